@@ -1,0 +1,67 @@
+# `make demo` plays the story, `make test` proves it; both set up what they need in .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+# uv reads none of pip's configuration: it is told here to trust the system's certificates and to bring no Python along.
+export UV_SYSTEM_CERTS := 1
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
+
+.PHONY: help demo test check e2e crds images bench-serve bench-drift lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## Play the story on real data: trained, drifted, retrained, validated, rolled out
+	@$(BIN)/python -m tests.demo
+
+test: .venv/ready check ## Everything that can fail: linters, types, layers, tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/ready ## Linters, types and layers only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+e2e: .venv/ready ## The end-to-end tests only; CLUSTER=local, real or current
+	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
+
+crds: .venv/ready ## Write the CRDs, their copies and the API reference anew from the core's values
+	@$(BIN)/python -m perennial_operator.crds manifests/crds
+	@cp manifests/crds/*.yaml charts/perennial/files/crds/
+	@$(BIN)/python docs/reference.py
+	@$(BIN)/python -m tests.charts.readme
+	@$(BIN)/python -m tests.gitops.argocd
+
+images: ## Build both images: TOOL=docker or buildah, BASE=another base image, REGISTRY=where they are to be pushed
+	@for part in operator trainer; do \
+	  $(or $(TOOL),docker) build $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
+	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:0.1.0 . || exit 1; done
+
+bench-serve: .venv/ready ## Requests per second and CPU of the model server
+	@$(BIN)/python -m tests.serve.bench_serve
+
+bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently, up to 10 million rows
+	@$(BIN)/python -m tests.bench.bench_drift
+
+lock: .venv/ready ## Pin every dependency anew, with hashes
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \
+	  --extra operator --extra trainer --extra dev pyproject.toml -o requirements/dev.txt
+	@for extra in operator trainer; do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
+	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done
+
+clean: ## Forget the environment
+	rm -rf .venv
+
+# Only a finished set-up leaves the mark, so that one cut short is begun again.
+.venv/ready: requirements/dev.txt
+	@echo "Setting up .venv (once; about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Perennial needs Python 3.11 or newer; run make with PYTHON=python3.11")'
+	@$(PYTHON) -m venv .venv
+	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	  { $(BIN)/pip install -q uv && $(BIN)/uv pip install -q --require-hashes --python $(BIN)/python -r requirements/dev.txt; } \
+	  || $(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
