@@ -1,0 +1,104 @@
+"""The operator's own drift checks: is one due, what did the last one find, and what is done with its Job?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, Create, Delete
+from perennial_operator.core.jobs import check_manifest
+from perennial_operator.core.resources import API_VERSION, DriftReportSpec
+from perennial_operator.core.results import Checked, Unanswered, read
+from perennial_operator.core.start import owner
+from perennial_operator.core.values import first_fire_after, last_fire_by
+from perennial_operator.core.world import Job, JobState, World
+
+
+def check_jobs(world: World) -> list[Job]:
+    """The Jobs of drift checks, oldest first."""
+    jobs = (job for job in world.jobs.values() if job.labels.get(names.ROLE) == "check")
+    return sorted(jobs, key=lambda job: _scheduled(job.labels))
+
+
+def last_check(world: World) -> datetime | None:
+    """When the newest check was scheduled, as far as Jobs, reports and the status tell. None before the first."""
+    drift = world.deployment.status.drift
+    told = [drift.last_check_time] if drift and drift.last_check_time else []
+    reports = [_scheduled(report.metadata.labels) for report in world.reports]
+    newest = max([*told, *reports, *(_scheduled(job.labels) for job in check_jobs(world))], default=_NEVER)
+    return newest if newest > _NEVER else None
+
+
+def next_check(world: World) -> datetime | None:
+    """When the next check is due; that may be in the past. None where the operator does not check by itself."""
+    live, drift = world.live, world.spec.drift
+    if live is None or drift is None or drift.check is None or world.spec.suspend:
+        return None
+    if any(job.state is JobState.RUNNING for job in check_jobs(world)):
+        return None
+    since = live.status.live_since or live.metadata.creation_timestamp
+    return first_fire_after(drift.check.schedule, max(since, last_check(world) or since))
+
+
+def tend_checks(world: World) -> list[Action]:
+    """A report for each check that is done, away with Jobs whose word is recorded, and the check that is due."""
+    reports = {report.name for report in world.reports}
+    due = next_check(world)
+    start = due is not None and due <= world.now
+    jobs = check_jobs(world)
+    actions: list[Action] = []
+    for job in jobs:
+        if job.state is JobState.RUNNING:
+            continue
+        answer = read(job, Checked)
+        if isinstance(answer, Checked) and job.name not in reports:
+            actions.append(Create(_report(world, job, answer)))
+        elif isinstance(answer, Checked) or start or job is not jobs[-1]:
+            # A check that failed stays to be looked at until the next one begins.
+            actions.append(Delete("Job", job.name))
+    if start:
+        actions.append(_check(world))
+    return actions
+
+
+def unmade(world: World) -> Unanswered | None:
+    """Why the newest check that ended has no result, or None."""
+    ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
+    answer = read(ended[-1], Checked) if ended else None
+    return answer if isinstance(answer, Unanswered) else None
+
+
+def _check(world: World) -> Create:
+    """The check of the last time the schedule fired: after a pause one is made up for, not all that were missed."""
+    assert world.live and world.spec.drift and world.spec.drift.check
+    return Create(check_manifest(world, world.live, last_fire_by(world.spec.drift.check.schedule, world.now)))
+
+
+def _report(world: World, job: Job, answer: Checked) -> dict[str, object]:
+    spec = DriftReportSpec(
+        model_deployment=world.name,
+        model_version=job.labels.get(names.MODEL_VERSION),
+        source="perennial",
+        **dict(answer),
+    )
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DriftReport",
+        "metadata": {
+            "name": job.name,
+            "namespace": world.deployment.metadata.namespace,
+            "labels": names.labels(world.name, "report") | {names.SCHEDULED: job.labels[names.SCHEDULED]},
+            "ownerReferences": [owner(world)],
+        },
+        "spec": spec.to_api(),
+    }
+
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def _scheduled(labels: Mapping[str, str]) -> datetime:
+    """When the check was scheduled that made the Job or the report with these labels."""
+    text = labels.get(names.SCHEDULED, "")
+    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 12 else _NEVER

@@ -1,0 +1,29 @@
+"""What is to be done now? Upkeep always, and one step of the first stage that has something to say.
+
+   drift ──▶ training ──▶ validation ──▶ rollout
+     │           │             │             │
+a report's    a version     a verdict     the next
+ outcome,     or its Job    of the gate   weight, live,
+a version                                 or back
+"""
+
+from __future__ import annotations
+
+from perennial_operator.core.decision import Decision, earliest
+from perennial_operator.core.stages import drift, rollout, training, validation
+from perennial_operator.core.upkeep import upkeep
+from perennial_operator.core.world import World
+
+STAGES = (drift.drift, training.training, validation.validation, rollout.rollout)
+ALARMS = (drift.wakes_at, training.wakes_at, rollout.wakes_at)
+
+
+def decide(world: World) -> Decision:
+    """The actions of one pass, in order, and when to look again; none for a ModelDeployment that is being deleted."""
+    if world.deployment.metadata.deletion_timestamp:
+        return Decision()
+    for stage in STAGES:
+        if actions := stage(world):
+            return Decision((*upkeep(world), *actions), world.now)
+    # What is due already and yet not done waits for something else than time.
+    return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))

@@ -1,0 +1,168 @@
+"""The Jobs that train, validate and check: a version → a manifest whose pod carries its task and no cluster token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.pod_fields import PodSpec
+from perennial_operator.core.pods import Mounts, pod_template
+from perennial_operator.core.resources import ModelVersion
+from perennial_operator.core.spec import TrainingSpec
+from perennial_operator.core.start import owner
+from perennial_operator.core.values import as_delta, as_text
+from perennial_operator.core.world import World
+
+REFUSED_EXIT_CODE = 3
+"""The trainer's word for: bad data or a bad task, the same again would be refused again."""
+
+
+def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The Job that makes the version's model."""
+    data, training = version.spec.data, version.spec.training
+    mounts = Mounts()
+    task = {
+        "task": "train",
+        **_about(world, version),
+        "model": version.spec.model.to_api(),
+        "data": {
+            "uri": mounts.uri(data.training),
+            **data.model_dump(
+                mode="json",
+                by_alias=True,
+                exclude_none=True,
+                include={"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"},
+            ),
+        },
+        "storage": version_storage(world, version.name, mounts),
+    }
+    if training.search:
+        task["search"] = training.search.to_api()
+    return _job(
+        world, names.train_job(version.name), "training", version, task, mounts, training, owner(world, version)
+    )
+
+
+def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The Job that scores the candidate and the live version on the candidate's holdout."""
+    assert version.status.artifact and version.status.data
+    live, mounts = world.live, Mounts()
+    storage = version_storage(world, version.name, mounts)
+    task = {
+        "task": "validate",
+        **_about(world, version),
+        "model": version.spec.model.to_api(),
+        "candidate": stored(version),
+        "holdout": {"uri": version.status.data.holdout_uri, "sha256": version.status.data.holdout_sha256},
+        "storage": storage,
+    }
+    if live:
+        against = world.spec.validation.compared_by(version.spec.model.task)
+        task["live"] = stored(live)
+        task["against"] = against.model_dump(include={"metric", "confidence"})
+    manifest = _job(
+        world,
+        names.validate_job(version.name),
+        "validation",
+        version,
+        task,
+        mounts,
+        version.spec.training,
+        owner(world, version),
+    )
+    manifest["metadata"]["labels"] |= comparison(world, version)
+    return manifest
+
+
+def comparison(world: World, version: ModelVersion) -> dict[str, str]:
+    """Labels of a validation Job: what the candidate is compared with, and by what, as things are now."""
+    if world.live is None:
+        return {names.AGAINST: "none"}
+    by = world.spec.validation.compared_by(version.spec.model.task)
+    return {names.AGAINST: world.live.name, names.COMPARED_BY: f"{by.metric}-{by.confidence:g}"}
+
+
+def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:
+    """The Job that measures how recent data differ from what the live version was trained on."""
+    assert world.spec.drift and world.spec.drift.check
+    check, mounts = world.spec.drift.check, Mounts()
+    name = names.check_job(world.name, scheduled)
+    data: dict[str, Any] = {"uri": mounts.uri(check.data), "window": check.window}
+    if live.spec.data.time_column:
+        data["timeColumn"] = live.spec.data.time_column
+    task = {
+        "task": "check",
+        **_about(world, live),
+        "model": live.spec.model.to_api(),
+        "live": stored(live),
+        "data": data,
+        "storage": version_storage(world, f"checks/{name}", mounts),
+    }
+    manifest = _job(world, name, "check", live, task, mounts, world.spec.training, owner(world))
+    manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
+    manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
+    return manifest
+
+
+def job_image(world: World, version: ModelVersion, pod: PodSpec) -> str:
+    """The image of a pod that has to do with the version: the one asked for, or the one that trained it."""
+    return pod.image or version.status.image or world.policy.trainer_image
+
+
+def stored(version: ModelVersion) -> dict[str, str]:
+    assert version.status.artifact
+    return {"name": version.name, "uri": version.status.artifact.uri, "sha256": version.status.artifact.sha256}
+
+
+def version_storage(world: World, folder: str, mounts: Mounts) -> str:
+    """The folder `<storage>/<namespace>/<deployment>/<folder>`."""
+    root = mounts.uri(world.spec.storage, writable=True).rstrip("/")
+    return f"{root}/{world.deployment.metadata.namespace}/{world.name}/{folder}"
+
+
+def _about(world: World, version: ModelVersion) -> dict[str, str]:
+    return {
+        "namespace": world.deployment.metadata.namespace,
+        "modelDeployment": world.name,
+        "version": version.name,
+    }
+
+
+def _job(
+    world: World,
+    name: str,
+    role: str,
+    version: ModelVersion,
+    task: Mapping[str, Any],
+    mounts: Mounts,
+    training: TrainingSpec,
+    of: Mapping[str, Any],
+) -> dict[str, Any]:
+    labels = names.labels(world.name, role, version.name)
+    queue = {"kueue.x-k8s.io/queue-name": training.queue} if training.queue else {}
+    image = job_image(world, version, training.pod)
+    template = pod_template(world.policy, training.pod, image, labels, task, mounts)
+    template["spec"]["restartPolicy"] = "Never"
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": world.deployment.metadata.namespace,
+            "labels": labels | queue,
+            "ownerReferences": [dict(of)],
+        },
+        "spec": {
+            "backoffLimit": training.retries,
+            "activeDeadlineSeconds": int(as_delta(training.timeout).total_seconds()),
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [REFUSED_EXIT_CODE]}},
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                ]
+            },
+            "template": template,
+        },
+    }

@@ -1,0 +1,151 @@
+"""What does one drift report say by itself: is it usable, and does it breach?"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial_operator.core.resources import Breach, DriftReport, Measurement, ModelVersion, Outcome
+from perennial_operator.core.thresholds import DriftThreshold
+from perennial_operator.core.values import shown
+from perennial_operator.core.world import World
+
+Pair = tuple[DriftThreshold, Measurement]
+"""A limit and a number that it is about."""
+
+TOLD = 3
+"""How many breaches a message names; the status holds more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    outcome: Outcome
+    message: str
+    version: str | None = None
+    breaches: tuple[Breach, ...] = ()
+    candidate: str | None = None
+
+
+def measured_at(report: DriftReport) -> datetime:
+    """The time a report speaks of: the end of its window, or else when it was made."""
+    return report.spec.window.end if report.spec.window else report.metadata.creation_timestamp
+
+
+def subject(report: DriftReport, world: World) -> str | None:
+    """The version a report is about: the one it names, or else the one that was live when it was first seen."""
+    return report.status.model_version or report.spec.model_version or (world.live.name if world.live else None)
+
+
+def fingerprint(report: DriftReport, about: str | None) -> Hashable:
+    """What makes two reports the same measurement."""
+    return about, report.spec.window, report.spec.samples, tuple(report.spec.metrics)
+
+
+def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict:
+    """The report's verdict by itself: one of the final outcomes, or Breach.
+
+    Whether a breach starts a training is not asked here. `twin` is an earlier report of the same measurement.
+    """
+    live, drift, about = world.live, world.spec.drift, subject(report, world)
+    if drift is None:
+        told = f"ModelDeployment {world.name} has no spec.drift, so no limit to compare with; set spec.drift.thresholds"
+        return Verdict(Outcome.INVALID, told, about)
+    if live is None:
+        return Verdict(Outcome.STALE, "no version is live yet, so there is nothing it could be about", about)
+    if told := _stale(report, live, about):
+        return Verdict(Outcome.STALE, told, about)
+    if twin:
+        return Verdict(Outcome.DUPLICATE, f"version, window and metrics are those of {twin}", about)
+    if report.spec.samples < drift.min_samples:
+        told = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
+        return Verdict(Outcome.TOO_FEW_SAMPLES, told, about)
+    pairs = [(t, m) for t in drift.thresholds for m in report.spec.metrics if t.concerns(m.name, m.feature)]
+    if told := _invalid(report, world, live, pairs):
+        return Verdict(Outcome.INVALID, told, about)
+    found = [breach for pair in pairs if (breach := _breach(*pair, live))]
+    if not found:
+        return Verdict(Outcome.WITHIN_THRESHOLDS, f"within thresholds: {_worst(drift.thresholds, pairs)}", about)
+    more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
+    message = "; ".join(text for _, text in found[:TOLD]) + more
+    return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in found[:100]))
+
+
+def _stale(report: DriftReport, live: ModelVersion, about: str | None) -> str:
+    if about != live.name:
+        return f"it is about {about}, and {live.name} is live"
+    since = live.status.live_since
+    if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
+        return f"it was written before {live.name} went live at {since:%Y-%m-%d %H:%M:%S}"
+    learnt = live.status.data.end if live.status.data else None
+    known = learnt or since
+    if report.spec.window and known and report.spec.window.end <= known:
+        what = "was trained on data up to" if learnt else "went live at"
+        end = report.spec.window.end
+        return f"its window ends at {end:%Y-%m-%d %H:%M:%S}, and {live.name} {what} {known:%Y-%m-%d %H:%M:%S}"
+    return ""
+
+
+def _invalid(report: DriftReport, world: World, live: ModelVersion, pairs: Sequence[Pair]) -> str:
+    if not report.spec.metrics:
+        return "spec.metrics is empty, so nothing was measured; write at least one metric"
+    if not pairs:
+        assert world.spec.drift
+        carried = ", ".join([*dict.fromkeys(_name(metric) for metric in report.spec.metrics)][:10])
+        wanted = ", ".join(dict.fromkeys(_limited(threshold) for threshold in world.spec.drift.thresholds))
+        return f"none of its metrics ({carried}) has a threshold; spec.drift.thresholds asks for {wanted}"
+    for threshold, metric in pairs:
+        if threshold.sigmas and metric.standard_error is None:
+            return (
+                f"{_name(metric)} has no standardError, which the threshold's sigmas {threshold.sigmas:g} needs; "
+                "write it, or remove sigmas"
+            )
+        if threshold.max_increase is not None and _proven(live, metric.name) is None:
+            return (
+                f"{metric.name} was not measured when {live.name} was validated, so maxIncrease has nothing to "
+                f"compare with; give the threshold on {metric.name} a max instead"
+            )
+    return ""
+
+
+def _breach(threshold: DriftThreshold, metric: Measurement, live: ModelVersion) -> tuple[Breach, str] | None:
+    limit = threshold.crossed(metric.value)
+    baseline = _proven(live, metric.name)
+    if limit is not None:
+        side = "above" if metric.value > limit else "below"
+        text = f"{_name(metric)} is {shown(metric.value)}, {side} {shown(limit)}"
+    elif baseline is not None:
+        proven = live.status.metrics
+        error = ((proven and proven.standard_errors) or {}).get(metric.name, 0.0)
+        limit = threshold.outgrown(metric.value, metric.standard_error or 0.0, baseline, error)
+        text = (
+            f"{_name(metric)} is {shown(metric.value)}, was {shown(baseline)} when {live.name} was validated, "
+            f"and may grow to {shown(limit or 0)}"
+        )
+    if limit is None:
+        return None
+    return Breach(metric=metric.name, feature=metric.feature, value=metric.value, limit=limit), text
+
+
+def _proven(live: ModelVersion, metric: str) -> float | None:
+    return live.status.metrics.candidate.get(metric) if live.status.metrics else None
+
+
+def _worst(thresholds: Sequence[DriftThreshold], pairs: Sequence[Pair]) -> str:
+    """The number of each threshold that comes nearest to its limit."""
+    told = []
+    for threshold in thresholds:
+        numbers = [metric for one, metric in pairs if one is threshold]
+        if numbers:
+            low = threshold.max is None and threshold.min is not None
+            worst = (min if low else max)(numbers, key=lambda metric: metric.value)
+            told.append(f"{_name(worst)} {shown(worst.value)}")
+    return ", ".join(dict.fromkeys(told))
+
+
+def _name(metric: Measurement) -> str:
+    return f"{metric.name} of {metric.feature}" if metric.feature else metric.name
+
+
+def _limited(threshold: DriftThreshold) -> str:
+    return threshold.metric + (f" of {', '.join(threshold.features[:10])}" if threshold.features else "")

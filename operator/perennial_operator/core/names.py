@@ -1,0 +1,51 @@
+"""What things are called: deterministic names, so that doing a thing twice is doing it once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+RETRAIN = "perennial.dev/retrain-requested-at"
+APPROVED = "perennial.dev/approved-by"
+REJECTED = "perennial.dev/rejected-by"
+APPLIED = "perennial.dev/applied"
+"""Digest of what the operator last applied, so that nothing is applied twice."""
+
+DEPLOYMENT = "perennial.dev/model-deployment"
+MODEL_VERSION = "perennial.dev/model-version"
+ROLE = "perennial.dev/role"
+AGAINST = "perennial.dev/against"
+COMPARED_BY = "perennial.dev/compared-by"
+SCHEDULED = "perennial.dev/scheduled-at"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OPERATOR = "perennial"
+
+
+def version_name(deployment: str, number: int) -> str:
+    return f"{deployment}-v{number}"
+
+
+def train_job(version: str) -> str:
+    return f"{version}-train"
+
+
+def validate_job(version: str) -> str:
+    return f"{version}-validate"
+
+
+def check_job(deployment: str, scheduled: datetime) -> str:
+    return f"{deployment}-check-{scheduled:%Y%m%d%H%M}"
+
+
+def labels(deployment: str, role: str, version: str | None = None) -> dict[str, str]:
+    return {
+        MANAGED_BY: OPERATOR,
+        "app.kubernetes.io/name": "perennial",
+        DEPLOYMENT: deployment,
+        ROLE: role,
+        **({MODEL_VERSION: version} if version else {}),
+    }
+
+
+def serving_selector(deployment: str) -> dict[str, str]:
+    """Labels of every pod that serves the deployment, whatever its version."""
+    return {DEPLOYMENT: deployment, ROLE: "serving"}

@@ -1,0 +1,90 @@
+"""What did a Job's pod answer? The trainer's JSON as values, or a reason and a sentence why there is no good one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from perennial_operator.core.resources import Artifact, DataFacts, Measurement, Number, Window
+from perennial_operator.core.values import Value
+from perennial_operator.core.world import Job, JobState
+
+
+class Trained(Value):
+    message: str
+    artifact: Artifact
+    data: DataFacts
+    metrics: dict[str, Number]
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Worsening(Value):
+    metric: str
+    estimate: Number
+    upper: Number
+    confidence: Number
+
+
+class Scores(Value):
+    candidate: dict[str, Number]
+    live: dict[str, Number] | None = None
+
+
+class Validated(Value):
+    message: str
+    holdout_rows: int
+    metrics: Scores
+    standard_errors: dict[str, Number] = Field(default_factory=dict)
+    worsening: Worsening | None = None
+
+
+class Checked(Value):
+    samples: int = Field(ge=0)
+    window: Window | None = None
+    metrics: list[Measurement] = Field(max_length=2000)
+    details: str | None = None
+
+
+class Unanswered(Value):
+    """Why there is no good answer."""
+
+    reason: str
+    message: str
+
+
+Answer = TypeVar("Answer", Trained, Validated, Checked)
+
+
+def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
+    """The answer of a Job that has ended. One that failed has none, whatever its pod said before it was stopped."""
+    answer = job.answer or {}
+    if job.reason == "DeadlineExceeded":
+        return Unanswered(
+            reason="TimedOut", message=f"Job {job.name} ran longer than spec.training.timeout and was stopped"
+        )
+    if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
+        return _understood(job, answer, kind)
+    if answer.get("reason") and answer.get("message"):
+        return Unanswered(reason=str(answer["reason"]), message=str(answer["message"]))
+    if job.state is JobState.SUCCEEDED:
+        return Unanswered(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
+    because = f" ({job.reason})" if job.reason else ""
+    more = f": {job.trouble}" if job.trouble else ""
+    return Unanswered(
+        reason="JobFailed", message=f"Job {job.name} failed{because} and said nothing of why{more}; see its log"
+    )
+
+
+def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | Unanswered:
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return Unanswered(
+            reason="BadAnswer",
+            message=f"Job {job.name} answered something else than was agreed ({field}: {first['msg']}); "
+            "use the trainer's image of the operator's release",
+        )

@@ -1,0 +1,125 @@
+"""What serves: one Deployment per version that takes part, one Service per ModelDeployment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.jobs import job_image, stored
+from perennial_operator.core.pods import Mounts, pod_template
+from perennial_operator.core.resources import ModelVersion
+from perennial_operator.core.start import owner
+from perennial_operator.core.world import World
+
+GRACE_SECONDS = 30
+"""Longer than the server's drain time, so that what is in flight is answered before a pod goes."""
+
+
+def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> dict[str, Any]:
+    """The Deployment that serves one version; the ModelDeployment owns it, so that a lost record stops no serving."""
+    mounts = Mounts()
+    mounts.uri(world.spec.storage)
+    port = world.spec.serving.port
+    task = {
+        "task": "serve",
+        "namespace": world.deployment.metadata.namespace,
+        "modelDeployment": world.name,
+        "version": version.name,
+        "model": version.spec.model.to_api(),
+        "artifact": stored(version),
+        "port": port,
+    }
+    labels = names.labels(world.name, "serving", version.name)
+    # The image it was trained with: another one's libraries may refuse the artifact, so that an upgrade of the
+    # operator leaves what serves alone.
+    image = job_image(world, version, world.spec.serving.pod)
+    template = pod_template(world.policy, world.spec.serving.pod, image, labels, task, mounts)
+    template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    alive = {"path": "/v2/health/live", "port": port}
+    template["spec"]["containers"][0] |= {
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "readinessProbe": {
+            "httpGet": {"path": "/v2/health/ready", "port": port},
+            "periodSeconds": 2,
+            "failureThreshold": 2,
+        },
+        # Importing the libraries may take minutes where processors are scarce: that is slow, not dead.
+        "startupProbe": {"httpGet": alive, "periodSeconds": 2, "failureThreshold": 90},
+        "livenessProbe": {"httpGet": alive, "periodSeconds": 10},
+    }
+    return _sealed(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": _metadata(world, version.name, labels),
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {**names.serving_selector(world.name), names.MODEL_VERSION: version.name}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": template,
+            },
+        }
+    )
+
+
+def service_manifest(world: World) -> dict[str, Any]:
+    """The Service that every version's pods stand behind."""
+    port = world.spec.serving.port
+    return _sealed(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": _metadata(world, world.name, names.labels(world.name, "serving")),
+            "spec": {
+                "selector": names.serving_selector(world.name),
+                # By name, so that while an edit of the port is on its way every pod is reached at its own.
+                "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
+            },
+        }
+    )
+
+
+def differs(desired: Mapping[str, Any], observed: Mapping[str, Any] | None) -> bool:
+    """Whether the object must be applied: it is not there, was last applied as something else, or somebody changed it.
+
+    What Kubernetes rewrites on the way in (quantities) is known by the digest alone.
+    """
+    return observed is None or outdated(desired, observed) or not _holds(desired["spec"], observed.get("spec"))
+
+
+def outdated(desired: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
+    """Whether something else was applied last."""
+    annotations = observed.get("metadata", {}).get("annotations") or {}
+    return bool(annotations.get(names.APPLIED) != desired["metadata"]["annotations"][names.APPLIED])
+
+
+def _holds(desired: Any, observed: Any) -> bool:
+    """Whether all that is desired is there; more may be, such as a side-car that an admission webhook adds."""
+    if isinstance(desired, Mapping):
+        inside = observed if isinstance(observed, Mapping) else {}
+        return all(key == "resources" or _holds(value, inside.get(key)) for key, value in desired.items())
+    if isinstance(desired, list):
+        there = observed or []
+        if desired and all(isinstance(item, Mapping) and "name" in item for item in [*desired, *there]):
+            by_name = {item["name"]: item for item in there}
+            return all(_holds(item, by_name.get(item["name"])) for item in desired)
+        return len(there) == len(desired) and all(_holds(a, b) for a, b in zip(desired, there, strict=True))
+    return bool(desired == observed)
+
+
+def _sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    manifest["metadata"]["annotations"] = {names.APPLIED: digest}
+    return manifest
+
+
+def _metadata(world: World, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": world.deployment.metadata.namespace,
+        "labels": dict(labels),
+        "ownerReferences": [owner(world)],
+    }

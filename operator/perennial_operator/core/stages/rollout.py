@@ -1,0 +1,173 @@
+"""Roll-out: does the candidate take its next step, take over, or go back?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.resources import IN_FLIGHT, ModelVersion, Phase, RolloutState
+from perennial_operator.core.start import REJECTED_BY_PERSON
+from perennial_operator.core.transitions import move
+from perennial_operator.core.values import as_delta
+from perennial_operator.core.weights import split
+from perennial_operator.core.world import World
+
+ALL = 100
+
+
+def rollout(world: World) -> tuple[Action, ...]:
+    """The one change of a version's status that the roll-out needs now; nothing where it only has to wait."""
+    step = _tidied(world) or _pinned(world) or _rejected(world) or _approved(world) or _stepped(world)
+    return (step,) if step else ()
+
+
+def wakes_at(world: World) -> Iterator[datetime]:
+    """When the running step's hold or time-out ends."""
+    version = world.candidate
+    state = version.status.rollout if version else None
+    if state and state.started_at:
+        yield state.ready_at + _hold(world, state) if state.ready_at else _patience(world, state, state.started_at)
+
+
+def replicas_of(world: World, state: RolloutState) -> int:
+    """How many replicas of the candidate its step asks for."""
+    return split(world.spec.serving.replicas, state.weight)[0]
+
+
+def ready(world: World, version: ModelVersion, replicas: int) -> bool:
+    serving = world.serving.get(version.name)
+    return serving is not None and serving.ready >= replicas
+
+
+def _tidied(world: World) -> SetStatus | None:
+    """Of two live versions the older steps down, and so does what is in flight and no candidate.
+
+    A crash leaves the first, a promotion just now too; a version made by hand or restored from a backup the second.
+    """
+    for version in world.versions:
+        if version.phase is Phase.LIVE and version is not world.live:
+            assert world.live
+            return move(world, version, Phase.SUPERSEDED, "Superseded", f"{world.live.name} serves instead")
+        if version.phase in IN_FLIGHT and version is not world.candidate:
+            assert world.newest
+            message = f"{world.newest.name} was made after it"
+            return move(world, version, Phase.SUPERSEDED, "Superseded", message, rollout=None)
+    return None
+
+
+def _pinned(world: World) -> SetStatus | None:
+    """The pinned version takes over once its replicas are ready; a candidate that has pods gives way at once."""
+    pinned, candidate = world.pinned, world.candidate
+    if pinned is None:
+        return None
+    if candidate and candidate is not pinned and candidate.status.rollout:
+        message = f"spec.pin holds {pinned.name}"
+        return move(world, candidate, Phase.SUPERSEDED, "Pinned", message, ("RolledOut", False), rollout=None)
+    if pinned is not world.live and ready(world, pinned, world.spec.serving.replicas):
+        return _promoted(world, pinned, "Pinned", "serves because spec.pin names it")
+    return None
+
+
+def _rejected(world: World) -> SetStatus | None:
+    version = world.candidate
+    person = version and version.metadata.annotations.get(names.REJECTED)
+    if version is None or not person:
+        return None
+    if version.status.rollout:
+        return _back(world, version, REJECTED_BY_PERSON, f"rejected by {person}")
+    return move(world, version, Phase.REJECTED, REJECTED_BY_PERSON, f"rejected by {person}", ("Approved", False))
+
+
+def _approved(world: World) -> SetStatus | None:
+    version = world.candidate
+    if version is None or version.phase is not Phase.AWAITING_APPROVAL or world.automation_rests:
+        return None
+    person = version.metadata.annotations.get(names.APPROVED)
+    if not person and world.spec.rollout.approval == "manual":
+        return None
+    message = f"approved by {person}" if person else "spec.rollout.approval is automatic"
+    return move(world, version, Phase.ROLLING_OUT, "Approved", message, ("Approved", True))
+
+
+def _stepped(world: World) -> SetStatus | None:
+    version = world.candidate
+    if version is None or version.phase is not Phase.ROLLING_OUT:
+        return None
+    state = version.status.rollout
+    if world.automation_rests:
+        # The step's clock stands still: what was put off by a person is nobody's delay.
+        return _noted(version, RolloutState(weight=state.weight)) if state and state.started_at else None
+    if state is None:
+        return _at_weight(world, version, _weight_after(world, 0))
+    if state.started_at is None:
+        return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
+    if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
+        return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
+    if ready(world, version, replicas_of(world, state)):
+        return _held(world, version, state)
+    if state.ready_at:
+        return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
+    return _late(world, version, state) if _patience(world, state, state.started_at) <= world.now else None
+
+
+def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
+    """What follows from the step's replicas being ready: the next step after the hold, or everything."""
+    if state.weight == ALL:
+        beside = f" instead of {world.live.name}" if world.live else ""
+        return _promoted(world, version, "RolledOut", f"serves{beside}")
+    if (state.ready_at or world.now) + _hold(world, state) <= world.now:
+        return _at_weight(world, version, _weight_after(world, state.weight))
+    return None if state.ready_at else _noted(version, state.model_copy(update={"ready_at": world.now}))
+
+
+def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus:
+    serving = world.serving.get(version.name)
+    count = serving.ready if serving else 0
+    because = f": {serving.trouble}" if serving and serving.trouble else ""
+    message = (
+        f"{count} of {replicas_of(world, state)} replicas were ready after spec.rollout.timeout "
+        f"{world.spec.rollout.timeout}{because}"
+    )
+    return _back(world, version, "NotReady", message)
+
+
+def _weight_after(world: World, weight: int) -> int:
+    """The weight of the next step; told by weight and not by number, so that an edit of the steps leads never back."""
+    steps = world.spec.rollout.steps if world.live else []
+    return next((step.weight for step in steps if step.weight > weight), ALL)
+
+
+def _hold(world: World, state: RolloutState) -> timedelta:
+    hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
+    return as_delta(hold) if hold else timedelta()
+
+
+def _patience(world: World, state: RolloutState, since: datetime) -> datetime:
+    """Until when the step's replicas may be unready: longer by the hold where they were ready and are to be again."""
+    longest = since + as_delta(world.spec.rollout.timeout)
+    return longest + _hold(world, state) if state.faltered else longest
+
+
+def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
+    ours, rest = split(world.spec.serving.replicas, weight)
+    beside = f" beside {rest} of {world.live.name}" if world.live and rest else ""
+    replicas = "replica" if ours == 1 else "replicas"
+    message = f"weight {weight} %: {ours} {replicas}{beside}"
+    state = RolloutState(weight=weight, started_at=world.now)
+    return move(world, version, Phase.ROLLING_OUT, "RollingOut", message, ("RolledOut", None), rollout=state)
+
+
+def _noted(version: ModelVersion, state: RolloutState) -> SetStatus:
+    status = version.status.model_copy(update={"rollout": state})
+    return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
+
+
+def _promoted(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
+    done = {"live_since": world.now, "ended_at": None, "rollout": None}
+    return move(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **done)
+
+
+def _back(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
+    return move(world, version, Phase.ROLLED_BACK, reason, message, ("RolledOut", False), rollout=None)

@@ -1,0 +1,101 @@
+"""Training: is a candidate wanted, is its Job there, and what did it answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, Create, SetStatus
+from perennial_operator.core.jobs import job_image, train_manifest
+from perennial_operator.core.resources import ModelVersion, Phase, Trigger
+from perennial_operator.core.results import Trained, Unanswered, read
+from perennial_operator.core.start import hold, new_version
+from perennial_operator.core.transitions import fail, move
+from perennial_operator.core.values import first_fire_after
+from perennial_operator.core.world import Job, JobState, World, made_from, recipe
+
+
+def training(world: World) -> tuple[Action, ...]:
+    """The next thing to do for the version that trains, or the version that is wanted; nothing where there is none."""
+    candidate = world.candidate
+    if candidate is None:
+        trigger = wanted(world)
+        return (new_version(world, trigger),) if trigger and not hold(world, trigger.reason) else ()
+    if made_from(candidate) != recipe(world.spec) and not world.automation_rests:
+        message = "spec asks for another model now; a new candidate takes its place"
+        return (move(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
+    return _tend(world, candidate) if candidate.phase is Phase.TRAINING else ()
+
+
+def wanted(world: World) -> Trigger | None:
+    """Why a candidate is wanted for another reason than drift, or None."""
+    if request := open_request(world):
+        return Trigger(reason="Request", request=request, message=f"{names.RETRAIN} is {request}")
+    live = world.live
+    if live is None:
+        return Trigger(reason="Initial", message=f"ModelDeployment {world.name} has no live version")
+    if made_from(live) != recipe(world.spec):
+        return Trigger(reason="SpecChange", message=f"spec asks for another model than {live.name}")
+    due = _schedule_due(world)
+    if due and due <= world.now:
+        return Trigger(reason="Schedule", message=f"spec.training.schedule was due at {due:%Y-%m-%d %H:%M} UTC")
+    return None
+
+
+def open_request(world: World) -> str | None:
+    """The value of the retrain annotation, unless a version was made for it already."""
+    obeyed = {version.spec.trigger.request for version in world.versions}
+    obeyed.add(world.deployment.status.last_handled_retrain_request)
+    return world.request if world.request not in obeyed else None
+
+
+def wakes_at(world: World) -> Iterator[datetime]:
+    """When time alone may give this stage something to do: the schedule, and the end of a cool-down."""
+    trigger = wanted(world) if world.candidate is None else None
+    wait = hold(world, trigger.reason) if trigger else None
+    yield from (at for at in (_schedule_due(world), wait and wait.until) if at)
+
+
+def _schedule_due(world: World) -> datetime | None:
+    """The first time the schedule fires after the newest version was made and came to its end.
+
+    What fell due while a candidate was on its way is answered by that candidate.
+    """
+    newest, schedule = world.newest, world.spec.training.schedule
+    if schedule is None or newest is None or world.live is None or world.candidate:
+        return None
+    ended = newest.status.live_since if newest.phase is Phase.LIVE else newest.status.ended_at
+    made = newest.metadata.creation_timestamp
+    return first_fire_after(schedule, max(made, ended or made))
+
+
+def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:
+    job = world.jobs.get(names.train_job(version.name))
+    begun = (_begun(world, version),) if version.status.phase is None else ()
+    if job is None:
+        return () if world.automation_rests else (Create(train_manifest(world, version)), *begun)
+    return begun if job.state is JobState.RUNNING else (_trained(world, version, job),)
+
+
+def _begun(world: World, version: ModelVersion) -> SetStatus:
+    message = f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
+    image = job_image(world, version, version.spec.training.pod)
+    return move(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
+
+
+def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
+    answer = read(job, Trained)
+    if isinstance(answer, Unanswered):
+        return fail(world, version, answer.reason, answer.message, "Trained")
+    return move(
+        world,
+        version,
+        Phase.VALIDATING,
+        "Trained",
+        answer.message,
+        ("Trained", True),
+        artifact=answer.artifact,
+        data=answer.data,
+        parameters=answer.parameters or None,
+    )

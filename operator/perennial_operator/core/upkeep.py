@@ -1,0 +1,95 @@
+"""What must be there whatever else is decided: the live version's pods, the candidate's share, the Service.
+
+What is of no use any more goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, Apply, Delete
+from perennial_operator.core.resources import IN_FLIGHT, Phase
+from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
+from perennial_operator.core.stages.drift import triage
+from perennial_operator.core.stages.rollout import ready, replicas_of
+from perennial_operator.core.weights import split
+from perennial_operator.core.world import JobState, World, failures_in_a_row
+
+
+def upkeep(world: World) -> tuple[Action, ...]:
+    """Only what differs from what is there."""
+    return (*_serving(world), *_stopped(world), *_forgotten(world))
+
+
+def replicas_wanted(world: World) -> dict[str, int]:
+    """Version → replicas it should have now.
+
+    The live version gives replicas up only when the candidate's own are ready,
+    so that ready replicas never fall below what is asked for.
+    """
+    replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
+    wanted = {live.name: replicas} if live else {}
+    if world.pinned:
+        return wanted | {world.pinned.name: replicas}
+    if candidate is None or candidate.status.rollout is None:
+        return wanted
+    state = candidate.status.rollout
+    wanted[candidate.name] = ours = replicas_of(world, state)
+    if live and replicas:
+        held, there = world.serving.get(live.name), world.serving.get(candidate.name)
+        if ready(world, candidate, ours):
+            wanted[live.name] = max(split(replicas, state.weight)[1], 1)
+        else:
+            running = min(held.desired, replicas) if held else replicas
+            wanted[live.name] = max(running, replicas - (there.ready if there else 0))
+    return wanted
+
+
+def _serving(world: World) -> Iterator[Action]:
+    wanted = replicas_wanted(world)
+    if wanted and differs(service := service_manifest(world), world.service):
+        yield Apply(service)
+    for name, replicas in wanted.items():
+        version = world.version(name)
+        if version is None or version.status.artifact is None:
+            continue
+        manifest = deployment_manifest(world, version, replicas)
+        held = world.serving.get(name)
+        if differs(manifest, held.manifest if held else None):
+            yield Apply(manifest)
+    for name, held in world.serving.items():
+        if name not in wanted and (held.ready == 0 or _dispensable(world, name)):
+            yield Delete("Deployment", name)
+
+
+def _dispensable(world: World, name: str) -> bool:
+    """Whether the ready pods of a version that has left may go: the live one can do without them.
+
+    Where none is live, what came to nothing goes, and what somebody removed the record of goes on serving.
+    """
+    if world.live:
+        return ready(world, world.live, world.spec.serving.replicas)
+    return world.version(name) is not None
+
+
+def _stopped(world: World) -> Iterator[Action]:
+    """Jobs that still run for a version that has ended."""
+    for job in world.jobs.values():
+        version = world.version(job.labels.get(names.MODEL_VERSION))
+        ended = version is not None and version is not world.candidate
+        if ended and job.state is JobState.RUNNING and job.labels.get(names.ROLE) in ("training", "validation"):
+            yield Delete("Job", job.name)
+
+
+def _forgotten(world: World) -> Iterator[Action]:
+    """Ended versions and handled reports beyond spec.history, oldest first; but none that a decision still rests on."""
+    row = failures_in_a_row(world)[: world.spec.training.max_rejections]
+    kept = {world.spec.pin, *world.serving, *(version.name for version in row)}
+    ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in kept]
+    for version in ended[: max(0, len(ended) - world.spec.history.versions)]:
+        yield Delete("ModelVersion", version.name)
+    waiting = triage(world).chain
+    handled = [report for report in world.reports if report.status.outcome and report.name not in waiting]
+    for report in handled[: max(0, len(handled) - world.spec.history.reports)]:
+        yield Delete("DriftReport", report.name)

@@ -1,0 +1,188 @@
+"""Everything one pass looks at, as one frozen value; `now` is a field of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.data import DataSpec
+from perennial_operator.core.resources import (
+    IN_FLIGHT,
+    UNSUCCESSFUL,
+    DriftReport,
+    ModelDeployment,
+    ModelVersion,
+    Phase,
+)
+from perennial_operator.core.spec import ModelDeploymentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator's own settings say."""
+
+    trainer_image: str
+    max_trainings: int = 10
+    service_account: str = ""
+
+
+class JobState(Enum):
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Job and what its pod answered."""
+
+    name: str
+    state: JobState
+    labels: Mapping[str, str] = field(default_factory=dict)
+    queued: bool = False
+    """Suspended, as a queue does with a Job that has to wait."""
+    reason: str = ""
+    """Kubernetes's reason where it failed, such as DeadlineExceeded."""
+    trouble: str = ""
+    """What keeps its pod from starting, in a sentence, or nothing."""
+    answer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The Deployment of one version, as it is."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    desired: int
+    ready: int
+    """Ready pods of the current template, at least; 0 while the Deployment's own status lags behind its spec."""
+    answering: int
+    """Ready pods of any template."""
+    total: int
+    settled: bool = True
+    """Whether the Deployment's status is about its present spec, and every pod about its present template."""
+    trouble: str = ""
+    """What keeps its pods from being ready, in a sentence, or nothing."""
+    refusal: Mapping[str, Any] | None = None
+    """The answer of a pod that refused to serve its artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The other ModelDeployments, as far as they matter to this one."""
+
+    trainings: int = 0
+    ahead: int = 0
+    """How many have waited longer for a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    now: datetime
+    deployment: ModelDeployment
+    versions: tuple[ModelVersion, ...] = ()
+    """By number."""
+    reports: tuple[DriftReport, ...] = ()
+    """By the time that was measured."""
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    serving: Mapping[str, Serving] = field(default_factory=dict)
+    service: Mapping[str, Any] | None = None
+    fleet: Fleet = Fleet()
+    policy: Policy = Policy(trainer_image="perennial-trainer")
+
+    @property
+    def name(self) -> str:
+        return self.deployment.name
+
+    @property
+    def spec(self) -> ModelDeploymentSpec:
+        return self.deployment.spec
+
+    @property
+    def live(self) -> ModelVersion | None:
+        """The version that serves. Where a crash left two, the one promoted last."""
+        return max(
+            (v for v in self.versions if v.phase is Phase.LIVE),
+            key=lambda v: (v.status.live_since or v.metadata.creation_timestamp, v.spec.number),
+            default=None,
+        )
+
+    @property
+    def candidate(self) -> ModelVersion | None:
+        """The version on its way: the newest, where it has neither ended nor gone live.
+
+        None is made while another is on its way, so an older one in flight is a leftover and no candidate.
+        """
+        return self.newest if self.newest and self.newest.phase in IN_FLIGHT else None
+
+    @property
+    def newest(self) -> ModelVersion | None:
+        return self.versions[-1] if self.versions else None
+
+    @property
+    def pinned(self) -> ModelVersion | None:
+        """The version a person pinned, where it exists and has something to serve."""
+        version = self.version(self.spec.pin)
+        return version if version and version.status.artifact else None
+
+    @property
+    def request(self) -> str | None:
+        """What the retrain annotation says, as far as it fits into a version's record."""
+        return self.deployment.metadata.annotations.get(names.RETRAIN, "")[:100] or None
+
+    @property
+    def automation_rests(self) -> bool:
+        """Whether nothing new may be started: no Job for a candidate, no step of a roll-out."""
+        return self.spec.suspend or self.spec.pin is not None
+
+    def version(self, name: str | None) -> ModelVersion | None:
+        return next((v for v in self.versions if v.name == name), None)
+
+    @property
+    def next_number(self) -> int:
+        """One more than any number ever given, so that no version's name is used twice."""
+        known = [self.deployment.status.last_version_number or 0, *(v.spec.number for v in self.versions)]
+        return max(known) + 1
+
+
+def recipe(spec: ModelDeploymentSpec) -> tuple[object, ...]:
+    """What a model is made from: if it differs, what serves is not what was asked for."""
+    return _recipe(spec.model, spec.data, spec.training.search)
+
+
+def made_from(version: ModelVersion) -> tuple[object, ...]:
+    return _recipe(version.spec.model, version.spec.data, version.spec.training.search)
+
+
+def _recipe(model: object, data: DataSpec, search: object) -> tuple[object, ...]:
+    training = data.training.model_copy(update={"secret_ref": None})
+    # The limits only say when to stop; a change of them does not make a live model another one.
+    same_limits = {"min_rows": 1, "max_missing": 0.0}
+    return model, data.model_copy(update={"training": training, **same_limits}), search
+
+
+def asked_for(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
+    """Whether the version was made from exactly these words, the pod's resources and the time-out included."""
+    asked = version.spec
+    return (asked.model, asked.data, asked.training) == (spec.model, spec.data, spec.training)
+
+
+def failures_in_a_row(world: World) -> tuple[ModelVersion, ...]:
+    """The newest candidates that came to nothing, newest first, since one went live or other things were asked for.
+
+    A version that was set aside is neither a success nor a failure.
+    """
+    row: list[ModelVersion] = []
+    for version in reversed(world.versions):
+        if version.phase in UNSUCCESSFUL:
+            if not asked_for(version, world.spec):
+                break
+            row.append(version)
+        elif version.status.live_since:
+            break
+    return tuple(row)
