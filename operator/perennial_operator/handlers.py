@@ -1,0 +1,36 @@
+"""What happens when: every event that the operator hears, and whom it tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from perennial_operator.core.names import DEPLOYMENT
+from perennial_operator.core.resources import GROUP, VERSION
+from perennial_operator.startup import Operator, configure_kopf
+
+OURS = {DEPLOYMENT: kopf.PRESENT}
+
+
+@kopf.on.startup()
+async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
+    configure_kopf(settings)
+    memo.operator = await Operator.start(memo.settings, memo.give_up)
+
+
+@kopf.on.cleanup()
+async def stop(memo: kopf.Memo, **_: Any) -> None:
+    if "operator" in memo:
+        await memo.operator.stop()
+
+
+@kopf.on.event(GROUP, VERSION, "modeldeployments")
+@kopf.on.event(GROUP, VERSION, "modelversions")
+@kopf.on.event(GROUP, VERSION, "driftreports")
+@kopf.on.event("batch", "v1", "jobs", labels=OURS)
+@kopf.on.event("apps", "v1", "deployments", labels=OURS)
+@kopf.on.event("", "v1", "services", labels=OURS)
+@kopf.on.event("", "v1", "pods", labels=OURS)
+async def see(event: kopf.RawEvent, resource: kopf.Resource, memo: kopf.Memo, **_: Any) -> None:
+    memo.operator.see(event["type"], {**event["object"], "kind": resource.kind})

@@ -1,0 +1,102 @@
+"""What the cache knows of one ModelDeployment → its World."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from perennial_operator.cache import Body, Cache, Key
+from perennial_operator.core.judge import measured_at
+from perennial_operator.core.resources import (
+    BadObjectError,
+    DriftReport,
+    ModelDeployment,
+    ModelVersion,
+    Outcome,
+    parse,
+)
+from perennial_operator.core.world import Fleet, JobState, Policy, World
+from perennial_operator.workloads import job_of, lacks_pod, serving_of
+
+
+def observe(cache: Cache, key: Key, now: datetime, policy: Policy, reserved: Iterable[Key] = ()) -> World | None:
+    """Everything one pass looks at; None if there is no ModelDeployment of the name.
+
+    BadObjectError if it, or one of its versions, cannot be read: a version that cannot be read is no version that is
+    not there, and to decide without it could replace a good model. A report that cannot be read is left out;
+    `unreadable_reports` tells why.
+    """
+    body = cache.get(key, "ModelDeployment", key.name)
+    if body is None:
+        return None
+    pods = cache.of(key, "Pod")
+    versions = [_named(ModelVersion, version) for version in _lasting(cache, key, "ModelVersion")]
+    reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
+    jobs = [job_of(job, pods, now) for job in cache.of(key, "Job")]
+    serving = [serving_of(held, pods) for held in _lasting(cache, key, "Deployment")]
+    return World(
+        now=now,
+        deployment=_named(ModelDeployment, body),
+        versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
+        reports=tuple(sorted(reports, key=lambda r: (measured_at(r), r.metadata.creation_timestamp, r.name))),
+        jobs={job.name: job for job in jobs},
+        serving={held.name: held for held in serving},
+        service=cache.get(key, "Service", key.name),
+        fleet=_fleet(cache, key, reserved),
+        policy=policy,
+    )
+
+
+def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
+    """Name → why the report cannot be read, for those that have not been told so yet."""
+    return {
+        body["metadata"]["name"]: error
+        for body, report, error in _reports(cache.of(key, "DriftReport"))
+        if report is None and (body.get("status") or {}).get("outcome") != Outcome.INVALID
+    }
+
+
+def jobs_without_word(world: World) -> list[str]:
+    """Jobs that ended and whose pod's last word has not been seen: the watch of pods may be behind that of Jobs."""
+    return [job.name for job in world.jobs.values() if job.state is not JobState.RUNNING and job.answer is None]
+
+
+def jobs_without_pod(cache: Cache, key: Key) -> bool:
+    """Whether a Job should have a pod and has none, of which no event would tell."""
+    pods = cache.of(key, "Pod")
+    return any(lacks_pod(job, pods) for job in cache.of(key, "Job"))
+
+
+def _named(kind: Any, body: Body) -> Any:
+    try:
+        return parse(kind, body)
+    except BadObjectError as error:
+        raise BadObjectError(f"{kind.__name__} {body['metadata']['name']}: {error}") from error
+
+
+def _reports(bodies: Iterable[Body]) -> Iterator[tuple[Body, DriftReport | None, str]]:
+    for body in bodies:
+        try:
+            yield body, parse(DriftReport, body), ""
+        except BadObjectError as error:
+            yield body, None, str(error)
+
+
+def _lasting(cache: Cache, key: Key, kind: str) -> list[Body]:
+    """Without what belongs to a ModelDeployment of this name that was deleted: Kubernetes is about to collect it."""
+    uid = cache.of(key, "ModelDeployment")[0]["metadata"].get("uid")
+    return [
+        body
+        for body in cache.of(key, kind)
+        if not any(
+            owner["kind"] == "ModelDeployment" and owner["uid"] != uid
+            for owner in body["metadata"].get("ownerReferences") or []
+        )
+    ]
+
+
+def _fleet(cache: Cache, key: Key, reserved: Iterable[Key]) -> Fleet:
+    queue = cache.queue()
+    ahead = queue.index(key) if key in queue else len(queue)
+    return Fleet(trainings=len((cache.training() | set(reserved)) - {key}), ahead=ahead)

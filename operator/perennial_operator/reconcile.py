@@ -1,0 +1,174 @@
+"""One ModelDeployment, one pass: observe → decide → act → describe.
+
+    world    = observe(key)           everything is read once, from what the watches have shown
+    decision = decide(world)          pure
+    act(decision)                     each action may be repeated; the first that fails ends the pass
+    status   = describe(world)        pure; written only if it changed
+
+A pass may be lost, repeated or cut short at any line: the next one looks at what is there and decides from that alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from perennial_operator.act import Actor
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core.actions import Create
+from perennial_operator.core.decide import decide
+from perennial_operator.core.decision import Decision
+from perennial_operator.core.resources import BadObjectError
+from perennial_operator.core.status import Trouble
+from perennial_operator.core.world import Policy, World
+from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError
+from perennial_operator.logs import about
+from perennial_operator.metrics import Metrics
+from perennial_operator.observe import jobs_without_pod, jobs_without_word, observe
+from perennial_operator.tell import Teller
+from perennial_operator.workloads import POD_PATIENCE
+from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Reconciler:
+    """Passes, one after another for each key and several keys at a time."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        cache: Cache,
+        queue: WorkQueue,
+        policy: Policy,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._kube, self._cache, self._queue, self._policy, self._clock = kube, cache, queue, policy, clock
+        self._actor, self._metrics = Actor(kube, cache), metrics
+        self._teller = Teller(self._actor, cache, metrics)
+        self._starting: set[Key] = set()
+        self._running: dict[Key, float] = {}
+        self._asked: dict[Key, set[str]] = {}
+
+    async def work(self) -> None:
+        """Takes keys from the queue for ever. Whatever goes wrong with one, the others go on."""
+        while True:
+            key = await self._queue.take()
+            self._running[key] = time.monotonic()
+            again: Pause | None = None
+            try:
+                again = await self._tried(key)
+            finally:
+                del self._running[key]
+                self._queue.done(key, again)
+
+    def longest_pass(self) -> float:
+        """For how many seconds the oldest of the passes under way has been going on."""
+        return time.monotonic() - min(self._running.values(), default=time.monotonic())
+
+    def wake_the_waiting(self) -> None:
+        """Those that have waited longest for a place in the fleet are looked at, as many as there are places."""
+        free = self._policy.max_trainings - len(self._cache.training() | self._starting)
+        if free > 0:
+            for key in self._cache.queue()[:free]:
+                self._queue.wake(key)
+
+    async def _tried(self, key: Key) -> Pause | None:
+        """One pass, whatever comes of it; how long to wait until it is repeated, if it has to be."""
+        try:
+            with self._metrics.passes.time():
+                refusal = await self.look_at(key)
+            reason, again = (refusal.reason, LATER) if refusal else ("", None)
+        except ConflictError as error:
+            reason, again = error.reason, SOON
+            about(key).debug("%s", error.message)
+        except KubeError as error:
+            reason, again = error.reason, LATER
+            about(key).warning("%s: %s; trying again", error.reason, error.message)
+        except Exception:
+            reason, again = "Bug", LATER
+            about(key).exception("the pass failed; trying again")
+        if again:
+            self._metrics.errors.labels(reason).inc()
+        return again
+
+    async def look_at(self, key: Key) -> RefusedError | None:
+        """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
+        await self._teller.refuse_unreadable_reports(key)
+        try:
+            world = await self._observed(key)
+        except BadObjectError as error:
+            await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
+            return None
+        if world is None:
+            self._metrics.forget(key)
+            self._asked.pop(key, None)
+            await self._teller.tell_orphans(key)
+            return None
+        decision = decide(world)
+        refusal, after = None, world
+        try:
+            refusal = await self._act(key, decision)
+        finally:
+            if decision.actions:
+                after = self._world(key) or world
+            self._metrics.passed(key, world, after)
+        await self._teller.tell(key, after, Trouble(refusal.reason, refusal.message) if refusal else None)
+        if refusal is None:
+            self._set_alarm(key, decision)
+        return refusal
+
+    async def _observed(self, key: Key) -> World | None:
+        """The world; with the last words of Jobs that ended, each asked for once if no watch has shown any."""
+        world = self._world(key)
+        silent = {name: self._uid(key, "Job", name) for name in jobs_without_word(world)} if world else {}
+        new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
+        if not new:
+            return world
+        for name in new:
+            pods, _ = await self._kube.list("Pod", key.namespace, f"batch.kubernetes.io/job-name={name}")
+            for pod in pods:
+                self._cache.put(pod)
+        self._asked[key] = set(silent.values())
+        return self._world(key)
+
+    def _world(self, key: Key) -> World | None:
+        return observe(self._cache, key, self._clock(), self._policy, self._starting)
+
+    def _uid(self, key: Key, kind: str, name: str) -> str:
+        body = self._cache.get(key, kind, name)
+        return str(body["metadata"].get("uid")) if body else ""
+
+    async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
+        """The decision is done; or the refusal that ended it, which a person has to hear of."""
+        with self._reserved(key, decision):
+            try:
+                for action in decision.actions:
+                    await self._actor.act(key, action)
+            except RefusedError as error:
+                return error
+        return None
+
+    @contextmanager
+    def _reserved(self, key: Key, decision: Decision) -> Iterator[None]:
+        """A place in the fleet is held while a version is being made, so that two passes do not take the same one."""
+        starts = any(isinstance(a, Create) and a.manifest["kind"] == "ModelVersion" for a in decision.actions)
+        if starts:
+            self._starting.add(key)
+        try:
+            yield
+        finally:
+            self._starting.discard(key)
+            if starts:
+                self.wake_the_waiting()
+
+    def _set_alarm(self, key: Key, decision: Decision) -> None:
+        if decision.wake_at:
+            self._queue.wake_in(key, (decision.wake_at - self._clock()).total_seconds())
+        if jobs_without_pod(self._cache, key):
+            self._queue.wake_in(key, POD_PATIENCE.total_seconds())

@@ -1,0 +1,167 @@
+"""What runs beside kopf: a snapshot before the first decision, the workers, and a snapshot every few minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import kopf
+
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core.names import DEPLOYMENT, MANAGED_BY, OPERATOR
+from perennial_operator.endpoints import Endpoints
+from perennial_operator.kube import GoneError, Kube, KubeError, RefusedError
+from perennial_operator.lease import Lease, LostLeaseError
+from perennial_operator.logs import log
+from perennial_operator.metrics import Metrics
+from perennial_operator.reconcile import Reconciler
+from perennial_operator.settings import Settings
+from perennial_operator.workqueue import WorkQueue
+
+LONGEST_PASS_SECONDS = 300
+LIST_AGAIN_SECONDS = 5.0
+FIRST_RESYNC_SECONDS = 10.0
+"""Soon: what went between our first list and that of the watches is told by no event."""
+OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"
+WATCHED: Mapping[str, str] = {
+    "ModelDeployment": "",
+    "ModelVersion": "",
+    "DriftReport": "",
+    "Job": OURS,
+    "Deployment": OURS,
+    "Service": OURS,
+    "Pod": OURS,
+}
+"""Kind → label selector of what is listed and watched."""
+
+
+def configure_kopf(settings: kopf.OperatorSettings) -> None:
+    """Kopf watches and does nothing else: no annotation, no finalizer, no event, no scan of the cluster."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = 300
+    settings.queueing.idle_timeout = 0.1
+    for kind in ("jobs.batch", "deployments.apps", "services", "pods"):
+        settings.watching.label_selectors[kind] = OURS
+
+
+def _mend(error: KubeError) -> str:
+    if isinstance(error, GoneError):
+        return "are the CustomResourceDefinitions installed? kubectl apply -f manifests/crds"
+    return "does the operator's role allow it?" if isinstance(error, RefusedError) else "is the API server up?"
+
+
+class Operator:
+    """The running operator: it knows what there is, and acts where it holds the Lease."""
+
+    def __init__(self, settings: Settings, kube: Kube, give_up: Callable[[str], None]) -> None:
+        self._settings, self._kube, self._give_up = settings, kube, give_up
+        self.cache, self.queue, self.metrics = Cache(), WorkQueue(), Metrics()
+        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics)
+        self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
+        self._endpoints = Endpoints(self._ailing, self._unready, self.metrics.registry, settings.bind_address)
+        self._running: asyncio.Task[None] | None = None
+        self._knows = self._leads = False
+        # Who stands by wakes many and looks at none: that is no queue.
+        self.metrics.queue.set_function(lambda: len(self.queue) if self._leads else 0)
+
+    @classmethod
+    async def start(cls, settings: Settings, give_up: Callable[[str], None]) -> Operator:
+        """The operator knows everything that is there, and acts as soon as it may."""
+        operator = cls(settings, await Kube.connect(), give_up)
+        try:
+            await operator._endpoints.start(settings.probes_port, settings.metrics_port)
+            await operator._learn()
+        except BaseException:
+            await operator.stop()
+            raise
+        operator._running = asyncio.create_task(operator._run())
+        return operator
+
+    async def stop(self) -> None:
+        """Nothing runs any more, and the next operator need not wait."""
+        if self._running:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        if self._lease and self._leads:
+            await self._lease.release()
+        await self._endpoints.stop()
+        await self._kube.close()
+
+    def see(self, event: str | None, body: Mapping[str, Any]) -> None:
+        """What a watch has shown is known, and whoever it concerns is woken."""
+        for key in self.cache.drop(body) if event == "DELETED" else self.cache.put(body):
+            self.queue.wake(key)
+        if body["kind"] in ("ModelVersion", "ModelDeployment"):
+            # Also where it is no news, being the echo of an own write: a place in the fleet may have become free.
+            self._reconciler.wake_the_waiting()
+
+    async def snapshot(self) -> set[Key]:
+        """Every kind is known as it is listed now: before the first decision, and to mend what a watch has missed."""
+        changed: set[Key] = set()
+        for kind, selector in WATCHED.items():
+            for namespace in self._settings.namespaces or (None,):
+                items, listed_at = await self._kube.list(kind, namespace, selector)
+                changed |= self.cache.replace(kind, items, listed_at, namespace)
+        return changed
+
+    async def _learn(self) -> None:
+        """Everything is known; until then the probes say that this operator lives and is not ready."""
+        while not self._knows:
+            try:
+                await self.snapshot()
+                self._knows = True
+            except KubeError as error:
+                log.warning("cannot list what is there: %s; %s", error.message, _mend(error))
+                await asyncio.sleep(LIST_AGAIN_SECONDS)
+        log.info("perennial is up and knows of %d ModelDeployments", len(self.cache.known()))
+
+    async def _run(self) -> None:
+        """Leads or waits to lead, for ever. Whatever ends one part of it ends all, and the process: it starts anew."""
+        try:
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._resync())
+                parts.create_task(self._lead(parts))
+        except* LostLeaseError as lost:
+            self._give_up(str(lost.exceptions[0]))
+        except* Exception as bugs:
+            log.error("a part that runs for ever has ended", exc_info=bugs)
+            self._give_up(f"{bugs.exceptions[0]!r}")
+
+    async def _lead(self, parts: asyncio.TaskGroup) -> None:
+        """Acts while it holds the Lease; once it may have lost it, nothing acts any more."""
+        if self._lease:
+            await self._lease.acquire()
+        for key in self.cache.known():
+            self.queue.wake(key)
+        for _ in range(self._settings.workers):
+            parts.create_task(self._reconciler.work())
+        self._leads = True
+        self.metrics.leader.set(1)
+        if self._lease:
+            await self._lease.keep()
+
+    async def _resync(self) -> None:
+        pause = min(FIRST_RESYNC_SECONDS, self._settings.resync_seconds)
+        while True:
+            await asyncio.sleep(pause)
+            pause = self._settings.resync_seconds
+            try:
+                for key in await self.snapshot():
+                    self.queue.wake(key)
+                self._reconciler.wake_the_waiting()
+            except KubeError as error:
+                log.warning("the periodic list failed: %s; the watches go on", error.message)
+
+    def _ailing(self) -> str:
+        """Why the process should be started anew, or nothing."""
+        if self._running and self._running.done():
+            return "what should run for ever has ended"
+        longest = self._reconciler.longest_pass()
+        return f"a pass has taken {longest:.0f} s" if longest > LONGEST_PASS_SECONDS else ""
+
+    def _unready(self) -> str:
+        return "" if self._knows else "not everything has been listed yet"

@@ -1,0 +1,101 @@
+"""How do a Job and a Deployment stand, by what they and their pods say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from perennial_operator.cache import Body
+from perennial_operator.core.jobs import REFUSED_EXIT_CODE
+from perennial_operator.core.names import MODEL_VERSION, ROLE
+from perennial_operator.core.world import Job, JobState, Serving
+from perennial_operator.last_words import answer, trouble
+
+POD_PATIENCE = timedelta(seconds=10)
+"""A running Job that has had no pod for so long is in trouble: a quota, or what pods may do, is in its way."""
+
+
+def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
+    """The Job, with the word that counts of those its pods left: a good one where it succeeded, else the newest."""
+    state, reason = _ended(body)
+    own = _pods_of(body, pods)
+    answers = [said for pod in own if (said := answer(pod)) is not None]
+    good = [said for said in answers if said.get("outcome") == "Succeeded"]
+    return Job(
+        name=body["metadata"]["name"],
+        state=state,
+        labels=body["metadata"].get("labels") or {},
+        queued=bool(body.get("spec", {}).get("suspend")),
+        reason=reason,
+        trouble=next((found for pod in own if (found := trouble(pod))), "") or _podless(body, own, now),
+        answer=next(iter(good if state is JobState.SUCCEEDED else answers), None),
+    )
+
+
+def lacks_pod(job: Body, pods: Iterable[Body]) -> bool:
+    """Whether the Job runs and has no pod yet, so that it has to be looked at again without an event."""
+    return _began(job) is not None and not _pods_of(job, pods)
+
+
+def _ended(job: Body) -> tuple[JobState, str]:
+    """How the Job ended, if it has, and Kubernetes's reason where it failed."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("status") == "True" and condition["type"] == "Complete":
+            return JobState.SUCCEEDED, ""
+        if condition.get("status") == "True" and condition["type"] == "Failed":
+            return JobState.FAILED, condition.get("reason", "")
+    return JobState.RUNNING, ""
+
+
+def _pods_of(job: Body, pods: Iterable[Body]) -> list[Body]:
+    """The Job's pods, newest first; not those of an earlier Job of its name."""
+    uid = job["metadata"].get("uid")
+    own = [pod for pod in pods if uid in [owner["uid"] for owner in pod["metadata"].get("ownerReferences") or []]]
+    return sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
+def _began(job: Body) -> datetime | None:
+    """Since when the Job should have a pod; None where it has ended or waits in a queue."""
+    began = (job.get("status") or {}).get("startTime")
+    waits = bool(job.get("spec", {}).get("suspend")) or _ended(job)[0] is not JobState.RUNNING
+    return datetime.fromisoformat(began) if began and not waits else None
+
+
+def _podless(job: Body, own: Sequence[Body], now: datetime) -> str:
+    began = _began(job)
+    if own or began is None or now - began < POD_PATIENCE:
+        return ""
+    name = job["metadata"]["name"]
+    return f"it has no pod, as a quota or the namespace's rules may forbid; kubectl describe job {name} says why"
+
+
+def serving_of(body: Body, pods: Iterable[Body]) -> Serving:
+    """The Deployment of one version, with what hinders its pods."""
+    metadata, spec, status = body["metadata"], body.get("spec", {}), body.get("status") or {}
+    version = (metadata.get("labels") or {}).get(MODEL_VERSION)
+    own = [pod for pod in pods if _label(pod, MODEL_VERSION) == version and _label(pod, ROLE) == "serving"]
+    seen = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    answering, total, updated = (status.get(field, 0) for field in ("readyReplicas", "replicas", "updatedReplicas"))
+    refusals = [said for pod in own if (said := answer(pod, code=REFUSED_EXIT_CODE))]
+    return Serving(
+        name=metadata["name"],
+        manifest=body,
+        desired=spec.get("replicas", 1),
+        ready=max(0, answering - (total - updated)) if seen else 0,
+        answering=answering,
+        total=total,
+        settled=seen and updated == total,
+        trouble=next((found for pod in own if (found := trouble(pod))), "") or _unmade(status),
+        refusal=next((said for said in refusals if said.get("outcome") == "Refused"), None),
+    )
+
+
+def _unmade(status: Mapping[str, Any]) -> str:
+    """Why the Deployment's pods could not even be made, such as a quota that is used up; or nothing."""
+    failures = (c for c in status.get("conditions") or [] if c["type"] == "ReplicaFailure" and c["status"] == "True")
+    return next((str(condition.get("message", "")) for condition in failures), "")
+
+
+def _label(body: Body, name: str) -> str | None:
+    return (body["metadata"].get("labels") or {}).get(name)
