@@ -1,0 +1,126 @@
+"""The answer to a task: one JSON document that fits into a termination message.
+
+The kubelet keeps 4,096 bytes. So what is optional is left out until the answer fits; everything is in storage.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+LIMIT = 4096  # bytes
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of an answer, by the names of tests/contract/result.schema.json."""
+
+
+class Answer(Part, frozen=True, kw_only=True, tag_field="task"):
+    """A whole answer; `task` is its tag."""
+
+    message: str
+
+    def smaller(self, share: float) -> "Answer":
+        """The answer with about `share` of what may be left out; the same if nothing may."""
+        raise NotImplementedError
+
+
+class Artifact(Part, frozen=True, kw_only=True):
+    uri: str
+    sha256: str
+    bytes: int
+
+
+class Data(Part, frozen=True, kw_only=True):
+    rows: int
+    holdout_rows: int
+    sha256: str
+    holdout_uri: str
+    holdout_sha256: str
+    start: str | UnsetType = UNSET
+    end: str | UnsetType = UNSET
+
+
+class Trained(Answer, frozen=True, kw_only=True, tag="train"):
+    outcome: Literal["Succeeded"] = "Succeeded"
+    artifact: Artifact
+    data: Data
+    metrics: dict[str, float]
+    parameters: dict[str, Any]
+
+    def smaller(self, share: float) -> "Trained":  # noqa: ARG002
+        return replace(self, parameters={})
+
+
+class Metrics(Part, frozen=True, kw_only=True):
+    candidate: dict[str, float]
+    live: dict[str, float] | UnsetType = UNSET
+
+
+class Worsening(Part, frozen=True, kw_only=True):
+    """By `metric`: a share of the live value for a loss, a difference for a score; negative is better.
+
+    It does not exceed `upper`, at `confidence`.
+    """
+
+    metric: str
+    estimate: float
+    upper: float
+    confidence: float
+
+
+class Validated(Answer, frozen=True, kw_only=True, tag="validate"):
+    outcome: Literal["Succeeded"] = "Succeeded"
+    holdout_rows: int
+    metrics: Metrics
+    standard_errors: dict[str, float] | UnsetType = UNSET
+    worsening: Worsening | UnsetType = UNSET
+
+    def smaller(self, share: float) -> "Validated":  # noqa: ARG002
+        return replace(self, standard_errors=UNSET)
+
+
+class Window(Part, frozen=True, kw_only=True):
+    start: str
+    end: str
+
+
+class DriftMetric(Part, frozen=True, kw_only=True):
+    name: str
+    value: float
+    feature: str | UnsetType = UNSET
+    standard_error: float | UnsetType = UNSET
+
+
+class Checked(Answer, frozen=True, kw_only=True, tag="check"):
+    """`metrics` are ranked: the first are the last to be left out."""
+
+    outcome: Literal["Succeeded"] = "Succeeded"
+    samples: int
+    window: Window | UnsetType = UNSET
+    metrics: list[DriftMetric]
+    details: str | UnsetType = UNSET
+
+    def smaller(self, share: float) -> "Checked":
+        return replace(self, metrics=self.metrics[: min(int(len(self.metrics) * share), len(self.metrics) - 1)])
+
+
+class NotDoneAnswer(Part, frozen=True, kw_only=True):
+    """A task that was refused or has failed."""
+
+    task: str
+    outcome: str
+    reason: str
+    message: str
+
+
+def encode(answer: Answer | NotDoneAnswer) -> bytes:
+    """The JSON of the answer, at most 4,096 bytes, with as much in it as fits."""
+    content = msgspec.json.encode(answer)
+    while len(content) > LIMIT and isinstance(answer, Answer):
+        less = answer.smaller(LIMIT / len(content))
+        if less == answer:
+            break
+        answer, content = less, msgspec.json.encode(less)
+    return content

@@ -1,0 +1,85 @@
+"""Serves one version of a model, from before it is loaded until the last request is answered."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+
+import uvicorn
+
+from perennial_trainer import artifact
+from perennial_trainer.refusal import Failure
+from perennial_trainer.serve.batching import Batcher
+from perennial_trainer.serve.endpoints import Endpoints
+from perennial_trainer.serve.lifecycle import FINISH_SECONDS, DrainingServer, Served, State
+from perennial_trainer.serve.metrics import Metrics
+from perennial_trainer.serve.predictor import Predictor
+from perennial_trainer.serve.protocol import Inference
+from perennial_trainer.task import ServeTask
+
+# What may wait for the next predict, in values (rows times features): about 100 MB if all of them are text.
+QUEUE_LIMIT = 1_000_000
+# What a request weighs at least, so that no more than a thousand wait: beyond that they only grow old.
+LEAST_WEIGHT = 1_000
+
+log = logging.getLogger(__name__)
+
+
+def serve(task: ServeTask) -> None:
+    """Returns after a graceful end. Raises a Refusal or Failure if it cannot listen, or not load the model."""
+    asyncio.run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod is there to be reached
+
+
+async def _serve(task: ServeTask, address: str) -> None:
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    state, metrics = State(), Metrics(task.model_deployment, task.version)
+    config = uvicorn.Config(
+        Endpoints(task, state, metrics).application(),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the usual proxies keep theirs, so that they close first
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    server = DrainingServer(config, state)
+    serving = asyncio.create_task(server.serve([listener(address, task.port)]))
+    log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
+    try:
+        state.served = await _load(task, metrics)
+    except BaseException:
+        server.should_exit = True
+        await serving
+        raise
+    await serving
+    log.info("stopped")
+
+
+def listener(address: str, port: int) -> socket.socket:
+    """Listens, for an address of IPv6 to both families: `::` is every address of either. Raises a Failure."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    try:
+        listening = socket.create_server((address, port), family=family, dualstack_ipv6=dual, backlog=2048)
+    except OSError as error:
+        raise Failure("CannotListen", f"address {address}, port {port} cannot be listened on: {error}") from error
+    # Connections inherit it. asyncio sets it only on sockets that it has made, and without it every answer waits 40 ms
+    # for the client's acknowledgement of its first part.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+async def _load(task: ServeTask, metrics: Metrics) -> Served:
+    started = time.monotonic()
+    pipeline = await asyncio.to_thread(artifact.load, task.artifact.uri, task.artifact.sha256, task.model.format)
+    predictor = Predictor(pipeline, task.model)
+    batcher = Batcher(predictor.predict, size=_weight, limit=QUEUE_LIMIT, on_batch=metrics.batched)
+    metrics.loaded(task.model.format, task.artifact.sha256)
+    log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
+    return Served(predictor, batcher)
+
+
+def _weight(inference: Inference) -> int:
+    return max(inference.rows * len(inference.columns), LEAST_WEIGHT)

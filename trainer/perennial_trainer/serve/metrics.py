@@ -1,0 +1,53 @@
+"""What the server tells of its requests, by model and version: the figures a canary is judged by."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_REQUESTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """The metrics of one served version, in a registry of its own."""
+
+    def __init__(self, model: str, version: str) -> None:
+        self._registry = CollectorRegistry()
+        labels, values = ("model", "version"), (model, version)
+        self._requests = Counter(
+            "model_requests", "Answered inference requests.", (*labels, "code"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "model_request_seconds",
+            "From a request's headers to its answer.",
+            labels,
+            buckets=_SECONDS,
+            registry=self._registry,
+        ).labels(*values)
+        self._batch = Histogram(
+            "model_batch_requests",
+            "Requests that shared one predict.",
+            labels,
+            buckets=_REQUESTS,
+            registry=self._registry,
+        ).labels(*values)
+        self._info = Gauge(
+            "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
+        )
+        self._values = values
+        ProcessCollector(registry=self._registry)
+        # A counter that first appears as 1 has no increase: a rate over the first error of a canary would miss it.
+        for code in (200, 400, 500, 503):
+            self._requests.labels(*values, str(code))
+
+    def answered(self, code: int, seconds: float) -> None:
+        self._requests.labels(*self._values, str(code)).inc()
+        self._seconds.observe(seconds)
+
+    def batched(self, requests: int) -> None:
+        self._batch.observe(requests)
+
+    def loaded(self, artifact_format: str, sha256: str) -> None:
+        self._info.labels(*self._values, artifact_format, sha256).set(1)
+
+    def text(self) -> bytes:
+        """The exposition in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,80 @@
+"""What the model answers: one call for all requests of a batch, its outputs split again."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from perennial_trainer import features
+from perennial_trainer.serve.protocol import Column, Inference, datatype
+from perennial_trainer.task import Model
+
+Outputs = Mapping[str, NDArray[Any]]
+
+
+class _Output(NamedTuple):
+    compute: Callable[[pd.DataFrame], NDArray[Any]]
+    dtype: np.dtype[Any]
+    width: int | None  # None: one value per row, of shape [n]; else [n, width]
+
+
+class Predictor:
+    """The outputs a loaded model can give: `predict`, and `predict_proba` where a classifier has it."""
+
+    def __init__(self, pipeline: Any, model: Model) -> None:
+        self._features = model.features
+        if model.task == "regression":
+            self._outputs = {"predict": _Output(pipeline.predict, np.dtype(np.float64), None)}
+            return
+        classes = np.asarray(pipeline.classes_)
+        dtype = np.dtype(np.int64) if classes.dtype.kind in "iu" else np.dtype(object)
+        self._outputs = {"predict": _Output(pipeline.predict, dtype, None)}
+        if hasattr(pipeline, "predict_proba"):
+            self._outputs["predict_proba"] = _Output(pipeline.predict_proba, np.dtype(np.float64), len(classes))
+        self._classes = classes.tolist()
+
+    @property
+    def outputs(self) -> Collection[str]:
+        return self._outputs.keys()
+
+    def metadata(self) -> list[dict[str, Any]]:
+        """The outputs as the protocol describes tensors; the columns of `predict_proba` are named by its `classes`."""
+        return [
+            {
+                "name": name,
+                "datatype": datatype(output.dtype),
+                "shape": [-1] if output.width is None else [-1, output.width],
+            }
+            | ({} if output.width is None else {"parameters": {"classes": self._classes}})
+            for name, output in self._outputs.items()
+        ]
+
+    def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
+        """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
+        frame = features.frame(_joined(inferences), self._features)
+        wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
+        answers = {name: self._compute(name, frame) for name in wanted}
+        ends = np.cumsum([inference.rows for inference in inferences])
+        return [
+            {name: answers[name][end - inference.rows : end] for name in inference.outputs}
+            for inference, end in zip(inferences, ends, strict=True)
+        ]
+
+    def _compute(self, name: str, frame: pd.DataFrame) -> NDArray[Any]:
+        output = self._outputs[name]
+        shape = (len(frame),) if output.width is None else (len(frame), output.width)
+        # An answer for more or fewer rows fails here, rather than going to the wrong request.
+        return np.asarray(output.compute(frame)).astype(output.dtype).reshape(shape)
+
+
+def _joined(inferences: Sequence[Inference]) -> dict[str, Column]:
+    """All requests' columns one below the other. Each value stays what it was: no request changes another's types."""
+    return {
+        name: np.concatenate([inference.columns[name] for inference in inferences])
+        if isinstance(first, np.ndarray)
+        else list(chain.from_iterable(inference.columns[name] for inference in inferences))
+        for name, first in inferences[0].columns.items()
+    }

@@ -1,0 +1,127 @@
+"""What a request asks of the model, and how its answer is written.
+
+A request has one tensor per feature, of shape [n] or [n, 1]; a model without categorical features also takes a single
+tensor of shape [n, features], its columns in the features' order.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from perennial_trainer.refusal import listed
+from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
+from perennial_trainer.task import Features
+
+Column = NDArray[np.float64] | list[Any]
+
+
+class Inference(NamedTuple):
+    """A request that can be predicted: `rows` values for each feature, and the outputs that are wanted."""
+
+    id: str | None
+    rows: int
+    columns: Mapping[str, Column]
+    outputs: Collection[str]
+
+
+def read(body: bytes, features: Features, outputs: Collection[str]) -> Inference:
+    """The request in `body`, for a model with these features that gives these outputs; else a BadRequestError."""
+    request = decode(body)
+    wanted = [output.name for output in request.outputs or ()] or ["predict"]
+    unknown = [name for name in wanted if name not in outputs]
+    if unknown:
+        raise BadRequestError(f"output {listed(unknown)} is unknown: ask for {listed(outputs)}")
+    first = request.inputs[0]
+    single = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.names
+    columns = _matrix(first, features) if single else _columns(request, features)
+    return Inference(request.id, first.shape[0], columns, wanted)
+
+
+def write(model: str, version: str, request_id: str | None, outputs: Mapping[str, NDArray[Any]]) -> bytes:
+    """The answer as JSON: one tensor for each output, its data flat and in row-major order; NaN is null."""
+    answer = {"model_name": model, "model_version": version} | ({} if request_id is None else {"id": request_id})
+    tensors = [
+        {
+            "name": name,
+            "shape": values.shape,
+            "datatype": datatype(values.dtype),
+            "data": values.tolist() if values.dtype.kind == "O" else np.ascontiguousarray(values).ravel(),
+        }
+        for name, values in outputs.items()
+    ]
+    return orjson.dumps(answer | {"outputs": tensors}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def datatype(dtype: np.dtype[Any]) -> str:
+    """The protocol's name of what a model answers with: floats, integers or text."""
+    return {"f": "FP64", "i": "INT64"}.get(dtype.kind, "BYTES")
+
+
+def _columns(request: Request, features: Features) -> dict[str, Column]:
+    given: dict[str, Tensor] = {tensor.name: tensor for tensor in request.inputs}
+    unknown = sorted(given.keys() - set(features.names))
+    missing = [name for name in features.names if name not in given]
+    if unknown:
+        raise BadRequestError(f"input {listed(unknown)} is unknown: the inputs are {listed(features.names)}")
+    if missing:
+        raise BadRequestError(
+            f"input {listed(missing)} is missing: give one tensor per feature, with null for a missing value"
+        )
+    if len(given) < len(request.inputs):
+        raise BadRequestError(f"{len(request.inputs)} inputs have {len(given)} names: give each feature once")
+    first = request.inputs[0]
+    for tensor in request.inputs:
+        if tensor.shape[1:] not in ([], [1]):
+            raise BadRequestError(f"input {tensor.name} has the shape {tensor.shape}: make it [n] or [n, 1]")
+        if tensor.shape[0] != first.shape[0]:
+            raise BadRequestError(
+                f"input {tensor.name} has {tensor.shape[0]} rows, input {first.name} {first.shape[0]}: "
+                "give every input the same number"
+            )
+    columns: dict[str, Column] = {name: _numbers(given[name]) for name in features.numeric}
+    return columns | {name: _flat(given[name]) for name in features.categorical}
+
+
+def _matrix(tensor: Tensor, features: Features) -> dict[str, Column]:
+    if features.categorical:
+        raise BadRequestError(
+            f"input {tensor.name} is no feature, and one tensor for all features cannot hold the categorical "
+            f"{listed(features.categorical)}: give one tensor per feature"
+        )
+    if tensor.shape[1] != len(features.numeric):
+        raise BadRequestError(
+            f"input {tensor.name} has the shape {tensor.shape}: make it [n, {len(features.numeric)}], "
+            f"with the columns {listed(features.numeric)}"
+        )
+    values = _numbers(tensor).reshape(tensor.shape)
+    return dict(zip(features.numeric, values.T, strict=True))
+
+
+def _numbers(tensor: Tensor) -> NDArray[np.float64]:
+    if tensor.datatype == "BYTES":
+        raise BadRequestError(
+            f"input {tensor.name} has the datatype BYTES, but the feature is numeric: send numbers as FP64"
+        )
+    return np.array(_flat(tensor), dtype=np.float64)  # None becomes NaN
+
+
+def _flat(tensor: Tensor) -> list[Any]:
+    """The values in row-major order, exactly as many as the shape says."""
+    data: list[Any] = tensor.data
+    width = tensor.shape[1:]
+    if list in set(map(type, data)):
+        if any(not isinstance(row, list) or [len(row)] != width for row in data):
+            raise BadRequestError(
+                f"input {tensor.name} has rows that do not fit the shape {tensor.shape}: mend one of the two"
+            )
+        data = list(chain.from_iterable(data))
+    if len(data) != math.prod(tensor.shape):
+        raise BadRequestError(
+            f"input {tensor.name} has {len(data)} values, but the shape {tensor.shape}: mend one of the two"
+        )
+    return data

@@ -1,0 +1,86 @@
+"""Which file lies where, and how it gets there whole or not at all."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perennial_trainer.refusal import Failure, Refusal
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+def filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
+    """The file system of a URI and the path in it; a Refusal if the scheme is unknown."""
+    from fsspec.core import url_to_fs
+
+    try:
+        filesystem, path = url_to_fs(uri)
+    except ValueError as error:
+        raise Refusal("UnknownScheme", f"{uri} cannot be read: {error}; use file, s3, gs, az or https") from error
+    return filesystem, str(path)
+
+
+def beside(uri: str, name: str) -> str:
+    """The URI of `name` in the folder of the file `uri`."""
+    return f"{uri.rpartition('/')[0]}/{name}"
+
+
+def within(folder: str, name: str) -> str:
+    """The URI of `name` in the folder `folder`."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def read(uri: str) -> bytes:
+    """All bytes of one file. Raises FileNotFoundError, or a Failure if the store cannot be reached."""
+    store, path = filesystem(uri)
+    try:
+        return bytes(store.cat_file(path))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+
+
+def write(folder: str, files: Mapping[str, bytes]) -> None:
+    """Every file is in the folder, in the given order, each whole or not at all; a Failure if it cannot be written."""
+    store, path = filesystem(folder)
+    try:
+        for name, content in files.items():
+            _put(store, f"{path.rstrip('/')}/{name}", content)
+    except Exception as error:
+        raise Failure("StorageNotWritable", f"{folder} could not be written: {named(error)}") from error
+
+
+def remove(uri: str) -> None:
+    """The file is not there; a Failure if it cannot be removed."""
+    store, path = filesystem(uri)
+    try:
+        store.rm_file(path)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise Failure("StorageNotWritable", f"{uri} could not be removed: {named(error)}") from error
+
+
+def named(error: BaseException) -> str:
+    """`PermissionError: Access Denied`: an exception for a sentence."""
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _put(store: Any, path: str, content: bytes) -> None:
+    """Object stores show an object only once it is whole; a local file is renamed into place.
+
+    Folders are made for local files alone: a bucket with a mistyped name must not come into being.
+    """
+    if "file" not in store.protocol:
+        store.pipe_file(path, content)
+        return
+    part = Path(f"{path}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)

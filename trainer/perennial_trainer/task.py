@@ -1,0 +1,161 @@
+"""What the operator asks for: the JSON in PERENNIAL_TASK as frozen values.
+
+The shapes are those of tests/contract/task.schema.json; rules that JSON Schema cannot state (a column with
+two roles, say) are checked here as well, so that a bad task ends before anything is read.
+"""
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from perennial_trainer.refusal import Refusal, listed
+
+Name = Annotated[str, Meta(min_length=1, max_length=63)]
+Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Format = Literal["joblib", "skops"]
+Kind = Literal["regression", "classification"]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A frozen part of a task; unknown fields are refused."""
+
+
+class Features(Value, frozen=True, kw_only=True):
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.numeric + self.categorical
+
+
+class Model(Value, frozen=True, kw_only=True):
+    framework: Literal["sklearn", "keras"]
+    format: Format
+    estimator: str
+    parameters: dict[str, Any]
+    task: Kind
+    features: Features
+    target: str
+
+    def __post_init__(self) -> None:
+        if not self.features.names:
+            raise ValueError("features names no column: list at least one under numeric or categorical")
+        twice = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
+        if twice:
+            raise ValueError(f"{listed(twice)} is named more than once among features and target: keep one role")
+
+
+class Version(Value, frozen=True, kw_only=True):
+    """A stored version: its model file, whose digest is checked before it is loaded; other files lie beside it."""
+
+    name: Name
+    uri: Uri
+    sha256: Sha256
+
+
+class Holdout(Value, frozen=True, kw_only=True):
+    uri: Uri
+    sha256: Sha256
+
+
+class Cleaning(Value, frozen=True, kw_only=True):
+    missing: Literal["drop", "impute", "fail"]
+    duplicates: Literal["drop", "keep"]
+    outliers: Literal["keep", "clip", "drop"]
+
+
+class TrainingData(Value, frozen=True, kw_only=True):
+    uri: Uri
+    time_column: str | None = None
+    window: Window
+    holdout: Annotated[float, Meta(gt=0, lt=1)]
+    cleaning: Cleaning
+    min_rows: Annotated[int, Meta(ge=1)]
+    max_missing: Share
+
+
+class RecentData(Value, frozen=True, kw_only=True):
+    uri: Uri
+    time_column: str | None = None
+    window: Window
+
+
+class Search(Value, frozen=True, kw_only=True):
+    method: Literal["grid", "random", "halving"]
+    space: Annotated[dict[str, Annotated[list[Any], Meta(min_length=1)]], Meta(min_length=1)]
+    folds: Annotated[int, Meta(ge=2)]
+    scoring: str | None = None
+    iterations: Annotated[int, Meta(ge=1)]
+
+
+class Against(Value, frozen=True, kw_only=True):
+    metric: str
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)]
+
+
+class Subject(Value, frozen=True, kw_only=True, tag_field="task"):
+    """What every task says: whose model it is about."""
+
+    namespace: Name
+    model_deployment: Name
+    version: Name
+    model: Model
+
+
+class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
+    data: TrainingData
+    search: Search | None = None
+    storage: Uri  # the version's own folder
+
+    def __post_init__(self) -> None:
+        _check_time_column(self.data.time_column, self.model)
+
+
+class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):
+    candidate: Version
+    live: Version | None = None
+    holdout: Holdout
+    against: Against | None = None
+    storage: Uri
+
+
+class CheckTask(Subject, frozen=True, kw_only=True, tag="check"):
+    live: Version
+    data: RecentData
+    storage: Uri  # the check's own folder
+
+    def __post_init__(self) -> None:
+        _check_time_column(self.data.time_column, self.model)
+
+
+class ServeTask(Subject, frozen=True, kw_only=True, tag="serve"):
+    artifact: Version
+    port: Annotated[int, Meta(ge=1, le=65535)]
+
+
+Task = TrainTask | ValidateTask | CheckTask | ServeTask
+
+
+def parse(text: str | bytes) -> Task:
+    """The task, or a Refusal (`InvalidTask`) that names the field."""
+    try:
+        task: Task = msgspec.json.decode(text, type=Task)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or "the task"
+        raise Refusal("InvalidTask", f"{field} in PERENNIAL_TASK is not valid: {problem}") from error
+    except msgspec.DecodeError as error:
+        raise Refusal("InvalidTask", f"PERENNIAL_TASK is not JSON: {error}") from error
+    return task
+
+
+def _check_time_column(name: str | None, model: Model) -> None:
+    """A numeric feature may be the time as well, a category or the target may not."""
+    if name is not None and name in (*model.features.categorical, model.target):
+        raise ValueError(f"data.timeColumn {name} is a categorical feature or the target as well: keep one role")
