@@ -1,0 +1,32 @@
+"""Ends well if the kinds are served to the operator's account, and one operator holds the Lease and renews it."""
+
+import asyncio
+import os
+import sys
+
+from perennial_operator.kube import Kube
+from perennial_operator.lease import HELD_FOR, NAME
+from perennial_operator.settings import read_settings
+
+
+async def main() -> str:
+    """What is wrong, or nothing."""
+    settings = read_settings(os.environ)
+    kube = await Kube.connect()
+    try:
+        for namespace in settings.namespaces or (None,):
+            await kube.list("ModelDeployment", namespace)
+        seen = set()
+        for _ in range(int(2 * HELD_FOR)):
+            lease = await kube.get("Lease", settings.lease_namespace, NAME)
+            if lease and lease["spec"].get("holderIdentity"):
+                seen.add(lease["spec"]["renewTime"])
+            if len(seen) > 1:  # nobody's clock is needed for that
+                return ""
+            await asyncio.sleep(1)
+    finally:
+        await kube.close()
+    return f"nobody renews the Lease {settings.lease_namespace}/{NAME}: see the operators' pods and logs"
+
+
+sys.exit(asyncio.run(main()) or 0)

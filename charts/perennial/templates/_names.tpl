@@ -1,0 +1,36 @@
+{{- define "perennial.fullname" -}}
+{{- if contains "perennial" .Release.Name -}}
+{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-perennial" .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "perennial.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "perennial.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "perennial.image" -}}
+{{- printf "%s:%s" .image.repository (.image.tag | default .chart.AppVersion) -}}
+{{- end -}}
+
+{{- define "perennial.selector" -}}
+app.kubernetes.io/name: perennial-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "perennial.labels" -}}
+{{ include "perennial.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: perennial
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Where the operator looks, and where its Lease is. */}}
+{{- define "perennial.scope" -}}
+- {name: PERENNIAL_LEASE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+{{- with .Values.watchNamespaces }}
+- {name: PERENNIAL_NAMESPACES, value: {{ join "," . | quote }}}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,9 @@
+-- Drift is what a report is there to tell: only one that cannot be used is degraded.
+local status = obj.status or {}
+local health = "Healthy"
+if status.outcome == nil then
+  health = "Progressing"
+elseif status.outcome == "Invalid" then
+  health = "Degraded"
+end
+return { status = health, message = status.message or "Waiting for the operator" }

@@ -1,0 +1,1 @@
+return { retrain = { disabled = obj.spec.suspend == true, displayName = "Retrain now" } }
