@@ -1,0 +1,136 @@
+"""A world, a version, a report: complete and valid, each with keyword overrides."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from perennial_operator.core.resources import DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.values import as_text
+from perennial_operator.core.world import World
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+SPEC: Mapping[str, Any] = {
+    "model": {
+        "estimator": "sklearn.linear_model.LinearRegression",
+        "features": {"numeric": ["feature1", "feature2"]},
+        "target": "target",
+    },
+    "data": {"training": {"uri": "s3://bikes/rides/*.parquet"}},
+    "drift": {"thresholds": [{"metric": "psi", "max": 0.2}], "cooldown": "1h"},
+    "serving": {"replicas": 2},
+    "storage": {"uri": "s3://models/perennial"},
+}
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it, mapping by mapping; None takes a field away."""
+    result = copy.deepcopy(dict(base))
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def a_body(
+    kind: str, name: str, spec: Mapping[str, Any], status: Mapping[str, Any] = {}, **metadata: Any
+) -> dict[str, Any]:
+    """An object as the API server would hand it out."""
+    return {
+        "apiVersion": "perennial.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "uid": f"uid-{name}",
+            "generation": 1,
+            "resourceVersion": "1",
+            "creationTimestamp": as_text(NOON),
+            **metadata,
+        },
+        "spec": dict(spec),
+        "status": dict(status),
+    }
+
+
+def a_deployment(
+    name: str = "bike", spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}, **metadata: Any
+) -> ModelDeployment:
+    return parse(ModelDeployment, a_body("ModelDeployment", name, merged(SPEC, spec), status, **metadata))
+
+
+def a_version(
+    number: int = 1,
+    phase: str | None = "Live",
+    spec: Mapping[str, Any] = {},
+    status: Mapping[str, Any] = {},
+    **metadata: Any,
+) -> ModelVersion:
+    """A version of `bike` that was trained; live since its creation where it is live."""
+    base = {
+        "modelDeployment": "bike",
+        "number": number,
+        "trigger": {"reason": "Initial"},
+        "model": SPEC["model"],
+        "data": SPEC["data"],
+        "training": {},
+    }
+    created = metadata.get("creationTimestamp", as_text(NOON))
+    state: dict[str, Any] = {"phase": phase} if phase else {}
+    if phase not in (None, "Training", "Failed"):
+        state |= {
+            "artifact": {
+                "uri": f"s3://models/perennial/default/bike/bike-v{number}/model.joblib",
+                "sha256": f"{number:064x}",
+                "bytes": 10,
+            },
+            "data": {
+                "rows": 800,
+                "holdoutRows": 200,
+                "sha256": "0" * 64,
+                "holdoutUri": "s3://h",
+                "holdoutSha256": "1" * 64,
+            },
+        }
+    if phase in ("Live", "Superseded"):
+        state |= {
+            "liveSince": created,
+            "metrics": {"candidate": {"mse": 100.0, "r2": 0.9}, "standardErrors": {"mse": 5.0}},
+        }
+    if phase in ("Superseded", "Rejected", "Failed", "RolledBack"):
+        state["endedAt"] = created
+    return parse(
+        ModelVersion,
+        a_body("ModelVersion", f"bike-v{number}", merged(base, spec), merged(state, status), **metadata),
+    )
+
+
+def a_report(
+    name: str = "report",
+    psi: float = 0.3,
+    spec: Mapping[str, Any] = {},
+    status: Mapping[str, Any] = {},
+    **metadata: Any,
+) -> DriftReport:
+    """A report about the live version of `bike`, written an hour after noon."""
+    base = {
+        "modelDeployment": "bike",
+        "samples": 1000,
+        "metrics": [{"name": "psi", "feature": "feature1", "value": psi}],
+    }
+    metadata.setdefault("creationTimestamp", "2026-11-23T13:00:00Z")
+    return parse(DriftReport, a_body("DriftReport", name, merged(base, spec), status, **metadata))
+
+
+def a_world(**fields: Any) -> World:
+    """Two hours after noon; nothing exists but the ModelDeployment."""
+    fields.setdefault("now", datetime(2026, 11, 23, 14, tzinfo=UTC))
+    fields.setdefault("deployment", a_deployment())
+    return World(**fields)

@@ -1,0 +1,127 @@
+"""Which ReplicaSets a Deployment needs, and how many pods each may have at this moment."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tests.cluster.controllers.deployment_status import count, size, status, until_late
+from tests.cluster.controllers.step import Step
+from tests.cluster.objects import Obj, controlled_by, deleting, name, namespace
+
+HASH = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+
+
+def step(deployment: Obj, replica_sets: Sequence[Obj], now: datetime) -> Step:
+    """The pass for one Deployment and the ReplicaSets that it controls."""
+    if deleting(deployment):
+        return Step()
+    sets = sorted((found for found in replica_sets if not deleting(found)), key=_revision)
+    current = next((found for found in sets if _template(found) == _template(deployment)), None)
+    old = [found for found in sets if found is not current]
+    told = status(deployment, current, old, _room(deployment["spec"])[1], now)
+    if current is None:
+        return Step(told, creates=(_replica_set(deployment, sets),))
+    newest = str(max([_revision(current), *(_revision(found) + 1 for found in old)]))
+    numbered = {"metadata": {"annotations": {REVISION: newest}}}
+    patches: list[tuple[Obj, Obj]] = [
+        (found, numbered) for found in (deployment, current) if _annotated(found) != newest
+    ]
+    wanted = sizes(deployment["spec"], current, old)
+    patches += [
+        (found, {"spec": {"replicas": wanted[name(found)]}}) for found in sets if size(found) != wanted[name(found)]
+    ]
+    empty = [found for found in old if not size(found) and not count(found, "replicas")]
+    forgotten = len(empty) - deployment["spec"].get("revisionHistoryLimit", 10)
+    return Step(told, tuple(patches), tuple(empty[: max(0, forgotten)]), again=until_late(deployment, told, now))
+
+
+def sizes(spec: Mapping[str, Any], current: Obj, old: Sequence[Obj]) -> dict[str, int]:
+    """The number of pods of each ReplicaSet now, by name.
+
+    Never more than replicas + maxSurge altogether, and none is taken away that would leave fewer than replicas -
+    maxUnavailable available.
+    """
+    wanted = {name(found): size(found) for found in (current, *old)}
+    desired = spec.get("replicas", 1)
+    if _recreates(spec):
+        busy = any(size(found) or count(found, "replicas") for found in old)
+        return {**dict.fromkeys(wanted, 0), name(current): 0 if busy else desired}
+    surge, unavailable = _room(spec)
+    total = sum(wanted.values())
+    wanted[name(current)] = min(desired, size(current) + max(0, desired + surge - total))
+    least = desired - unavailable
+    spare = total - least - max(0, size(current) - count(current, "availableReplicas"))
+    serving = sum(count(found, "availableReplicas") for found in (current, *old)) - least
+    for found in old:  # those that do not serve go first
+        cut = max(0, min(size(found) - count(found, "availableReplicas"), spare))
+        wanted[name(found)] -= cut
+        spare -= cut
+    spare = min(spare, serving)
+    for found in old:
+        cut = max(0, min(wanted[name(found)], spare))
+        wanted[name(found)] -= cut
+        spare -= cut
+    return wanted
+
+
+def _annotated(obj: Obj) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(REVISION, "0"))
+
+
+def _revision(replica_set: Obj) -> int:
+    return int(_annotated(replica_set))
+
+
+def _recreates(spec: Mapping[str, Any]) -> bool:
+    return (spec.get("strategy") or {}).get("type") == "Recreate"
+
+
+def _room(spec: Mapping[str, Any]) -> tuple[int, int]:
+    """maxSurge (rounded up) and maxUnavailable (rounded down) in pods; both 0 would be a standstill."""
+    if _recreates(spec):
+        return 0, 0
+    rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
+    surge, unavailable = (rolling.get(field, "25%") for field in ("maxSurge", "maxUnavailable"))
+    pods = spec.get("replicas", 1)
+    more = math.ceil(pods * int(surge[:-1]) / 100) if isinstance(surge, str) else int(surge)
+    fewer = math.floor(pods * int(unavailable[:-1]) / 100) if isinstance(unavailable, str) else int(unavailable)
+    return more, fewer or (0 if more else 1)
+
+
+def _template(owner: Obj) -> Obj:
+    """The pod template without the label that tells ReplicaSets apart."""
+    template: Obj = copy.deepcopy(owner["spec"]["template"])
+    (template.setdefault("metadata", {}).get("labels") or {}).pop(HASH, None)
+    return template
+
+
+def _replica_set(deployment: Obj, sets: Sequence[Obj]) -> Obj:
+    """A new ReplicaSet for the Deployment's template, still without pods."""
+    template = _template(deployment)
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    labels = {**(template["metadata"].get("labels") or {}), HASH: digest}
+    selector = deployment["spec"]["selector"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{name(deployment)}-{digest}",
+            "namespace": namespace(deployment),
+            "labels": labels,
+            "annotations": {REVISION: str(1 + max(map(_revision, sets), default=0))},
+            "ownerReferences": [controlled_by(deployment)],
+        },
+        "spec": {
+            "replicas": 0,
+            "minReadySeconds": deployment["spec"].get("minReadySeconds", 0),
+            "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), HASH: digest}},
+            "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
+        },
+    }

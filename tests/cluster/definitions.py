@@ -1,0 +1,86 @@
+"""When a CustomResourceDefinition may be served, and what its status then says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.cluster import cel
+from tests.cluster.errors import Cause
+from tests.cluster.rules import RULES
+from tests.cluster.schema import PRESERVE, Schema
+from tests.cluster.store import Object
+from tests.cluster.validation import faults as value_faults
+
+
+def faults(definition: Object) -> list[Cause]:
+    """What is wrong with the definition: its name, its versions, its schemas and their rules."""
+    spec = definition["spec"]
+    expected = f"{spec['names']['plural']}.{spec['group']}"
+    found = []
+    if definition["metadata"]["name"] != expected:
+        text = f'Invalid value: "{definition["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
+        found.append(Cause("metadata.name", "FieldValueInvalid", text))
+    if sum(version["storage"] for version in spec["versions"]) != 1:
+        text = "Invalid value: must have exactly one version marked as storage version"
+        found.append(Cause("spec.versions", "FieldValueInvalid", text))
+    for index, version in enumerate(spec["versions"]):
+        place = "validation" if len(spec["versions"]) == 1 else f"versions[{index}].schema"
+        field = f"spec.{place}.openAPIV3Schema"
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema is None:
+            found.append(Cause(field, "FieldValueRequired", "Required value: schemas are required"))
+        else:
+            found.extend(_schema_faults(schema, field))
+            found.extend(_metadata_faults(schema.get("properties", {}).get("metadata", {}), field))
+    return found
+
+
+def _metadata_faults(schema: Schema, field: str) -> Iterator[Cause]:
+    if schema.keys() - {"type", "properties"} or schema.get("properties", {}).keys() - {"name", "generateName"}:
+        why = "must not specify anything other than name and generateName, but metadata is implicitly specified"
+        yield Cause(f"{field}.properties[metadata]", "FieldValueForbidden", f"Forbidden: {why}")
+
+
+def _schema_faults(schema: Schema, field: str) -> Iterator[Cause]:
+    if not (schema.get("type") or schema.get("x-kubernetes-int-or-string") or schema.get(PRESERVE)):
+        yield Cause(
+            f"{field}.type", "FieldValueRequired", "Required value: must not be empty for specified object fields"
+        )
+    if "default" in schema:
+        for cause in value_faults(schema["default"], schema):
+            yield Cause(f"{field}.default", cause.reason, cause.message)
+    for index, rule in enumerate(schema.get(RULES) or ()):
+        yield from _rule_faults(rule, f"{field}.{RULES}[{index}]")
+    for key, below in (schema.get("properties") or {}).items():
+        yield from _schema_faults(below, f"{field}.properties[{key}]")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from _schema_faults(schema[key], f"{field}.{key}")
+
+
+def _rule_faults(rule: dict[str, Any], field: str) -> Iterator[Cause]:
+    for part in ("rule", "messageExpression"):
+        if part in rule:
+            try:
+                cel.program(rule[part], optional_old=bool(rule.get("optionalOldSelf")))
+            except cel.RuleError as error:
+                text = f"Invalid value: {rule[part]}: compilation failed: {error}"
+                yield Cause(f"{field}.{part}", "FieldValueInvalid", text)
+
+
+def established(definition: Object, now: str) -> Object:
+    """The definition with the status of one that is served."""
+    spec, old = definition["spec"], definition.get("status") or {}
+    conditions = old.get("conditions") or [
+        _condition("NamesAccepted", "NoConflicts", "no conflicts found", now),
+        _condition("Established", "InitialNamesAccepted", "the initial names have been accepted", now),
+    ]
+    storage = next(version["name"] for version in spec["versions"] if version["storage"])
+    versions = [name for name in old.get("storedVersions", []) if name != storage]
+    status = {"acceptedNames": spec["names"], "conditions": conditions, "storedVersions": [*versions, storage]}
+    return {**definition, "status": status}
+
+
+def _condition(name: str, reason: str, message: str, now: str) -> dict[str, str]:
+    return {"type": name, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now}

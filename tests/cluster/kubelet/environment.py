@@ -1,0 +1,80 @@
+"""The command line and the environment that a container's process gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.client import Api
+from tests.cluster.kubelet import sources
+from tests.cluster.kubelet.volumes import rewritten
+from tests.cluster.objects import Obj, name
+
+BIND_ADDRESS = "PERENNIAL_BIND_ADDRESS"  # pods share this machine's ports, so each listens on an address of its own
+
+
+def base(pod: Obj, home: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """What every container has; nothing else of this process's environment is passed on."""
+    return {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+        "HOME": str(home),
+        "HOSTNAME": name(pod),
+        BIND_ADDRESS: pod["status"]["podIP"],
+        **extra,
+    }
+
+
+async def declared(api: Api, pod: Obj, container: Obj) -> dict[str, str]:
+    """`envFrom` and `env` with their references followed. Raises Unavailable."""
+    env: dict[str, str] = {}
+    for source in container.get("envFrom") or []:
+        for kind, resource in (("configMapRef", sources.CONFIG_MAPS), ("secretRef", sources.SECRETS)):
+            if ref := source.get(kind):
+                found = await sources.entries(api, resource, pod, ref["name"], ref.get("optional", False)) or {}
+                env |= {source.get("prefix", "") + key: value.decode() for key, value in found.items()}
+    for variable in container.get("env") or []:
+        value = await _value(api, pod, container, variable, env)
+        if value is not None:
+            env[variable["name"]] = value
+    return env
+
+
+async def _value(api: Api, pod: Obj, container: Obj, variable: Obj, before: Mapping[str, str]) -> str | None:
+    match variable.get("valueFrom") or {}:
+        case {"fieldRef": ref}:
+            return sources.field(pod, ref["fieldPath"])
+        case {"resourceFieldRef": ref}:
+            return sources.resource(pod, container, ref)
+        case {"secretKeyRef": ref}:
+            return await sources.entry(api, sources.SECRETS, pod, ref)
+        case {"configMapKeyRef": ref}:
+            return await sources.entry(api, sources.CONFIG_MAPS, pod, ref)
+    return expanded(variable.get("value") or "", before)
+
+
+def expanded(text: str, env: Mapping[str, str]) -> str:
+    """`$(NAME)` replaced where the name is known, `$$` by one `$`."""
+
+    def meant(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else env.get(found[1], found[0])
+
+    return re.sub(r"\$\$|\$\(([^()]*)\)", meant, text)
+
+
+def command_line(
+    container: Obj, env: Mapping[str, str], places: Mapping[str, Path], entrypoints: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """What to run; python is this one. Raises Unavailable if neither the container nor the image's entry point says."""
+    image = container.get("image", "")
+    words = [*(container.get("command") or entrypoints.get(image, ())), *(container.get("args") or [])]
+    if not container.get("command") and image not in entrypoints:
+        raise sources.Unavailable(
+            f"container {container['name']} has no command, and the local node knows no entry point of image {image}:"
+            " give it a command, or give the node entrypoints",
+            "CreateContainerError",
+        )
+    argv = [rewritten(expanded(word, env), places) for word in words]
+    return [sys.executable if Path(argv[0]).name in ("python", "python3") else argv[0], *argv[1:]]

@@ -1,0 +1,51 @@
+"""Whether a container answers, as its probes ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+
+from tests.cluster.objects import Obj
+
+Execute = Callable[[Sequence[str]], Awaitable[int]]
+
+
+async def verdicts(probe: Obj, attempt: Callable[[], Awaitable[bool]], hurry: float) -> AsyncIterator[bool]:
+    """True when successThreshold, False when failureThreshold attempts in a row have agreed; again for each new row."""
+    await asyncio.sleep(probe.get("initialDelaySeconds", 0) / hurry)
+    thresholds = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
+    last, row = None, 0
+    while True:
+        found = await attempt()
+        last, row = found, row + 1 if found == last else 1
+        if row == thresholds[found]:
+            yield found
+        await asyncio.sleep(probe.get("periodSeconds", 10) / hurry)
+
+
+async def attempt(probe: Obj, container: Obj, address: str, http: aiohttp.ClientSession, execute: Execute) -> bool:
+    """One httpGet, tcpSocket or exec; no answer within timeoutSeconds is a failure, and so is an unknown port."""
+    try:
+        async with asyncio.timeout(probe.get("timeoutSeconds", 1)):
+            if ask := probe.get("httpGet"):
+                url = f"{ask.get('scheme', 'HTTP').lower()}://{ask.get('host') or address}"
+                url += f":{_port(ask['port'], container)}/{ask.get('path', '/').lstrip('/')}"
+                headers = {header["name"]: header["value"] for header in ask.get("httpHeaders") or []}
+                async with http.get(url, headers=headers, ssl=False) as answer:
+                    return 200 <= answer.status < 400
+            if ask := probe.get("tcpSocket"):
+                _, writer = await asyncio.open_connection(ask.get("host") or address, _port(ask["port"], container))
+                writer.close()
+                return True
+            return await execute(probe["exec"]["command"]) == 0
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return False
+
+
+def _port(port: Any, container: Obj) -> int:
+    """The number of a port, which may be given by the name that the container declares."""
+    named = {declared.get("name"): declared["containerPort"] for declared in container.get("ports") or []}
+    return int(named.get(port, port))

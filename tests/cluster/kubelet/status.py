@@ -1,0 +1,113 @@
+"""What is said of a pod while its containers come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.cluster.objects import Obj, stamp, with_condition
+
+CREATING: Obj = {"waiting": {"reason": "ContainerCreating"}}
+ENDED = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
+OWN = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+
+
+@dataclass
+class Container:
+    """One container: `state` and `last` are as the API has them."""
+
+    spec: Obj
+    state: Obj = field(default_factory=lambda: CREATING)
+    last: Obj = field(default_factory=dict)
+    restarts: int = 0
+    started: bool = False
+    ready: bool = False
+
+    @property
+    def exit_code(self) -> int | None:
+        code: int | None = self.state.get("terminated", {}).get("exitCode")
+        return code
+
+    @classmethod
+    def restored(cls, spec: Obj, known: Obj, now: datetime) -> Container:
+        """The container as a node finds it that has started anew: what ran is lost."""
+        state = known.get("state") or CREATING
+        found = cls(spec, state, known.get("lastState") or {}, known.get("restartCount", 0))
+        if "running" in state:
+            found.lose(now)
+        return found
+
+    def lose(self, now: datetime) -> None:
+        """The container is over, and nobody saw how."""
+        self.ready = self.started = False
+        if self.exit_code is None:
+            why = "The container could not be located when the pod was terminated"
+            began = self.state.get("running", {}).get("startedAt", stamp(now))
+            end = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": why}
+            self.state = {"terminated": {**end, "startedAt": began, "finishedAt": stamp(now)}}
+
+
+def pod_status(
+    pod: Obj, init: Sequence[Container], main: Sequence[Container], now: datetime, stopping: bool = False
+) -> Obj:
+    """The status to write: phase, the conditions that are a node's to set (others are kept), the containers' states."""
+    before = pod.get("status", {})
+    phase = _phase(pod["spec"].get("restartPolicy", "Always"), init, main, stopping)
+    incomplete = [each.spec["name"] for each in init if each.exit_code != 0]
+    unready = [each.spec["name"] for each in main if not each.ready or stopping]
+    initialized = _verdict(not incomplete, "ContainersNotInitialized", f"incomplete status: {_listed(incomplete)}")
+    ready = _verdict(not unready, "ContainersNotReady", f"unready status: {_listed(unready)}")
+    if phase in ENDED:
+        ready = {"status": "False", "reason": ENDED[phase]}
+    conditions = before.get("conditions") or []
+    for kind, verdict in zip(OWN, ({"status": "True"}, initialized, ready, ready), strict=True):
+        conditions = with_condition(conditions, {"type": kind, **verdict}, now)
+    return {
+        "phase": phase,
+        "conditions": conditions,
+        "hostIP": "127.0.0.1",
+        "podIP": before["podIP"],
+        "podIPs": [{"ip": before["podIP"]}],
+        "startTime": before.get("startTime") or stamp(now),
+        "initContainerStatuses": [_container(each, main=False) for each in init],
+        "containerStatuses": [_container(each, main=True) for each in main],
+    }
+
+
+def _phase(policy: str, init: Sequence[Container], main: Sequence[Container], stopping: bool) -> str:
+    if any(each.exit_code and (policy == "Never" or stopping) for each in init):
+        return "Failed"
+    over = [each for each in main if each.exit_code is not None]
+    if len(over) == len(main) and (stopping or all(not restarts(policy, each.exit_code) for each in over)):
+        return "Failed" if any(each.exit_code for each in over) else "Succeeded"
+    begun = any("waiting" not in each.state or each.last for each in main)
+    return "Running" if begun else "Pending"
+
+
+def restarts(policy: str, exit_code: int | None) -> bool:
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"[{' '.join(names)}]"
+
+
+def _verdict(good: bool, reason: str, complaint: str) -> Obj:
+    if good:
+        return {"status": "True"}
+    return {"status": "False", "reason": reason, "message": f"containers with {complaint}"}
+
+
+def _container(each: Container, main: bool) -> Obj:
+    image = each.spec.get("image", "")
+    return {
+        "name": each.spec["name"],
+        "image": image,
+        "imageID": image,
+        "ready": each.ready if main else each.exit_code == 0,
+        "started": each.started,
+        "restartCount": each.restarts,
+        "state": each.state,
+        "lastState": each.last,
+    }

@@ -1,0 +1,235 @@
+"""How requests about objects are answered: one method for each form of request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tests.cluster import events, lists, scale, tables
+from tests.cluster.answers import json_answer, read_body, wants_table
+from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
+from tests.cluster.kinds import Kinds
+from tests.cluster.patch import json_patch, merge_patch, strategic_patch
+from tests.cluster.proxy import Address, Proxy, log
+from tests.cluster.routes import Target, target
+from tests.cluster.selectors import Matches, field_selector, label_selector
+from tests.cluster.store import Object, Store
+from tests.cluster.verbs import Options, Verbs
+from tests.cluster.watch import Watch, stream
+
+APPLY = "application/apply-patch+yaml"
+TRUE = ("1", "true")
+ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
+    " propagationPolicy=Orphan to suppress this warning"
+)
+
+
+class Resources:
+    def __init__(self, store: Store, kinds: Kinds, verbs: Verbs) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._verbs = verbs
+        self.proxy = Proxy(store)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The answer to any request below `/api/v1` and `/apis/<group>/<version>`."""
+        where, options = target(self._kinds, request.path), _options(request)
+        if where.kind.group == events.GROUP:
+            where = replace(where, kind=self._kinds.stored(where.kind.storage), renamed=True)
+        answer = await self._special(request, where)
+        if answer is None:
+            answer = await self._answer(request, where, options)
+        for warning in options.warnings:
+            quoted = warning.replace('"', '\\"')
+            answer.headers.add("Warning", f'299 - "{quoted}"')
+        return answer
+
+    async def _special(self, request: web.Request, where: Target) -> web.StreamResponse | None:
+        """The answer of a subresource that is not a part of the object."""
+        if where.subresource not in ("log", "proxy", "binding", "eviction"):
+            return None
+        name = Address.of(where.name).name
+        item = self._verbs.get(where.kind, where.namespace, name)
+        match where.subresource:
+            case "log":
+                return await log(request, self._store, item)
+            case "proxy":
+                return await self.proxy.forward(request, where, item)
+            case "binding":
+                self._verbs.bind(where.kind, item, await read_body(request))
+            case "eviction":
+                how = (await read_body(request)).get("deleteOptions") or {}
+                self._verbs.removal.delete(where.kind, where.namespace, name, how)
+        return json_answer(success(), 201)
+
+    async def _answer(self, request: web.Request, where: Target, options: Options) -> web.StreamResponse:
+        kind, namespace, name = where.kind, where.namespace, where.name
+        match request.method, bool(name):
+            case "GET", True:
+                return self._shown(request, where, self._verbs.get(kind, namespace, name))
+            case "GET", False if request.query.get("watch") in TRUE:
+                return await self._watch(request, where)
+            case "GET", False:
+                return self._list(request, where)
+            case "POST", False:
+                made = self._verbs.create(kind, namespace, _stored(where, await read_body(request)), options)
+                return self._shown(request, where, made, 201)
+            case "PUT", True:
+                body = await read_body(request)
+                return self._update(request, where, lambda _: body, options)
+            case "PATCH", True:
+                return await self._patch(request, where, options)
+            case "DELETE", True:
+                how = await _delete_options(request, where, options)
+                item, gone = self._verbs.removal.delete(kind, namespace, name, how)
+                as_status = gone and kind.name != "Pod"
+                return json_answer(deleted(kind, item)) if as_status else self._shown(request, where, item)
+            case "DELETE", False:
+                return self._delete_all(request, where, await _delete_options(request, where, options))
+        raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    def _update(
+        self, request: web.Request, where: Target, change: Callable[[Object], Any], options: Options
+    ) -> web.Response:
+        if where.subresource == "scale":
+            change = scale.through(where.kind, change)
+        if where.renamed:
+            renamed = change
+            change = lambda old: events.to_core(renamed(events.from_core(old)))  # noqa: E731
+        item = self._verbs.update(where.kind, where.namespace, where.name, where.subresource, change, options)
+        return self._shown(request, where, item)
+
+    async def _patch(self, request: web.Request, where: Target, options: Options) -> web.Response:
+        patch, kind = await read_body(request), where.kind
+        changes: dict[str, Callable[[Object], Any]] = {
+            "application/json-patch+json": lambda old: json_patch(old, patch),
+            "application/merge-patch+json": lambda old: merge_patch(old, patch),
+        }
+        if not kind.custom:
+            changes["application/strategic-merge-patch+json"] = lambda old: strategic_patch(old, patch, kind.schema)
+        if request.content_type == APPLY:
+            if "fieldManager" not in request.query:
+                required = Cause("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
+                raise invalid_options("PatchOptions", [required])
+            config = _stored(where, patch)
+            item, new = self._verbs.apply(kind, where.namespace, where.name, where.subresource, config, options)
+            return self._shown(request, where, item, 201 if new else 200)
+        if request.content_type not in changes:
+            known = ", ".join([*changes, APPLY])
+            why = f"the body of the request was in an unknown format - accepted media types include: {known}"
+            raise ApiError(415, "UnsupportedMediaType", why)
+        return self._update(request, where, changes[request.content_type], options)
+
+    def _delete_all(self, request: web.Request, where: Target, options: dict[str, Any]) -> web.Response:
+        matches = _selector(request, where)
+        found = [item for item in self._store.all(where.kind.storage, where.namespace).values() if matches(item)]
+        for item in found:
+            metadata = item["metadata"]
+            self._verbs.removal.delete(where.kind, metadata.get("namespace", ""), metadata["name"], options)
+        return json_answer(_list_of(where, found, {"resourceVersion": str(self._store.version)}))
+
+    def _shown(self, request: web.Request, where: Target, item: Object, code: int = 200) -> web.Response:
+        """One object in the form that the client asked for."""
+        if where.subresource == "scale":
+            return json_answer(scale.of(where.kind, item), code)
+        if wants_table(request):
+            metadata = {"resourceVersion": item["metadata"]["resourceVersion"]}
+            return json_answer(_table(request, where, [item], metadata), code)
+        return json_answer(_form(where, item), code)
+
+    def _list(self, request: web.Request, where: Target) -> web.Response:
+        matches = _selector(request, where)
+        page = lists.page(self._store, where.kind.storage, where.namespace, matches, request.query)
+        if wants_table(request):
+            return json_answer(_table(request, where, page.items, page.metadata))
+        return json_answer(_list_of(where, page.items, page.metadata))
+
+    async def _watch(self, request: web.Request, where: Target) -> web.StreamResponse:
+        watch = _watch(request, where)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        as_table = wants_table(request)
+        async for type_, item in stream(self._store, watch):
+            if type_ != "ERROR":
+                item = _form(where, {"kind": where.kind.name, **item})
+            if type_ != "ERROR" and as_table:
+                metadata = {"resourceVersion": item["metadata"]["resourceVersion"]}
+                item = _table(request, where, [item] if type_ != "BOOKMARK" else [], metadata)
+            await response.write(orjson.dumps({"type": type_, "object": item}) + b"\n")
+        return response
+
+
+def _watch(request: web.Request, where: Target) -> Watch:
+    query = request.query
+    start, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch")
+    streaming = query.get("sendInitialEvents") in TRUE
+    if "sendInitialEvents" in query and match != "NotOlderThan":
+        why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise invalid_options("ListOptions", [Cause("resourceVersionMatch", "FieldValueForbidden", why)])
+    version = lists.parsed_version(start)
+    return Watch(
+        storage=where.kind.storage,
+        namespace=where.namespace,
+        matches=_selector(request, where),
+        start=version if version and not streaming else None,
+        initial=streaming or (not version and "sendInitialEvents" not in query),
+        bookmarks=query.get("allowWatchBookmarks") in TRUE,
+        streaming=streaming,
+        seconds=float(query.get("timeoutSeconds") or 1800),
+    )
+
+
+def _list_of(where: Target, items: Iterable[Object], metadata: Object) -> Object:
+    kind = where.kind
+    shown = [_form(where, item) for item in items]
+    if not kind.custom:  # only unstructured items say what they are
+        shown = [{key: value for key, value in item.items() if key not in ("apiVersion", "kind")} for item in shown]
+    api_version = f"{events.GROUP}/v1" if where.renamed else kind.api_version
+    return {"kind": f"{kind.name}List", "apiVersion": api_version, "metadata": metadata, "items": shown}
+
+
+def _form(where: Target, item: Object) -> Object:
+    """A stored object in the version that was asked for."""
+    return events.from_core(item) if where.renamed else {**item, "apiVersion": where.kind.api_version}
+
+
+def _stored(where: Target, body: Any) -> Any:
+    return events.to_core(body) if where.renamed and isinstance(body, dict) else body
+
+
+def _table(request: web.Request, where: Target, items: Iterable[Object], metadata: Object) -> Object:
+    return tables.table(where.kind, items, metadata, request.query.get("includeObject", "Metadata"), datetime.now(UTC))
+
+
+def _selector(request: web.Request, where: Target) -> Matches:
+    labels = label_selector(request.query.get("labelSelector", ""))
+    fields = field_selector(request.query.get("fieldSelector", ""), where.kind.selectable)
+    return lambda item: labels(item) and fields(item)
+
+
+def _options(request: web.Request) -> Options:
+    query = request.query
+    agent = request.headers.get("User-Agent", "unknown").partition("/")[0]
+    validation = query.get("fieldValidation") or "Warn"
+    if validation not in ("Ignore", "Warn", "Strict"):
+        raise bad_request(f'fieldValidation: Unsupported value: "{validation}"')
+    return Options(
+        manager=query.get("fieldManager") or agent,
+        validation=validation,
+        dry_run="All" in query.getall("dryRun", []),
+        force=query.get("force") in TRUE,
+    )
+
+
+async def _delete_options(request: web.Request, where: Target, options: Options) -> dict[str, Any]:
+    found = {**dict(request.query), **(await read_body(request) or {})}
+    if where.kind.resource == "jobs.batch" and not found.get("propagationPolicy"):
+        options.warnings.append(ORPHANS)
+        found["propagationPolicy"] = "Orphan"
+    return found

@@ -1,0 +1,87 @@
+"""Which of a schema's CEL rules an object breaks (x-kubernetes-validations)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from tests.cluster import cel
+from tests.cluster.errors import Cause
+from tests.cluster.fields import item_step
+from tests.cluster.schema import Schema, child, dotted
+
+RULES = "x-kubernetes-validations"
+_NOTHING = object()
+
+Path = tuple[str | int, ...]
+
+
+def broken_rules(value: Any, old: Any, schema: Schema) -> list[Cause]:
+    """One cause for each rule that does not hold; `old` is None for a new object, and transition rules then rest."""
+    return list(_broken(value, _NOTHING if old is None else old, schema, ()))
+
+
+def _broken(value: Any, old: Any, schema: Schema, path: Path) -> Iterator[Cause]:
+    if value is None:
+        return
+    for rule in schema.get(RULES) or ():
+        cause = _broken_rule(rule, value, old, schema, path)
+        if cause:
+            yield cause
+    if isinstance(value, dict):
+        for key, item in value.items():
+            before = old.get(key, _NOTHING) if isinstance(old, dict) else _NOTHING
+            yield from _broken(item, before, child(schema, key) or {}, (*path, key))
+    elif isinstance(value, list):
+        items = schema.get("items") or {}
+        known = _by_key(old, schema)
+        for index, item in enumerate(value):
+            before = known.get(item_step(item, schema), _NOTHING) if known else _NOTHING
+            yield from _broken(item, before, items, (*path, index))
+
+
+def _by_key(old: Any, schema: Schema) -> dict[str, Any]:
+    """The old items by key; only these can be told to be the same ones."""
+    if not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
+        return {}
+    return {item_step(item, schema): item for item in old}
+
+
+def _broken_rule(rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: Path) -> Cause | None:
+    optional = bool(rule.get("optionalOldSelf"))
+    if "oldSelf" in rule["rule"] and old is _NOTHING and not optional:
+        return None
+    now, before = cel.typed(value, schema), None if old is _NOTHING else cel.typed(old, schema)
+    field, shown = (
+        dotted(path) or "<nil>",
+        "" if isinstance(value, dict | list) else f"{orjson.dumps(value).decode()}: ",
+    )
+    try:
+        if cel.evaluate(rule["rule"], now, before, optional_old=optional) is True:
+            return None
+    except cel.RuleError as error:
+        shown = shown or '"object": '
+        return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}{error} evaluating rule: {rule['rule']}")
+    message = rule.get("message", f"failed rule: {rule['rule'].strip()}")
+    if "messageExpression" in rule:
+        message = _message(rule["messageExpression"], now, before, message, optional=optional)
+    below = rule.get("fieldPath", "")
+    field = f"{dotted(path)}{below}".lstrip(".") if below else field
+    reason = rule.get("reason", "FieldValueInvalid")
+    text = {
+        "FieldValueForbidden": f"Forbidden: {message}",
+        "FieldValueRequired": f"Required value: {message}".removesuffix(": "),
+        "FieldValueDuplicate": f"Duplicate value: {message}",
+    }
+    return Cause(field, reason, text.get(reason, f"Invalid value: {shown}{message}"))
+
+
+def _message(expression: str, now: Any, before: Any, otherwise: str, *, optional: bool) -> str:
+    """What the expression says; an expression that fails gives way to the plain message."""
+    try:
+        text = cel.evaluate(expression, now, before, optional_old=optional)
+    except cel.RuleError:
+        return otherwise
+    return text if isinstance(text, str) and text.strip() else otherwise

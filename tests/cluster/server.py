@@ -1,0 +1,113 @@
+"""The HTTP side: which handler answers a request, and what refusals look like."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from tests.cluster import discovery, openapi
+from tests.cluster.answers import json_answer, read_body
+from tests.cluster.errors import ApiError, unknown_path
+from tests.cluster.kinds import Kinds
+from tests.cluster.resources import Resources
+from tests.cluster.store import Store
+from tests.cluster.verbs import Options, Verbs
+
+MAX_BODY = 3 * 1024 * 1024
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class Server:
+    """One cluster: its objects, its kinds, and the application that serves them."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.kinds = Kinds()
+        self._verbs = Verbs(self.store, self.kinds)
+        spaces = self.kinds.stored(("", "namespaces"))
+        for name in NAMESPACES:
+            self._verbs.create(
+                spaces, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, Options()
+            )
+
+    def app(self) -> web.Application:
+        resources = Resources(self.store, self.kinds, self._verbs)
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_refusals])
+        app.cleanup_ctx.append(resources.proxy.session)
+        routes = app.router
+        routes.add_get("/version", self._version)
+        for path in ("/healthz", "/readyz", "/livez"):
+            routes.add_get(path, _ok)
+        routes.add_get("/api", self._groups)
+        routes.add_get("/apis", self._groups)
+        routes.add_get("/api/{version}", self._resource_list)
+        routes.add_get("/apis/{group}", self._group)
+        routes.add_get("/apis/{group}/{version}", self._resource_list)
+        routes.add_get("/openapi/v2", self._openapi_v2)
+        routes.add_get("/openapi/v3", self._openapi_index)
+        routes.add_get("/openapi/v3/{path:.+}", self._openapi)
+        routes.add_post("/apis/authorization.k8s.io/v1/{rest:.*}", _allow)
+        routes.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", _who)
+        routes.add_route("*", "/api/{rest:.*}", resources.handle)
+        routes.add_route("*", "/apis/{rest:.*}", resources.handle)
+        return app
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return json_answer(discovery.version())
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        core = request.path == "/api"
+        if "as=APIGroupDiscoveryList" in request.headers.get("Accept", ""):
+            answer = json_answer(discovery.aggregated(self.kinds, core=core))
+            answer.headers["Content-Type"] = discovery.AGGREGATED
+            return answer
+        return json_answer(discovery.core_versions() if core else discovery.group_list(self.kinds))
+
+    async def _group(self, request: web.Request) -> web.Response:
+        return json_answer(discovery.group(self.kinds, request.match_info["group"]))
+
+    async def _resource_list(self, request: web.Request) -> web.Response:
+        group, version = request.match_info.get("group", ""), request.match_info["version"]
+        return json_answer(discovery.resource_list(self.kinds, group, version))
+
+    async def _openapi_v2(self, _: web.Request) -> web.Response:
+        return json_answer(openapi.version_2())
+
+    async def _openapi_index(self, _: web.Request) -> web.Response:
+        return json_answer(openapi.index(self.kinds))
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return json_answer(openapi.document(self.kinds, request.match_info["path"]))
+
+
+async def _ok(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def _allow(request: web.Request) -> web.Response:
+    """Whatever is asked, everybody may."""
+    review = await read_body(request)
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    rules = {"resourceRules": [everything], "nonResourceRules": [], "incomplete": False}
+    return json_answer({**review, "status": rules if "Rules" in review["kind"] else {"allowed": True}}, 201)
+
+
+async def _who(request: web.Request) -> web.Response:
+    user = {"username": "admin", "groups": ["system:masters"]}
+    return json_answer({**await read_body(request), "status": {"userInfo": user}}, 201)
+
+
+@web.middleware
+async def _refusals(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return json_answer(error.status, error.code)
+    except web.HTTPNotFound:
+        return json_answer(unknown_path().status, 404)
+    except web.HTTPRequestEntityTooLarge:
+        too_large = ApiError(413, "RequestEntityTooLarge", f"limit is {MAX_BODY}")
+        return json_answer(too_large.status, 413)

@@ -1,0 +1,119 @@
+"""Objects as the rows that kubectl prints."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.cluster.calls import Calls, Folder, config_map, deployment, job, widget
+from tests.cluster.objects import Obj
+from tests.cluster.tables import age
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+
+def cells(api: Calls, path: str) -> list[dict[str, object]]:
+    """One dictionary for each row, by the columns' names."""
+    found = api.call("GET", path, accept=TABLE).ok
+    names = [column["name"] for column in found["columnDefinitions"]]
+    return [dict(zip(names, row["cells"], strict=True)) for row in found["rows"]]
+
+
+def test_a_custom_kind_has_the_columns_of_its_definition(api: Calls, folder: Folder) -> None:
+    api.post(folder.path("widgets"), widget())
+    found = api.call("GET", folder.path("widgets"), accept=TABLE).ok
+    assert (found["kind"], found["apiVersion"]) == ("Table", "meta.k8s.io/v1") and found["metadata"]["resourceVersion"]
+    shape = [(one["name"], one["type"], one["format"], one["priority"]) for one in found["columnDefinitions"]]
+    assert shape == [
+        ("Name", "string", "name", 0),
+        ("Mode", "string", "", 0),
+        ("Ready", "string", "", 0),
+        ("Replicas", "integer", "", 1),
+        ("Age", "date", "", 0),
+    ]
+    (row,) = found["rows"]
+    assert row["cells"][:4] == ["a", "good", None, 1] and row["cells"][4].endswith("s")
+    assert row["object"]["kind"] == "PartialObjectMetadata" and row["object"]["metadata"]["name"] == "a"
+
+
+def test_a_column_may_look_for_a_condition(api: Calls, folder: Folder) -> None:
+    api.post(folder.path("widgets"), widget())
+    conditions = [{"type": "Other", "status": "False"}, {"type": "Ready", "status": "True"}]
+    api.merge(folder.path("widgets", "a", "status"), {"status": {"conditions": conditions}})
+    assert [row["Ready"] for row in cells(api, folder.path("widgets"))] == ["True"]
+
+
+@pytest.mark.parametrize(("include", "kind"), [("Object", "Widget"), ("Metadata", "PartialObjectMetadata")])
+def test_a_row_carries_as_much_of_its_object_as_is_asked_for(
+    api: Calls, folder: Folder, include: str, kind: str
+) -> None:
+    api.post(folder.path("widgets"), widget())
+    found = api.call("GET", folder.path("widgets"), accept=TABLE, includeObject=include).ok
+    assert found["rows"][0]["object"]["kind"] == kind
+
+
+def test_a_pods_row_says_how_it_does(api: Calls, folder: Folder) -> None:
+    pods = folder.path("pods")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    api.post(pods, pod)
+    seen = [cells(api, pods)[0]]
+    for ready, state in ((True, {"running": {}}), (False, {"waiting": {"reason": "CrashLoopBackOff"}})):
+        status: Obj = {"name": "c", "ready": ready, "state": state, "restartCount": 0, "image": "", "imageID": ""}
+        api.merge(f"{pods}/p/status", {"status": {"phase": "Running", "containerStatuses": [status]}})
+        seen.append(cells(api, pods)[0])
+    assert [(row["Ready"], row["Status"]) for row in seen] == [
+        ("0/1", "Pending"),
+        ("1/1", "Running"),
+        ("0/1", "CrashLoopBackOff"),
+    ]
+
+
+def test_built_in_kinds_have_their_usual_columns(api: Calls, folder: Folder) -> None:
+    api.post(folder.path("configmaps"), config_map("note", {"a": "1", "b": "2"}))
+    api.post(folder.path("deployments"), deployment(replicas=2))
+    api.post(folder.path("jobs"), job())
+    started = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:05Z", "succeeded": 1}
+    kinds = ("SuccessCriteriaMet", "Complete")
+    done = [{"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:01:05Z"} for kind in kinds]
+    api.merge(folder.path("jobs", "once", "status"), {"status": started | {"conditions": done}})
+    assert [row["Data"] for row in cells(api, folder.path("configmaps"))] == [2]
+    (web,) = cells(api, folder.path("deployments"))
+    assert (web["Ready"], web["Up-to-date"], web["Available"], web["Images"], web["Selector"]) == (
+        "0/2",
+        0,
+        0,
+        "web:1",
+        "app=web",
+    )
+    (once,) = cells(api, folder.path("jobs"))
+    assert (once["Status"], once["Completions"], once["Duration"]) == ("Complete", "1/1", "65s")
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        ({"seconds": -5}, "<invalid>"),
+        ({"seconds": 0}, "0s"),
+        ({"seconds": 119}, "119s"),
+        ({"seconds": 120}, "2m"),
+        ({"seconds": 125}, "2m5s"),
+        ({"minutes": 10, "seconds": 5}, "10m"),
+        ({"minutes": 179}, "179m"),
+        ({"hours": 3, "minutes": 2}, "3h2m"),
+        ({"hours": 8, "minutes": 2}, "8h"),
+        ({"hours": 47}, "47h"),
+        ({"days": 3, "hours": 4}, "3d4h"),
+        ({"days": 8, "hours": 4}, "8d"),
+        ({"days": 729}, "729d"),
+        ({"days": 2 * 365 + 15}, "2y15d"),
+        ({"days": 9 * 365}, "9y"),
+    ],
+)
+def test_an_age_is_as_coarse_as_kubernetes_prints_it(span: dict[str, int], text: str) -> None:
+    assert age(timedelta(**span)) == text

@@ -1,0 +1,221 @@
+"""A cluster, a node where it has none, the CRDs, and the real operator as a process: what stories are played on.
+
+CLUSTER chooses the cluster: `local` (the one of tests/cluster), `real` (etcd and kube-apiserver from
+$KUBEBUILDER_ASSETS), `current` (whatever the kubeconfig leads to; its own nodes run the pods).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from tests.cluster.local import LocalCluster
+from tests.cluster.node import LocalNode
+from tests.cluster.real import RealApi, binaries
+from tests.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[1]
+SERVING = "perennial.dev/model-deployment={},perennial.dev/role=serving"
+HURRY = 10.0
+"""How many times faster than a kubelet the local node probes and backs off: tests wait for work, not for timers."""
+
+T = TypeVar("T")
+
+
+def chosen_cluster() -> str:
+    """What CLUSTER says; by itself a real API server where $KUBEBUILDER_ASSETS has one, else the local cluster."""
+    asked = os.environ.get("CLUSTER", "")
+    return asked or ("real" if os.environ.get("KUBEBUILDER_ASSETS") and binaries() else "local")
+
+
+class Stage:
+    """While the context lasts the cluster is up and the operator watches one namespace of it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        cluster: str = "local",
+        namespace: str = "default",
+        operator: bool = True,
+        environment: Mapping[str, str] | None = None,
+        through: Callable[[Path], Path] = lambda kubeconfig: kubeconfig,
+    ) -> None:
+        self.directory, self.cluster, self.namespace = directory, cluster, namespace
+        self._starts_operator, self._environment, self._through = operator, dict(environment or {}), through
+        self._stack = ExitStack()
+        self._operator: subprocess.Popen[bytes] | None = None
+        self.operator_log = directory / "operator.log"
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _set_up(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.cluster == "current":
+            self.kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
+        else:
+            start = RealApi if self.cluster == "real" else LocalCluster
+            self.kubeconfig = self._stack.enter_context(start(self.directory / "api")).kubeconfig
+        self.kubectl = Kubectl(self.kubeconfig, self.namespace)
+        self._stack.callback(self.kubectl.close)
+        self._prepare_namespace()
+        self.kubectl.apply(ROOT / "manifests" / "crds")
+        self.wait("the CRDs are established", self._established, 30)
+        if self.cluster != "current":
+            trainer = {"PYTHONPATH": str(ROOT / "trainer")}
+            self.node = self._stack.enter_context(
+                LocalNode(self.kubeconfig, self.directory / "node", trainer, hurry=HURRY)
+            )
+        self._stack.callback(self.kill_operator)
+        if self._starts_operator:
+            self.start_operator()
+
+    def _prepare_namespace(self) -> None:
+        if self.kubectl.get("Namespace", self.namespace) is None:
+            self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+            if self.cluster == "current":
+                self._stack.callback(self.kubectl.delete, "Namespace", self.namespace)
+
+    def _established(self) -> bool:
+        definitions = [
+            d for d in self.kubectl.list("CustomResourceDefinition") if d["spec"]["group"] == "perennial.dev"
+        ]
+        conditions = [c for d in definitions for c in (d.get("status") or {}).get("conditions") or []]
+        return sum(c["type"] == "Established" and c["status"] == "True" for c in conditions) == 3
+
+    # ---- the operator
+
+    def start_operator(self) -> None:
+        """The operator's process runs, with its log appended to `operator_log`."""
+        environment = {
+            "PERENNIAL_NAMESPACES": self.namespace,
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(self._through(self.kubeconfig)),
+            **self._environment,
+        }
+        command = [sys.executable, "-m", "perennial_operator"]
+        with self.operator_log.open("ab") as log:
+            self._operator = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.directory)
+
+    def kill_operator(self, how: signal.Signals = signal.SIGKILL) -> int | None:
+        """The operator is gone; its exit code."""
+        if self._operator is None:
+            return None
+        self._operator.send_signal(how)
+        code = self._operator.wait(20)
+        self._operator = None
+        return code
+
+    # ---- what people see and do
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        for manifest in manifests:
+            self.kubectl.apply(manifest)
+
+    def outcome(self, report: str) -> tuple[str, str]:
+        """What became of a DriftReport and why, once the operator has said."""
+
+        def told() -> dict[str, Any] | None:
+            status = (self.kubectl.get("DriftReport", report) or {}).get("status") or {}
+            return status if status.get("outcome") else None
+
+        status = self.wait(f"report {report} has an outcome", told, 30)
+        return status["outcome"], status["message"]
+
+    def wait(self, what: str, condition: Callable[[], T | None], timeout: float = 60.0) -> T:
+        """The condition's answer as soon as it has one; AssertionError says what never came, and the operator's last words."""
+        end = time.monotonic() + timeout
+        while not (answer := condition()):
+            if time.monotonic() > end:
+                log = self.operator_log.read_text() if self.operator_log.exists() else ""
+                raise AssertionError(
+                    f"after {timeout:g} s it is not so that {what}\n" + "\n".join(log.splitlines()[-15:])
+                )
+            time.sleep(0.05)
+        return answer
+
+    def version(self, name: str) -> dict[str, Any]:
+        """The status of a ModelVersion; empty if there is none."""
+        return (self.kubectl.get("ModelVersion", name) or {}).get("status") or {}
+
+    def until_phase(self, name: str, *phases: str, timeout: float = 90.0) -> dict[str, Any]:
+        """The status of the ModelVersion once it is in one of the phases."""
+
+        def reached() -> dict[str, Any] | None:
+            status = self.version(name)
+            return status if status.get("phase") in phases else None
+
+        return self.wait(f"{name} is {' or '.join(phases)}", reached, timeout)
+
+    def condition(self, deployment: str, kind: str) -> dict[str, Any]:
+        """A condition of the ModelDeployment; empty if it has none of that type."""
+        status = (self.kubectl.get("ModelDeployment", deployment) or {}).get("status") or {}
+        return next((c for c in status.get("conditions", []) if c["type"] == kind), {})
+
+    def claim(self, name: str) -> Path:
+        """The directory of a PersistentVolumeClaim that is there now; only where the node is the local one."""
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        metadata = {"name": name, "namespace": self.namespace}
+        self.kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+        return self.node.volume(name, self.namespace)
+
+    def serving_pods(self, deployment: str) -> list[dict[str, Any]]:
+        """The pods behind the Service that are ready."""
+        pods = self.kubectl.list("Pod", SERVING.format(deployment))
+        return [p for p in pods if not p["metadata"].get("deletionTimestamp") and _is_ready(p)]
+
+    def serves_alone(self, version: str) -> bool:
+        """Whether every ready pod behind the Service is of this version."""
+        pods = self.serving_pods(version.rsplit("-v", 1)[0])
+        return {pod["metadata"]["labels"]["perennial.dev/model-version"] for pod in pods} == {version}
+
+    def predict(self, deployment: str, columns: Mapping[str, Sequence[Any]]) -> list[float]:
+        """The predictions of one ready pod behind the Service, by the Open Inference Protocol."""
+        pods = self.serving_pods(deployment)
+        assert pods, f"no pod of {deployment} is ready"
+        inputs = [
+            {
+                "name": name,
+                "shape": [len(values)],
+                "datatype": "BYTES" if any(isinstance(v, str) for v in values) else "FP64",
+                "data": list(values),
+            }
+            for name, values in columns.items()
+        ]
+        port = pods[0]["spec"]["containers"][0]["ports"][0]["containerPort"]
+        path = f"/v2/models/{deployment}/infer"
+        if self.cluster == "current":
+            answer = self.kubectl._http.post(
+                f"/api/v1/namespaces/{self.namespace}/services/{deployment}:{port}/proxy{path}", json={"inputs": inputs}
+            )
+        else:
+            url = f"http://{pods[uuid.uuid4().int % len(pods)]['status']['podIP']}:{port}{path}"
+            answer = httpx.post(url, json={"inputs": inputs}, timeout=30, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
+        return [float(value) for value in outputs["predict"]]
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
