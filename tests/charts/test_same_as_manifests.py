@@ -1,0 +1,77 @@
+"""Helm and kubectl install the same operator with the same rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator import __version__
+from tests.charts.chart import CASES, PATH, Body, chart, of_kind
+from tests.kubectl import documents
+from tests.stage import ROOT
+
+MANIFESTS = ROOT / "manifests"
+PEOPLE = ("view", "edit", "reporter")
+
+
+def shipped(folder: str, kind: str) -> dict[str, Body]:
+    """Name → object of the kind below manifests/."""
+    found = [document for file in sorted((MANIFESTS / folder).glob("*.yaml")) for document in documents(file)]
+    return {document["metadata"]["name"]: document for document in found if document.get("kind") == kind}
+
+
+def unnamed(value: Any) -> Any:
+    """The value with the labels and names that a release chooses made alike."""
+    if isinstance(value, dict):
+        return {
+            key: "..." if key in ("matchLabels", "labels", "serviceAccountName") else unnamed(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return sorted((unnamed(item) for item in value), key=str)
+    return value
+
+
+def test_the_definitions_are_copies() -> None:
+    here, there = (
+        {file.name: file.read_text() for file in sorted(folder.glob("*.yaml"))}
+        for folder in (PATH / "files" / "crds", MANIFESTS / "crds")
+    )
+    assert here == there, "run make crds"
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "PodDisruptionBudget"])
+def test_the_operator_runs_alike(kind: str) -> None:
+    theirs = shipped("operator", kind)["perennial-operator"]["spec"]
+    ours = of_kind(kind)[0]["spec"]
+    variable = {"name": "PERENNIAL_MAX_TRAININGS", "value": "10"}
+    if kind == "Deployment":
+        theirs["template"]["spec"]["containers"][0]["env"].append(variable)  # a value here, a default there
+    assert unnamed(ours) == unnamed(theirs)
+
+
+def test_the_operator_has_the_same_rights() -> None:
+    cluster, lease = shipped("rbac", "ClusterRole"), shipped("rbac", "Role")
+    assert of_kind("ClusterRole")[0]["rules"] == cluster["perennial-operator"]["rules"]
+    assert of_kind("Role")[0]["rules"] == lease["perennial-operator-lease"]["rules"]
+    roles = {role["metadata"]["name"]: role["rules"] for role in of_kind("Role", CASES["namespaced"])}
+    assert roles["perennial"] == cluster["perennial-operator"]["rules"]
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_people_have_the_same_rights(who: str) -> None:
+    theirs = shipped("rbac", "ClusterRole")[f"perennial-{who}"]
+    ours = next(role for role in of_kind("ClusterRole") if role["metadata"]["name"] == f"perennial-{who}")
+    assert ours["rules"] == theirs["rules"]
+    aggregated = {key for key in theirs["metadata"]["labels"] if "aggregate-to" in key}
+    assert aggregated <= ours["metadata"]["labels"].keys()
+
+
+def test_roles_for_people_are_left_out_where_nothing_is_cluster_wide_or_nobody_wants_them() -> None:
+    assert len(of_kind("ClusterRole", {"rbac": {"people": False}})) == 1
+    assert not of_kind("ClusterRole", CASES["namespaced"])
+
+
+def test_the_chart_has_the_operator_s_version() -> None:
+    assert (chart().version, chart().metadata["appVersion"]) == (__version__, __version__)

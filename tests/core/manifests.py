@@ -1,0 +1,95 @@
+"""One manifest of every sort the operator makes, of a deployment that uses all it can.
+
+`python -m tests.core.manifests` writes them to golden/.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest
+from perennial_operator.core.serving import deployment_manifest, service_manifest
+from perennial_operator.core.world import Policy, World
+from tests.builders import NOON, a_deployment, a_version, a_world
+
+GOLDEN = Path(__file__).parent / "golden"
+
+POD = {
+    "imagePullSecrets": [{"name": "registry"}],
+    "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "2Gi"}},
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "env": [{"name": "AWS_REGION", "value": "eu-west-1"}],
+    "volumes": [{"name": "extra", "configMap": {"name": "extra"}}],
+    "volumeMounts": [{"name": "extra", "mountPath": "/extra", "readOnly": True}],
+    "labels": {"team": "a", "perennial.dev/role": "nobody's business"},
+    "annotations": {"sidecar.istio.io/inject": "false"},
+}
+DATA = {
+    "training": {"uri": None, "persistentVolumeClaim": {"claimName": "rides", "path": "2026/*.parquet"}},
+    "timeColumn": "hour",
+    "window": "90d",
+}
+TRAINING = {
+    "search": {"method": "random", "space": {"alpha": [0.1, 1.0]}, "scoring": "r2"},
+    "timeout": "2h",
+    "retries": 2,
+    "queue": "team-a",
+    "pod": POD,
+}
+SPEC = {
+    "data": DATA,
+    "training": TRAINING,
+    "drift": {
+        "thresholds": [{"metric": "psi", "max": 0.2}],
+        "check": {
+            "schedule": "*/15 * * * *",
+            "data": {"uri": "s3://bikes/live/*.parquet", "secretRef": {"name": "live-keys"}},
+            "window": "24h",
+        },
+    },
+    "serving": {"pod": POD | {"image": "registry.example/serve:2"}},
+    "storage": {"uri": "s3://models/perennial/", "secretRef": {"name": "model-keys"}},
+}
+
+
+def a_full_world() -> World:
+    asked = {"data": DATA, "training": TRAINING}
+    versions = (a_version(1, "Live", asked, {"image": "trainer:1"}), a_version(2, "Validating", asked))
+    policy = Policy(trainer_image="trainer:2", service_account="trainer")
+    return a_world(deployment=a_deployment(spec=SPEC), versions=versions, policy=policy)
+
+
+def manifests() -> dict[str, dict[str, Any]]:
+    """Name → manifest."""
+    world = a_full_world()
+    live, candidate = world.versions
+    return {
+        "train": train_manifest(world, candidate),
+        "validate": validate_manifest(world, candidate),
+        "check": check_manifest(world, live, NOON),
+        "serve": deployment_manifest(world, live, 2),
+        "service": service_manifest(world),
+    }
+
+
+def task_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The task that the manifest's pod carries."""
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    (text,) = [variable["value"] for variable in container["env"] if variable["name"] == "PERENNIAL_TASK"]
+    task: dict[str, Any] = json.loads(text)
+    return task
+
+
+def as_yaml(manifest: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(json.loads(json.dumps(manifest)), sort_keys=False, width=120)
+
+
+if __name__ == "__main__":
+    for name, body in manifests().items():
+        (GOLDEN / f"{name}.yaml").write_text(as_yaml(body), encoding="utf-8")

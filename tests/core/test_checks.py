@@ -1,0 +1,149 @@
+"""The operator's own drift checks."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Create
+from perennial_operator.core.world import JobState
+from tests.builders import merged
+from tests.core.play import REFUSED, Play, a_play, checked
+
+CHECK = {"schedule": "*/15 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}, "window": "24h"}
+FIRST = "bike-check-202611231215"
+SECOND = "bike-check-202611231230"
+
+
+def live(**changes: Any) -> Play:
+    """Version 1 went live at noon, and its recent data are checked every quarter of an hour."""
+    drift = {"check": CHECK, "cooldown": "1m"}
+    play = a_play(data={"timeColumn": "hour"}, drift=merged(drift, changes))
+    play.until_live(1)
+    return play
+
+
+def task_of(play: Play, job: str) -> dict[str, Any]:
+    (create,) = [a for a in play.done if isinstance(a, Create) and a.manifest["metadata"]["name"] == job]
+    (value,) = [
+        variable["value"]
+        for variable in create.manifest["spec"]["template"]["spec"]["containers"][0]["env"]
+        if variable["name"] == "PERENNIAL_TASK"
+    ]
+    task: dict[str, Any] = json.loads(value)
+    return task
+
+
+def test_a_check_is_made_when_it_is_due_and_not_before() -> None:
+    play = live()
+    assert play.alarm == play.now + timedelta(minutes=15)
+    play.wait(minutes=14)
+    assert "-check-" not in " ".join(play.jobs)
+    play.wait(minutes=1)
+    assert FIRST in play.jobs
+    assert task_of(play, FIRST)["data"] == {"uri": CHECK["data"]["uri"], "timeColumn": "hour", "window": "24h"}
+    assert play.condition("Checked")["reason"] == "NotYet"
+    play.finish(FIRST, checked())
+    assert play.condition("Checked")["reason"] == "Done"
+    play.wait(minutes=15)
+    assert SECOND in play.jobs
+    assert play.condition("Checked")["reason"] == "Done"
+
+
+def test_a_check_that_finds_drift_becomes_a_report_that_starts_a_training() -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.finish(FIRST, checked(0.3))
+    report = play.bodies["DriftReport", FIRST]
+    assert report["spec"]["modelVersion"] == "bike-v1"
+    assert report["spec"]["source"] == "perennial"
+    assert report["status"]["outcome"] == "Triggered"
+    assert FIRST not in play.jobs
+    assert play.made[FIRST] == 2  # a Job and a report of one name, each once
+
+
+def test_one_check_runs_at_a_time_and_missed_ones_are_made_up_for_by_one() -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.wait(hours=3)
+    assert [job for job in play.jobs if "-check-" in job] == [FIRST]
+    play.finish(FIRST, checked())
+    assert [job for job in play.jobs if "-check-" in job] == ["bike-check-202611231515"]
+
+
+def test_checks_of_a_long_pause_are_made_up_for_by_one_and_quickly() -> None:
+    play = live(check={"schedule": "* * * * *"})
+    play.edit({"suspend": True})
+    play.wait(days=3000)
+    play.edit({"suspend": False})
+    assert [job.rpartition("-")[2] for job in play.jobs if "-check-" in job] == [f"{play.now:%Y%m%d%H%M}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(REFUSED, "TooFewRows"), (None, "JobFailed"), ({"outcome": "Succeeded", "samples": -1}, "BadAnswer")],
+)
+def test_a_check_that_failed_stays_to_be_looked_at_until_the_next_begins(answer: dict[str, Any], reason: str) -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.finish(FIRST, answer)
+    play.wait(minutes=14)
+    assert FIRST in play.jobs
+    assert (play.condition("Checked")["status"], play.condition("Checked")["reason"]) == ("False", reason)
+    play.wait(minutes=1)
+    assert [job for job in play.jobs if "-check-" in job] == [SECOND]
+    assert play.condition("Checked")["reason"] == reason
+    play.finish(SECOND, checked())
+    assert play.condition("Checked")["status"] == "True"
+    assert play.all("DriftReport")[0]["metadata"]["name"] == SECOND
+    assert play.holding()["Ready"] == "True"
+
+
+def test_a_check_whose_pod_was_lost_says_so() -> None:
+    play = live()
+    play.wait(minutes=15)
+    job = play.jobs[FIRST]
+    play.jobs[FIRST] = job.__class__(job.name, JobState.SUCCEEDED, job.labels)
+    play.settle()
+    assert play.condition("Checked")["reason"] == "ResultLost"
+    assert play.all("DriftReport") == []
+
+
+def test_a_check_is_not_made_twice_when_all_that_is_left_of_it_is_its_report() -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.finish(FIRST, checked())
+    play.bodies["ModelDeployment", "bike"]["status"].pop("drift")
+    play.settle()
+    assert [job for job in play.jobs if "-check-" in job] == []
+
+
+def test_no_check_is_made_before_a_version_is_live_nor_under_suspension() -> None:
+    play = a_play(drift={"check": CHECK})
+    play.wait(hours=5)
+    assert "-check-" not in " ".join(play.jobs)
+    assert play.condition("Checked")["status"] == "Unknown"
+    play = live()
+    play.edit({"suspend": True})
+    play.wait(hours=5)
+    assert "-check-" not in " ".join(play.jobs)
+
+
+def test_a_deployment_that_is_checked_no_more_does_not_say_it_is() -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.finish(FIRST, REFUSED)
+    play.edit({"drift": {"check": None}})
+    assert "Checked" not in play.holding()
+
+
+def test_a_report_s_label_that_is_no_time_is_passed_over() -> None:
+    play = live()
+    play.report("odd")
+    play.bodies["DriftReport", "odd"]["metadata"]["labels"] = {names.SCHEDULED: "9" * 60}
+    play.wait(minutes=15)
+    assert FIRST in play.jobs

@@ -1,0 +1,87 @@
+"""What a candidate must prove before it may serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core.gate import gate
+from perennial_operator.core.results import Validated
+from perennial_operator.core.spec import ValidationSpec
+from tests.builders import merged
+from tests.core.play import validated
+
+ALONE = validated(80.0)
+WORSE = validated(150.0, live=100.0, upper=0.6)
+UNSURE = validated(99.0, live=100.0, upper=0.04)
+BETTER = validated(80.0, live=100.0, upper=-0.1)
+SAME = validated(100.0, live=100.0, upper=0.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer", "live", "passed", "reason", "message"),
+    [
+        ({}, ALONE, None, True, "ThresholdsMet", "mse 80, r2 0.9 on 200 holdout rows; no version is live to compare"),
+        ({}, merged(ALONE, {"holdoutRows": 29}), None, False, "HoldoutTooSmall", "29 holdout rows are too few"),
+        ({}, merged(BETTER, {"holdoutRows": 0}), "bike-v1", False, "HoldoutTooSmall", "0 holdout rows are too few"),
+        (
+            {"thresholds": [{"metric": "r2", "min": 0.95}]},
+            ALONE,
+            None,
+            False,
+            "ThresholdNotMet",
+            "r2 is 0.9 on 200 holdout rows, below min 0.95",
+        ),
+        (
+            {"thresholds": [{"metric": "mse", "max": 70}]},
+            BETTER,
+            "bike-v1",
+            False,
+            "ThresholdNotMet",
+            "mse is 80 on 200 holdout rows, above max 70",
+        ),
+        ({"thresholds": [{"metric": "mse", "max": 80}]}, BETTER, "bike-v1", True, "BetterThanLive", "mse is 80"),
+        (
+            {"thresholds": [{"metric": "f1", "min": 0.5}]},
+            ALONE,
+            None,
+            False,
+            "MetricMissing",
+            "spec.validation.thresholds asks for f1, which was not measured; ask for one of mse, r2",
+        ),
+        ({}, BETTER, "bike-v1", True, "BetterThanLive", "mse is 80, bike-v1 has 100 on the same 200 holdout rows"),
+        ({}, SAME, "bike-v1", True, "NotWorseThanLive", "mse is 100, bike-v1 has 100"),
+        (
+            {},
+            WORSE,
+            "bike-v1",
+            False,
+            "WorseThanLive",
+            "at 95 % confidence it may be worse by 0.6, and spec.validation.against.tolerance is 0",
+        ),
+        ({}, UNSURE, "bike-v1", False, "NotProvenBetter", "more holdout rows would be needed to tell"),
+        ({"against": {"metric": "mse", "tolerance": 0.05}}, UNSURE, "bike-v1", True, "NotWorseThanLive", "mse is 99"),
+        ({}, ALONE, "bike-v1", False, "NotCompared", "was not compared with bike-v1 by mse"),
+        (
+            {"against": {"metric": "mae"}},
+            BETTER,
+            "bike-v1",
+            False,
+            "NotCompared",
+            "was not compared with bike-v1 by mae",
+        ),
+    ],
+)
+def test_the_gate_opens_only_to_what_is_proven(
+    spec: dict[str, Any], answer: dict[str, Any], live: str | None, passed: bool, reason: str, message: str
+) -> None:
+    validation = ValidationSpec.model_validate(spec)
+    verdict = gate(validation, validation.compared_by("regression"), Validated.model_validate(answer), live)
+    assert (verdict.passed, verdict.reason) == (passed, reason)
+    assert message in verdict.message
+
+
+@pytest.mark.parametrize(("task", "metric"), [("regression", "mse"), ("classification", "accuracy")])
+def test_candidates_are_compared_by_the_usual_metric_of_the_task(task: str, metric: str) -> None:
+    assert ValidationSpec().compared_by(task).metric == metric

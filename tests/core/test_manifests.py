@@ -1,0 +1,184 @@
+"""The Jobs, Deployments and Services that the operator makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from perennial_operator.core import names
+from perennial_operator.core.jobs import train_manifest
+from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
+from perennial_operator.core.world import Policy
+from tests.builders import a_deployment, a_version, a_world, merged
+from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests, task_of
+
+MANIFESTS = manifests()
+WITH_PODS = [name for name, manifest in MANIFESTS.items() if "template" in manifest["spec"]]
+
+
+def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = manifest["spec"]["template"]["spec"]
+    return pod
+
+
+def environment(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {variable["name"]: variable.get("value") for variable in pod_of(manifest)["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_is_what_was_looked_at_last(name: str) -> None:
+    """After a change that is meant: `python -m tests.core.manifests`, and look at the difference."""
+    assert as_yaml(MANIFESTS[name]) == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", WITH_PODS)
+def test_a_pod_keeps_the_restricted_pod_security_standard(name: str) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    pod = pod_of(MANIFESTS[name])
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & pod.keys()
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert all({"emptyDir", "persistentVolumeClaim", "configMap"} & volume.keys() for volume in pod["volumes"])
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@pytest.mark.parametrize("name", WITH_PODS)
+def test_a_pod_carries_no_credentials_of_the_cluster_and_secrets_by_name_alone(name: str) -> None:
+    pod = pod_of(MANIFESTS[name])
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert {"secretRef": {"name": "model-keys"}} in pod["containers"][0]["envFrom"]
+    assert "keys" not in environment(MANIFESTS[name])["PERENNIAL_TASK"]
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"), [("train", {"rides": True}), ("validate", {}), ("check", {}), ("serve", {})]
+)
+def test_a_pod_mounts_the_claims_it_needs_and_no_others(name: str, claims: dict[str, bool]) -> None:
+    mounts = pod_of(MANIFESTS[name])["containers"][0]["volumeMounts"]
+    found = {mount["mountPath"]: mount.get("readOnly", False) for mount in mounts if "perennial" in mount["mountPath"]}
+    assert found == {f"/mnt/perennial/{claim}": read_only for claim, read_only in claims.items()}
+
+
+@pytest.mark.parametrize(
+    ("make", "read_only"), [(train_manifest, False), (lambda w, v: deployment_manifest(w, v, 1), True)]
+)
+def test_storage_on_a_claim_is_written_by_jobs_and_only_read_by_servers(make: Any, read_only: bool) -> None:
+    spec = {"storage": {"uri": None, "persistentVolumeClaim": {"claimName": "models", "path": "perennial"}}}
+    manifest = make(a_world(deployment=a_deployment(spec=spec)), a_version(1))
+    (mount,) = [
+        m for m in pod_of(manifest)["containers"][0]["volumeMounts"] if m["mountPath"] == "/mnt/perennial/models"
+    ]
+    assert mount.get("readOnly", False) is read_only
+    if not read_only:
+        assert task_of(manifest)["storage"] == "file:///mnt/perennial/models/perennial/default/bike/bike-v1"
+
+
+def test_the_user_s_environment_and_volumes_win_over_defaults_but_not_over_the_task() -> None:
+    pod = {
+        "env": [{"name": "HOME", "value": "/scratch"}, {"name": "PERENNIAL_TASK", "value": "{}"}],
+        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp", "subPath": "x"}],
+    }
+    manifest = train_manifest(a_world(), a_version(1, "Training", {"training": {"pod": pod}}))
+    assert environment(manifest)["HOME"] == "/scratch"
+    assert task_of(manifest)["task"] == "train"
+    assert pod_of(manifest)["volumes"] == pod["volumes"]
+    assert pod_of(manifest)["containers"][0]["volumeMounts"] == pod["volumeMounts"]
+    names_given = [variable["name"] for variable in pod_of(manifest)["containers"][0]["env"]]
+    assert len(names_given) == len(set(names_given))
+
+
+def test_labels_that_the_operator_selects_by_cannot_be_taken_away() -> None:
+    labels = MANIFESTS["serve"]["spec"]["template"]["metadata"]["labels"]
+    assert labels["team"] == "a"
+    assert labels[names.ROLE] == "serving"
+    assert MANIFESTS["serve"]["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert MANIFESTS["service"]["spec"]["selector"].items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("pod", "trained_with", "image"),
+    [({}, "trainer:1", "trainer:1"), ({"image": "mine:3"}, "trainer:1", "mine:3"), ({}, None, "trainer:2")],
+)
+def test_a_version_is_served_by_the_image_that_trained_it(
+    pod: dict[str, str], trained_with: str | None, image: str
+) -> None:
+    """So that an upgrade of the operator restarts nothing, and no other scikit-learn is asked to load the artifact."""
+    world = a_world(deployment=a_deployment(spec={"serving": {"pod": pod}}), policy=Policy(trainer_image="trainer:2"))
+    manifest = deployment_manifest(world, a_version(1, status={"image": trained_with}), 2)
+    assert pod_of(manifest)["containers"][0]["image"] == image
+
+
+def test_a_job_is_never_cleaned_away_by_itself_nor_restarted_in_place() -> None:
+    for name in ("train", "validate", "check"):
+        assert "ttlSecondsAfterFinished" not in MANIFESTS[name]["spec"]
+        assert pod_of(MANIFESTS[name])["restartPolicy"] == "Never"
+
+
+def test_jobs_wait_in_the_queue_that_the_spec_names_and_are_not_suspended_by_us() -> None:
+    assert MANIFESTS["train"]["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    assert "suspend" not in MANIFESTS["train"]["spec"]
+
+
+def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> None:
+    owners = {name: manifest["metadata"]["ownerReferences"][0]["name"] for name, manifest in MANIFESTS.items()}
+    assert owners == {"train": "bike-v2", "validate": "bike-v2", "check": "bike", "serve": "bike", "service": "bike"}
+
+
+@pytest.mark.parametrize(
+    "admitted",
+    [
+        {},
+        {"metadata": {"labels": {"by": "somebody"}}},
+        {"spec": {"template": {"spec": {"schedulerName": "default-scheduler"}}}},
+        {"spec": {"progressDeadlineSeconds": 600}},
+    ],
+    ids=["nothing", "labels", "defaults in the pod", "defaults"],
+)
+def test_what_kubernetes_adds_is_no_difference(admitted: dict[str, Any]) -> None:
+    assert not differs(MANIFESTS["serve"], merged(MANIFESTS["serve"], admitted))
+
+
+def test_a_side_car_that_a_webhook_adds_is_no_difference() -> None:
+    observed = merged(MANIFESTS["serve"], {})
+    pod_of(observed)["containers"].insert(0, {"name": "istio-proxy", "image": "istio"})
+    pod_of(observed)["volumes"].append({"name": "istio", "emptyDir": {}})
+    assert not differs(MANIFESTS["serve"], observed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"replicas": 9}},
+        {"spec": {"template": {"spec": {"automountServiceAccountToken": True}}}},
+        {"spec": {"template": {"spec": {"containers": [{"name": "trainer", "image": "another"}]}}}},
+        {"metadata": {"annotations": {names.APPLIED: "something else"}}},
+    ],
+    ids=["replicas", "token", "image", "digest"],
+)
+def test_what_somebody_changed_is_applied_again(change: dict[str, Any]) -> None:
+    assert differs(MANIFESTS["serve"], merged(MANIFESTS["serve"], change))
+
+
+def test_what_is_not_there_is_applied() -> None:
+    assert differs(MANIFESTS["service"], None)
+
+
+def test_every_pod_is_reached_at_its_own_port() -> None:
+    service = service_manifest(a_full_world())
+    assert service["spec"]["ports"][0]["targetPort"] == "http"
+    assert pod_of(MANIFESTS["serve"])["containers"][0]["ports"][0]["name"] == "http"
+
+
+def test_manifests_are_plain_data() -> None:
+    for manifest in MANIFESTS.values():
+        assert yaml.safe_load(as_yaml(manifest)) == manifest

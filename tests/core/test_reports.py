@@ -1,0 +1,352 @@
+"""What becomes of a drift report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core.decide import decide
+from perennial_operator.core.judge import judge
+from perennial_operator.core.resources import Outcome
+from perennial_operator.core.stages.drift import triage
+from perennial_operator.core.world import Fleet
+from tests.builders import a_deployment, a_report, a_version, a_world
+from tests.core.play import TRAINED, a_play, validated
+
+LONG_AGO = "2026-11-20T12:00:00Z"
+AFTER_NOON = {"start": "2026-11-23T11:00:00Z", "end": "2026-11-23T13:00:00Z"}
+SERIOUS = [{"metric": "mse", "maxIncrease": 0.05, "sigmas": 3}]
+LIVE = a_version(1, creationTimestamp=LONG_AGO)
+
+
+def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
+    return {"metrics": [{"name": "mse", "value": value} | ({} if error is None else {"standardError": error})]}
+
+
+@pytest.mark.parametrize(
+    ("report", "deployment", "world", "outcome", "message"),
+    [
+        ({}, {"drift": None}, {}, "Invalid", "ModelDeployment bike has no spec.drift"),
+        ({"metrics": []}, {}, {}, "Invalid", "spec.metrics is empty"),
+        ({"metrics": [{"name": "ks", "value": 1}]}, {}, {}, "Invalid", "none of its metrics (ks) has a threshold"),
+        (
+            {},
+            {"drift": {"thresholds": [{"metric": "psi", "max": 0.2, "features": ["feature2"]}]}},
+            {},
+            "Invalid",
+            "none of its metrics (psi of feature1) has a threshold; spec.drift.thresholds asks for psi of feature2",
+        ),
+        (mse(200, None), {"drift": {"thresholds": SERIOUS}}, {}, "Invalid", "mse has no standardError, which the"),
+        (
+            mse(200),
+            {"drift": {"thresholds": SERIOUS}},
+            {"versions": (a_version(1, status={"metrics": None}, creationTimestamp=LONG_AGO),)},
+            "Invalid",
+            "mse was not measured when bike-v1 was validated, so maxIncrease has nothing to compare with",
+        ),
+        ({}, {}, {"versions": ()}, "Stale", "no version is live yet"),
+        ({"modelVersion": "bike-v7"}, {}, {}, "Stale", "it is about bike-v7, and bike-v1 is live"),
+        (
+            {},
+            {},
+            {"versions": (a_version(1, status={"liveSince": "2026-11-23T13:30:00Z"}),)},
+            "Stale",
+            "written before",
+        ),
+        (
+            {"window": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-19T00:00:00Z"}},
+            {},
+            {},
+            "Stale",
+            "its window ends at 2026-11-19 00:00:00, and bike-v1 went live at 2026-11-20 12:00:00",
+        ),
+        (
+            {"window": AFTER_NOON},
+            {},
+            {"versions": (a_version(1, status={"data": {"end": "2026-11-23T13:00:00Z"}}, creationTimestamp=LONG_AGO),)},
+            "Stale",
+            "bike-v1 was trained on data up to 2026-11-23 13:00:00",
+        ),
+        ({"samples": 8}, {}, {}, "TooFewSamples", "8 samples are fewer than spec.drift.minSamples 200"),
+        ({"samples": 0, "metrics": []}, {}, {}, "TooFewSamples", "0 samples are fewer"),
+        ({}, {"drift": {"thresholds": [{"metric": "psi", "max": 0.5}]}}, {}, "WithinThresholds", "psi of feature1 0.3"),
+        (mse(104), {"drift": {"thresholds": SERIOUS}}, {}, "WithinThresholds", "within thresholds: mse 104"),
+        (mse(120), {"drift": {"thresholds": SERIOUS}}, {}, "WithinThresholds", "within thresholds: mse 120"),
+        ({}, {"drift": {"consecutive": 3}}, {}, "Breach", "psi of feature1 is 0.3, above 0.2; 1 of 3 consecutive"),
+        ({}, {"suspend": True}, {}, "Suspended", "above 0.2; spec.suspend is true"),
+        ({}, {"pin": "bike-v1"}, {}, "Pinned", "above 0.2; spec.pin holds bike-v1"),
+        ({}, {}, {"versions": (LIVE, a_version(2, "Training"))}, "Busy", "above 0.2; bike-v2 is on its way"),
+        (
+            {},
+            {},
+            {"versions": (LIVE, a_version(2, "Failed", status={"endedAt": "2026-11-23T13:30:00Z"}))},
+            "CoolingDown",
+            "bike-v2 came to its end at 13:30:00; no new candidate before 2026-11-23 14:30:00 UTC",
+        ),
+        (
+            {},
+            {"training": {"maxRejections": 1}},
+            {"versions": (LIVE, a_version(2, "Rejected", {"training": {"maxRejections": 1}}, {"message": "mse is 9"}))},
+            "Stalled",
+            "in a row: 1, the last bike-v2 (mse is 9); mend the cause and annotate the ModelDeployment with perennial",
+        ),
+        ({}, {}, {"fleet": Fleet(trainings=10)}, "Queued", "a place among the 10 trainings"),
+        ({}, {}, {"fleet": Fleet(trainings=8, ahead=2)}, "Queued", "a place among the 10 trainings"),
+    ],
+)
+def test_every_outcome_has_its_reason(
+    report: dict[str, Any], deployment: dict[str, Any], world: dict[str, Any], outcome: str, message: str
+) -> None:
+    it = a_world(
+        deployment=a_deployment(spec=deployment), reports=(a_report(spec=report),), **{"versions": (LIVE,)} | world
+    )
+    verdict = triage(it).verdicts["report"]
+    assert verdict.outcome == outcome
+    assert message in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("threshold", "metric", "message"),
+    [
+        (
+            {"metric": "psi", "max": 0.2},
+            {"name": "psi", "feature": "temp", "value": 0.31},
+            "psi of temp is 0.31, above 0.2",
+        ),
+        ({"metric": "r2", "min": 0.7}, {"name": "r2", "value": 0.5}, "r2 is 0.5, below 0.7"),
+        (
+            {"metric": "mse", "maxIncrease": 0.05, "sigmas": 3},
+            {"name": "mse", "value": 130.0, "standardError": 6.0},
+            "mse is 130, was 100 when bike-v1 was validated, and may grow to 123.4",
+        ),
+        (
+            {"metric": "mse", "maxIncrease": 0.05},
+            {"name": "mse", "value": 105.1},
+            "mse is 105.1, was 100 when bike-v1 was validated, and may grow to 105",
+        ),
+    ],
+)
+def test_a_breach_names_metric_value_and_limit(threshold: dict[str, Any], metric: dict[str, Any], message: str) -> None:
+    deployment = a_deployment(spec={"drift": {"thresholds": [threshold]}})
+    report = a_report(spec={"metrics": [metric]})
+    verdict = judge(report, a_world(deployment=deployment, versions=(LIVE,), reports=(report,)))
+    assert (verdict.outcome, verdict.message) == (Outcome.BREACH, message)
+    assert verdict.breaches[0].metric == metric["name"]
+
+
+def test_a_message_names_three_breaches_and_the_status_a_hundred() -> None:
+    metrics = [{"name": "psi", "feature": f"f{n}", "value": 0.5} for n in range(150)]
+    report = a_report(spec={"metrics": metrics})
+    verdict = judge(report, a_world(versions=(LIVE,), reports=(report,)))
+    assert verdict.message.endswith("psi of f2 is 0.5, above 0.2; and 147 more")
+    assert len(verdict.breaches) == 100
+
+
+def test_five_drifts_in_a_row_give_five_versions_and_no_more() -> None:
+    play = a_play(drift={"cooldown": "1m"}, rollout={"steps": [{"weight": 50, "hold": "5m"}]})
+    play.until_live(1)
+    for number in range(2, 7):
+        play.wait(hours=1)
+        play.report(f"drift-{number}")
+        play.until_live_again(number)
+        assert play.outcome(f"drift-{number}")[0] == "Triggered"
+        assert play.bodies["DriftReport", f"drift-{number}"]["status"]["candidate"] == f"bike-v{number}"
+    assert play.phases() == {f"bike-v{n}": "Superseded" for n in range(1, 6)} | {"bike-v6": "Live"}
+    work = [f"bike-v{n}{role}" for n in range(1, 7) for role in ("", "-train", "-validate")]
+    assert dict(play.made) == dict.fromkeys(work, 1)
+    assert [a.reason for a in play.announced()].count("RolledOut") == 6
+
+
+@pytest.mark.parametrize(
+    ("report", "outcome"),
+    [
+        ({"psi": 0.1}, "WithinThresholds"),
+        ({"samples": 8}, "TooFewSamples"),
+        ({"modelVersion": "bike-v9"}, "Stale"),
+        ({"metrics": []}, "Invalid"),
+    ],
+)
+def test_a_report_that_says_nothing_starts_nothing_and_says_why(report: dict[str, Any], outcome: str) -> None:
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("october", **report)
+    play.settle()
+    assert play.outcome("october")[0] == outcome
+    assert play.outcome("october")[1]
+    assert list(play.phases()) == ["bike-v1"]
+
+
+def test_a_measurement_that_is_written_twice_starts_one_training() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    for name in ("october", "october-again"):
+        play.report(name, window={"start": "2026-11-23T12:00:00Z", "end": "2026-11-23T13:00:00Z"})
+        play.settle()
+    assert play.outcome("october-again") == ("Duplicate", "version, window and metrics are those of october")
+    play.until_rolling(2, candidate=90.0, live=90.0, upper=0.5)
+    play.wait(hours=2)
+    assert play.phases() == {"bike-v1": "Live", "bike-v2": "Rejected"}
+
+
+def test_of_reports_in_one_burst_the_newest_starts_the_one_training() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    for number in range(5):
+        end = f"2026-11-23T13:{number:02}:00Z"
+        play.report(f"burst-{number}", window={"start": "2026-11-23T12:00:00Z", "end": end})
+    play.settle()
+    assert [play.outcome(f"burst-{n}")[0] for n in range(5)] == ["Breach"] * 4 + ["Triggered"]
+    assert list(play.phases()) == ["bike-v1", "bike-v2"]
+
+
+@pytest.mark.parametrize(
+    ("values", "trainings"),
+    [
+        ([0.3, 0.3, 0.3], 1),
+        ([0.3, 0.3], 0),
+        ([0.3, 0.1, 0.3, 0.3], 0),
+        ([0.3, 0.1, 0.3, 0.3, 0.3], 1),
+        ([0.3, None, 0.3, 0.3], 1),
+    ],
+)
+def test_as_many_breaches_in_a_row_as_asked_for_start_a_training(values: list[float | None], trainings: int) -> None:
+    """None is a report with too few samples, which breaks no row."""
+    play = a_play(drift={"consecutive": 3})
+    play.until_live(1)
+    for number, psi in enumerate(values):
+        play.wait(hours=1)
+        play.report(f"report-{number}", (psi or 0.3) + number / 1000, samples=1000 if psi else 5)
+        play.settle()
+    assert len(play.phases()) == 1 + trainings
+
+
+def test_a_late_report_of_an_earlier_time_does_not_pass_for_the_newest() -> None:
+    play = a_play(drift={"consecutive": 2})
+    play.until_live(1)
+    play.wait(hours=5)
+    for name, psi, hour in (("evening", 0.1, 16), ("noon", 0.3, 13), ("afternoon", 0.3, 14)):
+        window = {"start": "2026-11-23T12:00:00Z", "end": f"2026-11-23T{hour}:00:00Z"}
+        play.report(name, psi, window=window)
+        play.settle()
+    assert [play.outcome(name)[0] for name in ("evening", "noon", "afternoon")] == [
+        "WithinThresholds",
+        "Breach",
+        "Breach",
+    ]
+    assert list(play.phases()) == ["bike-v1"]
+
+
+def test_a_breach_during_a_training_is_looked_at_again_when_that_comes_to_nothing() -> None:
+    play = a_play(drift={"cooldown": "30m"})
+    play.until_live(1)
+    play.wait(hours=1)
+    play.report("first", 0.3)
+    play.settle()
+    play.report("second", 0.4)
+    play.settle()
+    assert play.outcome("second") == ("Busy", "psi of feature1 is 0.4, above 0.2; bike-v2 is on its way")
+    play.finish("bike-v2-train", TRAINED)
+    play.finish("bike-v2-validate", validated(150.0, live=100.0, upper=0.6))
+    assert play.outcome("second")[0] == "CoolingDown"
+    play.wait(minutes=31)
+    assert play.outcome("second")[0] == "Triggered"
+    assert play.outcome("first")[0] == "Triggered"
+    assert play.phases()["bike-v3"] == "Training"
+
+
+def test_a_breach_during_a_training_that_succeeds_is_stale() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("first", 0.3)
+    play.settle()
+    play.report("second", 0.4)
+    play.until_live_again(2)
+    play.wait(hours=5)
+    assert play.outcome("second") == ("Stale", "it is about bike-v1, and bike-v2 is live")
+    assert list(play.phases()) == ["bike-v1", "bike-v2"]
+
+
+def test_a_report_before_the_first_live_version_starts_nothing_later_either() -> None:
+    play = a_play()
+    play.report("early")
+    play.until_live(1)
+    play.wait(hours=2)
+    assert play.outcome("early")[0] == "Stale"
+    assert list(play.phases()) == ["bike-v1"]
+
+
+def test_looser_thresholds_let_a_breach_that_waits_go() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.report("october")
+    play.settle()
+    assert play.outcome("october")[0] == "CoolingDown"
+    play.edit({"drift": {"thresholds": [{"metric": "psi", "max": 0.5}]}})
+    play.wait(hours=2)
+    assert play.outcome("october")[0] == "WithinThresholds"
+    assert list(play.phases()) == ["bike-v1"]
+
+
+def test_a_breach_keeps_its_words_when_newer_ones_follow() -> None:
+    play = a_play(drift={"consecutive": 3})
+    play.until_live(1)
+    play.wait(hours=1)
+    play.report("first", 0.3)
+    play.settle()
+    play.wait(hours=1)
+    before = len(play.done)
+    play.report("second", 0.4)
+    play.settle()
+    assert [action.name for action in play.done[before:] if hasattr(action, "name")] == ["second"]
+
+
+def test_a_report_is_called_triggered_only_once_its_version_is_there() -> None:
+    world = a_world(versions=(LIVE,), reports=(a_report(),))
+    (create,) = [
+        action for action in decide(world).actions if getattr(action, "manifest", {}).get("kind") == "ModelVersion"
+    ]
+    assert create.manifest["spec"]["trigger"] == {
+        "reason": "Drift",
+        "driftReport": "report",
+        "message": "psi of feature1 is 0.3, above 0.2",
+    }
+    assert triage(world).verdicts == {}
+
+
+def test_a_version_made_for_something_else_makes_no_report_triggered() -> None:
+    """A pass that had not seen the other version would have given this one the same name."""
+    other = a_version(2, None, {"trigger": {"reason": "Schedule"}})
+    world = a_world(versions=(LIVE, other), reports=(a_report(),))
+    assert triage(world).verdicts["report"].outcome is Outcome.BUSY
+
+
+def test_of_handled_reports_history_keeps_the_newest_and_every_open_breach() -> None:
+    play = a_play(history={"reports": 2}, drift={"consecutive": 2})
+    play.until_live(1)
+    for number in range(6):
+        play.wait(hours=1)
+        play.report(f"report-{number}", 0.1 if number < 5 else 0.3)
+        play.settle()
+    assert sorted(body["metadata"]["name"] for body in play.all("DriftReport")) == ["report-3", "report-4", "report-5"]
+
+
+def test_a_breach_that_a_training_has_answered_never_outlives_that_report() -> None:
+    """Otherwise it would be the newest breach again, and start a second training."""
+    play = a_play(history={"reports": 1}, drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.report("older")
+    play.wait(seconds=10)
+    play.report("newer", 0.4)
+    play.settle()
+    play.wait(minutes=2)
+    assert play.outcome("newer")[0] == "Triggered"
+    play.finish("bike-v2-train", {"outcome": "Refused", "reason": "TooFewRows", "message": "no rows"})
+    for number in range(3):
+        play.report(f"small-{number}", samples=5 + number)
+        play.wait(hours=1)
+    assert list(play.phases()) == ["bike-v1", "bike-v2"]

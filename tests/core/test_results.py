@@ -1,0 +1,56 @@
+"""What the answer of a Job's pod comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perennial_operator.core.results import Checked, Trained, Unanswered, Validated, read
+from perennial_operator.core.world import Job, JobState
+from tests.builders import merged
+from tests.core.play import REFUSED, TRAINED, checked, validated
+
+DONE = Job("bike-v1-train", JobState.SUCCEEDED)
+BROKEN = Job("bike-v1-train", JobState.FAILED, reason="BackoffLimitExceeded")
+INTERRUPTED = {"outcome": "Failed", "reason": "Interrupted", "message": "the process was ended from outside"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"), [(Trained, TRAINED), (Validated, validated(1.0, live=2.0)), (Checked, checked())]
+)
+def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
+    assert isinstance(read(replace(DONE, answer=answer), kind), kind)
+
+
+@pytest.mark.parametrize(
+    ("job", "answer", "reason", "message"),
+    [
+        (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod that knew its result is gone"),
+        (DONE, {"outcome": "Succeeded"}, "BadAnswer", "(message: Field required); use the trainer's image of the"),
+        (DONE, merged(TRAINED, {"metrics": {"r2": float("nan")}}), "BadAnswer", "metrics.r2: Input should be a finite"),
+        (
+            BROKEN,
+            None,
+            "JobFailed",
+            "Job bike-v1-train failed (BackoffLimitExceeded) and said nothing of why; see its log",
+        ),
+        (
+            replace(BROKEN, trouble="no such image"),
+            None,
+            "JobFailed",
+            "said nothing of why: no such image; see its log",
+        ),
+        (BROKEN, REFUSED, "TooFewRows", "12 rows are fewer than minRows 200"),
+        (BROKEN, INTERRUPTED, "Interrupted", "the process was ended from outside"),
+        (BROKEN, TRAINED, "JobFailed", "failed (BackoffLimitExceeded)"),
+        (replace(BROKEN, reason="DeadlineExceeded"), None, "TimedOut", "ran longer than spec.training.timeout"),
+        (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),
+    ],
+)
+def test_without_a_good_answer_there_is_a_reason(job: Job, answer: Any, reason: str, message: str) -> None:
+    found = read(replace(job, answer=answer), Trained)
+    assert isinstance(found, Unanswered)
+    assert found.reason == reason
+    assert message in found.message

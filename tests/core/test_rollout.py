@@ -1,0 +1,249 @@
+"""How a validated candidate takes over, or goes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from tests.core.play import Play, a_play
+
+STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
+
+
+def rolling(**changes: Any) -> Play:
+    """Version 1 is live, version 2 has just passed the gate."""
+    play = a_play(rollout={"steps": STEPS}, drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.edit(changes)
+    play.pods_ready()
+    play.wait(hours=1)
+    play.report("october")
+    play.until_rolling(2, candidate=80.0, live=120.0)
+    return play
+
+
+@pytest.mark.parametrize(
+    ("replicas", "seen"),
+    [
+        (0, [(0, 0), (0, 0)]),
+        (1, [(1, 1), (1, 1)]),
+        (2, [(1, 2), (1, 1)]),
+        (10, [(2, 8), (5, 5)]),
+    ],
+)
+def test_the_candidate_takes_its_weight_step_by_step_and_then_everything(
+    replicas: int, seen: list[tuple[int, int]]
+) -> None:
+    play = rolling(serving={"replicas": replicas})
+    found = []
+    for _ in range(5):
+        play.pods_ready("bike-v2")
+        if play.phases()["bike-v2"] == "Live":
+            break
+        found.append((play.desired()["bike-v2"], play.desired()["bike-v1"]))
+        play.wait(minutes=10)
+    assert found == seen
+    assert play.desired() == {"bike-v2": replicas}
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
+
+
+def test_the_live_version_gives_up_replicas_only_when_the_candidate_s_are_ready() -> None:
+    play = rolling(serving={"replicas": 10})
+    play.pods_ready("bike-v2")
+    play.wait(minutes=5)
+    assert play.desired() == {"bike-v1": 8, "bike-v2": 5}
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 5, "bike-v2": 5}
+
+
+def test_the_old_pods_go_only_when_the_new_ones_are_all_ready() -> None:
+    play = rolling(rollout={"steps": []})
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 2}
+    play.pods_ready("bike-v2")
+    assert play.desired() == {"bike-v2": 2}
+
+
+def test_a_step_without_a_hold_ends_when_its_replicas_are_ready() -> None:
+    play = rolling(rollout={"steps": [{"weight": 50}]})
+    assert play.version(2)["rollout"]["weight"] == 50
+    play.pods_ready()
+    assert play.version(2)["rollout"]["weight"] == 100
+
+
+def test_the_operator_wakes_when_the_hold_ends() -> None:
+    play = rolling()
+    play.pods_ready()
+    assert play.alarm is not None
+    assert (play.alarm - play.now).total_seconds() == 300
+
+
+def test_a_candidate_that_is_not_ready_in_time_goes_back() -> None:
+    play = rolling()
+    play.pods_fail("bike-v2", trouble="pod bike-v2-x is waiting (ImagePullBackOff)")
+    play.wait(minutes=14)
+    assert play.version(2)["phase"] == "RollingOut"
+    play.wait(minutes=1)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RolledBack", "NotReady")
+    assert play.version(2)["message"] == (
+        "0 of 1 replicas were ready after spec.rollout.timeout 15m: pod bike-v2-x is waiting (ImagePullBackOff)"
+    )
+    assert play.desired() == {"bike-v1": 2}
+    assert play.condition("Ready")["status"] == "True"
+
+
+def test_no_part_of_a_second_is_taken_from_a_candidate() -> None:
+    play = rolling(rollout={"timeout": "3s"})
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    play.now = play.now.replace(microsecond=900_000)
+    play.wait(hours=1)
+    play.report("november", 0.4)
+    play.until_rolling(3, candidate=80.0, live=120.0)
+    play.wait(seconds=2.9)
+    assert play.phases()["bike-v3"] == "RollingOut"
+    play.wait(seconds=0.1)
+    assert play.phases()["bike-v3"] == "RolledBack"
+
+
+def test_a_candidate_that_refuses_its_artifact_goes_back_at_once() -> None:
+    play = rolling()
+    refusal = {"outcome": "Refused", "reason": "DigestMismatch", "message": "s3://m has sha256 0, not 1"}
+    play.pods_fail("bike-v2", refusal=refusal)
+    assert play.version(2)["phase"] == "RolledBack"
+    assert (play.version(2)["reason"], play.version(2)["message"]) == ("DigestMismatch", "s3://m has sha256 0, not 1")
+    assert [a.warning for a in play.announced()][-1]
+
+
+def test_a_pod_that_fails_for_a_moment_begins_the_hold_anew_and_no_more() -> None:
+    play = rolling()
+    play.pods_ready()
+    play.wait(minutes=4)
+    play.pods_fail("bike-v2", trouble="the node was drained")
+    play.wait(minutes=3)
+    assert play.version(2)["phase"] == "RollingOut"
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
+    play.pods_ready()
+    play.wait(minutes=4)
+    assert play.version(2)["rollout"]["weight"] == 20
+    play.wait(minutes=1)
+    assert play.version(2)["rollout"]["weight"] == 50
+
+
+def test_a_candidate_that_never_stays_ready_goes_back_after_time_out_and_hold() -> None:
+    play = rolling()
+    for _ in range(9):
+        play.pods_ready()
+        play.wait(minutes=1)
+        play.pods_fail("bike-v2", trouble="CrashLoopBackOff")
+        play.wait(minutes=1)
+    assert play.version(2)["phase"] == "RollingOut"
+    play.wait(minutes=2)
+    assert play.version(2)["phase"] == "RolledBack"
+
+
+def test_the_live_version_takes_over_again_before_the_pods_of_a_rejected_candidate_go() -> None:
+    play = rolling(rollout={"steps": [{"weight": 50, "hold": "1h"}]})
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 1, "bike-v2": 1}
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    assert (play.version(2)["phase"], play.version(2)["message"]) == ("RolledBack", "rejected by ann")
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
+    play.pods_ready("bike-v1")
+    assert play.desired() == {"bike-v1": 2}
+
+
+def test_a_first_version_that_never_becomes_ready_leaves_nothing_behind() -> None:
+    play = a_play()
+    play.until_rolling(1)
+    play.serving["bike-v1"] = replace(play.serving["bike-v1"], ready=1, answering=1)
+    play.wait(minutes=15)
+    assert play.version(1)["message"] == "1 of 2 replicas were ready after spec.rollout.timeout 15m"
+    assert play.serving == {}
+
+
+@pytest.mark.parametrize(
+    ("steps", "weight"),
+    [([], 100), ([{"weight": 10}], 100), ([{"weight": 10}, {"weight": 15}, {"weight": 80, "hold": "1h"}], 80)],
+)
+def test_an_edit_of_the_steps_never_leads_back(steps: list[dict[str, Any]], weight: int) -> None:
+    play = rolling(serving={"replicas": 10})
+    play.pods_ready()
+    play.wait(minutes=5)
+    assert play.version(2)["rollout"]["weight"] == 50
+    play.pods_ready()
+    play.edit({"rollout": {"steps": steps}})
+    assert play.version(2)["rollout"]["weight"] == weight
+
+
+def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
+    play = rolling()
+    play.pods_ready()
+    play.edit({"serving": {"replicas": 10}})
+    assert play.desired() == {"bike-v1": 9, "bike-v2": 2}
+    play.wait(minutes=6)
+    assert play.version(2)["rollout"]["weight"] == 20
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 8, "bike-v2": 2}
+
+
+def test_another_port_in_the_middle_of_a_step_rolls_nothing_back() -> None:
+    play = rolling()
+    play.pods_ready()
+    play.edit({"serving": {"port": 9090}})
+    play.wait(minutes=2)
+    play.pods_ready()
+    play.wait(minutes=5)
+    play.pods_ready()
+    play.wait(minutes=10)
+    play.pods_ready()
+    assert play.phases()["bike-v2"] == "Live"
+    assert play.service is not None
+    assert play.service["spec"]["ports"][0]["port"] == 9090
+
+
+@pytest.mark.parametrize(
+    ("key", "phase", "message"),
+    [
+        (names.APPROVED, "RollingOut", "weight 20 %: 1 replica beside 2 of bike-v1"),
+        (names.REJECTED, "Rejected", "rejected by ann"),
+    ],
+)
+def test_a_person_decides_about_a_candidate_that_waits_for_approval(key: str, phase: str, message: str) -> None:
+    play = rolling(rollout={"approval": "manual"})
+    assert play.version(2)["phase"] == "AwaitingApproval"
+    play.wait(hours=50)
+    assert play.status["phase"] == "AwaitingApproval"
+    play.annotate("ModelVersion", "bike-v2", key, "ann")
+    assert (play.version(2)["phase"], play.version(2)["message"]) == (phase, message)
+
+
+def test_automatic_approval_lets_a_waiting_candidate_go() -> None:
+    play = rolling(rollout={"approval": "manual"})
+    play.edit({"rollout": {"approval": "automatic"}})
+    assert play.version(2)["phase"] == "RollingOut"
+    assert [c["type"] for c in play.version(2)["conditions"]] == ["Trained", "Validated", "Approved", "RolledOut"]
+
+
+def test_of_two_live_versions_the_older_steps_down() -> None:
+    play = rolling(rollout={"steps": []})
+    for _ in range(50):
+        play.dies_in = 1
+        play.pods_ready()
+        if play.phases()["bike-v2"] == "Live":
+            break
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
+
+
+def test_what_is_in_flight_beside_the_newest_version_steps_down() -> None:
+    """A backup without status, or a person, brings such versions."""
+    play = a_play()
+    play.until_live(1)
+    body = play.bodies["ModelVersion", "bike-v1"]
+    metadata = {**body["metadata"], "name": "bike-v0", "uid": "uid-bike-v0"}
+    play.put({**body, "metadata": metadata, "spec": {**body["spec"], "number": 1}, "status": {}})
+    play.bodies["ModelVersion", "bike-v1"]["spec"]["number"] = 2
+    play.settle()
+    assert play.phases() == {"bike-v1": "Live", "bike-v0": "Superseded"}
+    assert play.made["bike-v0-train"] == 0

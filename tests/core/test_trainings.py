@@ -1,0 +1,314 @@
+"""When a training starts for another reason than drift, and when it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from perennial_operator.core.world import Fleet
+from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
+
+
+def fail(play: Play, number: int) -> None:
+    play.settle()
+    play.finish(f"bike-v{number}-train", REFUSED)
+
+
+def ask(play: Play, when: str) -> None:
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, when)
+
+
+def reasons(play: Play) -> list[str]:
+    return [body["spec"]["trigger"]["reason"] for body in play.all("ModelVersion")]
+
+
+def test_a_first_training_that_fails_is_tried_again_after_the_cool_down_and_then_no_more() -> None:
+    play = a_play()
+    for number in (1, 2, 3):
+        fail(play, number)
+        play.wait(minutes=59)
+        assert len(play.phases()) == number
+        play.wait(minutes=1)
+    play.wait(hours=99)
+    assert play.phases() == {"bike-v1": "Failed", "bike-v2": "Failed", "bike-v3": "Failed"}
+    assert play.status["phase"] == "Stalled"
+    assert play.holding() == {
+        "Available": "False",
+        "Ready": "False",
+        "Reconciling": "False",
+        "Stalled": "True",
+        "Retraining": "False",
+    }
+    assert play.condition("Stalled")["reason"] == "TooManyRejections"
+    assert play.condition("Stalled")["message"] == (
+        "candidates that came to nothing in a row: 3, the last bike-v3 (12 rows are fewer than minRows 200); "
+        "mend the cause and annotate the ModelDeployment with perennial.dev/retrain-requested-at=<time>, "
+        "or change spec.model, spec.data or spec.training"
+    )
+
+
+def test_what_a_failed_training_said_is_what_ready_says() -> None:
+    play = a_play()
+    fail(play, 1)
+    assert play.condition("Ready")["reason"] == "TooFewRows"
+    assert play.condition("Ready")["message"].startswith("bike-v1: 12 rows are fewer than minRows 200; bike-v1 came to")
+
+
+def stalled() -> Play:
+    play = a_play(training={"maxRejections": 2})
+    for number in (1, 2):
+        fail(play, number)
+        play.wait(hours=1)
+    assert play.status["phase"] == "Stalled"
+    return play
+
+
+def test_a_request_goes_on_after_a_stall_and_success_clears_it() -> None:
+    play = stalled()
+    ask(play, "2026-11-24")
+    assert reasons(play) == ["Initial", "Initial", "Request"]
+    play.until_live(3)
+    play.wait(hours=1)
+    play.report("october")
+    play.settle()
+    assert play.outcome("october")[0] == "Triggered"
+
+
+def test_a_request_that_fails_too_leaves_the_stall_and_each_value_is_obeyed_once() -> None:
+    play = stalled()
+    ask(play, "2026-11-24")
+    fail(play, 3)
+    play.wait(hours=9)
+    assert len(play.phases()) == 3
+    assert play.status["phase"] == "Stalled"
+    ask(play, "2026-11-25")
+    assert len(play.phases()) == 4
+    assert play.status["lastHandledRetrainRequest"] == "2026-11-25"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"data": {"minRows": 10}},
+        {"data": {"training": {"uri": "s3://bikes/more/*.parquet"}}},
+        {"model": {"parameters": {"fit_intercept": False}}},
+        {"training": {"pod": {"resources": {"limits": {"memory": "2Gi"}}}}},
+        {"training": {"maxRejections": 9}},
+    ],
+    ids=["minRows", "uri", "parameters", "memory", "maxRejections"],
+)
+def test_an_edit_that_mends_the_cause_goes_on_at_once(edit: dict[str, Any]) -> None:
+    play = stalled()
+    play.edit(edit)
+    assert play.phases()["bike-v3"] == "Training"
+    assert play.status["phase"] == "Training"
+
+
+def test_history_never_forgets_the_failures_that_are_counted() -> None:
+    play = a_play(history={"versions": 1})
+    for number in (1, 2, 3):
+        fail(play, number)
+        play.wait(hours=1)
+    assert play.status["phase"] == "Stalled"
+    assert len(play.phases()) == 3
+
+
+def test_of_ended_versions_history_keeps_the_newest_and_no_number_comes_again() -> None:
+    play = a_play(history={"versions": 2}, drift={"cooldown": "1m"})
+    play.until_live(1)
+    for number in range(2, 6):
+        play.wait(hours=1)
+        play.report(f"report-{number}", 0.3 + number / 100)
+        play.until_live_again(number)
+    assert list(play.phases()) == ["bike-v3", "bike-v4", "bike-v5"]
+    assert "bike-v1-train" not in play.jobs
+    assert play.status["lastVersionNumber"] == 5
+
+
+def test_a_request_waits_for_the_candidate_that_is_on_its_way_and_for_no_cool_down() -> None:
+    play = a_play()
+    ask(play, "now")
+    play.until_live(1)
+    assert reasons(play) == ["Request"]
+    ask(play, "again")
+    assert reasons(play) == ["Request", "Request"]
+    ask(play, "and again")
+    play.until_live_again(2)
+    assert reasons(play) == ["Request"] * 3
+
+
+def test_a_request_of_any_length_is_obeyed_once() -> None:
+    play = a_play()
+    ask(play, "now " * 1000)
+    play.until_live(1)
+    play.wait(hours=9)
+    assert reasons(play) == ["Request"]
+
+
+def test_a_request_under_suspension_is_obeyed_afterwards() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.edit({"suspend": True})
+    ask(play, "now")
+    assert play.condition("Retraining")["reason"] == "Suspended"
+    play.edit({"suspend": False})
+    assert reasons(play) == ["Initial", "Request"]
+
+
+def scheduled() -> Play:
+    """Live at noon, retrained at every full hour."""
+    play = a_play(training={"schedule": "0 * * * *"}, drift={"cooldown": "1m"})
+    play.wait(minutes=10)
+    play.until_live(1)
+    return play
+
+
+def test_the_schedule_starts_a_training_when_it_is_due_and_the_operator_wakes_for_it() -> None:
+    play = scheduled()
+    assert play.alarm is not None
+    assert f"{play.alarm:%H:%M}" == "13:00"
+    play.wait(hours=1)
+    assert reasons(play) == ["Initial", "Schedule"]
+    assert play.bodies["ModelVersion", "bike-v2"]["spec"]["trigger"]["message"] == (
+        "spec.training.schedule was due at 2026-11-23 13:00 UTC"
+    )
+
+
+def test_what_was_due_while_a_candidate_was_on_its_way_is_not_made_up_for() -> None:
+    play = scheduled()
+    play.wait(hours=1)
+    play.wait(hours=5)
+    play.until_live_again(2)
+    play.wait(minutes=10)
+    assert len(play.phases()) == 2
+    play.wait(minutes=50)
+    assert len(play.phases()) == 3
+
+
+def test_after_a_pause_one_training_is_made_up_for() -> None:
+    play = scheduled()
+    play.edit({"suspend": True})
+    play.wait(hours=30)
+    play.edit({"suspend": False})
+    assert len(play.phases()) == 2
+    play.until_live_again(2)
+    play.wait(minutes=10)
+    assert len(play.phases()) == 2
+
+
+def test_a_schedule_that_is_due_but_held_up_rings_no_alarm() -> None:
+    play = scheduled()
+    play.edit({"suspend": True})
+    play.wait(hours=30)
+    assert play.alarm is None
+
+
+def test_a_full_fleet_queues_a_training_and_remembers_since_when() -> None:
+    play = Play(fleet=Fleet(trainings=10))
+    play.settle()
+    since = play.status["queuedSince"]
+    assert play.phases() == {}
+    assert play.condition("Ready")["reason"] == "Queued"
+    play.wait(hours=1)
+    assert play.status["queuedSince"] == since
+    play.fleet = Fleet(trainings=9, ahead=1)
+    play.settle()
+    assert play.phases() == {}
+    play.fleet = Fleet(trainings=9)
+    play.settle()
+    assert play.phases() == {"bike-v1": "Training"}
+    assert "queuedSince" not in play.status
+
+
+def test_a_job_that_a_queue_holds_back_is_waited_for() -> None:
+    play = a_play()
+    play.settle()
+    job = play.jobs["bike-v1-train"]
+    play.jobs["bike-v1-train"] = job.__class__(job.name, job.state, job.labels, queued=True)
+    play.wait(hours=9)
+    assert play.condition("Ready")["message"].endswith("; its Job waits in a queue")
+    assert play.made["bike-v1-train"] == 1
+
+
+def test_a_job_that_vanished_before_its_word_was_recorded_is_made_again() -> None:
+    play = a_play()
+    play.settle()
+    play.remove("Job", "bike-v1-train")
+    assert play.made["bike-v1-train"] == 2
+
+
+def test_a_job_that_vanishes_after_its_word_was_recorded_is_not_missed() -> None:
+    play = a_play()
+    play.until_rolling(1)
+    play.remove("Job", "bike-v1-train")
+    play.remove("Job", "bike-v1-validate")
+    play.pods_ready()
+    assert (play.made["bike-v1-train"], play.made["bike-v1-validate"]) == (1, 1)
+    assert play.phases() == {"bike-v1": "Live"}
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the first version", "a change of the spec"])
+def test_a_person_s_no_stands_until_somebody_asks_for_something(first: bool) -> None:
+    play = a_play()
+    if not first:
+        play.until_live(1)
+        play.wait(hours=2)
+        play.edit({"model": {"parameters": {"fit_intercept": False}}})
+    play.settle()
+    number = len(play.phases())
+    play.annotate("ModelVersion", f"bike-v{number}", names.REJECTED, "ann")
+    play.wait(hours=99)
+    assert len(play.phases()) == number
+    assert play.condition("Stalled")["message"].startswith(
+        f"bike-v{number} was rejected by ann; to have another one, ann"
+    )
+    ask(play, "now")
+    assert len(play.phases()) == number + 1
+
+
+def test_a_person_s_no_to_a_candidate_of_drift_stops_no_later_one() -> None:
+    play = a_play()
+    play.until_live(1)
+    for number, name in ((2, "october"), (3, "november")):
+        play.wait(hours=2)
+        play.report(name, 0.3 + number / 10)
+        play.settle()
+        assert play.phases()[f"bike-v{number}"] == "Training"
+        play.annotate("ModelVersion", f"bike-v{number}", names.REJECTED, "ann")
+        assert play.holding()["Ready"] == "True"
+
+
+def test_a_rejected_training_is_stopped() -> None:
+    play = a_play()
+    play.settle()
+    play.annotate("ModelVersion", "bike-v1", names.REJECTED, "ann")
+    assert play.phases() == {"bike-v1": "Rejected"}
+    assert play.jobs == {}
+
+
+def test_a_candidate_is_compared_with_the_version_that_is_live_when_it_is_judged() -> None:
+    play = a_play(drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.wait(hours=1)
+    play.report("october")
+    play.settle()
+    play.finish("bike-v2-train", TRAINED)
+    play.remove("ModelVersion", "bike-v1")
+    assert play.jobs["bike-v2-validate"].labels[names.AGAINST] == "none"
+    play.finish("bike-v2-validate", validated(80.0))
+    play.pods_ready()
+    assert play.phases() == {"bike-v2": "Live"}
+
+
+def test_the_words_of_a_version_are_the_same_in_status_condition_and_event() -> None:
+    play = a_play()
+    fail(play, 1)
+    version = play.version(1)
+    (condition,) = version["conditions"]
+    announcement = play.announced()[-1]
+    assert condition["reason"] == version["reason"] == announcement.reason == "TooFewRows"
+    assert condition["message"] == version["message"]
+    assert announcement.message == f"bike-v1: {version['message']}"
+    assert announcement.warning

@@ -1,0 +1,173 @@
+"""The story: a model goes live, the world changes, and a better version takes over by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tests.demo import rides
+from tests.demo.screen import Screen
+from tests.stage import Stage
+
+MANIFEST = Path(__file__).with_name("bike-demand.yaml")
+WINTER, SPRING = ("2011-01", "2011-02", "2011-03"), ("2011-04", "2011-05", "2011-06")
+NAME, FIRST, SECOND = "bike-demand", "bike-demand-v1", "bike-demand-v2"
+ENDED_BADLY = ("Failed", "Rejected", "RolledBack")
+
+Seen = TypeVar("Seen")
+
+
+class EndedEarlyError(Exception):
+    """The story took another turn; the message says which."""
+
+
+class Story:
+    """Each method up to `second_version` is an act; `play` plays them in order.
+
+    Raises EndedEarlyError, or AssertionError where something is waited for in vain.
+    """
+
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        self.stage, self.screen = stage, screen
+        self.data, self.models = stage.claim("rides"), stage.claim("models")
+        features = yaml.safe_load(MANIFEST.read_text())["spec"]["model"]["features"]
+        self.features: list[str] = [*features["numeric"], *features["categorical"]]
+        self.newest = rides.of_month(SPRING[-1])
+
+    def play(self) -> None:
+        self.first_version()
+        before = self.spring()
+        self.check()
+        self.training()
+        self.canary()
+        self.second_version(before)
+
+    def first_version(self) -> None:
+        self.screen.act(
+            "A model goes live",
+            "Bikes rented in Washington, D.C., hour by hour, January to March 2011: what a LinearRegression learns.",
+        )
+        self.screen.say("Data: Capital Bikeshare, Fanaee-T and Gama, CC BY 4.0 (tests/demo/data/README.md)", "dim")
+        self._arrive(WINTER)
+        self.stage.kubectl.apply(MANIFEST)
+        self.screen.typed(f"kubectl apply -f tests/demo/{MANIFEST.name}")
+        self._until(f"{FIRST} is live", lambda: self._is_live(FIRST), 90)
+        self._table("mdep")
+        self._table("mver")
+
+    def spring(self) -> list[float]:
+        """What the live version answers for the newest month, before anything has changed."""
+        self.screen.act("Spring comes", "Three more months arrive as files. The model of the winter goes on answering.")
+        self._arrive(SPRING)
+        answers = self._predict()
+        self._newest_day({"v1 said": answers})
+        return answers
+
+    def check(self) -> None:
+        self.screen.act(
+            "The scheduled check finds drift",
+            "A Job measures the newest 30 days: how far the columns have moved, and how wrong the live version is.",
+        )
+        self._until("the check, due every minute, has found drift", self._trigger, 150)
+        self._table("drep")
+        self.screen.say(self._trigger()["status"]["message"], "yellow")
+
+    def training(self) -> None:
+        self.screen.act(
+            "A candidate is trained, and has to prove itself",
+            "Candidate and live version are scored on the same newest rows, which neither was trained on.",
+        )
+        self._until(f"{SECOND} has passed the gate", lambda: self._in_phase(SECOND, "RollingOut", "Live"), 90)
+        self._table("jobs")
+        conditions = {c["type"]: c["message"] for c in self.stage.version(SECOND)["conditions"]}
+        self.screen.say(conditions["Validated"], "yellow")
+
+    def canary(self) -> None:
+        self.screen.act("A canary", "For ten seconds one of the two replicas answers with the candidate.")
+        self._until("each version has one replica", lambda: self._serving() == [FIRST, SECOND], 60)
+        self._table("mdep")
+        self._table("pods")
+
+    def second_version(self, before: list[float]) -> None:
+        self.screen.act("The second version is live", "Nobody has done anything. The service is asked the same again.")
+        self._until(f"{SECOND} is live", lambda: self._is_live(SECOND), 60)
+        self._until(f"{SECOND} serves alone", lambda: self._serving() == [SECOND, SECOND], 60)
+        self._table("mdep")
+        self._table("mver")
+        after = self._predict()
+        self._newest_day({"v1 said": before, "v2 says": after})
+        old, new = rides.error(self.newest, before), rides.error(self.newest, after)
+        self.screen.table(
+            f"Error on the newest 30 days: the service's answers for {len(self.newest)} hours, against what was rented",
+            ["", "R²", "mean squared error"],
+            [
+                (f"{FIRST}, asked before the change", f"{old.r2:.2f}", f"{old.mse:,.0f}"),
+                (f"{SECOND}, asked now", f"{new.r2:.2f}", f"{new.mse:,.0f}"),
+            ],
+        )
+        reason = (self.stage.kubectl.get("ModelVersion", SECOND) or {})["spec"]["trigger"]["reason"]
+        if reason != "Drift" or new.mse >= old.mse:
+            found = f"mean squared error {new.mse:,.0f}, and {FIRST} {old.mse:,.0f}"
+            raise EndedEarlyError(f"{SECOND} was started by {reason}, not Drift, or is no better: it has a {found}")
+
+    def drift_page(self) -> Path:
+        """The page for people that the check has left, as this machine names it."""
+        return self.models / str(self._trigger()["spec"]["details"]).partition("/models/")[2]
+
+    # ---- what is seen, and what is awaited
+
+    def _arrive(self, months: tuple[str, ...]) -> None:
+        hours = rides.arrive(months, self.data)
+        self.screen.typed(f"cp tests/demo/data/2011-0[{months[0][-1]}-{months[-1][-1]}].parquet {self.data}")
+        self.screen.say(f"{len(months)} files, {hours:,} hours")
+
+    def _table(self, kind: str) -> None:
+        self.screen.typed(f"kubectl get {kind}", answer=self.stage.kubectl.table(kind))
+
+    def _until(self, what: str, condition: Callable[[], Seen], timeout: float) -> None:
+        with self.screen.waiting(what) as tick:
+
+            def look() -> Seen:
+                tick()
+                return condition()
+
+            self.stage.wait(what, look, timeout)
+
+    def _is_live(self, version: str) -> bool:
+        """So says the ModelDeployment, and nothing else is on its way."""
+        told = (self.stage.kubectl.get("ModelDeployment", NAME) or {}).get("status", {})
+        return self._in_phase(version, "Live") and (told.get("liveVersion"), told.get("phase")) == (version, "Live")
+
+    def _in_phase(self, version: str, *phases: str) -> bool:
+        status = self.stage.version(version)
+        if status.get("phase") in ENDED_BADLY:
+            raise EndedEarlyError(f"{version} is {status['phase']}: {status.get('message')}")
+        return status.get("phase") in phases
+
+    def _trigger(self) -> dict[str, Any]:
+        """The drift report that started the second version; empty until there is one."""
+        reports = self.stage.kubectl.list("DriftReport")
+        return next((r for r in reports if r.get("status", {}).get("candidate") == SECOND), {})
+
+    def _serving(self) -> list[str]:
+        """The version of each pod behind the Service."""
+        pods = self.stage.serving_pods(NAME)
+        return sorted(pod["metadata"]["labels"]["perennial.dev/model-version"] for pod in pods)
+
+    def _predict(self) -> list[float]:
+        return self.stage.predict(NAME, {name: self.newest[name].tolist() for name in self.features})
+
+    def _newest_day(self, answers: dict[str, list[float]]) -> None:
+        """Every fourth hour of it: what was rented, and what each version answered."""
+        hours, rented = self.newest["hour"], self.newest["bikers"]
+        self.screen.table(
+            f"The service's answers for {hours.iloc[-1]:%A, %d %B}",
+            ["hour", "rented", *answers],
+            [
+                (f"{hours[i]:%H:%M}", f"{rented[i]}", *(f"{said[i]:.0f}" for said in answers.values()))
+                for i in range(len(hours) - 24, len(hours), 4)
+            ],
+        )

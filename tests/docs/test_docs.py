@@ -1,0 +1,41 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from tests.stage import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_api_reference_is_made_from_the_crds() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "reference.py"))["page"]()
+    assert (ROOT / "docs" / "api.md").read_text() == page, "run make crds"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(document: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()) if "://" not in link]
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert not missing
+
+
+def test_every_reason_of_the_trainer_is_in_the_runbook() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "trainer").rglob("*.py"))
+    reasons = set(re.findall(r'(?:Refusal|Failure)\(\s*"([A-Z]\w+)"', code))
+    assert len(reasons) > 30
+    assert not {reason for reason in reasons if f"`{reason}`" not in (ROOT / "docs" / "runbook.md").read_text()}
+
+
+def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() -> None:
+    core = ROOT / "operator" / "perennial_operator" / "core"
+    code = "".join((core / name).read_text() for name in ("gate.py", "results.py", "readiness.py", "status.py"))
+    reasons = set(re.findall(r'(?:Gate\(False, |reason=|Statement\("\w+", (?:False|True), )"([A-Z]\w+)"', code))
+    told = {"NotStalled", "Serving", "Idle", "NotNeeded", "Done"}  # nothing is wrong
+    assert len(reasons) > 10
+    assert not {r for r in reasons - told if f"`{r}`" not in (ROOT / "docs" / "runbook.md").read_text()}

@@ -1,0 +1,100 @@
+"""The CustomResourceDefinitions as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from perennial_operator.crds import definitions
+from tests.stage import ROOT
+
+DEFINITIONS = definitions()
+
+
+def version(file: str) -> dict[str, Any]:
+    (only,) = DEFINITIONS[file]["spec"]["versions"]
+    found: dict[str, Any] = only
+    return found
+
+
+def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field below, with its path; what is below a preserve-unknown has no schema."""
+    for name, child in schema.get("properties", {}).items():
+        yield f"{path}.{name}", child
+        yield from fields(child, f"{path}.{name}")
+    for inner in ("items", "additionalProperties"):
+        if isinstance(schema.get(inner), dict):
+            yield from fields(schema[inner], f"{path}[]")
+
+
+def test_the_files_are_what_the_core_s_values_make() -> None:
+    """After a change that is meant: `make crds`."""
+    folder = ROOT / "manifests" / "crds"
+    assert {file.name: yaml.safe_load(file.read_text()) for file in folder.glob("*.yaml")} == DEFINITIONS
+
+
+@pytest.mark.parametrize("file", DEFINITIONS)
+def test_every_field_is_described_for_kubectl_explain(file: str) -> None:
+    schema = version(file)["schema"]["openAPIV3Schema"]
+    assert schema["description"]
+    # Kubernetes describes metadata itself, and forbids others to.
+    silent = [
+        path for path, field in fields(schema) if not field.get("description") and not path.startswith(".metadata")
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("file", DEFINITIONS)
+def test_every_description_is_a_sentence(file: str) -> None:
+    odd = [
+        (path, field["description"])
+        for path, field in fields(version(file)["schema"]["openAPIV3Schema"])
+        if "description" in field and not field["description"].endswith(".")
+    ]
+    assert odd == []
+
+
+@pytest.mark.parametrize("file", DEFINITIONS)
+def test_every_text_and_list_that_a_person_writes_is_bounded(file: str) -> None:
+    """So that the API server can bound the cost of the rules, and etcd the size of an object."""
+    spec = version(file)["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    unbounded = [
+        path
+        for path, field in fields(spec, "spec")
+        if (field.get("type") == "array" and "maxItems" not in field)
+        or (field.get("type") == "string" and not {"maxLength", "enum", "format"} & field.keys())
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize(
+    ("file", "short", "columns"),
+    [
+        (
+            "modeldeployments.yaml",
+            "mdep",
+            ["Live", "Candidate", "Phase", "Weight", "Drift", "Ready", "Age"],
+        ),
+        ("modelversions.yaml", "mver", ["Model", "Phase", "Trigger", "Metric", "Age"]),
+        ("driftreports.yaml", "drep", ["Model", "Version", "Samples", "Outcome", "Age"]),
+    ],
+)
+def test_kubectl_get_prints_what_the_design_says(file: str, short: str, columns: list[str]) -> None:
+    printed = [c["name"] for c in version(file)["additionalPrinterColumns"] if not c.get("priority")]
+    assert printed == columns
+    assert DEFINITIONS[file]["spec"]["names"]["shortNames"] == [short]
+    assert DEFINITIONS[file]["spec"]["names"]["categories"] == ["perennial"]
+
+
+def test_a_deployment_can_be_scaled() -> None:
+    assert version("modeldeployments.yaml")["subresources"] == {
+        "status": {},
+        "scale": {
+            "specReplicasPath": ".spec.serving.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        },
+    }

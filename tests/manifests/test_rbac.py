@@ -1,0 +1,137 @@
+"""The operator's roles allow what it calls, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio import client, config
+
+from perennial_operator import kube as kube_module
+from perennial_operator.act import Actor
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core.actions import SetStatus
+from perennial_operator.core.resources import API_VERSION
+from perennial_operator.core.world import Policy
+from perennial_operator.kube import PATHS, VERBS, Kube, KubeError, RefusedError
+from perennial_operator.lease import NAME, Lease
+from perennial_operator.metrics import Metrics
+from perennial_operator.reconcile import Reconciler
+from perennial_operator.startup import WATCHED
+from perennial_operator.workqueue import WorkQueue
+from tests.cluster.local import LocalCluster
+from tests.core.play import Play, a_play, checked
+from tests.kubectl import Kubectl, documents
+from tests.manifests.conftest import install
+from tests.manifests.rights import called_by_kube, granted, together, watched
+from tests.stage import ROOT
+
+LEASES = ("coordination.k8s.io", "leases")
+KEY = Key("default", "bike")
+
+
+def role(file: str, kind: str, name: str) -> dict[str, Any]:
+    found = [
+        d for d in documents(ROOT / "manifests" / "rbac" / file) if (d["kind"], d["metadata"]["name"]) == (kind, name)
+    ]
+    return found[0]
+
+
+def test_the_role_allows_what_kube_sends_and_kopf_watches_and_nothing_else() -> None:
+    needed = together(called_by_kube(), watched())
+    del needed[LEASES]
+    assert granted(role("operator.yaml", "ClusterRole", "perennial-operator")["rules"]) == needed
+
+
+def test_only_the_lease_of_the_operators_can_be_read_and_changed() -> None:
+    rules = role("lease.yaml", "Role", "perennial-operator-lease")["rules"]
+    assert granted(rules) == {LEASES: called_by_kube()[LEASES]}
+    assert [rule.get("resourceNames") for rule in rules if rule["verbs"] != ["create"]] == [[NAME]]
+
+
+def test_every_kind_of_kube_has_verbs() -> None:
+    assert PATHS.keys() == VERBS.keys()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda kube: kube.get("Pod", "default", "x"),
+        lambda kube: kube.merge("ModelDeployment", "default", "x", {"spec": {}}),
+        lambda kube: kube.delete("ModelDeployment", "default", "x"),
+        lambda kube: kube.apply({"kind": "Job", "metadata": {"namespace": "default", "name": "x"}}),
+        lambda kube: kube.set_status("Job", "default", "x", {}),
+    ],
+    ids=["get", "merge", "delete", "apply", "set_status"],
+)
+def test_kube_refuses_what_its_table_does_not_hold(call: Any) -> None:
+    async def tried() -> None:
+        nowhere = client.Configuration(host="http://127.0.0.1:1")
+        kube = Kube(client.ApiClient(nowhere))
+        try:
+            await call(kube)
+        finally:
+            await kube.close()
+
+    with pytest.raises(RefusedError, match="must not"):
+        asyncio.run(tried())
+
+
+def a_life() -> Play:
+    """A play in which every sort of thing is made and removed: checks, reports, versions, and history beyond its limit."""
+    check = {"schedule": "*/15 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}
+    history = {"versions": 1, "reports": 1}
+    play = a_play(data={"timeColumn": "hour"}, drift={"check": check, "cooldown": "1m"}, history=history)
+    play.until_live(1)
+    for number in (2, 3, 4):
+        play.wait(minutes=15)
+        (job,) = [name for name in play.jobs if "-check-" in name]
+        play.finish(job, checked(0.3))
+        play.until_live_again(number)
+    return play
+
+
+async def _lived(cluster: LocalCluster, play: Play) -> None:
+    """Everything the play did has been done by the operator's own hands."""
+    configuration = client.Configuration()
+    await config.load_kube_config(config_file=str(cluster.kubeconfig), client_configuration=configuration)
+    kube, cache = Kube(client.ApiClient(configuration)), Cache()
+    actor = Actor(kube, cache)
+    for kind, selector in WATCHED.items():
+        cache.replace(kind, *await kube.list(kind, None, selector))
+    for action in [*play.done, *play.done]:  # each may be done twice
+        try:
+            # The versions of objects in the play are not those of the cluster.
+            await actor.act(KEY, replace(action, resource_version="") if isinstance(action, SetStatus) else action)
+        except KubeError as error:
+            assert error.reason != "Forbidden", error
+    await Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics()).look_at(KEY)
+    for _ in range(2):
+        await Lease(kube, "default", "me").acquire()
+    await kube.close()
+
+
+def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: defaultdict[str, set[str]] = defaultdict(set)
+    way = kube_module._path
+
+    def noted(verbs: str, kind: str, namespace: str | None, name: str = "") -> str:
+        used[kind] |= set(verbs.split())
+        return way(verbs, kind, namespace, name)
+
+    monkeypatch.setattr(kube_module, "_path", noted)
+    play = a_life()
+    with LocalCluster(tmp_path) as cluster:
+        kubectl = Kubectl(cluster.kubeconfig)
+        install(kubectl)
+        kubectl.apply(
+            {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": play.spec}
+        )
+        asyncio.run(_lived(cluster, play))
+    assert dict(used) == {kind: set(verbs.split()) for kind, verbs in VERBS.items()}

@@ -1,0 +1,364 @@
+"""What the API server refuses when it is applied, and the words it has for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from perennial_operator.core.resources import ModelDeployment, parse
+from tests.builders import merged
+from tests.kubectl import Kubectl, RefusedError
+
+Body = dict[str, Any]
+
+
+@pytest.fixture
+def deployment(full: Path) -> Body:
+    body: Body = yaml.safe_load(full.read_text())
+    return body
+
+
+@pytest.fixture
+def version(deployment: Body) -> Body:
+    """A version of the deployment that has been made."""
+    spec = {key: deployment["spec"][key] for key in ("model", "data", "training")}
+    spec |= {"modelDeployment": "bike-demand", "number": 4, "trigger": {"reason": "Initial"}}
+    return {
+        "apiVersion": "perennial.dev/v1alpha1",
+        "kind": "ModelVersion",
+        "metadata": {"name": "bike-demand-v4"},
+        "spec": spec,
+    }
+
+
+REPORT: Body = {
+    "apiVersion": "perennial.dev/v1alpha1",
+    "kind": "DriftReport",
+    "metadata": {"name": "bike-demand-2026-11-23"},
+    "spec": {
+        "modelDeployment": "bike-demand",
+        "modelVersion": "bike-demand-v3",
+        "window": {"start": "2026-11-22T00:00:00Z", "end": "2026-11-23T00:00:00Z"},
+        "samples": 12000,
+        "source": "a person",
+        "metrics": [
+            {"name": "psi", "feature": "temp", "value": 0.31},
+            {"name": "mse", "value": 8123, "standardError": 210.0},
+        ],
+        "details": "s3://bikes/reports/2026-11-23.html",
+    },
+}
+
+
+def refusal(kubectl: Kubectl, body: Body) -> str:
+    with pytest.raises(RefusedError) as caught:
+        kubectl.apply(body)
+    return str(caught.value)
+
+
+def test_a_deployment_with_every_field_is_taken_and_read_back_with_the_core_s_defaults(
+    kubectl: Kubectl, deployment: Body
+) -> None:
+    (taken,) = kubectl.apply(deployment)
+    assert parse(ModelDeployment, taken).spec == parse(ModelDeployment, {**taken, "spec": deployment["spec"]}).spec
+
+
+def test_a_deployment_with_the_least_fields_gets_the_core_s_defaults(kubectl: Kubectl, deployment: Body) -> None:
+    asked = {key: deployment["spec"][key] for key in ("model", "data", "storage")}
+    spec = {**asked, "model": {k: asked["model"][k] for k in ("estimator", "features", "target")}}
+    (taken,) = kubectl.apply({**deployment, "metadata": {"name": "least"}, "spec": spec})
+    assert parse(ModelDeployment, taken).spec == parse(ModelDeployment, {**taken, "spec": spec}).spec
+
+
+def claim(path: str) -> Body:
+    return {"data": {"training": {"uri": None, "persistentVolumeClaim": {"claimName": "rides", "path": path}}}}
+
+
+def drift(**threshold: Any) -> Body:
+    return {"drift": {"thresholds": [threshold]}}
+
+
+def weights(*values: int) -> Body:
+    return {"rollout": {"steps": [{"weight": value} for value in values]}}
+
+
+def limits(**values: Any) -> Body:
+    return {"training": {"pod": {"resources": {"limits": values}}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "mend"),
+    [
+        ({"model": {"features": None}}, "spec.model.features", "Required value"),
+        ({"model": {"features": {"numeric": None, "categorical": None}}}, "spec.model.features", "name at least one"),
+        (
+            {"model": {"features": {"categorical": ["temp"]}}},
+            "spec.model.features.categorical",
+            "remove it from one of",
+        ),
+        ({"model": {"features": {"numeric": ["temp", "temp"]}}}, "spec.model.features.numeric", "uplicate"),
+        (
+            {"model": {"target": "temp"}},
+            "spec.model.target",
+            "target temp is one of the features too: a model that reads",
+        ),
+        (
+            {"model": {"estimator": "os.system"}},
+            "spec.model.estimator",
+            "os.system is no full name of a class of sklearn",
+        ),
+        (
+            {"model": {"estimator": "LinearRegression"}},
+            "spec.model.estimator",
+            "give one such as sklearn.linear_model.",
+        ),
+        (
+            {"model": {"framework": "keras", "format": "skops", "estimator": "keras.Sequential"}},
+            "spec.model.format",
+            "leave format out",
+        ),
+        ({"model": {"task": "clustering"}}, "spec.model.task", 'supported values: "regression", "classification"'),
+        (
+            {"data": {"holdout": 1.5}},
+            "spec.data.holdout",
+            "1.5: spec.data.holdout in body should be less than or equal to 0.5",
+        ),
+        (
+            {"data": {"window": "3x"}},
+            "spec.data.window",
+            '"3x": give auto, all, a duration such as 90d, or a number of rows',
+        ),
+        ({"data": {"window": 0}}, "spec.data.window", "0: give auto, all, a duration such as 90d, or a number of rows"),
+        (
+            {"data": {"window": "90d", "timeColumn": None}},
+            "spec.data.window",
+            "a duration needs timeColumn; set it, or give auto, all or a number of rows",
+        ),
+        ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "the time column is the target too"),
+        (
+            {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
+            "spec.data.training",
+            "give either uri or persistentVolumeClaim, not both and not neither",
+        ),
+        (
+            {"data": {"training": {"uri": None}}},
+            "spec.data.training",
+            "give either uri or persistentVolumeClaim, not both and not neither",
+        ),
+        (
+            {"data": {"training": {"uri": "ftp://bikes"}}},
+            "spec.data.training.uri",
+            '"ftp://bikes": give the files\' address',
+        ),
+        (claim("../other"), "spec.data.training.persistentVolumeClaim.path", '"../other": the path leaves the claim'),
+        (
+            claim("/rides"),
+            "spec.data.training.persistentVolumeClaim.path",
+            '"/rides": give a path below the claim\'s root',
+        ),
+        ({"storage": {"uri": "https://models"}}, "spec.storage.uri", "a folder that can be written"),
+        (
+            {"storage": {"secretRef": {"name": "S3 keys"}}},
+            "spec.storage.secretRef.name",
+            '"S3 keys": give an object\'s name',
+        ),
+        (
+            drift(metric="psi"),
+            "spec.drift.thresholds[0]",
+            "the threshold on psi has no limit; give max, min or maxIncrease",
+        ),
+        (
+            drift(metric="fancy", min=3, max=1),
+            "spec.drift.thresholds[0].min",
+            "no value of fancy could pass; swap them",
+        ),
+        (
+            drift(metric="r2", min=1.5),
+            "spec.drift.thresholds[0].min",
+            "for r2: it is never above 1; give a limit of at most 1",
+        ),
+        (
+            drift(metric="r2", maxIncrease=0.1),
+            "spec.drift.thresholds[0].maxIncrease",
+            "which r2 is not; give max or min",
+        ),
+        (drift(metric="psi", max=0.2, sigmas=3), "spec.drift.thresholds[0].sigmas", "goes with maxIncrease; add it"),
+        (
+            drift(metric="psi", max=-1),
+            "spec.drift.thresholds[0].max",
+            "for psi: it is never negative; give a limit of 0 or",
+        ),
+        (drift(metric="psi", min=0.1), "spec.drift.thresholds[0].min", "for psi: smaller is better; give max instead"),
+        (
+            drift(metric="accuracy", max=0.8),
+            "spec.drift.thresholds[0].max",
+            "for accuracy: greater is better; give min",
+        ),
+        (drift(metric="accuracy", min=80), "spec.drift.thresholds[0].min", "for accuracy: it lies between 0 and 1"),
+        (
+            drift(metric="PSI of temp", max=1),
+            "spec.drift.thresholds[0].metric",
+            '"PSI of temp": give the name of a metric',
+        ),
+        ({"drift": {"thresholds": []}}, "spec.drift.thresholds", "should have at least 1 items"),
+        (
+            {"drift": {"check": {"window": "auto"}}},
+            "spec.drift.check.window",
+            "auto is for training; give all, a duration",
+        ),
+        (
+            {"data": {"timeColumn": None}},
+            "spec.drift.check.window",
+            "a duration needs data.timeColumn; set it, or give all or a number of rows",
+        ),
+        (
+            {"validation": {"thresholds": [{"metric": "accuracy", "min": 0.8}]}},
+            "spec.validation.thresholds",
+            "not measured for regression; give one of mse, rmse, mae, r2",
+        ),
+        (
+            {"validation": {"against": {"metric": "f1"}}},
+            "spec.validation.against.metric",
+            "f1 is not measured for regression; give one of mse, rmse, mae, r2",
+        ),
+        ({"validation": {"against": {"metric": "speed"}}}, "spec.validation.against.metric", 'supported values: "mse"'),
+        ({"validation": {"against": {"confidence": 0.5}}}, "spec.validation.against.confidence", "greater than 0.5"),
+        (weights(50, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
+        (weights(20, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
+        (weights(20, 60, 50, 80), "spec.rollout.steps", "give each step a greater weight than the one before"),
+        (weights(100), "spec.rollout.steps[0].weight", "should be less than or equal to 99"),
+        (
+            {"rollout": {"timeout": "5 minutes"}},
+            "spec.rollout.timeout",
+            '"5 minutes": give a duration: a number and s, m, h',
+        ),
+        ({"rollout": {"timeout": "0s"}}, "spec.rollout.timeout", '"0s": give a duration'),
+        ({"training": {"schedule": "3 * *"}}, "spec.training.schedule", '"3 * *": give a cron schedule of five fields'),
+        (
+            {"training": {"schedule": "99 * * * *"}},
+            "spec.training.schedule",
+            '"99 * * * *": give a cron schedule of five',
+        ),
+        (
+            {"training": {"schedule": "@daily"}},
+            "spec.training.schedule",
+            '"@daily": give a cron schedule of five fields',
+        ),
+        (limits(memory="lots"), "spec.training.pod.resources.limits", '"lots": give a quantity such as 500m, 2 or 1Gi'),
+        (
+            {"serving": {"replicas": -1}},
+            "spec.serving.replicas",
+            "-1: spec.serving.replicas in body should be greater than",
+        ),
+        (
+            {"serving": {"port": 80}},
+            "spec.serving.port",
+            "80: spec.serving.port in body should be greater than or equal to",
+        ),
+        ({"servng": {}}, ".spec.servng", "field not declared in schema"),
+        (
+            {"pin": "other-v3"},
+            "spec.pin",
+            "other-v3 is no version of this ModelDeployment; give one such as bike-demand-v1",
+        ),
+    ],
+)
+def test_bad_input_is_refused_with_the_field_and_the_mend(
+    kubectl: Kubectl, deployment: Body, change: Body, field: str, mend: str
+) -> None:
+    said = refusal(kubectl, {**deployment, "spec": merged(deployment["spec"], change)})
+    assert field in said
+    assert mend in said
+
+
+@pytest.mark.parametrize("name", ["3bikes", "bike.demand", "b" * 41])
+def test_a_name_that_others_cannot_be_made_from_is_refused(kubectl: Kubectl, deployment: Body, name: str) -> None:
+    said = refusal(kubectl, merged(deployment, {"metadata": {"name": name}, "spec": {"pin": None}}))
+    assert "metadata.name" in said
+    assert "starts with a letter, holds only a-z, 0-9 and -" in said or "may not be more than 40" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"schedule": "*/5,3 0-6/2 L * mon-fri"}},
+        {"training": {"schedule": " 0  3 * * 1#2 "}},
+        {"data": {"window": 5000, "training": {"secretRef": {"name": "s3.keys"}}}},
+        {"serving": {"replicas": 0}},
+        limits(cpu=2, memory="512Mi"),
+        {"drift": {"thresholds": [{"metric": "what_a_tool_calls_it", "min": -3, "max": 3}]}},
+    ],
+)
+def test_unusual_but_good_input_is_taken(kubectl: Kubectl, deployment: Body, change: Body) -> None:
+    (taken,) = kubectl.apply({**deployment, "spec": merged(deployment["spec"], change)})
+    assert parse(ModelDeployment, taken)
+
+
+def test_storage_can_be_mended_until_a_version_is_live_and_is_not_moved_afterwards(
+    kubectl: Kubectl, deployment: Body
+) -> None:
+    body = merged(deployment, {"metadata": {"name": "moving"}, "spec": {"pin": None}})
+    elsewhere = merged(body, {"spec": {"storage": {"uri": "s3://elsewhere/perennial"}}})
+    on_a_claim = merged(body, {"spec": {"storage": {"uri": None, "persistentVolumeClaim": {"claimName": "models"}}}})
+    kubectl.apply(body)
+    kubectl.apply(elsewhere)
+    kubectl.patch("ModelDeployment", "moving", {"status": {"liveVersion": "moving-v1"}}, "status")
+    for moved in (body, on_a_claim):
+        said = refusal(kubectl, moved)
+        assert "spec.storage: Invalid value: storage cannot be moved once a version is live" in said
+    kubectl.apply(merged(elsewhere, {"spec": {"storage": {"secretRef": {"name": "new-keys"}}}}))
+
+
+def test_a_version_is_a_record_that_does_not_change(kubectl: Kubectl, version: Body) -> None:
+    kubectl.apply(version)
+    said = refusal(kubectl, merged(version, {"spec": {"number": 5}}))
+    assert "spec: Invalid value: a version is a record and does not change; change the ModelDeployment" in said
+
+
+def test_a_version_is_named_after_its_deployment(kubectl: Kubectl, version: Body) -> None:
+    said = refusal(kubectl, merged(version, {"metadata": {"name": "mine"}}))
+    assert "metadata.name: Invalid value: a version is called <spec.modelDeployment>-v<spec.number>" in said
+
+
+def test_a_report_is_a_measurement_that_does_not_change(kubectl: Kubectl) -> None:
+    kubectl.apply(REPORT)
+    said = refusal(kubectl, merged(REPORT, {"spec": {"samples": 12001}}))
+    assert "spec: Invalid value: a report is a measurement and does not change; write a new report" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "mend"),
+    [
+        ({"samples": -1}, "spec.samples", "should be greater than or equal to 0"),
+        ({"samples": None}, "spec.samples", "Required value"),
+        ({"modelDeployment": None}, "spec.modelDeployment", "Required value"),
+        ({"window": {"start": "2026-12-01T00:00:00Z"}}, "spec.window.start", "start is after end; swap them"),
+        ({"window": {"start": "yesterday"}}, "spec.window.start", "yesterday"),
+        ({"window": {"end": None}}, "spec.window.end", "Required value"),
+        ({"metrics": [{"name": "psi"}]}, "spec.metrics[0].value", "Required value"),
+        ({"metrics": [{"name": "psi", "value": "high"}]}, "spec.metrics[0].value", "numeric"),
+        (
+            {"metrics": [{"name": "psi", "value": 1, "standardError": -1}]},
+            "spec.metrics[0].standardError",
+            "greater than or",
+        ),
+    ],
+)
+def test_a_bad_report_is_refused_with_the_field(kubectl: Kubectl, change: Body, field: str, mend: str) -> None:
+    said = refusal(kubectl, merged(REPORT, {"metadata": {"name": "bad"}, "spec": change}))
+    assert field in said
+    assert mend in said or "must be of type" in said
+
+
+def test_kubectl_get_prints_the_columns(kubectl: Kubectl, deployment: Body, version: Body) -> None:
+    for body in (deployment, version, REPORT):
+        kubectl.apply(body)
+    heads = [block.splitlines()[0].split() for block in kubectl.table("mdep,mver,drep").split("\n\n")]
+    assert heads == [
+        ["NAME", "LIVE", "CANDIDATE", "PHASE", "WEIGHT", "DRIFT", "READY", "AGE"],
+        ["NAME", "MODEL", "PHASE", "TRIGGER", "METRIC", "AGE"],
+        ["NAME", "MODEL", "VERSION", "SAMPLES", "OUTCOME", "AGE"],
+    ]

@@ -1,0 +1,210 @@
+"""An older state never wins, whatever the order in which watches, lists and answers tell of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_operator.cache import REMEMBERED, Cache, Key
+from perennial_operator.core.names import DEPLOYMENT
+
+BIKE = Key("default", "bike")
+
+
+def an_object(version: int, *, kind: str = "Job", name: str = "bike-v1-train", uid: str = "1", **fields: Any) -> Any:
+    metadata = {
+        "name": name,
+        "namespace": "default",
+        "uid": uid,
+        "resourceVersion": str(version),
+        "labels": {DEPLOYMENT: fields.pop("of", "bike")},
+    }
+    return {"kind": kind, "metadata": metadata, **fields}
+
+
+def a_model_version(version: int, phase: str, *, of: str = "bike", uid: str = "v1") -> Any:
+    spec, status = {"modelDeployment": of}, {"phase": phase} if phase else {}
+    return an_object(version, kind="ModelVersion", name=f"{of}-v1", uid=f"{of}-{uid}", spec=spec, status=status)
+
+
+def a_deployment(version: int, name: str = "bike", **status: Any) -> Any:
+    return an_object(version, kind="ModelDeployment", name=name, uid=name, status=status)
+
+
+def version_of(cache: Cache, name: str = "bike-v1-train", key: Key = BIKE) -> str | None:
+    body = cache.get(key, "Job", name)
+    return body["metadata"]["resourceVersion"] if body else None
+
+
+# ---- one object, told of in any order
+
+LIVES = st.lists(st.sampled_from(["change", "recreate"]), max_size=5)
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> tuple[list[tuple[str, Any]], Any]:
+    """Everything that may be told of one name: each state, each end, each list; and the last state, None if it ended."""
+    version, uid, here = 1, 1, an_object(1, uid="1")
+    told: list[tuple[str, Any]] = [("put", here)]
+    for step in draw(LIVES):
+        version += 1
+        if step == "recreate":
+            told.append(("drop", an_object(version, uid=str(uid))))
+            told.append(("list", ([], version)))
+            version, uid = version + 1, uid + 1
+        here = an_object(version, uid=str(uid))
+        told += [("put", here), ("list", ([here], version))]
+    if draw(st.booleans()):
+        told += [("drop", an_object(version + 1, uid=str(uid))), ("list", ([], version + 1))]
+        here = None
+    return told, here
+
+
+@given(tellings(), st.randoms(use_true_random=False))
+def test_whatever_order_things_are_told_in_the_last_state_is_known(life: Any, random: Any) -> None:
+    told, last = life
+    told = told + random.choices(told, k=3)
+    random.shuffle(told)
+    cache = Cache()
+    for how, what in told:
+        if how == "list":
+            cache.replace("Job", what[0], str(what[1]))
+        else:
+            getattr(cache, how)(what)
+    assert version_of(cache) == (last and last["metadata"]["resourceVersion"])
+
+
+@given(st.permutations(range(1, 6)))
+def test_only_what_is_news_wakes_its_key(order: list[int]) -> None:
+    cache, newest = Cache(), 0
+    for version in order:
+        assert bool(cache.put(an_object(version))) == (version > newest)
+        newest = max(newest, version)
+
+
+def test_the_answer_to_a_write_revives_nothing_that_has_gone_since() -> None:
+    cache = Cache()
+    cache.put(an_object(1))
+    cache.drop(an_object(3))
+    assert not cache.put(an_object(2))
+    assert version_of(cache) is None
+
+
+def test_the_end_of_an_older_object_takes_nothing_away_from_the_newer_one_of_its_name() -> None:
+    cache = Cache()
+    cache.put(an_object(4, uid="new"))
+    assert not cache.drop(an_object(3, uid="old"))
+    assert not cache.put(an_object(2, uid="old"))
+    assert version_of(cache) == "4"
+
+
+def test_what_lost_its_label_and_got_it_back_is_known_again() -> None:
+    cache = Cache()
+    cache.put(an_object(1))
+    cache.drop(an_object(2))
+    assert cache.put(an_object(3)) == {BIKE}
+    assert not cache.drop(an_object(2)), "told of late"
+    assert version_of(cache) == "3"
+
+
+def test_a_list_takes_away_what_it_does_not_hold_and_leaves_what_is_newer_than_itself() -> None:
+    cache = Cache()
+    cache.put(an_object(1, name="gone", uid="gone"))
+    cache.put(an_object(9, name="new", uid="new"))
+    cache.put(an_object(1, kind="Deployment", name="other-kind", uid="other-kind"))
+    assert cache.replace("Job", [an_object(2, name="kept", uid="kept")], "5") == {BIKE}
+    assert version_of(cache, "gone") is None
+    assert [version_of(cache, name) for name in ("new", "kept")] == ["9", "2"]
+    assert cache.get(BIKE, "Deployment", "other-kind")
+
+
+def test_a_list_of_one_namespace_takes_nothing_away_from_another() -> None:
+    cache = Cache()
+    cache.put(an_object(1))
+    assert not cache.replace("Job", [], "5", "elsewhere")
+    assert cache.replace("Job", [], "5", "default") == {BIKE}
+
+
+@pytest.mark.parametrize("how", ["put", "list"])
+def test_what_passes_to_another_owner_is_taken_from_the_first(how: str) -> None:
+    cache, car = Cache(), Key("default", "car")
+    cache.put(an_object(1))
+    moved = an_object(2, of="car")
+    changed = cache.put(moved) if how == "put" else cache.replace("Job", [moved], "2")
+    assert changed == {BIKE, car}
+    assert (version_of(cache), version_of(cache, key=car)) == (None, "2")
+    assert cache.known() == [car]
+
+
+def test_no_more_is_remembered_of_what_has_gone_than_needed() -> None:
+    cache = Cache()
+    for number in range(REMEMBERED + 10):
+        cache.drop(an_object(1, uid=str(number)))
+    assert len(cache._gone) == REMEMBERED
+
+
+def test_nothing_is_kept_that_no_decision_needs() -> None:
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "perennial.dev/approved-by": "ada"}
+    job, pod = an_object(1), an_object(1, kind="Pod", name="pod", uid="pod", spec={"containers": []}, status={})
+    job["metadata"] |= {"managedFields": [{}], "annotations": annotations}
+    cache = Cache()
+    cache.put(job)
+    cache.put(pod)
+    (kept,) = cache.of(BIKE, "Job")
+    assert "managedFields" not in kept["metadata"]
+    assert kept["metadata"]["annotations"] == {"perennial.dev/approved-by": "ada"}
+    assert "spec" not in cache.of(BIKE, "Pod")[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [an_object(1, of=None), an_object(1, kind="DriftReport", spec={"modelDeployment": 7})],
+    ids=["job", "report"],
+)
+def test_what_belongs_to_no_model_deployment_is_not_kept(body: Any) -> None:
+    cache = Cache()
+    assert not cache.put(body)
+    assert not cache.known()
+
+
+# ---- the fleet's books
+
+BOOKS = st.lists(
+    st.tuples(
+        st.sampled_from(["bike", "car"]),
+        st.sampled_from(["", "Training", "Validating", "Failed", "gone", "deployment", "queued", "no deployment"]),
+    ),
+    max_size=12,
+)
+
+
+@given(BOOKS)
+def test_the_fleets_books_say_what_the_objects_say(steps: list[tuple[str, str]]) -> None:
+    cache = Cache()
+    there: dict[tuple[str, str], Any] = {}
+    for version, (name, what) in enumerate(steps, 1):
+        if what in ("deployment", "queued"):
+            queued = {"queuedSince": f"2026-01-01T00:00:{version:02}Z"} if what == "queued" else {}
+            there[name, "deployment"] = a_deployment(version, name, **queued)
+            cache.put(there[name, "deployment"])
+        elif what == "no deployment":
+            there.pop((name, "deployment"), None)
+            cache.drop(a_deployment(version, name))
+        elif what == "gone":
+            there.pop((name, "version"), None)
+            cache.drop(a_model_version(version, "", of=name))
+        else:
+            there[name, "version"] = a_model_version(version, what, of=name)
+            cache.put(there[name, "version"])
+    deployments = {name: body for (name, part), body in there.items() if part == "deployment"}
+    training = {
+        Key("default", name)
+        for (name, part), body in there.items()
+        if part == "version" and name in deployments and body["status"].get("phase", "Training") == "Training"
+    }
+    queued = {name: since for name, body in deployments.items() if (since := body["status"].get("queuedSince"))}
+    assert cache.training() == training
+    assert cache.queue() == [Key("default", name) for name in sorted(queued, key=lambda name: queued[name])]

@@ -1,0 +1,215 @@
+"""One pass per key at a time, bursts coalesced, failures backed off: on a clock that leaps."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from perennial_operator.cache import Key
+from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
+from tests.operator.leaping import run
+
+A, B, C = (Key("default", name) for name in "abc")
+AT_ONCE = 0.001
+"""What counts as no time on a clock that moves only while all wait."""
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def taken_at(queue: WorkQueue, key: Key) -> float:
+    """When the key is handed out next."""
+    assert await queue.take() == key
+    return now()
+
+
+async def nothing_for(queue: WorkQueue, seconds: float) -> None:
+    """Nobody is handed out for so long."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.take(), seconds)
+
+
+def test_a_burst_of_wakes_is_one_pass() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        for _ in range(100):
+            queue.wake(A)
+        queue.done(await queue.take())
+        await nothing_for(queue, 10)
+
+    run(story())
+
+
+def test_what_happens_during_a_pass_is_looked_at_once_more_after_it() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake(A)
+        key = await queue.take()
+        queue.wake(A)
+        queue.wake(A)
+        await nothing_for(queue, 10)
+        queue.done(key)
+        assert await queue.take() == A
+        queue.done(A)
+        await nothing_for(queue, 10)
+
+    run(story())
+
+
+def test_keys_come_in_the_order_in_which_they_were_woken_and_a_busy_one_starves_nobody() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        for key in (A, B, C):
+            queue.wake(key)
+        order = []
+        for _ in range(6):
+            order.append(key := await queue.take())
+            queue.wake(key)
+            queue.done(key)
+        assert order == [A, B, C, A, B, C]
+
+    run(story())
+
+
+def test_an_alarm_wakes_its_key_and_the_earliest_wins() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake_in(A, 50)
+        queue.wake_in(A, 20)
+        queue.wake_in(A, 30)
+        queue.wake_in(B, 25)
+        assert await taken_at(queue, A) == pytest.approx(20)
+        assert await taken_at(queue, B) == pytest.approx(25)
+        queue.done(A)
+        queue.done(B)
+        await nothing_for(queue, 100)
+
+    run(story())
+
+
+def test_an_earlier_alarm_is_heard_by_who_waits_for_a_later_one() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake_in(A, 1000)
+        waiting = asyncio.create_task(queue.take())
+        await asyncio.sleep(1)
+        queue.wake_in(B, 1)
+        assert await waiting == B
+        assert now() == pytest.approx(2)
+
+    run(story())
+
+
+@pytest.mark.parametrize("pause", [SOON, LATER])
+def test_a_pass_that_fails_is_repeated_after_a_pause_that_doubles_up_to_its_longest(pause: Pause) -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake(A)
+        pauses, before = [], 0.0
+        for _ in range(2000):
+            at = await taken_at(queue, A)
+            pauses.append(at - before)
+            before = at
+            queue.done(A, pause)
+        assert pauses[0] < AT_ONCE
+        assert pauses[1:4] == pytest.approx([pause.first, 2 * pause.first, 4 * pause.first])
+        assert pauses[-1] == pytest.approx(pause.longest)
+
+    run(story())
+
+
+def test_one_good_pass_ends_the_growth_of_the_pause() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake(A)
+        for _ in range(5):
+            queue.done(await queue.take(), LATER)
+        queue.done(await queue.take())
+        queue.wake(A)
+        queue.done(await queue.take(), LATER)
+        failed = now()
+        assert await taken_at(queue, A) - failed == pytest.approx(LATER.first)
+
+    run(story())
+
+
+def test_news_that_came_during_a_failing_pass_waits_for_no_pause() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake(A)
+        for _ in range(8):
+            queue.done(await queue.take(), LATER)
+        await queue.take()
+        at = now()
+        queue.wake(A)
+        queue.done(A, LATER)
+        assert await taken_at(queue, A) - at < AT_ONCE
+
+    run(story())
+
+
+def test_a_pass_turns_its_alarm_off_and_sets_the_next() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        queue.wake_in(A, 10)
+        queue.wake(A)
+        await queue.take()
+        queue.wake_in(A, 30)
+        queue.done(A)
+        assert await taken_at(queue, A) == pytest.approx(30)
+
+    run(story())
+
+
+def test_alarms_that_were_moved_do_not_pile_up() -> None:
+    async def story() -> None:
+        queue = WorkQueue()
+        for _ in range(10_000):
+            queue.wake_in(A, 1e6)
+            queue.wake(A)
+            queue.done(await queue.take())
+        queue.wake_in(A, 1e6)
+        assert len(queue._alarms) < 200
+        assert await taken_at(queue, A) == pytest.approx(1e6)
+
+    run(story())
+
+
+def test_however_many_work_and_wake_no_key_has_two_passes_and_none_is_forgotten() -> None:
+    async def story() -> None:
+        queue, running = WorkQueue(), set[Key]()
+        keys = [Key("default", str(number)) for number in range(20)]
+        luck = random.Random(7)
+        woken: dict[Key, float] = {}
+        looked: dict[Key, float] = {}
+
+        async def work() -> None:
+            while True:
+                key = await queue.take()
+                assert key not in running
+                running.add(key)
+                looked[key] = now()
+                await asyncio.sleep(luck.random())
+                running.discard(key)
+                queue.done(key, luck.choice([None, SOON, LATER]))
+
+        async def disturb() -> None:
+            for _ in range(2000):
+                key = luck.choice(keys)
+                woken[key] = now()
+                luck.choice([queue.wake, lambda k: queue.wake_in(k, luck.random())])(key)
+                await asyncio.sleep(luck.random() / 50)
+
+        workers = [asyncio.create_task(work()) for _ in range(4)]
+        await disturb()
+        await asyncio.sleep(3600)
+        assert not any(worker.done() for worker in workers)
+        assert len(queue) == 0
+        assert all(looked[key] >= woken[key] for key in woken)
+        for worker in workers:
+            worker.cancel()
+
+    run(story())

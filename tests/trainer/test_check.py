@@ -1,0 +1,251 @@
+"""A drift check: what has moved, and how good the live version still is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.trainer.tasks import (
+    Frame,
+    Json,
+    Outcome,
+    Trainer,
+    a_check,
+    a_training,
+    breast_cancer,
+    changed,
+    diabetes,
+    iris,
+    written,
+)
+
+
+class Live:
+    """A live version of the diabetes model, checked against recent rows."""
+
+    def __init__(self, trainer: Trainer, tmp_path: Path) -> None:
+        self.trainer, self.tmp_path = trainer, tmp_path
+        self.training = a_training(written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+        self.trained = trainer.done(self.training)
+
+    def task(self, recent: Frame, **changes: Any) -> Json:
+        uri = written(recent, self.tmp_path / "recent" / "b.parquet")
+        return a_check(self.training, self.trained, uri, **changes)
+
+    def __call__(self, recent: Frame, **changes: Any) -> Json:
+        return self.trainer.done(self.task(recent, **changes))
+
+
+@pytest.fixture
+def live(trainer: Trainer, tmp_path: Path) -> Live:
+    return Live(trainer, tmp_path)
+
+
+def values(answer: Json, name: str) -> dict[str | None, float]:
+    return {each.get("feature"): each["value"] for each in answer["metrics"] if each["name"] == name}
+
+
+def test_the_training_rows_themselves_have_not_drifted(live: Live) -> None:
+    answer = live(diabetes())
+    assert answer["samples"] == 442
+    assert set(values(answer, "psi")) == {"age", "bmi", "bp", "s1", "s5", "sex"}
+    assert max(values(answer, "psi").values()) < 0.02
+    assert max(values(answer, "ks").values()) < 0.05
+    assert values(answer, "drifted_share") == {None: 0}
+    assert values(answer, "prediction_psi")[None] < 0.3  # of 88 held-out predictions
+    assert not values(answer, "missing_share")
+
+
+def test_what_has_moved_comes_first_and_is_counted(live: Live) -> None:
+    frame = diabetes()
+    answer = live(frame.assign(bmi=frame["bmi"] + 10, bp=frame["bp"].where(frame.index % 4 > 0)))
+    psi = values(answer, "psi")
+    assert list(psi)[:2] == ["bmi", "bp"]
+    assert psi["bmi"] > psi["bp"] > 0.2 > psi["age"]
+    assert values(answer, "drifted_share")[None] == pytest.approx(2 / 6, abs=1e-6)
+    assert values(answer, "missing_share") == {"bp": pytest.approx(111 / 442, abs=1e-6)}
+    assert values(answer, "ks")["bmi"] > 0.5
+
+
+def test_with_targets_the_live_version_is_scored_and_its_errors_are_given(live: Live) -> None:
+    answer = live(diabetes())
+    scores = {each["name"]: each for each in answer["metrics"] if each["name"] in ("mse", "rmse", "mae", "r2")}
+    assert scores["r2"]["value"] > 0.4
+    assert [name for name, each in scores.items() if "standardError" in each] == ["mse", "rmse", "mae"]
+    worse = live(diabetes().assign(target=lambda f: 400 - f["target"]))
+    assert values(worse, "mse")[None] > 2 * scores["mse"]["value"]
+
+
+@pytest.mark.parametrize("labelled", [0, 1, 100])
+def test_rows_whose_target_is_not_yet_known_count_for_drift_alone(live: Live, labelled: int) -> None:
+    frame = diabetes()
+    answer = live(frame.assign(target=frame["target"].where(frame.index < labelled)))
+    assert answer["samples"] == 442
+    assert bool(values(answer, "mse")) == (labelled > 0)
+    assert f"{labelled} with a target" in answer["message"]
+
+
+def test_data_without_the_target_column_are_checked_for_drift(live: Live) -> None:
+    answer = live(diabetes().drop(columns="target"))
+    assert not values(answer, "mse") and values(answer, "psi")
+
+
+@pytest.mark.parametrize(
+    ("window", "samples", "start"),
+    [("all", 442, "2026-01-01T00:00:00Z"), ("24h", 24, "2026-01-18T10:00:00Z"), (10, 10, "2026-01-19T00:00:00Z")],
+)
+def test_the_window_counts_back_from_the_newest_row(live: Live, window: str | int, samples: int, start: str) -> None:
+    answer = live(diabetes().sample(frac=1, random_state=0), data__timeColumn="day", data__window=window)
+    assert (answer["samples"], answer["window"]) == (samples, {"start": start, "end": "2026-01-19T09:00:00Z"})
+
+
+def test_without_a_time_there_is_no_window_and_the_last_rows_are_the_newest(live: Live) -> None:
+    answer = live(diabetes(), data__window=50)
+    assert answer["samples"] == 50
+    assert "window" not in answer
+
+
+def test_no_row_is_no_failure_and_no_metric(live: Live) -> None:
+    answer = live(diabetes().head(0))
+    assert (answer["samples"], answer["metrics"]) == (0, [])
+    assert "details" not in answer
+
+
+def test_a_single_row_can_be_checked(live: Live) -> None:
+    assert live(diabetes().head(1))["samples"] == 1
+
+
+def test_details_are_stored_with_shares_and_no_value(live: Live) -> None:
+    answer = live(diabetes())
+    folder = Path(answer["details"].removeprefix("file://")).parent
+    details = json.loads((folder / "drift.json").read_text())
+    assert set(details["bins"]) == {"age", "bmi", "bp", "s1", "s5", "sex"}
+    assert sum(details["bins"]["bmi"]["recent"]) == pytest.approx(1)
+    assert details["answer"]["samples"] == 442
+    page = (folder / "report.html").read_text()
+    assert "prediction" not in page or "bmi" in page
+    assert "://" not in page
+
+
+def test_the_same_check_twice_is_the_same_answer(live: Live) -> None:
+    assert live(diabetes()) == live(diabetes())
+
+
+def test_a_new_category_counts_as_others_and_is_no_error(live: Live) -> None:
+    answer = live(diabetes().assign(sex=3))
+    assert values(answer, "psi")["sex"] > 1
+
+
+@pytest.mark.parametrize(("name", "frame"), [("iris", iris()), ("breast_cancer", breast_cancer())])
+def test_classifiers_are_checked_too(trainer: Trainer, tmp_path: Path, name: str, frame: Frame) -> None:
+    training = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), name)
+    trained = trainer.done(training)
+    answer = trainer.done(a_check(training, trained, written(frame, tmp_path / "recent" / "a.csv")))
+    assert values(answer, "accuracy")[None] > 0.9
+    assert values(answer, "roc_auc")[None] > 0.9
+    assert values(answer, "prediction_psi")[None] < 0.2
+    assert values(answer, "target_psi")[None] < 0.2
+    assert len(answer["metrics"]) > 10
+
+
+def test_a_wide_check_says_most_first_and_has_everything_in_its_details(trainer: Trainer, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    labs = pd.DataFrame(generator.normal(size=(442, 150)), columns=[f"lab_{i:03}" for i in range(150)])
+    frame = pd.concat([diabetes(), labs], axis=1)
+    training = a_training(written(frame, tmp_path / "data" / "a.parquet"), (tmp_path / "v1").as_uri())
+    training["model"]["features"]["numeric"] += list(labs)
+    trained = trainer.done(training)
+    recent = written(frame.assign(lab_077=9.0), tmp_path / "recent" / "a.parquet")
+    answer = trainer.done(a_check(training, trained, recent))
+    assert next(iter(values(answer, "psi"))) == "lab_077"
+    details = json.loads((tmp_path / "v1-check" / "drift.json").read_text())
+    assert len(details["answer"]["metrics"]) > 300 > len(answer["metrics"]) > 30
+
+
+def refused(outcome: Outcome) -> tuple[str, str]:
+    assert (outcome.code, outcome.answer["outcome"]) == (3, "Refused")
+    return outcome.answer["reason"], outcome.answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "recent", "word"),
+    [
+        ("MissingColumn", diabetes().drop(columns="bmi"), "bmi"),
+        ("NonNumericFeature", diabetes().assign(bmi="heavy"), "bmi"),
+        ("NonNumericTarget", diabetes().assign(target="high"), "target"),
+    ],
+)
+def test_recent_data_that_cannot_be_read_as_the_model_does_are_refused(
+    live: Live, reason: str, recent: Frame, word: str
+) -> None:
+    found, message = refused(live.trainer(live.task(recent)))
+    assert found == reason
+    assert word in message
+
+
+def test_a_live_model_that_was_changed_is_not_loaded(live: Live) -> None:
+    task = changed(live.task(diabetes()), live__sha256="0" * 64)
+    assert refused(live.trainer(task))[0] == "DigestMismatch"
+
+
+def test_a_feature_without_a_profile_is_named(live: Live) -> None:
+    task = changed(live.task(diabetes()), model__features={"numeric": ["bmi", "s2"], "categorical": []})
+    reason, message = refused(live.trainer(task))
+    assert reason == "ProfileMismatch"
+    assert "s2" in message
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"{}", "UnreadableProfile"), (None, "ArtifactMissing")])
+def test_a_profile_that_is_gone_or_broken_is_named(live: Live, content: bytes | None, reason: str) -> None:
+    path = live.tmp_path / "v1" / "profile.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    found, message = refused(live.trainer(live.task(diabetes())))
+    assert found == reason
+    assert "profile.json" in message
+
+
+def as_first_stored(column: Json) -> Json:
+    """The profile of a column as the first release wrote it: a hundred quantiles with shares, and nothing beside."""
+    if column["type"] == "categorical":
+        return {name: column[name] for name in ("type", "values", "shares")}
+    old = {name: column[name] for name in ("type", "edges", "shares")}
+    which = range(0, len(column["points"]), max(1, len(column["points"]) // 100))
+    size = column["size"]
+    old["points"] = [column["points"][each] for each in which]
+    return old | {name: [column[name][each] / size for each in which] for name in ("below", "upto")}
+
+
+def test_a_version_of_the_first_release_can_still_be_checked(live: Live) -> None:
+    frame = diabetes()
+    shifted = frame.assign(bmi=frame["bmi"] + 3)
+    now = live(shifted)
+    path = live.tmp_path / "v1" / "profile.json"
+    profile = json.loads(path.read_text())
+    profile["features"] = {name: as_first_stored(each) for name, each in profile["features"].items()}
+    path.write_text(json.dumps(profile | {name: as_first_stored(profile[name]) for name in ("target", "prediction")}))
+    then = live(shifted)
+    for name in ("psi", "ks", "wasserstein", "js"):
+        assert values(then, name) == pytest.approx(values(now, name), abs=0.02), name
+
+
+def test_a_category_never_seen_and_every_statistic_are_in_the_details(live: Live) -> None:
+    answer = live(diabetes().assign(sex=lambda f: f["sex"].where(f.index % 2 > 0, 3)))
+    assert values(answer, "new_share") == {"sex": 0.5}
+    folder = Path(answer["details"].removeprefix("file://")).parent
+    features = json.loads((folder / "drift.json").read_text())["features"]
+    both = {"psi", "js", "missing_before", "missing_share"}
+    assert set(features["sex"]) == both | {"new_share", "chi2", "chi2_p"}
+    assert set(features["bmi"]) == both | {"ks", "ks_p", "wasserstein"}
+    assert 0 < values(answer, "significant_share")[None] < 0.5
+
+
+def test_of_many_rows_without_a_target_an_even_sample_is_scored(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = diabetes().drop(columns="target")
+    whole = values(live(frame), "prediction_psi")[None]
+    monkeypatch.setattr("perennial_trainer.check.UNLABELLED", 300)
+    assert values(live(frame), "prediction_psi")[None] == pytest.approx(whole, abs=0.1)

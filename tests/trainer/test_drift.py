@@ -1,0 +1,245 @@
+"""How far values have moved: always defined, never negative, nothing for the same, and what scipy says."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from perennial_trainer.counted import Counted, Numbers, counted
+from perennial_trainer.drift import psi, significant_share
+from perennial_trainer.moved import statistics
+from perennial_trainer.profile import NumericProfile, column
+from tests.trainer.tasks import diabetes
+
+NUMBERS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0, np.nan]))
+CATEGORIES = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=30)
+SMOKERS = ["no"] * 60 + ["yes"] * 30 + ["once"] * 8 + [None] * 2
+
+
+def numbers(values: Any) -> "pd.Series[Any]":
+    return pd.Series(values, dtype=np.float64)
+
+
+def texts(values: Any) -> "pd.Series[Any]":
+    return pd.Series(values, dtype="str")
+
+
+def moved(old: "pd.Series[Any]", new: "pd.Series[Any]", points: int = 1000) -> dict[str, float]:
+    return statistics(count(old, new, points), len(old))
+
+
+def count(old: "pd.Series[Any]", new: "pd.Series[Any]", points: int = 1000) -> Counted:
+    found = counted(column(old, points))
+    found.add(new)
+    return found
+
+
+def shares(old: "pd.Series[Any]", new: "pd.Series[Any]") -> list[float]:
+    found = count(old, new)
+    return [float(each) / found.rows for each in found.counts]
+
+
+def present(values: Any) -> np.ndarray:
+    return numbers(values).dropna().to_numpy()
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_index_of_numbers_is_never_negative_and_zero_for_the_same(old: np.ndarray, new: np.ndarray) -> None:
+    assert moved(numbers(old), numbers(old))["psi"] == pytest.approx(0, abs=1e-12)
+    assert 0 <= moved(numbers(old), numbers(new))["psi"] < np.inf
+    assert sum(shares(numbers(old), numbers(new))) == pytest.approx(1)
+
+
+@given(CATEGORIES, CATEGORIES)
+def test_the_index_of_categories_is_never_negative_and_zero_for_the_same(old: list[str], new: list[str]) -> None:
+    assert moved(texts(old), texts(old))["psi"] == 0
+    assert 0 <= moved(texts(old), texts(new))["psi"] < np.inf
+    assert sum(shares(texts(old), texts(new))) == pytest.approx(1)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.randoms(use_true_random=False))
+def test_the_index_is_the_same_either_way_round(before: list[float], random: object) -> None:
+    after = random.sample(before, len(before))  # type: ignore[attr-defined]
+    assert psi(before, after) == pytest.approx(psi(after, before))
+
+
+def test_the_index_is_the_textbook_s() -> None:
+    assert psi([0.5, 0.5], [0.6, 0.4]) == pytest.approx(0.1 * np.log(1.2) - 0.1 * np.log(0.8))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of scipy, where a sample is too small for its p-value
+@given(NUMBERS, NUMBERS)
+def test_of_a_small_reference_the_distance_and_its_p_value_are_exactly_scipy_s(
+    old: np.ndarray, new: np.ndarray
+) -> None:
+    found = moved(numbers(old), numbers(new))
+    old, new = present(old), present(new)
+    if "ks" not in found:
+        assert not len(old) or not len(new)
+        return
+    exact = stats.ks_2samp(old, new, method="asymp")
+    assert found["ks"] == pytest.approx(exact.statistic, abs=1e-12)
+    if len(old) * len(new) / (len(old) + len(new)) > 0.5:  # scipy has no p-value for one value against one
+        assert found["ks_p"] == pytest.approx(exact.pvalue, abs=1e-9)
+
+
+@given(st.data())
+def test_of_a_small_reference_the_area_is_exactly_scipy_s_where_no_two_new_values_share_a_gap(
+    data: st.DataObject,
+) -> None:
+    whole = data.draw(st.lists(st.integers(-1000, 1000), min_size=2, max_size=40, unique=True))
+    old = numbers(whole)
+    new = numbers(data.draw(st.lists(st.sampled_from(whole) | st.just(5000), min_size=1, max_size=40)))
+    exact = stats.wasserstein_distance(old, new) / old.std(ddof=0)
+    assert moved(old, new)["wasserstein"] == pytest.approx(exact, abs=1e-9)
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_area_is_off_by_at_most_what_lies_in_gaps_of_the_reference(old: np.ndarray, new: np.ndarray) -> None:
+    found = moved(numbers(old), numbers(new)).get("wasserstein")
+    old, new = present(old), present(new)
+    if found is None:
+        assert not len(new) or not len(old) or old.std() <= 1e-11 * np.abs(old).max()
+        return
+    points = np.unique(old)
+    inner = (new > points[0]) & (new < points[-1]) & ~np.isin(new, points)
+    place = np.searchsorted(points, new[inner])
+    slack = float((points[place] - points[place - 1]).sum()) / len(new) / old.std()
+    exact = stats.wasserstein_distance(old, new) / old.std()
+    assert abs(found - exact) <= slack + 1e-6 * (1 + exact)
+
+
+@pytest.mark.parametrize("shift", [0, 0.01, 0.1, 1, 10])
+@pytest.mark.parametrize("points", [100, 1000])
+def test_of_a_large_reference_the_statistics_are_scipy_s_to_the_profile_s_resolution(shift: float, points: int) -> None:
+    generator = np.random.default_rng(0)
+    old, new = generator.gamma(2, size=50_000), generator.gamma(2, size=30_000) + shift
+    found = moved(numbers(old), numbers(new), points)
+    exact = stats.ks_2samp(old, new).statistic
+    assert exact - 1 / points <= found["ks"] <= exact + 1e-12
+    assert found["wasserstein"] == pytest.approx(stats.wasserstein_distance(old, new) / old.std(), abs=0.2 / points)
+
+
+@given(CATEGORIES, CATEGORIES)
+def test_chi_square_is_scipy_s_with_the_missing_as_a_category(old: list[str], new: list[str]) -> None:
+    found = moved(texts(old), texts(new))
+    names = sorted({str(each) for each in old + new})
+    table = [[[str(each) for each in side].count(name) for name in names] for side in (old, new)]
+    if len(names) == 1:
+        assert "chi2" not in found
+        return
+    exact = stats.chi2_contingency(table, correction=False)
+    new_ones = [name for name in names if name not in {str(each) for each in old} | {"None"}]
+    if len(new_ones) < 2:  # those the reference does not know are one category
+        assert (found["chi2"], found["chi2_p"]) == pytest.approx((exact.statistic, exact.pvalue))
+
+
+@given(NUMBERS, NUMBERS)
+def test_jensen_and_shannon_s_distance_is_scipy_s_of_the_same_bins(old: np.ndarray, new: np.ndarray) -> None:
+    before, after = shares(numbers(old), numbers(old)), shares(numbers(old), numbers(new))
+    exact = jensenshannon(before, after, base=2)
+    assert moved(numbers(old), numbers(new))["js"] == pytest.approx(exact if np.isfinite(exact) else 0, abs=1e-7)
+
+
+def test_the_share_of_significant_features_is_corrected_for_how_many_were_tested() -> None:
+    p_values = np.random.default_rng(0).uniform(size=1000)
+    assert (p_values < 0.05).mean() > 0.03
+    assert significant_share(p_values.tolist()) == 0
+    assert significant_share([1e-9] * 10 + p_values.tolist()) == pytest.approx(10 / 1010, abs=0.003)
+    assert significant_share([]) == 0
+
+
+@given(NUMBERS, NUMBERS, st.integers(1, 5))
+def test_what_is_counted_in_batches_is_what_is_counted_at_once(old: np.ndarray, new: np.ndarray, size: int) -> None:
+    reference = column(numbers(old))
+    batches = counted(reference)
+    for start in range(0, len(new), size):
+        batches.add(numbers(new[start : start + size]))
+    assert statistics(batches, len(old)) == pytest.approx(moved(numbers(old), numbers(new)), abs=1e-6)
+
+
+def test_a_weight_is_as_good_as_repeating() -> None:
+    for old, new in (
+        (numbers([1, 2, 3, np.nan]), numbers([2.5, 2.5, 9, np.nan])),
+        (texts(SMOKERS), texts(["no", "pipe"])),
+    ):
+        once, thrice = counted(column(old)), counted(column(old))
+        once.add(new, weight=3)
+        thrice.add(pd.concat([new] * 3, ignore_index=True))
+        assert statistics(once, len(old)) == pytest.approx(statistics(thrice, len(old)))
+
+
+@pytest.mark.parametrize("column_name", ["bmi", "s5"])
+def test_a_shifted_measurement_has_drifted_and_a_half_of_it_has_not(column_name: str) -> None:
+    values = diabetes()[column_name].sample(frac=1, random_state=0).astype(float)
+    assert moved(values, values.iloc[:221])["psi"] < 0.2
+    assert moved(values, values + values.std())["psi"] > 0.2
+
+
+@pytest.mark.parametrize("recent", [[0.0], [2.0], [np.nan]])
+def test_leaving_a_constant_is_seen_on_either_side(recent: list[float]) -> None:
+    found = moved(numbers([1.0] * 50), numbers(recent))
+    assert found["psi"] > 1
+    assert "wasserstein" not in found  # there is no deviation to measure it by
+
+
+def test_a_column_without_a_value_can_be_profiled_and_its_return_is_seen() -> None:
+    found = moved(numbers([np.nan, np.nan]), numbers([1.0]))
+    assert found["psi"] > 1
+    assert "ks" not in found
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[1e308, -1e308, 1.5e308], [5e-324, 0.0, 1e-323], [1e300, 1.0, 1e-300]])
+def test_numbers_at_the_ends_of_what_a_float_holds_are_no_error(values: list[float]) -> None:
+    found = moved(numbers(values), numbers([*values, 0.5, -1e308, 1.7e308]))
+    assert all(np.isfinite(value) for value in found.values())
+
+
+def test_new_categories_count_as_others_and_their_share_is_told() -> None:
+    old, new = texts(["a"] * 60 + ["b"] * 40), texts(["a", "new", "newer", None])
+    assert shares(old, new) == [0.25, 0, 0.5, 0.25]
+    assert moved(old, new)["new_share"] == 0.5
+
+
+@pytest.mark.parametrize(("known", "share"), [(150, 0.5), (1000, 0.5), (1001, None)])
+def test_a_rare_category_is_not_new_and_where_not_all_are_known_nothing_is_said(
+    known: int, share: float | None
+) -> None:
+    old = texts([f"c{i:04}" for i in range(known)])
+    assert moved(old, texts([f"c{known - 1:04}", "c-new"])).get("new_share") == share
+
+
+def test_a_profile_keeps_a_hundred_categories_and_counts_the_rest_together() -> None:
+    reference = column(texts([f"c{i:03}" for i in range(150)]))
+    assert (len(reference.shares), reference.shares[-2:]) == (102, [pytest.approx(50 / 150), 0])
+
+
+def test_a_profile_of_a_million_numbers_is_small() -> None:
+    reference = column(numbers(np.random.default_rng(0).normal(size=1_000_000)))
+    assert isinstance(reference, NumericProfile)
+    assert len(reference.edges) == 9
+    assert 1000 < len(reference.points) <= 1021
+
+
+def test_with_the_profile_of_an_older_version_the_same_is_found_to_a_hundredth() -> None:
+    generator = np.random.default_rng(0)
+    old, new = numbers(generator.normal(size=10_000)), numbers(generator.normal(0.5, size=5000))
+    now = column(old, 100)
+    assert isinstance(now, NumericProfile)
+    older = NumericProfile(
+        edges=now.edges,
+        shares=now.shares,
+        points=now.points,
+        below=[each / now.size for each in now.below],
+        upto=[each / now.size for each in now.upto],
+    )
+    recent = Numbers(older)
+    recent.add(new)
+    assert statistics(recent, 10_000) == pytest.approx(moved(old, new), abs=0.01)

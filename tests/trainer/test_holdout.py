@@ -1,0 +1,84 @@
+"""A holdout that nobody trained on, in this version or the next."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_trainer.holdout import Split, split
+from perennial_trainer.refusal import Refusal
+from perennial_trainer.rows import Columns, Rows, digests, joined, rows_of
+from perennial_trainer.task import Features
+
+FEATURES = Features(numeric=("x",), categorical=("c",))
+VALUES = st.tuples(st.none() | st.floats(allow_infinity=False), st.sampled_from(["a", "b", "", "1"]), st.integers(0, 3))
+
+
+def rows(values: list[tuple[float | None, str, float]], times: list[int] | None = None) -> Rows:
+    table = pd.DataFrame(values, columns=["x", "c", "y"])
+    if times is None:
+        return rows_of(table, Columns(FEATURES, "y", "regression", None))
+    table["t"] = pd.to_datetime(pd.Series(times) * 3600, unit="s", utc=True)
+    return rows_of(table, Columns(FEATURES, "y", "regression", "t"))
+
+
+def many(n: int) -> Rows:
+    return rows([(float(i), "ab"[i % 2], i % 7) for i in range(n)])
+
+
+@given(st.lists(VALUES, min_size=1, max_size=30), st.randoms(use_true_random=False), st.floats(0.01, 0.99))
+def test_a_row_is_on_the_same_side_whatever_its_order_and_company(
+    values: list[tuple[float | None, str, float]], random: object, share: float
+) -> None:
+    order = list(range(len(values)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    held = Split(share, None).holds(rows(values))
+    shuffled = Split(share, None).holds(rows([values[i] for i in order] + values[:3]))
+    assert shuffled[: len(order)].tolist() == held[order].tolist()
+
+
+@given(st.lists(VALUES, min_size=1, max_size=20), st.floats(0.01, 0.99))
+def test_equal_rows_never_straddle(values: list[tuple[float | None, str, float]], share: float) -> None:
+    once = rows(values)
+    held = Split(share, None).holds(joined([once, once]))
+    assert held[: len(values)].tolist() == held[len(values) :].tolist()
+
+
+@given(st.lists(st.integers(0, 12), min_size=3, max_size=40), st.floats(0.05, 0.95))
+def test_the_newest_rows_are_held_out_and_those_of_one_time_stay_together(times: list[int], share: float) -> None:
+    table = rows([(float(i), "a", 0) for i in range(len(times))], sorted(times))
+    try:
+        held = split(table, share).holds(table)
+    except Refusal as refusal:
+        assert refusal.reason == "HoldoutTooSmall"
+        return
+    assert table.time is not None
+    assert table.time[~held].max() < table.time[held].min()
+    # No other time to begin at is nearer to the share.
+    missed = [abs(float((table.time >= time).mean()) - share) for time in table.time.unique()[1:]]
+    assert abs(held.mean() - share) <= min(missed) + 1e-9
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_without_a_time_the_share_is_met_as_closely_as_chance_allows(share: float) -> None:
+    n = 20_000
+    held = split(many(n), share).holds(many(n)).sum()
+    assert abs(held - n * share) < 5 * np.sqrt(n * share * (1 - share))
+
+
+def test_a_greater_share_holds_out_more_rows_and_never_other_ones() -> None:
+    less, more = Split(0.1, None).holds(many(1000)), Split(0.3, None).holds(many(1000))
+    assert not (less & ~more).any()
+
+
+def test_the_role_of_a_column_is_part_of_the_digests_but_its_place_is_not() -> None:
+    table = pd.DataFrame({"a": [1.0], "b": [2.0], "y": [3.0]})
+
+    def of(numeric: tuple[str, ...], categorical: tuple[str, ...]) -> Rows:
+        features = Features(numeric=numeric, categorical=categorical)
+        return rows_of(table, Columns(features, "y", "regression", None))
+
+    first, swapped, other = of(("a", "b"), ()), of(("b", "a"), ()), of(("a",), ("b",))
+    assert (digests(first).tolist(), first.roles()) == (digests(swapped).tolist(), swapped.roles())
+    assert first.roles() != other.roles()

@@ -1,0 +1,156 @@
+"""The metrics are scikit-learn's, and their errors and bounds are what they say."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from perennial_trainer.metrics import LOSSES, METRICS, Scored, measure, resampled
+from perennial_trainer.refusal import Refusal
+from perennial_trainer.worsening import worsening
+
+REGRESSION = {
+    "mse": sk.mean_squared_error,
+    "rmse": sk.root_mean_squared_error,
+    "mae": sk.mean_absolute_error,
+    "r2": sk.r2_score,
+}
+
+
+def regression(n: int = 300, noise: float = 1.0, seed: int = 0) -> Scored:
+    generator = np.random.default_rng(seed)
+    truth = np.random.default_rng(0).normal(100, 5, n)
+    return Scored(truth, truth + noise * generator.normal(size=n))
+
+
+def classification(n: int = 300, classes: int = 2, seed: int = 0, noise: float = 1.0) -> Scored:
+    generator = np.random.default_rng(seed)
+    truth = np.random.default_rng(0).integers(0, classes, n)
+    score = np.exp(2 * np.eye(classes)[truth] + noise * generator.normal(size=(n, classes)).round(1))
+    probability = score / score.sum(axis=1, keepdims=True)
+    return Scored(truth, probability.argmax(axis=1), tuple("abcdef"[:classes]), probability)
+
+
+def expected(name: str, scored: Scored, weights: Any = None) -> float:
+    if name in REGRESSION:
+        return float(REGRESSION[name](scored.truth, scored.answer, sample_weight=weights))
+    binary = len(scored.classes) == 2
+    if name == "accuracy":
+        return float(sk.accuracy_score(scored.truth, scored.answer, sample_weight=weights))
+    if name == "f1":
+        average = "binary" if binary else "macro"
+        return float(sk.f1_score(scored.truth, scored.answer, average=average, sample_weight=weights))
+    assert scored.probability is not None
+    labels = range(len(scored.classes))
+    if name == "log_loss":
+        return float(sk.log_loss(scored.truth, scored.probability, labels=labels, sample_weight=weights))
+    score = scored.probability[:, 1] if binary else scored.probability
+    return float(sk.roc_auc_score(scored.truth, score, multi_class="ovr", sample_weight=weights))
+
+
+SCORED = [regression(), classification(), classification(classes=4)]
+
+
+@pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
+def test_each_metric_is_scikit_learns(scored: Scored) -> None:
+    found = measure(scored)
+    assert len(found) == 4
+    theirs = {name: expected(name, scored) for name in found}
+    assert {name: m.value for name, m in found.items()} == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
+def test_each_resample_is_scikit_learns_with_these_weights(scored: Scored) -> None:
+    generator = np.random.default_rng(1)
+    group, weights = np.arange(300) % 50, generator.integers(0, 3, (5, 50)).astype(float)
+    for name in measure(scored):
+        theirs = [expected(name, scored, of_group[group]) for of_group in weights]
+        assert resampled(name, scored, group, weights).tolist() == pytest.approx(theirs), name
+
+
+@given(arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)), arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)))
+def test_whatever_is_measured_is_finite(truth: np.ndarray, answer: np.ndarray) -> None:
+    found = measure(Scored(truth, answer))
+    assert {"mse", "rmse", "mae"} <= set(found)
+    assert np.isfinite([m.value for m in found.values()]).all()
+
+
+def test_what_is_undefined_is_left_out() -> None:
+    assert "r2" not in measure(Scored(np.ones(5), np.zeros(5)))
+    one_class = Scored(np.zeros(5, int), np.zeros(5, int), ("a", "b"), np.tile([0.9, 0.1], (5, 1)))
+    assert "roc_auc" not in measure(one_class)
+    assert set(measure(Scored(one_class.truth, one_class.answer, ("a", "b")))) == {"accuracy"}
+    assert measure(Scored(np.ones(0), np.ones(0))) == {}
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "rmse", "accuracy", "log_loss"])
+def test_a_standard_error_is_the_spread_over_repeated_samples(name: str) -> None:
+    make = regression if name in REGRESSION else classification
+    found = [measure(make(400, seed=seed))[name] for seed in range(1, 201)]
+    claimed = np.mean([m.standard_error for m in found if m.standard_error is not None])
+    assert claimed == pytest.approx(np.std([m.value for m in found], ddof=1), rel=0.2)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_version_is_no_worse_than_itself(metric: str) -> None:
+    scored = regression() if metric in REGRESSION else classification()
+    found = worsening(metric, scored, scored, 0.95)
+    assert (found.estimate, found.upper) == (0, 0)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("n", [200, 5000])
+def test_the_worse_is_worse_the_better_is_better_and_the_bound_lies_above(metric: str, n: int) -> None:
+    make = regression if metric in REGRESSION else classification
+    good, bad = make(n=n, noise=1.0), make(n=n, noise=3.0, seed=1)
+    worse, better = worsening(metric, bad, good, 0.95), worsening(metric, good, bad, 0.95)
+    assert worse.upper > worse.estimate > 0
+    assert better.estimate < better.upper < 0
+
+
+def test_a_loss_worsens_by_a_share_and_a_score_by_a_difference() -> None:
+    live, candidate = regression(noise=1.0), regression(noise=2.0)
+    assert worsening("mse", candidate, live, 0.9).estimate == pytest.approx(3.0)
+    difference = measure(live)["r2"].value - measure(candidate)["r2"].value
+    assert worsening("r2", candidate, live, 0.9).estimate == pytest.approx(difference)
+    assert "mse" in LOSSES and "r2" not in LOSSES
+
+
+@pytest.mark.parametrize(("n", "groups"), [(150, 4096), (600, 100)])
+def test_the_bound_covers_as_often_as_its_confidence(monkeypatch: pytest.MonkeyPatch, n: int, groups: int) -> None:
+    """Two equally good versions: the true worsening of the mse is 0. Also where rows are resampled in groups."""
+    monkeypatch.setattr("perennial_trainer.worsening.GROUPS", groups)
+    covered = 0
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        truth = np.zeros(n)
+        candidate, live = Scored(truth, generator.normal(size=n)), Scored(truth, generator.normal(size=n))
+        covered += worsening("mse", candidate, live, 0.9, seed).upper >= 0
+    assert 0.84 <= covered / 200 <= 0.96
+
+
+def test_a_higher_confidence_is_a_higher_bound_and_the_same_seed_the_same_bound() -> None:
+    candidate, live = regression(seed=1), regression(seed=2)
+    bounds = [worsening("mae", candidate, live, confidence).upper for confidence in (0.8, 0.95, 0.99)]
+    assert bounds == sorted(bounds)
+    assert worsening("mae", candidate, live, 0.8).upper == bounds[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "scored"),
+    [("mse", Scored(np.ones(9), np.ones(9))), ("log_loss", Scored(np.zeros(9, int), np.zeros(9, int), ("a", "b")))],
+)
+def test_what_cannot_be_compared_is_refused(metric: str, scored: Scored) -> None:
+    other = Scored(scored.truth, scored.answer + 1.0) if metric == "mse" else scored
+    with pytest.raises(Refusal, match=metric):
+        worsening(metric, other, scored, 0.95)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4095, 4096, 4097, 9000])
+def test_any_number_of_rows_is_bounded(n: int) -> None:
+    found = worsening("mae", regression(n, noise=2.0, seed=1), regression(n, seed=2), 0.95)
+    assert np.isfinite(found.upper)

@@ -1,0 +1,104 @@
+"""A task says how far it is: seldom in a log, at once on a terminal, and never more than there is to say."""
+
+import io
+import logging
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.dummy import DummyRegressor
+
+from perennial_trainer import search
+from perennial_trainer.pipeline import build
+from perennial_trainer.progress import Progress, bar, duration, state
+from perennial_trainer.rows import Columns, rows_of
+from perennial_trainer.task import Features, Search
+from tests.trainer.tasks import diabetes
+
+
+class Clock:
+    """Each look at it is `step` seconds later."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (state(3, 12, 80, "candidate 3 of 12"), "candidate 3 of 12, 25%, 1m20s so far, about 4m00s left"),
+        (state(1_000_000, None, 5), "1,000,000, 5s so far"),
+        (state(0, 8, 2), "0 of 8, 0%, 2s so far"),
+        (state(8, 8, 2), "8 of 8, 100%, 2s so far, about 0s left"),
+        (state(9, 8, 2), "9 of 8, 100%, 2s so far"),
+        (duration(7503), "2h05m"),
+        (duration(59.6), "1m00s"),
+        (bar(1, 2), "████████████░░░░░░░░░░░░  "),
+        (bar(1, None), ""),
+    ],
+)
+def test_how_far_it_is_said_in_words(said: str, words: str) -> None:
+    assert said == words
+
+
+@given(st.floats(0, 1e9), st.one_of(st.none(), st.floats(0, 1e9)))
+def test_a_bar_is_never_longer_than_its_place(done: float, total: float | None) -> None:
+    assert len(bar(done, total)) in (0, 26)
+
+
+def test_a_log_has_a_line_every_ten_seconds_and_no_control_character(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    out = io.StringIO()
+    with Progress("bootstrap, resamples", 100, out, Clock(1)) as progress:
+        for _ in range(100):
+            progress.advance()
+    assert len(caplog.messages) == 10
+    assert caplog.messages[4] == "bootstrap, resamples: 50 of 100, 50%, 50s so far, about 50s left"
+    assert out.getvalue() == ""
+
+
+def test_what_is_soon_over_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Progress("search", 9, io.StringIO(), Clock(1)) as progress:
+        for _ in range(9):
+            progress.advance()
+    assert caplog.messages == []
+
+
+def test_a_terminal_has_one_line_that_is_rewritten_and_cleared_even_by_an_error() -> None:
+    out = Terminal()
+    with pytest.raises(ValueError), Progress("search", 4, out, Clock(1)) as progress:
+        progress.advance(2)
+        progress.advance(1)
+        raise ValueError
+    drawn = out.getvalue().split("\r\x1b[K")
+    assert [len(re.findall("█", each)) for each in drawn] == [0, 12, 18, 0]
+    assert out.getvalue().endswith("\r\x1b[K") and "\n" not in out.getvalue()
+
+
+@pytest.mark.parametrize(("method", "candidates"), [("grid", 9), ("random", 5), ("halving", 13)])
+def test_a_search_counts_its_candidates_up_to_the_last(
+    monkeypatch: pytest.MonkeyPatch, method: str, candidates: int
+) -> None:
+    told: list[tuple[float, str]] = []
+    monkeypatch.setattr(Progress, "advance", lambda _, part=1, detail="": told.append((part, detail)))
+    features = Features(numeric=("bmi", "bp"), categorical=())
+    rows = rows_of(diabetes(), Columns(features, "target", "regression", None))
+    wanted = Search(method=method, space={"constant": [*range(0, 270, 30)]}, folds=4, iterations=5)  # type: ignore[arg-type]
+    found = search.best(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
+    if method != "random":
+        assert found.parameters == {"constant": 150}  # next to the mean, 152
+    assert [detail for _, detail in told[::4]] == [f"candidate {i + 1} of {candidates}" for i in range(candidates)]
+    assert len(told) == 4 * candidates
+    if method == "halving":
+        assert [part for part, _ in told[::4]] == [1] * 9 + [3] * 3 + [9]  # ever more rows

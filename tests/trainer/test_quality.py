@@ -1,0 +1,126 @@
+"""What is odd in the data is counted and told; what gives the answer away, or learns nothing, is no version."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perennial_trainer.quality import inspected, sentences
+from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.task import Features, Kind
+from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, iris, written
+
+Change = Callable[[Frame], Frame]
+
+
+def shuffled(target: Any) -> Any:
+    return np.random.default_rng(0).permutation(target)
+
+
+CLASSES = {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"}
+REFUSED: list[tuple[str, Change, dict[str, Any], list[str]]] = [
+    ("LeakingColumn", lambda f: f.assign(bmi=f["target"]), {}, ["bmi", "linear copy", "target"]),
+    ("LeakingColumn", lambda f: f.assign(bmi=32 - 1.8 * f["target"].round(2)), {}, ["bmi"]),
+    ("LeakingColumn", lambda f: f.assign(bmi=f["target"].where(f.index % 9 > 0)), {}, ["bmi"]),
+    ("LeakingColumn", lambda f: f.assign(target=f["sex"].map({1: "f", 2: "m"})), CLASSES, ["sex", "one for one"]),
+    ("LeakingColumn", lambda f: f.assign(target=f["sex"], bmi=-f["sex"]), CLASSES, ["bmi", "one for one"]),
+    ("ConstantFeatures", lambda f: f.assign(age=1, bmi=2, bp=3, s1=4, s5=5, sex=6), {}, ["age, bmi", "one value"]),
+    (
+        "WorseThanBaseline",
+        lambda f: f.assign(target=shuffled(f["target"])),
+        {"model__estimator": "sklearn.tree.DecisionTreeRegressor"},
+        ["DecisionTreeRegressor", "mean", "mse"],
+    ),
+    (
+        "WorseThanBaseline",
+        lambda f: f.assign(target=shuffled(np.where(f.index % 3, "ill", "well"))),
+        CLASSES | {"model__estimator": "sklearn.tree.DecisionTreeClassifier"},
+        ["frequencies", "accuracy", "log_loss"],
+    ),
+    ("WorseThanBaseline", lambda f: f, {"model__estimator": "sklearn.dummy.DummyRegressor"}, ["mae"]),
+]
+
+
+@pytest.mark.parametrize(("reason", "change", "task", "words"), REFUSED)
+def test_what_cannot_be_learned_from_is_refused_and_leaves_nothing_in_storage(
+    trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
+) -> None:
+    uri = written(change(diabetes()), tmp_path / "data" / "patients.csv")
+    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **task))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
+    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
+    assert not (tmp_path / "v1").exists()
+
+
+def rows(frame: Frame, kind: Kind = "regression") -> Rows:
+    names = [str(name) for name in frame if name not in ("target", "category")]
+    features = Features(numeric=tuple(names), categorical=("category",) if "category" in frame else ())
+    return rows_of(frame, Columns(features, "target", kind, None))
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (pd.DataFrame({"a": [1.0, 2.0], "target": [1.0, 2.0]}), "regression"),  # two rows always correlate
+        (pd.DataFrame({"category": [f"key {i}" for i in range(99)], "target": range(99)}), "regression"),
+        (pd.DataFrame({"category": list("abcd") * 9, "target": ["x", "x", "y", "z"] * 9}), "classification"),
+        (
+            diabetes()
+            .drop(columns="day")
+            .assign(bmi=lambda f: f["target"] + np.random.default_rng(0).normal(0, 1, 442)),
+            "regression",
+        ),
+        (iris(), "classification"),
+    ],
+    ids=["two rows", "a key", "a coarser class", "a strong cause", "separable classes"],
+)
+def test_a_telling_feature_is_no_leak(frame: Frame, kind: Kind) -> None:
+    inspected(rows(frame, kind))
+
+
+def test_classes_in_order_hide_no_leak() -> None:
+    frame = pd.DataFrame({"category": np.repeat(["a", "b"], 11_000), "target": np.repeat(["x", "y"], 11_000)})
+    with pytest.raises(Exception, match="one for one"):
+        inspected(rows(frame, "classification"))
+
+
+def test_every_finding_is_counted_and_told() -> None:
+    frame = pd.DataFrame(
+        {
+            "a": [1.0, 1.0, *range(198)],
+            "b": [7.0, 7.0, *[np.nan] * 98, *[7.0] * 100],
+            "target": ["rare", *["common"] * 199],
+        }
+    )
+    found = inspected(rows(frame, "classification"))
+    assert (found.constant, found.rare_classes, found.distinct_targets) == (["b"], {"rare": 1}, 2)
+    assert found.commonest_target_share == 0.995
+    assert found.contradicting == 2  # the first two rows, but not the one whose b is missing
+    assert [sum(word in each for each in sentences(found)) for word in ("b", "rare (1)", "99.5%", "2 rows")] >= [1] * 4
+
+
+def test_a_constant_column_is_a_finding_and_no_refusal(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(diabetes().assign(bp=1), tmp_path / "data" / "a.csv")
+    trainer.done(a_training(uri, (tmp_path / "v1").as_uri()))
+    found = json.loads((tmp_path / "v1" / "metrics.json").read_text())
+    assert found["findings"]["constant"] == ["bp"]
+    assert found["baseline"]["mse"]["value"] > found["metrics"]["mse"]["value"]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["naive_bayes.GaussianNB", "svm.LinearSVC", "ensemble.RandomForestClassifier"],
+)
+def test_a_classifier_that_ranks_well_is_better_than_the_baseline_whatever_its_accuracy(
+    trainer: Trainer, tmp_path: Path, estimator: str
+) -> None:
+    cancer = breast_cancer()
+    few = cancer[(cancer["target"] == 1) | (cancer.index % 12 == 0)]
+    balanced = {} if "bayes" in estimator else {"class_weight": "balanced"}
+    uri = written(few, tmp_path / "data" / "a.parquet")
+    changes = {"model__estimator": f"sklearn.{estimator}", "model__parameters": balanced}
+    trainer.done(a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer", **changes))

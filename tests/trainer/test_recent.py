@@ -1,0 +1,181 @@
+"""What a stream holds is what would be read at once: the same rows, the same window, the same metrics."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_trainer import data
+from perennial_trainer.features import in_order
+from perennial_trainer.metrics import Scored, measure
+from perennial_trainer.performance import Performance
+from perennial_trainer.recent import recent
+from perennial_trainer.rows import Columns, Rows, joined, ordered
+from perennial_trainer.task import Features, RecentData
+from perennial_trainer.thinned import Thinned
+from perennial_trainer.window import newest
+from tests.trainer.tasks import Frame, written
+
+FEATURES = Features(numeric=("temp",), categorical=("season",))
+
+
+def rides(rows: int, seed: int = 0) -> Frame:
+    """Unordered, of few hours, so that many rows have the same; one in ten has none."""
+    generator = np.random.default_rng(seed)
+    hours = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(generator.integers(0, 30, rows), unit="h")
+    return pd.DataFrame(
+        {
+            "temp": generator.normal(size=rows).round(3),
+            "season": generator.choice(["01", "1", "winter"], rows),
+            "cnt": np.arange(rows),
+            "hour": pd.Series(hours).where(generator.random(rows) > 0.1),
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "BATCH", 64)
+    monkeypatch.setattr(data, "BLOCK", 2048)
+
+
+def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:
+    """The rows of the window read at once, and in a stream."""
+    columns = Columns(FEATURES, "cnt", "regression", time)
+    once = newest(data.read(folder.as_uri(), columns), window)
+    batches = list(recent(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns))
+    assert all(0 < len(batch) <= 350 for batch in batches)
+    empty = once.take(slice(0, 0))
+    return once, ordered(joined(batches or [empty]))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize(
+    ("time", "window"),
+    [*itertools.product(["hour", None], ["all", "auto", 1, 150, 500, 10_000]), ("hour", "7h"), ("hour", "90d")],
+)
+def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
+    tmp_path: Path, suffix: str, time: str | None, window: str | int
+) -> None:
+    for number in range(3):
+        written(rides(250, number), tmp_path / f"{number}.{suffix}")
+    once, streamed = both(tmp_path, window, time)
+    pd.testing.assert_frame_equal(streamed.table(), once.table())
+
+
+@given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))
+def test_of_equal_times_the_later_rows_are_the_newer(parts: list[list[int | None]], wanted: int) -> None:
+    from perennial_trainer.recent import _MISSING, _last
+
+    times = [np.array([_MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
+    cut = _last(iter(times), wanted)
+    found = np.concatenate([cut.within(part) for part in times] or [np.empty(0, dtype=bool)])
+    whole = np.concatenate([*times, np.empty(0, dtype=np.int64)])
+    expected = np.zeros(len(whole), dtype=bool)
+    expected[np.argsort(whole, kind="stable")[max(0, len(whole) - wanted) :]] = True
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [("1", "1.5"), ("1", ""), ("", "1"), ("0.5", " 2 "), ("NaN", "1e3"), ("true", "False")]
+)
+def test_a_csv_whose_later_blocks_look_otherwise_is_read_as_one(tmp_path: Path, first: str, later: str) -> None:
+    lines = [f"{first},01,{number}" for number in range(400)] + [f"{later},1,{number}" for number in range(400)]
+    (tmp_path / "a.csv").write_text("\n".join(["temp,season,cnt", *lines]) + "\n")
+    once, streamed = both(tmp_path, "all", None)
+    pd.testing.assert_frame_equal(streamed.table(), once.table())
+
+
+def test_files_without_a_row_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    (tmp_path / "b.csv").write_text("temp,season,cnt\n")
+    written(rides(0), tmp_path / "c.parquet")
+    written(rides(5), tmp_path / "d.parquet")
+    once, streamed = both(tmp_path, "all", None)
+    assert len(once) == len(streamed) == 5
+
+
+def in_parts(scored: Scored, size: int) -> Performance:
+    found = Performance()
+    for start in range(0, len(scored), size):
+        inside = np.zeros(len(scored), dtype=bool)
+        inside[start : start + size] = True
+        found.add(scored.take(inside))
+    return found
+
+
+@given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 7, 64]), st.sampled_from([0.0, 1e6]))
+def test_a_regressor_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, far: float) -> None:
+    generator = np.random.default_rng(seed)
+    truth = far + generator.normal(size=rows)
+    scored = Scored(truth, truth + generator.normal(size=rows))
+    once, batches = measure(scored), in_parts(scored, size).measures()
+    assert list(batches) == list(once)
+    for name, each in once.items():
+        assert batches[name].value == pytest.approx(each.value, rel=1e-6)
+        assert (batches[name].standard_error or 0) == pytest.approx(each.standard_error or 0, rel=1e-6)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 150), st.sampled_from([1, 7, 64]), st.integers(2, 4))
+def test_a_classifier_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, classes: int) -> None:
+    generator = np.random.default_rng(seed)
+    probability = generator.dirichlet(np.ones(classes), rows)
+    scored = Scored(
+        generator.integers(0, classes, rows), probability.argmax(axis=1), tuple("abcd"[:classes]), probability
+    )
+    once, batches = measure(scored), in_parts(scored, size).measures()
+    assert list(batches) == list(once)
+    for name, each in once.items():
+        assert batches[name].value == pytest.approx(each.value, rel=1e-9)
+
+
+def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() -> None:
+    def scored(truth: list[str], classes: tuple[str, ...]) -> Scored:
+        probability: Any = np.zeros((len(truth), len(classes)))
+        probability[:, classes.index("a")], probability[:, classes.index("c")] = 0.7, 0.3
+        return Scored(
+            np.array([classes.index(name) for name in truth]),
+            np.full(len(truth), classes.index("a")),
+            classes,
+            probability,
+        )
+
+    found = Performance()
+    found.add(scored(["a", "c"], ("a", "c")))
+    found.add(scored(["a", "b"], in_order(["a", "b", "c"])))
+    assert found.measures() == pytest.approx(measure(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
+
+
+def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("perennial_trainer.performance.SAMPLE", 5000)
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 60_000)
+    score = np.clip(generator.normal(0.4 + 0.2 * truth, 0.2), 0, 1)
+    scored = Scored(truth, (score > 0.5).astype(int), ("a", "b"), np.column_stack([1 - score, score]))
+    performance = in_parts(scored, 1000)
+    assert 2500 <= sum(map(len, performance._sample.parts)) <= 5000
+    once, batches = measure(scored), performance.measures()
+    assert batches["f1"].value == pytest.approx(once["f1"].value)
+    assert batches["log_loss"].value == pytest.approx(once["log_loss"].value)
+    assert batches["roc_auc"].value == pytest.approx(once["roc_auc"].value, abs=0.03)
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 40))
+def test_a_thinned_sample_is_every_so_manieth_row_and_at_least_half_of_what_it_may_be(
+    sizes: list[int], most: int
+) -> None:
+    found: Thinned[Scored] = Thinned(most)
+    whole = np.arange(sum(sizes))
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        part = whole[end - size : end]
+        found.add(Scored(part, part))
+    kept = [number for part in found.parts for number in part.truth]
+    assert kept == whole[:: found.every].tolist()
+    assert min(len(whole), most // 2) <= len(kept) <= most

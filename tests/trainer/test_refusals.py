@@ -1,0 +1,204 @@
+"""Every reason for which a task is refused or fails, each with a sentence that names what to mend."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, written
+
+SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 3, "iterations": 10}
+CLEANING = {"missing": "drop", "duplicates": "drop", "outliers": "keep"}
+
+Change = Callable[[Frame], Frame]
+
+
+def with_value(column: str, value: Any, rows: int = 1) -> Change:
+    def change(frame: Frame) -> Frame:
+        values = frame[column].astype(object)
+        values.iloc[:rows] = value
+        return frame.assign(**{column: values})
+
+    return change
+
+
+BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
+    ("MissingColumn", lambda f: f.drop(columns="bmi"), {}, ["bmi", "age, sex", "patients.csv"]),
+    ("MissingColumn", lambda f: f.drop(columns="target"), {}, ["target"]),
+    ("MissingColumn", lambda f: f, {"data__timeColumn": "date"}, ["date"]),
+    ("EmptyData", lambda f: f.head(0), {}, ["no row"]),
+    ("NonNumericTarget", with_value("target", "high", 3), {}, ["3 of 442", "target", "'high'", "classification"]),
+    ("NonNumericFeature", with_value("bmi", "heavy", 2), {}, ["2 of 442", "bmi", "words", "categorical"]),
+    ("NonNumericFeature", with_value("bmi", "32 kg"), {}, ["bmi", "numbers with other characters"]),
+    ("InfiniteValues", with_value("bmi", np.inf), {}, ["bmi", "1 infinite"]),
+    ("InfiniteValues", with_value("target", -np.inf), {}, ["target"]),
+    ("AllMissingColumn", lambda f: f.assign(bp=None), {}, ["bp", "442"]),
+    ("TooManyMissing", with_value("bp", None, 100), {}, ["bp", "22.6%", "data.maxMissing 20.0%"]),
+    ("MissingValues", with_value("bp", None), {"data__cleaning": CLEANING | {"missing": "fail"}}, ["bp", "fail"]),
+    ("TooFewRows", lambda f: f.head(19), {}, ["19", "data.minRows 20"]),
+    ("TooFewRows", lambda f: pd.concat([f.head(19)] * 3), {}, ["19", "38 duplicates"]),
+    ("HoldoutTooSmall", lambda f: f.head(30), {"data__holdout": 0.001}, ["0 of 30", "data.holdout 0.001"]),
+    ("HoldoutTooSmall", lambda f: f.assign(day="2026-01-01"), {"data__timeColumn": "day"}, ["one time"]),
+    ("UnreadableTime", with_value("day", "03/04/2026"), {"data__timeColumn": "day"}, ["day", "03/04/2026", "ISO 8601"]),
+    ("WindowNeedsTimeColumn", lambda f: f, {"data__window": "90d"}, ["90d", "data.timeColumn"]),
+    ("ConstantTarget", lambda f: f.assign(target=1.0), {}, ["target", "one value"]),
+    (
+        "SingleClass",
+        lambda f: f.assign(target="ill"),
+        {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"},
+        ["target", "one class"],
+    ),
+    (
+        "DuplicateColumn",
+        lambda f: f.assign(again=f["bmi"]).rename(columns={"again": "bmi"}),
+        {},
+        ["bmi", "more than once"],
+    ),
+    (
+        "FitFailed",
+        lambda f: f.assign(target=-f["target"]),
+        {"model__estimator": "sklearn.linear_model.PoissonRegressor"},
+        ["PoissonRegressor", "HalfPoissonLoss"],
+    ),
+    (
+        "SearchFailed",
+        lambda f: f.head(60),
+        {"search": SEARCH | {"folds": 60}},
+        ["training.search", "n_splits=60"],
+    ),
+]
+
+BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("NoFilesMatched", {"data__uri": "file:///nowhere/*.csv"}, ["file:///nowhere/*.csv"]),
+    ("UnknownScheme", {"data__uri": "ftpx://host/a.csv"}, ["ftpx", "s3"]),
+    ("UnknownEstimator", {"model__estimator": "sklearn.linear_model.Rigde"}, ["sklearn.linear_model.Ridge"]),
+    ("UnknownEstimator", {"model__estimator": "os.system"}, ["os.system", "allow-list"]),
+    ("UnknownEstimator", {"model__estimator": "sklearn.linear_model._ridge.Ridge"}, ["allow-list"]),
+    ("UnknownEstimator", {"model__estimator": "sklearn.ensemble.VotingRegressor"}, ["VotingRegressor"]),
+    ("EstimatorOfOtherTask", {"model__estimator": "sklearn.linear_model.LogisticRegression"}, ["regression"]),
+    ("FrameworkNotInstalled", {"model__framework": "keras"}, ["keras", "image"]),
+    ("InvalidParameter", {"model__parameters": {"alhpa": 1}}, ["model.parameters", "alhpa", "alpha, "]),
+    ("InvalidParameter", {"model__parameters": {"alpha": -1}}, ["model.parameters", "'alpha'", "-1"]),
+    ("InvalidParameter", {"search": SEARCH | {"space": {"l1": [1]}}}, ["training.search.space", "l1", "alpha, "]),
+    ("InvalidParameter", {"search": SEARCH | {"space": {"alpha": [1, "a"]}}}, ["training.search.space", "'a'"]),
+    ("UnknownScoring", {"search": SEARCH | {"scoring": "accuracy"}}, ["accuracy", "regression", "r2"]),
+    ("InvalidTask", {"model__target": "bmi"}, ["bmi", "more than once"]),
+    ("InvalidTask", {"model__features": {"numeric": [], "categorical": []}}, ["numeric", "categorical"]),
+    ("InvalidTask", {"data__timeColumn": "sex"}, ["sex", "data.timeColumn"]),
+]
+
+
+@pytest.mark.parametrize(("reason", "change", "task", "words"), BAD_DATA)
+def test_bad_data_are_refused_and_leave_nothing_in_storage(
+    trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
+) -> None:
+    uri = written(change(diabetes()), tmp_path / "data" / "patients.csv")
+    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **task))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
+    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
+    assert not (tmp_path / "v1").exists()
+
+
+@pytest.mark.parametrize(("reason", "change", "words"), BAD_TASKS)
+def test_bad_tasks_are_refused(
+    trainer: Trainer, tmp_path: Path, reason: str, change: dict[str, Any], words: list[str]
+) -> None:
+    uri = written(diabetes(), tmp_path / "data" / "patients.parquet")
+    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **change))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
+    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("torn.csv", b"age,sex,bmi,bp,s1,s5,target\n1,2,3\n"),
+        ("torn.parquet", b"PAR1 and then nothing"),
+        ("torn.csv.gz", b"no gzip"),
+        ("latin.csv", "age,sex,bmi,bp,s1,s5,target\n1,é,3,4,5,6,7\n".encode("latin-1")),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_by_name_and_without_its_rows(
+    trainer: Trainer, tmp_path: Path, name: str, content: bytes
+) -> None:
+    written(diabetes(), tmp_path / "data" / "good.parquet")
+    (tmp_path / "data" / name).write_bytes(content)
+    code, answer = trainer(a_training((tmp_path / "data").as_uri(), (tmp_path / "v1").as_uri()))
+    assert (code, answer["reason"]) == (3, "UnreadableFile")
+    assert name in answer["message"]
+    assert "1,2,3" not in answer["message"]
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "empty.parquet", "empty.csv.gz"])
+def test_nothing_but_an_empty_file_is_refused_as_no_data(trainer: Trainer, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    code, answer = trainer(a_training((tmp_path / name).as_uri(), (tmp_path / "v1").as_uri()))
+    assert (code, answer["reason"]) == (3, "EmptyData")
+
+
+def test_a_message_shows_no_value_of_a_feature(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(with_value("bmi", "Ada Lovelace")(diabetes()), tmp_path / "data" / "a.csv")
+    assert "Ada" not in trainer(a_training(uri, (tmp_path / "v1").as_uri())).answer["message"]
+
+
+def test_a_search_whose_scoring_is_undefined_in_a_fold_is_refused(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(iris().assign(day=range(150)), tmp_path / "data" / "a.csv")  # sorted by class: early folds lack one
+    search = {"method": "grid", "space": {"C": [1.0, 2.0]}, "folds": 4, "iterations": 2, "scoring": "roc_auc_ovr"}
+    task = a_training(uri, (tmp_path / "v1").as_uri(), "iris", search=search, data__timeColumn="day")
+    code, answer = trainer(task)
+    assert (code, answer["reason"]) == (3, "SearchFailed"), answer
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["not JSON"]),
+        ("{", ["not JSON"]),
+        ('{"task": "brew"}', ["brew"]),
+        ('{"task": "train"}', ["PERENNIAL_TASK", "missing required field"]),
+    ],
+)
+def test_what_is_no_task_is_an_answer_and_no_traceback(
+    trainer: Trainer, capfd: pytest.CaptureFixture[str], text: str, words: list[str]
+) -> None:
+    code, answer = trainer(text, in_contract=False)
+    assert (code, answer["reason"]) == (3, "InvalidTask")
+    assert [word for word in words if word not in answer["message"]] == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_storage_that_cannot_be_written_is_a_failure_to_try_again(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(diabetes(), tmp_path / "data" / "a.csv")
+    (tmp_path / "file").touch()
+    code, answer = trainer(a_training(uri, (tmp_path / "file" / "v1").as_uri()))
+    assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "StorageNotWritable")
+    assert f"{tmp_path}/file/v1" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(RuntimeError("row 7: Ada Lovelace"), "Unexpected"), (MemoryError(), "OutOfMemory")]
+)
+def test_the_unexpected_is_a_failure_whose_details_are_in_the_log_alone(
+    trainer: Trainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    error: Exception,
+    reason: str,
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("perennial_trainer.train.train", broken)
+    code, answer = trainer(a_training("file:///data", (tmp_path / "v1").as_uri()))
+    assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", reason)
+    assert "Ada" not in answer["message"]
+    assert ("Ada" in capfd.readouterr().err) == (reason == "Unexpected")
+
+
+def test_the_same_task_with_nothing_wrong_is_trained(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(diabetes(), tmp_path / "data" / "patients.csv")
+    trainer.done(a_training(uri, (tmp_path / "v1").as_uri(), search=SEARCH, data__timeColumn="day", data__window="90d"))

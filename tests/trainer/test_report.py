@@ -1,0 +1,188 @@
+"""What people look at says what was measured, shows nobody's row, and is one file that loads nothing."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_squared_error
+
+from perennial_trainer import report
+from perennial_trainer.answers import figures
+from perennial_trainer.figures import WIDTH, Figure, bars, cells, columns
+from perennial_trainer.importance import importance
+from perennial_trainer.metrics import Scored
+from perennial_trainer.pipeline import build, fit
+from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.slices import slices
+from perennial_trainer.task import Features
+from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
+
+EVIL = """<img src=x onerror="alert(1)">'&{{ 7 * 7 }}"""
+VALUES = st.lists(st.floats(-1e12, 1e12) | st.none(), min_size=1, max_size=2)
+
+
+class Text(HTMLParser):
+    """What a reader sees, and the names of the elements."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.elements: set[str] = set()
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.elements.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def __contains__(self, words: str) -> bool:
+        return words in "".join(self.words)
+
+
+def test_everything_from_data_is_escaped_wherever_it_stands() -> None:
+    parts: list[report.Part] = [
+        report.Table(EVIL, [(EVIL, 1.0)], (EVIL, EVIL)),
+        report.pairs(EVIL, {EVIL: EVIL}),
+        report.Notes(EVIL, [EVIL]),
+        bars(EVIL, [(EVIL, [1, 2])], [EVIL, EVIL], EVIL),
+        columns(EVIL, [EVIL], {EVIL: [1], "other": [2]}, EVIL),
+        cells(EVIL, [EVIL], [EVIL], [[1]], EVIL, numbers=True),
+    ]
+    page = report.page(EVIL, EVIL, parts)
+    assert "img" not in Text(page).elements
+    assert b"49" not in page
+    assert EVIL in Text(page)
+
+
+def test_what_has_nothing_to_say_is_left_out() -> None:
+    empty: list[report.Part] = [report.pairs("gone", {}), report.Notes("gone", [])]
+    empty += [bars("gone", [], []), columns("gone", [], {"one": []}), cells("gone", [], [], [])]
+    assert "gone" not in Text(report.page("title", "summary", empty))
+
+
+def inside(figure: Figure) -> bool:
+    return all(
+        mark.x >= -1e-6
+        and mark.width >= 0
+        and mark.x + mark.width <= WIDTH + 1e-6
+        and mark.y + mark.height <= figure.height
+        for mark in figure.marks
+    )
+
+
+@given(st.lists(st.tuples(st.text(), VALUES), max_size=40))
+def test_bars_lie_in_their_box_whatever_they_show(rows: list[tuple[str, list[float | None]]]) -> None:
+    assert inside(bars("caption", rows, ["one", "two"]))
+
+
+@given(st.lists(st.floats(0, 1), max_size=40), st.integers(1, 3))
+def test_columns_stand_in_their_box_whatever_they_show(values: list[float], series: int) -> None:
+    labels = [str(value) for value in values]
+    assert inside(columns("caption", labels, {str(each): values for each in range(series)}))
+
+
+@given(st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3), max_size=30))
+def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[int]]) -> None:
+    figure = cells("caption", ["down"] * len(counts), ["across"] * 3, counts, numbers=True)
+    assert inside(figure)
+    by_shade = sorted(zip(figure.shades, (int(mark.text) for mark in figure.marks), strict=True))
+    assert [count for _, count in by_shade] == sorted(count for _, count in by_shade)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats() | st.none())
+def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float], odd: float | None) -> None:
+    answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
+    against, residuals = figures({"v2": Scored(np.array(truth), answer)})
+    assert sum(float(mark.text) for mark in against.marks) == len(truth)
+    shares = sum(float(mark.text.rpartition(": ")[2]) for mark in residuals.marks)
+    assert shares == pytest.approx(1, abs=0.01)
+
+
+def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
+    truth = np.repeat(np.arange(20), range(1, 21))
+    (confusion,) = figures({"v2": Scored(truth, truth, tuple(f"class {i}" for i in range(20)))})
+    words = [word.text for word in confusion.words]
+    assert "class 19" in words and "class 3" not in words and "others" in words
+    assert sum(int(mark.text) for mark in confusion.marks) == len(truth)
+
+
+def rows_and_scored() -> tuple[Rows, Scored]:
+    frame = diabetes().assign(sex=lambda f: f["sex"].where(f.index % 4 > 0))
+    rows = rows_of(frame, Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", None))
+    return rows, Scored(rows.target.to_numpy(), np.full(len(rows), 152.0))
+
+
+def test_a_slice_is_the_metric_of_its_rows_and_the_missing_are_one() -> None:
+    rows, scored = rows_and_scored()
+    found = {each.category: each for each in slices("mse", rows, scored, None)}
+    assert set(found) == {"1", "2", "(missing)"}
+    for category, each in found.items():
+        which = rows.features["sex"].fillna("(missing)") == category
+        assert each.rows == which.sum()
+        assert each.candidate == pytest.approx(mean_squared_error(rows.target[which], [152.0] * each.rows))
+        assert each.live is None
+
+
+def test_no_slice_is_so_small_that_it_tells_of_single_rows() -> None:
+    rows, scored = rows_and_scored()
+    few = rows.take(slice(0, 24))  # 6 of them missing
+    found = slices("mse", few, scored.take(np.arange(442) < 24), None)
+    assert all(each.rows >= 10 for each in found)
+    assert "(missing)" not in [each.category for each in found]
+
+
+def test_importance_is_of_what_the_model_leans_on_and_the_same_each_time() -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({name: random.normal(size=6000) for name in ("idle", "little", "much")})
+    frame["target"] = 3 * frame["much"] + frame["little"]
+    features = Features(numeric=("idle", "little", "much"), categorical=())
+    rows = rows_of(frame, Columns(features, "target", "regression", None))
+    pipeline = fit(build(LinearRegression(), features), rows)
+    found = importance("mse", pipeline, rows)
+    assert [each.feature for each in found] == ["much", "little", "idle"]
+    assert found[0].mean == pytest.approx(2 * 9, rel=0.1)  # twice the variance of what it adds
+    assert found[2].mean == pytest.approx(0, abs=1e-9)
+    assert found == importance("mse", pipeline, rows)
+
+
+def trained(trainer: Trainer, tmp_path: Path, frame: Frame, version: str, **changes: Any) -> tuple[Json, Json]:
+    uri = written(frame, tmp_path / f"data-{version}" / "a.csv")
+    task = a_training(uri, (tmp_path / version).as_uri(), version=version, **changes)
+    return task, trainer.done(task)
+
+
+def test_a_version_has_one_page_with_all_that_is_known_of_it(trainer: Trainer, tmp_path: Path) -> None:
+    frame = diabetes().assign(bp=1)
+    _, live = trained(trainer, tmp_path, frame, "v1", model__parameters={"alpha": 100.0})
+    search = {"method": "grid", "space": {"alpha": [0.5, 1.0]}, "folds": 3, "iterations": 9}
+    task, candidate = trained(trainer, tmp_path, frame, "v2", search=search)
+    against = {"metric": "mae", "confidence": 0.95}
+    answer = trainer.done(a_validation(task, candidate, a_version(live, "v1"), against=against))
+    content = (tmp_path / "v2" / "validation.html").read_bytes()
+    page = Text(content)
+    facts = ["v1 (live)", "mae by slice", "sex = 1", "Permutation importance", "scikit-learn", "rows kept", "Residuals"]
+    assert [fact for fact in facts if fact not in page] == []
+    assert "nothing to learn from: bp" in page
+    for metrics in (answer["metrics"]["candidate"], answer["metrics"]["live"]):
+        assert [value for value in metrics.values() if f"{value:.6g}" not in page] == []
+    assert not re.search(rb"(src|href)=|url\(|@import|<(script|link|img|iframe|object)", content)
+    told = json.loads((tmp_path / "v2" / "validation.json").read_text())
+    assert told["metric"] == "mae" and len(told["importances"]) == 6 and told["holdoutRows"] == answer["holdoutRows"]
+    assert {name: told[name] for name in answer} == answer
+
+
+def test_a_page_of_a_version_that_is_not_whole_names_what_lacks(trainer: Trainer, tmp_path: Path) -> None:
+    task, candidate = trained(trainer, tmp_path, diabetes(), "v1")
+    (tmp_path / "v1" / "metrics.json").unlink()
+    code, answer = trainer(a_validation(task, candidate))
+    assert (code, answer["reason"]) == (3, "ArtifactMissing")
+    assert "metrics.json" in answer["message"]

@@ -1,0 +1,147 @@
+"""Data and versions in the stores that people have, over their real protocols."""
+
+import functools
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+import s3fs
+from moto.server import ThreadedMotoServer
+
+from perennial_trainer import storage
+from perennial_trainer.refusal import Failure
+from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
+
+MSE = {"metric": "mse", "confidence": 0.95}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that speaks S3, with the empty buckets `bikes` and `models`, as the environment of a pod names it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": host,
+        "no_proxy": host,
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # its memory outlives a server
+    for bucket in ("bikes", "models"):
+        boto3.client("s3").create_bucket(Bucket=bucket)
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+def put(path: Path, key: str) -> None:
+    boto3.client("s3").upload_file(str(path), "bikes", key)
+
+
+def objects() -> set[str]:
+    found = boto3.client("s3").list_objects_v2(Bucket="models", Prefix="perennial/v1/")
+    return {each["Key"].rpartition("/")[2] for each in found.get("Contents", [])}
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_version_is_trained_validated_and_checked_from_s3_to_s3(trainer: Trainer, tmp_path: Path) -> None:
+    frame = diabetes()
+    written(frame.head(200), tmp_path / "a.parquet")
+    written(frame.tail(242), tmp_path / "b.csv")
+    put(tmp_path / "a.parquet", "rides/2026/a.parquet")
+    put(tmp_path / "b.csv", "rides/2026/b.csv")
+    task = a_training("s3://bikes/rides/*/*", "s3://models/perennial/v1", data__timeColumn="day")
+    trained = trainer.done(task)
+    assert trained["data"]["rows"] + trained["data"]["holdoutRows"] == 442
+    assert trained["artifact"]["uri"] == "s3://models/perennial/v1/model.joblib"
+    assert {"model.joblib", "metadata.json", "holdout.parquet", "report.html"} < objects()
+    assert trainer.done(task) == trained  # again, over what is there
+    validated = trainer.done(a_validation(task, trained, a_version(trained), against=MSE, holdout=holdout(trained)))
+    assert validated["metrics"]["candidate"] == trained["metrics"]
+    checked = trainer.done(a_check(task, trained, "s3://bikes/rides"))
+    assert checked["samples"] == 442
+    assert checked["details"] == "s3://models/perennial/v1-check/report.html"
+
+
+def holdout(trained: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {"uri": trained["data"]["holdoutUri"], "sha256": trained["data"]["holdoutSha256"]}
+
+
+@pytest.mark.usefixtures("s3")
+def test_an_empty_prefix_and_a_missing_bucket_are_refused_by_name(trainer: Trainer) -> None:
+    for uri in ("s3://bikes/none/*.csv", "s3://bikes/none", "s3://nobody/rides"):
+        code, answer = trainer(a_training(uri, "s3://models/perennial/v1"))
+        assert (code, answer["reason"]) == (3, "NoFilesMatched"), answer
+        assert uri in answer["message"]
+    assert objects() == set()
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_that_cannot_be_written_is_a_failure_that_names_it(trainer: Trainer, tmp_path: Path) -> None:
+    uri = written(diabetes(), tmp_path / "data" / "a.csv")
+    code, answer = trainer(a_training(uri, "s3://no-such-bucket/v1"))
+    assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "StorageNotWritable")
+    assert "s3://no-such-bucket/v1" in answer["message"]
+
+
+def test_a_store_that_does_not_answer_is_a_failure_to_try_again(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    code, answer = trainer(a_training("s3://bikes/rides/*.csv", "s3://models/v1"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "DataUnreachable")
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[str]:
+    """A plain server, which answers for whole files alone."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "web")))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.csv.gz"])
+def test_data_are_read_over_http_and_the_secret_of_a_presigned_address_is_told_nobody(
+    trainer: Trainer, tmp_path: Path, http: str, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    written(diabetes(), tmp_path / "web" / name)
+    answer = trainer.done(a_training(f"{http}/{name}?X-Signature=hush", (tmp_path / "v1").as_uri()))
+    assert answer["data"]["rows"] + answer["data"]["holdoutRows"] == 442
+    told = capfd.readouterr().out + "".join(path.read_text("latin-1") for path in (tmp_path / "v1").iterdir())
+    assert f"{http}/{name}" in told
+    assert "hush" not in told
+
+
+def test_a_local_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = (tmp_path / "v1").as_uri()
+    storage.write(uri, {"a": b"old", "b": b"old"})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Failure, match="No space left"):
+        storage.write(uri, {"a": b"new and longer"})
+    assert (tmp_path / "v1" / "a").read_bytes() == b"old"
