@@ -51,7 +51,7 @@ def bars(
     note += f" The first {MOST} of {len(rows)}." if len(rows) > MOST else ""
     values = [value for _, each in shown for value in each if value is not None]
     low, high = min([0.0, *values]), max([0.0, *values])
-    scale = (WIDTH - 70) / ((high - low) or 1.0)
+    span, room = (high - low) or 1.0, WIDTH - 70
     marks, words, y = [], [], 0.0
     for label, each in shown:
         words.append(Word(0, y + 13, "start", short(label, LONGEST)))
@@ -59,8 +59,8 @@ def bars(
         for number, value in enumerate(each):
             if value is None:
                 continue
-            start = (min(value, 0.0) - low) * scale
-            marks.append(Mark(start, y, max(abs(value) * scale, 1.0), 11, number))
+            start = (min(value, 0.0) - low) / span * room  # the ratio first: the least of spans has no reciprocal
+            marks.append(Mark(start, y, max(abs(value) / span * room, 1.0), 11, number))
             words.append(Word(WIDTH, y + 10, "end", f"{value:.4g}"))
             y += 15
         y += 6
