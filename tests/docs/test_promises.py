@@ -1,0 +1,37 @@
+"""Each promise has a test that holds it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.stage import ROOT
+
+PAGE = (ROOT / "docs" / "promises.md").read_text()
+ROWS = [row for row in re.findall(r"^\| (.+) \| (.+) \|$", PAGE, re.MULTILINE) if row[0] not in ("promise", "---")]
+
+
+def test_each_promise_names_a_test() -> None:
+    assert len(ROWS) > 10
+    assert not [promise for promise, tests in ROWS if not re.findall(r"`tests/[^`]+::\w+`", tests)]
+
+
+def test_each_named_test_is_there() -> None:
+    named = set(re.findall(r"`(tests/[^`]+)::(\w+)`", PAGE))
+    assert not {f"{path}::{name}" for path, name in named if name not in functions(path)}
+
+
+def functions(path: str) -> set[str]:
+    """Every function of the file that a test run calls: tests, and the invariants of a state machine."""
+    file = ROOT / path
+    if not file.exists():
+        return set()
+    found = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef))
+    return {node.name for node in found if node.name.startswith("test_") or _is_invariant(node)}
+
+
+def _is_invariant(node: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "invariant"
+        for each in node.decorator_list
+    )
