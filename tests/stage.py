@@ -26,6 +26,13 @@ from tests.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[1]
 SERVING = "perennial.dev/model-deployment={},perennial.dev/role=serving"
+OWN_TRAINER = "own-trainer:1"
+IMAGES = {
+    "perennial-trainer:0.1.0": ["python", "-m", "perennial_trainer"],
+    OWN_TRAINER: ["python", "-m", "own_trainer"],
+}
+"""What the trainers' images run, as the local node has to be told."""
+
 HURRY = 10.0
 """How many times faster than a kubelet the local node probes and backs off: tests wait for work, not for timers."""
 
@@ -81,9 +88,9 @@ class Stage:
         self.kubectl.apply(ROOT / "manifests" / "crds")
         self.wait("the CRDs are established", self._established, 30)
         if self.cluster != "current":
-            trainer = {"PYTHONPATH": str(ROOT / "trainer")}
+            code = {"PYTHONPATH": f"{ROOT / 'trainer'}:{ROOT / 'tests' / 'contract'}"}
             self.node = self._stack.enter_context(
-                LocalNode(self.kubeconfig, self.directory / "node", trainer, hurry=HURRY)
+                LocalNode(self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES)
             )
         self._stack.callback(self.kill_operator)
         if self._starts_operator:

@@ -120,6 +120,11 @@ def limits(**values: Any) -> Body:
             "spec.model.format",
             "leave format out",
         ),
+        (
+            {"model": {"framework": "custom", "estimator": "mean"}, "training": {"pod": {"image": None}}},
+            "spec.training.pod",
+            "name your image in training.pod.image",
+        ),
         ({"model": {"task": "clustering"}}, "spec.model.task", 'supported values: "regression", "classification"'),
         (
             {"data": {"holdout": 1.5}},

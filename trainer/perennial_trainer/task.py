@@ -35,7 +35,7 @@ class Features(Value, frozen=True, kw_only=True):
 
 
 class Model(Value, frozen=True, kw_only=True):
-    framework: Literal["sklearn", "keras"]
+    framework: Literal["sklearn", "keras", "custom"]
     format: Format
     estimator: str
     parameters: dict[str, Any]

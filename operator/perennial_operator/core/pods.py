@@ -50,7 +50,7 @@ class Mounts:
 def pod_template(
     policy: Policy, pod: PodSpec, image: str, labels: dict[str, str], task: Mapping[str, Any], mounts: Mounts
 ) -> dict[str, Any]:
-    """A pod template that runs the trainer's image on one task."""
+    """A pod template that gives the image, which says itself what it runs, one task."""
     spec: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -86,7 +86,6 @@ def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts
     return {
         "name": "trainer",
         "image": image,
-        "command": ["python", "-m", "perennial_trainer"],
         "env": _by("name", _defaults(pod), pod.env, task_and_result),
         **({"envFrom": [{"secretRef": {"name": name}} for name in mounts.secrets]} if mounts.secrets else {}),
         **({"resources": pod.resources.to_api()} if pod.resources else {}),

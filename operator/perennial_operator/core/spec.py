@@ -57,14 +57,16 @@ class ModelSpec(Value):
             at=".format",
         ),
         rule(
-            "self.estimator.matches('^' + self.framework + '([.][A-Za-z_][A-Za-z0-9_]*)+$')",
+            "self.framework == 'custom' || self.estimator.matches('^' + self.framework + '([.][A-Za-z_][A-Za-z0-9_]*)+$')",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
             told="'estimator ' + self.estimator + ' is no full name of a class of ' + self.framework"
             " + '; give one such as sklearn.linear_model.LinearRegression'",
             at=".estimator",
         ),
     )
-    framework: Literal["sklearn", "keras"] = Field("sklearn", description="The library that trains the model.")
+    framework: Literal["sklearn", "keras", "custom"] = Field(
+        "sklearn", description="The library that trains the model, or custom for a trainer image of one's own."
+    )
     format: Literal["joblib", "skops"] = Field(
         "joblib",
         description="How the model is stored: joblib (its digest is checked before it is loaded) "
@@ -266,6 +268,11 @@ class ModelDeploymentSpec(Value):
             " || type(self.drift.check.window) == int || !self.drift.check.window.matches('^[0-9]')",
             "a duration needs data.timeColumn; set it, or give all or a number of rows",
             at=".drift.check.window",
+        ),
+        rule(
+            "self.model.framework != 'custom' || has(self.training.pod.image)",
+            "framework custom has no trainer of its own; name your image in training.pod.image",
+            at=".training.pod",
         ),
         *_measured("regression", REGRESSION),
         *_measured("classification", CLASSIFICATION),
