@@ -35,10 +35,11 @@ crds: .venv/ready ## Write the CRDs, their copies and the API reference anew fro
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 
-images: ## Build both images: TOOL=docker or buildah, BASE=another base image, REGISTRY=where they are to be pushed
+images: .venv/ready ## Build both images and try them: TOOL=docker or buildah, BASE=another base image, REGISTRY=where they are to be pushed
 	@for part in operator trainer; do \
 	  $(or $(TOOL),docker) build $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
 	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:0.1.0 . || exit 1; done
+	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
 bench-serve: .venv/ready ## Requests per second and CPU of the model server
 	@$(BIN)/python -m tests.serve.bench_serve

@@ -109,7 +109,7 @@ def test_the_trainer_refuses_bad_rows_in_its_container_too(tmp_path: Path) -> No
 def test_the_operator_starts_and_tells_what_it_cannot_use() -> None:
     done = run(TOOL, OPERATOR, environment={"PERENNIAL_WORKERS": "none"})
     assert done.returncode == 2
-    assert done.stderr.strip() == "PERENNIAL_WORKERS is 'none'; give a number of at least 1"
+    assert done.stderr.strip() == "PERENNIAL_WORKERS is 'none'; give a whole number from 1 to 1000"
 
 
 def test_the_operator_runs_until_it_finds_that_there_is_no_cluster() -> None:
