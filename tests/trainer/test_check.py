@@ -249,3 +249,13 @@ def test_of_many_rows_without_a_target_an_even_sample_is_scored(live: Live, monk
     whole = values(live(frame), "prediction_psi")[None]
     monkeypatch.setattr("perennial_trainer.check.UNLABELLED", 300)
     assert values(live(frame), "prediction_psi")[None] == pytest.approx(whole, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_recent_rows_without_a_class_are_checked_from_any_file(trainer: Trainer, tmp_path: Path, suffix: str) -> None:
+    task = a_training(written(iris(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), "iris")
+    trained = trainer.done(task)
+    recent = written(iris().drop(columns="target"), tmp_path / "recent" / f"a.{suffix}")
+    checked = trainer.done(a_check(task, trained, recent))
+    assert checked["samples"] == 150
+    assert "accuracy" not in {each["name"] for each in checked["metrics"]}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from perennial_trainer import features
 from perennial_trainer.data import read
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns, digests
+from perennial_trainer.rows import Columns
 from perennial_trainer.task import Features
 from tests.trainer.tasks import Frame, written
 
@@ -83,8 +83,8 @@ def test_a_zip_code_keeps_its_leading_zero_in_csv(tmp_path: Path) -> None:
 
 def test_equal_rows_have_equal_digests_in_every_file_format_and_release(tmp_path: Path) -> None:
     frame = pd.DataFrame({"temp": [0.1, -0.0, 3], "season": [1, None, 1], "cnt": [5, 6, 7]})
-    ours = digests(read(written(frame, tmp_path / "c" / "a.csv"), COLUMNS))
-    assert ours.tolist() == digests(read(written(frame.abs(), tmp_path / "p" / "a.parquet"), COLUMNS)).tolist()
+    ours = read(written(frame, tmp_path / "c" / "a.csv"), COLUMNS).digests
+    assert ours.tolist() == read(written(frame.abs(), tmp_path / "p" / "a.parquet"), COLUMNS).digests.tolist()
     # Stored with every version: should they ever change, no row of an older version would be known again.
     assert ours.tolist() == [14134390724306714571, 17139097657780778353, 6672178646990196224]
 

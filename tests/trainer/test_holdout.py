@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perennial_trainer.holdout import Split, split
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns, Rows, digests, joined, rows_of
+from perennial_trainer.rows import Columns, Rows, joined, rows_of
 from perennial_trainer.task import Features
 
 FEATURES = Features(numeric=("x",), categorical=("c",))
@@ -80,5 +80,5 @@ def test_the_role_of_a_column_is_part_of_the_digests_but_its_place_is_not() -> N
         return rows_of(table, Columns(features, "y", "regression", None))
 
     first, swapped, other = of(("a", "b"), ()), of(("b", "a"), ()), of(("a",), ("b",))
-    assert (digests(first).tolist(), first.roles()) == (digests(swapped).tolist(), swapped.roles())
+    assert (first.digests.tolist(), first.roles()) == (swapped.digests.tolist(), swapped.roles())
     assert first.roles() != other.roles()

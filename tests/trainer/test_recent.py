@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer import data
+from perennial_trainer import data, tables
 from perennial_trainer.features import in_order
 from perennial_trainer.metrics import Scored, measure
 from perennial_trainer.performance import Performance
@@ -40,8 +40,8 @@ def rides(rows: int, seed: int = 0) -> Frame:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "BATCH", 64)
-    monkeypatch.setattr(data, "BLOCK", 2048)
+    monkeypatch.setattr(tables, "BATCH", 64)
+    monkeypatch.setattr(tables, "BLOCK", 2048)
 
 
 def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 import s3fs
+from adlfs import AzureBlobFileSystem
 from moto.server import ThreadedMotoServer
 
 from perennial_trainer import storage
@@ -72,6 +73,17 @@ def test_a_version_is_trained_validated_and_checked_from_s3_to_s3(trainer: Train
     assert checked["details"] == "s3://models/perennial/v1-check/report.html"
 
 
+@pytest.mark.usefixtures("s3")
+def test_partitioned_folders_are_read_from_s3(trainer: Trainer, tmp_path: Path) -> None:
+    for sex, some in diabetes().groupby("sex"):
+        written(some.drop(columns="sex"), tmp_path / f"{sex}.parquet")
+        put(tmp_path / f"{sex}.parquet", f"rides/sex={sex}/a.parquet")
+    task = a_training("s3://bikes/rides", "s3://models/perennial/v1")
+    trained = trainer.done(task)
+    assert trained["data"]["rows"] + trained["data"]["holdoutRows"] == 442
+    assert trainer.done(a_check(task, trained, "s3://bikes/rides/sex=2/*"))["samples"] == 207
+
+
 def holdout(trained: dict[str, dict[str, str]]) -> dict[str, str]:
     return {"uri": trained["data"]["holdoutUri"], "sha256": trained["data"]["holdoutSha256"]}
 
@@ -105,6 +117,36 @@ def test_a_store_that_does_not_answer_is_a_failure_to_try_again(
     code, answer = trainer(a_training("s3://bikes/rides/*.csv", "s3://models/v1"))
     s3fs.S3FileSystem.clear_instance_cache()
     assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "DataUnreachable")
+
+
+@pytest.mark.parametrize(
+    ("uri", "client", "path"),
+    [
+        ("s3://bikes/rides/a.csv", "S3FileSystem", "bikes/rides/a.csv"),
+        ("gs://bikes/rides/a.csv", "GCSFileSystem", "bikes/rides/a.csv"),
+        ("az://bikes/rides/a.csv", "AzureBlobFileSystem", "bikes/rides/a.csv"),
+        ("abfs://bikes@acme.dfs.core.windows.net/rides/a.csv", "AzureBlobFileSystem", "bikes/rides/a.csv"),
+        ("https://host/rides/a.csv", "HTTPFileSystem", "https://host/rides/a.csv"),
+    ],
+)
+def test_each_scheme_has_its_client_which_a_secret_s_variables_configure(
+    monkeypatch: pytest.MonkeyPatch, uri: str, client: str, path: str
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acme")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
+    store, found = storage.filesystem(uri)
+    assert (client in {kind.__name__ for kind in type(store).__mro__}, found) == (True, path)
+
+
+def test_a_store_that_lacks_its_account_is_refused_with_the_variables_that_it_wants(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ACCOUNT_NAME", "ACCOUNT_KEY", "CONNECTION_STRING"):
+        monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
+    AzureBlobFileSystem.clear_instance_cache()
+    code, answer = trainer(a_training("az://bikes/rides/*.csv", (tmp_path / "v1").as_uri()))
+    assert (code, answer["reason"]) == (3, "StoreNotConfigured"), answer
+    assert "az://bikes/rides/*.csv" in answer["message"] and "AZURE_STORAGE_ACCOUNT_NAME" in answer["message"]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from perennial_trainer import artifact
 from perennial_trainer.artifact import digest
-from perennial_trainer.rows import Columns, digests, rows_of
+from perennial_trainer.rows import Columns, rows_of
 from perennial_trainer.task import Features
 from tests.trainer.tasks import (
     Frame,
@@ -110,7 +110,7 @@ def test_the_holdout_and_the_training_rows_share_no_row(trainer: Trainer, uri: s
     assert (np.diff(trained.astype(object)) > 0).all()  # sorted, and each once
     model = task["model"]
     features = Features(**{role: tuple(names) for role, names in model["features"].items()})
-    held_digests = digests(rows_of(held, Columns(features, "target", "regression", None)))
+    held_digests = rows_of(held, Columns(features, "target", "regression", None)).digests
     assert not np.isin(held_digests, trained).any()
 
 

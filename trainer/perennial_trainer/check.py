@@ -9,9 +9,10 @@ import msgspec
 import pandas as pd
 from msgspec import UNSET
 
-from perennial_trainer import artifact, data, report, result, storage
+from perennial_trainer import artifact, report, result, storage
 from perennial_trainer.counted import Counted, counted
 from perennial_trainer.drift import DRIFTED, significant_share
+from perennial_trainer.files import shown
 from perennial_trainer.metrics import Measure, Scored
 from perennial_trainer.moved import statistics
 from perennial_trainer.performance import Performance
@@ -105,7 +106,7 @@ def check(task: CheckTask) -> result.Checked:
             seen.add(rows, pipeline)
         seen.score_unlabelled(pipeline.result())
     if not seen.rows:
-        return result.Checked(message=f"{data.shown(task.data.uri)} holds no row", samples=0, metrics=[])
+        return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
 
     found = _found(reference, seen)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.data import shown
+from perennial_trainer.files import shown
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Mask, Rows, digests
+from perennial_trainer.rows import Mask, Rows
 from perennial_trainer.task import Cleaning, TrainingData
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _shares_missing(rows: Rows, data: TrainingData) -> dict[str, float]:
 
 def _repeated(rows: Rows) -> Mask:
     """Which rows are equal in all needed columns to an earlier one."""
-    suspects = pd.Series(digests(rows)).duplicated(keep=False).to_numpy()
+    suspects = pd.Series(rows.digests).duplicated(keep=False).to_numpy()
     repeated = np.zeros(len(rows), dtype=bool)
     repeated[suspects] = rows.table()[suspects].duplicated().to_numpy()
     return repeated

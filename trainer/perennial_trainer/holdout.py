@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Mask, Rows, digests
+from perennial_trainer.rows import Mask, Rows
 
 LEAST = 2  # rows; one row has no standard error
 
@@ -22,7 +22,7 @@ class Split:
         """Which rows are in the holdout. Equal rows are always on the same side, in every version."""
         if self.begins is not None and rows.time is not None:
             return np.asarray(rows.time >= self.begins, dtype=bool)
-        return np.asarray(digests(rows) / 2.0**64 < self.share, dtype=bool)
+        return np.asarray(rows.digests / 2.0**64 < self.share, dtype=bool)
 
 
 def split(rows: Rows, share: float) -> Split:

@@ -8,7 +8,7 @@ import pandas as pd
 from perennial_trainer import artifact, storage
 from perennial_trainer.metadata import Metadata
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Mask, Rows, digests
+from perennial_trainer.rows import Mask, Rows
 from perennial_trainer.task import Version
 
 NAME = "rows.npy"
@@ -21,7 +21,7 @@ def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
     them. Raises a Refusal: RowsNotComparable, ArtifactMissing, DigestMismatch.
     """
     if how.data.roles == rows.roles():
-        return ~np.isin(digests(rows), _trained_on(live, how))
+        return ~np.isin(rows.digests, _trained_on(live, how))
     if rows.time is not None and how.source.time_column == rows.columns.time and how.data.trained_until:
         return np.asarray(rows.time > pd.Timestamp(how.data.trained_until), dtype=bool)
     raise Refusal(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,12 @@ class Columns:
         """In the order of the model, each once (a numeric feature may also be the time)."""
         return list(dict.fromkeys([*self.features.names, self.target, *([self.time] if self.time else [])]))
 
+    @property
+    def bytes_per_row(self) -> int:
+        """About what a row fills in memory: numbers and times have 8 bytes, texts an offset and some characters."""
+        texts = len(self.features.categorical) + (self.kind == "classification")
+        return 8 * (len(self.names) - texts) + 24 * texts
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -47,12 +54,26 @@ class Rows:
         """The rows at a mask, a slice or positions, in that order."""
         if isinstance(which, np.ndarray) and which.dtype == bool and which.all():
             return self  # nothing is left out, so nothing is copied: often all of ten million rows
-        return Rows(
+        taken = Rows(
             self.columns,
             self.features.iloc[which].reset_index(drop=True),
             self.target.iloc[which].reset_index(drop=True),
             None if self.time is None else self.time.iloc[which].reset_index(drop=True),
         )
+        if "digests" in self.__dict__:
+            taken.__dict__["digests"] = self.digests[which]
+        return taken
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint64]:
+        """One number for each row that depends on nothing but its values, by column name.
+
+        The same in every version of a model: a float's bits, a text's SipHash and a time's microseconds, combined by
+        `pandas.util.hash_pandas_object`. Equal rows have equal digests; 10 million different ones collide with a chance
+        of three in a million.
+        """
+        numbers = pd.DataFrame({name: _bits(values) for name, values in sorted(self.table().items())})
+        return np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
 
     def table(self) -> pd.DataFrame:
         """One column for each name in `columns`."""
@@ -98,17 +119,6 @@ def ordered(rows: Rows) -> Rows:
     if rows.time is None or rows.time.is_monotonic_increasing:
         return rows
     return rows.take(rows.time.sort_values(kind="stable", na_position="first").index.to_numpy())
-
-
-def digests(rows: Rows) -> NDArray[np.uint64]:
-    """One number for each row that depends on nothing but its values, by column name.
-
-    The same in every version of a model: a float's bits, a text's SipHash and a time's microseconds, combined by
-    `pandas.util.hash_pandas_object`. Equal rows have equal digests; 10 million different ones collide with a chance of
-    three in a million.
-    """
-    numbers = pd.DataFrame({name: _bits(values) for name, values in sorted(rows.table().items())})
-    return np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
 
 
 def _bits(values: "Series[Any]") -> NDArray[np.uint64]:

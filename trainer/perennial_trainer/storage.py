@@ -12,13 +12,22 @@ if TYPE_CHECKING:
 
 
 def filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
-    """The file system of a URI and the path in it; a Refusal if the scheme is unknown."""
+    """The file system of a URI and the path in it. Raises a Refusal: UnknownScheme, StoreNotConfigured."""
     from fsspec.core import url_to_fs
+    from fsspec.registry import get_filesystem_class
 
     try:
-        filesystem, path = url_to_fs(uri)
+        get_filesystem_class(uri.partition("://")[0])
     except ValueError as error:
         raise Refusal("UnknownScheme", f"{uri} cannot be read: {error}; use file, s3, gs, az or https") from error
+    try:
+        filesystem, path = url_to_fs(uri)
+    except ValueError as error:  # adlfs asks for an account before it does anything
+        raise Refusal(
+            "StoreNotConfigured",
+            f"{uri} cannot be opened: {error}; name a Secret in secretRef whose keys are the variables of the store's "
+            "client, such as AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        ) from error
     return filesystem, str(path)
 
 

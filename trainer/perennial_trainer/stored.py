@@ -15,13 +15,13 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer import answers, artifact, metadata, report, result, storage
 from perennial_trainer.card import card
 from perennial_trainer.cleaning import Cleaned
-from perennial_trainer.data import shown
 from perennial_trainer.estimators import SEED
+from perennial_trainer.files import shown
 from perennial_trainer.metadata import DataRecord, Metadata, StoredFile
 from perennial_trainer.metrics import Measure, Scored
 from perennial_trainer.profile import Measured, encode, profile
 from perennial_trainer.quality import Findings
-from perennial_trainer.rows import Rows, digests
+from perennial_trainer.rows import Rows
 from perennial_trainer.search import Found
 from perennial_trainer.task import TrainTask
 from perennial_trainer.window import Span, described
@@ -92,7 +92,7 @@ def _files(training: Training) -> dict[str, bytes]:
     return {
         f"model.{training.task.model.format}": artifact.dumps(training.pipeline, training.task.model.format),
         "holdout.parquet": _parquet(parts.holdout),
-        "rows.npy": _npy(np.sort(digests(parts.training))),
+        "rows.npy": _npy(np.sort(parts.training.digests)),
         "profile.json": encode(profile(parts.reference, training.scored.answers, _measured(training.measures))),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
@@ -183,4 +183,4 @@ def _npy(array: Any) -> bytes:
 
 def _digest(rows: Rows) -> str:
     """Of the columns and of all values, in the order of the rows."""
-    return hashlib.sha256(json.dumps(rows.roles()).encode() + digests(rows).astype("<u8").tobytes()).hexdigest()
+    return hashlib.sha256(json.dumps(rows.roles()).encode() + rows.digests.astype("<u8").tobytes()).hexdigest()

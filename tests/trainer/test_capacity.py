@@ -1,0 +1,100 @@
+"""Data that do not fit into memory are refused with their size and the limit, before a row of them is loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from perennial_trainer import capacity, storage, tables
+from perennial_trainer.refusal import Refusal
+from perennial_trainer.rows import Columns, Rows
+from perennial_trainer.task import Features
+from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, written
+
+COLUMNS = Columns(Features(numeric=("age", "bmi"), categorical=("sex",)), "target", "regression", "day")
+LIMITED = "0::/pods/trainer\n"
+
+
+def machine(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"sys/fs/cgroup/memory.max": "2000000000\n"}, 2_000_000_000),
+        ({"sys/fs/cgroup/memory.max": "max\n", "proc/meminfo": "MemTotal: 9 kB\nMemAvailable:  4000 kB\n"}, 4_096_000),
+        ({"sys/fs/cgroup/pods/memory.max": "5000\n", "proc/self/cgroup": LIMITED}, 5000),
+        (
+            {
+                "sys/fs/cgroup/pods/memory.max": "5000\n",
+                "sys/fs/cgroup/pods/trainer/memory.max": "4000",
+                "proc/self/cgroup": LIMITED,
+            },
+            4000,
+        ),
+        ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "3000\n", "proc/meminfo": "MemAvailable: 8 kB\n"}, 3000),
+        ({}, None),
+    ],
+    ids=["pod", "no limit but the machine's", "a group above", "the least of all", "version 1", "not told"],
+)
+def test_the_limit_is_the_least_of_the_control_groups_and_what_the_machine_has_left(
+    tmp_path: Path, files: dict[str, str], limit: int | None
+) -> None:
+    assert capacity.limit(machine(tmp_path, files)) == limit
+
+
+def test_this_machine_has_a_limit_that_holds_a_python() -> None:
+    limit = capacity.limit()
+    assert limit is not None and limit > capacity.IDLE / 10
+
+
+def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() -> None:
+    capacity.check(10**9, None, "s3://bikes")
+    capacity.check(10**9, capacity.IDLE + capacity.COPIES * 10**9, "s3://bikes")
+    with pytest.raises(Refusal) as refused:
+        capacity.check(10**11, 2 * 10**9, "s3://bikes")
+    assert refused.value.reason == "DataTooLarge"
+    told = refused.value.message
+    for words in ("s3://bikes", "100.0 GB", "500.2 GB", "2.0 GB", "training.pod.resources.limits.memory"):
+        assert words in told
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
+def test_the_size_in_memory_is_told_from_a_file_s_ends(tmp_path: Path, name: str) -> None:
+    patients = Frame.sample(diabetes(), 40_000, replace=True, random_state=0)
+    store, path = storage.filesystem(written(patients, tmp_path / name))
+    found = tables.size(store, f"{path}/{name}", COLUMNS)
+    (whole,) = tables.parts(store, f"{path}/{name}", COLUMNS, whole=True)
+    rows = Rows(
+        COLUMNS, whole[["age", "bmi"]].astype(float).assign(sex=whole["sex"].astype("str")), whole["target"], None
+    )
+    held = rows.features.memory_usage(index=False).sum() + 2 * 8 * len(whole)
+    assert 0.8 < found / held < 2.5
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
+def test_a_training_is_refused_before_it_reads_what_it_cannot_hold(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    uri = written(breast_cancer().assign(mean_radius="no number"), tmp_path / "data" / name)
+    task = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
+    task["model"]["features"]["numeric"] = ["mean_radius"]
+    assert trainer(task).answer["reason"] == "NonNumericFeature"
+    monkeypatch.setattr("perennial_trainer.capacity.limit", lambda: capacity.IDLE + 569 * 8)
+    code, answer = trainer(task)
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "DataTooLarge"), answer
+    assert uri in answer["message"] and "250.0 MB" not in answer["message"]
+    assert not (tmp_path / "v1").exists()
+
+
+def test_only_the_needed_columns_count(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = written(breast_cancer(), tmp_path / "data" / "a.parquet")
+    all_of_them = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
+    few = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
+    few["model"]["features"]["numeric"] = ["mean radius", "mean texture"]
+    monkeypatch.setattr("perennial_trainer.capacity.limit", lambda: capacity.IDLE + capacity.COPIES * 569 * 8 * 10)
+    assert trainer(all_of_them).answer["reason"] == "DataTooLarge"
+    trainer.done(few)

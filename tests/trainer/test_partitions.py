@@ -1,0 +1,95 @@
+"""Folders that are named `column=value`, as Spark, Hive and pyarrow write them, are columns."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from perennial_trainer import data
+from perennial_trainer.files import partitions
+from perennial_trainer.rows import Columns
+from perennial_trainer.task import Features
+from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
+
+COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", "date")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("bikes/region=eu/a.parquet", {"region": "eu"}),
+        ("bikes/region=eu/day=2026-11-22/a.parquet", {"region": "eu", "day": "2026-11-22"}),
+        ("/data/place=S%C3%A3o%20Paulo%2FSul/a.csv", {"place": "São Paulo/Sul"}),
+        ("bikes/rule=a=b/a.csv", {"rule": "a=b"}),
+        ("bikes/a=b.csv", {}),
+        ("bikes/=b/a.csv", {}),
+        ("https://host/region=eu/a.csv?sig=a/b=c", {"region": "eu"}),
+    ],
+)
+def test_a_folder_names_a_column_and_its_value(name: str, found: dict[str, str]) -> None:
+    assert partitions(name) == found
+
+
+def test_hive_s_word_for_none_is_a_missing_value() -> None:
+    assert pd.isna(partitions("bikes/region=__HIVE_DEFAULT_PARTITION__/a.csv")["region"])
+
+
+def folders(root: Path) -> str:
+    """The patients, in folders by sex and date, as pandas writes them; one folder has a csv file."""
+    patients = diabetes().assign(date=lambda f: f["day"].dt.strftime("%Y-%m-%d")).drop(columns="day")
+    patients.to_parquet(root / "patients", partition_cols=["sex", "date"], index=False)
+    (old,) = (root / "patients" / "sex=1" / "date=2026-01-01").iterdir()
+    pd.read_parquet(old).to_csv(old.with_suffix(".csv"), index=False)
+    old.unlink()
+    return (root / "patients").as_uri()
+
+
+def test_partitions_are_read_as_the_columns_that_they_were_written_from(tmp_path: Path) -> None:
+    found = data.read(folders(tmp_path), COLUMNS)
+    assert found.features["sex"].value_counts().to_dict() == diabetes()["sex"].astype(str).value_counts().to_dict()
+    assert found.time is not None and found.time.is_monotonic_increasing
+    assert found.features.groupby("sex")["bmi"].sum().to_dict() == pytest.approx(
+        diabetes().groupby(diabetes()["sex"].astype(str))["bmi"].sum().to_dict()
+    )
+    some = data.read(f"{tmp_path.as_uri()}/patients/sex=2/**", COLUMNS)
+    assert set(some.features["sex"]) == {"2"}
+    streamed = pd.concat([batch.features for batch in data.batches(folders_uri(tmp_path), COLUMNS)])
+    assert sorted(streamed["bmi"]) == sorted(found.features["bmi"])
+
+
+def folders_uri(root: Path) -> str:
+    return (root / "patients").as_uri()
+
+
+def test_a_column_of_the_file_comes_before_one_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "sex=9").mkdir()
+    diabetes().assign(date="2026-01-01").to_csv(tmp_path / "sex=9" / "a.csv", index=False)
+    assert set(data.read(tmp_path.as_uri(), COLUMNS).features["sex"]) == {"1", "2"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_rows_are_counted_where_all_that_is_asked_for_are_partitions(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "date=2026-01-01"
+    folder.mkdir()
+    diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
+    dates = pd.concat(list(data.column(tmp_path.as_uri(), "date")))
+    assert (len(dates), set(dates)) == (442, {"2026-01-01"})
+
+
+def test_a_version_is_trained_validated_and_checked_on_partitioned_folders(trainer: Trainer, tmp_path: Path) -> None:
+    uri = folders(tmp_path)
+    task = a_training(uri, (tmp_path / "v1").as_uri(), data__timeColumn="date", data__window="15d")
+    trained = trainer.done(task)
+    assert trained["data"]["end"] == "2026-01-19T00:00:00Z"
+    assert (
+        trainer.done(a_validation(task, trained, a_version(trained)))["holdoutRows"] == trained["data"]["holdoutRows"]
+    )
+    checked = trainer.done(a_check(task, trained, uri, data__timeColumn="date", data__window="3d"))
+    assert checked["samples"] == 58
+
+
+def test_a_partition_that_is_no_number_is_refused_as_a_numeric_feature(trainer: Trainer, tmp_path: Path) -> None:
+    (tmp_path / "data" / "s5=high").mkdir(parents=True)
+    diabetes().drop(columns="s5").to_csv(tmp_path / "data" / "s5=high" / "a.csv", index=False)
+    code, answer = trainer(a_training((tmp_path / "data").as_uri(), (tmp_path / "v1").as_uri()))
+    assert (code, answer["reason"]) == (3, "NonNumericFeature"), answer
