@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
+from perennial_operator.core.actions import Create
 from perennial_operator.core.world import Fleet
+from tests.core.manifests import task_of
 from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
 
 
@@ -203,6 +205,83 @@ def test_a_schedule_that_is_due_but_held_up_rings_no_alarm() -> None:
     play.edit({"suspend": True})
     play.wait(hours=30)
     assert play.alarm is None
+
+
+NOTHING_NEW = {
+    "task": "train",
+    "outcome": "Refused",
+    "reason": "NoNewRows",
+    "message": "the 1000 rows that s3://bikes comes to are those that made bike-v1: train when there are new rows",
+}
+
+
+def test_trainings_that_find_no_new_rows_are_no_failures_and_the_next_one_is_made_when_it_is_due() -> None:
+    play = scheduled()
+    for number in range(2, 8):
+        play.wait(hours=1)
+        play.finish(f"bike-v{number}-train", NOTHING_NEW)
+    assert play.phases() == {"bike-v1": "Live", "bike-v7": "Superseded"}
+    assert play.version(7)["reason"] == "NoNewRows"
+    assert play.holding() | {"Ready": "True", "Stalled": "False"} == play.holding()
+    assert play.condition("Retraining")["message"].startswith("bike-v7: the 1000 rows")
+    assert not [said for said in play.announced() if said.reason == "NoNewRows" and said.warning]
+    play.wait(hours=1)
+    play.until_live_again(8)
+
+
+def test_what_found_no_new_rows_pushes_out_no_version_that_can_be_served_again() -> None:
+    play = a_play(training={"schedule": "0 * * * *"}, drift={"cooldown": "1m"}, history={"versions": 1})
+    play.wait(minutes=10)
+    play.until_live(1)
+    play.wait(hours=1)
+    play.until_live_again(2)
+    for number in (3, 4, 5):
+        play.wait(hours=1)
+        play.finish(f"bike-v{number}-train", NOTHING_NEW)
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live", "bike-v5": "Superseded"}
+    assert play.made["bike-v4"] == 1
+
+
+def test_failures_go_on_being_counted_across_a_training_that_found_no_new_rows() -> None:
+    play = a_play(training={"schedule": "0 * * * *", "maxRejections": 2}, drift={"cooldown": "1m"})
+    play.wait(minutes=10)
+    play.until_live(1)
+    for number, answer in ((2, REFUSED), (3, NOTHING_NEW), (4, REFUSED)):
+        play.wait(hours=1)
+        play.finish(f"bike-v{number}-train", answer)
+    play.wait(hours=9)
+    assert len(play.made) and play.made["bike-v5"] == 0
+    assert play.condition("Retraining")["reason"] == "Stalled"
+
+
+def known_rows(play: Play, number: int) -> str | None:
+    """What the training of a version is told of the rows that made the live one."""
+    made = (action.manifest for action in play.done if isinstance(action, Create))
+    (job,) = (each for each in made if each["metadata"]["name"] == f"bike-v{number}-train")
+    task = task_of(job)
+    assert ("live" in task) == (number > 1)
+    found: str | None = task.get("knownRows")
+    return found
+
+
+def test_drift_and_schedule_train_on_new_rows_alone_and_a_person_or_a_new_spec_on_any() -> None:
+    play = scheduled()
+    assert known_rows(play, 1) is None
+    play.wait(hours=1)
+    assert known_rows(play, 2) == TRAINED["data"]["sha256"]
+    play.finish("bike-v2-train", NOTHING_NEW)
+    ask(play, "now")
+    assert known_rows(play, 3) is None
+    play.until_live_again(3)
+    play.wait(minutes=2)
+    play.report("october")
+    play.settle()
+    assert known_rows(play, 4) == TRAINED["data"]["sha256"]
+    play.finish("bike-v4-train", NOTHING_NEW)
+    play.edit({"data": {"holdout": 0.3}})
+    play.wait(minutes=2)
+    assert reasons(play)[-1] == "SpecChange"
+    assert known_rows(play, 5) is None
 
 
 def test_a_full_fleet_queues_a_training_and_remembers_since_when() -> None:

@@ -26,19 +26,24 @@ def with_value(column: str, value: Any, rows: int = 1) -> Change:
 
 
 BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
-    ("MissingColumn", lambda f: f.drop(columns="bmi"), {}, ["bmi", "age, sex", "patients.csv"]),
+    ("MissingColumn", lambda f: f.drop(columns="bmi"), {}, ["bmi", "age, sex", "patients.csv", "mend what writes"]),
     ("MissingColumn", lambda f: f.drop(columns="target"), {}, ["target"]),
     ("MissingColumn", lambda f: f, {"data__timeColumn": "date"}, ["date"]),
-    ("EmptyData", lambda f: f.head(0), {}, ["no row"]),
+    ("EmptyData", lambda f: f.head(0), {}, ["no row", "mend the URI"]),
     ("NonNumericTarget", with_value("target", "high", 3), {}, ["3 of 442", "target", "'high'", "classification"]),
     ("NonNumericFeature", with_value("bmi", "heavy", 2), {}, ["2 of 442", "bmi", "words", "categorical"]),
     ("NonNumericFeature", with_value("bmi", "32 kg"), {}, ["bmi", "numbers with other characters"]),
     ("InfiniteValues", with_value("bmi", np.inf), {}, ["bmi", "1 infinite"]),
     ("InfiniteValues", with_value("target", -np.inf), {}, ["target"]),
-    ("AllMissingColumn", lambda f: f.assign(bp=None), {}, ["bp", "442"]),
-    ("TooManyMissing", with_value("bp", None, 100), {}, ["bp", "22.6%", "data.maxMissing 20.0%"]),
+    ("AllMissingColumn", lambda f: f.assign(bp=None), {}, ["bp", "442", "mend what writes it"]),
+    (
+        "TooManyMissing",
+        with_value("bp", None, 100),
+        {},
+        ["bp", "22.6%", "data.maxMissing 20.0%", "mend what writes it"],
+    ),
     ("MissingValues", with_value("bp", None), {"data__cleaning": CLEANING | {"missing": "fail"}}, ["bp", "fail"]),
-    ("TooFewRows", lambda f: f.head(19), {}, ["19", "data.minRows 20"]),
+    ("TooFewRows", lambda f: f.head(19), {}, ["19", "data.minRows 20", "collect more"]),
     ("TooFewRows", lambda f: pd.concat([f.head(19)] * 3), {}, ["19", "38 duplicates"]),
     ("HoldoutTooSmall", lambda f: f.head(30), {"data__holdout": 0.001}, ["0 of 30", "data.holdout 0.001"]),
     ("HoldoutTooSmall", lambda f: f.assign(day="2026-01-01"), {"data__timeColumn": "day"}, ["one time"]),
@@ -50,6 +55,12 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
         lambda f: f.assign(target="ill"),
         {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"},
         ["target", "one class"],
+    ),
+    (
+        "TooManyClasses",
+        lambda f: f.assign(target=f.index.astype(str) + " mg"),
+        {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"},
+        ["target", "442 classes in 442 rows", " mg'", "regression"],
     ),
     (
         "DuplicateColumn",

@@ -16,6 +16,7 @@ TRAINED = {
 }
 SEARCH = {"method": "random", "space": {"alpha": [1]}, "folds": 5, "iterations": 20}
 TRAIN = a_training("s3://data/*.csv", "s3://models/v1", data__timeColumn="day", search=SEARCH | {"scoring": "r2"})
+TRAIN |= {"live": {"name": "progression-v0", "uri": "s3://models/v0/model.joblib", "sha256": SHA}, "knownRows": SHA}
 LIVE = {"name": "progression-v0", "uri": "s3://models/v0/model.skops", "sha256": SHA}
 VALIDATE = a_validation(TRAIN, TRAINED, LIVE, against={"metric": "mse", "confidence": 0.95})
 CHECK = a_check(TRAIN, TRAINED, "gs://data/live", data__timeColumn="day", data__window="24h")
@@ -38,7 +39,7 @@ def test_every_field_of_the_contract_is_read(task: Json, kind: type) -> None:
 @pytest.mark.parametrize(
     ("task", "optional"),
     [
-        (TRAIN, ["search", "search__scoring", "data__timeColumn"]),
+        (TRAIN, ["live", "knownRows", "search", "search__scoring", "data__timeColumn"]),
         (VALIDATE, ["live", "against"]),
         (CHECK, ["data__timeColumn"]),
     ],
@@ -72,6 +73,8 @@ WRONG: list[tuple[Json, str, Any]] = [
     (TRAIN, "search__space", {}),
     (TRAIN, "search__space", {"alpha": []}),
     (TRAIN, "search__iterations", 0),
+    (TRAIN, "live__uri", "/no/scheme"),
+    (TRAIN, "knownRows", "abc"),
     (VALIDATE, "candidate__sha256", "abc"),
     (VALIDATE, "against__confidence", 0.5),
     (VALIDATE, "against__confidence", 1),

@@ -48,7 +48,11 @@ def clean(rows: Rows, data: TrainingData) -> Cleaned:
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
     if len(kept) < data.min_rows:
         dropped = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        raise Refusal("TooFewRows", f"{len(kept)} rows are fewer than data.minRows {data.min_rows} ({dropped})")
+        raise Refusal(
+            "TooFewRows",
+            f"{len(kept)} rows are fewer than data.minRows {data.min_rows} ({dropped}): "
+            "collect more, or lower data.minRows",
+        )
     return Cleaned(kept, distinct.take(lacking), counts, missing)
 
 
@@ -78,15 +82,22 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
 def _shares_missing(rows: Rows, data: TrainingData) -> dict[str, float]:
     """The share missing of each column; a Refusal if there are no rows, or more is missing than may be."""
     if not len(rows):
-        raise Refusal("EmptyData", f"{shown(data.uri)} holds no row: is anything written there yet?")
+        raise Refusal(
+            "EmptyData", f"{shown(data.uri)} holds no row: see whether anything is written there, or mend the URI"
+        )
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items()}
     worst = max(shares, key=lambda name: shares[name])
     if shares[worst] == 1:
-        raise Refusal("AllMissingColumn", f"column {worst} has no value in any of {len(rows)} rows: was it renamed?")
+        raise Refusal(
+            "AllMissingColumn",
+            f"column {worst} has no value in any of {len(rows)} rows: mend what "
+            "writes it, or take it out of model.features",
+        )
     if shares[worst] > data.max_missing:
         raise Refusal(
             "TooManyMissing",
-            f"{shares[worst]:.1%} of column {worst} is missing, more than data.maxMissing {data.max_missing:.1%}",
+            f"{shares[worst]:.1%} of column {worst} is missing, more than data.maxMissing {data.max_missing:.1%}: mend "
+            "what writes it, or raise data.maxMissing if that share is right",
         )
     if shares[worst] > 0 and data.cleaning.missing == "fail":
         raise Refusal(

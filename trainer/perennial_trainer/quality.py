@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from perennial_trainer.known import Beyond, beyond
 from perennial_trainer.refusal import Refusal, listed
 from perennial_trainer.rows import Rows, Series
+from perennial_trainer.task import Version
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +21,21 @@ SAMPLE = 10_000  # rows that rule out most columns before all are counted
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`contradicting` rows of a classification have the features of another row and not its class."""
+    """`contradicting` rows of a classification have the features of another row and not its class.
+
+    `beyond` is by column, what the live version has not been trained on.
+    """
 
     constant: list[str]
     distinct_targets: int
     commonest_target_share: float
     rare_classes: dict[str, int]
     contradicting: int
+    beyond: dict[str, Beyond] = {}
 
 
-def inspected(rows: Rows) -> Findings:
-    """The findings, logged. Raises a Refusal: ConstantFeatures, LeakingColumn."""
+def inspected(rows: Rows, live: Version | None = None) -> Findings:
+    """The findings, logged. Raises a Refusal: ConstantFeatures, LeakingColumn, TooManyClasses."""
     constant = [str(name) for name, values in rows.features.items() if _is_constant(values)]
     if len(constant) == len(rows.features.columns):
         raise Refusal(
@@ -46,12 +52,19 @@ def inspected(rows: Rows) -> Findings:
             )
     counts = rows.target.value_counts()
     classes = rows.columns.kind == "classification"
+    if classes and len(counts) * 2 > len(rows):
+        raise Refusal(
+            "TooManyClasses",
+            f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
+            f"{str(counts.index[0])[:40]!r}, so most occur once: set model.task to regression, or group them",
+        )
     found = Findings(
         constant=constant,
         distinct_targets=len(counts),
         commonest_target_share=float(counts.iloc[0] / len(rows)),
         rare_classes={str(name): int(count) for name, count in counts.items() if count < RARE} if classes else {},
         contradicting=_contradicting(rows) if classes else 0,
+        beyond=beyond(rows, live),
     )
     log.info("quality: %s", "; ".join(sentences(found)) or "nothing odd")
     return found
@@ -66,6 +79,10 @@ def sentences(found: Findings) -> list[str]:
         *([f"fewer than {RARE} rows of a class: {listed(rare)}"] if found.rare_classes else []),
         *([f"{share:.1%} of rows have one target"] if share > 0.9 else []),
         *([f"{found.contradicting} rows have another's features and not its class"] if found.contradicting else []),
+        *(
+            f"values of {name} that the live version did not know ({each.known}): {each.found} (rows: {each.rows})"
+            for name, each in found.beyond.items()
+        ),
     ]
 
 

@@ -1,5 +1,7 @@
 """One table of rows: the features as the model gets them, and beside them the target and the time of each row."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +83,12 @@ class Rows:
         if self.time is None or self.columns.time in table:
             return table
         return table.assign(**{str(self.columns.time): self.time})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The digest of the columns and of all values, in the order of the rows."""
+        content = json.dumps(self.roles()).encode() + self.digests.astype("<u8").tobytes()
+        return hashlib.sha256(content).hexdigest()
 
     def roles(self) -> dict[str, str]:
         """What each column is, by name: digests of rows compare only where the roles are the same."""

@@ -1,6 +1,5 @@
 """What a training leaves in storage, and what it answers."""
 
-import hashlib
 import io
 import json
 import logging
@@ -111,7 +110,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         source=msgspec.structs.replace(task.data, uri=shown(task.data.uri)),
         search=task.search,
         data=DataRecord(
-            sha256=_digest(parts.cleaned.rows),
+            sha256=parts.cleaned.rows.fingerprint,
             roles=parts.training.roles(),
             rows=len(parts.fitted),
             holdout_rows=len(parts.holdout),
@@ -179,8 +178,3 @@ def _npy(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def _digest(rows: Rows) -> str:
-    """Of the columns and of all values, in the order of the rows."""
-    return hashlib.sha256(json.dumps(rows.roles()).encode() + rows.digests.astype("<u8").tobytes()).hexdigest()

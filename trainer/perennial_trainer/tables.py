@@ -121,7 +121,11 @@ def _check(needed: Sequence[str], present: Sequence[str]) -> None:
     """Each needed column is there once; else a Refusal."""
     missing = [name for name in needed if name not in present]
     if missing:
-        raise Refusal("MissingColumn", f"column {listed(missing)} is missing; the columns are {listed(present)}")
+        raise Refusal(
+            "MissingColumn",
+            f"column {listed(missing)} is missing; the columns are {listed(present)}: name one of them, or mend what "
+            "writes the file",
+        )
     twice = [name for name in needed if present.count(name) > 1]
     if twice:
         raise Refusal("DuplicateColumn", f"column {listed(twice)} is there more than once: rename or remove the others")

@@ -111,6 +111,8 @@ class Subject(Value, frozen=True, kw_only=True, tag_field="task"):
 class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
+    live: Version | None = None
+    known_rows: Sha256 | None = None  # that made the live version: the same again are no reason to train
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from perennial_trainer.baseline import baseline, check_better
 from perennial_trainer.cleaning import clean, without_outliers
 from perennial_trainer.estimators import estimator_of
 from perennial_trainer.holdout import split
+from perennial_trainer.known import check_new
 from perennial_trainer.metrics import required
 from perennial_trainer.pipeline import build, check_target, fit, score
 from perennial_trainer.quality import inspected
@@ -49,11 +50,12 @@ def train(task: TrainTask) -> result.Trained:
 def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
     """The rows that were read, by what they are for."""
     cleaned = clean(rows, task.data)
+    check_new(cleaned.rows, task)
     held = split(cleaned.rows, task.data.holdout)
     in_holdout = held.holds(cleaned.rows)
     training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
     check_target(training)
-    findings = inspected(cleaned.rows)
+    findings = inspected(cleaned.rows, task.live)
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
         least = task.data.min_rows * (1 - task.data.holdout)

@@ -13,7 +13,7 @@ from perennial_operator.core.resources import ModelVersion
 from perennial_operator.core.spec import TrainingSpec
 from perennial_operator.core.start import owner
 from perennial_operator.core.values import as_delta, as_text
-from perennial_operator.core.world import World
+from perennial_operator.core.world import World, made_from
 
 REFUSED_EXIT_CODE = 3
 """The trainer's word for: bad data or a bad task, the same again would be refused again."""
@@ -40,9 +40,19 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     }
     if training.search:
         task["search"] = training.search.to_api()
+    if world.live:
+        task["live"] = stored(world.live)
+        if known := _known_rows(version, world.live):
+            task["knownRows"] = known
     return _job(
         world, names.train_job(version.name), "training", version, task, mounts, training, owner(world, version)
     )
+
+
+def _known_rows(version: ModelVersion, live: ModelVersion) -> str | None:
+    """The digest of the rows that would only make the live version again; None where a person or the spec asks."""
+    same = version.spec.trigger.reason in ("Drift", "Schedule") and made_from(version) == made_from(live)
+    return live.status.data.sha256 if same and live.status.data else None
 
 
 def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from perennial_operator.core.resources import Artifact, DataFacts, Measurement, 
 from perennial_operator.core.values import Value
 from perennial_operator.core.world import Job, JobState
 
+NO_NEW_ROWS = "NoNewRows"
+"""A training's word for: the rows are those that made the live version. That is no failure."""
+
 
 class Trained(Value):
     message: str

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Delete
 from perennial_operator.core.resources import IN_FLIGHT, Phase
+from perennial_operator.core.results import NO_NEW_ROWS
 from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
 from perennial_operator.core.stages.drift import triage
 from perennial_operator.core.stages.rollout import ready, replicas_of
@@ -87,7 +88,10 @@ def _forgotten(world: World) -> Iterator[Action]:
     row = failures_in_a_row(world)[: world.spec.training.max_rejections]
     kept = {world.spec.pin, *world.serving, *(version.name for version in row)}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in kept]
-    for version in ended[: max(0, len(ended) - world.spec.history.versions)]:
+    # Of those that found no new rows the last says all: they would push out what can be served again.
+    idle = [version for version in ended if version.status.reason == NO_NEW_ROWS]
+    others = [version for version in ended if version not in idle]
+    for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         yield Delete("ModelVersion", version.name)
     waiting = triage(world).chain
     handled = [report for report in world.reports if report.status.outcome and report.name not in waiting]

@@ -9,7 +9,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.jobs import job_image, train_manifest
 from perennial_operator.core.resources import ModelVersion, Phase, Trigger
-from perennial_operator.core.results import Trained, Unanswered, read
+from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, read
 from perennial_operator.core.start import hold, new_version
 from perennial_operator.core.transitions import fail, move
 from perennial_operator.core.values import first_fire_after
@@ -87,6 +87,9 @@ def _begun(world: World, version: ModelVersion) -> SetStatus:
 def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
     answer = read(job, Trained)
     if isinstance(answer, Unanswered):
+        if answer.reason == NO_NEW_ROWS:
+            condition = ("Trained", False)
+            return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
     return move(
         world,

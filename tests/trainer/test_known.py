@@ -1,0 +1,136 @@
+"""What the live version knows already: the same rows are no reason to train, and values new to it are told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from perennial_trainer import profile
+from perennial_trainer.known import beyond
+from perennial_trainer.task import Version
+from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_version, diabetes, iris, written
+from tests.trainer.test_quality import rows
+
+
+class Clinic:
+    """The live version, and candidates after it."""
+
+    def __init__(self, trainer: Trainer, folder: Path, **changes: Any) -> None:
+        self.trainer, self.folder, self.changes = trainer, folder, changes
+        self.live: Json = {}
+
+    def task(self, name: str, frame: Frame, **more: Any) -> Json:
+        uri = written(frame, self.folder / f"data-{name}" / "a.csv")
+        return a_training(uri, (self.folder / name).as_uri(), version=name, **self.changes, **more)
+
+    def go_live(self, frame: Frame) -> None:
+        self.live = self.trainer.done(self.task("v1", frame))
+
+    def after(self, frame: Frame, **more: Any) -> Json:
+        known = {"live": a_version(self.live, "v1"), "knownRows": self.live["data"]["sha256"]}
+        return self.task("v2", frame, **known, **more)
+
+
+@pytest.fixture
+def clinic(trainer: Trainer, tmp_path: Path) -> Clinic:
+    found = Clinic(trainer, tmp_path)
+    found.go_live(diabetes().head(400))
+    return found
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        diabetes().head(400),
+        pd.concat([diabetes().head(400), diabetes().head(30)]),  # only rows that are dropped
+        pd.concat([diabetes().head(400), diabetes().tail(42).assign(target=None)]),  # and that have no label yet
+        diabetes().head(400).assign(s2=0.0),  # and in columns that nobody reads
+    ],
+    ids=["same file", "repeated rows", "unlabelled rows", "other columns"],
+)
+def test_rows_that_made_the_live_version_are_no_reason_to_train(clinic: Clinic, same: Frame) -> None:
+    code, answer = clinic.trainer(clinic.after(same))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "NoNewRows"), answer
+    assert "400 rows" in answer["message"] and "made v1" in answer["message"]
+    assert not (clinic.folder / "v2").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [diabetes(), diabetes().head(399), diabetes().head(400).assign(bmi=lambda f: f["bmi"] + 1)],
+    ids=["more rows", "fewer rows", "other values"],
+)
+def test_other_rows_are_trained_on(clinic: Clinic, other: Frame) -> None:
+    clinic.trainer.done(clinic.after(other))
+
+
+def test_the_same_rows_are_trained_on_where_nobody_says_that_they_are_known(clinic: Clinic) -> None:
+    task = clinic.after(diabetes().head(400))
+    del task["knownRows"]
+    again = clinic.trainer.done(task)
+    assert again["artifact"]["sha256"] == clinic.live["artifact"]["sha256"]
+
+
+@pytest.mark.parametrize("window", [100, "5d"])
+def test_a_window_without_a_new_row_is_none(trainer: Trainer, tmp_path: Path, window: str | int) -> None:
+    clinic = Clinic(trainer, tmp_path, data__timeColumn="day", data__window=window)
+    clinic.go_live(diabetes())
+    assert trainer(clinic.after(diabetes().tail(200))).answer["reason"] == "NoNewRows"
+    newer = pd.concat([diabetes(), diabetes().head(1).assign(day="2026-02-01")])
+    assert trainer(clinic.after(newer)).answer.get("reason") != "NoNewRows"
+
+
+def findings(folder: Path) -> Any:
+    return json.loads((folder / "metrics.json").read_text())["findings"]
+
+
+def test_values_beyond_what_the_live_version_knew_are_counted_and_told(clinic: Clinic) -> None:
+    known = diabetes().head(400)
+    newer = diabetes().astype({"sex": str, "bmi": float, "s1": float})
+    newer.loc[[410, 411], "bmi"] = [99.5, 120.0]
+    newer.loc[412, "s1"] = -5.0
+    newer.loc[[413, 414, 415], "sex"] = ["x", "x", "y"]
+    clinic.trainer.done(clinic.after(newer))
+    found = findings(clinic.folder / "v2")["beyond"]
+    bmi = f"{known['bmi'].min():g} to {known['bmi'].max():g}"
+    assert found["bmi"] == {"rows": 2, "known": bmi, "found": "99.5 to 120"}
+    assert found["s1"]["rows"] == 1 and found["s1"]["found"] == "-5"
+    assert found["sex"] == {"rows": 3, "known": "2 categories", "found": "x, y"}
+    page = (clinic.folder / "v2" / "report.html").read_text()
+    assert f"values of bmi that the live version did not know ({bmi}): 99.5 to 120 (rows: 2)" in page
+    assert "values of sex that the live version did not know (2 categories): x, y (rows: 3)" in page
+
+
+def test_what_stays_within_is_no_finding(clinic: Clinic) -> None:
+    patients = diabetes()
+    usual = (
+        patients.drop(columns=["sex", "day"]).apply(lambda c: c.between(c.quantile(0.02), c.quantile(0.98))).all(axis=1)
+    )
+    clinic.trainer.done(clinic.after(patients[usual]))
+    assert findings(clinic.folder / "v2")["beyond"] == {}
+
+
+def test_the_target_has_its_range_too(clinic: Clinic) -> None:
+    task = clinic.after(diabetes().assign(target=lambda f: f["target"].mask(f.index == 5, 5000)))
+    clinic.trainer.done(task)
+    assert findings(clinic.folder / "v2")["beyond"]["target"]["found"] == "5000"
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"rows": 1}'], ids=["none", "no JSON", "another trainer's"])
+def test_a_live_version_whose_profile_cannot_be_read_stops_no_training(clinic: Clinic, content: bytes | None) -> None:
+    stored = clinic.folder / "v1" / "profile.json"
+    stored.unlink() if content is None else stored.write_bytes(content)
+    clinic.trainer.done(clinic.after(diabetes()))
+    assert findings(clinic.folder / "v2")["beyond"] == {}
+
+
+def test_a_column_that_was_something_else_is_not_compared(tmp_path: Path) -> None:
+    before = iris().rename(columns={"petal width (cm)": "category"}).assign(target=range(150))
+    content = profile.encode(profile.profile(rows(before), rows(before).target, {}))
+    (tmp_path / "profile.json").write_bytes(content)
+    live = Version(name="v1", uri=(tmp_path / "model.joblib").as_uri(), sha256="0" * 64)
+    assert beyond(rows(before), live) == {}
+    after = before.rename(columns={"category": "petal width (cm)"})
+    assert "petal width (cm)" not in beyond(rows(after), live)
