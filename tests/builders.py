@@ -129,6 +129,25 @@ def a_report(
     return parse(DriftReport, a_body("DriftReport", name, merged(base, spec), status, **metadata))
 
 
+def a_route(
+    weights: tuple[int, int] = (100, 0), name: str = "bike", accepted: bool = True, **metadata: Any
+) -> dict[str, Any]:
+    """An HTTPRoute with one rule for `bike`, as Git holds it and a Gateway has accepted it."""
+    live, candidate = weights
+    backends = [
+        {"name": "bike", "port": 8080, "weight": live},
+        {"name": "bike-candidate", "port": 8080, "weight": candidate},
+    ]
+    condition = {"type": "Accepted", "status": str(accepted), "message": "" if accepted else "no listener matches"}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": "default", "resourceVersion": "1", **metadata},
+        "spec": {"hostnames": ["bike.example"], "rules": [{"backendRefs": backends}]},
+        "status": {"parents": [{"conditions": [condition]}]},
+    }
+
+
 def a_world(**fields: Any) -> World:
     """Two hours after noon; nothing exists but the ModelDeployment."""
     fields.setdefault("now", datetime(2026, 11, 23, 14, tzinfo=UTC))

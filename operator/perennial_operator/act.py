@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from perennial_operator.cache import Body, Cache, Key
-from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
+from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.values import as_text
 from perennial_operator.kube import ConflictError, ExistsError, GoneError, Kube, KubeError, RefusedError
@@ -33,8 +33,17 @@ class Actor:
                 await self._delete(key, kind, name)
             case SetStatus():
                 await self._set_status(key, action)
+            case PatchRoute():
+                await self._patch_route(key, action)
             case _:
                 assert_never(action)
+
+    async def _patch_route(self, key: Key, to: PatchRoute) -> None:
+        try:
+            await self._kube.patch("HTTPRoute", key.namespace, to.name, to.operations, to.resource_version)
+        except GoneError:
+            raise ConflictError("Gone", f"HTTPRoute {to.name} has just gone; look again") from None
+        about(key).info("patched HTTPRoute %s", to.name)
 
     async def _set_status(self, key: Key, to: SetStatus) -> None:
         try:

@@ -22,6 +22,7 @@ PATHS: Mapping[str, str] = {
     "Deployment": "/apis/apps/v1/{}/deployments",
     "Service": "/api/v1/{}/services",
     "Pod": "/api/v1/{}/pods",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/{}/httproutes",
     "Event": "/api/v1/{}/events",
     "Lease": "/apis/coordination.k8s.io/v1/{}/leases",
 }
@@ -34,6 +35,7 @@ VERBS: Mapping[str, str] = {
     "Deployment": "get list create patch delete",
     "Service": "get list create patch",
     "Pod": "list",
+    "HTTPRoute": "get patch",
     "Event": "get create patch",
     "Lease": "get create patch",
 }
@@ -139,22 +141,27 @@ class Kube:
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any], resource_version: str | None = None
     ) -> Body:
         """The object with this status and no other; ConflictError if it is no longer at `resource_version`."""
-        patch: list[Body] = [{"op": "add", "path": "/status", "value": dict(status)}]
-        if resource_version:
-            # Written, not tested: a patch that sets another version than the stored one is answered 409.
-            patch.append({"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version})
-        return await self._call(
-            "PATCH",
-            _path("patch/status", kind, namespace, name) + "/status",
-            patch,
-            query={"fieldManager": FIELD_MANAGER},
-            content="application/json-patch+json",
-        )
+        path = _path("patch/status", kind, namespace, name) + "/status"
+        return await self._patch(path, [{"op": "add", "path": "/status", "value": dict(status)}], resource_version)
+
+    async def patch(
+        self, kind: str, namespace: str, name: str, operations: Sequence[Mapping[str, Any]], resource_version: str
+    ) -> Body:
+        """The object with these operations of a JSON patch done; ConflictError if it is not at `resource_version`."""
+        return await self._patch(_path("patch", kind, namespace, name), operations, resource_version)
 
     async def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Body:
         """The object with these fields changed."""
         path = _path("patch", kind, namespace, name)
         return await self._call("PATCH", path, patch, content="application/merge-patch+json")
+
+    async def _patch(self, path: str, operations: Sequence[Mapping[str, Any]], resource_version: str | None) -> Body:
+        patch = list(operations)
+        if resource_version:
+            # Written, not tested: a patch that sets another version than the stored one is answered 409.
+            patch.append({"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version})
+        query, content = {"fieldManager": FIELD_MANAGER}, "application/json-patch+json"
+        return await self._call("PATCH", path, patch, query=query, content=content)
 
     async def _call(
         self,

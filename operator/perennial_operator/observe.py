@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from perennial_operator.cache import Body, Cache, Key
+from perennial_operator.core import names
 from perennial_operator.core.judge import measured_at
 from perennial_operator.core.resources import (
     BadObjectError,
@@ -16,11 +17,13 @@ from perennial_operator.core.resources import (
     Outcome,
     parse,
 )
-from perennial_operator.core.world import Fleet, JobState, Policy, World
+from perennial_operator.core.world import Fleet, JobState, Policy, Route, World
 from perennial_operator.workloads import job_of, lacks_pod, serving_of
 
 
-def observe(cache: Cache, key: Key, now: datetime, policy: Policy, reserved: Iterable[Key] = ()) -> World | None:
+def observe(
+    cache: Cache, key: Key, now: datetime, policy: Policy, reserved: Iterable[Key] = (), route: Route | None = None
+) -> World | None:
     """Everything one pass looks at; None if there is no ModelDeployment of the name.
 
     BadObjectError if it, or one of its versions, cannot be read: a version that cannot be read is no version that is
@@ -43,6 +46,8 @@ def observe(cache: Cache, key: Key, now: datetime, policy: Policy, reserved: Ite
         jobs={job.name: job for job in jobs},
         serving={held.name: held for held in serving},
         service=cache.get(key, "Service", key.name),
+        candidate_service=cache.get(key, "Service", names.candidate_service(key.name)),
+        route=route,
         fleet=_fleet(cache, key, reserved),
         policy=policy,
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from perennial_operator.act import Actor
@@ -22,7 +23,7 @@ from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
 from perennial_operator.core.resources import BadObjectError
 from perennial_operator.core.status import Trouble
-from perennial_operator.core.world import Policy, World
+from perennial_operator.core.world import Policy, Route, World
 from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.logs import about
 from perennial_operator.metrics import Metrics
@@ -116,7 +117,7 @@ class Reconciler:
             refusal = await self._act(key, decision)
         finally:
             if decision.actions:
-                after = self._world(key) or world
+                after = self._world(key, world.route) or world
             self._metrics.passed(key, world, after)
         await self._teller.tell(key, after, Trouble(refusal.reason, refusal.message) if refusal else None)
         if refusal is None:
@@ -124,21 +125,35 @@ class Reconciler:
         return refusal
 
     async def _observed(self, key: Key) -> World | None:
-        """The world; with the last words of Jobs that ended, each asked for once if no watch has shown any."""
+        """The world: with the route, which is not watched, and with the last words of Jobs that ended.
+
+        Each Job is asked for once if no watch has shown any.
+        """
         world = self._world(key)
+        route = await self._route(key, world)
         silent = {name: self._uid(key, "Job", name) for name in jobs_without_word(world)} if world else {}
         new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
         if not new:
-            return world
+            return replace(world, route=route) if world else None
         for name in new:
             pods, _ = await self._kube.list("Pod", key.namespace, f"batch.kubernetes.io/job-name={name}")
             for pod in pods:
                 self._cache.put(pod)
         self._asked[key] = set(silent.values())
-        return self._world(key)
+        return self._world(key, route)
 
-    def _world(self, key: Key) -> World | None:
-        return observe(self._cache, key, self._clock(), self._policy, self._starting)
+    async def _route(self, key: Key, world: World | None) -> Route | None:
+        """The HTTPRoute that the spec names, which may be of a kind that the cluster does not have."""
+        gateway = world.spec.rollout.gateway if world else None
+        if gateway is None:
+            return None
+        try:
+            return Route(await self._kube.get("HTTPRoute", key.namespace, gateway.http_route))
+        except RefusedError as error:
+            return Route(None, error.message)
+
+    def _world(self, key: Key, route: Route | None = None) -> World | None:
+        return observe(self._cache, key, self._clock(), self._policy, self._starting, route)
 
     def _uid(self, key: Key, kind: str, name: str) -> str:
         body = self._cache.get(key, kind, name)

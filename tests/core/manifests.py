@@ -74,7 +74,8 @@ def manifests() -> dict[str, dict[str, Any]]:
         "validate": validate_manifest(world, candidate),
         "check": check_manifest(world, live, NOON),
         "serve": deployment_manifest(world, live, 2),
-        "service": service_manifest(world),
+        "service": service_manifest(world, "bike", None),
+        "candidate-service": service_manifest(world, "bike-candidate", candidate),
     }
 
 

@@ -5,6 +5,7 @@ It knows what Kubernetes would do with the actions, and nothing of why they were
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import Counter
 from collections.abc import Mapping
@@ -19,8 +20,9 @@ from perennial_operator.core.judge import measured_at
 from perennial_operator.core.resources import DriftReport, ModelDeployment, ModelVersion, parse
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.values import as_text
-from perennial_operator.core.world import Fleet, Job, JobState, Policy, Serving, World
+from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
+from tests.cluster.patch import json_patch
 
 TRAINED = {
     "task": "train",
@@ -94,7 +96,9 @@ class Play:
         self.bodies: dict[tuple[str, str], dict[str, Any]] = {}
         self.jobs: dict[str, Job] = {}
         self.serving: dict[str, Serving] = {}
-        self.service: Mapping[str, Any] | None = None
+        self.services: dict[str, Mapping[str, Any]] = {}
+        self.route: dict[str, Any] | None = None
+        """The HTTPRoute that a person has made, if one has."""
         self.seen: World | None = None
         self.put(a_body("ModelDeployment", "bike", self.spec))
 
@@ -168,14 +172,17 @@ class Play:
     def world(self) -> World:
         versions = [parse(ModelVersion, body) for body in self.all("ModelVersion")]
         reports = [parse(DriftReport, body) for body in self.all("DriftReport")]
+        deployment = parse(ModelDeployment, self.bodies["ModelDeployment", "bike"])
         return World(
             now=self.now,
-            deployment=parse(ModelDeployment, self.bodies["ModelDeployment", "bike"]),
+            deployment=deployment,
             versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
             reports=tuple(sorted(reports, key=lambda r: (measured_at(r), r.metadata.creation_timestamp, r.name))),
             jobs=dict(self.jobs),
             serving=dict(self.serving),
-            service=self.service,
+            service=self.services.get("bike"),
+            candidate_service=self.services.get("bike-candidate"),
+            route=Route(copy.deepcopy(self.route)) if deployment.spec.rollout.gateway else None,
             fleet=self.fleet,
             policy=self.policy,
         )
@@ -233,11 +240,30 @@ class Play:
                 body["status"] = dict(action.status)
                 self.put(body)
 
+        elif self.route and self.route["metadata"]["resourceVersion"] == action.resource_version:
+            self.rewrite(json_patch(self.route, list(action.operations)))
+
+    def rewrite(self, route: dict[str, Any] | None) -> None:
+        """The HTTPRoute is this now; nothing has looked at it yet."""
+        self.route = route
+        if route:
+            route["metadata"]["resourceVersion"] = str(next(self.counter))
+
+    def weights(self) -> tuple[int, int]:
+        """Per cent of the requests that the route gives the live version, and the candidate."""
+        assert self.route
+        live, candidate = self.route["spec"]["rules"][0]["backendRefs"]
+        return live["weight"], candidate["weight"]
+
+    def led_to(self) -> dict[str, str | None]:
+        """Service → the version its pods are of; None where it is any."""
+        return {name: s["spec"]["selector"].get(names.MODEL_VERSION) for name, s in self.services.items()}
+
     def _make(self, manifest: dict[str, Any]) -> None:
         kind, metadata = manifest["kind"], manifest["metadata"]
         name = metadata["name"]
         if kind == "Service":
-            self.service = manifest
+            self.services[name] = manifest
         elif kind == "Deployment":
             wanted = manifest["spec"]["replicas"]
             before = self.serving.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -12,8 +13,10 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.core.decide import decide
 from perennial_operator.core.resources import IN_FLIGHT, Phase
+from perennial_operator.core.route import hindrance
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.world import Fleet, JobState
+from tests.builders import a_route
 from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, validated
 
 EDITS: list[dict[str, Any]] = [
@@ -29,6 +32,8 @@ EDITS: list[dict[str, Any]] = [
     {"rollout": {"steps": [{"weight": 10}]}},
     {"rollout": {"approval": "manual"}},
     {"rollout": {"approval": "automatic"}},
+    {"rollout": {"gateway": {"httpRoute": "bike"}}},
+    {"rollout": {"gateway": None}},
     {"serving": {"replicas": 0}},
     {"serving": {"replicas": 1}},
     {"serving": {"replicas": 3}},
@@ -72,9 +77,14 @@ class Storm(RuleBasedStateMachine):
         self.play.report(f"report-{self.reports}", psi, samples=samples + self.reports, modelVersion=about)
         self.play.settle()
 
-    @rule(minutes=st.sampled_from([1, 5, 20, 70, 60 * 24]))
+    @rule(minutes=st.sampled_from([1, 5, 20, 70]))
     def time_passes(self, minutes: int) -> None:
         self.play.wait(minutes=minutes)
+
+    @rule()
+    def the_operator_is_away_for_a_day(self) -> None:
+        self.play.now += timedelta(days=1)
+        self.play.settle()
 
     @rule()
     def somebody_asks_for_a_training(self) -> None:
@@ -111,6 +121,13 @@ class Storm(RuleBasedStateMachine):
     def pods_fail(self, data: st.DataObject, refused: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.play.serving)))
         self.play.pods_fail(name, "CrashLoopBackOff", REFUSED if refused else None)
+
+    @rule(route=st.sampled_from([None, (100, 0), (3, 97), False]))
+    def somebody_rewrites_the_route(self, route: tuple[int, int] | bool | None) -> None:
+        self.play.rewrite(
+            a_route(route) if isinstance(route, tuple) else None if route is None else a_route(accepted=False)
+        )
+        self.play.settle()
 
     @precondition(lambda self: self.play.all("ModelVersion"))
     @rule(data=st.data(), key=st.sampled_from([names.APPROVED, names.REJECTED]))
@@ -190,6 +207,18 @@ class Storm(RuleBasedStateMachine):
         world = self.play.world()
         if world.live and world.live.name in self.play.serving:
             assert sum(self.play.desired().values()) >= world.spec.serving.replicas
+
+    @invariant()
+    def no_service_leads_to_a_version_that_has_no_pods_of_its_own(self) -> None:
+        assert {version for version in self.play.led_to().values() if version} <= self.play.serving.keys()
+
+    @invariant()
+    def a_route_that_can_be_steered_gives_the_candidate_no_more_than_its_step(self) -> None:
+        world = self.play.world()
+        if world.spec.rollout.gateway and hindrance(world) is None:
+            state = world.candidate.status.rollout if world.candidate and world.live else None
+            live, candidate = self.play.weights()
+            assert (live + candidate, candidate <= (state.weight if state else 0)) == (100, True)
 
     @invariant()
     def the_pods_of_the_live_version_are_never_taken_away(self) -> None:

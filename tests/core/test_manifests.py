@@ -9,10 +9,10 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.jobs import train_manifest
-from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
+from perennial_operator.core.serving import deployment_manifest, differs
 from perennial_operator.core.world import Policy
 from tests.builders import a_deployment, a_version, a_world, merged
-from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests, task_of
+from tests.core.manifests import GOLDEN, as_yaml, manifests, task_of
 
 MANIFESTS = manifests()
 WITH_PODS = [name for name, manifest in MANIFESTS.items() if "template" in manifest["spec"]]
@@ -174,7 +174,7 @@ def test_what_is_not_there_is_applied() -> None:
 
 
 def test_every_pod_is_reached_at_its_own_port() -> None:
-    service = service_manifest(a_full_world())
+    service = MANIFESTS["service"]
     assert service["spec"]["ports"][0]["targetPort"] == "http"
     assert pod_of(MANIFESTS["serve"])["containers"][0]["ports"][0]["name"] == "http"
 

@@ -199,8 +199,7 @@ def test_another_port_in_the_middle_of_a_step_rolls_nothing_back() -> None:
     play.wait(minutes=10)
     play.pods_ready()
     assert play.phases()["bike-v2"] == "Live"
-    assert play.service is not None
-    assert play.service["spec"]["ports"][0]["port"] == 9090
+    assert play.services["bike"]["spec"]["ports"][0]["port"] == 9090
 
 
 @pytest.mark.parametrize(

@@ -51,4 +51,13 @@ class Announcement:
     warning: bool = False
 
 
-Action = Create | Apply | Delete | SetStatus
+@dataclass(frozen=True, slots=True)
+class PatchRoute:
+    """Change these fields of somebody else's HTTPRoute by a JSON patch, unless it has changed since it was read."""
+
+    name: str
+    operations: tuple[Mapping[str, Any], ...]
+    resource_version: str
+
+
+Action = Create | Apply | Delete | SetStatus | PatchRoute

@@ -24,6 +24,9 @@ def decide(world: World) -> Decision:
         return Decision()
     for stage in STAGES:
         if actions := stage(world):
-            return Decision((*upkeep(world), *actions), world.now)
+            return Decision((*upkeep(world), *actions, *rollout.steering(world)), world.now)
+    if steering := rollout.steering(world):
+        # No watch tells of it.
+        return Decision((*upkeep(world), *steering), world.now)
     # What is due already and yet not done waits for something else than time.
     return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))

@@ -36,6 +36,11 @@ def check_job(deployment: str, scheduled: datetime) -> str:
     return f"{deployment}-check-{scheduled:%Y%m%d%H%M}"
 
 
+def candidate_service(deployment: str) -> str:
+    """The Service that a route leads the candidate's share to; the live version's has the deployment's own name."""
+    return f"{deployment}-candidate"
+
+
 def labels(deployment: str, role: str, version: str | None = None) -> dict[str, str]:
     return {
         MANAGED_BY: OPERATOR,

@@ -205,7 +205,9 @@ class Metrics(Value):
 class RolloutState(Value):
     """Where the roll-out stands."""
 
-    weight: int = Field(description="Per cent of the replicas that run the candidate.")
+    weight: int = Field(
+        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas."
+    )
     started_at: Moment | None = Field(None, description="When the step began; not set while automation rests.")
     ready_at: Moment | None = Field(None, description="Since when its replicas have been ready.")
     faltered: bool = Field(False, description="Whether its replicas have been ready in this step and then were not.")
@@ -254,7 +256,9 @@ class ModelDeploymentStatus(Value):
     phase: str | None = Field(None, description="What is going on.")
     live_version: str | None = Field(None, description="The version that serves.")
     candidate_version: str | None = Field(None, description="The version on its way.")
-    weight: int | None = Field(None, description="Per cent of the replicas that run the candidate.")
+    weight: int | None = Field(
+        None, description="Per cent that the candidate has: of the requests with a gateway, else of the replicas."
+    )
     replicas: int | None = Field(None, description="Pods that serve.")
     ready_replicas: int | None = Field(None, description="Pods that serve and are ready.")
     selector: str | None = Field(None, description="Labels of the serving pods, for autoscalers.")
@@ -266,7 +270,7 @@ class ModelDeploymentStatus(Value):
     queued_since: Instant | None = Field(None, description="Since when a training waits for a place in the fleet.")
     conditions: list[Condition] = Field(
         [],
-        description="Available, Ready, Reconciling, Stalled, Retraining, Checked.",
+        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

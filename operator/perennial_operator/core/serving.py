@@ -65,16 +65,17 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
     )
 
 
-def service_manifest(world: World) -> dict[str, Any]:
-    """The Service that every version's pods stand behind."""
+def service_manifest(world: World, name: str, version: ModelVersion | None) -> dict[str, Any]:
+    """The Service `name`, which the pods of one version stand behind, or of every version where it is None."""
     port = world.spec.serving.port
+    of_version = {names.MODEL_VERSION: version.name} if version else {}
     return _sealed(
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": _metadata(world, world.name, names.labels(world.name, "serving")),
+            "metadata": _metadata(world, name, names.labels(world.name, "serving")),
             "spec": {
-                "selector": names.serving_selector(world.name),
+                "selector": names.serving_selector(world.name) | of_version,
                 # By name, so that while an edit of the port is on its way every pod is reached at its own.
                 "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
             },

@@ -12,7 +12,7 @@ from perennial_operator.core.cel import rule, rules
 from perennial_operator.core.data import DataSpec, Source, Span, Storage
 from perennial_operator.core.pod_fields import Free, Object, PodSpec
 from perennial_operator.core.thresholds import DriftThreshold, Threshold
-from perennial_operator.core.values import Column, Cron, Duration, Name, Value
+from perennial_operator.core.values import Column, Cron, Duration, Name, ObjectName, Value
 
 REGRESSION = ("mse", "rmse", "mae", "r2")
 CLASSIFICATION = ("accuracy", "f1", "log_loss", "roc_auc")
@@ -191,8 +191,19 @@ class ValidationSpec(Value):
 class Step(Value):
     """One step of a roll-out."""
 
-    weight: int = Field(ge=1, le=99, description="Per cent of the replicas that run the candidate.")
+    weight: int = Field(
+        ge=1, le=99, description="Per cent of the replicas that run the candidate; with a gateway, of the requests."
+    )
     hold: Duration | None = Field(None, description="How long the step lasts after its replicas are ready.")
+
+
+class Gateway(Value):
+    """The way of the requests through the Gateway API."""
+
+    http_route: ObjectName = Field(
+        description="HTTPRoute in the same namespace. A rule of it names the Services <name> and <name>-candidate as its "
+        "backends; the operator owns their weights and nothing else of it."
+    )
 
 
 class RolloutSpec(Value):
@@ -211,6 +222,9 @@ class RolloutSpec(Value):
     )
     steps: list[Step] = Field([], max_length=20, description="Steps before the candidate takes everything.")
     timeout: Duration = Field("15m", description="A step whose replicas are not ready after this is rolled back.")
+    gateway: Gateway | None = Field(
+        None, description="Give the candidate exactly its weight of the requests; without it, of the replicas."
+    )
 
     @model_validator(mode="after")
     def steps_rise(self) -> RolloutSpec:

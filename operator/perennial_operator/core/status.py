@@ -9,6 +9,7 @@ from perennial_operator.core.checks import check_jobs, last_check, unmade
 from perennial_operator.core.conditions import Condition, find, with_condition
 from perennial_operator.core.readiness import Statement, available, pin_not_found, progress_of, ready
 from perennial_operator.core.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
+from perennial_operator.core.route import hindrance
 from perennial_operator.core.stages.drift import NOT_COUNTED, triage
 from perennial_operator.core.stages.training import wanted
 from perennial_operator.core.start import Hold, hold
@@ -74,6 +75,7 @@ def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> li
         stalled or Statement("Stalled", False, "NotStalled", "nothing waits for a person"),
         _retraining(world, trouble, waits),
         *_checked(world),
+        *_routed(world),
     ]
 
 
@@ -116,6 +118,18 @@ def _checked(world: World) -> list[Statement]:
         if running or last_check(world) is None:
             return [Statement("Checked", None, "NotYet", "no drift check has been made yet")]
     return [Statement("Checked", True, "Done", "the last drift check was made; its word is in its DriftReport")]
+
+
+def _routed(world: World) -> list[Statement]:
+    """Whether the route can lead requests by weight, also while no candidate needs it; nothing without a gateway."""
+    if world.spec.rollout.gateway is None:
+        return []
+    if why := hindrance(world):
+        return [Statement("Routed", False, why.reason, why.message)]
+    name = world.spec.rollout.gateway.http_route
+    return [
+        Statement("Routed", True, "Steered", f"HTTPRoute {name} leads to both Services; its weights are the operator's")
+    ]
 
 
 def _timed(world: World, statements: list[Statement]) -> list[Condition]:

@@ -27,7 +27,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
     """Version → replicas it should have now.
 
     The live version gives replicas up only when the candidate's own are ready,
-    so that ready replicas never fall below what is asked for.
+    so that ready replicas never fall below what is asked for. Where a route leads the requests it gives none up.
     """
     replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
     wanted = {live.name: replicas} if live else {}
@@ -37,7 +37,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
         return wanted
     state = candidate.status.rollout
     wanted[candidate.name] = ours = replicas_of(world, state)
-    if live and replicas:
+    if live and replicas and world.spec.rollout.gateway is None:
         held, there = world.serving.get(live.name), world.serving.get(candidate.name)
         if ready(world, candidate, ours):
             wanted[live.name] = max(split(replicas, state.weight)[1], 1)
@@ -49,8 +49,8 @@ def replicas_wanted(world: World) -> dict[str, int]:
 
 def _serving(world: World) -> Iterator[Action]:
     wanted = replicas_wanted(world)
-    if wanted and differs(service := service_manifest(world), world.service):
-        yield Apply(service)
+    if wanted:
+        yield from _services(world)
     for name, replicas in wanted.items():
         version = world.version(name)
         if version is None or version.status.artifact is None:
@@ -62,6 +62,25 @@ def _serving(world: World) -> Iterator[Action]:
     for name, held in world.serving.items():
         if name not in wanted and (held.ready == 0 or _dispensable(world, name)):
             yield Delete("Deployment", name)
+
+
+def _services(world: World) -> Iterator[Action]:
+    """The Service that people call; and with a route, one for each side of it.
+
+    Where no candidate has a share both lead to the live version, whatever the route's weights are. A Service that a
+    route named once is kept, since the route may name it still.
+    """
+    gateway, live, candidate = world.spec.rollout.gateway, world.live, world.candidate
+    rolls = candidate is not None and candidate.status.rollout is not None and not world.pinned
+    called = service_manifest(world, world.name, live if gateway else None)
+    if differs(called, world.service):
+        yield Apply(called)
+    if gateway or world.candidate_service:
+        other = service_manifest(
+            world, names.candidate_service(world.name), (candidate if rolls and live else live) if gateway else None
+        )
+        if differs(other, world.candidate_service):
+            yield Apply(other)
 
 
 def _dispensable(world: World, name: str) -> bool:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from math import ceil
 
 
+def share(replicas: int, weight: int) -> int:
+    """Replicas that a candidate needs for `weight` per cent of the requests, beside a live version that keeps all."""
+    return ceil(replicas * weight / 100)
+
+
 def split(replicas: int, weight: int) -> tuple[int, int]:
     """(candidate's, live version's) replicas that come nearest to `weight` per cent.
 

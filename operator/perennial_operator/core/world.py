@@ -73,6 +73,16 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """The HTTPRoute that spec.rollout.gateway names, as it was read in this pass."""
+
+    body: Mapping[str, Any] | None
+    """None if there is none, or it could not be read."""
+    refusal: str = ""
+    """Why it could not be read, in the API server's words, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The other ModelDeployments, as far as they matter to this one."""
 
@@ -92,6 +102,9 @@ class World:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     serving: Mapping[str, Serving] = field(default_factory=dict)
     service: Mapping[str, Any] | None = None
+    candidate_service: Mapping[str, Any] | None = None
+    route: Route | None = None
+    """None where spec.rollout.gateway is not set."""
     fleet: Fleet = Fleet()
     policy: Policy = Policy(trainer_image="perennial-trainer")
 

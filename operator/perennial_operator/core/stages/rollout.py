@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.actions import Action, PatchRoute, SetStatus
 from perennial_operator.core.resources import IN_FLIGHT, ModelVersion, Phase, RolloutState
+from perennial_operator.core.route import ALL, Hindrance, carries, hindrance, steered
 from perennial_operator.core.start import REJECTED_BY_PERSON
 from perennial_operator.core.transitions import move
 from perennial_operator.core.values import as_delta
-from perennial_operator.core.weights import split
+from perennial_operator.core.weights import share, split
 from perennial_operator.core.world import World
 
-ALL = 100
+LOOK_AGAIN = timedelta(minutes=1)
+"""How often a route that is not watched is read while its weights matter: somebody may mend it, or overwrite them."""
+UNDER_WAY = "RollingOut"
 
 
 def rollout(world: World) -> tuple[Action, ...]:
@@ -24,8 +27,10 @@ def rollout(world: World) -> tuple[Action, ...]:
 
 
 def wakes_at(world: World) -> Iterator[datetime]:
-    """When the running step's hold or time-out ends."""
+    """When the running step's hold or time-out ends, and when the route is read again."""
     version = world.candidate
+    if world.spec.rollout.gateway and ((version and version.phase is Phase.ROLLING_OUT) or hindrance(world)):
+        yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
     if state and state.started_at:
         yield state.ready_at + _hold(world, state) if state.ready_at else _patience(world, state, state.started_at)
@@ -33,7 +38,26 @@ def wakes_at(world: World) -> Iterator[datetime]:
 
 def replicas_of(world: World, state: RolloutState) -> int:
     """How many replicas of the candidate its step asks for."""
-    return split(world.spec.serving.replicas, state.weight)[0]
+    return _replicas_at(world, state.weight)
+
+
+def weight_carried(world: World) -> int:
+    """Per cent of the requests that a route should give the candidate now.
+
+    That of the greatest step up to the present one for which its ready replicas suffice.
+    """
+    version = world.candidate
+    state = version.status.rollout if version else None
+    if version is None or state is None or world.live is None or world.pinned:
+        return 0
+    weights = {step.weight for step in world.spec.rollout.steps if step.weight < state.weight} | {state.weight}
+    return max((w for w in weights if ready(world, version, _replicas_at(world, w))), default=0)
+
+
+def steering(world: World) -> tuple[PatchRoute, ...]:
+    """The change of the route's weights that is needed now."""
+    change = steered(world, weight_carried(world)) if world.spec.rollout.gateway else None
+    return (change,) if change else ()
 
 
 def ready(world: World, version: ModelVersion, replicas: int) -> bool:
@@ -99,17 +123,43 @@ def _stepped(world: World) -> SetStatus | None:
     if world.automation_rests:
         # The step's clock stands still: what was put off by a person is nobody's delay.
         return _noted(version, RolloutState(weight=state.weight)) if state and state.started_at else None
+    if world.live and (why := hindrance(world)):
+        return _halted(world, version, why)
     if state is None:
         return _at_weight(world, version, _weight_after(world, 0))
     if state.started_at is None:
+        if version.status.reason != UNDER_WAY:
+            return _at_weight(world, version, state.weight)
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
     if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
         return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
     if ready(world, version, replicas_of(world, state)):
-        return _held(world, version, state)
+        led = world.live is None or carries(world, state.weight)
+        return _held(world, version, state) if led else _overwritten(world, version, state)
     if state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
     return _late(world, version, state) if _patience(world, state, state.started_at) <= world.now else None
+
+
+def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
+    """The hold begins anew where somebody has set the weights otherwise; nothing where they are still to be set."""
+    if state.ready_at is None:
+        return None
+    assert world.spec.rollout.gateway
+    message = (
+        f"somebody has overwritten the weights of HTTPRoute {world.spec.rollout.gateway.http_route}; they are set "
+        "again; if a tool that applies Git's files does it, tell it to leave backendRefs' weights alone"
+    )
+    return _halted(world, version, Hindrance("WeightsOverwritten", message))
+
+
+def _halted(world: World, version: ModelVersion, why: Hindrance) -> SetStatus | None:
+    """The step's clock stands still and the version says why, until somebody has mended it."""
+    state = version.status.rollout
+    stopped = RolloutState(weight=state.weight) if state else None
+    if (version.status.reason, version.status.message, state) == (why.reason, why.message, stopped):
+        return None
+    return move(world, version, Phase.ROLLING_OUT, why.reason, why.message, ("RolledOut", None), rollout=stopped)
 
 
 def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
@@ -151,12 +201,21 @@ def _patience(world: World, state: RolloutState, since: datetime) -> datetime:
 
 
 def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
-    ours, rest = split(world.spec.serving.replicas, weight)
+    ours, rest = _replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
+    gateway = world.spec.rollout.gateway if world.live else None
+    if gateway:
+        rest = world.spec.serving.replicas
+    through = f" of the requests by HTTPRoute {gateway.http_route}" if gateway else ""
     beside = f" beside {rest} of {world.live.name}" if world.live and rest else ""
     replicas = "replica" if ours == 1 else "replicas"
-    message = f"weight {weight} %: {ours} {replicas}{beside}"
+    message = f"weight {weight} %{through}: {ours} {replicas}{beside}"
     state = RolloutState(weight=weight, started_at=world.now)
-    return move(world, version, Phase.ROLLING_OUT, "RollingOut", message, ("RolledOut", None), rollout=state)
+    return move(world, version, Phase.ROLLING_OUT, UNDER_WAY, message, ("RolledOut", None), rollout=state)
+
+
+def _replicas_at(world: World, weight: int) -> int:
+    replicas = world.spec.serving.replicas
+    return share(replicas, weight) if world.spec.rollout.gateway else split(replicas, weight)[0]
 
 
 def _noted(version: ModelVersion, state: RolloutState) -> SetStatus:

@@ -1,0 +1,300 @@
+"""How requests are led to a candidate by the weights of an HTTPRoute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import PatchRoute
+from perennial_operator.core.route import hindrance
+from perennial_operator.core.world import Route
+from tests.builders import a_deployment, a_route, a_world, merged
+from tests.core.play import Play, a_play
+
+STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
+GATEWAY = {"httpRoute": "bike"}
+
+
+def rolling(route: dict[str, Any] | None, replicas: int = 2, **rollout: Any) -> Play:
+    """Version 1 is live behind the route, version 2 has just passed the gate."""
+    play = a_play(
+        rollout={"steps": STEPS, "gateway": GATEWAY, **rollout},
+        drift={"cooldown": "1m"},
+        serving={"replicas": replicas},
+    )
+    play.rewrite(route)
+    play.until_live(1)
+    play.pods_ready()
+    play.wait(hours=1)
+    play.report("october")
+    play.until_rolling(2, candidate=80.0, live=120.0)
+    return play
+
+
+def test_the_candidate_gets_exactly_its_weight_of_the_requests_and_then_all() -> None:
+    play = rolling(a_route())
+    seen = []
+    for minutes in (5, 10, 0):
+        assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
+        play.pods_ready("bike-v2")
+        seen.append(play.weights())
+        play.wait(minutes=minutes)
+    assert seen[:2] == [(80, 20), (50, 50)]
+    assert (0, 100) in weights_set(play)
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
+    assert play.led_to() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
+    assert play.weights() == (100, 0)
+    assert play.desired() == {"bike-v2": 2}
+
+
+def weights_set(play: Play) -> list[tuple[int, int]]:
+    """(live version's, candidate's) weights of each patch that set both, in order."""
+    patches = [action.operations for action in play.done if isinstance(action, PatchRoute)]
+    return [(p[0]["value"], p[1]["value"]) for p in patches if len(p) == 2]
+
+
+@pytest.mark.parametrize(("replicas", "first", "second"), [(0, 0, 0), (1, 1, 1), (2, 1, 1), (10, 2, 5)])
+def test_the_live_version_keeps_its_replicas_and_the_candidate_has_what_its_weight_needs(
+    replicas: int, first: int, second: int
+) -> None:
+    play = rolling(a_route(), replicas)
+    play.pods_ready("bike-v2")
+    assert play.desired() == {"bike-v1": replicas, "bike-v2": first}
+    play.wait(minutes=5)
+    play.pods_ready("bike-v2")
+    assert play.desired() == {"bike-v1": replicas, "bike-v2": second}
+
+
+def test_no_request_is_led_to_a_candidate_before_its_replicas_are_ready() -> None:
+    play = rolling(a_route(), replicas=10)
+    assert play.weights() == (100, 0)
+    play.pods_ready("bike-v2")
+    assert play.weights() == (80, 20)
+    play.wait(minutes=5)
+    assert (play.desired()["bike-v2"], play.weights()) == (5, (80, 20))
+    play.pods_ready("bike-v2")
+    assert play.weights() == (50, 50)
+
+
+def test_requests_go_back_to_the_live_version_while_the_candidate_is_not_ready() -> None:
+    play = rolling(a_route())
+    play.pods_ready("bike-v2")
+    play.pods_fail("bike-v2")
+    assert play.weights() == (100, 0)
+    play.pods_ready("bike-v2")
+    assert play.weights() == (80, 20)
+    assert play.version(2)["phase"] == "RollingOut"
+
+
+def test_a_candidate_that_goes_back_is_led_to_no_more_before_its_pods_go() -> None:
+    play = rolling(a_route())
+    play.pods_ready("bike-v2")
+    before = len(play.done)
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    assert play.version(2)["phase"] == "RolledBack"
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.weights() == (100, 0)
+    kinds = [type(action).__name__ for action in play.done[before:]]
+    assert kinds.index("Apply") < kinds.index("Delete")
+    assert play.desired() == {"bike-v1": 2}
+
+
+def without(body: dict[str, Any], *path: str) -> dict[str, Any]:
+    return merged(body, {path[0]: {path[1]: None}})
+
+
+def with_backend(extra: dict[str, Any]) -> dict[str, Any]:
+    route = a_route()
+    route["spec"]["rules"][0]["backendRefs"].append(extra)
+    return route
+
+
+OWNED = a_route(ownerReferences=[{"kind": "Canary", "name": "bike", "controller": True}])
+ONE_BACKEND = merged(a_route(), {"spec": {"rules": [{"backendRefs": [{"name": "bike", "port": 8080}]}]}})
+ELSEWHERE = merged(
+    a_route(),
+    {"spec": {"rules": [{"backendRefs": [{"name": "bike"}, {"name": "bike-candidate", "namespace": "other"}]}]}},
+)
+HINDRANCES: dict[str, tuple[Route, str, str]] = {
+    "missing": (Route(None), "RouteNotFound", "there is no HTTPRoute bike in namespace default; apply it, or mend"),
+    "going": (Route(a_route(deletionTimestamp="2026-11-23T12:00:00Z")), "RouteNotFound", "there is no HTTPRoute"),
+    "forbidden": (
+        Route(None, "httproutes is forbidden"),
+        "RouteForbidden",
+        "httproutes is forbidden; let the operator's",
+    ),
+    "somebody else's": (Route(OWNED), "RouteNotOurs", "belongs to Canary bike, which steers it"),
+    "one backend": (Route(ONE_BACKEND), "BackendsMissing", "names both Services bike and bike-candidate; list the two"),
+    "another namespace": (Route(ELSEWHERE), "BackendsMissing", "with port 8080 and the weights 100 and 0"),
+    "no rules": (Route(without(a_route(), "spec", "rules")), "BackendsMissing", "no rule of HTTPRoute bike"),
+    "a third backend": (
+        Route(with_backend({"name": "old"})),
+        "BackendsMixed",
+        "spec.rules[0] of HTTPRoute bike names more",
+    ),
+    "one twice": (Route(with_backend({"name": "bike"})), "BackendsMixed", "leave only the two in it"),
+    "refused": (
+        Route(a_route(accepted=False)),
+        "RouteNotAccepted",
+        "no Gateway has accepted HTTPRoute bike: no listener",
+    ),
+    "no gateway": (Route(without(a_route(), "status", "parents")), "RouteNotAccepted", "see its parentRefs"),
+}
+
+
+@pytest.mark.parametrize(("route", "reason", "words"), HINDRANCES.values(), ids=HINDRANCES)
+def test_a_route_that_cannot_be_steered_is_told_with_the_mend(route: Route, reason: str, words: str) -> None:
+    found = hindrance(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), route=route))
+    assert found is not None
+    assert found.reason == reason
+    assert words in found.message
+
+
+@pytest.mark.parametrize("name", [name for name, (route, *_) in HINDRANCES.items() if not route.refusal])
+def test_the_roll_out_waits_until_the_route_is_mended_and_harms_nobody(name: str) -> None:
+    route, reason, words = HINDRANCES[name]
+    play = rolling(route.body and dict(route.body))
+    assert play.phases() == {"bike-v1": "Live", "bike-v2": "RollingOut"}
+    play.wait(hours=1)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RollingOut", reason)
+    assert words in play.version(2)["message"]
+    assert play.desired() == {"bike-v1": 2}
+    assert play.condition("Routed")["status"] == "False"
+    assert (play.condition("Ready")["status"], play.condition("Available")["status"]) == ("True", "True")
+    play.rewrite(a_route())
+    play.wait(minutes=1)
+    play.pods_ready("bike-v2")
+    assert play.weights() == (80, 20)
+    assert play.version(2)["message"].startswith("weight 20 % of the requests by HTTPRoute bike: 1 replica beside 2 of")
+    assert play.condition("Routed")["status"] == "True"
+
+
+def test_a_step_s_clock_stands_still_while_the_route_is_gone() -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.rewrite(None)
+    play.wait(hours=3)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RollingOut", "RouteNotFound")
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
+    play.rewrite(a_route())
+    play.wait(minutes=5)
+    assert play.version(2)["rollout"]["weight"] == 20
+    play.wait(minutes=1)
+    assert play.version(2)["rollout"]["weight"] == 50
+
+
+def test_a_person_rejects_a_candidate_whose_route_is_gone() -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.rewrite(None)
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    assert play.version(2)["phase"] == "RolledBack"
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+
+
+def test_weights_that_somebody_overwrites_are_set_again_and_the_hold_begins_anew() -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.wait(minutes=4)
+    play.rewrite(a_route())
+    play.wait(minutes=1)
+    assert play.weights() == (80, 20)
+    assert "WeightsOverwritten" in [announced.reason for announced in play.announced()]
+    play.wait(minutes=4)
+    assert play.version(2)["rollout"]["weight"] == 20
+    play.wait(minutes=1)
+    assert play.version(2)["rollout"]["weight"] == 50
+
+
+def test_nothing_of_the_route_but_two_weights_is_ever_changed() -> None:
+    header = {"matches": [{"headers": [{"name": "x-try", "value": "1"}]}], "backendRefs": [{"name": "bike-candidate"}]}
+    route = a_route()
+    both = {**route["spec"]["rules"][0], "timeouts": {"request": "10s"}}
+    both["backendRefs"][1]["filters"] = [{"type": "RequestHeaderModifier"}]
+    other = {"backendRefs": [{"name": "shop", "weight": 7}]}
+    route["spec"]["rules"] = [both, header, other, both]
+    play = rolling(route)
+    play.pods_ready()
+    play.wait(hours=1)
+    paths = {op["path"] for action in play.done if isinstance(action, PatchRoute) for op in action.operations}
+    assert paths == {f"/spec/rules/{i}/backendRefs/{j}/weight" for i in (0, 3) for j in (0, 1)}
+
+
+def test_a_backend_without_a_weight_has_the_weight_one() -> None:
+    route = a_route()
+    del route["spec"]["rules"][0]["backendRefs"][1]["weight"]
+    play = rolling(route)
+    assert play.weights() == (100, 0)
+
+
+def test_a_first_version_goes_live_whatever_the_route_is() -> None:
+    play = a_play(rollout={"gateway": GATEWAY})
+    play.until_live(1)
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.condition("Routed")["reason"] == "RouteNotFound"
+    assert play.condition("Ready")["status"] == "True"
+
+
+def test_a_pinned_version_takes_over_behind_both_services() -> None:
+    play = rolling(a_route(), steps=[])
+    play.pods_ready()
+    assert play.phases()["bike-v2"] == "Live"
+    play.wait(minutes=1)
+    play.edit({"pin": "bike-v1"})
+    assert play.led_to() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
+    play.pods_ready()
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.weights() == (100, 0)
+
+
+def test_without_the_gateway_again_both_services_lead_to_every_version() -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.edit({"rollout": {"gateway": None}})
+    assert play.led_to() == {"bike": None, "bike-candidate": None}
+    assert "Routed" not in play.holding()
+
+
+@pytest.mark.parametrize("then", [lambda play: play.pods_ready(), lambda play: play.wait(minutes=20)])
+def test_suspended_the_weights_stay(then: Callable[[Play], None]) -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.edit({"suspend": True})
+    then(play)
+    assert play.weights() == (80, 20)
+    assert play.phases()["bike-v2"] == "RollingOut"
+
+
+def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
+    play = rolling(a_route())
+    play.pods_ready()
+    play.edit({"serving": {"replicas": 10}})
+    assert play.desired() == {"bike-v1": 10, "bike-v2": 2}
+    assert play.weights() == (100, 0)
+    play.pods_ready()
+    assert play.weights() == (80, 20)
+
+
+def test_fewer_replicas_in_the_middle_of_a_step_change_no_weight() -> None:
+    play = rolling(a_route(), replicas=10)
+    play.pods_ready()
+    play.edit({"serving": {"replicas": 3}})
+    assert (play.desired(), play.weights()) == ({"bike-v1": 3, "bike-v2": 1}, (80, 20))
+
+
+def test_a_route_that_changes_between_reading_and_writing_is_looked_at_again() -> None:
+    play = rolling(a_route())
+    held = play.serving["bike-v2"]
+    play.serving["bike-v2"] = replace(held, ready=1, answering=1, total=1)
+    stale = play.world()
+    play.rewrite(a_route())
+    play.seen, play.behind = stale, True
+    play.step()
+    assert play.weights() == (100, 0)
+    play.behind = False
+    play.settle()
+    assert play.weights() == (80, 20)
