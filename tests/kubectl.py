@@ -26,6 +26,7 @@ KINDS = {
         Resource("batch/v1", "Job", "jobs"),
         Resource("apps/v1", "Deployment", "deployments"),
         Resource("v1", "Service", "services"),
+        Resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
         Resource("v1", "Pod", "pods"),
         Resource("v1", "Event", "events"),
         Resource("v1", "ConfigMap", "configmaps"),

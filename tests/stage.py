@@ -190,7 +190,7 @@ class Stage:
     def serving_pods(self, deployment: str) -> list[dict[str, Any]]:
         """The pods behind the Service that are ready."""
         pods = self.kubectl.list("Pod", SERVING.format(deployment))
-        return [p for p in pods if not p["metadata"].get("deletionTimestamp") and _is_ready(p)]
+        return [p for p in pods if is_ready(p)]
 
     def serves_alone(self, version: str) -> bool:
         """Whether every ready pod behind the Service is of this version."""
@@ -224,5 +224,7 @@ class Stage:
         return [float(value) for value in outputs["predict"]]
 
 
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")

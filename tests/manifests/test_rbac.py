@@ -14,7 +14,7 @@ from kubernetes.aio import client, config
 from perennial_operator import kube as kube_module
 from perennial_operator.act import Actor
 from perennial_operator.cache import Cache, Key
-from perennial_operator.core.actions import SetStatus
+from perennial_operator.core.actions import PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.world import Policy
 from perennial_operator.kube import PATHS, VERBS, Kube, KubeError, RefusedError
@@ -23,8 +23,10 @@ from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
 from perennial_operator.startup import WATCHED
 from perennial_operator.workqueue import WorkQueue
+from tests.builders import a_route
 from tests.cluster.local import LocalCluster
 from tests.core.play import Play, a_play, checked
+from tests.gateway import DEFINITION, in_git
 from tests.kubectl import Kubectl, documents
 from tests.manifests.conftest import install
 from tests.manifests.rights import called_by_kube, granted, together, watched
@@ -85,8 +87,11 @@ def a_life() -> Play:
     """A play in which every sort of thing is made and removed: checks, reports, versions, and history beyond its limit."""
     check = {"schedule": "*/15 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}
     history = {"versions": 1, "reports": 1}
-    play = a_play(data={"timeColumn": "hour"}, drift={"check": check, "cooldown": "1m"}, history=history)
+    rollout = {"steps": [{"weight": 20}], "gateway": {"httpRoute": "bike"}}
+    drift = {"check": check, "cooldown": "1m"}
+    play = a_play(data={"timeColumn": "hour"}, drift=drift, history=history, rollout=rollout)
     play.until_live(1)
+    play.rewrite(a_route())
     for number in (2, 3, 4):
         play.wait(minutes=15)
         (job,) = [name for name in play.jobs if "-check-" in name]
@@ -106,7 +111,9 @@ async def _lived(cluster: LocalCluster, play: Play) -> None:
     for action in [*play.done, *play.done]:  # each may be done twice
         try:
             # The versions of objects in the play are not those of the cluster.
-            await actor.act(KEY, replace(action, resource_version="") if isinstance(action, SetStatus) else action)
+            await actor.act(
+                KEY, replace(action, resource_version="") if isinstance(action, SetStatus | PatchRoute) else action
+            )
         except KubeError as error:
             assert error.reason != "Forbidden", error
     await Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics()).look_at(KEY)
@@ -130,6 +137,8 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
     with LocalCluster(tmp_path) as cluster:
         kubectl = Kubectl(cluster.kubeconfig)
         install(kubectl)
+        kubectl.apply(DEFINITION)
+        kubectl.apply(in_git("bike"))
         kubectl.apply(
             {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": play.spec}
         )
