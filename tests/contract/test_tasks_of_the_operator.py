@@ -22,7 +22,7 @@ TASK, RESULT = (
     Draft202012Validator(json.loads((HERE / f"{name}.schema.json").read_text(encoding="utf-8")))
     for name in ("task", "result")
 )
-FULL = {name: task_of(manifest) for name, manifest in manifests().items() if name != "service"}
+FULL = {name: task_of(manifest) for name, manifest in manifests().items() if "template" in manifest["spec"]}
 PLAIN = a_world(deployment=a_deployment())
 LEAST = {
     "train": task_of(train_manifest(PLAIN, a_version(1, "Training"))),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
-from perennial_operator.core.route import hindrance
+from perennial_operator.core.route import carries, hindrance, steered
 from perennial_operator.core.world import Route
 from tests.builders import a_deployment, a_route, a_world, merged
 from tests.core.play import Play, a_play
+from tests.stage import ROOT
 
 STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
 GATEWAY = {"httpRoute": "bike"}
@@ -298,3 +301,18 @@ def test_a_route_that_changes_between_reading_and_writing_is_looked_at_again() -
     play.behind = False
     play.settle()
     assert play.weights() == (80, 20)
+
+
+def test_the_route_of_the_guide_can_be_steered() -> None:
+    (text,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL)
+    route = yaml.safe_load(text)
+    route["metadata"]["resourceVersion"] = "7"
+    route["status"] = a_route()["status"]
+    name = route["metadata"]["name"]
+    deployment = a_deployment(name, spec={"rollout": {"gateway": {"httpRoute": name}}})
+    world = a_world(deployment=deployment, route=Route(route))
+    assert hindrance(world) is None
+    assert carries(world, 0)
+    change = steered(world, 20)
+    assert change is not None
+    assert [operation["value"] for operation in change.operations] == [80, 20]

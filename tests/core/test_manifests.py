@@ -131,7 +131,14 @@ def test_jobs_wait_in_the_queue_that_the_spec_names_and_are_not_suspended_by_us(
 
 def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> None:
     owners = {name: manifest["metadata"]["ownerReferences"][0]["name"] for name, manifest in MANIFESTS.items()}
-    assert owners == {"train": "bike-v2", "validate": "bike-v2", "check": "bike", "serve": "bike", "service": "bike"}
+    assert owners == {
+        "train": "bike-v2",
+        "validate": "bike-v2",
+        "check": "bike",
+        "serve": "bike",
+        "service": "bike",
+        "candidate-service": "bike",
+    }
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,24 @@ def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
     assert play.desired() == {"bike-v1": 8, "bike-v2": 2}
 
 
+def test_fewer_replicas_in_the_middle_of_a_step_are_followed_and_none_of_both_goes_missing() -> None:
+    play = rolling(serving={"replicas": 10})
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 8, "bike-v2": 2}
+    play.edit({"serving": {"replicas": 2}})
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
+    play.wait(minutes=5)
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 1, "bike-v2": 1}
+
+
+def test_an_autoscaler_sees_the_pods_of_both_versions_that_share_the_load() -> None:
+    play = rolling()
+    play.pods_ready()
+    assert play.status["selector"] == "perennial.dev/model-deployment=bike,perennial.dev/role=serving"
+    assert play.status["replicas"] == sum(play.desired().values())
+
+
 def test_another_port_in_the_middle_of_a_step_rolls_nothing_back() -> None:
     play = rolling()
     play.pods_ready()

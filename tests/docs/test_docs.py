@@ -34,8 +34,13 @@ def test_every_reason_of_the_trainer_is_in_the_runbook() -> None:
 
 def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() -> None:
     core = ROOT / "operator" / "perennial_operator" / "core"
-    code = "".join((core / name).read_text() for name in ("gate.py", "results.py", "readiness.py", "status.py"))
-    reasons = set(re.findall(r'(?:Gate\(False, |reason=|Statement\("\w+", (?:False|True), )"([A-Z]\w+)"', code))
-    told = {"NotStalled", "Serving", "Idle", "NotNeeded", "Done"}  # nothing is wrong
+    code = "".join(
+        (core / name).read_text()
+        for name in ("gate.py", "results.py", "readiness.py", "status.py", "route.py", "stages/rollout.py")
+    )
+    reasons = set(
+        re.findall(r'(?:Gate\(False, |Hindrance\(\s*|reason=|Statement\("\w+", (?:False|True), )"([A-Z]\w+)"', code)
+    )
+    told = {"NotStalled", "Serving", "Steered", "Idle", "NotNeeded", "Done"}  # nothing is wrong
     assert len(reasons) > 10
     assert not {r for r in reasons - told if f"`{r}`" not in (ROOT / "docs" / "runbook.md").read_text()}
