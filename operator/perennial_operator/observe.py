@@ -36,8 +36,9 @@ def observe(
     pods = cache.of(key, "Pod")
     versions = [_named(ModelVersion, version) for version in _lasting(cache, key, "ModelVersion")]
     reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
-    jobs = [job_of(job, pods, now) for job in cache.of(key, "Job")]
-    serving = [serving_of(held, pods) for held in _lasting(cache, key, "Deployment")]
+    owners = {each["metadata"].get("uid") for each in (body, *_lasting(cache, key, "ModelVersion"))}
+    jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
+    serving = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
     return World(
         now=now,
         deployment=_named(ModelDeployment, body),
@@ -98,6 +99,15 @@ def _lasting(cache: Cache, key: Key, kind: str) -> list[Body]:
             owner["kind"] == "ModelDeployment" and owner["uid"] != uid
             for owner in body["metadata"].get("ownerReferences") or []
         )
+    ]
+
+
+def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:
+    """Without what only carries our labels, as somebody's copy does: it is theirs and says nothing of ours."""
+    return [
+        body
+        for body in cache.of(key, kind)
+        if any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
     ]
 
 

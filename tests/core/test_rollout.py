@@ -154,6 +154,18 @@ def test_the_live_version_takes_over_again_before_the_pods_of_a_rejected_candida
     assert play.desired() == {"bike-v1": 2}
 
 
+def test_pods_that_answer_are_not_taken_for_none_while_their_deployment_s_status_lags() -> None:
+    play = rolling(rollout={"steps": [{"weight": 50, "hold": "5m"}]})
+    play.pods_ready()
+    play.wait(minutes=5)
+    held = play.serving["bike-v2"]
+    play.serving["bike-v2"] = replace(held, desired=2, ready=0, answering=1, settled=False)
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 2}, "one of two that serve is bike-v2's"
+    play.pods_ready("bike-v1")
+    assert play.desired() == {"bike-v1": 2}
+
+
 def test_a_first_version_that_never_becomes_ready_leaves_nothing_behind() -> None:
     play = a_play()
     play.until_rolling(1)

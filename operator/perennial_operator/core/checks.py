@@ -12,7 +12,7 @@ from perennial_operator.core.resources import API_VERSION, DriftReportSpec
 from perennial_operator.core.results import Checked, Unanswered, read
 from perennial_operator.core.start import owner
 from perennial_operator.core.values import first_fire_after, last_fire_by
-from perennial_operator.core.world import Job, JobState, World
+from perennial_operator.core.world import Job, JobState, World, by_now
 
 
 def check_jobs(world: World) -> list[Job]:
@@ -26,7 +26,8 @@ def last_check(world: World) -> datetime | None:
     drift = world.deployment.status.drift
     told = [drift.last_check_time] if drift and drift.last_check_time else []
     reports = [_scheduled(report.metadata.labels) for report in world.reports]
-    newest = max([*told, *reports, *(_scheduled(job.labels) for job in check_jobs(world))], default=_NEVER)
+    scheduled = [*told, *reports, *(_scheduled(job.labels) for job in check_jobs(world))]
+    newest = max(by_now(world, *scheduled), default=_NEVER)
     return newest if newest > _NEVER else None
 
 
@@ -37,8 +38,10 @@ def next_check(world: World) -> datetime | None:
         return None
     if any(job.state is JobState.RUNNING for job in check_jobs(world)):
         return None
-    since = live.status.live_since or live.metadata.creation_timestamp
-    return first_fire_after(drift.check.schedule, max(since, last_check(world) or since))
+    began = live.metadata.creation_timestamp
+    return first_fire_after(
+        drift.check.schedule, max(by_now(world, live.status.live_since, last_check(world)), default=began)
+    )
 
 
 def tend_checks(world: World) -> list[Action]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from perennial_operator.core.resources import Breach, DriftReport, Measurement, ModelVersion, Outcome
 from perennial_operator.core.thresholds import DriftThreshold
 from perennial_operator.core.values import shown
-from perennial_operator.core.world import World
+from perennial_operator.core.world import World, by_now
 
 Pair = tuple[DriftThreshold, Measurement]
 """A limit and a number that it is about."""
@@ -53,7 +53,7 @@ def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict
         return Verdict(Outcome.INVALID, told, about)
     if live is None:
         return Verdict(Outcome.STALE, "no version is live yet, so there is nothing it could be about", about)
-    if told := _stale(report, live, about):
+    if told := _stale(report, world, live, about):
         return Verdict(Outcome.STALE, told, about)
     if twin:
         return Verdict(Outcome.DUPLICATE, f"version, window and metrics are those of {twin}", about)
@@ -71,10 +71,10 @@ def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict
     return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in found[:100]))
 
 
-def _stale(report: DriftReport, live: ModelVersion, about: str | None) -> str:
+def _stale(report: DriftReport, world: World, live: ModelVersion, about: str | None) -> str:
     if about != live.name:
         return f"it is about {about}, and {live.name} is live"
-    since = live.status.live_since
+    since = next(iter(by_now(world, live.status.live_since)), None)
     if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
         return f"it was written before {live.name} went live at {since:%Y-%m-%d %H:%M:%S}"
     learnt = live.status.data.end if live.status.data else None

@@ -84,7 +84,7 @@ def _cooling_down(world: World) -> Hold | None:
         # What no candidate has tried yet waits for no cool-down.
         return None
     until = ended + cooldown(world)
-    if until <= world.now:
+    if until <= world.now or ended - world.now > cooldown(world):  # the latter by a clock that was wrong
         return None
     return Hold(
         Outcome.COOLING_DOWN,

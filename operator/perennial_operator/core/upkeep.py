@@ -60,7 +60,8 @@ def _serving(world: World) -> Iterator[Action]:
         if differs(manifest, held.manifest if held else None):
             yield Apply(manifest)
     for name, held in world.serving.items():
-        if name not in wanted and (held.ready == 0 or _dispensable(world, name)):
+        # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
+        if name not in wanted and (held.answering == 0 or _dispensable(world, name)):
             yield Delete("Deployment", name)
 
 

@@ -163,6 +163,11 @@ class World:
         return max(known) + 1
 
 
+def by_now(world: World, *instants: datetime | None) -> tuple[datetime, ...]:
+    """Those that have come; what a clock that was wrong has put into the future is waited for by nobody."""
+    return tuple(at for at in instants if at and at <= world.now)
+
+
 def recipe(spec: ModelDeploymentSpec) -> tuple[object, ...]:
     """What a model is made from: if it differs, what serves is not what was asked for."""
     return _recipe(spec.model, spec.data, spec.training.search)

@@ -131,6 +131,9 @@ def _stepped(world: World) -> SetStatus | None:
         if version.status.reason != UNDER_WAY:
             return _at_weight(world, version, state.weight)
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
+    if max(state.started_at, state.ready_at or state.started_at) > world.now:
+        # The clock was wrong then, or is now: the step begins anew.
+        return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
     if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
         return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
     if ready(world, version, replicas_of(world, state)):
@@ -224,7 +227,10 @@ def _noted(version: ModelVersion, state: RolloutState) -> SetStatus:
 
 
 def _promoted(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
-    done = {"live_since": world.now, "ended_at": None, "rollout": None}
+    # Later than the one before it whatever the clock says: of two live versions the later is the one that serves.
+    before = world.live.status.live_since if world.live else None
+    since = max(world.now, before + timedelta(seconds=1)) if before else world.now
+    done = {"live_since": since, "ended_at": None, "rollout": None}
     return move(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **done)
 
 

@@ -13,7 +13,7 @@ from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, re
 from perennial_operator.core.start import hold, new_version
 from perennial_operator.core.transitions import fail, move
 from perennial_operator.core.values import first_fire_after
-from perennial_operator.core.world import Job, JobState, World, made_from, recipe
+from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
 
 
 def training(world: World) -> tuple[Action, ...]:
@@ -66,8 +66,8 @@ def _schedule_due(world: World) -> datetime | None:
     if schedule is None or newest is None or world.live is None or world.candidate:
         return None
     ended = newest.status.live_since if newest.phase is Phase.LIVE else newest.status.ended_at
-    made = newest.metadata.creation_timestamp
-    return first_fire_after(schedule, max(made, ended or made))
+    began = world.deployment.metadata.creation_timestamp
+    return first_fire_after(schedule, max(by_now(world, newest.metadata.creation_timestamp, ended), default=began))
 
 
 def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:

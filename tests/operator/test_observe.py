@@ -1,0 +1,31 @@
+"""What a pass takes for its own: not what only carries our labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core import names
+from perennial_operator.core.world import Policy
+from perennial_operator.observe import observe
+from tests.builders import NOON, SPEC, a_body
+
+KEY = Key("default", "bike")
+
+
+def an_object(kind: str, owner: str) -> dict[str, Any]:
+    labels = names.labels("bike", "serving" if kind == "Deployment" else "training", "bike-v1")
+    references = [{"kind": "ModelDeployment", "name": "bike", "uid": owner}] if owner else []
+    return a_body(kind, "bike-v1", {}, labels=labels, ownerReferences=references)
+
+
+@pytest.mark.parametrize(("owner", "count"), [("uid-bike", 1), ("somebody's", 0), ("", 0)])
+def test_what_somebody_labelled_like_ours_is_theirs(owner: str, count: int) -> None:
+    cache = Cache()
+    for body in (a_body("ModelDeployment", "bike", SPEC), an_object("Job", owner), an_object("Deployment", owner)):
+        cache.put(body)
+    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"))
+    assert world
+    assert (len(world.jobs), len(world.serving)) == (count, count)
