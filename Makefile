@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
 
-.PHONY: help demo test check e2e crds images bench-serve bench-drift lock clean
+.PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: .venv/ready ## Play the story on real data: trained, drifted, retrained, v
 
 test: .venv/ready check ## Everything that can fail: linters, types, layers, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of fault; about an hour
+	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults
 
 check: .venv/ready ## Linters, types and layers only
 	@$(BIN)/ruff check .

@@ -1,0 +1,166 @@
+"""A story of any events, told twice: once undisturbed, once with faults in every pass. Both come to the same end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_operator.core import names
+from perennial_operator.core.values import as_text
+from perennial_operator.startup import WATCHED
+from tests.builders import SPEC, a_body, merged
+from tests.core.play import REFUSED, TRAINED, checked, validated
+from tests.core.test_invariants import EDITS
+from tests.faults.memory import FATES, Memory, is_running, role_of
+from tests.faults.profiles import schedules
+from tests.faults.test_schedules import CHECK, by
+from tests.faults.witness import Witness
+
+EVENTS = st.one_of(
+    st.tuples(st.just("edit"), st.sampled_from(EDITS)),
+    st.tuples(st.just("report"), st.tuples(st.sampled_from([0.1, 0.3, 0.4]), st.sampled_from([10, 1000]))),
+    st.tuples(st.just("request"), st.none()),
+    st.tuples(st.just("job"), st.sampled_from(["good", "good", "good", "bad", "worse"])),
+    st.tuples(st.just("pods"), st.sampled_from(["ready", "ready", "fail", "refuse"])),
+    st.tuples(st.just("wait"), st.sampled_from([6, 70, 60 * 24])),
+    st.tuples(st.just("judge"), st.sampled_from([names.APPROVED, names.REJECTED])),
+    st.tuples(st.just("delete"), st.sampled_from(["Job", "Service", "ModelVersion"])),
+)
+FAULT = st.sampled_from([*FATES, *FATES, "restart", "lost", "late list", "failover", "", ""])
+
+PASSES_WITH_FAULTS = 4
+"""After each event."""
+
+
+class Telling:
+    """The story so far; between two events the operator comes to rest."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.memory = Memory()
+        self.memory.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECK})))
+        self.operators = [Witness(self.memory), Witness(self.memory)]
+        self.faults: Iterator[str] = iter(faults)
+        self.count = 0
+        self.rest()
+
+    def rest(self) -> None:
+        """The operator looks until nothing is left to do; its first passes have the next faults."""
+        for fault in islice(self.faults, PASSES_WITH_FAULTS):
+            self.disturbed(fault)
+        self.operators[0].list_all()
+        self.operators[0].settle()
+
+    def disturbed(self, fault: str) -> None:
+        operator = self.operators[0]
+        if fault == "restart":
+            operator.restart()
+        elif fault == "failover":
+            self.operators.reverse()
+            self.operators[0].list_all()
+        elif fault == "lost":
+            for kind in WATCHED:
+                operator.see(kind, lost=True)
+        elif fault == "late list":
+            for kind in WATCHED:
+                operator.take_list(kind)
+                operator.keep_list(kind)
+        else:
+            operator.see_all()
+            operator.look(*([""] * (self.count % 3)), fault)
+
+    def happens(self, event: str, what: Any) -> None:
+        self.count += 1
+        getattr(self, event)(what)
+        self.rest()
+
+    def edit(self, change: dict[str, Any]) -> None:
+        body = self.memory.bodies["ModelDeployment", "bike"]
+        generation = body["metadata"]["generation"] + 1
+        self.memory.change("ModelDeployment", "bike", {"generation": generation}, spec=merged(body["spec"], change))
+
+    def report(self, what: tuple[float, int]) -> None:
+        psi, samples = what
+        metrics = [{"name": "psi", "feature": "feature1", "value": psi}]
+        spec = {"modelDeployment": "bike", "samples": samples + self.count, "metrics": metrics}
+        self.memory.put(a_body("DriftReport", f"r-{self.count}", spec, creationTimestamp=as_text(self.memory.now)))
+
+    def request(self, _: None) -> None:
+        self.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.count))
+
+    def job(self, how: str) -> None:
+        for job in [job for job in self.memory.all("Job") if is_running(job)]:
+            role, labels = role_of(job), job["metadata"]["labels"]
+            live = None if labels.get(names.AGAINST) in (None, "none") else 120.0
+            answers = {"training": TRAINED, "check": checked(0.3 if how == "worse" else 0.1), "validation": validated()}
+            answer = answers[role]
+            if role == "validation" and live:
+                bound = by(job, 0.4 if how == "worse" else -0.1)
+                answer = validated(150.0 if how == "worse" else 90.0, live) | {"worsening": bound}
+            self.memory.job_ends(job["metadata"]["name"], REFUSED if how == "bad" else answer)
+
+    def pods(self, how: str) -> None:
+        for name in sorted(self.memory.pods):
+            if how == "ready":
+                self.memory.pods_ready(name)
+            else:
+                self.memory.pod_fails(name, REFUSED if how == "refuse" else None)
+
+    def wait(self, minutes: int) -> None:
+        """Time passes, and the operator wakes when it said it would, and then alone."""
+        end = self.memory.now + timedelta(minutes=minutes)
+        while (at := self.operators[0].alarms.at) and at <= end:
+            self.memory.now = max(at, self.memory.now)
+            self.rest()
+        self.memory.now = end
+
+    def judge(self, key: str) -> None:
+        for body in list(self.memory.all("ModelVersion")):
+            self.annotate("ModelVersion", body["metadata"]["name"], key, "ann")
+
+    def delete(self, kind: str) -> None:
+        for body in list(self.memory.all(kind))[-1:]:
+            self.memory.remove(kind, body["metadata"]["name"])
+
+    def annotate(self, kind: str, name: str, key: str, value: str) -> None:
+        annotations = self.memory.bodies[kind, name]["metadata"].get("annotations") or {}
+        self.memory.change(kind, name, {"annotations": {**annotations, key: value}})
+
+    def end(self) -> dict[str, Any]:
+        """What must not depend on how it came about."""
+        status = self.memory.bodies["ModelDeployment", "bike"]["status"]
+        return {
+            "objects": sorted((kind, name) for kind, name in self.memory.bodies if kind != "Pod"),
+            "phases": {b["metadata"]["name"]: b["status"].get("phase") for b in self.memory.all("ModelVersion")},
+            "outcomes": {b["metadata"]["name"]: b["status"] for b in self.memory.all("DriftReport")},
+            "replicas": {b["metadata"]["name"]: b["spec"]["replicas"] for b in self.memory.all("Deployment")},
+            "holding": {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]},
+            "number": status["lastVersionNumber"],
+            "made": sorted(f"{b['kind']} {b['metadata']['name']}" for b in self.memory.made if b["kind"] != "Pod"),
+        }
+
+
+def told(events: Sequence[tuple[str, Any]], faults: Sequence[str] = ()) -> dict[str, Any]:
+    telling = Telling(faults)
+    for event, what in events:
+        telling.happens(event, what)
+    return telling.end()
+
+
+@pytest.mark.timeout(0)
+def test_whatever_goes_wrong_on_the_way_the_end_is_the_same(counted: Callable[[str], None]) -> None:
+    told_twice: list[int] = []
+
+    @schedules(share=1 / 3)
+    @given(st.lists(EVENTS, min_size=3, max_size=14), st.lists(FAULT, min_size=10, max_size=60))
+    def is_the_same(events: list[tuple[str, Any]], faults: list[str]) -> None:
+        assert told(events, faults) == told(events)
+        told_twice.append(len(faults))
+
+    is_the_same()
+    counted(f"{len(told_twice):,} stories, each with and without its {sum(told_twice) // len(told_twice)} faults")

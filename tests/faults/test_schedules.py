@@ -1,0 +1,389 @@
+"""Whatever happens, in whatever order, whatever goes wrong with a call and however late it is heard: what must hold.
+
+The operator's own passes run against a cluster in memory. Together with test_same_end.py, `make test` plays 300 schedules
+and `make test-deep` 10,000.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from perennial_operator.core import names
+from perennial_operator.core.resources import IN_FLIGHT
+from perennial_operator.core.values import as_text
+from perennial_operator.startup import WATCHED
+from tests.builders import SPEC, a_body, merged
+from tests.core.play import REFUSED, TRAINED, checked, validated
+from tests.core.test_invariants import EDITS
+from tests.faults.memory import FATES, Body, Memory, is_running, role_of
+from tests.faults.profiles import schedules
+from tests.faults.witness import KEY, Witness
+
+KINDS = st.sampled_from(sorted(WATCHED))
+FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
+CHECK = {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}}
+FOREIGN = [("Deployment", "bike-v2"), ("Job", "bike-v2-train"), ("Service", "bike"), ("ModelVersion", "bike-v2")]
+PEOPLE_MAY_DELETE = ("ModelVersion", "Job", "Deployment", "Service", "Pod", "DriftReport")
+
+
+class Schedules(RuleBasedStateMachine):
+    played: ClassVar[Counter[str]] = Counter()
+    """What was done in all of them."""
+
+    @initialize(steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]), check=st.booleans(), live=st.booleans())
+    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool) -> None:
+        self.memory = Memory()
+        self.memory.watcher = self.the_operator_writes
+        self.reports = self.requests = 0
+        self.proven: set[str] = set()
+        self.pinned: set[str] = set()
+        self.interfered = False
+        self.foreign: dict[tuple[str, str], Body] = {}
+        spec = merged(SPEC, {"rollout": {"steps": steps}, "drift": CHECK if check else {}})
+        self.memory.put(a_body("ModelDeployment", "bike", spec))
+        self.spec = merged(spec, {})
+        self.operators = [Witness(self.memory), Witness(self.memory)]
+        self.played["schedules"] += 1
+        if live:
+            self.all_goes_well(3)
+
+    # ---- the operator
+
+    @property
+    def operator(self) -> Witness:
+        return self.operators[0]
+
+    @rule(fates=FATE)
+    def a_pass(self, fates: list[str]) -> None:
+        before = self.memory.calls.total()
+        self.operator.look(*fates)
+        self.played["faults"] += sum(map(bool, fates[: self.memory.calls.total() - before]))
+
+    @rule(kind=KINDS, count=st.sampled_from([1, 2, None]), lost=st.sampled_from([False, False, False, True]))
+    def a_watch_shows_something(self, kind: str, count: int | None, lost: bool) -> None:
+        self.operator.see(kind, count, lost)
+
+    @rule(fates=FATE)
+    def the_watches_show_everything(self, fates: list[str]) -> None:
+        self.operator.see_all()
+        self.a_pass(fates)
+
+    @rule(fates=FATE)
+    def everything_is_listed_anew(self, fates: list[str]) -> None:
+        self.operator.list_all()
+        self.a_pass(fates)
+
+    @rule(kind=KINDS)
+    def a_list_is_asked_for(self, kind: str) -> None:
+        self.operator.keep_list(kind)
+
+    @rule(kind=KINDS)
+    def a_list_arrives_late(self, kind: str) -> None:
+        self.operator.take_list(kind)
+
+    @rule()
+    def the_operator_is_killed(self) -> None:
+        self.operator.restart()
+
+    @rule()
+    def the_other_operator_takes_over(self) -> None:
+        self.operators.reverse()
+        self.operator.list_all()
+
+    # ---- people
+
+    @rule(edit=st.sampled_from(EDITS))
+    def somebody_edits_the_spec(self, edit: dict[str, Any]) -> None:
+        body = self.memory.bodies["ModelDeployment", "bike"]
+        self.spec = merged(body["spec"], edit)
+        if pin := self.spec.get("pin"):
+            self.pinned.add(pin)
+        generation = body["metadata"]["generation"] + 1
+        self.memory.change("ModelDeployment", "bike", {"generation": generation}, spec=merged(self.spec, {}))
+
+    @rule(
+        psi=st.sampled_from([0.1, 0.3, 0.4]),
+        samples=st.sampled_from([10, 1000]),
+        about=st.sampled_from([None, None, "bike-v1", "bike-v2"]),
+        hours=st.sampled_from([None, -1, 1]),
+        twice=st.booleans(),
+    )
+    def a_report_is_written(self, psi: float, samples: int, about: str | None, hours: int | None, twice: bool) -> None:
+        self.reports += 1
+        spec: dict[str, Any] = {"modelDeployment": "bike", "samples": samples + self.reports}
+        spec["metrics"] = [{"name": "psi", "feature": "feature1", "value": psi}]
+        if about:
+            spec["modelVersion"] = about
+        if hours is not None:
+            end = self.memory.now + timedelta(hours=hours)
+            spec["window"] = {"start": as_text(end - timedelta(hours=1)), "end": as_text(end)}
+        for name in (f"report-{self.reports}", f"report-{self.reports}-copy")[: 1 + twice]:
+            self.memory.put(a_body("DriftReport", name, spec, creationTimestamp=as_text(self.memory.now)))
+
+    @rule()
+    def somebody_asks_for_a_training(self) -> None:
+        self.requests += 1
+        self.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.requests))
+
+    @precondition(lambda self: self.of("ModelVersion"))
+    @rule(data=st.data(), key=st.sampled_from([names.APPROVED, names.REJECTED]))
+    def somebody_judges_a_version(self, data: st.DataObject, key: str) -> None:
+        self.annotate("ModelVersion", data.draw(st.sampled_from(self.of("ModelVersion"))), key, "ann")
+
+    @precondition(lambda self: any(self.of(kind) for kind in PEOPLE_MAY_DELETE))
+    @rule(data=st.data())
+    def somebody_deletes_something(self, data: st.DataObject) -> None:
+        kind = data.draw(st.sampled_from([kind for kind in PEOPLE_MAY_DELETE if self.of(kind)]))
+        self.memory.remove(kind, data.draw(st.sampled_from(self.of(kind))))
+        self.interfered |= kind in ("ModelVersion", "DriftReport", "Deployment")
+
+    @rule(place=st.sampled_from(FOREIGN))
+    def somebody_else_takes_a_name(self, place: tuple[str, str]) -> None:
+        kind, name = place
+        if place not in self.memory.bodies:
+            labels = {names.DEPLOYMENT: "bike", names.MANAGED_BY: names.OPERATOR}
+            if kind == "ModelVersion":
+                return
+            self.memory.put({"kind": kind, "metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1}})
+            if kind == "Deployment":
+                self.memory._scaled(name, None, {"replicas": 1})
+            self.foreign[place] = self.memory.bodies[place]
+
+    @precondition(lambda self: self.foreign)
+    @rule()
+    def somebody_else_goes_away(self) -> None:
+        for place in list(self.foreign):
+            self.memory.remove(*place)
+            del self.foreign[place]
+
+    # ---- Jobs, pods and time
+
+    @precondition(lambda self: self.running())
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["good", "good", "bad", "worse", "late", "lost"]),
+        psi=st.sampled_from([0.1, 0.4]),
+    )
+    def a_job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
+        self.ends(data.draw(st.sampled_from(self.running())), how, psi)
+
+    @precondition(lambda self: self.memory.pods)
+    @rule(data=st.data(), how=st.sampled_from(["told", "ready", "ready", "fails", "refuses"]))
+    def pods_change(self, data: st.DataObject, how: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.memory.pods)))
+        if ("Deployment", name) in self.foreign:
+            return
+        if how == "told":
+            self.memory.tell(name)
+        elif how == "ready":
+            self.memory.pods_ready(name)
+        else:
+            self.memory.pod_fails(name, REFUSED if how == "refuses" else None)
+
+    @rule()
+    def kubernetes_collects(self) -> None:
+        self.memory.collect()
+
+    @rule(minutes=st.sampled_from([1, 5, 20, 70, 60 * 24, -5, -70]))
+    def the_clock_moves(self, minutes: int) -> None:
+        self.memory.pass_time(timedelta(minutes=minutes))
+
+    @rule()
+    def all_goes_well_for_a_while(self) -> None:
+        self.all_goes_well(1)
+
+    def all_goes_well(self, times: int) -> None:
+        """What is pending is done well, and the operator looks whenever it wanted to."""
+        for _ in range(times):
+            for _ in range(4):
+                self.memory.collect()
+                self.operator.list_all()
+                busy = self.operator.look()
+                for name in self.running():
+                    self.ends(name, "good", 0.1)
+                    busy = True
+                for name in sorted(self.memory.pods):
+                    if ("Deployment", name) not in self.foreign:
+                        busy |= self.memory.pods_ready(name)
+                if not busy:
+                    break
+            self.memory.pass_time(timedelta(minutes=6))
+
+    def ends(self, name: str, how: str, psi: float) -> None:
+        job = self.memory.bodies["Job", name]
+        against = job["metadata"]["labels"].get(names.AGAINST)
+        live = None if against in ("none", None) else 120.0
+        good = {
+            "training": TRAINED,
+            "check": checked(psi),
+            "validation": validated(90.0, live) | ({"worsening": by(job, -0.1)} if live else {}),
+        }[role_of(job)]
+        if how == "worse" and live:
+            good = validated(150.0, live) | {"worsening": by(job, 0.4)}
+        elif role_of(job) == "validation" and how == "good":
+            self.proven.add(job["metadata"]["labels"][names.MODEL_VERSION])
+        answer = {"bad": REFUSED | {"task": good["task"]}, "late": None, "lost": None}.get(how, good)
+        self.memory.job_ends(name, answer, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
+
+    # ---- looking
+
+    def of(self, kind: str) -> list[str]:
+        return sorted(name for of, name in self.memory.bodies if of == kind and (of, name) not in self.foreign)
+
+    def running(self) -> list[str]:
+        return [name for name in self.of("Job") if is_running(self.memory.bodies["Job", name])]
+
+    def annotate(self, kind: str, name: str, key: str, value: str) -> None:
+        annotations = self.memory.bodies[kind, name]["metadata"].get("annotations") or {}
+        self.memory.change(kind, name, {"annotations": {**annotations, key: value}})
+
+    def phases(self) -> dict[str, str]:
+        return {
+            name: (self.memory.bodies["ModelVersion", name].get("status") or {}).get("phase") or "Training"
+            for name in self.of("ModelVersion")
+        }
+
+    # ---- what must hold
+
+    def the_operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
+        """No write but to what it owns, and none that takes ready pods away that are needed."""
+        place = body["kind"], body["metadata"]["name"]
+        assert place not in self.foreign, f"{verb} of somebody else's {place}"
+        if verb == "create" and body["kind"] == "ModelVersion":
+            made = {(each["kind"], each["metadata"]["name"]) for each in self.memory.made}
+            assert place not in made or self.interfered, f"{place[1]} is made twice"
+            self.no_report_starts_a_second_training(body)
+        if body["kind"] == "Deployment":
+            self.capacity_is_kept(verb, body)
+
+    def no_report_starts_a_second_training(self, version: Mapping[str, Any]) -> None:
+        report = version["spec"]["trigger"].get("driftReport")
+        earlier = [
+            made["spec"]["trigger"].get("driftReport") for made in self.memory.made if made["kind"] == "ModelVersion"
+        ]
+        if report and not self.interfered:
+            assert report not in earlier, f"{report} starts a second training"
+            assert report.removesuffix("-copy") not in earlier, f"{report} is a copy"
+
+    def capacity_is_kept(self, verb: str, body: Mapping[str, Any]) -> None:
+        """Ready replicas never fall below what is asked for because of what the operator does."""
+        name = body["metadata"]["name"]
+        pods = self.memory.pods.get(name)
+        if pods is None or self.sees_less_than_is():
+            return
+        known = self.operator.cache.get(KEY, "ModelDeployment", "bike")
+        if known is None or verb == "status":
+            return
+        left = 0 if verb == "delete" else min(pods.answering, body["spec"]["replicas"])
+        taken = pods.answering - left
+        if taken:
+            total = sum(
+                each.answering for title, each in self.memory.pods.items() if ("Deployment", title) not in self.foreign
+            )
+            asked = (known["spec"].get("serving") or {}).get("replicas", 1)
+            live = [title for title, phase in self.phases().items() if phase == "Live"]
+            if live:
+                assert total - taken >= asked, (
+                    f"{verb} {name} leaves {total - taken} of {asked} ready: {self.memory.pods}"
+                )
+
+    def sees_less_than_is(self) -> bool:
+        """Whether a pod has stopped being ready without the operator having been shown it: that is no roll-out's fault."""
+        for name, version in self.memory.faltered.items():
+            seen = self.operator.cache.get(KEY, "Deployment", name)
+            if seen is None or int(seen["metadata"]["resourceVersion"]) < version:
+                return True
+        return self.interfered
+
+    @invariant()
+    def spec_is_what_people_wrote(self) -> None:
+        assert self.memory.bodies["ModelDeployment", "bike"]["spec"] == self.spec
+
+    @invariant()
+    def what_others_own_is_as_they_left_it(self) -> None:
+        for place, body in self.foreign.items():
+            assert self.memory.bodies[place]["spec"] == body["spec"]
+            assert self.memory.bodies[place]["metadata"]["uid"] == body["metadata"]["uid"]
+
+    @invariant()
+    def only_what_is_proven_or_pinned_serves(self) -> None:
+        serving = set(self.of("Deployment"))
+        live = {name for name, phase in self.phases().items() if phase == "Live"}
+        assert serving | live <= self.proven | self.pinned
+
+    @invariant()
+    def what_serves_carries_the_digest_that_its_training_told(self) -> None:
+        for body in self.memory.all("Deployment"):
+            if ("Deployment", body["metadata"]["name"]) not in self.foreign:
+                assert TRAINED["artifact"]["sha256"] in str(body["spec"]["template"])  # type: ignore[index]
+
+    @invariant()
+    def at_most_two_versions_are_live_and_two_only_in_the_middle_of_a_promotion(self) -> None:
+        assert Counter(self.phases().values())["Live"] <= 2
+
+    def teardown(self) -> None:
+        """Every fault is over and every person content: the loop comes to rest where it should."""
+        if not hasattr(self, "memory"):
+            return
+        self.played["calls of the operator"] += self.memory.calls.total()
+        self.played["objects"] += len(self.memory.made)
+        self.somebody_else_goes_away()
+        self.somebody_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
+        self.operator.list_all()
+        self.somebody_asks_for_a_training()
+        calm = 0
+        for _ in range(20):
+            self.all_goes_well(1)
+            self.operator.settle()
+            calm = 0 if self.running() or set(self.phases().values()) & set(IN_FLIGHT) else calm + 1
+            if calm == 2:
+                break
+        self.all_has_come_to_an_end()
+
+    def all_has_come_to_an_end(self) -> None:
+        phases = self.phases()
+        assert Counter(phases.values())["Live"] == 1, phases
+        assert not [name for name, phase in phases.items() if phase in IN_FLIGHT]
+        (live,) = (name for name, phase in phases.items() if phase == "Live")
+        assert set(self.memory.pods) <= {live} or self.spec["serving"]["replicas"] == 0, self.memory.pods
+        status = self.memory.bodies["ModelDeployment", "bike"]["status"]
+        assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True", status
+        for report in self.memory.all("DriftReport"):
+            told = report.get("status") or {}
+            assert told.get("outcome") and told.get("message"), report
+        self.nothing_is_written_when_nothing_has_changed()
+
+    def nothing_is_written_when_nothing_has_changed(self) -> None:
+        self.operator.restart()
+        assert not self.operator.look(), "a new process writes though nothing has changed"
+
+
+def by(job: Mapping[str, Any], upper: float) -> dict[str, Any]:
+    """The bound of the difference, by the metric that the Job was asked to compare by."""
+    metric, _, confidence = job["metadata"]["labels"][names.COMPARED_BY].rpartition("-")
+    return {"metric": metric, "estimate": upper, "upper": upper, "confidence": float(confidence)}
+
+
+@pytest.mark.timeout(0)
+def test_whatever_happens_the_promises_hold(counted: Callable[[str], None]) -> None:
+    Schedules.played.clear()
+    run_state_machine_as_test(Schedules, settings=schedules(share=2 / 3))  # type: ignore[no-untyped-call]
+    counted(told(Schedules.played))
+
+
+def told(played: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in sorted(played.items()))

@@ -1,0 +1,176 @@
+"""Every order of everything that can happen in a small world, to a bounded depth: one model, two reports, few versions.
+
+A state is what decides: phases, outcomes, Jobs, replicas, ages. Two ways that lead to the same state are one.
+`make test` follows every way of 4 events, `make test-deep` of 8.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Apply, Create, Delete
+from perennial_operator.core.decide import decide
+from perennial_operator.core.resources import IN_FLIGHT, Phase
+from perennial_operator.core.world import JobState
+from tests.core.play import REFUSED, TRAINED, DiedError, Play, a_play, validated
+from tests.faults.profiles import DEEP
+
+DEPTH = 8 if DEEP else 4
+Event = Callable[[Play], None]
+
+
+class Small(Play):
+    """A play in which nothing settles by itself: a pass is an event as any other."""
+
+    def settle(self, limit: int = 60) -> None:
+        pass
+
+    def one_pass(self) -> None:
+        try:
+            self.step()
+        except DiedError:
+            self.describe()
+
+    def copied(self) -> Small:
+        twin: Small = copy.copy(self)
+        twin.bodies = copy.deepcopy(self.bodies)
+        twin.jobs, twin.serving, twin.services = dict(self.jobs), dict(self.serving), dict(self.services)
+        twin.made = self.made.copy()
+        twin.counter, twin.done = copy.copy(self.counter), []
+        return twin
+
+    def state(self) -> str:
+        """What tells this play from another, whatever the numbers of its revisions."""
+        bodies = copy.deepcopy(list(self.bodies.items()))
+        for _, body in bodies:
+            del body["metadata"]["resourceVersion"]
+            for condition in body["status"].get("conditions", []):
+                condition.pop("lastTransitionTime")
+        jobs = {name: (job.state.name, job.labels, job.answer) for name, job in self.jobs.items()}
+        pods = {n: (h.desired, h.ready, h.answering, h.settled) for n, h in self.serving.items()}
+        return json.dumps([bodies, jobs, pods, str(self.now), sorted(self.services)], sort_keys=True, default=str)
+
+
+def events(play: Small) -> Iterator[tuple[str, Event]]:
+    """Everything that can happen now."""
+    yield "pass", Small.one_pass
+    yield (
+        "pass that dies after one action",
+        lambda p: (setattr(p, "dies_in", 1), p.one_pass(), setattr(p, "dies_in", -1)),
+    )  # type: ignore[attr-defined, func-returns-value]
+    yield "6 minutes", lambda p: p.wait(minutes=6)
+    if play.now > datetime.fromisoformat("2026-11-23T12:00:00Z"):
+        yield "6 minutes back", lambda p: setattr(p, "now", p.now - timedelta(minutes=6))
+    for name, psi in (("first", 0.3), ("second", 0.4)):
+        if ("DriftReport", name) not in play.bodies:
+            yield f"report {name}", lambda p, name=name, psi=psi: p.report(name, psi)  # type: ignore[misc]
+    for name, job in play.jobs.items():
+        if job.state is JobState.RUNNING:
+            yield f"{name} succeeds", lambda p, name=name: p.ends(name, good_answer(p, name))  # type: ignore[misc]
+            yield f"{name} is refused", lambda p, name=name: p.ends(name, REFUSED)  # type: ignore[misc]
+    for name, held in play.serving.items():
+        if held.ready < held.desired or not held.settled:
+            yield f"{name} ready", lambda p, name=name: p.pods_ready(name)  # type: ignore[misc]
+    if not play.bodies["ModelDeployment", "bike"]["spec"].get("suspend"):
+        yield "suspend", lambda p: p.edit({"suspend": True})
+    else:
+        yield "resume", lambda p: p.edit({"suspend": False})
+
+
+def good_answer(play: Play, job: str) -> dict[str, Any]:
+    if job.endswith("-train"):
+        return TRAINED
+    against = play.jobs[job].labels.get(names.AGAINST)
+    return validated(80.0, None if against == "none" else 120.0)
+
+
+def check(play: Small, before: Small) -> None:
+    """What must hold in each state, and of each step."""
+    world = play.world()
+    phases = [version.phase for version in world.versions]
+    assert sum(phase in IN_FLIGHT for phase in phases) <= 1
+    assert phases.count(Phase.LIVE) <= 2
+    assert all(count == 1 for name, count in play.made.items() if name.startswith("bike-v")), play.made
+    triggers = [v.spec.trigger.drift_report for v in world.versions if v.spec.trigger.drift_report]
+    assert len(triggers) == len(set(triggers))
+    if world.live:
+        assert world.live.status.artifact
+        assert any(c.type == "Validated" and c.status == "True" for c in world.live.status.conditions)
+    for action in play.done:
+        if isinstance(action, Create | Apply):
+            assert action.manifest["kind"] != "ModelDeployment"
+        assert not (isinstance(action, Delete) and before.world().live and action.name == before.world().live.name)  # type: ignore[union-attr]
+    answering = sum(held.answering for held in play.serving.values())
+    was = sum(held.answering for held in before.serving.values())
+    assert answering >= min(was, world.spec.serving.replicas), "a pass took away pods that were needed"
+
+
+def comes_to_rest(play: Small) -> None:
+    """From here the loop comes to a fixpoint by itself, where each report has an outcome and a reason."""
+    calm = play.copied()
+    for _ in range(20):
+        calm.done = []
+        if calm.step() == 0 and not calm.done:
+            break
+    else:
+        raise AssertionError(f"never at rest: {calm.done}")
+    assert not decide(calm.world()).actions
+    for body in calm.all("DriftReport"):
+        assert body["status"].get("outcome") and body["status"].get("message"), body
+
+
+def searched(start: Small, depth: int) -> tuple[int, int]:
+    """(states, steps) of every way from here; AssertionError tells the way to what must not be."""
+    seen = {start.state()}
+    steps, waiting = 0, deque([(start, ())])
+    while waiting:
+        play, way = waiting.popleft()
+        for title, event in events(play):
+            after, here = play.copied(), (*way, title)
+            try:
+                event(after)
+                check(after, play)
+                steps += 1
+                if (state := after.state()) in seen:
+                    continue
+                comes_to_rest(after)
+            except AssertionError as error:
+                raise AssertionError(f"{' → '.join(here)}: {error}") from error
+            seen.add(state)
+            if len(here) < depth:
+                waiting.append((after, here))
+    return len(seen), steps
+
+
+def from_nothing() -> Small:
+    play = a_play(rollout={"steps": []}, drift={"cooldown": "5m"})
+    play.__class__ = Small
+    assert isinstance(play, Small)
+    return play
+
+
+def with_a_live_version() -> Small:
+    play = a_play(rollout={"steps": [{"weight": 50, "hold": "5m"}]}, drift={"cooldown": "5m"})
+    play.until_live(1)
+    play.wait(minutes=10)
+    play.__class__ = Small
+    assert isinstance(play, Small)
+    return play
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("start", [from_nothing, with_a_live_version])
+def test_every_order_of_events_keeps_what_is_promised(
+    start: Callable[[], Small], counted: Callable[[str], None]
+) -> None:
+    states, steps = searched(start(), DEPTH)
+    counted(f"{states:,} states and {steps:,} steps {start.__name__}, by every way of at most {DEPTH} events")
+    assert states > 100

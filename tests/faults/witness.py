@@ -1,0 +1,125 @@
+"""One operator before a cluster in memory: what it has been shown, its passes, and how it goes on after dying."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core.world import Policy
+from perennial_operator.kube import KubeError
+from perennial_operator.metrics import Metrics
+from perennial_operator.reconcile import Reconciler
+from perennial_operator.startup import WATCHED
+from tests.faults.memory import NAMESPACE, DiedError, Memory
+
+KEY = Key(NAMESPACE, "bike")
+POLICY = Policy(trainer_image="trainer:1", max_trainings=2)
+METRICS = Metrics()
+
+
+class Alarms:
+    """Stands where the work queue does: when is the key to be looked at again?"""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.at: datetime | None = None
+
+    def wake(self, key: Key) -> None:
+        pass  # whoever plays decides when a pass comes
+
+    def wake_in(self, key: Key, seconds: float) -> None:
+        if key == KEY:
+            due = self._memory.now + timedelta(seconds=max(0.0, seconds))
+            self.at = min(self.at, due) if self.at else due
+
+
+class Witness:
+    """The operator's own cache and passes; kopf, the queue and the network are left out."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.cache = Cache()
+        self.shown: Counter[str] = Counter()
+        """Kind → how much of its past the watches have shown."""
+        self.lists: dict[str, tuple[list[dict[str, Any]], str]] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: it knows what is listed now and nothing of before."""
+        self.cache = Cache()
+        self.alarms = Alarms(self.memory)
+        self._reconciler = Reconciler(
+            self.memory,
+            self.cache,
+            self.alarms,
+            POLICY,
+            METRICS,
+            clock=lambda: self.memory.now,  # type: ignore[arg-type]
+        )
+        self.list_all()
+
+    def list_all(self) -> None:
+        """Every kind is known as it is."""
+        for kind in WATCHED:
+            self.cache.replace(kind, *self.memory.listed(kind), NAMESPACE)
+            self.shown[kind] = len(self.memory.past[kind])
+
+    def see(self, kind: str, count: int | None = None, lost: bool = False) -> None:
+        """The watch of the kind shows its next events, or all; or it loses them."""
+        past, begin = self.memory.past[kind], self.shown[kind]
+        end = len(past) if count is None else min(len(past), begin + count)
+        self.shown[kind] = end
+        for event, body in past[begin:end]:
+            if not lost:
+                (self.cache.drop if event == "DELETED" else self.cache.put)(body)
+
+    def see_all(self) -> None:
+        for kind in WATCHED:
+            self.see(kind)
+
+    def keep_list(self, kind: str) -> None:
+        """A list that is answered now and arrives later."""
+        self.lists[kind] = self.memory.listed(kind)
+
+    def take_list(self, kind: str) -> None:
+        if kind in self.lists:
+            self.cache.replace(kind, *self.lists.pop(kind), NAMESPACE)
+
+    def look(self, *fates: str) -> bool:
+        """One pass; whether it wrote anything or was cut short. Any error that is no KubeError is a bug."""
+        self.memory.fates = list(fates)
+        self.alarms.at = None
+        before = self.memory.calls["write"]
+        cut = False
+        try:
+            cut = run(self._reconciler.look_at(KEY)) is not None
+        except KubeError:
+            cut = True
+        except DiedError:
+            cut = True
+            self.memory.fates = []
+            self.restart()
+        self.memory.fates = []
+        return cut or self.memory.calls["write"] > before
+
+    def settle(self, limit: int = 80) -> None:
+        """Everything is seen and nothing is left to be done at this instant."""
+        quiet = 0
+        for _ in range(limit):
+            self.see_all()
+            quiet = 0 if self.look() else quiet + 1
+            if quiet == 2:
+                return
+        raise AssertionError(f"still busy after {limit} passes: {self.memory.made[-3:]}")
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """What the coroutine returns; it waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("a pass waits for something else than the API server")
