@@ -33,6 +33,7 @@ KEPT = {
 }  # fmt: skip
 UNOBSERVED = {"observedGeneration": -1}
 JSONPATH_READY = '.status.conditions[?(@.type=="Ready")].status'
+JSONPATH_ANALYSED = '.status.conditions[?(@.type=="Analysed")].message'
 LONGEST_NAME = 40
 """Characters, so that the names made from it, such as that of a validation Job, stay within 63."""
 DEPLOYMENT_RULES = (
@@ -230,6 +231,7 @@ def definitions() -> dict[str, dict[str, Any]]:
                 column("Metric", ".status.metric"),
                 column("Reason", ".status.reason", priority=1),
                 column("Message", ".status.message", priority=1),
+                column("Analysis", JSONPATH_ANALYSED, priority=1),
                 AGE,
             ],
             rules=VERSION_RULES,

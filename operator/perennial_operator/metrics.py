@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from perennial_operator.cache import Key
+from perennial_operator.core.conditions import find
 from perennial_operator.core.measures import Limit, stage_that_ended, watched_limits
 from perennial_operator.core.resources import IN_FLIGHT, ModelVersion, Outcome
 from perennial_operator.core.world import World
@@ -29,6 +30,9 @@ class Metrics(Collector):
         )
         self._candidates = Counter(
             "perennial_candidates", "Candidates that came to an end.", ["phase", "reason", "trigger"], registry=made
+        )
+        self._analyses = Counter(
+            "perennial_analyses", "What analyses of roll-outs said, each time it was news.", ["reason"], registry=made
         )
         self._stages = Histogram(
             "perennial_stage_duration_seconds",
@@ -62,6 +66,9 @@ class Metrics(Collector):
             earlier = before.version(version.name)
             if earlier and earlier.phase is not version.phase:
                 self._moved(earlier, version, after.now)
+            told = find(version.status.conditions, "Analysed")
+            if earlier and told and told != find(earlier.status.conditions, "Analysed"):
+                self._analyses.labels(told.reason).inc()
         live = after.live
         self._models[key] = (live.status.live_since if live else None, watched_limits(after))
 

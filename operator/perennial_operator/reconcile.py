@@ -1,6 +1,6 @@
 """One ModelDeployment, one pass: observe → decide → act → describe.
 
-    world    = observe(key)           everything is read once, from what the watches have shown
+    world    = observe(key)           everything is read once, from what the watches have shown (and analysed pods say)
     decision = decide(world)          pure
     act(decision)                     each action may be repeated; the first that fails ends the pass
     status   = describe(world)        pure; written only if it changed
@@ -22,10 +22,12 @@ from perennial_operator.core.actions import Create
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
 from perennial_operator.core.resources import BadObjectError
+from perennial_operator.core.stages.analysis import due
 from perennial_operator.core.status import Trouble
 from perennial_operator.core.world import Policy, Route, World
 from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.logs import about
+from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
 from perennial_operator.observe import jobs_without_pod, jobs_without_word, observe
 from perennial_operator.tell import Teller
@@ -47,10 +49,11 @@ class Reconciler:
         queue: WorkQueue,
         policy: Policy,
         metrics: Metrics,
+        surveyor: Surveyor | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._kube, self._cache, self._queue, self._policy, self._clock = kube, cache, queue, policy, clock
-        self._actor, self._metrics = Actor(kube, cache), metrics
+        self._actor, self._metrics, self._surveyor = Actor(kube, cache), metrics, surveyor or Surveyor()
         self._teller = Teller(self._actor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
@@ -125,6 +128,15 @@ class Reconciler:
         return refusal
 
     async def _observed(self, key: Key) -> World | None:
+        """The world; with what its pods say, where an analysis is due."""
+        world = await self._heard(key)
+        if world is None or not due(world):
+            return world
+        sample = await self._surveyor.sample(world)
+        now = self._world(key, world.route)  # it may have changed meanwhile
+        return replace(now, sample=sample) if now else None
+
+    async def _heard(self, key: Key) -> World | None:
         """The world: with the route, which is not watched, and with the last words of Jobs that ended.
 
         Each Job is asked for once if no watch has shown any.

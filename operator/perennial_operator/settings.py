@@ -16,6 +16,7 @@ LONGEST = 86_400
 """Seconds: a day."""
 
 NAMESPACE = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?"
+PROMETHEUS = r"(https?://[^\s/?#@]+(/[^\s?#]*)?)?"
 DOTTED = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?"
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class Settings:
     bind_address: str | None = None
     """The address of both ports; none means all of the pod's."""
     log_format: str = "text"
+    prometheus: str = ""
+    """Address of the Prometheus that queries of roll-outs are put to; none means that there are no such queries."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -72,6 +75,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         metrics_port=read("METRICS_PORT", "0", _whole(0, 65535), "a port from 1 to 65535, or 0 for none"),
         bind_address=read("BIND_ADDRESS", "", _address, "an IP address, or nothing for all of the pod's"),
         log_format=read("LOG_FORMAT", "text", _matching("text|json"), "text or json"),
+        prometheus=read(
+            "PROMETHEUS", "", _matching(PROMETHEUS), "an address such as http://prometheus.monitoring:9090, or nothing"
+        ),
     )
     _check_together(settings)
     return settings

@@ -15,6 +15,7 @@ from perennial_operator.endpoints import Endpoints
 from perennial_operator.kube import GoneError, Kube, KubeError, RefusedError
 from perennial_operator.lease import Lease, LostLeaseError
 from perennial_operator.logs import log
+from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
 from perennial_operator.settings import Settings
@@ -60,7 +61,8 @@ class Operator:
     def __init__(self, settings: Settings, kube: Kube, give_up: Callable[[str], None]) -> None:
         self._settings, self._kube, self._give_up = settings, kube, give_up
         self.cache, self.queue, self.metrics = Cache(), WorkQueue(), Metrics()
-        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics)
+        self._surveyor = Surveyor(settings.prometheus)
+        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._surveyor)
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
         self._endpoints = Endpoints(self._ailing, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
@@ -89,6 +91,7 @@ class Operator:
         if self._lease and self._leads:
             await self._lease.release()
         await self._endpoints.stop()
+        await self._surveyor.close()
         await self._kube.close()
 
     def see(self, event: str | None, body: Mapping[str, Any]) -> None:

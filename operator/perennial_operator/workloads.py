@@ -88,7 +88,22 @@ def serving_of(body: Body, pods: Iterable[Body]) -> Serving:
         settled=seen and updated == total,
         trouble=next((found for pod in own if (found := trouble(pod))), "") or _unmade(status),
         refusal=next((said for said in refusals if said.get("outcome") == "Refused"), None),
+        addresses=_addresses(spec, own),
     )
+
+
+def _addresses(spec: Mapping[str, Any], pods: Iterable[Body]) -> dict[str, str]:
+    """Pod → host and port of those that are ready and not about to go."""
+    containers = spec.get("template", {}).get("spec", {}).get("containers") or [{}]
+    port = next((port["containerPort"] for port in containers[0].get("ports") or []), None)
+    ready = [pod for pod in pods if _is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+    found = {pod["metadata"]["name"]: str((pod.get("status") or {}).get("podIP") or "") for pod in ready}
+    return {name: f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for name, ip in found.items() if ip and port}
+
+
+def _is_ready(pod: Body) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _unmade(status: Mapping[str, Any]) -> str:

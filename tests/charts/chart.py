@@ -24,6 +24,7 @@ CASES: Mapping[str, Body] = {
         "trainer": {"image": {"tag": "1.2.3"}, "serviceAccountName": "trainer"},
         "imagePullSecrets": [{"name": "registry"}],
         "env": [{"name": "PERENNIAL_WORKERS", "value": "8"}],
+        "prometheus": "http://prometheus.monitoring:9090",
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"podAntiAffinity": {}},
@@ -33,6 +34,12 @@ CASES: Mapping[str, Body] = {
         "networkPolicy": {
             "enabled": True,
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+            "egress": [
+                {
+                    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+                    "ports": [{"port": 9090, "protocol": "TCP"}],
+                }
+            ],
         },
         "metrics": {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},

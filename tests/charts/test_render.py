@@ -98,6 +98,7 @@ def test_the_operator_understands_its_environment(values: Body) -> None:
     assert (settings.lease_namespace, settings.identity) == ("metadata.namespace", "metadata.name")
     assert settings.policy.max_trainings == 10
     assert settings.log_format == "json"
+    assert settings.prometheus == values.get("prometheus", "")
     assert settings.policy.service_account == values.get("trainer", {}).get("serviceAccountName", "")
     tag = values.get("trainer", {}).get("image", {}).get("tag", "0.1.0")
     assert settings.policy.trainer_image == f"perennial-trainer:{tag}"
@@ -146,5 +147,7 @@ def test_the_network_policy_lets_the_monitoring_in_and_the_api_server_out() -> N
         "ports": [{"port": "metrics", "protocol": "TCP"}],
         "from": values["networkPolicy"]["metricsFrom"],
     }
-    out = {(port["port"], port["protocol"]) for rule in policy["egress"] for port in rule["ports"]}
+    assert policy["egress"][-2]["to"][0]["podSelector"] == {"matchLabels": {"perennial.dev/role": "serving"}}
+    assert policy["egress"][-1] == values["networkPolicy"]["egress"][0]
+    out = {(port["port"], port["protocol"]) for rule in policy["egress"][:-2] for port in rule["ports"]}
     assert out == {(53, "UDP"), (53, "TCP"), (443, "TCP"), (6443, "TCP")}

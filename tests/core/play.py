@@ -19,8 +19,9 @@ from perennial_operator.core.decide import decide
 from perennial_operator.core.judge import measured_at
 from perennial_operator.core.resources import DriftReport, ModelDeployment, ModelVersion, parse
 from perennial_operator.core.status import Trouble, describe
+from perennial_operator.core.tally import Tally
 from perennial_operator.core.values import as_text
-from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Serving, World
+from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
 from tests.cluster.patch import json_patch
 
@@ -39,6 +40,13 @@ TRAINED = {
     "metrics": {"mse": 90.0, "r2": 0.9},
     "parameters": {},
 }
+
+
+def trained(number: int) -> dict[str, Any]:
+    """The answer of a training: of other bytes for each version."""
+    return merged(TRAINED, {"artifact": {"sha256": f"{number:064x}"}})
+
+
 REFUSED = {
     "task": "train",
     "outcome": "Refused",
@@ -86,6 +94,12 @@ class Play:
     policy: Policy = field(default_factory=lambda: Policy(trainer_image="trainer:1"))
     fleet: Fleet = field(default_factory=Fleet)
     trouble: Trouble | None = None
+    pods: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    """Version → pod → what it has answered since it started; silent pods are not there."""
+    answers: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """What Prometheus says."""
+    troubles: tuple[str, ...] = ()
+    """What could not be read."""
     dies_in: int = -1
     """After how many more actions the operator dies, once."""
     behind: bool = False
@@ -185,6 +199,7 @@ class Play:
             route=Route(copy.deepcopy(self.route)) if deployment.spec.rollout.gateway else None,
             fleet=self.fleet,
             policy=self.policy,
+            sample=Sample({name: dict(pods) for name, pods in self.pods.items()}, dict(self.answers), self.troubles),
         )
 
     def step(self) -> int:
@@ -318,10 +333,19 @@ class Play:
         self.serving[name] = replace(held, ready=0, answering=0, trouble=trouble, refusal=refusal)
         self.settle()
 
+    def requests(
+        self, version: str, count: int, errors: int = 0, each: float = 0.01, pod: str = "a", restarted: bool = False
+    ) -> None:
+        """The pod answers so many more requests; from nothing where it has been started anew. Nobody has looked."""
+        pods = self.pods.setdefault(version, {})
+        before = Tally() if restarted else pods.get(f"{version}-{pod}", Tally())
+        more = Tally(requests=count, errors=errors, seconds=count * each, squares=count * 2 * each**2)
+        pods[f"{version}-{pod}"] = before + more
+
     def until_rolling(self, number: int, **scores: Any) -> None:
         """The candidate is trained and validated."""
         self.settle()
-        self.finish(f"bike-v{number}-train", TRAINED)
+        self.finish(f"bike-v{number}-train", trained(number))
         self.finish(f"bike-v{number}-validate", validated(**scores))
 
     def until_live(self, number: int, **scores: Any) -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
+from perennial_operator.core.conditions import find
 from perennial_operator.core.decide import decide
 from perennial_operator.core.resources import IN_FLIGHT, Phase
 from perennial_operator.core.route import hindrance
@@ -30,6 +31,9 @@ EDITS: list[dict[str, Any]] = [
     {"rollout": {"steps": []}},
     {"rollout": {"steps": [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "5m"}]}},
     {"rollout": {"steps": [{"weight": 10}]}},
+    {"rollout": {"steps": [{"weight": 50, "hold": "5m"}], "analysis": {"interval": "1m", "limit": "1h"}}},
+    {"rollout": {"analysis": {"queries": [{"name": "q", "query": "up", "min": 1}], "limit": "5m"}}},
+    {"rollout": {"analysis": None}},
     {"rollout": {"approval": "manual"}},
     {"rollout": {"approval": "automatic"}},
     {"rollout": {"gateway": {"httpRoute": "bike"}}},
@@ -50,16 +54,22 @@ EDITS: list[dict[str, Any]] = [
     {"pin": "bike-v9"},
     {"pin": None},
 ]
+STEPS = [{"weight": 50, "hold": "5m"}]
 PSI = st.sampled_from([0.1, 0.3, 0.4])
 
 
 class Storm(RuleBasedStateMachine):
     play: Play
 
-    @initialize(steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]), check=st.booleans(), live=st.booleans())
-    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool) -> None:
+    @initialize(
+        rollout=st.sampled_from([{}, {"steps": STEPS}, {"steps": STEPS, "analysis": {}}]),
+        check=st.booleans(),
+        live=st.booleans(),
+    )
+    def begin(self, rollout: dict[str, Any], check: bool, live: bool) -> None:
         drift = {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}} if check else {}
-        self.play = a_play(rollout={"steps": steps}, drift=drift)
+        self.play = a_play(rollout=rollout, drift=drift)
+        self.unedited = True
         self.reports = 0
         self.requests = 0
         self.play.settle()
@@ -69,6 +79,7 @@ class Storm(RuleBasedStateMachine):
 
     @rule(edit=st.sampled_from(EDITS))
     def somebody_edits_the_spec(self, edit: dict[str, Any]) -> None:
+        self.unedited = self.unedited and "rollout" not in edit
         self.play.edit(edit)
 
     @rule(psi=PSI, samples=st.sampled_from([10, 1000]), about=st.sampled_from([None, "bike-v1", "bike-v2"]))
@@ -110,6 +121,16 @@ class Storm(RuleBasedStateMachine):
                     self.ends(name, True, 0.1)
             self.play.pods_ready()
             self.play.wait(minutes=5)
+
+    @precondition(lambda self: self.play.serving)
+    @rule(data=st.data(), count=st.integers(0, 300), errors=st.integers(0, 20), restarted=st.booleans())
+    def requests_come(self, data: st.DataObject, count: int, errors: int, restarted: bool) -> None:
+        name = data.draw(st.sampled_from(sorted(self.play.serving)))
+        self.play.requests(name, count, min(count, errors), restarted=restarted)
+
+    @rule(answer=st.sampled_from([(), (0.0,), (1.0,), (1.0, 2.0)]))
+    def prometheus_says(self, answer: tuple[float, ...]) -> None:
+        self.play.answers["q"] = answer
 
     @precondition(lambda self: self.play.serving)
     @rule()
@@ -225,6 +246,15 @@ class Storm(RuleBasedStateMachine):
         world = self.play.world()
         if world.live:
             assert Delete("Deployment", world.live.name) not in decide(world).actions
+
+    @invariant()
+    def no_analysed_step_ends_without_a_pass(self) -> None:
+        """What has been told of every analysed version that took over without a person."""
+        for version in self.play.world().versions:
+            told = version.status.conditions
+            analysed, out = find(told, "Analysed"), find(told, "RolledOut")
+            if analysed and out and out.status == "True" and out.reason == "RolledOut" and self.unedited:
+                assert analysed.status == "True"
 
     @invariant()
     def no_job_runs_for_a_version_that_has_ended(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perennial_operator.core.analysis import FAILURES, MEASURING, NO_DATA, PASSED
 from tests.stage import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -44,3 +45,9 @@ def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() ->
     told = {"NotStalled", "Serving", "Steered", "Idle", "NotNeeded", "Done"}  # nothing is wrong
     assert len(reasons) > 10
     assert not {r for r in reasons - told if f"`{r}`" not in (ROOT / "docs" / "runbook.md").read_text()}
+
+
+def test_every_reason_of_an_analysis_is_in_the_runbook() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    reasons = {*FAILURES, PASSED, MEASURING, NO_DATA, "KnownBad"}
+    assert not {reason for reason in reasons if f"`{reason}`" not in runbook}

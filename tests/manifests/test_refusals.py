@@ -81,6 +81,10 @@ def drift(**threshold: Any) -> Body:
     return {"drift": {"thresholds": [threshold]}}
 
 
+def query(**limits: float) -> Body:
+    return {"rollout": {"analysis": {"queries": [{"name": "queue", "query": "up", **limits}]}}}
+
+
 def weights(*values: int) -> Body:
     return {"rollout": {"steps": [{"weight": value} for value in values]}}
 
@@ -235,6 +239,23 @@ def limits(**values: Any) -> Body:
         (weights(20, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 60, 50, 80), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(100), "spec.rollout.steps[0].weight", "should be less than or equal to 99"),
+        (
+            {"rollout": {"steps": []}},
+            "spec.rollout.analysis",
+            "give at least one step, or remove analysis",
+        ),
+        (
+            {"rollout": {"analysis": {"minRequests": 0, "queries": []}}},
+            "spec.rollout.analysis.minRequests",
+            "give minRequests of 1 or more, or a query",
+        ),
+        (query(), "spec.rollout.analysis.queries[0]", "the query has no limit; give max or min"),
+        (query(min=3, max=1), "spec.rollout.analysis.queries[0].min", "no answer could pass; swap them"),
+        (
+            {"rollout": {"analysis": {"maxLatencyRatio": 0.5}}},
+            "spec.rollout.analysis.maxLatencyRatio",
+            "greater than or equal to 1",
+        ),
         (
             {"rollout": {"timeout": "5 minutes"}},
             "spec.rollout.timeout",

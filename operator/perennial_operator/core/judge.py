@@ -45,15 +45,17 @@ def fingerprint(report: DriftReport, about: str | None) -> Hashable:
 def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict:
     """The report's verdict by itself: one of the final outcomes, or Breach.
 
-    Whether a breach starts a training is not asked here. `twin` is an earlier report of the same measurement.
+    It is held to the live version, or to the candidate while that serves beside it and is analysed. Whether a breach
+    starts a training is not asked here. `twin` is an earlier report of the same measurement.
     """
-    live, drift, about = world.live, world.spec.drift, subject(report, world)
+    drift, about = world.spec.drift, subject(report, world)
+    version = world.on_trial if world.on_trial and world.on_trial.name == about else world.live
     if drift is None:
         told = f"ModelDeployment {world.name} has no spec.drift, so no limit to compare with; set spec.drift.thresholds"
         return Verdict(Outcome.INVALID, told, about)
-    if live is None:
+    if version is None:
         return Verdict(Outcome.STALE, "no version is live yet, so there is nothing it could be about", about)
-    if told := _stale(report, world, live, about):
+    if told := _stale(report, world, version, about):
         return Verdict(Outcome.STALE, told, about)
     if twin:
         return Verdict(Outcome.DUPLICATE, f"version, window and metrics are those of {twin}", about)
@@ -61,9 +63,9 @@ def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict
         told = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
         return Verdict(Outcome.TOO_FEW_SAMPLES, told, about)
     pairs = [(t, m) for t in drift.thresholds for m in report.spec.metrics if t.concerns(m.name, m.feature)]
-    if told := _invalid(report, world, live, pairs):
+    if told := _invalid(report, world, version, pairs):
         return Verdict(Outcome.INVALID, told, about)
-    found = [breach for pair in pairs if (breach := _breach(*pair, live))]
+    found = [breach for pair in pairs if (breach := _breach(*pair, version))]
     if not found:
         return Verdict(Outcome.WITHIN_THRESHOLDS, f"within thresholds: {_worst(drift.thresholds, pairs)}", about)
     more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
@@ -71,22 +73,22 @@ def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict
     return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in found[:100]))
 
 
-def _stale(report: DriftReport, world: World, live: ModelVersion, about: str | None) -> str:
-    if about != live.name:
-        return f"it is about {about}, and {live.name} is live"
-    since = next(iter(by_now(world, live.status.live_since)), None)
+def _stale(report: DriftReport, world: World, version: ModelVersion, about: str | None) -> str:
+    if about != version.name:
+        return f"it is about {about}, and {version.name} is live"
+    since = next(iter(by_now(world, version.status.live_since)), None)
     if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
-        return f"it was written before {live.name} went live at {since:%Y-%m-%d %H:%M:%S}"
-    learnt = live.status.data.end if live.status.data else None
+        return f"it was written before {version.name} went live at {since:%Y-%m-%d %H:%M:%S}"
+    learnt = version.status.data.end if version.status.data else None
     known = learnt or since
     if report.spec.window and known and report.spec.window.end <= known:
         what = "was trained on data up to" if learnt else "went live at"
         end = report.spec.window.end
-        return f"its window ends at {end:%Y-%m-%d %H:%M:%S}, and {live.name} {what} {known:%Y-%m-%d %H:%M:%S}"
+        return f"its window ends at {end:%Y-%m-%d %H:%M:%S}, and {version.name} {what} {known:%Y-%m-%d %H:%M:%S}"
     return ""
 
 
-def _invalid(report: DriftReport, world: World, live: ModelVersion, pairs: Sequence[Pair]) -> str:
+def _invalid(report: DriftReport, world: World, version: ModelVersion, pairs: Sequence[Pair]) -> str:
     if not report.spec.metrics:
         return "spec.metrics is empty, so nothing was measured; write at least one metric"
     if not pairs:
@@ -100,26 +102,26 @@ def _invalid(report: DriftReport, world: World, live: ModelVersion, pairs: Seque
                 f"{_name(metric)} has no standardError, which the threshold's sigmas {threshold.sigmas:g} needs; "
                 "write it, or remove sigmas"
             )
-        if threshold.max_increase is not None and _proven(live, metric.name) is None:
+        if threshold.max_increase is not None and _proven(version, metric.name) is None:
             return (
-                f"{metric.name} was not measured when {live.name} was validated, so maxIncrease has nothing to "
+                f"{metric.name} was not measured when {version.name} was validated, so maxIncrease has nothing to "
                 f"compare with; give the threshold on {metric.name} a max instead"
             )
     return ""
 
 
-def _breach(threshold: DriftThreshold, metric: Measurement, live: ModelVersion) -> tuple[Breach, str] | None:
+def _breach(threshold: DriftThreshold, metric: Measurement, version: ModelVersion) -> tuple[Breach, str] | None:
     limit = threshold.crossed(metric.value)
-    baseline = _proven(live, metric.name)
+    baseline = _proven(version, metric.name)
     if limit is not None:
         side = "above" if metric.value > limit else "below"
         text = f"{_name(metric)} is {shown(metric.value)}, {side} {shown(limit)}"
     elif baseline is not None:
-        proven = live.status.metrics
+        proven = version.status.metrics
         error = ((proven and proven.standard_errors) or {}).get(metric.name, 0.0)
         limit = threshold.outgrown(metric.value, metric.standard_error or 0.0, baseline, error)
         text = (
-            f"{_name(metric)} is {shown(metric.value)}, was {shown(baseline)} when {live.name} was validated, "
+            f"{_name(metric)} is {shown(metric.value)}, was {shown(baseline)} when {version.name} was validated, "
             f"and may grow to {shown(limit or 0)}"
         )
     if limit is None:
@@ -127,8 +129,8 @@ def _breach(threshold: DriftThreshold, metric: Measurement, live: ModelVersion) 
     return Breach(metric=metric.name, feature=metric.feature, value=metric.value, limit=limit), text
 
 
-def _proven(live: ModelVersion, metric: str) -> float | None:
-    return live.status.metrics.candidate.get(metric) if live.status.metrics else None
+def _proven(version: ModelVersion, metric: str) -> float | None:
+    return version.status.metrics.candidate.get(metric) if version.status.metrics else None
 
 
 def _worst(thresholds: Sequence[DriftThreshold], pairs: Sequence[Pair]) -> str:

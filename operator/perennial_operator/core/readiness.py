@@ -75,7 +75,9 @@ def progress_of(world: World, version: ModelVersion) -> str:
     hindrance = trouble_of(world, version.name)
     if job and job.state is JobState.RUNNING and version.phase in (Phase.TRAINING, Phase.VALIDATING):
         hindrance = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
-    return f"{version.name}: {version.status.message or 'about to be trained'}{hindrance}"
+    said = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
+    analysed = f"; {said.reason}: {said.message}" if said else ""
+    return f"{version.name}: {version.status.message or 'about to be trained'}{hindrance}{analysed}"
 
 
 def trouble_of(world: World, name: str) -> str:

@@ -13,6 +13,7 @@ from perennial_operator.core.conditions import Condition
 from perennial_operator.core.data import DataSpec
 from perennial_operator.core.pod_fields import Object
 from perennial_operator.core.spec import ModelDeploymentSpec, ModelSpec, TrainingSpec
+from perennial_operator.core.tally import AnalysisState
 from perennial_operator.core.thresholds import Metric
 from perennial_operator.core.values import Column, Instant, Moment, Name, Value
 
@@ -211,6 +212,7 @@ class RolloutState(Value):
     started_at: Moment | None = Field(None, description="When the step began; not set while automation rests.")
     ready_at: Moment | None = Field(None, description="Since when its replicas have been ready.")
     faltered: bool = Field(False, description="Whether its replicas have been ready in this step and then were not.")
+    analysis: AnalysisState | None = Field(None, description="What has been measured in the step.")
 
 
 class ModelVersionStatus(Value):
@@ -232,7 +234,7 @@ class ModelVersionStatus(Value):
     message: str | None = Field(None, description="The same as a sentence.")
     conditions: list[Condition] = Field(
         [],
-        description="Trained, Validated, Approved, RolledOut.",
+        description="Trained, Validated, Approved, Analysed, RolledOut.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
+from perennial_operator.core.analysis import Analysis
 from perennial_operator.core.cel import rule, rules
 from perennial_operator.core.data import DataSpec, Source, Span, Storage
 from perennial_operator.core.pod_fields import Free, Object, PodSpec
@@ -216,6 +217,12 @@ class RolloutSpec(Value):
             "the weights of the steps must rise; give each step a greater weight than the one before",
             at=".steps",
         ),
+        rule(
+            "!has(self.analysis) || size(self.steps) > 0",
+            "without steps the two versions never serve at the same time, so nothing can be compared; "
+            "give at least one step, or remove analysis",
+            at=".analysis",
+        ),
     )
     approval: Literal["automatic", "manual"] = Field(
         "automatic", description="manual waits for the annotation perennial.dev/approved-by on the ModelVersion."
@@ -224,6 +231,11 @@ class RolloutSpec(Value):
     timeout: Duration = Field("15m", description="A step whose replicas are not ready after this is rolled back.")
     gateway: Gateway | None = Field(
         None, description="Give the candidate exactly its weight of the requests; without it, of the replicas."
+    )
+    analysis: Analysis | None = Field(
+        None,
+        description="What the candidate must keep in each step, beside the live version; {} for all defaults. "
+        "A step ends only after its analysis has passed. Left out: a step ends after its hold.",
     )
 
     @model_validator(mode="after")

@@ -53,6 +53,15 @@ LIMITS_MAKE_SENSE = (
 )
 
 
+def beyond(value: float, least: float | None, most: float | None) -> float | None:
+    """The limit that `value` is beyond, or None."""
+    if most is not None and value > most:
+        return most
+    if least is not None and value < least:
+        return least
+    return None
+
+
 class Threshold(Value):
     """A limit that a metric must keep."""
 
@@ -82,11 +91,7 @@ class Threshold(Value):
 
     def crossed(self, value: float) -> float | None:
         """The limit that `value` is beyond, or None."""
-        if self.max is not None and value > self.max:
-            return self.max
-        if self.min is not None and value < self.min:
-            return self.min
-        return None
+        return beyond(value, self.min, self.max)
 
 
 class DriftThreshold(Threshold):

@@ -19,6 +19,7 @@ from perennial_operator.core.resources import (
     Phase,
 )
 from perennial_operator.core.spec import ModelDeploymentSpec
+from perennial_operator.core.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,20 @@ class Serving:
     """What keeps its pods from being ready, in a sentence, or nothing."""
     refusal: Mapping[str, Any] | None = None
     """The answer of a pod that refused to serve its artifact."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Pod → host and port where a ready pod serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What serving pods and Prometheus said when they were asked in this pass."""
+
+    pods: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
+    """Version → pod → what it has answered since it started."""
+    answers: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Query → the value of each series; one that is not here was not answered."""
+    troubles: tuple[str, ...] = ()
+    """Why something could not be read, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,8 @@ class World:
     route: Route | None = None
     """None where spec.rollout.gateway is not set."""
     fleet: Fleet = Fleet()
+    sample: Sample | None = None
+    """Taken only where an analysis is due."""
     policy: Policy = Policy(trainer_image="perennial-trainer")
 
     @property
@@ -132,6 +149,12 @@ class World:
         None is made while another is on its way, so an older one in flight is a leftover and no candidate.
         """
         return self.newest if self.newest and self.newest.phase in IN_FLIGHT else None
+
+    @property
+    def on_trial(self) -> ModelVersion | None:
+        """The candidate while it serves beside the live version and is analysed."""
+        candidate = self.candidate if self.spec.rollout.analysis and self.live else None
+        return candidate if candidate and candidate.status.rollout else None
 
     @property
     def newest(self) -> ModelVersion | None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Action, PatchRoute, SetStatus
-from perennial_operator.core.resources import IN_FLIGHT, ModelVersion, Phase, RolloutState
+from perennial_operator.core.actions import Action, Announcement, PatchRoute, SetStatus
+from perennial_operator.core.analysis import MEASURING, NO_DATA
+from perennial_operator.core.conditions import find, with_condition
+from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
 from perennial_operator.core.route import ALL, Hindrance, carries, hindrance, steered
+from perennial_operator.core.stages import analysis
 from perennial_operator.core.start import REJECTED_BY_PERSON
 from perennial_operator.core.transitions import move
 from perennial_operator.core.values import as_delta
@@ -32,8 +35,12 @@ def wakes_at(world: World) -> Iterator[datetime]:
     if world.spec.rollout.gateway and ((version and version.phase is Phase.ROLLING_OUT) or hindrance(world)):
         yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
-    if state and state.started_at:
-        yield state.ready_at + _hold(world, state) if state.ready_at else _patience(world, state, state.started_at)
+    if state and state.started_at and state.ready_at is None:
+        yield _patience(world, state, state.started_at)
+    elif state and state.ready_at:
+        hold_ends = state.ready_at + _hold(world, state)
+        yield hold_ends
+        yield from analysis.wakes_at(world, state, hold_ends)
 
 
 def replicas_of(world: World, state: RolloutState) -> int:
@@ -90,7 +97,8 @@ def _pinned(world: World) -> SetStatus | None:
         message = f"spec.pin holds {pinned.name}"
         return move(world, candidate, Phase.SUPERSEDED, "Pinned", message, ("RolledOut", False), rollout=None)
     if pinned is not world.live and ready(world, pinned, world.spec.serving.replicas):
-        return _promoted(world, pinned, "Pinned", "serves because spec.pin names it")
+        known = f", although it was {pinned.phase}: {pinned.status.message}" if pinned.phase in UNSUCCESSFUL else ""
+        return _promoted(world, pinned, "Pinned", f"serves because spec.pin names it{known}")
     return None
 
 
@@ -136,6 +144,8 @@ def _stepped(world: World) -> SetStatus | None:
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
     if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
         return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
+    if breach := analysis.breach(world, version):
+        return _back(world, _said(world, version, breach), breach.reason, breach.message)
     if ready(world, version, replicas_of(world, state)):
         led = world.live is None or carries(world, state.weight)
         return _held(world, version, state) if led else _overwritten(world, version, state)
@@ -170,9 +180,34 @@ def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     if state.weight == ALL:
         beside = f" instead of {world.live.name}" if world.live else ""
         return _promoted(world, version, "RolledOut", f"serves{beside}")
-    if (state.ready_at or world.now) + _hold(world, state) <= world.now:
+    if state.ready_at is None and (_hold(world, state) or analysis.asked(world, state)):
+        return _noted(version, state.model_copy(update={"ready_at": world.now}))
+    if analysis.due(world):
+        return _analysed(world, version, state)
+    hold_ends = (state.ready_at or world.now) + _hold(world, state)
+    if hold_ends > world.now:
+        return None
+    if analysis.passed(world, state):
         return _at_weight(world, version, _weight_after(world, state.weight))
-    return None if state.ready_at else _noted(version, state.model_copy(update={"ready_at": world.now}))
+    if analysis.waits_until(world, state, hold_ends) > world.now:
+        return None
+    said = find(version.status.conditions, "Analysed")
+    return _back(world, version, NO_DATA, f"no data came in time: {said.message if said else 'nothing was measured'}")
+
+
+def _analysed(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
+    """The version with what this pass has measured, or back; nothing where it is still to be measured."""
+    if world.sample is None or state.ready_at is None:
+        return None
+    hold_ends = state.ready_at + _hold(world, state)
+    figures, answer = analysis.measured(world, version, state, world.sample, hold_ends)
+    told = _said(world, version, answer)
+    if answer.passed is False:
+        return _back(world, told, answer.reason, answer.message)
+    before = find(version.status.conditions, "Analysed")
+    known = answer.reason == MEASURING or (before is not None and before.reason == answer.reason)
+    news = Announcement(answer.reason, f"{version.name}: {answer.message}", warning=answer.passed is None)
+    return _noted(told, state.model_copy(update={"analysis": figures}), None if known else news)
 
 
 def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus:
@@ -200,7 +235,7 @@ def _hold(world: World, state: RolloutState) -> timedelta:
 def _patience(world: World, state: RolloutState, since: datetime) -> datetime:
     """Until when the step's replicas may be unready: longer by the hold where they were ready and are to be again."""
     longest = since + as_delta(world.spec.rollout.timeout)
-    return longest + _hold(world, state) if state.faltered else longest
+    return analysis.waits_until(world, state, longest + _hold(world, state)) if state.faltered else longest
 
 
 def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
@@ -221,9 +256,17 @@ def _replicas_at(world: World, weight: int) -> int:
     return share(replicas, weight) if world.spec.rollout.gateway else split(replicas, weight)[0]
 
 
-def _noted(version: ModelVersion, state: RolloutState) -> SetStatus:
+def _noted(version: ModelVersion, state: RolloutState, news: Announcement | None = None) -> SetStatus:
     status = version.status.model_copy(update={"rollout": state})
-    return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
+    return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version, news)
+
+
+def _said(world: World, version: ModelVersion, said: analysis.Answer) -> ModelVersion:
+    """The version with what its analysis says, as a condition."""
+    conditions = with_condition(
+        version.status.conditions, "Analysed", said.passed, said.reason, said.message, world.now
+    )
+    return version.model_copy(update={"status": version.status.model_copy(update={"conditions": conditions})})
 
 
 def _promoted(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:

@@ -8,6 +8,7 @@ from datetime import datetime
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.jobs import job_image, train_manifest
+from perennial_operator.core.known import known_bad
 from perennial_operator.core.resources import ModelVersion, Phase, Trigger
 from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, read
 from perennial_operator.core.start import hold, new_version
@@ -91,14 +92,7 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
             condition = ("Trained", False)
             return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
-    return move(
-        world,
-        version,
-        Phase.VALIDATING,
-        "Trained",
-        answer.message,
-        ("Trained", True),
-        artifact=answer.artifact,
-        data=answer.data,
-        parameters=answer.parameters or None,
-    )
+    made = {"artifact": answer.artifact, "data": answer.data, "parameters": answer.parameters or None}
+    if told := known_bad(world, version, answer.artifact):
+        return move(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
+    return move(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)

@@ -1,0 +1,27 @@
+"""What the operator counts of its analyses."""
+
+from __future__ import annotations
+
+from perennial_operator.cache import Key
+from perennial_operator.metrics import Metrics
+from tests.core.test_analysis import analysed, traffic
+
+
+def test_each_new_word_of_an_analysis_is_counted_by_its_reason() -> None:
+    metrics, play = Metrics(), analysed()
+
+    def looked(count: int, errors: int = 0) -> None:
+        before = play.world()
+        traffic(play, count, errors)
+        metrics.passed(Key("default", "bike"), before, play.world())
+
+    looked(10)
+    looked(200)
+    looked(200, errors=50)
+    found = {
+        reason: metrics.registry.get_sample_value("perennial_analyses_total", {"reason": reason})
+        for reason in ("Measuring", "AnalysisPassed", "TooManyErrors", "NoData")
+    }
+    assert found == {"Measuring": 1, "AnalysisPassed": 1, "TooManyErrors": 1, "NoData": None}
+    ended = {"phase": "RolledBack", "reason": "TooManyErrors", "trigger": "Drift"}
+    assert metrics.registry.get_sample_value("perennial_candidates_total", ended) == 1
