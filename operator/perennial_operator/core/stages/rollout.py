@@ -139,19 +139,29 @@ def _stepped(world: World) -> SetStatus | None:
         if version.status.reason != UNDER_WAY:
             return _at_weight(world, version, state.weight)
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
-    if max(state.started_at, state.ready_at or state.started_at) > world.now:
+    if (
+        max(at for at in (state.started_at, state.ready_at, state.analysis and state.analysis.sampled_at) if at)
+        > world.now
+    ):
         # The clock was wrong then, or is now: the step begins anew.
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
-    if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
-        return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
-    if breach := analysis.breach(world, version):
-        return _back(world, _said(world, version, breach), breach.reason, breach.message)
+    if condemned := _condemned(world, version):
+        return condemned
     if ready(world, version, replicas_of(world, state)):
         led = world.live is None or carries(world, state.weight)
         return _held(world, version, state) if led else _overwritten(world, version, state)
     if state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
     return _late(world, version, state) if _patience(world, state, state.started_at) <= world.now else None
+
+
+def _condemned(world: World, version: ModelVersion) -> SetStatus | None:
+    """Back at once where a pod refuses the artifact, or a drift report finds the version bad."""
+    if refusal := world.serving[version.name].refusal if version.name in world.serving else None:
+        return _back(world, version, str(refusal.get("reason", "Refused")), str(refusal.get("message")))
+    if breach := analysis.breach(world, version):
+        return _back(world, _said(world, version, breach), breach.reason, breach.message)
+    return None
 
 
 def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
