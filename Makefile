@@ -52,7 +52,7 @@ bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently
 
 lock: .venv/ready ## Pin every dependency anew, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \
-	  --extra operator --extra trainer --extra dev pyproject.toml -o requirements/dev.txt
+	  --extra operator --extra trainer --extra kubectl --extra dev pyproject.toml -o requirements/dev.txt
 	@for extra in operator trainer; do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done

@@ -11,15 +11,13 @@ from msgspec import UNSET
 
 from perennial_trainer import artifact, report, result, storage
 from perennial_trainer.counted import Counted, counted
-from perennial_trainer.drift import DRIFTED, significant_share
 from perennial_trainer.files import shown
-from perennial_trainer.metrics import Measure, Scored
-from perennial_trainer.moved import statistics
+from perennial_trainer.found import Found, found
+from perennial_trainer.metrics import Scored
 from perennial_trainer.performance import Performance
 from perennial_trainer.profile import Profile, parse
 from perennial_trainer.recent import recent
 from perennial_trainer.refusal import Refusal, listed
-from perennial_trainer.result import DriftMetric
 from perennial_trainer.rows import Columns, Rows, joined
 from perennial_trainer.task import CheckTask
 from perennial_trainer.thinned import Thinned
@@ -30,10 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHANGED = 0.001  # a change of the share missing that is worth a line
 UNLABELLED = 20_000  # rows without a target that are scored at most: only the distribution of the answers is asked for
-
-Statistics = dict[str, float]
 
 
 @dataclass
@@ -80,16 +75,6 @@ def _score(pipeline: "Pipeline", rows: Rows) -> Scored:
     return score(pipeline, rows)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What has moved, by feature and as a whole, and how good the live version still is."""
-
-    features: dict[str, Statistics]
-    whole: dict[str, float]
-    measures: dict[str, Measure]
-    message: str
-
-
 def check(task: CheckTask) -> result.Checked:
     """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
     model = task.model
@@ -109,15 +94,15 @@ def check(task: CheckTask) -> result.Checked:
         return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
 
-    found = _found(reference, seen)
+    what = _found(reference, seen)
     answer = result.Checked(
-        message=found.message,
+        message=what.message,
         samples=seen.rows,
         window=result.Window(start=iso(seen.start), end=iso(seen.end)) if seen.start and seen.end else UNSET,
-        metrics=_ranked(found),
+        metrics=what.ranked(),
         details=storage.within(task.storage, "report.html"),
     )
-    storage.write(task.storage, {"drift.json": _details(seen, found, answer), "report.html": _page(task, found)})
+    storage.write(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
     return answer
 
 
@@ -135,45 +120,9 @@ def _reference(task: CheckTask) -> Profile:
 
 
 def _found(reference: Profile, seen: Seen) -> Found:
-    features = {name: statistics(each, reference.rows) for name, each in seen.features.items()}
-    psi = {name: each["psi"] for name, each in features.items()}
-    drifted = [name for name, value in psi.items() if value > DRIFTED]
-    most = max(psi, key=lambda name: psi[name])
-    whole = {
-        "drifted_share": len(drifted) / len(psi),
-        "prediction_psi": statistics(seen.prediction, reference.rows)["psi"],
-        **({"target_psi": statistics(seen.target, reference.rows)["psi"]} if seen.labelled else {}),
-        "significant_share": significant_share(
-            [value for each in features.values() for name, value in each.items() if name in ("ks_p", "chi2_p")]
-        ),
-    }
-    measures = seen.performance.measures()
-    message = (
-        f"{seen.rows} rows, {seen.labelled} with a target: {len(drifted)} of {len(psi)} features have a psi above "
-        f"{DRIFTED}, the highest is {psi[most]:.3g} of {most}"
-    ) + "".join(f"; {name} {m.value:.6g}" for name, m in list(measures.items())[:1])
-    return Found(features, whole, measures, message)
-
-
-def _ranked(found: Found) -> list[DriftMetric]:
-    """Most telling first: performance, the whole, then by feature what has moved most; p-values are told last."""
-    metrics = [
-        DriftMetric(name=name, value=m.value, standard_error=UNSET if m.standard_error is None else m.standard_error)
-        for name, m in found.measures.items()
-    ]
-    metrics += [DriftMetric(name=name, value=round(value, 6)) for name, value in found.whole.items()]
-    for name in ("psi", "missing_share", "new_share", "ks", "wasserstein", "js", "chi2", "ks_p", "chi2_p"):
-        values = {feature: each[name] for feature, each in found.features.items() if _told(name, each)}
-        ordered = sorted(values.items(), key=lambda pair: pair[1], reverse=not name.endswith("_p"))
-        metrics += [DriftMetric(name=name, feature=feature, value=round(value, 6)) for feature, value in ordered]
-    return metrics
-
-
-def _told(name: str, statistics: Statistics) -> bool:
-    """Shares are told where they have changed, and all else where it is defined."""
-    if name == "missing_share":
-        return abs(statistics["missing_share"] - statistics["missing_before"]) >= CHANGED
-    return name in statistics and (name != "new_share" or statistics[name] > 0)
+    others = {"prediction": seen.prediction, **({"target": seen.target} if seen.labelled else {})}
+    told = f"{seen.rows} rows, {seen.labelled} with a target"
+    return found(seen.features, others, reference.rows, seen.performance.measures(), told)
 
 
 def _details(seen: Seen, found: Found, answer: result.Checked) -> bytes:

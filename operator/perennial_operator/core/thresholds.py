@@ -134,15 +134,19 @@ class DriftThreshold(Threshold):
         """Whether it is about this number of a report."""
         return metric == self.metric and (not self.features or feature in self.features)
 
-    def outgrown(self, value: float, error: float, baseline: float, baseline_error: float) -> float | None:
-        """The limit that a loss is beyond, or None: `maxIncrease` of the baseline and `sigmas` standard errors of the difference.
+    def grown(self, error: float, baseline: float, baseline_error: float) -> float | None:
+        """The limit that `maxIncrease` sets: that share of the baseline, and `sigmas` standard errors of the difference.
 
         The two estimates come from different rows, so the variances of their errors add up.
         """
         if self.max_increase is None:
             return None
-        limit = max(
+        return max(
             baseline * (1 + self.max_increase),
             baseline + (self.sigmas or 0.0) * hypot(error, baseline_error),
         )
-        return limit if value > limit else None
+
+    def outgrown(self, value: float, error: float, baseline: float, baseline_error: float) -> float | None:
+        """The limit of `maxIncrease` that a loss is beyond, or None."""
+        limit = self.grown(error, baseline, baseline_error)
+        return limit if limit is not None and value > limit else None

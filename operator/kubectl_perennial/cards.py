@@ -1,0 +1,69 @@
+"""What there is to say about one version: the same for tables and for `-o json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubectl_perennial import phases
+from kubectl_perennial.cluster import Body
+from kubectl_perennial.times import instant
+from perennial_operator.core.thresholds import LOSSES
+
+
+def card(version: Body, now: datetime) -> Body:
+    """The version in a few fields; what is not known is left out."""
+    spec, status = version["spec"], version.get("status") or {}
+    found = {
+        "name": version["metadata"]["name"],
+        "number": spec["number"],
+        "phase": status.get("phase") or phases.TRAINING,
+        "reason": status.get("reason"),
+        "message": status.get("message"),
+        "trigger": spec["trigger"]["reason"],
+        "triggerMessage": spec["trigger"].get("message"),
+        "created": version["metadata"]["creationTimestamp"],
+        "liveSince": status.get("liveSince"),
+        "endedAt": status.get("endedAt"),
+        "seconds": seconds(version, now),
+        "metric": metric(status),
+    }
+    return {field: value for field, value in found.items() if value not in (None, "")}
+
+
+def metric(status: Body) -> Body | None:
+    """The metric that decides, beside the then live version's on the same rows."""
+    name = str(status.get("metric") or "").partition(" ")[0]
+    metrics = status.get("metrics") or {}
+    value, live = metrics.get("candidate", {}).get(name), (metrics.get("live") or {}).get(name)
+    if value is None:
+        return None
+    return {"name": name, "value": value, **({} if live is None else {"live": live, **change(name, live, value)})}
+
+
+def change(name: str, before: float, after: float) -> dict[str, Any]:
+    """By how much it is greater, as a share where that means something, and whether that is better."""
+    by: dict[str, Any] = {"difference": after - before}
+    if name in LOSSES and before:
+        by["share"] = (after - before) / before
+    if after != before:
+        by["better"] = (after < before) == lower_is_better(name)
+    return by
+
+
+def lower_is_better(name: str) -> bool:
+    return name in LOSSES
+
+
+def seconds(version: Body, now: datetime) -> int | None:
+    """From being asked for to being live or to its end as a candidate; until now while it is on its way."""
+    status = version.get("status") or {}
+    begun = instant(version["metadata"]["creationTimestamp"])
+    done = next((c for c in status.get("conditions") or [] if c["type"] == "RolledOut" and c["status"] == "True"), None)
+    if done:
+        end = instant(done["lastTransitionTime"])
+    elif status.get("phase") in (phases.LIVE, *phases.ENDED):
+        end = instant(status.get("liveSince") or status.get("endedAt"))
+    else:
+        end = now
+    return max(0, int((end - begun).total_seconds())) if begun and end else None

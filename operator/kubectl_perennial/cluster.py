@@ -1,0 +1,160 @@
+"""The only module of the plugin that talks to Kubernetes: plain objects in and out, errors in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config import ConfigException, kube_config
+from yaml import YAMLError
+
+from kubectl_perennial.sorry import SorryError
+
+Body = dict[str, Any]
+
+API_VERSION = "perennial.dev/v1alpha1"
+
+PLURALS = {"ModelDeployment": "modeldeployments", "ModelVersion": "modelversions", "DriftReport": "driftreports"}
+FIELD_MANAGER = "kubectl-perennial"
+TIMEOUT = (10, 60)
+"""Seconds to connect, and to wait for an answer."""
+
+
+class RefusedError(SorryError):
+    """The API server's own words for why it did not do it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Cluster:
+    """The models of one namespace, as the person of the kubeconfig may see and change them."""
+
+    def __init__(self, api: client.ApiClient, namespace: str, user: str) -> None:
+        self._api, self.namespace, self.user = api, namespace, user
+
+    @classmethod
+    def connect(cls, kubeconfig: str | None, context: str | None, namespace: str | None) -> Cluster:
+        """By the kubeconfig as kubectl finds it, or else by the pod's own credentials."""
+        to = client.Configuration()
+        to.retries = urllib3.Retry(0)  # a person is waiting, and would rather be told
+        try:
+            chosen = _context(kubeconfig, context)
+            if chosen is None:
+                config.load_incluster_config(client_configuration=to)
+            else:
+                config.load_kube_config(kubeconfig, chosen["name"], to, persist_config=False)
+        except (ConfigException, YAMLError, OSError) as error:
+            told = " ".join(str(error).split()).rstrip(".")
+            raise SorryError(
+                f"no cluster to ask: {told}; give --kubeconfig or --context, or set KUBECONFIG"
+            ) from error
+        of = (chosen or {}).get("context", {})
+        return cls(client.ApiClient(to), namespace or of.get("namespace") or "default", of.get("user", ""))
+
+    def get(self, kind: str, name: str) -> Body | None:
+        try:
+            return self._call("GET", self._path(kind, name))
+        except RefusedError as error:
+            if error.code == 404 and name in str(error):
+                return None
+            raise
+
+    def list(self, kind: str, *, of: str = "", everywhere: bool = False) -> list[Body]:
+        """Every object of the kind; with `of`, those about that ModelDeployment."""
+        path = self._path(kind, everywhere=everywhere)
+        try:
+            found = list(self._pages(path, {"fieldSelector": f"spec.modelDeployment={of}"} if of else {}))
+        except RefusedError as error:
+            if not of or error.code != 400:
+                raise
+            found = list(self._pages(path, {}))  # Kubernetes before 1.31 cannot select by fields of a custom kind
+        return [body for body in found if not of or body["spec"]["modelDeployment"] == of]
+
+    def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> Body:
+        patch = {"metadata": {"annotations": dict(annotations)}}
+        return self._call("PATCH", self._path(kind, name), patch, content="application/merge-patch+json")
+
+    def create(self, manifest: Mapping[str, Any]) -> Body:
+        return self._call("POST", self._path(manifest["kind"]), dict(manifest))
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Body]:
+        more: dict[str, str] = {"limit": "500"}
+        while True:
+            page = self._call("GET", path, query={**query, **more})
+            yield from page.get("items") or []
+            if not page["metadata"].get("continue"):
+                return
+            more["continue"] = page["metadata"]["continue"]
+
+    def _path(self, kind: str, name: str = "", *, everywhere: bool = False) -> str:
+        place = "" if everywhere else f"/namespaces/{self.namespace}"
+        return f"/apis/{API_VERSION}{place}/{PLURALS[kind]}" + (f"/{quote(name, safe='')}" if name else "")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        query: Mapping[str, str] | None = None,
+        content: str = "application/json",
+    ) -> Body:
+        asked = [*(query or {}).items(), *([("fieldManager", FIELD_MANAGER)] if body else [])]
+        headers = {"Accept": "application/json", "Content-Type": content}
+        try:
+            request = self._api.param_serialize(
+                method, path, query_params=asked, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
+            data = answer.read()
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            because = getattr(error, "reason", None) or error
+            host = self._api.configuration.host
+            raise SorryError(
+                f"the API server {host} does not answer: {because}; is this the right --context?"
+            ) from error
+        if answer.status >= 400:
+            raise _refused(answer.status, data, path)
+        try:
+            decoded: Body = json.loads(data)
+        except ValueError as error:
+            raise SorryError(f"{self._api.configuration.host} is no API server: it answers {data[:60]!r}") from error
+        return decoded
+
+
+def _context(kubeconfig: str | None, context: str | None) -> Body | None:
+    """The kubeconfig's context; None in a pod without a kubeconfig."""
+    files = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    there = any(os.path.exists(os.path.expanduser(file)) for file in files.split(os.pathsep))  # noqa: PTH110, PTH111
+    if not there and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return None
+    contexts: Sequence[Body]
+    contexts, current = config.list_kube_config_contexts(kubeconfig)
+    if context is None:
+        return dict(current)
+    names = {each["name"]: each for each in contexts}
+    if context not in names:
+        raise SorryError(f"context {context} is not in the kubeconfig; there are: {', '.join(names)}")
+    return dict(names[context])
+
+
+def _refused(code: int, data: bytes, path: str) -> RefusedError:
+    try:
+        message = str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = data.decode(errors="replace").strip()[:300]
+    if code == 401:
+        return RefusedError(code, "the API server does not know you (401 Unauthorized); log in to the cluster again")
+    if code == 403:
+        return RefusedError(
+            code, f"{message}; ask for the ClusterRole perennial-view (to look) or perennial-edit (to act)"
+        )
+    if code == 404 and ("the requested resource" in message or "page not found" in message):
+        return RefusedError(code, f"the cluster does not know {API_VERSION}; install Perennial's CRDs: docs/install.md")
+    return RefusedError(code, message or f"{path} is answered by {code}")

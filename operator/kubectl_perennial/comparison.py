@@ -1,0 +1,96 @@
+"""Two versions beside each other, as plain fields: what was asked for, on which rows, and how good they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_perennial.cards import change
+from kubectl_perennial.cluster import Body
+
+Pair = tuple[Any, Any]
+
+
+def comparison(one: Body, other: Body) -> Body:
+    """Every field that is known of either, in sections, and what the metrics say of the second against the first."""
+    metrics, same_rows = _metrics(one, other)
+    return {
+        "versions": [one["metadata"]["name"], other["metadata"]["name"]],
+        "asked": _pairs(_asked(one), _asked(other)),
+        "parameters": _pairs(_parameters(one), _parameters(other)),
+        "data": _pairs(_data(one), _data(other)),
+        "sameRows": same_rows,
+        "metrics": [
+            {"name": name, "values": list(pair), **({} if None in pair else change(name, pair[0], pair[1]))}
+            for name, pair in metrics.items()
+        ],
+        "conditions": _pairs(_conditions(one), _conditions(other)),
+    }
+
+
+def _pairs(one: Body, other: Body) -> dict[str, list[Any]]:
+    """Field → what each has of it, where one of them has something."""
+    both = {name: [one.get(name), other.get(name)] for name in dict.fromkeys([*one, *other])}
+    return {name: pair for name, pair in both.items() if pair != [None, None]}
+
+
+def _metrics(one: Body, other: Body) -> tuple[dict[str, Pair], bool]:
+    """Metric → both values; on the same rows where one was validated against the other, else on each one's own."""
+    first, second = _measured(one), _measured(other)
+    if other["spec"].get("parent") == one["metadata"]["name"] and second.get("live"):
+        return _both(second["live"], second["candidate"]), True
+    if one["spec"].get("parent") == other["metadata"]["name"] and first.get("live"):
+        return _both(first["candidate"], first["live"]), True
+    return _both(first.get("candidate") or {}, second.get("candidate") or {}), False
+
+
+def _both(one: Body, other: Body) -> dict[str, Pair]:
+    return {name: (one.get(name), other.get(name)) for name in dict.fromkeys([*one, *other])}
+
+
+def _measured(version: Body) -> Body:
+    return (version.get("status") or {}).get("metrics") or {}
+
+
+def _asked(version: Body) -> Body:
+    spec, status = version["spec"], version.get("status") or {}
+    return {
+        "phase": status.get("phase"),
+        "trigger": spec["trigger"]["reason"],
+        "why": spec["trigger"].get("message") or None,
+        "created": version["metadata"]["creationTimestamp"],
+        "parent": spec.get("parent"),
+        "image": status.get("image"),
+    }
+
+
+def _parameters(version: Body) -> Body:
+    model, chosen = version["spec"]["model"], (version.get("status") or {}).get("parameters") or {}
+    features = model["features"]
+    return {
+        "estimator": model["estimator"],
+        "numeric": ", ".join(features.get("numeric") or []) or None,
+        "categorical": ", ".join(features.get("categorical") or []) or None,
+        "target": model["target"],
+        **(model.get("parameters") or {}),
+        **chosen,
+    }
+
+
+def _data(version: Body) -> Body:
+    asked, facts = version["spec"]["data"], (version.get("status") or {}).get("data") or {}
+    digest = facts.get("sha256")
+    return {
+        "source": asked["training"].get("uri")
+        or (asked["training"].get("persistentVolumeClaim") or {}).get("claimName"),
+        "window": asked.get("window"),
+        "start": facts.get("start"),
+        "end": facts.get("end"),
+        "rows": facts.get("rows"),
+        "holdout rows": facts.get("holdoutRows"),
+        "digest": digest[:12] if digest else None,
+    }
+
+
+def _conditions(version: Body) -> Body:
+    said = (version.get("status") or {}).get("conditions") or []
+    return {each["type"]: f"{each['reason']}: {each['message']}" for each in said}

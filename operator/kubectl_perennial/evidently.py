@@ -1,0 +1,101 @@
+"""What does a report of Evidently (0.7 or newer; `save_json` or `json()` of a run) say in Perennial's words?
+
+Evidently's value of a drift test is a distance or a p-value, by the test: its `ks` is our `ks_p`. Its Jensen-Shannon
+distance is in nats, ours in bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kubectl_perennial.cluster import Body
+from kubectl_perennial.measured import Columns, Measured
+from kubectl_perennial.sorry import SorryError
+
+NATS = 1 / math.sqrt(math.log(2))
+"""A Jensen-Shannon distance in nats times this is one in bits."""
+
+DRIFT: Mapping[str, tuple[str, float]] = {
+    "psi": ("psi", 1),
+    "ks": ("ks_p", 1),
+    "k-s p_value": ("ks_p", 1),
+    "chisquare": ("chi2_p", 1),
+    "chi-square p_value": ("chi2_p", 1),
+    "jensenshannon": ("js", NATS),
+    "jensen-shannon distance": ("js", NATS),
+    "wasserstein": ("wasserstein", 1),
+    "wasserstein distance (normed)": ("wasserstein", 1),
+    "hellinger": ("hellinger", 1),
+    "hellinger distance": ("hellinger", 1),
+}
+"""Evidently's method, asked for or shown → the metric, and what makes it the same."""
+
+QUALITY = {
+    "RMSE": "rmse",
+    "MAE": "mae",
+    "R2Score": "r2",
+    "Accuracy": "accuracy",
+    "F1Score": "f1",
+    "RocAuc": "roc_auc",
+    "LogLoss": "log_loss",
+}
+
+
+def read(document: Any, columns: Columns) -> Measured:
+    """The metrics of the document. SorryError if it is no report of Evidently."""
+    if not isinstance(document, dict) or not isinstance(document.get("metrics"), list):
+        raise SorryError(f"this is no report of Evidently: it has no list of metrics; {MEND}")
+    kinds = [(_kind(each), each) for each in document["metrics"]]
+    if not all(kind for kind, _ in kinds):
+        raise SorryError(f"this is no report of Evidently 0.7 or newer: its metrics have no config.type; {MEND}")
+    found = Measured("evidently")
+    rows = [each["value"] for kind, each in kinds if kind == "RowCount"]
+    found.samples = int(rows[0]) if rows else None
+    for kind, each in kinds:
+        _add(found, kind, each, columns)
+    return found
+
+
+MEND = "write it by Report([...]).run(current, reference).save_json(path)"
+
+
+def _kind(metric: Any) -> str:
+    config = metric.get("config") if isinstance(metric, dict) else None
+    return str(config.get("type", "")).rpartition(":")[2] if isinstance(config, dict) else ""
+
+
+def _add(found: Measured, kind: str, metric: Body, columns: Columns) -> None:
+    config, value = metric["config"], metric.get("value")
+    if kind == "ValueDrift":
+        _drift(found, config, value, columns)
+    elif kind == "DriftedColumnsCount" and isinstance(value, dict):
+        found.add("drifted_share", value.get("share"))
+    elif kind == "MissingValueCount" and isinstance(value, dict):
+        columns.drift(found, "missing_share", config["column"], value.get("share"))
+    elif kind in QUALITY:
+        _quality(found, QUALITY[kind], value)
+    elif kind != "RowCount":
+        found.leave(" of ".join(filter(None, (kind, config.get("column")))), "Perennial has no such metric")
+
+
+def _drift(found: Measured, config: Body, value: object, columns: Columns) -> None:
+    method, column = str(config.get("method")), str(config.get("column"))
+    name, factor = DRIFT.get(method.lower(), ("", 1.0))
+    if not name:
+        found.leave(f"{method} of {column}", "Perennial has no such metric")
+    else:
+        columns.drift(found, name, column, value * factor if isinstance(value, int | float) else value)
+
+
+def _quality(found: Measured, name: str, value: object) -> None:
+    """The metric; a mean comes with the deviation of what it is the mean of, and so with its standard error."""
+    error = None
+    if isinstance(value, dict):
+        deviation, value = value.get("std"), value.get("mean")
+        if found.samples and isinstance(deviation, int | float):
+            error = deviation / math.sqrt(found.samples)
+    found.add(name, value, error=error)
+    if name == "rmse" and isinstance(value, int | float):
+        found.add("mse", value**2)

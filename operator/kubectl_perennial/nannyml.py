@@ -1,0 +1,181 @@
+"""What does a result of NannyML (`result.to_df()`, as csv, parquet or JSON) say in Perennial's words?
+
+A result has a line for each chunk of rows; the newest chunk of the analysis period is what is reported. Its columns
+have two or three levels, or one whose parts are joined by underscores (`to_df(multilevel=False)`).
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kubectl_perennial.measured import Columns, Measured
+from kubectl_perennial.sorry import SorryError
+
+DRIFT: Mapping[str, str] = {
+    "jensen_shannon": "js",
+    "kolmogorov_smirnov": "ks",
+    "hellinger": "hellinger",
+    "l_infinity": "l_infinity",
+    "chi2": "chi2",
+}
+LEFT_OUT = {"wasserstein": "it is in the feature's own units, and Perennial's is in standard deviations"}
+QUALITY = {"mse", "rmse", "mae", "accuracy", "f1", "roc_auc", "log_loss"}
+MEND = "write it by result.to_df().to_csv(path)"
+
+Line = dict[tuple[str, ...], Any]
+"""The cells of one chunk by the names of their columns."""
+
+
+def read(path: Path, columns: Columns) -> Measured:
+    """The metrics of the newest chunk. SorryError if the file is no result of NannyML."""
+    lines = [_by_chunk(line) for line in _lines(path)]
+    chunks = [line for line in lines if line.get(("chunk", "period"), "analysis") == "analysis"]
+    if not lines or not all(("chunk", "key") in line for line in lines):
+        raise SorryError(f"{path} is no result of NannyML: it has no column of chunks; {MEND}")
+    if not chunks:
+        raise SorryError(f"{path} holds only chunks of the reference period; calculate on recent data too")
+    newest = max(
+        chunks,
+        key=lambda line: (
+            str(_instant(line.get(("chunk", "end_date"))) or ""),
+            _number(line.get(("chunk", "chunk_index"))) or 0,
+        ),
+    )
+    found = Measured("nannyml")
+    first, last = (_number(newest.get(("chunk", name))) for name in ("start_index", "end_index"))
+    found.samples = int(last - first) + 1 if first is not None and last is not None else None
+    found.start, found.end = (_instant(newest.get(("chunk", name))) for name in ("start_date", "end_date"))
+    for names, value in newest.items():
+        if names[0] != "chunk" and names[-1] == "value":
+            _add(found, names[:-1], value, newest, columns)
+    return found
+
+
+def _add(found: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:
+    """One value: (column, method) of drift, or (metric,) of performance, known or estimated."""
+    value = _number(cell)
+    if len(about) == 1 and about[0] in QUALITY:
+        estimated = any(names == (*about, "realized") for names in line)
+        found.add(
+            f"estimated_{about[0]}" if estimated else about[0],
+            value,
+            error=_number(line.get((*about, "sampling_error"))),
+        )
+    elif len(about) == 2 and about[1] in DRIFT:
+        columns.drift(found, DRIFT[about[1]], about[0], value)
+    else:
+        found.leave(" of ".join(reversed(about)), LEFT_OUT.get(about[-1], "Perennial has no such metric"))
+
+
+def _by_chunk(line: Line) -> Line:
+    """The line without repeated levels; of one level, taken apart at the methods that are known."""
+    apart = {_apart(names[0]) if len(names) == 1 else names: value for names, value in line.items()}
+    return {tuple(dict.fromkeys(names)): value for names, value in apart.items()}
+
+
+FIELDS = "value|alert|sampling_error|realized|(?:upper|lower)_(?:threshold|confidence_boundary)"
+FLAT = re.compile(rf"(?P<about>.+)_(?P<field>{FIELDS})")
+METHOD = re.compile(rf"(?P<column>.+)_(?P<method>{'|'.join([*DRIFT, *LEFT_OUT])})")
+
+
+def _apart(name: str) -> tuple[str, ...]:
+    if name.startswith("chunk_"):
+        rest = name.removeprefix("chunk_")
+        return ("chunk", "chunk_index" if rest == "index" else rest)
+    flat = FLAT.fullmatch(name)
+    if not flat:
+        return (name,)
+    method = METHOD.fullmatch(flat["about"])
+    return (method["column"], method["method"], flat["field"]) if method else (flat["about"], flat["field"])
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    match path.suffix.lower():
+        case ".csv":
+            yield from _of_csv(path)
+        case ".json":
+            yield from _of_json(path)
+        case ".parquet" | ".pq":
+            yield from _of_parquet(path)
+        case other:
+            raise SorryError(
+                f"{path} ends in {other or 'nothing'}; NannyML's results are read from csv, parquet or json: {MEND}"
+            )
+
+
+def _of_csv(path: Path) -> Iterator[Line]:
+    """The lines below one head line, or below as many as pandas writes for levels: those before the first chunk."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.reader(file))
+    first = rows[0] if rows else []
+    levels = 1 if "chunk_key" in first else next((n for n, row in enumerate(rows, 1) if "key" in row), 0)
+    heads = [tuple(level[column] for level in rows[:levels]) for column in range(len(first))]
+    for row in rows[levels:] if levels else []:
+        yield {names: cell for names, cell in zip(heads, row, strict=False) if any(names)}
+
+
+def _of_json(path: Path) -> Iterator[Line]:
+    """What `to_json()` writes, by column; or by record."""
+    try:
+        document = json.loads(path.read_text())
+    except ValueError as error:
+        raise SorryError(f"{path} is no JSON: {error}; {MEND}") from error
+    if isinstance(document, dict) and document and all(isinstance(column, dict) for column in document.values()):
+        for row in next(iter(document.values())):
+            yield {_names(column): cells.get(row) for column, cells in document.items()}
+    elif isinstance(document, list):
+        yield from ({_names(column): cell for column, cell in record.items()} for record in document)
+
+
+def _of_parquet(path: Path) -> Iterator[Line]:
+    try:
+        import pyarrow.parquet as parquet  # the trainer's, or whatever wrote the file
+    except ImportError as error:
+        raise SorryError(f"{path} needs pyarrow, which is not installed: pip install pyarrow, or {MEND}") from error
+    try:
+        records = parquet.read_table(path).to_pylist()
+    except Exception as error:
+        raise SorryError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from error
+    yield from ({_names(column): cell for column, cell in record.items()} for record in records)
+
+
+def _names(column: str) -> tuple[str, ...]:
+    """The levels of a column's name, which pandas writes as the text of a tuple."""
+    if not column.startswith("('"):
+        return (column,)
+    try:
+        return tuple(map(str, ast.literal_eval(column)))
+    except (ValueError, SyntaxError):
+        return (column,)
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        return None if cell in (None, "") or isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+def _instant(cell: Any) -> str | None:
+    """RFC 3339 in UTC: of a datetime, of milliseconds as pandas's JSON has them, or of text with or without a zone."""
+    if cell in (None, ""):
+        return None
+    try:
+        if isinstance(cell, int | float):
+            time = datetime.fromtimestamp(cell / 1000, UTC)
+        else:
+            time = (
+                cell
+                if isinstance(cell, datetime)
+                else datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(cell)))
+            )
+    except (ValueError, OverflowError):
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

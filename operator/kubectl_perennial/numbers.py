@@ -1,0 +1,28 @@
+"""Numbers as people read them, and whether one is better than another."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from kubectl_perennial.cluster import Body
+from perennial_operator.core.values import shown
+
+__all__ = ["beside", "judged", "shown"]
+
+
+def judged(by: Body) -> Text:
+    """`12 % better`, in green, or `worse`, in red; a difference where a share means nothing."""
+    if "better" not in by:
+        return Text("the same", "dim")
+    much = f"{abs(by['share']) * 100:.3g} %" if "share" in by else shown(abs(by["difference"]))
+    return Text(f"{much} better", "green") if by["better"] else Text(f"{much} worse", "red")
+
+
+def beside(metric: Body | None) -> Text:
+    """`mse 88.1 (live 100, 12 % better)`."""
+    if metric is None:
+        return Text("")
+    line = Text(f"{metric['name']} {shown(metric['value'])}")
+    if "live" in metric:
+        line.append(f" (live {shown(metric['live'])}, ", "dim").append_text(judged(metric)).append(")", "dim")
+    return line

@@ -1,0 +1,116 @@
+"""The loop of one ModelDeployment at a glance, as plain fields: what `status` draws and `-o json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from kubectl_perennial import phases
+from kubectl_perennial.cards import card
+from kubectl_perennial.cluster import Body
+from kubectl_perennial.limits import limits
+from kubectl_perennial.stages import stages
+from kubectl_perennial.subjects import Meant
+from kubectl_perennial.times import instant
+from perennial_operator.core.values import as_text, first_fire_after
+
+REPORTS = 5
+"""How many of the last reports are shown."""
+
+
+def glance(deployment: Body) -> Body:
+    """What the ModelDeployment itself says, without its versions and reports."""
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    ready = condition(status, "Ready")
+    return _known(
+        {
+            "name": deployment["metadata"]["name"],
+            "namespace": deployment["metadata"]["namespace"],
+            "phase": status.get("phase") or "Pending",
+            "ready": ready["status"] if ready else "Unknown",
+            "message": ready["message"] if ready else "the operator has not looked at it yet",
+            "live": status.get("liveVersion"),
+            "candidate": status.get("candidateVersion"),
+            "weight": status.get("weight"),
+            "readyReplicas": status.get("readyReplicas") or 0,
+            "replicas": max((spec.get("serving") or {}).get("replicas", 1), status.get("replicas") or 0),
+            "drift": status.get("drift"),
+            "pin": spec.get("pin"),
+            "suspend": spec.get("suspend") or None,
+        }
+    )
+
+
+def overview(of: Meant, reports: Sequence[Body], now: datetime) -> Body:
+    """All that `status` shows of one model."""
+    spec, status = of.deployment["spec"], of.deployment.get("status") or {}
+    newest = of.versions[-1] if of.versions else None
+    failed = None if of.candidate or newest is None or _phase(newest) not in phases.UNSUCCESSFUL else newest
+    told = (status.get("drift") or {}).get("report")
+    report = next((each for each in reports if each["metadata"]["name"] == told), None)
+    check = (spec.get("drift") or {}).get("check")
+    manual = (spec.get("rollout") or {}).get("approval") == "manual"
+    return glance(of.deployment) | _known(
+        {
+            "live": card(of.live, now) if of.live else None,
+            "candidate": card(of.candidate, now) if of.candidate else None,
+            "lastAttempt": card(failed, now) if failed else None,
+            "stages": stages(of.candidate or failed, manual=manual, weight=status.get("weight")),
+            "limits": limits(spec["drift"]["thresholds"], report, of.live) if report and spec.get("drift") else None,
+            "checkSchedule": check["schedule"] if check else None,
+            "nextCheck": _next_check(of, check["schedule"]) if check else None,
+            "reports": [_report(each) for each in newest_first(reports)[:REPORTS]],
+            "conditions": status.get("conditions"),
+        }
+    )
+
+
+def condition(status: Body, kind: str) -> Body | None:
+    return next((each for each in status.get("conditions") or [] if each["type"] == kind), None)
+
+
+def _phase(version: Body) -> str:
+    return str((version.get("status") or {}).get("phase") or phases.TRAINING)
+
+
+def _next_check(of: Meant, schedule: str) -> str | None:
+    """When the operator's next check of its own is due; None while nothing serves or `spec.suspend` is set."""
+    if of.live is None or of.deployment["spec"].get("suspend"):
+        return None
+    last = ((of.deployment.get("status") or {}).get("drift") or {}).get("lastCheckTime")
+    times = [(of.live.get("status") or {}).get("liveSince"), of.live["metadata"]["creationTimestamp"], last]
+    known = [time for time in map(instant, times) if time]
+    return as_text(first_fire_after(schedule, max(known)))
+
+
+def newest_first(reports: Sequence[Body]) -> list[Body]:
+    def measured(report: Body) -> datetime:
+        return instant((report["spec"].get("window") or {}).get("end")) or _written(report)
+
+    return sorted(reports, key=lambda report: (measured(report), report["metadata"]["name"]), reverse=True)
+
+
+def _written(report: Body) -> datetime:
+    written = instant(report["metadata"]["creationTimestamp"])
+    assert written  # the API server sets it
+    return written
+
+
+def _report(report: Body) -> Body:
+    spec, status = report["spec"], report.get("status") or {}
+    return _known(
+        {
+            "name": report["metadata"]["name"],
+            "created": report["metadata"]["creationTimestamp"],
+            "version": status.get("modelVersion") or spec.get("modelVersion"),
+            "samples": spec["samples"],
+            "source": spec.get("source"),
+            "outcome": status.get("outcome"),
+            "message": status.get("message"),
+            "details": spec.get("details"),
+        }
+    )
+
+
+def _known(fields: Body) -> Body:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,56 @@
+"""How do recent rows differ from reference rows? Measured by the trainer's own code, if that is installed.
+
+The only module of the plugin that imports the trainer, and only when it is asked: pandas is no part of a plugin.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kubectl_perennial.cluster import Body
+from kubectl_perennial.measured import Measured
+from kubectl_perennial.sorry import SorryError
+
+
+def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
+    """The metrics of the rows of `recent` against those of `reference`; the model's own features, target and times."""
+    try:
+        import msgspec
+
+        from perennial_trainer.differences import differences
+        from perennial_trainer.refusal import NotDone
+        from perennial_trainer.rows import Columns
+        from perennial_trainer.task import Features, RecentData
+    except ImportError as error:
+        raise SorryError(
+            f"two files are compared by the trainer's code, which is not installed ({error.name} is missing): "
+            "pip install 'perennial[kubectl,trainer]'"
+        ) from error
+    model, time = spec["model"], spec["data"].get("timeColumn")
+    features = Features(**{kind: tuple(model["features"].get(kind) or ()) for kind in ("numeric", "categorical")})
+    columns = Columns(features, model["target"], model.get("task", "regression"), time)
+    window: Any = int(newest) if newest.isdecimal() else newest
+    task = {"uri": _uri(recent), "window": window, **({"timeColumn": time} if time else {})}
+    try:
+        found = differences(_uri(reference), msgspec.convert(task, RecentData), columns)
+    except NotDone as error:
+        raise SorryError(f"{error.reason}: {error.message}") from error
+    except msgspec.ValidationError as error:
+        raise SorryError(
+            f"--newest {newest}: {error}; give all, a duration such as 24h, or a number of rows"
+        ) from error
+    document = msgspec.to_builtins(found)
+    window = document.get("window", {})
+    return Measured(
+        "kubectl perennial check",
+        metrics=document["metrics"],
+        samples=found.samples,
+        start=window.get("start"),
+        end=window.get("end"),
+    )
+
+
+def _uri(where: str) -> str:
+    """A path of this machine as a URI, with its wildcards; a URI as it is."""
+    return where if "://" in where else f"file://{Path(where).expanduser().absolute()}"

@@ -1,0 +1,46 @@
+"""One local cluster that knows Perennial's kinds; each test types in a namespace of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.local import LocalCluster
+from tests.kubectl import Kubectl
+from tests.plugin.story import tell
+from tests.plugin.terminal import Terminal, console_script
+from tests.stage import ROOT
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with LocalCluster(tmp_path_factory.mktemp("plugin")) as cluster:
+        administrator = Kubectl(cluster.kubeconfig)
+        administrator.apply(ROOT / "manifests" / "crds")
+        administrator.close()
+        yield cluster.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return console_script(tmp_path_factory.mktemp("bin"))
+
+
+@pytest.fixture
+def terminal(kubeconfig: Path, script: Path, tmp_path: Path) -> Iterator[Terminal]:
+    kubectl = Kubectl(kubeconfig, f"team-{next(NUMBERS)}")
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kubectl.namespace}})
+    yield Terminal(script, kubeconfig, kubectl, tmp_path)
+    kubectl.close()
+
+
+@pytest.fixture
+def told(terminal: Terminal) -> Terminal:
+    """The terminal in the middle of the story of bike."""
+    tell(terminal)
+    return terminal

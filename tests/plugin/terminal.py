@@ -1,0 +1,119 @@
+"""A person at a terminal of a namespace: the real console script, as a process, on a real API."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.builders import SPEC, merged
+from tests.kubectl import Body, Kubectl
+from tests.stage import ROOT
+
+API = "perennial.dev/v1alpha1"
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def console_script(folder: Path) -> Path:
+    """`kubectl-perennial` as an installer writes it from pyproject.toml."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["kubectl-perennial"].split(":")
+    script = folder / "kubectl-perennial"
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    script.chmod(0o755)
+    return script
+
+
+@dataclass
+class Terminal:
+    """Types commands, and puts objects where an operator would have put them."""
+
+    script: Path
+    kubeconfig: Path
+    kubectl: Kubectl
+    home: Path
+
+    def types(self, *words: str, stdin: str = "", namespace: bool = True, **environment: str) -> Said:
+        where = ("-n", self.kubectl.namespace) if namespace else ()
+        run = subprocess.run(
+            [str(self.script), *words, *where],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer'}",
+                "KUBECONFIG": str(self.kubeconfig),
+                "USER": "ada",
+                **environment,
+            },
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert "Traceback" not in run.stderr, run.stderr
+        return Said(run.returncode, run.stdout, run.stderr)
+
+    def reads(self, *words: str, **environment: str) -> str:
+        """What the command prints; it must succeed."""
+        said = self.types(*words, **environment)
+        assert said.code == 0, said.err
+        return said.out
+
+    def hears(self, *words: str, code: int = 1, **environment: str) -> str:
+        """The one sentence of a command that must fail with this code."""
+        said = self.types(*words, **environment)
+        assert said.code == code, said
+        assert said.err.startswith("error: ") and said.err.count("\n") == 1, said.err
+        return said.err.removeprefix("error: ").rstrip()
+
+    # ---- what is in the cluster
+
+    def put(self, kind: str, name: str, spec: Mapping[str, Any], status: Mapping[str, Any] = {}) -> None:
+        body = {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
+        self.kubectl.apply(body)
+        if status:
+            self.kubectl.patch(kind, name, {"status": dict(status)}, "status")
+
+    def put_model(self, name: str = "bike", spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        self.put("ModelDeployment", name, merged(SPEC, spec), status)
+
+    def put_version(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        model, _, number = name.rpartition("-v")
+        base = {
+            "modelDeployment": model,
+            "number": int(number),
+            "trigger": {"reason": "Initial"},
+            "model": SPEC["model"],
+            "data": SPEC["data"],
+            "training": {},
+        }
+        self.put("ModelVersion", name, merged(base, spec), status)
+
+    def put_report(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        base = {
+            "modelDeployment": "bike",
+            "samples": 1000,
+            "metrics": [{"name": "psi", "feature": "feature1", "value": 0.3}],
+        }
+        self.put("DriftReport", name, merged(base, spec), status)
+
+    def annotations(self, kind: str, name: str) -> dict[str, str]:
+        body = self.kubectl.get(kind, name)
+        assert body
+        return body["metadata"].get("annotations") or {}
+
+    def spec(self, kind: str, name: str) -> Body:
+        body = self.kubectl.get(kind, name)
+        assert body
+        spec: Body = body["spec"]
+        return spec
