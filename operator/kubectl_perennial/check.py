@@ -33,7 +33,7 @@ def run(cluster: Cluster, asked: Namespace, console: Console) -> None:
     if asked.dry_run or asked.output:
         console.print(screen.printed(manifest, asked.output or "yaml"), soft_wrap=True)
     if not asked.dry_run:
-        _create(cluster, manifest, console, quiet=bool(asked.output))
+        _create(cluster, manifest, console, named=bool(asked.as_name), quiet=bool(asked.output))
 
 
 def _measured(of: Meant, asked: Namespace) -> Measured:
@@ -109,14 +109,15 @@ def _warn(model: Body, spec: Body) -> None:
         sys.stderr.write(f"# {spec['samples']} samples are fewer than spec.drift.minSamples {drift['minSamples']}\n")
 
 
-def _create(cluster: Cluster, manifest: Body, console: Console, *, quiet: bool) -> None:
+def _create(cluster: Cluster, manifest: Body, console: Console, *, named: bool, quiet: bool) -> None:
+    """The DriftReport is there. A name that was not given is made of the content, so that one taken is the same."""
     name = manifest["metadata"]["name"]
     try:
         cluster.create(manifest)
         model = manifest["spec"]["modelDeployment"]
         said = f"DriftReport {name} created; kubectl perennial status {model} shows what becomes of it"
     except RefusedError as error:
-        if error.code != TAKEN or not _same(cluster.get("DriftReport", name), manifest):
+        if error.code != TAKEN or (named and not _same(cluster.get("DriftReport", name), manifest)):
             raise
         said = f"DriftReport {name} is there already: the same measurement"
     if not quiet:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import urllib3
 from kubernetes import client, config
-from kubernetes.config import ConfigException, kube_config
+from kubernetes.config import ConfigException
 from yaml import YAMLError
 
-from kubectl_perennial.sorry import SorryError
+from kubectl_perennial.sorry import SorryError, some
 
 Body = dict[str, Any]
 
@@ -21,6 +22,9 @@ API_VERSION = "perennial.dev/v1alpha1"
 
 PLURALS = {"ModelDeployment": "modeldeployments", "ModelVersion": "modelversions", "DriftReport": "driftreports"}
 FIELD_MANAGER = "kubectl-perennial"
+HOME = "~/.kube/config"
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+MEND = "give --kubeconfig or --context, or set KUBECONFIG"
 TIMEOUT = (10, 60)
 """Seconds to connect, and to wait for an answer."""
 
@@ -44,18 +48,19 @@ class Cluster:
         """By the kubeconfig as kubectl finds it, or else by the pod's own credentials."""
         to = client.Configuration()
         to.retries = urllib3.Retry(0)  # a person is waiting, and would rather be told
+        files = kubeconfig or os.environ.get("KUBECONFIG") or HOME
+        there = any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file)
         try:
-            chosen = _context(kubeconfig, context)
-            if chosen is None:
+            if not there and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(client_configuration=to)
-            else:
-                config.load_kube_config(kubeconfig, chosen["name"], to, persist_config=False)
+                return cls(client.ApiClient(to), namespace or POD_NAMESPACE.read_text().strip(), "")
+            chosen = _context(files, context)
+            config.load_kube_config(files, chosen["name"], to, persist_config=False)
         except (ConfigException, YAMLError, OSError) as error:
-            told = " ".join(str(error).split()).rstrip(".")
-            raise SorryError(
-                f"no cluster to ask: {told}; give --kubeconfig or --context, or set KUBECONFIG"
-            ) from error
-        of = (chosen or {}).get("context", {})
+            raise SorryError(f"no cluster to ask: {_told(error)}; {MEND}") from error
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            raise SorryError(f"no cluster to ask: {files} is no kubeconfig ({_told(error)}); {MEND}") from error
+        of = chosen["context"]
         return cls(client.ApiClient(to), namespace or of.get("namespace") or "default", of.get("user", ""))
 
     def get(self, kind: str, name: str) -> Body | None:
@@ -128,20 +133,20 @@ class Cluster:
         return decoded
 
 
-def _context(kubeconfig: str | None, context: str | None) -> Body | None:
-    """The kubeconfig's context; None in a pod without a kubeconfig."""
-    files = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
-    there = any(os.path.exists(os.path.expanduser(file)) for file in files.split(os.pathsep))  # noqa: PTH110, PTH111
-    if not there and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
-        return None
+def _context(files: str, context: str | None) -> Body:
+    """The context that was named, or the current one."""
     contexts: Sequence[Body]
-    contexts, current = config.list_kube_config_contexts(kubeconfig)
+    contexts, current = config.list_kube_config_contexts(files)
     if context is None:
         return dict(current)
     names = {each["name"]: each for each in contexts}
     if context not in names:
-        raise SorryError(f"context {context} is not in the kubeconfig; there are: {', '.join(names)}")
+        raise SorryError(f"context {context} is not in the kubeconfig; there are: {some(names)}")
     return dict(names[context])
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _refused(code: int, data: bytes, path: str) -> RefusedError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kubectl_perennial.cluster import Body, Cluster
 from kubectl_perennial.sorry import SorryError, UsageError, some
@@ -15,11 +16,29 @@ FULL = re.compile(r"(.+)-v[1-9]\d*")
 
 @dataclass(frozen=True)
 class Meant:
-    """One ModelDeployment, all its versions, oldest first, and those of them that were named."""
+    """One ModelDeployment and the versions of it that were named."""
 
+    cluster: Cluster
     deployment: Body
-    versions: Sequence[Body]
-    named: Sequence[Body]
+    words: Sequence[str]
+
+    @cached_property
+    def versions(self) -> list[Body]:
+        """All its versions, oldest first; asked for only where they are needed, since not everybody may see them."""
+        versions = self.cluster.list("ModelVersion", of=self.name)
+        return sorted(versions, key=lambda version: int(version["spec"]["number"]))
+
+    @cached_property
+    def named(self) -> list[Body]:
+        """The versions that were named; SorryError says which there are."""
+        return [self._version(f"{self.name}-{word}" if SHORT.fullmatch(word) else word) for word in self.words]
+
+    def _version(self, name: str) -> Body:
+        by_name = {version["metadata"]["name"]: version for version in self.versions}
+        if name in by_name:
+            return by_name[name]
+        there = f"there are: {some(by_name)}" if by_name else f"{self.name} has no version yet"
+        raise SorryError(f"ModelVersion {name} not found in namespace {self.cluster.namespace}; {there}")
 
     @property
     def name(self) -> str:
@@ -48,19 +67,7 @@ def deployment(cluster: Cluster, name: str) -> Body:
 
 def meant(cluster: Cluster, words: Sequence[str]) -> Meant:
     """What `bike`, `bike v4`, `bike-v4` or, in a namespace of one model, `v4` means."""
-    model, rest = _model(cluster, list(words))
-    name = model["metadata"]["name"]
-    versions = sorted(cluster.list("ModelVersion", of=name), key=lambda version: int(version["spec"]["number"]))
-    by_name = {version["metadata"]["name"]: version for version in versions}
-    named = []
-    for word in rest:
-        full = f"{name}-{word}" if SHORT.fullmatch(word) else word
-        if full not in by_name:
-            raise SorryError(
-                f"ModelVersion {full} not found in namespace {cluster.namespace}; {_versions(name, by_name)}"
-            )
-        named.append(by_name[full])
-    return Meant(model, versions, named)
+    return Meant(cluster, *_model(cluster, list(words)))
 
 
 def _model(cluster: Cluster, words: list[str]) -> tuple[Body, list[str]]:
@@ -84,7 +91,3 @@ def _there_are(cluster: Cluster) -> str:
     if not names:
         return f"there is no ModelDeployment in namespace {cluster.namespace}; give another one by -n"
     return f"there are: {some(names)}"
-
-
-def _versions(name: str, by_name: dict[str, Body]) -> str:
-    return f"there are: {some(by_name)}" if by_name else f"{name} has no version yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def terminal(kubeconfig: Path, script: Path, tmp_path: Path) -> Iterator[Termina
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kubectl.namespace}})
     yield Terminal(script, kubeconfig, kubectl, tmp_path)
     kubectl.close()
+
+
+@pytest.fixture
+def apart(told: Terminal) -> Terminal:
+    """The same, where every command is the console script in a process of its own."""
+    return replace(told, apart=True)
 
 
 @pytest.fixture

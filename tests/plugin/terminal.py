@@ -1,21 +1,26 @@
-"""A person at a terminal of a namespace: the real console script, as a process, on a real API."""
+"""A person at a terminal of a namespace: the real commands, on an API over HTTP."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
+from kubectl_perennial.__main__ import main
 from tests.builders import SPEC, merged
 from tests.kubectl import Body, Kubectl
 from tests.stage import ROOT
 
 API = "perennial.dev/v1alpha1"
+PATHS = f"{ROOT / 'operator'}:{ROOT / 'trainer'}"
 
 
 class Said(NamedTuple):
@@ -34,33 +39,52 @@ def console_script(folder: Path) -> Path:
     return script
 
 
+def _here(words: list[str], environment: dict[str, str], stdin: str) -> Said:
+    """The same in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment, clear=True),
+        patch.object(sys, "argv", words),
+        patch.object(sys, "stdin", io.StringIO(stdin)),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            code = main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
 @dataclass
 class Terminal:
-    """Types commands, and puts objects where an operator would have put them."""
+    """Types commands, and puts objects where an operator would have put them.
+
+    A command runs in this process, where it starts at once, or `apart`: as the console script, in a process of its own.
+    """
 
     script: Path
     kubeconfig: Path
     kubectl: Kubectl
     home: Path
+    apart: bool = False
 
     def types(self, *words: str, stdin: str = "", namespace: bool = True, **environment: str) -> Said:
         where = ("-n", self.kubectl.namespace) if namespace else ()
-        run = subprocess.run(
-            [str(self.script), *words, *where],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.home),
-                "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer'}",
-                "KUBECONFIG": str(self.kubeconfig),
-                "USER": "ada",
-                **environment,
-            },
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert "Traceback" not in run.stderr, run.stderr
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PYTHONPATH": PATHS,
+            "KUBECONFIG": str(self.kubeconfig),
+            "USER": "ada",
+            **environment,
+        }
+        said = (self._apart if self.apart else _here)([str(self.script), *words, *where], environment, stdin)
+        assert "Traceback" not in said.err, said.err
+        return said
+
+    def _apart(self, words: list[str], environment: dict[str, str], stdin: str) -> Said:
+        run = subprocess.run(words, env=environment, input=stdin, capture_output=True, text=True, timeout=120)
         return Said(run.returncode, run.stdout, run.stderr)
 
     def reads(self, *words: str, **environment: str) -> str:

@@ -1,0 +1,175 @@
+"""`check` makes a DriftReport that the API server accepts, of files of other tools or of rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.plugin import measured
+from tests.plugin.measured import drift
+from tests.plugin.terminal import Terminal
+
+ROWS = ("RowCount", {}, 400.0)
+
+
+def written(folder: Path, *metrics: Any) -> str:
+    path = folder / "drift.json"
+    path.write_text(json.dumps(measured.evidently(*metrics)))
+    return str(path)
+
+
+def rows(path: Path, shift: float, count: int = 400) -> str:
+    random = np.random.default_rng(0)
+    lines = [
+        f"{a:.4f},{b:.4f}" for a, b in zip(random.normal(shift, 1, count), random.normal(0, 1, count), strict=True)
+    ]
+    path.write_text("\n".join(["feature1,feature2", *lines]) + "\n")
+    return str(path)
+
+
+def only_report(terminal: Terminal) -> dict[str, Any]:
+    (report,) = terminal.kubectl.list("DriftReport")
+    return report
+
+
+@pytest.fixture
+def bike(terminal: Terminal) -> Terminal:
+    terminal.put_model()
+    terminal.put_version("bike-v1")
+    return terminal
+
+
+def test_a_report_of_evidently_becomes_a_drift_report_once(bike: Terminal, tmp_path: Path) -> None:
+    file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
+    said = bike.reads("check", "bike", "--evidently", file)
+    report = only_report(bike)
+    assert said == (
+        f"DriftReport {report['metadata']['name']} created; kubectl perennial status bike shows what becomes of it\n"
+    )
+    assert report["spec"] == {
+        "modelDeployment": "bike",
+        "samples": 400,
+        "source": "evidently",
+        "metrics": [{"name": "psi", "feature": "feature1", "value": 0.4}],
+    }
+    assert bike.reads("check", "bike", "--evidently", file) == (
+        f"DriftReport {report['metadata']['name']} is there already: the same measurement\n"
+    )
+    only_report(bike)
+
+
+def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(bike: Terminal, tmp_path: Path) -> None:
+    file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
+    manifest = yaml.safe_load(bike.reads("check", "bike", "v1", "--evidently", file, "--dry-run"))
+    assert bike.kubectl.list("DriftReport") == []
+    assert manifest["spec"]["modelVersion"] == "bike-v1"
+    bike.kubectl.apply(manifest)
+    assert only_report(bike)["spec"] == manifest["spec"]
+
+
+def test_what_the_file_does_not_say_can_be_said(bike: Terminal, tmp_path: Path) -> None:
+    file = written(tmp_path, drift("answer", "psi", 0.4))
+    said = ("--samples", "300", "--start", "2026-11-22", "--end", "2026-11-23T12:00:00+02:00", "--name", "mine")
+    more = ("--source", "nightly", "--details", "https://example.com/page.html", "--prediction", "answer")
+    bike.reads("check", "bike", "--evidently", file, *said, *more)
+    report = only_report(bike)
+    assert report["metadata"]["name"] == "mine"
+    assert report["spec"] == {
+        "modelDeployment": "bike",
+        "samples": 300,
+        "source": "nightly",
+        "window": {"start": "2026-11-22T00:00:00Z", "end": "2026-11-23T10:00:00Z"},
+        "details": "https://example.com/page.html",
+        "metrics": [{"name": "prediction_psi", "value": 0.4}],
+    }
+
+
+def test_the_newest_chunk_of_nannyml_becomes_a_drift_report(bike: Terminal, tmp_path: Path) -> None:
+    file = measured.to_csv(measured.columns(), tmp_path / "drift.csv", index=True)
+    said = bike.types("check", "bike", "--nannyml", str(file))
+    assert "left out: wasserstein of feature1: it is in the feature's own units" in said.err
+    assert "no threshold is about js, ks, target_ks: spec.drift.thresholds asks for psi" in said.err
+    spec = only_report(bike)["spec"]
+    assert (spec["samples"], spec["window"]["end"]) == (250, "2026-03-21T19:00:00Z")
+    assert {"name": "ks", "feature": "feature1", "value": 0.43} in spec["metrics"]
+
+
+def test_two_files_of_rows_are_compared_by_the_trainers_code(bike: Terminal, tmp_path: Path) -> None:
+    before, after = rows(tmp_path / "before.csv", 0), rows(tmp_path / "after.csv", 2)
+    bike.reads("check", "bike", "--reference", before, "--recent", after, "--newest", "300")
+    spec = only_report(bike)["spec"]
+    psi = {each.get("feature"): each["value"] for each in spec["metrics"] if each["name"] == "psi"}
+    assert psi["feature1"] > 1 > 0.1 > psi["feature2"]
+    assert (spec["samples"], spec["source"]) == (300, "kubectl perennial check")
+
+
+def test_without_the_trainers_code_two_files_cannot_be_compared_and_it_is_said_why(
+    apart: Terminal, tmp_path: Path
+) -> None:
+    from tests.plugin.terminal import PATHS
+
+    (tmp_path / "msgspec.py").write_text("raise ImportError('not installed', name='msgspec')\n")
+    words = ("check", "bike", "--reference", "a.csv", "--recent", "b.csv")
+    assert apart.hears(*words, PYTHONPATH=f"{tmp_path}:{PATHS}") == (
+        "two files are compared by the trainer's code, which is not installed (msgspec is missing): "
+        "pip install 'perennial[kubectl,trainer]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        ((), 2, "give one of --evidently FILE, --nannyml FILE, or --reference FILE with --recent FILE"),
+        (("--evidently", "a", "--nannyml", "b"), 2, "give one of"),
+        (("--reference", "a"), 2, "give one of"),
+        (("--evidently", "missing.json"), 1, "missing.json is no file that is there"),
+        (("--nannyml", "missing.csv"), 1, "missing.csv is no file that is there"),
+        (("--evidently", "{file}"), 1, "the file does not say how many rows were measured: give --samples"),
+        (("--evidently", "{file}", "--samples", "9", "--start", "2026-11-22"), 2, "give both --start and --end"),
+        (
+            ("--evidently", "{file}", "--samples", "9", "--start", "2026-11-23", "--end", "2026-11-22"),
+            2,
+            "--start 2026-11-23 is after --end 2026-11-22; swap them",
+        ),
+        (
+            ("--evidently", "{file}", "--samples", "9", "--start", "noon", "--end", "2026-11-22"),
+            2,
+            "--start noon is no time; write it as 2026-11-22T00:00:00Z",
+        ),
+        (("--reference", "nowhere.csv", "--recent", "nowhere.csv"), 1, "NoFilesMatched: "),
+        (("--reference", "{rows}", "--recent", "{rows}", "--newest", "soon"), 1, "--newest soon: "),
+        (("--reference", "{rows}", "--recent", "{rows}", "--newest", "24h"), 1, "WindowNeedsTimeColumn: "),
+    ],
+)
+def test_what_cannot_be_reported_is_refused_before_anything_is_written(
+    bike: Terminal, tmp_path: Path, options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    names = {"file": written(tmp_path, drift("feature1", "psi", 0.4)), "rows": rows(tmp_path / "rows.csv", 0)}
+    said = bike.hears("check", "bike", *(option.format(**names) for option in options), code=code)
+    assert said.startswith(sentence)
+    assert bike.kubectl.list("DriftReport") == []
+
+
+def test_a_report_of_which_nothing_is_left_is_not_written(bike: Terminal, tmp_path: Path) -> None:
+    said = bike.types("check", "bike", "--evidently", written(tmp_path, ROWS, drift("feature1", "mannw", 0.3)))
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        "left out: mannw of feature1: Perennial has no such metric",
+        "error: nothing is left to report: none of what was measured is a metric that Perennial knows",
+    ]
+
+
+def test_a_name_that_is_taken_by_another_measurement_is_refused(bike: Terminal, tmp_path: Path) -> None:
+    bike.put_report("mine")
+    file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
+    assert "already exists" in bike.hears("check", "bike", "--evidently", file, "--name", "mine")
+
+
+def test_what_the_api_server_refuses_is_told_in_its_words(bike: Terminal, tmp_path: Path) -> None:
+    file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
+    assert "spec.source" in bike.hears("check", "bike", "--evidently", file, "--source", "x" * 300)

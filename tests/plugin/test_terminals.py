@@ -1,0 +1,92 @@
+"""What differs between terminals and pipes, and what `--help` says."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from kubectl_perennial import phases
+from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, Phase
+from tests.plugin.terminal import PATHS, Terminal
+
+COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retrain", "pin", "check")
+
+
+def at_a_terminal(of: Terminal, *words: str, **environment: str) -> str:
+    """What the command writes to a terminal, colours and all."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(of.script), *words, "-n", of.kubectl.namespace],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(of.home),
+            "PYTHONPATH": PATHS,
+            "KUBECONFIG": str(of.kubeconfig),
+            "TERM": "xterm-256color",
+            "COLUMNS": "100",
+            **environment,
+        },
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while part := os.read(ours, 65536):
+            written += part
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    return written.decode()
+
+
+def test_a_terminal_gets_colours(told: Terminal) -> None:
+    shown = at_a_terminal(told, "history", "bike")
+    assert re.search(r"\x1b\[[0-9;]*31m(?:Rejected|12\.3 % worse)", shown)
+    assert re.search(r"\x1b\[[0-9;]*32m20 % better", shown)
+
+
+def test_no_color_is_honoured(told: Terminal) -> None:
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", at_a_terminal(told, "history", "bike", NO_COLOR="1"))
+
+
+def test_a_narrow_terminal_cuts_no_name_off(told: Terminal) -> None:
+    shown = at_a_terminal(told, "history", "bike", COLUMNS="60", NO_COLOR="1")
+    assert "…" not in shown and "bike-v4" in shown and "Superseded" in shown
+
+
+def test_a_pipe_gets_whole_lines_without_colours(told: Terminal) -> None:
+    shown = told.reads("status", "bike", COLUMNS="40")
+    assert "\x1b" not in shown
+    assert "within thresholds: psi of feature1 0.1" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_of_each_command(terminal: Terminal, command: str) -> None:
+    said = terminal.types(command, "--help")
+    assert said.code == 0
+    assert f"kubectl perennial {command} bike" in said.out[said.out.index("examples:") :]
+    assert "--kubeconfig" in said.out
+
+
+def test_help_names_every_command(terminal: Terminal) -> None:
+    said = terminal.types("--help", namespace=False)
+    assert [command for command in COMMANDS if not re.search(rf"^    {command} ", said.out, re.M)] == []
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("frob",), ("status", "--frob"), ("retrain",), ("check", "bike", "--samples", "x")]
+)
+def test_what_is_no_command_ends_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
+    assert terminal.types(*words, namespace=False).code == 2
+
+
+def test_the_plugin_knows_every_phase_of_the_core() -> None:
+    assert {phases.LIVE, phases.SUPERSEDED} == set(Phase) - {*IN_FLIGHT, *UNSUCCESSFUL}
+    assert set(phases.UNSUCCESSFUL) == set(UNSUCCESSFUL)
+    assert {phases.TRAINING, phases.VALIDATING, phases.AWAITING, phases.ROLLING_OUT} <= set(IN_FLIGHT)
