@@ -1,0 +1,151 @@
+"""The rules behind the pictures, one table each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_perennial.cards import change
+from kubectl_perennial.limits import limits, nearness
+from kubectl_perennial.stages import stages
+from kubectl_perennial.times import span
+from perennial_operator.core.thresholds import DriftThreshold
+
+
+def a_version(phase: str, **conditions: str) -> dict[str, Any]:
+    said = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    return {"status": {"phase": phase, "conditions": said}}
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        (None, "here ahead ahead ahead ahead"),
+        ({}, "done here ahead ahead ahead"),
+        (a_version("Training"), "done here ahead ahead ahead"),
+        (a_version("Validating"), "done done here ahead ahead"),
+        (a_version("RollingOut"), "done done done here ahead"),
+        (a_version("Live"), "done done done done done"),
+        (a_version("Superseded"), "done done done done done"),
+        (a_version("Failed"), "done failed ahead ahead ahead"),
+        (a_version("Failed", Trained="True", Validated="False"), "done done failed ahead ahead"),
+        (a_version("Rejected", Trained="True", Validated="False"), "done done failed ahead ahead"),
+        (a_version("RolledBack", Trained="True", Validated="True", RolledOut="False"), "done done done failed ahead"),
+    ],
+)
+def test_a_version_is_as_far_as_its_phase_and_conditions_say(version: Any, shown: str) -> None:
+    assert " ".join(each["state"] for each in stages(version, manual=False)) == shown
+
+
+def test_a_phase_of_a_later_operator_has_its_place_before_the_roll_out() -> None:
+    found = stages(a_version("Shadowing"), manual=False)
+    assert [(each["name"], each["state"]) for each in found][2:] == [
+        ("validate", "done"),
+        ("Shadowing", "here"),
+        ("roll out", "ahead"),
+        ("live", "ahead"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "told"),
+    [
+        ("mse", 100.0, 88.0, {"difference": -12.0, "share": -0.12, "better": True}),
+        ("mse", 100.0, 112.0, {"difference": 12.0, "share": 0.12, "better": False}),
+        ("mse", 0.0, 1.0, {"difference": 1.0, "better": False}),
+        ("r2", 0.5, 0.75, {"difference": 0.25, "better": True}),
+        ("r2", -2.0, -3.0, {"difference": -1.0, "better": False}),
+        ("accuracy", 0.5, 0.5, {"difference": 0.0}),
+    ],
+)
+def test_a_loss_is_better_when_it_falls_and_a_score_when_it_rises(
+    name: str, before: float, after: float, told: dict[str, Any]
+) -> None:
+    assert change(name, before, after) == pytest.approx(told)
+
+
+LIVE = {"status": {"metrics": {"candidate": {"mse": 100.0}, "standardErrors": {"mse": 3.0}}}}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "metrics", "row"),
+    [
+        ({"metric": "psi", "max": 0.2}, [("psi", "a", 0.1), ("psi", "b", 0.3)], ("b", 0.3, "max", 0.2, True)),
+        (
+            {"metric": "psi", "max": 0.2, "features": ["a"]},
+            [("psi", "a", 0.1), ("psi", "b", 0.3)],
+            ("a", 0.1, "max", 0.2, False),
+        ),
+        ({"metric": "r2", "min": 0.7}, [("r2", None, 0.6)], (None, 0.6, "min", 0.7, True)),
+        ({"metric": "mse", "maxIncrease": 0.05}, [("mse", None, 104.0)], (None, 104.0, "max", 105.0, False)),
+        (
+            {"metric": "mse", "maxIncrease": 0.05, "sigmas": 3},
+            [("mse", None, 104.0)],
+            (None, 104.0, "max", 115.0, False),
+        ),
+        ({"metric": "mse", "maxIncrease": 0.05, "max": 90}, [("mse", None, 104.0)], (None, 104.0, "max", 90.0, True)),
+        ({"metric": "mae", "maxIncrease": 0.05}, [("mae", None, 1.0)], None),
+        ({"metric": "psi", "max": 0.2}, [("ks", "a", 0.9)], None),
+    ],
+)
+def test_of_each_limit_the_number_that_is_nearest_is_told(threshold: Any, metrics: Any, row: Any) -> None:
+    measured = [
+        {"name": name, "value": value, "standardError": 4.0, **({"feature": feature} if feature else {})}
+        for name, feature, value in metrics
+    ]
+    found = limits([threshold], {"spec": {"metrics": measured}}, LIVE)
+    told = [(each.get("feature"), each["value"], each["side"], each["limit"], each["beyond"]) for each in found]
+    assert told == ([row] if row else [])
+
+
+@given(
+    value=st.floats(0, 1e6),
+    error=st.floats(0, 1e3),
+    baseline=st.floats(0, 1e6),
+    before=st.floats(0, 1e3),
+    share=st.floats(0, 100),
+    sigmas=st.floats(0, 100),
+)
+def test_what_is_shown_beyond_its_limit_is_what_the_operator_takes_for_a_breach(
+    value: float, error: float, baseline: float, before: float, share: float, sigmas: float
+) -> None:
+    threshold = DriftThreshold(metric="mse", max_increase=share, sigmas=sigmas)
+    live = {"status": {"metrics": {"candidate": {"mse": baseline}, "standardErrors": {"mse": before}}}}
+    report = {"spec": {"metrics": [{"name": "mse", "value": value, "standardError": error}]}}
+    (row,) = limits([threshold.to_api()], report, live)
+    assert row["beyond"] == (threshold.outgrown(value, error, baseline, before) is not None)
+
+
+@pytest.mark.parametrize(
+    ("row", "share"),
+    [
+        ({"side": "max", "value": 0.1, "limit": 0.2}, 0.5),
+        ({"side": "max", "value": -1.0, "limit": 0.2}, 0.0),
+        ({"side": "max", "value": 0.0, "limit": 0.0}, None),
+        ({"side": "min", "value": 0.8, "limit": 0.4}, 0.5),
+        ({"side": "min", "value": -0.8, "limit": 0.4}, None),
+    ],
+)
+def test_how_near_a_limit_is_where_that_can_be_said(row: Any, share: float | None) -> None:
+    assert nearness(row) == share
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (10800, "3h"),
+        (12000, "3h20m"),
+        (187200, "2d4h"),
+        (2937600, "34d"),
+        (-5, "0s"),
+    ],
+)
+def test_spans_are_written_as_kubectl_does(seconds: int, text: str) -> None:
+    assert span(timedelta(seconds=seconds)) == text
