@@ -67,7 +67,8 @@ def _parameters(version: Body) -> Body:
     model, chosen = version["spec"]["model"], (version.get("status") or {}).get("parameters") or {}
     features = model["features"]
     return {
-        "estimator": model["estimator"],
+        "framework": model.get("framework"),
+        "estimator": model.get("estimator"),
         "numeric": ", ".join(features.get("numeric") or []) or None,
         "categorical": ", ".join(features.get("categorical") or []) or None,
         "target": model["target"],
