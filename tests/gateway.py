@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -110,9 +111,10 @@ class SmallGateway:
         return tuple(backend["weight"] for backend in self.route()["spec"]["rules"][0]["backendRefs"])
 
     def ask(self, count: int, body: Mapping[str, Any]) -> Counter[str]:
-        """Version → how many of the requests it answered; each has to be answered well."""
-        backends = self.route()["spec"]["rules"][0]["backendRefs"]
-        turns = [b["name"] for b in backends for _ in range(b["weight"])]
+        """Version → how many of the requests it answered; each has to be answered well, and is mirrored if asked for."""
+        rule = self.route()["spec"]["rules"][0]
+        turns = [backend["name"] for backend in rule["backendRefs"] for _ in range(backend["weight"])]
+        mirrors = [f["requestMirror"]["backendRef"]["name"] for f in rule.get("filters", [])]
         answered: Counter[str] = Counter()
         with httpx.Client(trust_env=False, timeout=30) as http:
             for _ in range(count):
@@ -121,7 +123,15 @@ class SmallGateway:
                 answer = http.post(f"{url}/v2/models/{self._name}/infer", json=body)
                 assert answer.status_code == 200, answer.text
                 answered[answer.json()["model_version"]] += 1
+                for mirror in mirrors:
+                    http.post(f"{self._pod(mirror)}/v2/models/{self._name}/infer", json=body)
         return answered
+
+    def counted(self, service: str) -> int:
+        """How many requests the ready pod behind the Service says that it has answered well."""
+        text = httpx.get(f"{self._pod(service)}/metrics", trust_env=False).text
+        (count,) = re.findall(r'^model_requests_total\{code="200",.*\} (\S+)$', text, re.MULTILINE)
+        return int(float(count))
 
     def _pod(self, service: str) -> str:
         """Where a ready pod behind the Service is."""

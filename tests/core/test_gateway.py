@@ -312,7 +312,7 @@ def test_the_route_of_the_guide_can_be_steered() -> None:
     deployment = a_deployment(name, spec={"rollout": {"gateway": {"httpRoute": name}}})
     world = a_world(deployment=deployment, route=Route(route))
     assert hindrance(world) is None
-    assert carries(world, 0)
-    change = steered(world, 20)
+    assert carries(world, 0, mirrored=False)
+    change = steered(world, 20, mirrored=False)
     assert change is not None
     assert [operation["value"] for operation in change.operations] == [80, 20]

@@ -15,7 +15,15 @@ from tests.stage import Stage, chosen_cluster
 QUESTION = {
     "inputs": [{"name": f"feature{i}", "shape": [1], "datatype": "FP64", "data": [float(i)]} for i in (1, 2)],
 }
-LONG = {"rollout": {"steps": [{"weight": 15, "hold": "1h"}], "gateway": {"httpRoute": "led"}}}
+LONG = {
+    "rollout": {
+        "gateway": {"httpRoute": "led"},
+        "shadow": "1h",
+        "steps": [{"weight": 15, "hold": "1h"}],
+        # How quick a pod is says nothing here, where others want the processors too.
+        "analysis": {"minRequests": 10, "interval": "1s", "maxLatencyRatio": 1000},
+    }
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +40,10 @@ def test_a_model_lives_without_the_gateway_api_and_says_what_is_missing(stage: S
     first_version(stage, "led", {"0.csv": rows(0)}, {**LONG, "serving": {"replicas": 1}})
     stage.wait("it is told", lambda: stage.condition("led", "Routed").get("reason") == "RouteNotFound")
     assert "where the cluster has no Gateway API, install it" in stage.condition("led", "Routed")["message"]
-    assert stage.condition("led", "Available")["status"] == "True"
+    stage.wait("it serves", lambda: stage.condition("led", "Available").get("status") == "True")
 
 
-def test_the_roll_out_waits_for_the_route_then_keeps_exact_weights_and_follows_the_scale(stage: Stage) -> None:
+def test_the_roll_out_waits_for_the_route_shadows_keeps_exact_weights_and_follows_the_scale(stage: Stage) -> None:
     gateway = SmallGateway(stage, "led")
     stage.apply(a_table("led-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("led-report", "led"))
     held = "the roll-out waits for its route"
@@ -47,7 +55,13 @@ def test_the_roll_out_waits_for_the_route_then_keeps_exact_weights_and_follows_t
     stage.apply(in_git("led"))
     gateway.accept()
     stage.kubectl.annotate("ModelDeployment", "led", {"somebody": "looks"})
+    stage.wait("requests are mirrored", lambda: "filters" in gateway.route()["spec"]["rules"][0])
+    assert gateway.ask(20, QUESTION) == {"led-v1": 20}
+    assert gateway.counted("led-candidate") == 20
+
+    stage.kubectl.patch("ModelDeployment", "led", {"spec": {"rollout": {"shadow": "1s"}}})
     stage.wait("the candidate has its weight", lambda: gateway.weights() == (85, 15))
+    assert "filters" not in gateway.route()["spec"]["rules"][0]
     assert gateway.ask(100, QUESTION) == {"led-v1": 85, "led-v2": 15}
 
     stage.kubectl.patch("ModelDeployment", "led", {"spec": {"replicas": 2}}, "scale")

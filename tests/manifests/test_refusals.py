@@ -238,9 +238,21 @@ def limits(**values: Any) -> Body:
         (weights(50, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 60, 50, 80), "spec.rollout.steps", "give each step a greater weight than the one before"),
+        (
+            {"rollout": {"gateway": None, "shadow": "30m"}},
+            "spec.rollout.shadow",
+            "name one in gateway, or remove shadow",
+        ),
+        (
+            {"rollout": {"analysis": None}},
+            "spec.rollout.shadow",
+            "add analysis ({} takes all defaults), or remove shadow",
+        ),
+        ({"rollout": {"gateway": {"httpRoute": "A B"}}}, "spec.rollout.gateway.httpRoute", "give an object's name"),
+        ({"rollout": {"gateway": {"httpRoute": None}}}, "spec.rollout.gateway.httpRoute", "Required value"),
         (weights(100), "spec.rollout.steps[0].weight", "should be less than or equal to 99"),
         (
-            {"rollout": {"steps": []}},
+            {"rollout": {"steps": [], "shadow": None}},
             "spec.rollout.analysis",
             "give at least one step, or remove analysis",
         ),

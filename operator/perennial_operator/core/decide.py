@@ -10,6 +10,7 @@ a version                                 or back
 from __future__ import annotations
 
 from perennial_operator.core.decision import Decision, earliest
+from perennial_operator.core.shares import steering
 from perennial_operator.core.stages import drift, rollout, training, validation
 from perennial_operator.core.upkeep import upkeep
 from perennial_operator.core.world import World
@@ -24,9 +25,9 @@ def decide(world: World) -> Decision:
         return Decision()
     for stage in STAGES:
         if actions := stage(world):
-            return Decision((*upkeep(world), *actions, *rollout.steering(world)), world.now)
-    if steering := rollout.steering(world):
+            return Decision((*upkeep(world), *actions, *steering(world)), world.now)
+    if patches := steering(world):
         # No watch tells of it.
-        return Decision((*upkeep(world), *steering), world.now)
+        return Decision((*upkeep(world), *patches), world.now)
     # What is due already and yet not done waits for something else than time.
     return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))

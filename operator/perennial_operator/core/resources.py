@@ -207,7 +207,7 @@ class RolloutState(Value):
     """Where the roll-out stands."""
 
     weight: int = Field(
-        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas."
+        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas; 0 in the shadow."
     )
     started_at: Moment | None = Field(None, description="When the step began; not set while automation rests.")
     ready_at: Moment | None = Field(None, description="Since when its replicas have been ready.")
@@ -259,7 +259,8 @@ class ModelDeploymentStatus(Value):
     live_version: str | None = Field(None, description="The version that serves.")
     candidate_version: str | None = Field(None, description="The version on its way.")
     weight: int | None = Field(
-        None, description="Per cent that the candidate has: of the requests with a gateway, else of the replicas."
+        None,
+        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas; 0 in the shadow.",
     )
     replicas: int | None = Field(None, description="Pods that serve.")
     ready_replicas: int | None = Field(None, description="Pods that serve and are ready.")

@@ -1,11 +1,11 @@
 """Does the HTTPRoute of spec.rollout.gateway lead the requests as the roll-out wants them, and if it cannot, why?
 
-The route is the user's: the operator changes the weights of two backends and nothing else.
+The route is the user's: the operator changes the weights of two backends and a mirror to one of them, nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,30 @@ class Hindrance:
 
 def hindrance(world: World) -> Hindrance | None:
     """What keeps the operator from steering the route; None where all is well, or nothing is to be steered."""
+    found = _unsteerable(world)
+    if found or world.route is None or world.route.body is None or world.spec.rollout.gateway is None:
+        return found
+    return _not_accepted(f"HTTPRoute {world.spec.rollout.gateway.http_route}", world.route.body)
+
+
+def carries(world: World, weight: int, mirrored: bool) -> bool:
+    """Whether the route leads and mirrors to the candidate exactly so; also where there is no route to ask."""
+    return not any(_changes(world, weight, mirrored))
+
+
+def steered(world: World, weight: int, mirrored: bool) -> PatchRoute | None:
+    """The change that makes the route lead and mirror to the candidate so, where it is needed and can be made.
+
+    Also of a route that is not accepted: it may be the mirror that its Gateway does not know.
+    """
+    if world.route is None or world.route.body is None or _unsteerable(world):
+        return None
+    operations = tuple(_changes(world, weight, mirrored))
+    metadata = world.route.body["metadata"]
+    return PatchRoute(metadata["name"], operations, metadata["resourceVersion"]) if operations else None
+
+
+def _unsteerable(world: World) -> Hindrance | None:
     gateway, route = world.spec.rollout.gateway, world.route
     if gateway is None or route is None:
         return None
@@ -42,25 +66,11 @@ def hindrance(world: World) -> Hindrance | None:
             "spec.rollout.gateway.httpRoute; where the cluster has no Gateway API, install it or remove "
             "spec.rollout.gateway",
         )
-    return _foreign(told, route.body) or _unfit(world, told, route.body) or _not_accepted(told, route.body)
+    return _foreign(told, route.body) or _unfit(world, told, route.body)
 
 
-def carries(world: World, weight: int) -> bool:
-    """Whether the route gives the candidate exactly this much; also where there is no route to ask."""
-    return not any(_changes(world, weight))
-
-
-def steered(world: World, weight: int) -> PatchRoute | None:
-    """The change that makes the route give the candidate this much, where it is needed and can be made."""
-    if world.route is None or world.route.body is None or hindrance(world):
-        return None
-    operations = tuple(_changes(world, weight))
-    metadata = world.route.body["metadata"]
-    return PatchRoute(metadata["name"], operations, metadata["resourceVersion"]) if operations else None
-
-
-def _changes(world: World, weight: int) -> Iterator[Mapping[str, Any]]:
-    """The operations of a JSON patch that set the two weights in every rule that has them otherwise."""
+def _changes(world: World, weight: int, mirrored: bool) -> Iterator[Mapping[str, Any]]:
+    """The operations of a JSON patch for every rule that names both Services and has something otherwise."""
     wanted = {world.name: ALL - weight, names.candidate_service(world.name): weight}
     for i, rule in enumerate(_rules(world.route.body if world.route else None)):
         backends = [(j, _service(world, backend), backend) for j, backend in enumerate(rule.get("backendRefs") or [])]
@@ -68,8 +78,33 @@ def _changes(world: World, weight: int) -> Iterator[Mapping[str, Any]]:
             continue
         for j, name, backend in backends:
             if name in wanted and backend.get("weight", DEFAULT_WEIGHT) != wanted[name]:
-                path = f"/spec/rules/{i}/backendRefs/{j}/weight"
-                yield {"op": "add", "path": path, "value": wanted[name]}
+                yield {"op": "add", "path": f"/spec/rules/{i}/backendRefs/{j}/weight", "value": wanted[name]}
+        yield from _mirror_changes(world, f"/spec/rules/{i}/filters", rule.get("filters"), mirrored)
+
+
+def _mirror_changes(
+    world: World, path: str, filters: Sequence[Mapping[str, Any]] | None, mirrored: bool
+) -> Iterator[Mapping[str, Any]]:
+    """A mirror to the candidate's Service is there, or is not; other filters, and other mirrors, stay."""
+    candidate = names.candidate_service(world.name)
+    there = filters or []
+    ours = [i for i, one in enumerate(there) if _service(world, _mirror_of(one)) == candidate]
+    if mirrored and not ours:
+        backend = {"name": candidate, "port": world.spec.serving.port}
+        mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": backend}}
+        # A list that is not there yet has no end to add to.
+        end, value = (path, [mirror]) if filters is None else (f"{path}/-", mirror)
+        yield {"op": "add", "path": end, "value": value}
+    elif ours and not mirrored and len(ours) == len(there):
+        yield {"op": "remove", "path": path}
+    elif not mirrored:
+        yield from ({"op": "remove", "path": f"{path}/{i}"} for i in reversed(ours))
+
+
+def _mirror_of(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The backend that the filter mirrors to, or nothing."""
+    backend: Mapping[str, Any] = (one.get("requestMirror") or {}).get("backendRef") or {}
+    return backend
 
 
 def _foreign(told: str, body: Mapping[str, Any]) -> Hindrance | None:

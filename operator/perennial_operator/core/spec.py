@@ -218,10 +218,21 @@ class RolloutSpec(Value):
             at=".steps",
         ),
         rule(
-            "!has(self.analysis) || size(self.steps) > 0",
+            "!has(self.analysis) || size(self.steps) > 0 || has(self.shadow)",
             "without steps the two versions never serve at the same time, so nothing can be compared; "
             "give at least one step, or remove analysis",
             at=".analysis",
+        ),
+        rule(
+            "!has(self.shadow) || has(self.gateway)",
+            "only an HTTPRoute can mirror requests; name one in gateway, or remove shadow",
+            at=".shadow",
+        ),
+        rule(
+            "!has(self.shadow) || has(self.analysis)",
+            "nobody would compare what the candidate answers in the shadow; add analysis ({} takes all defaults), "
+            "or remove shadow",
+            at=".shadow",
         ),
     )
     approval: Literal["automatic", "manual"] = Field(
@@ -236,6 +247,11 @@ class RolloutSpec(Value):
         None,
         description="What the candidate must keep in each step, beside the live version; {} for all defaults. "
         "A step ends only after its analysis has passed. Left out: a step ends after its hold.",
+    )
+    shadow: Duration | None = Field(
+        None,
+        description="Mirror all requests to the candidate for so long before the first step, compare its answers with the "
+        "live version's by analysis, and give nobody any of them. Needs gateway and analysis.",
     )
 
     @model_validator(mode="after")

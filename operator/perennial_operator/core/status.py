@@ -10,6 +10,7 @@ from perennial_operator.core.conditions import Condition, find, with_condition
 from perennial_operator.core.readiness import Statement, available, pin_not_found, progress_of, ready
 from perennial_operator.core.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
 from perennial_operator.core.route import hindrance
+from perennial_operator.core.shares import shadows
 from perennial_operator.core.stages.drift import NOT_COUNTED, triage
 from perennial_operator.core.stages.training import wanted
 from perennial_operator.core.start import Hold, hold
@@ -39,7 +40,7 @@ def describe(world: World, trouble: Trouble | None = None) -> ModelDeploymentSta
         weight=rollout.weight if rollout else None,
         replicas=sum(held.total for held in world.serving.values()),
         ready_replicas=sum(held.answering for held in world.serving.values()),
-        selector=",".join(f"{key}={value}" for key, value in names.serving_selector(world.name).items()),
+        selector=",".join(f"{key}={value}" for key, value in _sharing_the_load(world).items()),
         drift=_drift(world),
         last_version_number=(world.next_number - 1) or None,
         last_handled_retrain_request=_handled(world),
@@ -118,6 +119,12 @@ def _checked(world: World) -> list[Statement]:
         if running or last_check(world) is None:
             return [Statement("Checked", None, "NotYet", "no drift check has been made yet")]
     return [Statement("Checked", True, "Done", "the last drift check was made; its word is in its DriftReport")]
+
+
+def _sharing_the_load(world: World) -> dict[str, str]:
+    """Labels of the pods by whose load a scale is to be found: one that only shadows bears a second copy of it."""
+    of_version = {names.MODEL_VERSION: world.live.name} if world.live and shadows(world) else {}
+    return names.serving_selector(world.name) | of_version
 
 
 def _routed(world: World) -> list[Statement]:

@@ -12,8 +12,8 @@ from perennial_operator.core.actions import Action, Apply, Delete
 from perennial_operator.core.resources import IN_FLIGHT, Phase
 from perennial_operator.core.results import NO_NEW_ROWS
 from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
+from perennial_operator.core.shares import ready, replicas_of
 from perennial_operator.core.stages.drift import triage
-from perennial_operator.core.stages.rollout import ready, replicas_of
 from perennial_operator.core.weights import split
 from perennial_operator.core.world import JobState, World, failures_in_a_row
 

@@ -12,6 +12,7 @@ from perennial_operator.core.comparison import error_share, errs_more, is_slower
 from perennial_operator.core.judge import subject
 from perennial_operator.core.resources import ModelVersion, Outcome, Phase, RolloutState
 from perennial_operator.core.route import ALL
+from perennial_operator.core.shares import SHADOW, shadow_asked
 from perennial_operator.core.tally import AnalysisState, Pair, Tally
 from perennial_operator.core.values import as_delta, shown
 from perennial_operator.core.world import Sample, World
@@ -31,7 +32,8 @@ WEIGHS = {False: 0, None: 1, True: 2}
 
 def asked(world: World, state: RolloutState) -> Analysis | None:
     """What the step asks for; None where it asks for nothing, or one version serves alone."""
-    return world.spec.rollout.analysis if world.live and state.weight < ALL else None
+    beside = shadow_asked(world) if state.weight == SHADOW else state.weight < ALL
+    return world.spec.rollout.analysis if world.live and beside else None
 
 
 def next_sample(world: World, state: RolloutState) -> datetime | None:

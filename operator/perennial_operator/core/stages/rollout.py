@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Action, Announcement, PatchRoute, SetStatus
+from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.analysis import MEASURING, NO_DATA
 from perennial_operator.core.conditions import find, with_condition
 from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
-from perennial_operator.core.route import ALL, Hindrance, carries, hindrance, steered
+from perennial_operator.core.route import ALL, Hindrance, carries, hindrance
+from perennial_operator.core.shares import SHADOW, ready, replicas_at, replicas_of, shadow_asked, shadows
 from perennial_operator.core.stages import analysis
 from perennial_operator.core.start import REJECTED_BY_PERSON
 from perennial_operator.core.transitions import move
 from perennial_operator.core.values import as_delta
-from perennial_operator.core.weights import share, split
+from perennial_operator.core.weights import split
 from perennial_operator.core.world import World
 
 LOOK_AGAIN = timedelta(minutes=1)
@@ -41,35 +42,6 @@ def wakes_at(world: World) -> Iterator[datetime]:
         hold_ends = state.ready_at + _hold(world, state)
         yield hold_ends
         yield from analysis.wakes_at(world, state, hold_ends)
-
-
-def replicas_of(world: World, state: RolloutState) -> int:
-    """How many replicas of the candidate its step asks for."""
-    return _replicas_at(world, state.weight)
-
-
-def weight_carried(world: World) -> int:
-    """Per cent of the requests that a route should give the candidate now.
-
-    That of the greatest step up to the present one for which its ready replicas suffice.
-    """
-    version = world.candidate
-    state = version.status.rollout if version else None
-    if version is None or state is None or world.live is None or world.pinned:
-        return 0
-    weights = {step.weight for step in world.spec.rollout.steps if step.weight < state.weight} | {state.weight}
-    return max((w for w in weights if ready(world, version, _replicas_at(world, w))), default=0)
-
-
-def steering(world: World) -> tuple[PatchRoute, ...]:
-    """The change of the route's weights that is needed now."""
-    change = steered(world, weight_carried(world)) if world.spec.rollout.gateway else None
-    return (change,) if change else ()
-
-
-def ready(world: World, version: ModelVersion, replicas: int) -> bool:
-    serving = world.serving.get(version.name)
-    return serving is not None and serving.ready >= replicas
 
 
 def _tidied(world: World) -> SetStatus | None:
@@ -134,7 +106,7 @@ def _stepped(world: World) -> SetStatus | None:
     if world.live and (why := hindrance(world)):
         return _halted(world, version, why)
     if state is None:
-        return _at_weight(world, version, _weight_after(world, 0))
+        return _at_weight(world, version, SHADOW if shadow_asked(world) else _weight_after(world, 0))
     if state.started_at is None:
         if version.status.reason != UNDER_WAY:
             return _at_weight(world, version, state.weight)
@@ -148,7 +120,7 @@ def _stepped(world: World) -> SetStatus | None:
     if condemned := _condemned(world, version):
         return condemned
     if ready(world, version, replicas_of(world, state)):
-        led = world.live is None or carries(world, state.weight)
+        led = world.live is None or carries(world, state.weight, shadows(world))
         return _held(world, version, state) if led else _overwritten(world, version, state)
     if state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
@@ -165,7 +137,7 @@ def _condemned(world: World, version: ModelVersion) -> SetStatus | None:
 
 
 def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
-    """The hold begins anew where somebody has set the weights otherwise; nothing where they are still to be set."""
+    """The hold begins anew where somebody has set the route otherwise; nothing where it is still to be set."""
     if state.ready_at is None:
         return None
     assert world.spec.rollout.gateway
@@ -238,6 +210,8 @@ def _weight_after(world: World, weight: int) -> int:
 
 
 def _hold(world: World, state: RolloutState) -> timedelta:
+    if state.weight == SHADOW:
+        return as_delta(world.spec.rollout.shadow) if world.spec.rollout.shadow and shadow_asked(world) else timedelta()
     hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
     return as_delta(hold) if hold else timedelta()
 
@@ -249,21 +223,19 @@ def _patience(world: World, state: RolloutState, since: datetime) -> datetime:
 
 
 def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
-    ours, rest = _replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
+    ours, rest = replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
     gateway = world.spec.rollout.gateway if world.live else None
     if gateway:
         rest = world.spec.serving.replicas
     through = f" of the requests by HTTPRoute {gateway.http_route}" if gateway else ""
+    what = (
+        f"weight {weight} %{through}" if weight else f"shadow: it answers all{through} too, and nobody gets its answers"
+    )
     beside = f" beside {rest} of {world.live.name}" if world.live and rest else ""
     replicas = "replica" if ours == 1 else "replicas"
-    message = f"weight {weight} %{through}: {ours} {replicas}{beside}"
+    message = f"{what}: {ours} {replicas}{beside}"
     state = RolloutState(weight=weight, started_at=world.now)
     return move(world, version, Phase.ROLLING_OUT, UNDER_WAY, message, ("RolledOut", None), rollout=state)
-
-
-def _replicas_at(world: World, weight: int) -> int:
-    replicas = world.spec.serving.replicas
-    return share(replicas, weight) if world.spec.rollout.gateway else split(replicas, weight)[0]
 
 
 def _noted(version: ModelVersion, state: RolloutState, news: Announcement | None = None) -> SetStatus:

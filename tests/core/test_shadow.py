@@ -1,0 +1,179 @@
+"""How a candidate answers the live version's requests before anybody gets its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from tests.builders import a_route
+from tests.core.play import Play
+from tests.core.test_gateway import rolling, weights_set
+
+MIRROR = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "bike-candidate", "port": 8080}}}
+HEADER = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}
+AUDIT = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "audit", "port": 80}}}
+
+
+def shadowing(route: dict[str, Any] | None = None, replicas: int = 2, **rollout: Any) -> Play:
+    """Version 2 has passed the gate and is to shadow for half an hour."""
+    play = rolling(route or a_route(), replicas, shadow="30m", analysis={}, **rollout)
+    for version in ("bike-v1", "bike-v2"):
+        play.requests(version, 0)
+    return play
+
+
+def mirrored(play: Play, errors: int = 0, each: float = 0.01) -> None:
+    """Both versions answer the same two hundred requests, and an interval of the analysis passes."""
+    play.requests("bike-v1", 200)
+    play.requests("bike-v2", 200, errors, each)
+    play.wait(seconds=30)
+
+
+def filters(play: Play) -> list[dict[str, Any]] | None:
+    assert play.route
+    found: list[dict[str, Any]] | None = play.route["spec"]["rules"][0].get("filters")
+    return found
+
+
+def test_requests_are_mirrored_for_the_time_asked_for_and_led_to_the_candidate_only_then() -> None:
+    play = shadowing()
+    assert filters(play) is None
+    play.pods_ready("bike-v2")
+    assert (filters(play), play.weights()) == ([MIRROR], (100, 0))
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
+    mirrored(play)
+    play.wait(minutes=29)
+    assert (filters(play), play.version(2)["rollout"]["weight"]) == ([MIRROR], 0)
+    play.wait(minutes=2)
+    play.pods_ready("bike-v2")
+    assert (filters(play), play.weights()) == (None, (80, 20))
+
+
+@pytest.mark.parametrize(("worse", "reason"), [({"errors": 10}, "TooManyErrors"), ({"each": 0.05}, "TooSlow")])
+def test_a_shadow_that_errs_or_is_slow_goes_back_before_anybody_got_an_answer_of_it(
+    worse: dict[str, Any], reason: str
+) -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    mirrored(play, **worse)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RolledBack", reason)
+    assert filters(play) is None
+    assert {weights for weights in weights_set(play) if weights[1]} == set()
+
+
+def test_a_shadow_without_requests_holds_and_says_so() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    play.wait(minutes=45)
+    assert (filters(play), play.version(2)["rollout"]["weight"]) == ([MIRROR], 0)
+    said = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
+    assert (said["status"], said["reason"]) == ("Unknown", "NoData")
+
+
+def test_the_candidate_has_all_replicas_in_the_shadow_and_then_those_of_its_weight() -> None:
+    play = shadowing(replicas=10)
+    assert play.desired() == {"bike-v1": 10, "bike-v2": 10}
+    play.pods_ready()
+    mirrored(play)
+    play.wait(minutes=31)
+    assert play.desired() == {"bike-v1": 10, "bike-v2": 2}
+
+
+def test_what_it_does_is_told() -> None:
+    play = shadowing()
+    assert play.version(2)["message"] == (
+        "shadow: it answers all of the requests by HTTPRoute bike too, and nobody gets its answers: "
+        "2 replicas beside 2 of bike-v1"
+    )
+    assert play.status["weight"] == 0
+
+
+@pytest.mark.parametrize("others", [[], [HEADER], [AUDIT, HEADER]])
+def test_filters_of_the_user_stay(others: list[dict[str, Any]]) -> None:
+    route = a_route()
+    route["spec"]["rules"][0]["filters"] = others
+    play = shadowing(route)
+    play.pods_ready("bike-v2")
+    assert filters(play) == [*others, MIRROR]
+    mirrored(play)
+    play.wait(minutes=31)
+    assert (filters(play) or []) == others
+
+
+def test_a_candidate_that_is_not_ready_is_mirrored_to_no_more() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    play.pods_fail("bike-v2")
+    assert filters(play) is None
+    play.wait(hours=2)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RolledBack", "NotReady")
+
+
+def test_a_rejected_candidate_leaves_no_mirror() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    assert filters(play) is None
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+
+
+def test_a_mirror_that_somebody_takes_away_is_set_again_and_the_time_begins_anew() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    play.wait(minutes=20)
+    play.rewrite(a_route())
+    play.wait(minutes=1)
+    assert filters(play) == [MIRROR]
+    mirrored(play)
+    play.wait(minutes=28)
+    assert play.version(2)["rollout"]["weight"] == 0
+    play.wait(minutes=2)
+    assert play.version(2)["rollout"]["weight"] == 20
+
+
+def test_a_gateway_that_knows_no_mirror_is_told_of_and_without_shadow_the_roll_out_goes_on() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    assert play.route
+    route = a_route(accepted=False)
+    route["spec"]["rules"][0]["filters"] = [MIRROR]
+    play.rewrite(route)
+    play.wait(minutes=2)
+    assert play.version(2)["reason"] == "RouteNotAccepted"
+    play.edit({"rollout": {"shadow": None}})
+    assert filters(play) is None
+    play.rewrite(a_route())
+    play.wait(minutes=2)
+    play.pods_ready("bike-v2")
+    assert play.weights() == (80, 20)
+
+
+def test_a_first_version_has_nobody_to_shadow() -> None:
+    play = shadowing()
+    weights = [done.get("rollout", {}).get("weight") for done in statuses(play, "bike-v1")]
+    assert 0 not in weights
+    assert 100 in weights
+
+
+def statuses(play: Play, name: str) -> list[dict[str, Any]]:
+    return [dict(a.status) for a in play.done if getattr(a, "status", None) and getattr(a, "name", "") == name]
+
+
+def test_an_autoscaler_does_not_count_the_load_that_is_only_a_copy() -> None:
+    play = shadowing()
+    play.pods_ready()
+    assert play.status["selector"].endswith("perennial.dev/model-version=bike-v1")
+    mirrored(play)
+    play.wait(minutes=31)
+    assert "model-version" not in play.status["selector"]
+
+
+def test_the_scale_is_followed_in_the_shadow() -> None:
+    play = shadowing()
+    play.pods_ready()
+    play.edit({"serving": {"replicas": 5}})
+    assert play.desired() == {"bike-v1": 5, "bike-v2": 5}
+    play.pods_ready()
+    assert filters(play) == [MIRROR]
