@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from perennial_operator.core.tally import Tally
 
 REQUESTS, SECONDS = "model_requests_total", "model_request_seconds"
+PREDICTED, TOTAL = "model_predicted_rows_total", "model_predicted_sum"
 BEYOND = 2.0
 """Times the greatest bucket's bound: what a request is taken for that took longer than any bucket."""
 
@@ -19,20 +20,26 @@ class UnreadableError(ValueError):
 
 def tally(text: str, version: str) -> Tally:
     """The pod's figures about this version. UnreadableError if it has none."""
-    requests = errors = 0
-    seconds, found = 0.0, False
+    requests = errors = predicted = 0
+    seconds, total, found = 0.0, 0.0, False
     buckets: dict[float, float] = {}
     try:
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     except ValueError as error:
         raise UnreadableError("its /metrics is not in Prometheus's text format") from error
     for name, labels, value, *_ in samples:
-        if labels.get("version") != version or not (math.isfinite(value) and value >= 0):
+        if labels.get("version") != version or not math.isfinite(value):
+            continue
+        if name == TOTAL:
+            total += value
+        if value < 0:
             continue
         if name == REQUESTS:
             found = True
             requests += int(value)
             errors += int(value) if labels.get("code", "").startswith("5") else 0
+        elif name == PREDICTED:
+            predicted += int(value)
         elif name == f"{SECONDS}_sum":
             seconds += value
         elif name == f"{SECONDS}_bucket":
@@ -40,7 +47,8 @@ def tally(text: str, version: str) -> Tally:
             buckets[bound] = buckets.get(bound, 0.0) + value
     if not found:
         raise UnreadableError(f"its /metrics holds no {REQUESTS} of {version}")
-    return Tally(requests=requests, errors=errors, seconds=seconds, squares=_squares(buckets))
+    squares = _squares(buckets)
+    return Tally(requests=requests, errors=errors, seconds=seconds, squares=squares, predicted=predicted, total=total)
 
 
 def _squares(buckets: dict[float, float]) -> float:

@@ -334,12 +334,21 @@ class Play:
         self.settle()
 
     def requests(
-        self, version: str, count: int, errors: int = 0, each: float = 0.01, pod: str = "a", restarted: bool = False
+        self,
+        version: str,
+        count: int,
+        errors: int = 0,
+        each: float = 0.01,
+        pod: str = "a",
+        restarted: bool = False,
+        predicts: float | None = None,
     ) -> None:
         """The pod answers so many more requests; from nothing where it has been started anew. Nobody has looked."""
         pods = self.pods.setdefault(version, {})
         before = Tally() if restarted else pods.get(f"{version}-{pod}", Tally())
         more = Tally(requests=count, errors=errors, seconds=count * each, squares=count * 2 * each**2)
+        if predicts is not None:
+            more = more.model_copy(update={"predicted": count, "total": count * predicts})
         pods[f"{version}-{pod}"] = before + more
 
     def until_rolling(self, number: int, **scores: Any) -> None:

@@ -63,6 +63,20 @@ def test_a_shadow_that_errs_or_is_slow_goes_back_before_anybody_got_an_answer_of
     assert {weights for weights in weights_set(play) if weights[1]} == set()
 
 
+def test_what_both_predict_on_the_same_requests_is_told_and_not_judged() -> None:
+    play = shadowing()
+    play.pods_ready("bike-v2")
+    for version, mean in (("bike-v1", 20.5), ("bike-v2", -3.0)):
+        play.requests(version, 200, predicts=mean)
+    play.wait(seconds=30)
+    said = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
+    assert (said["status"], said["message"]) == (
+        "True",
+        "200 requests, 0 % failed, 10 ms each, -3 predicted on average; "
+        "live version 200 requests, 0 % failed, 10 ms each, 20.5 predicted on average",
+    )
+
+
 def test_a_shadow_without_requests_holds_and_says_so() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")

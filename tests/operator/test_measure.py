@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import web
 
@@ -66,6 +67,14 @@ def test_the_model_server_s_own_metrics_are_understood() -> None:
     assert (found.requests, found.errors) == (5, 2)
     assert found.seconds == pytest.approx(20.101)
     assert found.squares == pytest.approx(2 * 0.025**2 + 0.001**2 + 0.1**2 + 20.0**2)
+
+
+def test_what_is_predicted_is_told_as_a_count_and_a_sum_which_may_be_negative() -> None:
+    metrics = Metrics("bike", "bike-v2")
+    for values in ([1.5, -4.0], [np.nan, -1.0]):
+        metrics.predicted(np.array(values))
+    found = tally(metrics.text().decode(), "bike-v2")
+    assert (found.predicted, found.total) == (3, -3.5)
 
 
 def test_a_pod_that_nobody_has_asked_has_answered_nothing() -> None:

@@ -61,6 +61,20 @@ def test_each_answer_is_counted_by_its_code(regression: Deployed, body: dict, co
     assert server.metric(f"model_request_seconds_count{{{LABELS}}}") == seconds + 1
 
 
+def test_what_a_regression_predicts_is_counted_and_added_up(regression: Deployed) -> None:
+    server = regression.server
+    rows, total = f"model_predicted_rows_total{{{LABELS}}}", f"model_predicted_sum{{{LABELS}}}"
+    before = server.metric(rows), server.metric(total)
+    (output,) = server.infer(request(ROWS)).json()["outputs"]
+    assert server.metric(rows) == before[0] + len(ROWS)
+    assert server.metric(total) == pytest.approx(before[1] + sum(output["data"]))
+
+
+def test_a_classification_adds_nothing_up(classification: Deployed) -> None:
+    classification.server.infer(request(ROWS))
+    assert classification.server.metric(f"model_predicted_rows_total{{{LABELS}}}") == 0
+
+
 def test_a_client_that_goes_away_is_counted_too(regression: Deployed) -> None:
     server = regression.server
     with socket.create_connection(("127.0.0.1", server.task["port"])) as connection:

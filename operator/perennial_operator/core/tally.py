@@ -14,6 +14,8 @@ class Tally(Value):
     errors: int = Field(0, description="Of these, answered by 5xx.")
     seconds: float = Field(0.0, description="Sum of the times they took.")
     squares: float = Field(0.0, description="Sum of the squares of these times, by the histogram's buckets.")
+    predicted: int = Field(0, description="Numbers predicted.")
+    total: float = Field(0.0, description="Sum of these numbers.")
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -21,17 +23,21 @@ class Tally(Value):
             errors=self.errors + other.errors,
             seconds=self.seconds + other.seconds,
             squares=self.squares + other.squares,
+            predicted=self.predicted + other.predicted,
+            total=self.total + other.total,
         )
 
     def since(self, before: Tally) -> Tally:
         """What was added; everything, where the pod has begun anew and counts from nothing."""
         if self.requests < before.requests:
-            return Tally(requests=self.requests, errors=self.errors, seconds=self.seconds, squares=self.squares)
+            return Tally(**self.model_dump(include=set(Tally.model_fields)))
         return Tally(
             requests=self.requests - before.requests,
             errors=max(0, self.errors - before.errors),
             seconds=max(0.0, self.seconds - before.seconds),
             squares=max(0.0, self.squares - before.squares),
+            predicted=max(0, self.predicted - before.predicted),
+            total=self.total - before.total,
         )
 
 

@@ -110,6 +110,8 @@ class Endpoints:
             predictor, batcher = self._state.served
             inference = protocol.read(await _body(request), self._task.model.features, predictor.outputs)
             outputs = await batcher.submit(inference)
+            if self._task.model.task == "regression":
+                self._metrics.predicted(outputs["predict"])
             return self._answer(protocol.write(self._task.model_deployment, self._task.version, inference.id, outputs))
         except BadRequestError as error:
             return self._answer({"error": str(error)}, 400)

@@ -1,5 +1,7 @@
 """What the server tells of its requests, by model and version: the figures a canary is judged by."""
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -29,6 +31,13 @@ class Metrics:
             buckets=_REQUESTS,
             registry=self._registry,
         ).labels(*values)
+        # A gauge, since numbers below nothing are predicted too.
+        self._rows = Counter("model_predicted_rows", "Numbers predicted.", labels, registry=self._registry).labels(
+            *values
+        )
+        self._sum = Gauge(
+            "model_predicted_sum", "Sum of the numbers predicted.", labels, registry=self._registry
+        ).labels(*values)
         self._info = Gauge(
             "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
         )
@@ -41,6 +50,12 @@ class Metrics:
     def answered(self, code: int, seconds: float) -> None:
         self._requests.labels(*self._values, str(code)).inc()
         self._seconds.observe(seconds)
+
+    def predicted(self, values: NDArray[np.float64]) -> None:
+        """These numbers are counted and added up, and no single one is told."""
+        finite = values[np.isfinite(values)]
+        self._rows.inc(finite.size)
+        self._sum.inc(float(finite.sum()))
 
     def batched(self, requests: int) -> None:
         self._batch.observe(requests)
