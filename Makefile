@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
 
-.PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift lock clean
+.PHONY: help demo test test-deep check e2e e2e-load crds images bench-serve bench-drift lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: .venv/ready ## Linters, types and layers only
 
 e2e: .venv/ready ## The end-to-end tests only; CLUSTER=local, real or current
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
+
+e2e-load: .venv/ready ## A load of requests through five roll-outs, a roll-back and a kill of the operator; minutes
+	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s tests/e2e/load.py
 
 crds: .venv/ready ## Write the CRDs, their copies and the API reference anew from the core's values
 	@$(BIN)/python -m perennial_operator.crds manifests/crds

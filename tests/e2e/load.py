@@ -1,0 +1,128 @@
+"""A bounded load of real requests through five roll-outs, a roll-back and the death of the operator: none fails.
+
+Not a part of `make test`, since it takes minutes: `make e2e-load`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from tests.e2e.faults import a_faulty_site, faulty
+from tests.e2e.models import a_report, a_table, first_version, rows
+from tests.stage import Stage
+
+REPLICAS, CLIENTS, PAUSE = 2, 4, 0.02
+LISTED_EVERY = 0.2
+"""Seconds: so late a client hears of a pod that comes or goes, as a node's proxy does."""
+ROLLOUT = {
+    "steps": [{"weight": 50, "hold": "2s"}],
+    "analysis": {"interval": "1s", "minRequests": 50, "maxLatencyRatio": 2.5, "limit": "1h"},
+    "timeout": "120s",
+}
+SLOW = {"busy-v4": {"seconds": 0.3}}
+QUESTION = {
+    "inputs": [{"name": name, "shape": [1], "datatype": "FP64", "data": [1.0]} for name in ("feature1", "feature2")]
+}
+
+
+class Load:
+    """Clients that ask whatever pods are ready behind the Service, keep their connections, and try nothing twice."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self._stage, self._name, self._over = stage, name, threading.Event()
+        self._pods: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+        self.answered: Counter[str] = Counter()
+        """Version → requests that were answered well."""
+        self.failed: list[str] = []
+        self.fewest = REPLICAS
+        """Ready replicas, at the worst moment."""
+        self._threads = [threading.Thread(target=self._look, daemon=True)]
+        self._threads += [threading.Thread(target=self._ask, args=(seed,), daemon=True) for seed in range(CLIENTS)]
+
+    def __enter__(self) -> Self:
+        self._list()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _list(self) -> None:
+        ready = self._stage.serving_pods(self._name)
+        port = ready[0]["spec"]["containers"][0]["ports"][0]["containerPort"] if ready else 0
+        self._pods = [
+            (pod["metadata"]["labels"]["perennial.dev/model-version"], f"http://{pod['status']['podIP']}:{port}")
+            for pod in ready
+        ]
+        self.fewest = min(self.fewest, len(ready))
+
+    def _look(self) -> None:
+        while not self._over.wait(LISTED_EVERY):
+            self._list()
+
+    def _ask(self, seed: int) -> None:
+        choice = random.Random(seed)
+        with httpx.Client(timeout=30, trust_env=False) as http:
+            while not self._over.wait(PAUSE):
+                version, url = choice.choice(self._pods)
+                try:
+                    answer = http.post(f"{url}/v2/models/{self._name}/infer", json=QUESTION)
+                    said = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text[:200]}"
+                except httpx.TransportError as error:
+                    said = repr(error)
+                with self._lock:
+                    if said:
+                        self.failed.append(f"{time.strftime('%X')} {version}: {said}")
+                    else:
+                        self.answered[version] += 1
+
+
+def drifts(stage: Stage, number: int) -> None:
+    """There is a reason for version `number`, and rows that make it better than the live one."""
+    newer = {f"{number}.csv": rows(number, slope=3 + 4 * number)}
+    stage.apply(a_table("busy-data", {"0.csv": rows(0), **newer}), a_report(f"busy-{number}", "busy", psi=number))
+
+
+def until_over(stage: Stage, number: int) -> dict[str, Any]:
+    return stage.until_phase(f"busy-v{number}", "Live", "RolledBack", "Rejected", "Failed", timeout=200)
+
+
+@pytest.mark.timeout(1800)
+def test_no_request_fails_and_never_is_a_replica_missing(stage: Stage) -> None:
+    if stage.cluster == "current":
+        pytest.skip("the pods of somebody else's cluster have no address here")
+    stage.apply(a_faulty_site("busy"))
+    serving = faulty("busy", SLOW) | {"replicas": REPLICAS}
+    first_version(stage, "busy", {"0.csv": rows(0)}, {"rollout": ROLLOUT, "serving": serving})
+    stage.wait("all replicas are ready", lambda: len(stage.serving_pods("busy")) == REPLICAS)
+    ends = {}
+    with Load(stage, "busy") as load:
+        for number in range(2, 8):
+            drifts(stage, number)
+            if number == 3:
+                stage.wait(
+                    "it takes half", lambda: stage.version("busy-v3").get("rollout", {}).get("weight") == 50, 120
+                )
+                stage.kill_operator()
+                stage.start_operator()
+            over = until_over(stage, number)
+            ends[number] = f"{over['phase']} {over['reason']}"
+            live = number if over["phase"] == "Live" else number - 1
+            stage.wait("one version serves alone", lambda live=live: stage.serves_alone(f"busy-v{live}"), 120)  # type: ignore[misc]
+        stage.wait("the last one is asked", lambda: load.answered["busy-v7"] > 100)
+    print(f"\n{sum(load.answered.values()):,} requests answered: {dict(load.answered)}; {len(load.failed)} failed")
+    assert ends == {n: "RolledBack TooSlow" if n == 4 else "Live RolledOut" for n in range(2, 8)}
+    assert load.failed == []
+    assert load.fewest == REPLICAS
+    assert min(load.answered[f"busy-v{number}"] for number in range(1, 8)) > 0
