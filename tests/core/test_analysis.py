@@ -347,6 +347,16 @@ def test_a_flickering_pod_does_not_take_the_time_that_is_given_to_data() -> None
     assert play.phases()["bike-v2"] == "RollingOut"
 
 
+def test_a_sample_that_a_wrong_clock_put_into_the_future_begins_the_step_anew() -> None:
+    play = analysed()
+    traffic(play, 200)
+    play.now = play.now.replace(year=play.now.year - 1)
+    play.settle()
+    for _ in range(2):
+        traffic(play, 150)
+    assert message(play).startswith("300 requests")
+
+
 # ---- what stays aborted, and what a person may do
 
 
