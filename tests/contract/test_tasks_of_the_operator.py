@@ -48,6 +48,13 @@ def test_every_kind_of_window_is_passed_on(window: str | int) -> None:
     assert task["data"]["window"] == window
 
 
+def test_calibration_is_passed_on() -> None:
+    version = a_version(1, "Training", {"model": {"task": "classification"}, "training": {"calibration": "isotonic"}})
+    task = task_of(train_manifest(PLAIN, version))
+    TASK.validate(task)
+    assert task["calibration"] == "isotonic"
+
+
 SHA = "a" * 64
 DATA = {"rows": 800, "holdoutRows": 200, "sha256": SHA, "holdoutUri": "file:///h", "holdoutSha256": SHA}
 TIMES = {"start": "2026-01-01T00:00:00Z", "end": "2026-11-22T23:00:00.5+01:00"}

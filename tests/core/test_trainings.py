@@ -284,6 +284,14 @@ def test_drift_and_schedule_train_on_new_rows_alone_and_a_person_or_a_new_spec_o
     assert known_rows(play, 5) is None
 
 
+def test_another_calibration_is_another_model() -> None:
+    play = a_play(model={"task": "classification"})
+    play.until_live(1)
+    play.wait(hours=2)
+    play.edit({"training": {"calibration": "sigmoid"}})
+    assert reasons(play) == ["Initial", "SpecChange"]
+
+
 def test_a_full_fleet_queues_a_training_and_remembers_since_when() -> None:
     play = Play(fleet=Fleet(trainings=10))
     play.settle()

@@ -235,6 +235,11 @@ def limits(**values: Any) -> Body:
         ),
         ({"validation": {"against": {"metric": "speed"}}}, "spec.validation.against.metric", 'supported values: "mse"'),
         ({"validation": {"against": {"confidence": 0.5}}}, "spec.validation.against.confidence", "greater than 0.5"),
+        (
+            {"training": {"calibration": "sigmoid"}},
+            "spec.training.calibration",
+            "for the probabilities of classes; remove it, or set model.task to classification",
+        ),
         (weights(50, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 60, 50, 80), "spec.rollout.steps", "give each step a greater weight than the one before"),

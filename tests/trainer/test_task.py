@@ -73,6 +73,7 @@ WRONG: list[tuple[Json, str, Any]] = [
     (TRAIN, "search__space", {}),
     (TRAIN, "search__space", {"alpha": []}),
     (TRAIN, "search__iterations", 0),
+    (TRAIN, "calibration", "platt"),
     (TRAIN, "live__uri", "/no/scheme"),
     (TRAIN, "knownRows", "abc"),
     (VALIDATE, "candidate__sha256", "abc"),

@@ -29,6 +29,7 @@ def card(record: Metadata, measured: dict[str, Any]) -> list[report.Part]:
                 "categorical features": ", ".join(record.model.features.categorical),
                 "target": record.model.target,
                 **record.parameters,
+                **({"calibration": record.calibration} if record.calibration else {}),
             },
         ),
         report.pairs(

@@ -8,7 +8,7 @@ import msgspec
 
 from perennial_trainer import storage
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import Model, Search, TrainingData, Value, Version
+from perennial_trainer.task import Calibration, Model, Search, TrainingData, Value, Version
 
 NAME = "metadata.json"
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")
@@ -43,6 +43,7 @@ class Metadata(Value, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     source: TrainingData
     search: Search | None = None
+    calibration: Calibration | None = None
     data: DataRecord
     seed: int
     python: str

@@ -109,6 +109,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         parameters=training.parameters,
         source=msgspec.structs.replace(task.data, uri=shown(task.data.uri)),
         search=task.search,
+        calibration=task.calibration,
         data=DataRecord(
             sha256=parts.cleaned.rows.fingerprint,
             roles=parts.training.roles(),

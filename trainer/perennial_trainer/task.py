@@ -19,6 +19,7 @@ Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Ann
 Share = Annotated[float, Meta(ge=0, le=1)]
 Format = Literal["joblib", "skops"]
 Kind = Literal["regression", "classification"]
+Calibration = Literal["sigmoid", "isotonic"]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -111,12 +112,15 @@ class Subject(Value, frozen=True, kw_only=True, tag_field="task"):
 class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
+    calibration: Calibration | None = None
     live: Version | None = None
     known_rows: Sha256 | None = None  # that made the live version: the same again are no reason to train
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)
+        if self.calibration and self.model.task != "classification":
+            raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
 
 
 class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):

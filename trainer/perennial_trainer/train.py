@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer import data, result, search, stored
 from perennial_trainer.baseline import baseline, check_better
+from perennial_trainer.calibration import calibrated
 from perennial_trainer.cleaning import clean, without_outliers
 from perennial_trainer.estimators import estimator_of
 from perennial_trainer.holdout import split
@@ -36,7 +37,10 @@ def train(task: TrainTask) -> result.Trained:
     found = search.best(task.search, unfitted, parts.fitted, scoring) if task.search else None
     parameters = model.parameters | (found.parameters if found else {})
     log.info("fitting %s to %s rows of %s features", model.estimator, len(parts.fitted), len(model.features.names))
-    pipeline = fit(build(clone(estimator).set_params(**parameters), model.features), parts.fitted)
+    chosen = clone(estimator).set_params(**parameters)
+    if task.calibration:
+        chosen = calibrated(chosen, task.calibration, parts.fitted)
+    pipeline = fit(build(chosen, model.features), parts.fitted)
     log.info("fitted %s to %s rows", model.estimator, len(parts.fitted))
 
     scored = score(pipeline, parts.holdout)

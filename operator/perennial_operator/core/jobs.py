@@ -40,6 +40,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     }
     if training.search:
         task["search"] = training.search.to_api()
+    if training.calibration:
+        task["calibration"] = training.calibration
     if world.live:
         task["live"] = stored(world.live)
         if known := _known_rows(version, world.live):

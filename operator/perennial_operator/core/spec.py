@@ -106,6 +106,11 @@ class TrainingSpec(Value):
     """How and when training runs."""
 
     search: Search | None = Field(None, description="A search for the best hyper-parameters.")
+    calibration: Literal["sigmoid", "isotonic"] | None = Field(
+        None,
+        description="Calibrate a classifier's probabilities on the training rows: sigmoid (few rows) "
+        "or isotonic (a thousand rows or more).",
+    )
     schedule: Cron | None = Field(None, description="Retrain on this cron schedule (UTC) too.")
     timeout: Duration = Field("2h", description="A training or validation Job that runs longer is stopped.")
     retries: int = Field(
@@ -315,6 +320,11 @@ class ModelDeploymentSpec(Value):
             "self.model.framework != 'custom' || has(self.training.pod.image)",
             "framework custom has no trainer of its own; name your image in training.pod.image",
             at=".training.pod",
+        ),
+        rule(
+            "!has(self.training.calibration) || self.model.task == 'classification'",
+            "calibration is for the probabilities of classes; remove it, or set model.task to classification",
+            at=".training.calibration",
         ),
         *_measured("regression", REGRESSION),
         *_measured("classification", CLASSIFICATION),

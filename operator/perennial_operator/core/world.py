@@ -18,7 +18,7 @@ from perennial_operator.core.resources import (
     ModelVersion,
     Phase,
 )
-from perennial_operator.core.spec import ModelDeploymentSpec
+from perennial_operator.core.spec import ModelDeploymentSpec, TrainingSpec
 from perennial_operator.core.tally import Tally
 
 
@@ -193,18 +193,18 @@ def by_now(world: World, *instants: datetime | None) -> tuple[datetime, ...]:
 
 def recipe(spec: ModelDeploymentSpec) -> tuple[object, ...]:
     """What a model is made from: if it differs, what serves is not what was asked for."""
-    return _recipe(spec.model, spec.data, spec.training.search)
+    return _recipe(spec.model, spec.data, spec.training)
 
 
 def made_from(version: ModelVersion) -> tuple[object, ...]:
-    return _recipe(version.spec.model, version.spec.data, version.spec.training.search)
+    return _recipe(version.spec.model, version.spec.data, version.spec.training)
 
 
-def _recipe(model: object, data: DataSpec, search: object) -> tuple[object, ...]:
+def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
     training = data.training.model_copy(update={"secret_ref": None})
     # The limits only say when to stop; a change of them does not make a live model another one.
     same_limits = {"min_rows": 1, "max_missing": 0.0}
-    return model, data.model_copy(update={"training": training, **same_limits}), search
+    return model, data.model_copy(update={"training": training, **same_limits}), how.search, how.calibration
 
 
 def asked_for(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
