@@ -63,6 +63,7 @@ TRAINED = {"task": "train", "outcome": "Succeeded", "message": "fitted", "artifa
 VALIDATED = {"task": "validate", "outcome": "Succeeded", "message": "scored", "holdoutRows": 0}
 WORSE = {"metric": "mse", "estimate": -0.1, "upper": -0.05, "confidence": 0.95}
 CHECKED = {"task": "check", "outcome": "Succeeded", "message": "scanned"}
+SLICES = [{"column": "region", "metric": "mse", "group": "n", "rows": 45, "candidate": 2.0, "live": 1.0, "ratio": 2.0}]
 METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "value": 81.0, "standardError": 2.0}]
 
 
@@ -79,6 +80,7 @@ METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "v
                 "metrics": {"candidate": {"r2": 1}, "live": {"r2": 0}},
                 "standardErrors": {"mse": 1},
                 "worsening": WORSE,
+                "slices": SLICES,
             },
         ),
         (Checked, CHECKED | {"samples": 0, "metrics": []}),

@@ -53,6 +53,7 @@ SPEC = {
             "window": "24h",
         },
     },
+    "validation": {"slices": [{"column": "feature1", "metric": "mse", "maxRatio": 1.5}]},
     "serving": {"pod": POD | {"image": "registry.example/serve:2"}},
     "storage": {"uri": "s3://models/perennial/", "secretRef": {"name": "model-keys"}},
 }

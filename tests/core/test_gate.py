@@ -17,6 +17,13 @@ WORSE = validated(150.0, live=100.0, upper=0.6)
 UNSURE = validated(99.0, live=100.0, upper=0.04)
 BETTER = validated(80.0, live=100.0, upper=-0.1)
 SAME = validated(100.0, live=100.0, upper=0.0)
+REGION = {"column": "region", "metric": "mse", "maxRatio": 1.5}
+
+
+def sliced(ratio: float) -> dict[str, Any]:
+    """The answer for a candidate that is better on the whole, and for one group so many times as bad."""
+    north = {"column": "region", "metric": "mse", "group": "north", "rows": 45, "live": 100.0}
+    return merged(BETTER, {"slices": [north | {"candidate": 100 * ratio, "ratio": ratio}]})
 
 
 @pytest.mark.parametrize(
@@ -62,6 +69,27 @@ SAME = validated(100.0, live=100.0, upper=0.0)
         ),
         ({}, UNSURE, "bike-v1", False, "NotProvenBetter", "more holdout rows would be needed to tell"),
         ({"against": {"metric": "mse", "tolerance": 0.05}}, UNSURE, "bike-v1", True, "NotWorseThanLive", "mse is 99"),
+        ({"slices": [REGION]}, sliced(1.5), "bike-v1", True, "BetterThanLive", "mse is 80"),
+        (
+            {"slices": [REGION]},
+            sliced(1.51),
+            "bike-v1",
+            False,
+            "SliceWorse",
+            "for region north (45 holdout rows) mse is 151, bike-v1 has 100: 1.51 times as bad, and "
+            "spec.validation.slices allows 1.5; give that group more training rows, or raise maxRatio",
+        ),
+        (
+            {"slices": [REGION, REGION | {"metric": "mae"}]},
+            sliced(1.0),
+            "bike-v1",
+            False,
+            "SliceNotMeasured",
+            "mae could be compared with bike-v1 in no group of region of 30 holdout rows or more",
+        ),
+        ({"slices": [REGION]}, ALONE, None, True, "ThresholdsMet", "no version is live"),
+        ({"slices": [REGION]}, WORSE, "bike-v1", False, "WorseThanLive", "at 95 % confidence"),
+        ({}, sliced(9.0), "bike-v1", True, "BetterThanLive", "mse is 80"),
         ({}, ALONE, "bike-v1", False, "NotCompared", "was not compared with bike-v1 by mse"),
         (
             {"against": {"metric": "mae"}},

@@ -25,7 +25,8 @@ def test_names_made_from_the_longest_name_are_still_names(name: str) -> None:
 
 
 def test_labels_are_valid_values() -> None:
-    spec = {"validation": {"against": {"metric": "log_loss", "confidence": 0.9999}}}
+    slices = [{"column": "feature1", "metric": "mse", "maxRatio": 2}]
+    spec = {"validation": {"against": {"metric": "log_loss", "confidence": 0.9999}, "slices": slices}}
     world = a_world(deployment=a_deployment(spec=spec), versions=(a_version(1),))
     for value in {**names.labels(LONGEST, "serving", VERSION), **comparison(world, a_version(2))}.values():
         assert re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", value)

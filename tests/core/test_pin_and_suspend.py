@@ -236,6 +236,21 @@ def test_another_comparison_is_made_when_the_spec_asks_for_another(phase: str) -
     assert play.version(2)["metric"] == "r2 0.9 (live 0.5)"
 
 
+def test_another_slice_is_measured_when_the_spec_asks_for_one_and_another_limit_needs_no_new_job() -> None:
+    play = second("Validating")
+    by_feature = {"column": "feature1", "metric": "mse", "maxRatio": 1.5}
+    play.edit({"validation": {"slices": [by_feature]}})
+    assert play.made["bike-v2-validate"] == 2
+    play.edit({"validation": {"slices": [by_feature | {"maxRatio": 1.2}]}})
+    assert play.made["bike-v2-validate"] == 2
+    worst = {"column": "feature1", "metric": "mse", "group": "up to 3", "rows": 50}
+    answer = validated(80.0, live=120.0) | {"slices": [worst | {"candidate": 130.0, "live": 100.0, "ratio": 1.3}]}
+    play.finish("bike-v2-validate", answer)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("Rejected", "SliceWorse")
+    assert "feature1 up to 3" in play.version(2)["message"]
+    assert play.phases()["bike-v1"] == "Live"
+
+
 def test_a_candidate_that_somebody_deletes_is_forgotten_with_its_pods_and_its_name() -> None:
     play = second("RollingOut")
     play.remove("ModelVersion", "bike-v2")

@@ -240,6 +240,26 @@ def limits(**values: Any) -> Body:
             "spec.training.calibration",
             "for the probabilities of classes; remove it, or set model.task to classification",
         ),
+        (
+            {"validation": {"slices": [{"column": "region", "metric": "mse", "maxRatio": 2}]}},
+            "spec.validation.slices",
+            "the column of a slice is no feature of the model; name one of model.features",
+        ),
+        (
+            {"validation": {"slices": [{"column": "season", "metric": "f1", "maxRatio": 2}]}},
+            "spec.validation.slices",
+            "the metric of a slice is not measured for regression; give one of mse, rmse, mae",
+        ),
+        (
+            {"validation": {"slices": [{"column": "season", "metric": "r2", "maxRatio": 2}]}},
+            "spec.validation.slices[0].metric",
+            'supported values: "mse"',
+        ),
+        (
+            {"validation": {"slices": [{"column": "season", "metric": "mse", "maxRatio": 0.9}]}},
+            "spec.validation.slices[0].maxRatio",
+            "greater than or equal to 1",
+        ),
         (weights(50, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 20), "spec.rollout.steps", "give each step a greater weight than the one before"),
         (weights(20, 60, 50, 80), "spec.rollout.steps", "give each step a greater weight than the one before"),

@@ -19,6 +19,7 @@ TRAIN = a_training("s3://data/*.csv", "s3://models/v1", data__timeColumn="day", 
 TRAIN |= {"live": {"name": "progression-v0", "uri": "s3://models/v0/model.joblib", "sha256": SHA}, "knownRows": SHA}
 LIVE = {"name": "progression-v0", "uri": "s3://models/v0/model.skops", "sha256": SHA}
 VALIDATE = a_validation(TRAIN, TRAINED, LIVE, against={"metric": "mse", "confidence": 0.95})
+VALIDATE |= {"slices": [{"column": "sex", "metric": "mse"}]}
 CHECK = a_check(TRAIN, TRAINED, "gs://data/live", data__timeColumn="day", data__window="24h")
 SERVE = {
     **{key: TRAIN[key] for key in ("namespace", "modelDeployment", "version", "model")},
@@ -40,7 +41,7 @@ def test_every_field_of_the_contract_is_read(task: Json, kind: type) -> None:
     ("task", "optional"),
     [
         (TRAIN, ["live", "knownRows", "search", "search__scoring", "data__timeColumn"]),
-        (VALIDATE, ["live", "against"]),
+        (VALIDATE, ["live", "against", "slices"]),
         (CHECK, ["data__timeColumn"]),
     ],
 )
@@ -76,6 +77,8 @@ WRONG: list[tuple[Json, str, Any]] = [
     (TRAIN, "calibration", "platt"),
     (TRAIN, "live__uri", "/no/scheme"),
     (TRAIN, "knownRows", "abc"),
+    (VALIDATE, "slices", [{"column": "sex"}]),
+    (VALIDATE, "slices", [{"column": "sex", "metric": "r2"}]),
     (VALIDATE, "candidate__sha256", "abc"),
     (VALIDATE, "against__confidence", 0.5),
     (VALIDATE, "against__confidence", 1),

@@ -70,12 +70,26 @@ class Worsening(Part, frozen=True, kw_only=True):
     confidence: float
 
 
+class Slice(Part, frozen=True, kw_only=True):
+    """A group of the rows; `ratio` is how many times as bad as the live version the candidate is for it."""
+
+    column: str
+    metric: str
+    group: str
+    rows: int
+    candidate: float
+    live: float
+    ratio: float
+
+
 class Validated(Answer, frozen=True, kw_only=True, tag="validate"):
     outcome: Literal["Succeeded"] = "Succeeded"
     holdout_rows: int
     metrics: Metrics
     standard_errors: dict[str, float] | UnsetType = UNSET
     worsening: Worsening | UnsetType = UNSET
+    slices: list[Slice] | UnsetType = UNSET
+    """Of each slice that was asked for the group that is made worst off."""
 
     def smaller(self, share: float) -> "Validated":  # noqa: ARG002
         return replace(self, standard_errors=UNSET)

@@ -100,6 +100,13 @@ class Against(Value, frozen=True, kw_only=True):
     confidence: Annotated[float, Meta(gt=0.5, lt=1)]
 
 
+class SliceBy(Value, frozen=True, kw_only=True):
+    """The groups of a feature, by each of which the candidate is compared with the live version."""
+
+    column: str
+    metric: Literal["mse", "rmse", "mae", "accuracy", "f1", "log_loss", "roc_auc"]
+
+
 class Subject(Value, frozen=True, kw_only=True, tag_field="task"):
     """What every task says: whose model it is about."""
 
@@ -128,7 +135,15 @@ class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):
     live: Version | None = None
     holdout: Holdout
     against: Against | None = None
+    slices: tuple[SliceBy, ...] = ()
     storage: Uri
+
+    def __post_init__(self) -> None:
+        unknown = [each.column for each in self.slices if each.column not in self.model.features.names]
+        if unknown:
+            raise ValueError(
+                f"slices names {listed(unknown)}, which is no feature: the rows are kept with features only"
+            )
 
 
 class CheckTask(Subject, frozen=True, kw_only=True, tag="check"):

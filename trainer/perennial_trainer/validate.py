@@ -14,6 +14,7 @@ from perennial_trainer.overlap import unseen
 from perennial_trainer.pipeline import classes_of, score
 from perennial_trainer.refusal import Refusal, listed
 from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.slices import worst
 from perennial_trainer.task import ValidateTask, Version
 from perennial_trainer.validated import Looked
 from perennial_trainer.worsening import worsening
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def validate(task: ValidateTask) -> result.Validated:
     """The metrics of both versions, and how much worse the candidate is; what that means is for the gate to say."""
-    _check_metric(task)
+    _check_metrics(task)
     holdout = _read(task)
     rows, rows_for_live = _new_to(task.live, holdout) if task.live else (holdout, None)
     log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
@@ -43,6 +44,7 @@ def validate(task: ValidateTask) -> result.Validated:
         metrics=result.Metrics(candidate=_values(candidate), live=_values(against) or UNSET),
         standard_errors=_errors(candidate) or UNSET,
         worsening=worse or UNSET,
+        slices=worst(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
     )
     looked = Looked.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
     storage.write(task.storage, validated.files(task, answer, looked))
@@ -50,14 +52,15 @@ def validate(task: ValidateTask) -> result.Validated:
     return answer
 
 
-def _check_metric(task: ValidateTask) -> None:
+def _check_metrics(task: ValidateTask) -> None:
     valid = CLASSIFICATION if task.model.task == "classification" else REGRESSION
-    if task.against and task.against.metric not in valid:
-        raise Refusal(
-            "UnknownMetric",
-            f"validation.against.metric {task.against.metric} is none for {task.model.task}: choose one of "
-            f"{listed(valid)}",
-        )
+    asked = [("against.metric", task.against.metric)] if task.against else []
+    for field, metric in [*asked, *(("slices.metric", each.metric) for each in task.slices)]:
+        if metric not in valid:
+            raise Refusal(
+                "UnknownMetric",
+                f"validation.{field} {metric} is none for {task.model.task}: choose one of {listed(valid)}",
+            )
 
 
 def _read(task: ValidateTask) -> Rows:

@@ -40,7 +40,7 @@ class Looked:
 
 def files(task: ValidateTask, answer: result.Validated, looked: Looked) -> dict[str, bytes]:
     """`validation.json` and `validation.html`. Raises a Refusal: ArtifactMissing, DigestMismatch."""
-    more = {"metric": looked.metric, "slices": looked.slices, "importances": looked.importances}
+    more = {"metric": looked.metric, "groups": looked.slices, "importances": looked.importances}
     content = msgspec.to_builtins(answer) | msgspec.to_builtins(more)
     return {
         "validation.json": msgspec.json.format(msgspec.json.encode(content), indent=2),
@@ -62,6 +62,7 @@ def _page(task: ValidateTask, answer: result.Validated, looked: Looked) -> bytes
         [
             _metrics(task, answer, measured),
             _worsening(answer),
+            _worst(answer),
             *answers.figures(scored),
             bars(
                 f"{looked.metric} by slice",
@@ -106,6 +107,17 @@ def _worsening(answer: result.Validated) -> report.Table:
     return report.pairs(
         f"How much worse than the live version ({worse.metric}, {unit}; negative is better)",
         {"estimate": worse.estimate, f"at most, at a confidence of {worse.confidence:g}": worse.upper},
+    )
+
+
+def _worst(answer: result.Validated) -> report.Table:
+    return report.Table(
+        "The group of each slice that is made worst off",
+        [
+            (f"{each.column}: {each.group}", each.rows, each.metric, each.candidate, each.live, each.ratio)
+            for each in answer.slices or ()
+        ],
+        ("group", "rows", "metric", "candidate", "live", "times as bad"),
     )
 
 

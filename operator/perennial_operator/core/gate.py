@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perennial_operator.core.results import Validated
-from perennial_operator.core.spec import Against, ValidationSpec
+from perennial_operator.core.spec import Against, SliceLimit, ValidationSpec
 from perennial_operator.core.values import shown
 
 MIN_HOLDOUT = 30
@@ -49,7 +49,10 @@ def gate(validation: ValidationSpec, against: Against, answer: Validated, live: 
         return Gate(
             True, "ThresholdsMet", f"{_told(scores)} on {rows} holdout rows; no version is live to compare with"
         )
-    return _compared(against, answer, live)
+    compared = _compared(against, answer, live)
+    if not compared.passed:
+        return compared
+    return next((each for limit in validation.slices if (each := _slice(limit, answer, live))), compared)
 
 
 def _compared(against: Against, answer: Validated, live: str) -> Gate:
@@ -73,6 +76,27 @@ def _compared(against: Against, answer: Validated, live: str) -> Gate:
     if worse.estimate > against.tolerance:
         return Gate(False, "WorseThanLive", f"{told}; {bound}")
     return Gate(False, "NotProvenBetter", f"{told}; {bound}: more holdout rows would be needed to tell")
+
+
+def _slice(limit: SliceLimit, answer: Validated, live: str) -> Gate | None:
+    """Why a slice keeps the gate shut, or None: no group of it may be served so much worse than before."""
+    worst = next((s for s in answer.slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
+    if worst is None:
+        return Gate(
+            False,
+            "SliceNotMeasured",
+            f"{limit.metric} could be compared with {live} in no group of {limit.column} of {MIN_HOLDOUT} holdout rows "
+            "or more, so it is not proven that none is worse off; collect more rows, or change spec.validation.slices",
+        )
+    if worst.ratio <= limit.max_ratio:
+        return None
+    return Gate(
+        False,
+        "SliceWorse",
+        f"for {worst.column} {worst.group} ({worst.rows} holdout rows) {worst.metric} is {shown(worst.candidate)}, "
+        f"{live} has {shown(worst.live)}: {worst.ratio:.3g} times as bad, and spec.validation.slices allows "
+        f"{limit.max_ratio:g}; give that group more training rows, or raise maxRatio if it may be served so",
+    )
 
 
 def _told(scores: dict[str, float]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from perennial_operator.core import names
@@ -62,7 +64,7 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     assert version.status.artifact and version.status.data
     live, mounts = world.live, Mounts()
     storage = version_storage(world, version.name, mounts)
-    task = {
+    task: dict[str, Any] = {
         "task": "validate",
         **_about(world, version),
         "model": version.spec.model.to_api(),
@@ -74,6 +76,9 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         against = world.spec.validation.compared_by(version.spec.model.task)
         task["live"] = stored(live)
         task["against"] = against.model_dump(include={"metric", "confidence"})
+        if world.spec.validation.slices:
+            asked = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
+            task["slices"] = asked
     manifest = _job(
         world,
         names.validate_job(version.name),
@@ -93,7 +98,10 @@ def comparison(world: World, version: ModelVersion) -> dict[str, str]:
     if world.live is None:
         return {names.AGAINST: "none"}
     by = world.spec.validation.compared_by(version.spec.model.task)
-    return {names.AGAINST: world.live.name, names.COMPARED_BY: f"{by.metric}-{by.confidence:g}"}
+    labels = {names.AGAINST: world.live.name, names.COMPARED_BY: f"{by.metric}-{by.confidence:g}"}
+    if pairs := [(each.column, each.metric) for each in world.spec.validation.slices]:
+        labels[names.SLICED_BY] = sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+    return labels
 
 
 def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:

@@ -30,6 +30,18 @@ class Worsening(Value):
     confidence: Number
 
 
+class WorstGroup(Value):
+    """Of a slice the group that is made worst off: so many times as bad as by the live version."""
+
+    column: str
+    metric: str
+    group: str
+    rows: int
+    candidate: Number
+    live: Number
+    ratio: Number
+
+
 class Scores(Value):
     candidate: dict[str, Number]
     live: dict[str, Number] | None = None
@@ -41,6 +53,7 @@ class Validated(Value):
     metrics: Scores
     standard_errors: dict[str, Number] = Field(default_factory=dict)
     worsening: Worsening | None = None
+    slices: list[WorstGroup] = Field(default_factory=list, max_length=100)
 
 
 class Checked(Value):

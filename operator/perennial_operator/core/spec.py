@@ -179,6 +179,21 @@ class Against(Value):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure that must be (a bootstrap bound).")
 
 
+class SliceLimit(Value):
+    """How much worse than by the live version a single group of rows may be served."""
+
+    column: Column = Field(description="A feature: its categories, or the quarters of a number, are the groups.")
+    metric: Literal["mse", "rmse", "mae", "accuracy", "f1", "log_loss", "roc_auc"] = Field(
+        description="The metric compared in each group of 30 holdout rows or more."
+    )
+    max_ratio: float = Field(
+        ge=1,
+        le=1000,
+        description="The greatest ratio that passes: the candidate's value to the live version's for a loss, "
+        "the live version's to the candidate's for a score; 1.5 is half as bad again.",
+    )
+
+
 class ValidationSpec(Value):
     """What a candidate must prove before it may serve."""
 
@@ -187,6 +202,11 @@ class ValidationSpec(Value):
     )
     against: Against | None = Field(
         None, description="The comparison with the live version; default mse or accuracy, tolerance 0."
+    )
+    slices: list[SliceLimit] = Field(
+        [],
+        max_length=8,
+        description="Groups of rows none of which may be served so much worse than by the live version.",
     )
 
     def compared_by(self, task: str) -> Against:
@@ -282,7 +302,7 @@ class History(Value):
     reports: int = Field(50, ge=1, le=10000, description="Handled drift reports kept.")
 
 
-def _measured(task: str, metrics: tuple[str, ...]) -> tuple[JsonDict, JsonDict]:
+def _measured(task: str, metrics: tuple[str, ...]) -> tuple[JsonDict, ...]:
     """The rules that validation asks only for metrics that a model of this task has."""
     known, other = f"[{', '.join(repr(name) for name in metrics)}]", f"self.model.task != '{task}'"
     mend = f"is not measured for {task}; give one of {', '.join(metrics)}"
@@ -297,6 +317,11 @@ def _measured(task: str, metrics: tuple[str, ...]) -> tuple[JsonDict, JsonDict]:
             f"the metric {mend}",
             told=f"self.validation.against.metric + ' {mend}'",
             at=".validation.against.metric",
+        ),
+        rule(
+            f"{other} || self.validation.slices.all(s, s.metric in {known})",
+            f"the metric of a slice {mend}",
+            at=".validation.slices",
         ),
     )
 
@@ -325,6 +350,12 @@ class ModelDeploymentSpec(Value):
             "!has(self.training.calibration) || self.model.task == 'classification'",
             "calibration is for the probabilities of classes; remove it, or set model.task to classification",
             at=".training.calibration",
+        ),
+        rule(
+            "self.validation.slices.all(s, s.column in self.model.features.categorical"
+            " || s.column in self.model.features.numeric)",
+            "the column of a slice is no feature of the model; name one of model.features",
+            at=".validation.slices",
         ),
         *_measured("regression", REGRESSION),
         *_measured("classification", CLASSIFICATION),

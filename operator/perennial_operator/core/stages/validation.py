@@ -34,7 +34,7 @@ def validation(world: World) -> tuple[Action, ...]:
 
 def _again(world: World, version: ModelVersion) -> SetStatus:
     """What was proven against another version, or by another metric, proves nothing now."""
-    message = "the live version or spec.validation.against is another one now, so it is validated again"
+    message = "the live version, or what spec.validation compares by, is another one now, so it is validated again"
     return move(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None))
 
 
