@@ -1,0 +1,46 @@
+"""Hyper-parameters are chosen on rows that are newer than those fitted, where rows have a time."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from perennial_trainer.pipeline import build
+from perennial_trainer.refusal import Refusal
+from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.search import best
+from perennial_trainer.task import Features, Search
+
+FEATURES = Features(numeric=("hour",), categorical=())
+
+
+class OnlyLater(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Refuses to predict for an hour before one that it was fitted to."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def fit(self, hours: Any, target: Any) -> "OnlyLater":
+        self.last_, self.mean_ = hours.max(), np.mean(target)
+        return self
+
+    def predict(self, hours: Any) -> Any:
+        if hours.min() <= self.last_:
+            raise ValueError("an hour that is not later")
+        return np.full(len(hours), self.mean_)
+
+
+def rows(time: str | None) -> Rows:
+    frame = pd.DataFrame({"hour": range(200), "target": np.sin(np.arange(200))})
+    return rows_of(frame, Columns(FEATURES, "target", "regression", time))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("method", ["grid", "random"])
+def test_with_a_time_each_fold_is_later_than_what_was_fitted(method: Any) -> None:
+    search = Search(method=method, space={"alpha": [1.0, 2.0]}, folds=4, iterations=2)
+    assert best(search, build(OnlyLater(), FEATURES), rows("hour"), "r2").parameters["alpha"] in (1.0, 2.0)
+    with pytest.raises(Refusal):  # without one folds are drawn at random, and this estimator cannot be scored
+        best(search, build(OnlyLater(), FEATURES), rows(None), "r2")
