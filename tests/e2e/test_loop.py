@@ -80,6 +80,19 @@ def test_a_report_that_is_applied_twice_counts_once(stage: Stage) -> None:
     assert stage.kubectl.get("ModelVersion", "twice-v3") is None
 
 
+def test_drift_without_a_new_row_makes_no_model_and_no_failure(stage: Stage) -> None:
+    first_version(stage, "same", {"0.csv": rows(0)}, {"training": {"maxRejections": 1}})
+    stage.apply(a_report("same-report", "same"))
+    second = stage.until_phase("same-v2", "Superseded", "Live", "Rejected", "Failed")
+    assert (second["phase"], second["reason"]) == ("Superseded", "NoNewRows"), second["message"]
+    assert "made same-v1" in second["message"]
+    assert stage.condition("same", "Stalled")["status"] == "False"
+    stage.apply(
+        a_table("same-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("same-again", "same", psi=0.6)
+    )
+    assert stage.until_phase("same-v3", "Live", "Rejected", "Failed")["phase"] == "Live"
+
+
 def test_predictions_follow_the_live_version(stage: Stage) -> None:
     files = {"0.csv": rows(0, slope=3)}
     first_version(stage, "ask", files)
