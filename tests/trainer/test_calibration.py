@@ -39,9 +39,15 @@ def hospital(trainer: Trainer, tmp_path: Path) -> Hospital:
     return Hospital(trainer, tmp_path)
 
 
-@pytest.mark.parametrize("stored_as", ["joblib", "skops"])
-@pytest.mark.parametrize("time", [{}, {"data__timeColumn": "day"}], ids=["no time", "by time"])
-@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+@pytest.mark.parametrize(
+    ("method", "time", "stored_as"),
+    [
+        ("sigmoid", {}, "joblib"),
+        ("isotonic", {}, "skops"),
+        ("sigmoid", {"data__timeColumn": "day"}, "skops"),
+        ("isotonic", {"data__timeColumn": "day"}, "joblib"),
+    ],
+)
 def test_calibrated_probabilities_are_nearer_to_what_comes_true(
     hospital: Hospital, method: str, time: Json, stored_as: str
 ) -> None:

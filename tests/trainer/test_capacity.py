@@ -64,7 +64,7 @@ def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
 def test_the_size_in_memory_is_told_from_a_file_s_ends(tmp_path: Path, name: str) -> None:
-    patients = Frame.sample(diabetes(), 40_000, replace=True, random_state=0)
+    patients = Frame.sample(diabetes(), 25_000, replace=True, random_state=0)
     store, path = storage.filesystem(written(patients, tmp_path / name))
     found = tables.size(store, f"{path}/{name}", COLUMNS)
     (whole,) = tables.parts(store, f"{path}/{name}", COLUMNS, whole=True)
