@@ -44,7 +44,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["search"] = training.search.to_api()
     if training.calibration:
         task["calibration"] = training.calibration
-    if world.live:
+    if world.live and world.live.status.artifact:
         task["live"] = stored(world.live)
         if known := _known_rows(version, world.live):
             task["knownRows"] = known
@@ -99,7 +99,7 @@ def comparison(world: World, version: ModelVersion) -> dict[str, str]:
         return {names.AGAINST: "none"}
     by = world.spec.validation.compared_by(version.spec.model.task)
     labels = {names.AGAINST: world.live.name, names.COMPARED_BY: f"{by.metric}-{by.confidence:g}"}
-    if pairs := [(each.column, each.metric) for each in world.spec.validation.slices]:
+    if pairs := sorted((each.column, each.metric) for each in world.spec.validation.slices):
         labels[names.SLICED_BY] = sha256(json.dumps(pairs).encode()).hexdigest()[:16]
     return labels
 
