@@ -61,8 +61,8 @@ def _page(task: ValidateTask, answer: result.Validated, looked: Looked) -> bytes
         f"{task.model.estimator} for {task.model.task} of {task.model.target}: {answer.message}.",
         [
             _metrics(task, answer, measured),
-            _worsening(answer),
             _worst(answer),
+            _worsening(answer),
             *answers.figures(scored),
             bars(
                 f"{looked.metric} by slice",
