@@ -10,6 +10,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
 
 .PHONY: help demo test test-deep check e2e e2e-load crds images bench-serve bench-drift lock clean
 .PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift bench-train lock clean
+.PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,7 @@ bench-serve: .venv/ready ## Requests per second and CPU of the model server
 bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently, up to 10 million rows
 	@$(BIN)/python -m tests.bench.bench_drift
 
+.PHONY: bench-train
 bench-train: .venv/ready ## A whole training beside the bare scikit-learn script of the same steps, on a million rows
 	@$(BIN)/python -m tests.bench.bench_train
 
