@@ -22,7 +22,7 @@ from perennial_operator.settings import Settings
 from perennial_operator.workqueue import WorkQueue
 
 LONGEST_PASS_SECONDS = 300
-LIST_AGAIN_SECONDS = 5.0
+LIST_AGAIN_SECONDS = 2.0
 FIRST_RESYNC_SECONDS = 10.0
 """Soon: what went between our first list and that of the watches is told by no event."""
 OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"
@@ -103,23 +103,30 @@ class Operator:
             self._reconciler.wake_the_waiting()
 
     async def snapshot(self) -> set[Key]:
-        """Every kind is known as it is listed now: before the first decision, and to mend what a watch has missed."""
+        """Every kind is known as it is listed now, which mends what a watch has missed; the keys that this concerns."""
+        return set().union(*[await self._list(kind) for kind in WATCHED])
+
+    async def _list(self, kind: str) -> set[Key]:
         changed: set[Key] = set()
-        for kind, selector in WATCHED.items():
-            for namespace in self._settings.namespaces or (None,):
-                items, listed_at = await self._kube.list(kind, namespace, selector)
-                changed |= self.cache.replace(kind, items, listed_at, namespace)
+        for namespace in self._settings.namespaces or (None,):
+            items, listed_at = await self._kube.list(kind, namespace, WATCHED[kind])
+            changed |= self.cache.replace(kind, items, listed_at, namespace)
         return changed
 
     async def _learn(self) -> None:
-        """Everything is known; until then the probes say that this operator lives and is not ready."""
-        while not self._knows:
-            try:
-                await self.snapshot()
-                self._knows = True
-            except KubeError as error:
-                log.warning("cannot list what is there: %s; %s", error.message, _mend(error))
-                await asyncio.sleep(LIST_AGAIN_SECONDS)
+        """Everything is known; until then the probes say that this operator lives and is not ready.
+
+        Kind by kind: where every third call fails, all of them in a row would hardly ever succeed.
+        """
+        for kind in WATCHED:
+            while True:
+                try:
+                    await self._list(kind)
+                    break
+                except KubeError as error:
+                    log.warning("cannot list what is there: %s; %s", error.message, _mend(error))
+                    await asyncio.sleep(LIST_AGAIN_SECONDS)
+        self._knows = True
         log.info("perennial is up and knows of %d ModelDeployments", len(self.cache.known()))
 
     async def _run(self) -> None:

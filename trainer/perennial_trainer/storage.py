@@ -88,8 +88,12 @@ def _put(store: Any, path: str, content: bytes) -> None:
         return
     part = Path(f"{path}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # on a full disk it would be in everybody's way
+        raise

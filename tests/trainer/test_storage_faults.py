@@ -1,0 +1,85 @@
+"""Storage that is full, and a training that is killed at any file: nothing half counts, and the next try comes out whole."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perennial_trainer import storage
+from perennial_trainer.metadata import NAME
+from perennial_trainer.task import parse
+from perennial_trainer.train import train
+from tests.trainer.tasks import Json, a_training, diabetes, written
+from tests.trainer.test_process import answer, environment
+
+
+def a_task(tmp_path: Path, version: str) -> Json:
+    return a_training(written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / version).as_uri())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_disk_that_is_full_is_a_failure_to_try_again_that_leaves_nothing_half(tmp_path: Path) -> None:
+    task, result = a_task(tmp_path, "v1"), tmp_path / "answer"
+    most = 4000  # bytes of a file: enough for the answer, too few for the holdout
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    command = [sys.executable, "-m", "perennial_trainer"]
+    done = subprocess.run(
+        command, env=environment(task, result), preexec_fn=small_disk, capture_output=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert (answer(result)["outcome"], answer(result)["reason"]) == ("Failed", "StorageNotWritable")
+    assert f"{tmp_path}/v1" in answer(result)["message"]
+    left = files(tmp_path / "v1")
+    assert NAME not in left
+    assert all(len(content) < most and not name.endswith(".part") for name, content in left.items())
+
+    train(parse(json.dumps(task)))
+    assert NAME in files(tmp_path / "v1")
+
+
+class Killed(BaseException):
+    """The pod is gone."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an undisturbed training leaves."""
+    directory = tmp_path_factory.mktemp("whole")
+    train(parse(json.dumps(a_task(directory, "v1"))))
+    return files(directory / "v1")
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_training_that_is_killed_at_any_file_is_not_whole_and_the_next_try_is(
+    after: int, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(whole) == 7
+    task, put, count = parse(json.dumps(a_task(tmp_path, "v1"))), storage._put, iter(range(7))
+
+    def dying(store: Any, path: str, content: bytes) -> None:
+        if next(count) == after:
+            Path(f"{path}.part").parent.mkdir(parents=True, exist_ok=True)
+            Path(f"{path}.part").write_bytes(content[: len(content) // 2])
+            raise Killed
+        put(store, path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "_put", dying)
+        with pytest.raises(Killed):
+            train(task)
+    assert NAME not in files(tmp_path / "v1")
+    train(task)
+    again = files(tmp_path / "v1")
+    assert again.keys() == whole.keys()
+    model = next(name for name in whole if name.startswith("model."))
+    assert again[model] == whole[model]
