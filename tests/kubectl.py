@@ -29,6 +29,7 @@ KINDS = {
         Resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
         Resource("v1", "Pod", "pods"),
         Resource("v1", "Event", "events"),
+        Resource("coordination.k8s.io/v1", "Lease", "leases"),
         Resource("v1", "ConfigMap", "configmaps"),
         Resource("v1", "Secret", "secrets"),
         Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
@@ -111,6 +112,11 @@ class Kubectl:
         ]
         about.sort(key=lambda event: (event["firstTimestamp"], int(event["metadata"]["resourceVersion"])))
         return [(event["reason"], event["message"]) for event in about]
+
+    def force_delete(self, kind: str, name: str) -> None:
+        """The object is gone at once, whatever its processes and finalizers say."""
+        self.patch(kind, name, {"metadata": {"finalizers": None}})
+        self._call("DELETE", self._path(kind, name), {"gracePeriodSeconds": 0})
 
     def _path(self, kind: str, name: str = "") -> str:
         return KINDS[kind].path(self.namespace, name)

@@ -113,6 +113,10 @@ class Stage:
 
     def start_operator(self) -> None:
         """The operator's process runs, with its log appended to `operator_log`."""
+        self._operator = self.operator_process()
+
+    def operator_process(self, **more: str) -> subprocess.Popen[bytes]:
+        """A process of the operator, with `more` in its environment."""
         environment = {
             "PERENNIAL_NAMESPACES": self.namespace,
             "PATH": os.environ["PATH"],
@@ -120,10 +124,16 @@ class Stage:
             "PYTHONPATH": str(ROOT / "operator"),
             "KUBECONFIG": str(self._through(self.kubeconfig)),
             **self._environment,
+            **more,
         }
         command = [sys.executable, "-m", "perennial_operator"]
         with self.operator_log.open("ab") as log:
-            self._operator = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.directory)
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.directory)
+
+    def shoot_operator(self) -> None:
+        """The operator is killed, and nobody waits for it."""
+        if self._operator:
+            self._operator.kill()
 
     def kill_operator(self, how: signal.Signals = signal.SIGKILL) -> int | None:
         """The operator is gone; its exit code."""
@@ -133,6 +143,10 @@ class Stage:
         code = self._operator.wait(20)
         self._operator = None
         return code
+
+    def operator_ended(self) -> bool:
+        """Whether the operator was started and has ended by itself."""
+        return self._operator is not None and self._operator.poll() is not None
 
     # ---- what people see and do
 

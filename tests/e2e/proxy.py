@@ -72,6 +72,10 @@ class Proxy:
     async def _stop(self) -> None:
         await self._session.close()
         await self._runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         kept = {k: v for k, v in request.headers.items() if k in ("Accept", "Content-Type", "User-Agent")}
@@ -79,9 +83,9 @@ class Proxy:
         async with self._session.request(
             request.method, request.path_qs, headers=kept, data=await request.read(), timeout=timeout
         ) as answer:
-            if request.method in WRITES:
+            if not request.query.get("watch"):
                 body = await answer.read()
-                if answer.status < 400:
+                if request.method in WRITES and answer.status < 400:
                     await asyncio.get_running_loop().run_in_executor(None, self._written, request.method, request.path)
                 return web.Response(status=answer.status, body=body, content_type=answer.content_type)
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from perennial_operator.kube import (
     UnavailableError,
 )
 from tests.builders import NOON
+from tests.cluster.patch import json_patch
 
 NAMESPACE = "default"
 RECORDS = ("ModelVersion", "DriftReport", "ModelDeployment")
@@ -73,6 +74,10 @@ class Memory(Kube):
     """Deployment → its pods."""
     faltered: dict[str, int] = field(default_factory=dict)
     """Deployment → the resourceVersion at which a pod of it stopped being ready."""
+    answered: int = 0
+    """How many requests each pod has answered."""
+    ailing: bool = False
+    """Whether the candidate's pods answer them badly."""
     made: list[Body] = field(default_factory=list)
     """Every object that came into being, in order."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -108,6 +113,11 @@ class Memory(Kube):
     ) -> Body:
         return self._fated("write", lambda: self._set_status(kind, name, status, resource_version))
 
+    async def patch(
+        self, kind: str, namespace: str, name: str, operations: Sequence[Mapping[str, Any]], resource_version: str
+    ) -> Body:
+        return self._fated("write", lambda: self._patch_spec(kind, name, operations, resource_version))
+
     async def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Body:
         raise AssertionError(f"the operator merges nothing into a {kind}")
 
@@ -116,6 +126,7 @@ class Memory(Kube):
         fate = self.fates.pop(0) if self.fates else ""
         if not fate:
             return call()
+        self.calls["fault"] += 1
         done, error = FATES[fate]
         if done:
             with suppress(KubeError):  # nobody hears of it
@@ -168,6 +179,16 @@ class Memory(Kube):
         assert status != there.get("status"), f"the status of {kind} {name} is written though nothing changed"
         self.watcher("status", there | {"status": status})
         return self.put(there | {"status": dict(status)})
+
+    def _patch_spec(self, kind: str, name: str, operations: Sequence[Mapping[str, Any]], version: str) -> Body:
+        assert kind == "HTTPRoute", f"the operator patches no {kind}"
+        there = self.bodies.get((kind, name))
+        if there is None:
+            raise GoneError("NotFound", f"{kind} {name} is not there")
+        if version != there["metadata"]["resourceVersion"]:
+            raise ConflictError("Conflict", f"{kind} {name} has been modified")
+        self.watcher("patch", there)
+        return self.put(json_patch(there, list(operations)))
 
     # ---- what anybody does
 

@@ -7,7 +7,7 @@ and `make test-deep` 10,000.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ from perennial_operator.core import names
 from perennial_operator.core.resources import IN_FLIGHT
 from perennial_operator.core.values import as_text
 from perennial_operator.startup import WATCHED
-from tests.builders import SPEC, a_body, merged
+from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
 from tests.faults.memory import FATES, Body, Memory, is_running, role_of
@@ -37,15 +37,20 @@ KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
 CHECK = {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}}
 FOREIGN = [("Deployment", "bike-v2"), ("Job", "bike-v2-train"), ("Service", "bike"), ("ModelVersion", "bike-v2")]
-PEOPLE_MAY_DELETE = ("ModelVersion", "Job", "Deployment", "Service", "Pod", "DriftReport")
+PEOPLE_MAY_DELETE = ("ModelVersion", "Job", "Deployment", "Service", "Pod", "DriftReport", "HTTPRoute")
 
 
 class Schedules(RuleBasedStateMachine):
     played: ClassVar[Counter[str]] = Counter()
     """What was done in all of them."""
 
-    @initialize(steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]), check=st.booleans(), live=st.booleans())
-    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool) -> None:
+    @initialize(
+        steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]),
+        check=st.booleans(),
+        live=st.booleans(),
+        route=st.booleans(),
+    )
+    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool) -> None:
         self.memory = Memory()
         self.memory.watcher = self.the_operator_writes
         self.reports = self.requests = 0
@@ -58,6 +63,8 @@ class Schedules(RuleBasedStateMachine):
         self.spec = merged(spec, {})
         self.operators = [Witness(self.memory), Witness(self.memory)]
         self.played["schedules"] += 1
+        if route:
+            self.memory.put(a_route())
         if live:
             self.all_goes_well(3)
 
@@ -69,9 +76,7 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(fates=FATE)
     def a_pass(self, fates: list[str]) -> None:
-        before = self.memory.calls.total()
         self.operator.look(*fates)
-        self.played["faults"] += sum(map(bool, fates[: self.memory.calls.total() - before]))
 
     @rule(kind=KINDS, count=st.sampled_from([1, 2, None]), lost=st.sampled_from([False, False, False, True]))
     def a_watch_shows_something(self, kind: str, count: int | None, lost: bool) -> None:
@@ -194,6 +199,10 @@ class Schedules(RuleBasedStateMachine):
         else:
             self.memory.pod_fails(name, REFUSED if how == "refuses" else None)
 
+    @rule(ailing=st.booleans())
+    def requests_are_answered(self, ailing: bool) -> None:
+        self.memory.ailing = ailing
+
     @rule()
     def kubernetes_collects(self) -> None:
         self.memory.collect()
@@ -202,17 +211,18 @@ class Schedules(RuleBasedStateMachine):
     def the_clock_moves(self, minutes: int) -> None:
         self.memory.pass_time(timedelta(minutes=minutes))
 
-    @rule()
-    def all_goes_well_for_a_while(self) -> None:
-        self.all_goes_well(1)
+    @rule(fates=st.lists(st.sampled_from(["", *FATES]), max_size=8))
+    def all_goes_well_for_a_while_but_for_some_calls(self, fates: list[str]) -> None:
+        self.all_goes_well(1, fates)
 
-    def all_goes_well(self, times: int) -> None:
+    def all_goes_well(self, times: int, fates: Sequence[str] = ()) -> None:
         """What is pending is done well, and the operator looks whenever it wanted to."""
         for _ in range(times):
             for _ in range(4):
                 self.memory.collect()
                 self.operator.list_all()
-                busy = self.operator.look()
+                busy = self.operator.look(*fates[:2])
+                fates = fates[2:]
                 for name in self.running():
                     self.ends(name, "good", 0.1)
                     busy = True
@@ -339,9 +349,13 @@ class Schedules(RuleBasedStateMachine):
         """Every fault is over and every person content: the loop comes to rest where it should."""
         if not hasattr(self, "memory"):
             return
+        self.played["faults"] += self.memory.calls.pop("fault", 0)
         self.played["calls of the operator"] += self.memory.calls.total()
         self.played["objects"] += len(self.memory.made)
         self.somebody_else_goes_away()
+        self.memory.ailing = False
+        if ("HTTPRoute", "bike") not in self.memory.bodies:
+            self.memory.put(a_route())
         self.somebody_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
         self.operator.list_all()
         self.somebody_asks_for_a_training()

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perennial_operator.cache import Cache, Key
-from perennial_operator.core.world import Policy
+from perennial_operator.core.tally import Tally
+from perennial_operator.core.world import Policy, Sample, World
 from perennial_operator.kube import KubeError
+from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
 from perennial_operator.startup import WATCHED
@@ -36,6 +38,25 @@ class Alarms:
             self.at = min(self.at, due) if self.at else due
 
 
+class Pods(Surveyor):
+    """What serving pods say: each time they have answered more, the candidate's badly where `memory.ailing`."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self._memory = memory
+
+    async def sample(self, world: World) -> Sample:
+        self._memory.answered += 200
+        count, told = self._memory.answered, {}
+        for version in (world.candidate, world.live):
+            if version:
+                errors = count if self._memory.ailing and version is world.candidate else 0
+                told[version.name] = {
+                    "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
+                }
+        return Sample(told)
+
+
 class Witness:
     """The operator's own cache and passes; kopf, the queue and the network are left out."""
 
@@ -54,10 +75,11 @@ class Witness:
         self._reconciler = Reconciler(
             self.memory,
             self.cache,
-            self.alarms,
+            self.alarms,  # type: ignore[arg-type]
             POLICY,
             METRICS,
-            clock=lambda: self.memory.now,  # type: ignore[arg-type]
+            Pods(self.memory),
+            clock=lambda: self.memory.now,
         )
         self.list_all()
 

@@ -1,0 +1,41 @@
+"""The loop with an API server that fails 5 to 30 % of the calls ends as with one that fails none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.faulty_api import FaultyApi
+from tests.faults.profiles import DEEP
+from tests.faults.story import Restarting, ends_as_undisturbed, tell
+from tests.stage import Stage, chosen_cluster
+
+SWEEP = [(seed, share) for seed, share in enumerate([0.05, 0.1, 0.15, 0.2, 0.25, 0.3] * 2)] if DEEP else [(1, 0.15)]
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("seed", "share"), SWEEP)
+def test_whatever_the_api_server_does_to_its_calls_the_story_ends_the_same(
+    seed: int, share: float, tmp_path: Path, counted: Callable[[str], None]
+) -> None:
+    proxies: list[FaultyApi] = []
+
+    def through(kubeconfig: Path) -> Path:
+        if not proxies:
+            proxies.append(FaultyApi(kubeconfig, tmp_path, seed, share))
+            proxies[0].__enter__()
+        return proxies[0].kubeconfig
+
+    with Stage(
+        tmp_path / "stage", cluster=chosen_cluster(), namespace=f"faults-api-{seed}", operator=False, through=through
+    ) as stage:
+        with Restarting(stage) as operator:
+            tell(stage, "tried")
+            ends_as_undisturbed(stage, "tried")
+        (proxy,) = proxies
+        proxy.__exit__()
+    faults = ", ".join(f"{fault} {count}" for fault, count in sorted(proxy.met.items()))
+    counted(f"{proxy.met.total()} faults in {proxy.calls} calls ({faults}); {operator.restarts} restarts")
+    assert proxy.met.total() > 20
