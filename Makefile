@@ -8,9 +8,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
 
-.PHONY: help demo test test-deep check e2e e2e-load crds images bench-serve bench-drift lock clean
-.PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift bench-train lock clean
-.PHONY: help demo test test-deep check e2e crds images bench-serve bench-drift lock clean
+.PHONY: help demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +21,9 @@ test: .venv/ready check ## Everything that can fail: linters, types, layers, tes
 
 test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of fault; about an hour
 	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults
+
+test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
+	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
 
 check: .venv/ready ## Linters, types and layers only
 	@$(BIN)/ruff check .
@@ -49,6 +50,10 @@ images: .venv/ready ## Build both images and try them: TOOL=docker or buildah, B
 	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:0.1.0 . || exit 1; done
 	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
+image-keras: ## Build the trainer's image with Keras on TensorFlow; TOOL, BASE and REGISTRY as for images
+	@$(or $(TOOL),docker) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
+	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:0.1.0 .
+
 bench-serve: .venv/ready ## Requests per second and CPU of the model server
 	@$(BIN)/python -m tests.serve.bench_serve
 
@@ -65,9 +70,11 @@ lock: .venv/ready ## Pin every dependency anew, with hashes
 	@for extra in operator trainer; do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
+	  --extra trainer --extra keras pyproject.toml -c requirements/dev.txt -o requirements/trainer-keras.txt
 
 clean: ## Forget the environment
-	rm -rf .venv
+	rm -rf .venv .venv-keras
 
 # Only a finished set-up leaves the mark, so that one cut short is begun again.
 .venv/ready: requirements/dev.txt
@@ -77,4 +84,11 @@ clean: ## Forget the environment
 	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
 	  { $(BIN)/pip install -q uv && $(BIN)/uv pip install -q --require-hashes --python $(BIN)/python -r requirements/dev.txt; } \
 	  || $(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-keras/ready: .venv/ready requirements/trainer-keras.txt
+	@echo "Setting up .venv-keras (once; some minutes) ..."
+	@$(PYTHON) -m venv .venv-keras
+	@$(BIN)/uv pip install -q --require-hashes --python .venv-keras/bin/python \
+	  -r requirements/dev.txt -r requirements/trainer-keras.txt
 	@touch $@

@@ -16,6 +16,10 @@ from perennial_operator import __version__
 from tests.stage import ROOT
 
 PARTS = ("operator", "trainer")
+LOCKS = {"operator": ["operator"], "trainer": ["trainer", "trainer-keras"]}
+KERAS = {"keras": "keras", "tensorflow": "tensorflow-cpu"}
+"""Module → distribution, of what only the image with Keras has."""
+
 Instruction = tuple[str, str]
 
 
@@ -70,7 +74,8 @@ def test_nothing_is_installed_but_what_is_locked(part: str) -> None:
     installs = [rest for stage in instructions(part) for word, rest in stage if word == "RUN" and " install " in rest]
     assert len(installs) == 1
     assert {"--require-hashes", "--no-deps", "--only-binary", "-r"} <= set(installs[0].split())
-    assert ("COPY", f"requirements/{part}.txt /requirements.txt") in instructions(part)[1]
+    assert ("ARG", f"REQUIREMENTS={part}") in instructions(part)[1]
+    assert ("COPY", "requirements/${REQUIREMENTS}.txt /requirements.txt") in instructions(part)[1]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -87,6 +92,7 @@ def test_what_is_copied_is_let_through(part: str) -> None:
     ]
     assert ignored == "*"
     sources = [rest.split()[0] for stage in instructions(part) for word, rest in stage if word == "COPY"]
+    sources = [source.replace("${REQUIREMENTS}", lock) for source in sources for lock in LOCKS[part]]
     copied = {f"!{source}" for source in sources if not source.startswith("--from")}
     assert copied <= set(let_through)
     assert all((ROOT / source[1:]).exists() for source in copied)
@@ -104,7 +110,7 @@ def test_an_image_says_which_version_it_is(part: str) -> None:
     assert ("ARG", f"VERSION={__version__}") in instructions(part)[-1]
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [lock for locks in LOCKS.values() for lock in locks])
 def test_every_requirement_is_pinned_and_has_its_hash(part: str) -> None:
     assert len(locked(part)) > 20
     assert [
@@ -118,15 +124,27 @@ def test_what_a_package_imports_is_in_its_image(part: str) -> None:
     missing = {
         module: str(file.relative_to(ROOT))
         for module, file in imported(part).items()
-        if not {canonicalize_name(name) for name in provided.get(module, ())} & locked(part).keys()
+        if module not in KERAS
+        and not {canonicalize_name(name) for name in provided.get(module, ())} & locked(part).keys()
     }
     assert missing == {}
     assert len(imported(part)) > 5
 
 
+def test_the_image_with_keras_has_all_that_the_trainer_has_and_keras() -> None:
+    small, large = ({name: line.split()[0] for name, line in locked(lock).items()} for lock in LOCKS["trainer"])
+    assert small.items() <= large.items()
+    assert set(KERAS.values()) <= large.keys() - small.keys()
+    assert KERAS.keys() <= imported("trainer").keys()
+
+
 @pytest.mark.parametrize(
     ("part", "foreign"),
-    [("operator", {"scikit-learn", "pandas", "numpy", "scipy", "pyarrow"}), ("trainer", {"kopf", "kubernetes"})],
+    [
+        ("operator", {"scikit-learn", "pandas", "numpy", "scipy", "pyarrow"}),
+        ("trainer", {"kopf", "kubernetes"}),
+        ("trainer-keras", {"kopf", "kubernetes"}),
+    ],
 )
 def test_an_image_holds_nothing_of_the_other(part: str, foreign: set[str]) -> None:
     assert not locked(part).keys() & foreign

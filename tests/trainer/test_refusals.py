@@ -90,7 +90,12 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("UnknownEstimator", {"model__estimator": "sklearn.linear_model._ridge.Ridge"}, ["allow-list"]),
     ("UnknownEstimator", {"model__estimator": "sklearn.ensemble.VotingRegressor"}, ["VotingRegressor"]),
     ("EstimatorOfOtherTask", {"model__estimator": "sklearn.linear_model.LogisticRegression"}, ["regression"]),
-    ("FrameworkNotInstalled", {"model__framework": "keras"}, ["keras", "image"]),
+    ("UnknownEstimator", {"model__framework": "keras"}, ["sklearn.linear_model.Ridge", "keras.Sequential"]),
+    (
+        "FrameworkNotInstalled",
+        {"model__framework": "keras", "model__estimator": "keras.Sequential"},
+        ["keras", "training.pod.image"],
+    ),
     ("InvalidParameter", {"model__parameters": {"alhpa": 1}}, ["model.parameters", "alhpa", "alpha, "]),
     ("InvalidParameter", {"model__parameters": {"alpha": -1}}, ["model.parameters", "'alpha'", "-1"]),
     ("InvalidParameter", {"search": SEARCH | {"space": {"l1": [1]}}}, ["training.search.space", "l1", "alpha, "]),

@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perennial_trainer import storage
@@ -21,7 +22,7 @@ TRUSTED = ("sklearn.", "numpy.dtype")
 def load(uri: str, sha256: str, stored_as: Format | None = None) -> "Pipeline":
     """The fitted pipeline stored at `uri`, whose bytes had exactly the digest `sha256`.
 
-    `stored_as` is joblib or skops, by default what the file's name ends in. Raises a Refusal: ArtifactMissing,
+    `stored_as` is joblib, skops or keras, by default what the file's name ends in. Raises a Refusal: ArtifactMissing,
     DigestMismatch, LibraryMismatch (stored by another scikit-learn), UntrustedArtifact, UnreadableArtifact.
     """
     try:
@@ -50,7 +51,7 @@ def loads(uri: str, content: bytes, stored_as: Format) -> "Pipeline":
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         try:
-            return _joblib(content) if stored_as == "joblib" else _skops(uri, content)
+            return _LOADERS[stored_as](uri, content)
         except InconsistentVersionWarning as error:
             raise Refusal(
                 "LibraryMismatch",
@@ -68,6 +69,10 @@ def dumps(pipeline: "Pipeline", stored_as: Format) -> bytes:
 
     Except for `sklearn.neighbors`: the nodes of its trees have padding that nobody has set.
     """
+    if stored_as == "keras":
+        from perennial_trainer import network_file
+
+        return network_file.dumps(pipeline, dumps(pipeline[:-1], "skops"))
     if stored_as == "skops":
         import skops.io
 
@@ -80,10 +85,11 @@ def dumps(pipeline: "Pipeline", stored_as: Format) -> bytes:
 
 
 def _format(uri: str) -> Format:
-    return "skops" if uri.endswith(".skops") else "joblib"
+    ending = uri.rpartition(".")[2]
+    return "skops" if ending == "skops" else "keras" if ending == "keras" else "joblib"
 
 
-def _joblib(content: bytes) -> "Pipeline":
+def _joblib(_uri: str, content: bytes) -> "Pipeline":
     import joblib
 
     pipeline: Pipeline = joblib.load(io.BytesIO(content))
@@ -99,6 +105,19 @@ def _skops(uri: str, content: bytes) -> "Pipeline":
         raise Refusal("UntrustedArtifact", f"{uri} holds types that no version of ours holds: {listed(foreign)}")
     pipeline: Pipeline = skops.io.loads(content, trusted=types)
     return pipeline
+
+
+def _keras(uri: str, content: bytes) -> "Pipeline":
+    from sklearn.pipeline import Pipeline
+
+    from perennial_trainer import network_file
+    from perennial_trainer.pipeline import STEP
+
+    columns = _skops(uri, network_file.columns_of(content))
+    return Pipeline([*columns.steps, (STEP, network_file.loads(uri, content))])
+
+
+_LOADERS: dict[Format, Callable[[str, bytes], "Pipeline"]] = {"joblib": _joblib, "skops": _skops, "keras": _keras}
 
 
 def _without_addresses(content: bytes) -> bytes:

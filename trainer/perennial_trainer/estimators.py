@@ -36,12 +36,7 @@ def estimator_of(model: Model) -> BaseEstimator:
 
     Raises a Refusal: FrameworkNotInstalled, UnknownEstimator, EstimatorOfOtherTask, InvalidParameter.
     """
-    if model.framework != "sklearn":
-        raise Refusal(
-            "FrameworkNotInstalled",
-            f"model.framework {model.framework} is not part of this image: use framework sklearn",
-        )
-    found = _allowed(model.estimator)
+    found = _network(model) if model.framework == "keras" else _allowed(model.estimator)
     if found is None:
         near = difflib.get_close_matches(model.estimator, allowed(model.task), n=3, cutoff=0.5)
         raise Refusal(
@@ -72,6 +67,24 @@ def check_parameters(estimator: BaseEstimator, parameters: dict[str, Any], field
         type(estimator)(**parameters)._validate_params()
     except InvalidParameterError as error:
         raise Refusal("InvalidParameter", f"{field}: {error}") from error
+
+
+def _network(model: Model) -> type[Any]:
+    """The estimator that is a network."""
+    if model.estimator != "keras.Sequential":
+        raise Refusal(
+            "UnknownEstimator",
+            f"model.estimator {model.estimator} is not on the allow-list: of Keras it holds keras.Sequential alone",
+        )
+    try:
+        from perennial_trainer.networks import ESTIMATORS
+    except ImportError as error:
+        raise Refusal(
+            "FrameworkNotInstalled",
+            "model.framework keras is not part of this image: name one that was built with REQUIREMENTS=trainer-keras "
+            "in training.pod.image, or use framework sklearn",
+        ) from error
+    return ESTIMATORS[model.task]
 
 
 @cache

@@ -1,7 +1,8 @@
 """How a version came about: enough to explain it, and to build it again bit for bit."""
 
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from perennial_trainer.refusal import Refusal
 from perennial_trainer.task import Calibration, Model, Search, TrainingData, Value, Version
 
 NAME = "metadata.json"
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops", "keras", "tensorflow-cpu")
 
 
 class StoredFile(Value, frozen=True, kw_only=True):
@@ -52,7 +53,12 @@ class Metadata(Value, frozen=True, kw_only=True):
 
 
 def libraries() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
+    """The version of each that is installed."""
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def python() -> str:

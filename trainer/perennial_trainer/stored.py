@@ -64,7 +64,7 @@ def store(training: Training) -> result.Trained:
     storage.remove(storage.within(task.storage, metadata.NAME))  # while files change, the version is not whole
     storage.write(task.storage, files | {metadata.NAME: metadata.encode(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
-    model, holdout = f"model.{task.model.format}", "holdout.parquet"
+    model, holdout = f"model.{task.model.stored_as}", "holdout.parquet"
     return result.Trained(
         message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
         f"scored on {len(parts.holdout)} held out",
@@ -89,7 +89,7 @@ def _files(training: Training) -> dict[str, bytes]:
     parts = training.parts
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
     return {
-        f"model.{training.task.model.format}": artifact.dumps(training.pipeline, training.task.model.format),
+        f"model.{training.task.model.stored_as}": artifact.dumps(training.pipeline, training.task.model.stored_as),
         "holdout.parquet": _parquet(parts.holdout),
         "rows.npy": _npy(np.sort(parts.training.digests)),
         "profile.json": encode(profile(parts.reference, training.scored.answers, _measured(training.measures))),

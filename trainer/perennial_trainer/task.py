@@ -17,7 +17,7 @@ Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Format = Literal["joblib", "skops"]
+Format = Literal["joblib", "skops", "keras"]
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
 
@@ -37,12 +37,17 @@ class Features(Value, frozen=True, kw_only=True):
 
 class Model(Value, frozen=True, kw_only=True):
     framework: Literal["sklearn", "keras", "custom"]
-    format: Format
+    format: Literal["joblib", "skops"]
     estimator: str
     parameters: dict[str, Any]
     task: Kind
     features: Features
     target: str
+
+    @property
+    def stored_as(self) -> Format:
+        """The format of the model's file, which is what its name ends in."""
+        return "keras" if self.framework == "keras" else self.format
 
     def __post_init__(self) -> None:
         if not self.features.names:

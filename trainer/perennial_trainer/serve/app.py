@@ -73,10 +73,10 @@ def listener(address: str, port: int) -> socket.socket:
 
 async def _load(task: ServeTask, metrics: Metrics) -> Served:
     started = time.monotonic()
-    pipeline = await asyncio.to_thread(artifact.load, task.artifact.uri, task.artifact.sha256, task.model.format)
+    pipeline = await asyncio.to_thread(artifact.load, task.artifact.uri, task.artifact.sha256, task.model.stored_as)
     predictor = Predictor(pipeline, task.model)
     batcher = Batcher(predictor.predict, size=_weight, limit=QUEUE_LIMIT, on_batch=metrics.batched)
-    metrics.loaded(task.model.format, task.artifact.sha256)
+    metrics.loaded(task.model.stored_as, task.artifact.sha256)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
     return Served(predictor, batcher)
 

@@ -73,7 +73,7 @@ class Endpoints:
             {
                 "name": self._task.model_deployment,
                 "versions": [self._task.version],
-                "platform": f"{self._task.model.framework}_{self._task.model.format}",
+                "platform": f"{self._task.model.framework}_{self._task.model.stored_as}",
                 "inputs": inputs,
                 "outputs": self._state.served.predictor.metadata(),
             }
