@@ -22,6 +22,7 @@ def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
     own = _pods_of(body, pods)
     answers = [said for pod in own if (said := answer(pod)) is not None]
     good = [said for said in answers if said.get("outcome") == "Succeeded"]
+    running = next((pod for pod in own if _runs(pod)), None)
     return Job(
         name=body["metadata"]["name"],
         state=state,
@@ -30,6 +31,8 @@ def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
         reason=reason,
         trouble=next((found for pod in own if (found := trouble(pod))), "") or _podless(body, own, now),
         answer=next(iter(good if state is JobState.SUCCEEDED else answers), None),
+        pod=running["metadata"]["name"] if running else "",
+        address=running["status"]["podIP"] if running else "",
     )
 
 
@@ -53,6 +56,12 @@ def _pods_of(job: Body, pods: Iterable[Body]) -> list[Body]:
     uid = job["metadata"].get("uid")
     own = [pod for pod in pods if uid in [owner["uid"] for owner in pod["metadata"].get("ownerReferences") or []]]
     return sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
+def _runs(pod: Body) -> bool:
+    """Whether the pod runs, and can be reached."""
+    status = pod.get("status") or {}
+    return status.get("phase") == "Running" and "podIP" in status and not pod["metadata"].get("deletionTimestamp")
 
 
 def _began(job: Body) -> datetime | None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
-from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest
+from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest, workers_manifest
 from perennial_operator.core.serving import deployment_manifest, service_manifest
-from perennial_operator.core.world import Policy, World
+from perennial_operator.core.world import Job, JobState, Policy, World
 from tests.builders import NOON, a_deployment, a_version, a_world
 
 GOLDEN = Path(__file__).parent / "golden"
 
+POD_NAME = "bike-v2-train-x7k2p"
 POD = {
     "imagePullSecrets": [{"name": "registry"}],
     "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "2Gi"}},
@@ -37,6 +38,7 @@ DATA = {
 }
 TRAINING = {
     "search": {"method": "random", "space": {"alpha": [0.1, 1.0]}, "scoring": "r2"},
+    "engine": {"dask": {"workers": 4}},
     "timeout": "2h",
     "retries": 2,
     "queue": "team-a",
@@ -72,6 +74,9 @@ def manifests() -> dict[str, dict[str, Any]]:
     live, candidate = world.versions
     return {
         "train": train_manifest(world, candidate),
+        "workers": workers_manifest(
+            world, candidate, Job("bike-v2-train", JobState.RUNNING, pod=POD_NAME, address="10.0.0.7")
+        ),
         "validate": validate_manifest(world, candidate),
         "check": check_manifest(world, live, NOON),
         "serve": deployment_manifest(world, live, 2),

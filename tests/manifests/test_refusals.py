@@ -129,6 +129,22 @@ def limits(**values: Any) -> Body:
             "spec.training.pod",
             "name your image in training.pod.image",
         ),
+        (
+            {"training": {"search": None, "engine": {"dask": {"workers": 2}}}},
+            "spec.training.engine",
+            "an engine is for a search; set training.search",
+        ),
+        (
+            {"training": {"engine": {"dask": {"workers": 2, "address": "tcp://dask:8786"}}}},
+            "spec.training.engine.dask",
+            "give either workers, to start so many, or the address",
+        ),
+        ({"training": {"engine": {"dask": {"workers": 0}}}}, "spec.training.engine.dask.workers", "greater than or"),
+        (
+            {"training": {"engine": {"dask": {"address": "dask:8786"}}}},
+            "spec.training.engine.dask.address",
+            "give a scheduler's address such as tcp://dask.team-a:8786",
+        ),
         ({"model": {"task": "clustering"}}, "spec.model.task", 'supported values: "regression", "classification"'),
         (
             {"data": {"holdout": 1.5}},

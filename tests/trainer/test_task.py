@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import CheckTask, ServeTask, TrainTask, ValidateTask, parse
+from perennial_trainer.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse
 from tests.trainer.tasks import ABSENT, TASK, Json, a_check, a_training, a_validation, changed
 
 SHA = "a" * 64
@@ -17,6 +17,9 @@ TRAINED = {
 SEARCH = {"method": "random", "space": {"alpha": [1]}, "folds": 5, "iterations": 20}
 TRAIN = a_training("s3://data/*.csv", "s3://models/v1", data__timeColumn="day", search=SEARCH | {"scoring": "r2"})
 TRAIN |= {"live": {"name": "progression-v0", "uri": "s3://models/v0/model.joblib", "sha256": SHA}, "knownRows": SHA}
+TRAIN["engine"] = {"dask": {"workers": 4}}
+WORK = {key: TRAIN[key] for key in ("namespace", "modelDeployment", "version")}
+WORK |= {"task": "work", "scheduler": "tcp://10.0.0.7:8786"}
 LIVE = {"name": "progression-v0", "uri": "s3://models/v0/model.skops", "sha256": SHA}
 VALIDATE = a_validation(TRAIN, TRAINED, LIVE, against={"metric": "mse", "confidence": 0.95})
 VALIDATE |= {"slices": [{"column": "sex", "metric": "mse"}]}
@@ -30,7 +33,8 @@ SERVE = {
 
 
 @pytest.mark.parametrize(
-    ("task", "kind"), [(TRAIN, TrainTask), (VALIDATE, ValidateTask), (CHECK, CheckTask), (SERVE, ServeTask)]
+    ("task", "kind"),
+    [(TRAIN, TrainTask), (VALIDATE, ValidateTask), (CHECK, CheckTask), (SERVE, ServeTask), (WORK, WorkTask)],
 )
 def test_every_field_of_the_contract_is_read(task: Json, kind: type) -> None:
     TASK.validate(task)
@@ -40,7 +44,7 @@ def test_every_field_of_the_contract_is_read(task: Json, kind: type) -> None:
 @pytest.mark.parametrize(
     ("task", "optional"),
     [
-        (TRAIN, ["live", "knownRows", "search", "search__scoring", "data__timeColumn"]),
+        (TRAIN, ["live", "knownRows", "search", "search__scoring", "engine", "data__timeColumn"]),
         (VALIDATE, ["live", "against", "slices"]),
         (CHECK, ["data__timeColumn"]),
     ],

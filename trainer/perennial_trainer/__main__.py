@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perennial_trainer.refusal import Failure, NotDone
 from perennial_trainer.result import Answer, NotDoneAnswer, encode
-from perennial_trainer.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, parse
+from perennial_trainer.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse
 
 log = logging.getLogger("perennial_trainer")
 
@@ -41,7 +41,7 @@ def main() -> int:
         traceback.print_exc()  # to stderr alone: it may show values
         message = f"the task met an unexpected {type(error).__name__}: the traceback is in the log of its pod"
         return _end(path, kind, Failure("Unexpected", message))
-    if answer is None:  # a server that was asked to stop
+    if answer is None:  # a server that was asked to stop, a worker without work
         _write(path, b"")
     else:
         log.info("done: %s", answer.message)
@@ -69,6 +69,11 @@ def _run(task: Task) -> Answer | None:
 
             serve(task)
             return None
+        case WorkTask():
+            from perennial_trainer.work import work
+
+            work(task)
+            return None
 
 
 def _end(path: Path, kind: str, end: NotDone) -> int:
@@ -83,7 +88,7 @@ def _kind(text: str) -> str:
         kind = json.loads(text)["task"]
     except (ValueError, TypeError, KeyError):
         return "unknown"
-    return kind if kind in ("train", "validate", "check", "serve") else "unknown"
+    return kind if kind in ("train", "validate", "check", "serve", "work") else "unknown"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,12 +19,13 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
+from perennial_trainer.engine import Scorer, engaged
 from perennial_trainer.estimators import SEED, check_parameters
 from perennial_trainer.pipeline import STEP, target_of
 from perennial_trainer.progress import Progress
 from perennial_trainer.refusal import Refusal, listed
 from perennial_trainer.rows import Rows
-from perennial_trainer.task import Kind, Search
+from perennial_trainer.task import Engine, Kind, Search
 
 log = logging.getLogger(__name__)
 
@@ -61,15 +62,15 @@ def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
     return scoring
 
 
-def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str) -> Found:
+def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None) -> Found:
     """The best candidate of the space. Raises a Refusal, SearchFailed, where not one can be fitted and scored."""
     size = len(ParameterGrid(search.space))
     candidates = min(size, search.iterations) if search.method == "random" else size
-    watched = _Watched(get_scorer(scoring), _costs(search, candidates), search.folds)
-    searcher = _searcher(search, pipeline, rows, watched, candidates)
+    watched = _Watched(_costs(search, candidates), search.folds)
     log.info("search: %s, %s candidates, %s folds, by %s", search.method, candidates, search.folds, scoring)
     try:
-        with watched.progress:
+        with engaged(engine) as elsewhere, watched.progress:
+            searcher = _searcher(search, pipeline, rows, elsewhere(get_scorer(scoring), watched.scored), candidates)
             searcher.fit(rows.features, target_of(rows))
     except ValueError as error:
         cause = str(error).strip().splitlines()[-1][:300]  # the last line of scikit-learn's summary is the cause
@@ -94,22 +95,20 @@ def scorings(kind: Kind) -> list[str]:
 
 
 class _Watched:
-    """A scorer that tells how far the search is: it is called once for each candidate and fold.
+    """Tells how far the search is: each candidate is scored once in each fold.
 
     A fit that fails is not scored, so the search may be further than it says.
     """
 
-    def __init__(self, scorer: Any, costs: list[int], folds: int) -> None:
-        self._scorer, self._costs, self._folds = scorer, costs, folds
+    def __init__(self, costs: list[int], folds: int) -> None:
+        self._costs, self._folds = costs, folds
         self._scored = 0
         self.progress = Progress("search", sum(costs) * folds)
 
-    def __call__(self, *arguments: Any, **more: Any) -> float:
-        score: float = self._scorer(*arguments, **more)
+    def scored(self) -> None:
         candidate = min(self._scored // self._folds, len(self._costs) - 1)
         self._scored += 1
         self.progress.advance(self._costs[candidate], f"candidate {candidate + 1} of {len(self._costs)}")
-        return score
 
 
 def _costs(search: Search, candidates: int) -> list[int]:
@@ -121,7 +120,7 @@ def _costs(search: Search, candidates: int) -> list[int]:
     return costs
 
 
-def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: "_Watched", candidates: int) -> Any:
+def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: Scorer, candidates: int) -> Any:
     if rows.time is not None:
         folds: Any = TimeSeriesSplit(search.folds)
     elif rows.columns.kind == "classification":
@@ -130,10 +129,11 @@ def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: "_Watched
         folds = KFold(search.folds, shuffle=True, random_state=SEED)
     space = {f"{STEP}__{name}": values for name, values in search.space.items()}
     common: dict[str, Any] = {"scoring": scoring, "cv": folds, "refit": False, "return_train_score": False}
-    if search.method == "grid":
-        return GridSearchCV(pipeline, space, **common)
     if search.method == "halving":
         return HalvingGridSearchCV(pipeline, space, factor=FACTOR, random_state=SEED, **common)
+    common["pre_dispatch"] = "all"  # workers that come late find work; a halving search looks anew in each round
+    if search.method == "grid":
+        return GridSearchCV(pipeline, space, **common)
     return RandomizedSearchCV(pipeline, space, n_iter=candidates, random_state=SEED, **common)
 
 

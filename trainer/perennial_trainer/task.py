@@ -100,6 +100,19 @@ class Search(Value, frozen=True, kw_only=True):
     iterations: Annotated[int, Meta(ge=1)]
 
 
+class Dask(Value, frozen=True, kw_only=True):
+    workers: Annotated[int, Meta(ge=1)] | None = None
+    address: Annotated[str, Meta(pattern="^(tcp|tls)://")] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.workers is None) == (self.address is None):
+            raise ValueError("engine.dask takes either workers or an address: give one of them")
+
+
+class Engine(Value, frozen=True, kw_only=True):
+    dask: Dask
+
+
 class Against(Value, frozen=True, kw_only=True):
     metric: str
     confidence: Annotated[float, Meta(gt=0.5, lt=1)]
@@ -127,6 +140,7 @@ class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
     calibration: Calibration | None = None
     live: Version | None = None
     known_rows: Sha256 | None = None  # that made the live version: the same again are no reason to train
+    engine: Engine | None = None
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:
@@ -165,7 +179,14 @@ class ServeTask(Subject, frozen=True, kw_only=True, tag="serve"):
     port: Annotated[int, Meta(ge=1, le=65535)]
 
 
-Task = TrainTask | ValidateTask | CheckTask | ServeTask
+class WorkTask(Value, frozen=True, kw_only=True, tag_field="task", tag="work"):
+    namespace: Name
+    model_deployment: Name
+    version: Name
+    scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
+
+
+Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask
 
 
 def parse(text: str | bytes) -> Task:

@@ -34,7 +34,7 @@ def train(task: TrainTask) -> result.Trained:
     unfitted = build(estimator, model.features)
     parts = _parts(task, newest(data.read(task.data.uri, columns), task.data.window), unfitted)
 
-    found = search.best(task.search, unfitted, parts.fitted, scoring) if task.search else None
+    found = search.best(task.search, unfitted, parts.fitted, scoring, task.engine) if task.search else None
     parameters = model.parameters | (found.parameters if found else {})
     log.info("fitting %s to %s rows of %s features", model.estimator, len(parts.fitted), len(model.features.names))
     chosen = clone(estimator).set_params(**parameters)

@@ -15,10 +15,13 @@ from perennial_operator.core.resources import ModelVersion
 from perennial_operator.core.spec import TrainingSpec
 from perennial_operator.core.start import owner
 from perennial_operator.core.values import as_delta, as_text
-from perennial_operator.core.world import World, made_from
+from perennial_operator.core.world import Job, World, made_from
 
 REFUSED_EXIT_CODE = 3
 """The trainer's word for: bad data or a bad task, the same again would be refused again."""
+
+SCHEDULER_PORT = 8786
+"""Where the pod that trains listens for its workers; the trainer has the same number."""
 
 
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
@@ -48,6 +51,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["live"] = stored(world.live)
         if known := _known_rows(version, world.live):
             task["knownRows"] = known
+    if training.engine:
+        task["engine"] = training.engine.to_api()
     return _job(
         world, names.train_job(version.name), "training", version, task, mounts, training, owner(world, version)
     )
@@ -102,6 +107,35 @@ def comparison(world: World, version: ModelVersion) -> dict[str, str]:
     if pairs := sorted((each.column, each.metric) for each in world.spec.validation.slices):
         labels[names.SLICED_BY] = sha256(json.dumps(pairs).encode()).hexdigest()[:16]
     return labels
+
+
+def workers_manifest(world: World, version: ModelVersion, train: Job) -> dict[str, Any]:
+    """The Job whose pods try the candidates of a search; the pod that trains deals them out.
+
+    They get no Secret and no claim: the rows come from the pod that trains.
+    """
+    engine = version.spec.training.engine
+    assert engine and engine.dask.workers and train.pod
+    host = f"[{train.address}]" if ":" in train.address else train.address
+    task = {"task": "work", **_about(world, version), "scheduler": f"tcp://{host}:{SCHEDULER_PORT}"}
+    manifest = _job(
+        world,
+        names.workers_job(version.name),
+        "worker",
+        version,
+        task,
+        Mounts(),
+        version.spec.training,
+        owner(world, version),
+    )
+    manifest["metadata"]["labels"][names.FOR_POD] = train.pod
+    count = engine.dask.workers
+    manifest["spec"] |= {
+        "parallelism": count,
+        "completions": count,
+        "backoffLimit": count * (version.spec.training.retries + 1),
+    }
+    return manifest
 
 
 def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:

@@ -16,6 +16,7 @@ ROLE = "perennial.dev/role"
 AGAINST = "perennial.dev/against"
 COMPARED_BY = "perennial.dev/compared-by"
 SLICED_BY = "perennial.dev/sliced-by"
+FOR_POD = "perennial.dev/for-pod"
 SCHEDULED = "perennial.dev/scheduled-at"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "perennial"
@@ -27,6 +28,10 @@ def version_name(deployment: str, number: int) -> str:
 
 def train_job(version: str) -> str:
     return f"{version}-train"
+
+
+def workers_job(version: str) -> str:
+    return f"{version}-workers"
 
 
 def validate_job(version: str) -> str:

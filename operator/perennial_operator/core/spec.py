@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from perennial_operator.core.analysis import Analysis
-from perennial_operator.core.cel import rule, rules
+from perennial_operator.core.cel import matching, rule, rules
 from perennial_operator.core.data import DataSpec, Source, Span, Storage
 from perennial_operator.core.pod_fields import Free, Object, PodSpec
 from perennial_operator.core.thresholds import DriftThreshold, Threshold
@@ -102,14 +102,58 @@ class Search(Value):
     iterations: int = Field(20, ge=1, le=10000, description="How many combinations a random search draws.")
 
 
+SchedulerAddress = Annotated[
+    str,
+    *matching(r"(tcp|tls)://[^\s/]+:[0-9]+", "give a scheduler's address such as tcp://dask.team-a:8786", 260),
+]
+
+
+class Dask(Value):
+    """Dask's workers, which try the candidates of a search."""
+
+    model_config = rules(
+        rule(
+            "has(self.workers) != has(self.address)",
+            "give either workers, to start so many, or the address of a scheduler that is there",
+        ),
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=500,
+        description="Start so many pods like the Job's own for the search; each tries one candidate at a time.",
+    )
+    address: SchedulerAddress | None = Field(
+        None,
+        description="Use the scheduler that is there, such as tcp://dask.team-a:8786; "
+        "its workers must run the trainer's image.",
+    )
+
+
+class Engine(Value):
+    """What a search runs on that is larger than one pod."""
+
+    dask: Dask = Field(description="Dask's workers: started for the search, or there already.")
+
+
 class TrainingSpec(Value):
     """How and when training runs."""
 
+    model_config = rules(
+        rule(
+            "!has(self.engine) || has(self.search)",
+            "an engine is for a search; set training.search, or remove the engine",
+            at=".engine",
+        ),
+    )
     search: Search | None = Field(None, description="A search for the best hyper-parameters.")
     calibration: Literal["sigmoid", "isotonic"] | None = Field(
         None,
         description="Calibrate a classifier's probabilities on the training rows: sigmoid (few rows) "
         "or isotonic (a thousand rows or more).",
+    )
+    engine: Engine | None = Field(
+        None, description="What the search runs on; without it on the training Job's own pod."
     )
     schedule: Cron | None = Field(None, description="Retrain on this cron schedule (UTC) too.")
     timeout: Duration = Field("2h", description="A training or validation Job that runs longer is stopped.")

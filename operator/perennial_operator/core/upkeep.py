@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Action, Apply, Delete
+from perennial_operator.core.actions import Action, Apply, Create, Delete
+from perennial_operator.core.jobs import workers_manifest
 from perennial_operator.core.resources import IN_FLIGHT, Phase
 from perennial_operator.core.results import NO_NEW_ROWS
 from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
 from perennial_operator.core.shares import ready, replicas_of
 from perennial_operator.core.stages.drift import triage
 from perennial_operator.core.weights import split
-from perennial_operator.core.world import JobState, World, failures_in_a_row
+from perennial_operator.core.world import Job, JobState, World, failures_in_a_row
 
 
 def upkeep(world: World) -> tuple[Action, ...]:
     """Only what differs from what is there."""
-    return (*_serving(world), *_stopped(world), *_forgotten(world))
+    return (*_serving(world), *_stopped(world), *_workers(world), *_forgotten(world))
 
 
 def replicas_wanted(world: World) -> dict[str, int]:
@@ -101,6 +102,26 @@ def _stopped(world: World) -> Iterator[Action]:
         ended = version is not None and version is not world.candidate
         if ended and job.state is JobState.RUNNING and job.labels.get(names.ROLE) in ("training", "validation"):
             yield Delete("Job", job.name)
+
+
+def _workers(world: World) -> Iterator[Action]:
+    """Workers are there for as long as the pod that they work for runs; a Job that is tried again gets new ones."""
+    wanted = _employer(world)
+    for job in world.jobs.values():
+        if job.labels.get(names.ROLE) == "worker" and (wanted is None or job.labels.get(names.FOR_POD) != wanted.pod):
+            yield Delete("Job", job.name)
+    if wanted and world.candidate and names.workers_job(world.candidate.name) not in world.jobs:
+        yield Create(workers_manifest(world, world.candidate, wanted))
+
+
+def _employer(world: World) -> Job | None:
+    """The training Job whose pod runs and asks for workers."""
+    candidate = world.candidate
+    if candidate is None or candidate.phase is not Phase.TRAINING:
+        return None
+    engine, job = candidate.spec.training.engine, world.jobs.get(names.train_job(candidate.name))
+    asks = engine is not None and engine.dask.workers is not None
+    return job if asks and job and job.state is JobState.RUNNING and job.pod else None
 
 
 def _forgotten(world: World) -> Iterator[Action]:

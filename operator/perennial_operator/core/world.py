@@ -51,6 +51,10 @@ class Job:
     trouble: str = ""
     """What keeps its pod from starting, in a sentence, or nothing."""
     answer: Mapping[str, Any] | None = None
+    pod: str = ""
+    """The pod that runs, or nothing."""
+    address: str = ""
+    """Its address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,25 @@ def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:
     begun = (_begun(world, version),) if version.status.phase is None else ()
     if job is None:
         return () if world.automation_rests else (Create(train_manifest(world, version)), *begun)
-    return begun if job.state is JobState.RUNNING else (_trained(world, version, job),)
+    if job.state is not JobState.RUNNING:
+        return (_trained(world, version, job),)
+    workers = world.jobs.get(names.workers_job(version.name))
+    if workers and workers.state is JobState.FAILED and workers.labels.get(names.FOR_POD) == job.pod:
+        return (fail(world, version, "WorkersFailed", _lost(workers), "Trained"),)
+    return begun
 
 
 def _begun(world: World, version: ModelVersion) -> SetStatus:
     message = f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
     image = job_image(world, version, version.spec.training.pod)
     return move(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
+
+
+def _lost(workers: Job) -> str:
+    because = workers.trouble or workers.reason
+    return (
+        f"the search has lost its workers: Job {workers.name} failed{f' ({because})' if because else ''}; see its log"
+    )
 
 
 def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
