@@ -15,6 +15,7 @@ from perennial_trainer import engine
 from perennial_trainer.refusal import Failure
 from perennial_trainer.task import Dask, Engine
 from tests.serve.processes import free_port, until
+from tests.stage import ROOT
 from tests.trainer.tasks import TASK, Json, Trainer, a_training, diabetes, written
 
 SEARCH: Json = {"method": "halving", "space": {"alpha": [0.1, 1, 10, 100, 1000, 10000]}, "folds": 3, "iterations": 20}
@@ -27,6 +28,7 @@ def workers(folder: Path, scheduler: str, count: int = 2) -> Iterator[list["subp
     task["scheduler"] = scheduler
     TASK.validate(task)
     environment = os.environ | {"PERENNIAL_TASK": json.dumps(task), "PERENNIAL_BIND_ADDRESS": "127.0.0.1"}
+    environment["PYTHONPATH"] = f"{ROOT / 'trainer'}:{ROOT}"  # this file's functions are sent by name
     command = [sys.executable, "-m", "perennial_trainer"]
     started = [
         subprocess.Popen(command, env=environment | {"PERENNIAL_RESULT": str(folder / f"said-{number}")})
@@ -74,7 +76,7 @@ def test_a_search_on_workers_finds_what_it_finds_alone_and_they_end_with_it(
         together = trainer.done(
             a_training(uri, (tmp_path / "together").as_uri(), engine={"dask": {"workers": 2}}, **asked)
         )
-        assert [process.wait(60) for process in started] == [0, 0]
+        assert [process.wait(120) for process in started] == [0, 0]
     (found, scores), (expected, exact) = ranking(tmp_path / "together"), ranking(tmp_path / "alone")
     assert found == expected
     assert scores == pytest.approx(exact)  # threads sum up in any order

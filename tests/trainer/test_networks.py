@@ -17,6 +17,7 @@ from perennial_trainer import artifact, features, layers
 from perennial_trainer.refusal import Refusal
 from perennial_trainer.task import Features
 from tests.serve.processes import free_port, running, until
+from tests.stage import ROOT
 from tests.trainer.tasks import (
     Json,
     Trainer,
@@ -93,6 +94,7 @@ def test_the_same_data_make_the_same_bytes_in_every_process(trainer: Trainer, tm
     said = tmp_path / "said"
     task = json.dumps(a_network(uri, tmp_path / "v2"))
     environment = os.environ | {"PERENNIAL_TASK": task, "PERENNIAL_RESULT": str(said)}
+    environment["PYTHONPATH"] = str(ROOT / "trainer")
     subprocess.run([sys.executable, "-m", "perennial_trainer"], env=environment, check=True, capture_output=True)
     assert json.loads(said.read_text())["artifact"]["sha256"] == here["artifact"]["sha256"]
 
