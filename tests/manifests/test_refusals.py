@@ -252,6 +252,11 @@ def limits(**values: Any) -> Body:
         ({"validation": {"against": {"metric": "speed"}}}, "spec.validation.against.metric", 'supported values: "mse"'),
         ({"validation": {"against": {"confidence": 0.5}}}, "spec.validation.against.confidence", "greater than 0.5"),
         (
+            {"model": {"framework": "keras", "estimator": "keras.Sequential"}, "training": {"calibration": "sigmoid"}},
+            "spec.training.calibration",
+            "a network learns probabilities and is not calibrated again",
+        ),
+        (
             {"training": {"calibration": "sigmoid"}},
             "spec.training.calibration",
             "for the probabilities of classes; remove it, or set model.task to classification",

@@ -103,6 +103,11 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("UnknownScoring", {"search": SEARCH | {"scoring": "accuracy"}}, ["accuracy", "regression", "r2"]),
     ("InvalidTask", {"model__target": "bmi"}, ["bmi", "more than once"]),
     ("InvalidTask", {"model__features": {"numeric": [], "categorical": []}}, ["numeric", "categorical"]),
+    (
+        "InvalidTask",
+        {"calibration": "sigmoid", "model__framework": "keras", "model__task": "classification"},
+        ["calibration sigmoid", "networks"],
+    ),
     ("InvalidTask", {"calibration": "sigmoid"}, ["calibration sigmoid", "classes", "leave it out"]),
     ("InvalidTask", {"data__timeColumn": "sex"}, ["sex", "data.timeColumn"]),
 ]

@@ -147,6 +147,8 @@ class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
         _check_time_column(self.data.time_column, self.model)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
+        if self.calibration and self.model.framework == "keras":
+            raise ValueError(f"calibration {self.calibration} is not for networks: leave it out")
 
 
 class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):

@@ -396,6 +396,11 @@ class ModelDeploymentSpec(Value):
             at=".training.calibration",
         ),
         rule(
+            "!has(self.training.calibration) || self.model.framework != 'keras'",
+            "a network learns probabilities and is not calibrated again; remove training.calibration",
+            at=".training.calibration",
+        ),
+        rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
             " || s.column in self.model.features.numeric)",
             "the column of a slice is no feature of the model; name one of model.features",
