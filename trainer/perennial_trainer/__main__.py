@@ -9,7 +9,17 @@ from pathlib import Path
 
 from perennial_trainer.refusal import Failure, NotDone
 from perennial_trainer.result import Answer, NotDoneAnswer, encode
-from perennial_trainer.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse
+from perennial_trainer.task import (
+    CheckTask,
+    RecordTask,
+    RecoverTask,
+    ServeTask,
+    Task,
+    TrainTask,
+    ValidateTask,
+    WorkTask,
+    parse,
+)
 
 log = logging.getLogger("perennial_trainer")
 
@@ -29,7 +39,7 @@ def main() -> int:
     kind = _kind(text)
     try:
         task = parse(text)
-        log.info("%s %s in %s", kind, task.version, task.namespace)
+        log.info("%s %s in %s", kind, task.version or task.model_deployment, task.namespace)
         # Written now, so that the end by an OOM killer, which leaves no chance to write, is explained as well.
         _write(path, encode(NotDoneAnswer(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
         answer = _run(task)
@@ -64,6 +74,14 @@ def _run(task: Task) -> Answer | None:
             from perennial_trainer.check import check
 
             return check(task)
+        case RecordTask():
+            from perennial_trainer.record import record
+
+            return record(task)
+        case RecoverTask():
+            from perennial_trainer.recover import recover
+
+            return recover(task)
         case ServeTask():
             from perennial_trainer.serve.app import serve
 
@@ -88,7 +106,7 @@ def _kind(text: str) -> str:
         kind = json.loads(text)["task"]
     except (ValueError, TypeError, KeyError):
         return "unknown"
-    return kind if kind in ("train", "validate", "check", "serve", "work") else "unknown"
+    return kind if kind in ("train", "validate", "check", "serve", "work", "record", "recover") else "unknown"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -120,6 +120,49 @@ class Checked(Answer, frozen=True, kw_only=True, tag="check"):
         return replace(self, metrics=self.metrics[: min(int(len(self.metrics) * share), len(self.metrics) - 1)])
 
 
+class Recorded(Answer, frozen=True, kw_only=True, tag="record"):
+    outcome: Literal["Succeeded"] = "Succeeded"
+    entry: str  # its URI
+
+    def smaller(self, share: float) -> "Recorded":  # noqa: ARG002
+        return self
+
+
+class StoredVersion(Part, frozen=True, kw_only=True):
+    """A version as the ledger has it; `recipe` only where it is another than the one asked for now."""
+
+    version: str
+    number: int
+    entry: str
+    trigger: dict[str, Any]
+    parent: str | UnsetType = UNSET
+    recipe: dict[str, Any] | UnsetType = UNSET
+    status: dict[str, Any]
+
+
+class Recovered(Answer, frozen=True, kw_only=True, tag="recover"):
+    """`number` is the greatest that storage knows; `versions` begins with the one to serve."""
+
+    outcome: Literal["Succeeded"] = "Succeeded"
+    number: int
+    versions: list[StoredVersion]
+    passed_over: list[str]
+
+    def smaller(self, share: float) -> "Recovered":  # noqa: ARG002
+        """Without the parameters that were chosen, then without the last version, then without any."""
+        if any("parameters" in each.status for each in self.versions):
+            kept = [
+                replace(each, status={k: v for k, v in each.status.items() if k != "parameters"})
+                for each in self.versions
+            ]
+            return replace(self, versions=kept)
+        if not self.versions:
+            return self
+        lost = self.versions[-1].version
+        message = f"{self.message[:1000]}; the record of {lost} is too long to be passed on"
+        return replace(self, message=message, versions=self.versions[:-1], passed_over=[*self.passed_over[:9], lost])
+
+
 class NotDoneAnswer(Part, frozen=True, kw_only=True):
     """A task that was refused or has failed."""
 

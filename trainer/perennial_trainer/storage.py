@@ -1,5 +1,6 @@
 """Which file lies where, and how it gets there whole or not at all."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,45 @@ def read(uri: str) -> bytes:
         raise
     except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
         raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+
+
+def digest(uri: str) -> str:
+    """The sha256 of one file, read in pieces. Raises as `read` does."""
+    store, path = filesystem(uri)
+    try:
+        with store.open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+
+
+def names(folder: str) -> list[str]:
+    """What lies in the folder, by name and in order; nothing where there is no such folder."""
+    store, path = filesystem(folder)
+    store.invalidate_cache()
+    try:
+        return sorted(str(found).rstrip("/").rpartition("/")[2] for found in store.ls(path, detail=False))
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        raise Failure("StorageUnreachable", f"{folder} could not be listed: {named(error)}") from error
+
+
+def create(uri: str, content: bytes) -> bool:
+    """The file is there with this content and took no other's place; False where another one has the name."""
+    store, path = filesystem(uri)
+    try:
+        if "file" not in store.protocol:
+            store.pipe_file(path, content, mode="create")
+        elif not Path(path).exists():  # whoever is as quick writes the same
+            _put(store, path, content)
+    except Exception as error:
+        # Each store has its own word for "it is there already".
+        if not store.exists(path):
+            raise Failure("StorageNotWritable", f"{uri} could not be written: {named(error)}") from error
+    return read(uri) == content
 
 
 def write(folder: str, files: Mapping[str, bytes]) -> None:

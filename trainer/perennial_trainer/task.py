@@ -188,7 +188,60 @@ class WorkTask(Value, frozen=True, kw_only=True, tag_field="task", tag="work"):
     scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
 
 
-Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask
+class Entry(Value, frozen=True, kw_only=True):
+    """What became of a version and when, and what an empty cluster needs to have it again; `name` tells the three."""
+
+    name: Annotated[str, Meta(pattern="^[0-9]{8}T[0-9]{6}Z-v[1-9][0-9]*-(Live|Rejected|RolledBack)$")]
+    trigger: dict[str, Any]
+    parent: Name | None = None
+    recipe: dict[str, Any]
+    status: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        try:
+            msgspec.convert(self.status, Stored)
+        except msgspec.ValidationError:
+            raise ValueError("status does not say where artifact and holdout are stored, and their digests") from None
+
+    @property
+    def stored(self) -> "Stored":
+        return msgspec.convert(self.status, Stored)
+
+
+class StoredModel(msgspec.Struct, frozen=True):
+    uri: Uri
+    sha256: Sha256
+
+
+class StoredHoldout(msgspec.Struct, frozen=True, rename="camel"):
+    holdout_uri: Uri
+    holdout_sha256: Sha256
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The files that a version's status names; whatever else it says is the operator's business."""
+
+    artifact: StoredModel
+    data: StoredHoldout
+
+
+class RecordTask(Value, frozen=True, kw_only=True, tag_field="task", tag="record"):
+    namespace: Name
+    model_deployment: Name
+    version: Name
+    entry: Entry
+    storage: Uri  # the model's folder, in which the versions' lie
+
+
+class RecoverTask(Value, frozen=True, kw_only=True, tag_field="task", tag="recover"):
+    namespace: Name
+    model_deployment: Name
+    version: Name | None = None  # exactly this one; by itself the one that was live last
+    recipe: dict[str, Any]  # what is asked for now
+    storage: Uri
+
+
+Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask | RecoverTask
 
 
 def parse(text: str | bytes) -> Task:

@@ -1,0 +1,337 @@
+"""What became of a version is written once, and found again where nothing but the storage is left."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from perennial_trainer import storage as store
+from perennial_trainer.artifact import digest
+from tests.trainer.tasks import Json, Trainer, a_model, changed
+
+KEY = "PERENNIAL_LEDGER_KEY"
+DEPLOYMENT = "progression"
+FILES = ("model.joblib", "holdout.parquet", "profile.json", "rows.npy", "metrics.json", "report.html")
+
+
+@pytest.fixture(params=["file"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The model's folder, on a disk or on a server that speaks S3."""
+    if request.param == "file":
+        return (tmp_path / "models/clinic/progression").as_uri()
+    request.getfixturevalue("s3")
+    return "s3://models/clinic/progression"
+
+
+on_every_store = pytest.mark.parametrize("storage", ["file", "s3"], indirect=True)
+
+
+@pytest.fixture
+def versions(storage: str) -> Callable[..., Json]:
+    """Stores a version of this number and answers what is to be recorded of it."""
+
+    def make(number: int, phase: str = "Live", day: int | None = None) -> Json:
+        name = f"{DEPLOYMENT}-v{number}"
+        folder, files = f"{storage}/{name}", {each: f"{each} of {name}".encode() for each in FILES}
+        listed = {each: {"sha256": digest(content), "bytes": len(content)} for each, content in files.items()}
+        store.write(folder, {**files, "metadata.json": json.dumps({"files": listed, "seed": 0}).encode()})
+        model, holdout = "model.joblib", "holdout.parquet"
+        return {
+            "task": "record",
+            "namespace": "clinic",
+            "modelDeployment": DEPLOYMENT,
+            "version": name,
+            "storage": storage,
+            "entry": {
+                "name": f"202611{day or number:02}T120000Z-v{number}-{phase}",
+                "trigger": {"reason": "Drift", "message": "psi of bmi is 0.3"},
+                "recipe": {"model": a_model(), "data": {"window": "all"}},
+                "status": {
+                    "phase": phase,
+                    "image": "trainer:1",
+                    "artifact": {"uri": f"{folder}/{model}", **listed[model]},
+                    "data": {
+                        "rows": 1,
+                        "holdoutUri": f"{folder}/{holdout}",
+                        "holdoutSha256": listed[holdout]["sha256"],
+                    },
+                },
+            },
+        }
+
+    return make
+
+
+def sought(record: Json, **changes: Any) -> Json:
+    """The task to find what is live, asked for by the recipe of this record."""
+    kept = {key: record[key] for key in ("namespace", "modelDeployment", "storage")}
+    return changed({"task": "recover", **kept, "recipe": record["entry"]["recipe"]}, **changes)
+
+
+def put(uri: str, content: bytes | None) -> None:
+    """The file is changed, or gone, behind everybody's back."""
+    if uri.startswith("s3://"):
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        s3 = boto3.client("s3")
+        s3.delete_object(Bucket=bucket, Key=key) if content is None else s3.put_object(
+            Bucket=bucket, Key=key, Body=content
+        )
+        return
+    path = Path(uri.removeprefix("file://"))
+    path.unlink() if content is None else path.write_bytes(content)
+
+
+def page(record: Json) -> str:
+    return f"{record['storage']}/ledger/{record['entry']['name']}.json"
+
+
+@on_every_store
+def test_the_version_that_was_live_last_is_found_whole(trainer: Trainer, versions: Callable[..., Json]) -> None:
+    first, second = versions(1), versions(2)
+    for record in (first, second):
+        assert trainer.done(record)["entry"] == page(record)
+    answer = trainer.done(sought(second))
+    assert answer["message"] == "progression-v2 is in the ledger and its files are whole"
+    assert answer["number"] == 2
+    assert answer["passedOver"] == []
+    (found,) = answer["versions"]
+    assert found == {
+        "version": "progression-v2",
+        "number": 2,
+        "entry": second["entry"]["name"],
+        "trigger": second["entry"]["trigger"],
+        "status": second["entry"]["status"],
+    }
+
+
+def test_an_older_version_that_was_promoted_later_is_the_live_one(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    again = versions(1, day=9)
+    for record in (versions(1), versions(2), again):
+        trainer.done(record)
+    answer = trainer.done(sought(again))
+    assert [each["entry"] for each in answer["versions"]] == ["20261109T120000Z-v1-Live"]
+    assert answer["number"] == 2
+
+
+@on_every_store
+def test_an_entry_that_is_written_twice_is_one_and_another_of_its_name_is_refused(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    record = versions(1)
+    assert trainer.done(record) == trainer.done(record)
+    code, answer = trainer(changed(record, entry__trigger={"reason": "Request"}))
+    assert (code, answer["reason"]) == (3, "LedgerConflict")
+    assert page(record) in answer["message"]
+    assert trainer.done(sought(record))["versions"][0]["trigger"] == record["entry"]["trigger"]
+
+
+@on_every_store
+def test_nothing_is_found_where_nothing_ever_was(trainer: Trainer, storage: str) -> None:
+    task = {"task": "recover", "namespace": "clinic", "modelDeployment": DEPLOYMENT, "storage": storage}
+    answer = trainer.done({**task, "recipe": {"model": a_model(), "data": {}}})
+    assert (answer["number"], answer["versions"], answer["passedOver"]) == (0, [], [])
+
+
+@on_every_store
+def test_the_number_of_a_version_that_was_never_recorded_is_known_too(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    trainer.done(versions(1))
+    unrecorded = versions(7)
+    answer = trainer.done(sought(unrecorded))
+    assert (answer["number"], answer["versions"][0]["version"]) == (7, "progression-v1")
+
+
+@on_every_store
+@pytest.mark.parametrize("content", [b"another", None], ids=["changed", "gone"])
+@pytest.mark.parametrize("name", ["model.joblib", "holdout.parquet", "rows.npy", "metadata.json"])
+def test_a_version_with_a_damaged_file_is_passed_over_by_name(
+    trainer: Trainer, versions: Callable[..., Json], storage: str, name: str, content: bytes | None
+) -> None:
+    older, newer = versions(1), versions(2)
+    trainer.done(older), trainer.done(newer)
+    put(f"{storage}/progression-v2/{name}", content)
+    answer = trainer.done(sought(newer))
+    assert [each["version"] for each in answer["versions"]] == ["progression-v1"]
+    assert answer["passedOver"] == ["progression-v2"]
+    assert f"passed over: progression-v2: {storage}/progression-v2/{name} " in answer["message"]
+    assert answer["number"] == 2
+
+
+def test_where_no_version_is_whole_all_are_named_and_the_numbers_go_on(
+    trainer: Trainer, versions: Callable[..., Json], storage: str
+) -> None:
+    for record in (versions(1), versions(2)):
+        trainer.done(record)
+        put(record["entry"]["status"]["artifact"]["uri"], b"another")
+    answer = trainer.done(sought(record))
+    assert (answer["versions"], answer["passedOver"]) == ([], ["progression-v2", "progression-v1"])
+    assert answer["message"].startswith("the ledger has no version that was live; passed over: progression-v2: ")
+    assert answer["number"] == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "edited", "copied", "empty"])
+def test_a_damaged_page_is_passed_over_by_name(
+    trainer: Trainer, versions: Callable[..., Json], storage: str, damage: str
+) -> None:
+    older, newer = versions(1), versions(2)
+    trainer.done(older), trainer.done(newer)
+    content = store.read(page(newer))
+    put(
+        page(newer),
+        {
+            "truncated": content[:-20],
+            "edited": content.replace(b"trainer:1", b"trainer:2"),
+            "copied": store.read(page(older)),
+            "empty": b"",
+        }[damage],
+    )
+    answer = trainer.done(sought(newer))
+    assert [each["version"] for each in answer["versions"]] == ["progression-v1"]
+    assert answer["passedOver"] == ["progression-v2"]
+    assert page(newer) in answer["message"]
+
+
+def test_what_else_lies_in_the_ledger_is_nobody_s_business(
+    trainer: Trainer, versions: Callable[..., Json], storage: str
+) -> None:
+    record = versions(1)
+    trainer.done(record)
+    for name in ("README.md", "20261109T120000Z-v1-Live.json.part", "20261109T120000Z-v0-Live.json"):
+        put(f"{storage}/ledger/{name}", b"hello")
+    assert trainer.done(sought(record))["passedOver"] == []
+
+
+def test_a_version_that_is_asked_for_by_name_is_found_whatever_became_of_it(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    records = [versions(1), versions(2, "RolledBack"), versions(3)]
+    for record in records:
+        trainer.done(record)
+    answer = trainer.done(sought(records[0], version="progression-v2"))
+    assert [(each["version"], each["status"]["phase"]) for each in answer["versions"]] == [
+        ("progression-v2", "RolledBack")
+    ]
+    answer = trainer.done(sought(records[0], version="progression-v9"))
+    assert (answer["versions"], answer["message"]) == ([], "the ledger has no progression-v9")
+
+
+def test_what_came_to_nothing_is_told_after_what_is_to_be_served(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    for record in (versions(1), versions(2, "Rejected")):
+        trainer.done(record)
+    answer = trainer.done(sought(record))
+    assert [each["version"] for each in answer["versions"]] == ["progression-v1", "progression-v2"]
+    trainer.done(versions(3))
+    answer = trainer.done(sought(record))
+    assert [each["version"] for each in answer["versions"]] == ["progression-v3"]
+
+
+def test_a_recipe_is_told_where_it_is_another_than_the_one_asked_for(
+    trainer: Trainer, versions: Callable[..., Json]
+) -> None:
+    record = versions(1)
+    trainer.done(record)
+    answer = trainer.done(sought(record, recipe__data={"window": "90d"}))
+    assert answer["versions"][0]["recipe"] == record["entry"]["recipe"]
+
+
+def test_a_folder_that_was_copied_is_found_where_it_lies_now(
+    trainer: Trainer, versions: Callable[..., Json], storage: str, tmp_path: Path
+) -> None:
+    record = versions(1)
+    trainer.done(record)
+    there, path = store.filesystem(storage)
+    there.get(path, str(tmp_path / "moved"), recursive=True)
+    put(record["entry"]["status"]["artifact"]["uri"], None)
+    moved = next(path.parent.parent for path in (tmp_path / "moved").rglob("ledger/*.json")).as_uri()
+    (found,) = trainer.done(sought(record, storage=moved))["versions"]
+    assert found["status"]["artifact"]["uri"] == f"{moved}/progression-v1/model.joblib"
+    assert found["status"]["data"]["holdoutUri"] == f"{moved}/progression-v1/holdout.parquet"
+
+
+@pytest.mark.parametrize(("written", "read"), [("", "key"), ("key", ""), ("key", "another")])
+def test_a_page_is_believed_only_with_the_key_that_sealed_it(
+    trainer: Trainer, versions: Callable[..., Json], monkeypatch: pytest.MonkeyPatch, written: str, read: str
+) -> None:
+    record = versions(1)
+    monkeypatch.setenv(KEY, written)
+    trainer.done(record)
+    assert trainer.done(sought(record))["versions"]
+    monkeypatch.setenv(KEY, read)
+    answer = trainer.done(sought(record))
+    assert (answer["versions"], answer["passedOver"]) == ([], ["progression-v1"])
+
+
+def test_a_page_for_people_may_be_lost(trainer: Trainer, versions: Callable[..., Json], storage: str) -> None:
+    record = versions(1)
+    trainer.done(record)
+    put(f"{storage}/progression-v1/report.html", None)
+    assert trainer.done(sought(record))["versions"]
+
+
+def test_a_version_of_somebody_s_own_trainer_is_recorded_by_its_model_and_holdout(
+    trainer: Trainer, versions: Callable[..., Json], storage: str
+) -> None:
+    record = versions(1)
+    put(f"{storage}/progression-v1/metadata.json", None)
+    trainer.done(record)
+    put(f"{storage}/progression-v1/profile.json", None)
+    assert trainer.done(sought(record))["versions"]
+    put(record["entry"]["status"]["data"]["holdoutUri"], b"another")
+    assert not trainer.done(sought(record))["versions"]
+
+
+@pytest.mark.parametrize("length", [100, 2000, 9000])
+def test_an_answer_fits_into_a_termination_message_and_says_what_it_leaves_out(
+    trainer: Trainer, versions: Callable[..., Json], length: int
+) -> None:
+    record = versions(1)
+    features = [f"feature{i}" for i in range(length // 10)]
+    long = changed(
+        record, entry__recipe__model__features__numeric=features, entry__status__parameters={"a": "b" * 2000}
+    )
+    trainer.done(long)
+    answer = trainer.done(sought(record))
+    assert bool(answer["versions"]) is (length < 9000)
+    assert answer["passedOver"] == ([] if length < 9000 else ["progression-v1"])
+    assert ("too long to be passed on" in answer["message"]) is (length == 9000)
+    assert answer["number"] == 1
+
+
+def test_a_store_that_cannot_be_reached_is_no_empty_one(trainer: Trainer, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("no folder")
+    task = {"task": "recover", "namespace": "clinic", "modelDeployment": DEPLOYMENT}
+    storage = (tmp_path / "models" / "clinic").as_uri()
+    code, answer = trainer({**task, "storage": storage, "recipe": {"model": a_model(), "data": {}}})
+    assert (code, answer["reason"]) == (1, "StorageUnreachable"), json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"entry__name": "../../etc/passwd"}, "entry.name"),
+        ({"entry__status__artifact": {}}, "entry"),
+        ({"storage": "models"}, "storage"),
+    ],
+)
+def test_a_bad_task_is_refused_before_anything_is_written(
+    trainer: Trainer, tmp_path: Path, change: Json, field: str
+) -> None:
+    status = {
+        "artifact": {"uri": "file:///m", "sha256": "a" * 64},
+        "data": {"holdoutUri": "file:///h", "holdoutSha256": "a" * 64},
+    }
+    entry = {"name": "20261101T120000Z-v1-Live", "trigger": {}, "recipe": {}, "status": status}
+    record = {"task": "record", "namespace": "clinic", "modelDeployment": DEPLOYMENT, "version": "progression-v1"}
+    task = changed({**record, "entry": entry, "storage": tmp_path.as_uri()}, **change)
+    code, answer = trainer(task, in_contract=False)
+    assert (code, answer["reason"]) == (3, "InvalidTask")
+    assert field in answer["message"]
+    assert not (tmp_path / "ledger").exists()
