@@ -64,7 +64,7 @@ class Metrics(Collector):
                 self.judged(outcome)
         for version in after.versions:
             earlier = before.version(version.name)
-            if earlier and earlier.phase is not version.phase:
+            if earlier and earlier.phase is not version.phase and not earlier.unrestored:
                 self._moved(earlier, version, after.now)
             told = find(version.status.conditions, "Analysed")
             if earlier and told and told != find(earlier.status.conditions, "Analysed"):

@@ -10,8 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from perennial_operator.core.jobs import train_manifest, validate_manifest
+from perennial_operator.core.ledger import record_manifest, recover_manifest
 from perennial_operator.core.resources import DriftReportSpec
-from perennial_operator.core.results import Checked, Trained, Unanswered, Validated, read
+from perennial_operator.core.results import Checked, Recorded, Recovered, Trained, Unanswered, Validated, read
 from perennial_operator.core.serving import deployment_manifest
 from perennial_operator.core.world import Job, JobState
 from tests.builders import a_deployment, a_version, a_world
@@ -27,6 +28,8 @@ PLAIN = a_world(deployment=a_deployment())
 LEAST = {
     "train": task_of(train_manifest(PLAIN, a_version(1, "Training"))),
     "validate": task_of(validate_manifest(PLAIN, a_version(1, "Validating"))),
+    "record": task_of(record_manifest(PLAIN, a_version(1, "Rejected"))),
+    "recover": task_of(recover_manifest(PLAIN, "")),
     "serve": task_of(deployment_manifest(PLAIN, a_version(1), 1)),
 }
 
@@ -66,6 +69,16 @@ CHECKED = {"task": "check", "outcome": "Succeeded", "message": "scanned"}
 SLICES = [{"column": "region", "metric": "mse", "group": "n", "rows": 45, "candidate": 2.0, "live": 1.0, "ratio": 2.0}]
 METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "value": 81.0, "standardError": 2.0}]
 
+RECOVERED = {"task": "recover", "outcome": "Succeeded", "message": "found", "number": 3, "passedOver": []}
+ENTRY = LEAST["record"]["entry"]
+STORED = {
+    "version": "m-v2",
+    "number": 2,
+    "entry": ENTRY["name"],
+    "trigger": ENTRY["trigger"],
+    "status": ENTRY["status"],
+}
+
 
 @pytest.mark.parametrize(
     ("kind", "answer"),
@@ -85,6 +98,9 @@ METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "v
         ),
         (Checked, CHECKED | {"samples": 0, "metrics": []}),
         (Checked, CHECKED | {"samples": 5, "metrics": METRICS, "window": TIMES, "details": "s3://m/report.html"}),
+        (Recorded, {"task": "record", "outcome": "Succeeded", "message": "written", "entry": "s3://m/ledger/e.json"}),
+        (Recovered, RECOVERED | {"versions": []}),
+        (Recovered, RECOVERED | {"versions": [STORED, STORED | {"recipe": ENTRY["recipe"]}], "passedOver": ["m-v3"]}),
     ],
 )
 def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
@@ -92,7 +108,7 @@ def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any
     assert isinstance(read(Job("j", JobState.SUCCEEDED, answer=answer), kind), kind)
 
 
-@pytest.mark.parametrize("task", ["train", "validate", "check", "serve", "unknown"])
+@pytest.mark.parametrize("task", ["train", "validate", "check", "serve", "record", "recover", "unknown"])
 @pytest.mark.parametrize("outcome", ["Refused", "Failed"])
 def test_every_bad_answer_is_passed_on_in_the_trainer_s_words(task: str, outcome: str) -> None:
     answer = {"task": task, "outcome": outcome, "reason": "TooFewRows", "message": "12 rows are too few"}

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest, workers_manifest
+from perennial_operator.core.ledger import record_manifest, recover_manifest
 from perennial_operator.core.serving import deployment_manifest, service_manifest
 from perennial_operator.core.world import Job, JobState, Policy, World
 from tests.builders import NOON, a_deployment, a_version, a_world
@@ -79,6 +80,8 @@ def manifests() -> dict[str, dict[str, Any]]:
         ),
         "validate": validate_manifest(world, candidate),
         "check": check_manifest(world, live, NOON),
+        "record": record_manifest(world, live),
+        "recover": recover_manifest(world, "bike-v9"),
         "serve": deployment_manifest(world, live, 2),
         "service": service_manifest(world, "bike", None),
         "candidate-service": service_manifest(world, "bike-candidate", candidate),

@@ -24,6 +24,8 @@ from perennial_operator.core.values import as_text
 from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
 from tests.cluster.patch import json_patch
+from tests.core.manifests import task_of
+from tests.core.storage import Storage
 
 TRAINED = {
     "task": "train",
@@ -104,6 +106,8 @@ class Play:
     """After how many more actions the operator dies, once."""
     behind: bool = False
     """Whether a pass sees what was there at the pass before: a watch that lags."""
+    storage: Storage = field(default_factory=Storage)
+    """What the Jobs about the ledger write and read; they end at once."""
 
     def __post_init__(self) -> None:
         self.counter = itertools.count(2)
@@ -289,8 +293,11 @@ class Play:
             if name not in self.jobs:
                 self.made[name] += 1
                 self.jobs[name] = Job(name, JobState.RUNNING, metadata["labels"])
+                if metadata["labels"][names.ROLE] in ("record", "recovery") and not self.storage.slow:
+                    self.ends(name, self.storage.answer(task_of(manifest)))
         elif (kind, name) not in self.bodies:
-            self.made[name] += 1
+            restored = manifest["spec"].get("trigger", {}).get("reason") == "Recovered"
+            self.made[f"{name} restored" if restored else name] += 1
             self.put(
                 a_body(kind, name, manifest["spec"], creationTimestamp=as_text(self.now), labels=metadata["labels"])
             )
@@ -302,7 +309,7 @@ class Play:
             self.serving.pop(name, None)
         self.bodies.pop((kind, name), None)
         if kind == "ModelVersion":
-            for job in (names.train_job(name), names.validate_job(name)):
+            for job in (names.train_job(name), names.validate_job(name), names.record_job(name)):
                 self.jobs.pop(job, None)
 
     # ---- what Jobs and pods do
@@ -370,6 +377,12 @@ class Play:
     def until_live_again(self, number: int) -> None:
         """The candidate beats the live version in everything."""
         self.until_live(number, candidate=80.0, live=120.0)
+
+
+def on_an_empty_cluster(play: Play, **changes: object) -> Play:
+    """Everything was deleted but the storage, and the same manifest (or one with these changes) is applied again."""
+    spec = merged(play.bodies["ModelDeployment", "bike"]["spec"], changes)
+    return Play(spec=spec, now=play.now, policy=play.policy, storage=copy.deepcopy(play.storage))
 
 
 def a_play(**changes: object) -> Play:

@@ -18,7 +18,7 @@ from perennial_operator.core.route import hindrance
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.world import Fleet, JobState
 from tests.builders import a_route
-from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, validated
+from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, on_an_empty_cluster, validated
 
 EDITS: list[dict[str, Any]] = [
     {"model": {"parameters": {"fit_intercept": False}}},
@@ -178,6 +178,22 @@ class Storm(RuleBasedStateMachine):
     @rule(behind=st.booleans())
     def the_watches_lag(self, behind: bool) -> None:
         self.play.behind = behind
+
+    @rule(down=st.booleans())
+    def the_storage_is_down(self, down: bool) -> None:
+        self.play.storage.down = down
+        self.play.settle()
+
+    @rule()
+    def the_cluster_is_lost(self) -> None:
+        """What was live and recorded is live again, as it was; and whatever was in flight is forgotten."""
+        before = self.play.world()
+        self.play = on_an_empty_cluster(self.play)
+        self.play.settle()
+        live, lost = self.play.world().live, before.live
+        if lost and lost.status.recorded and not before.spec.pin and not self.play.storage.down:
+            assert live
+            assert (live.name, live.status.live_since) == (lost.name, lost.status.live_since)
 
     @rule(holds=st.booleans())
     def the_cluster_refuses_something(self, holds: bool) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.jobs import train_manifest
+from perennial_operator.core.ledger import record_manifest, recover_manifest
 from perennial_operator.core.serving import deployment_manifest, differs
 from perennial_operator.core.world import Policy
 from tests.builders import a_deployment, a_version, a_world, merged
@@ -61,7 +62,8 @@ def test_a_pod_carries_no_credentials_of_the_cluster_and_secrets_by_name_alone(n
 
 
 @pytest.mark.parametrize(
-    ("name", "claims"), [("train", {"rides": True}), ("validate", {}), ("check", {}), ("serve", {})]
+    ("name", "claims"),
+    [("train", {"rides": True}), ("validate", {}), ("check", {}), ("record", {}), ("recover", {}), ("serve", {})],
 )
 def test_a_pod_mounts_the_claims_it_needs_and_no_others(name: str, claims: dict[str, bool]) -> None:
     mounts = pod_of(MANIFESTS[name])["containers"][0]["volumeMounts"]
@@ -70,7 +72,13 @@ def test_a_pod_mounts_the_claims_it_needs_and_no_others(name: str, claims: dict[
 
 
 @pytest.mark.parametrize(
-    ("make", "read_only"), [(train_manifest, False), (lambda w, v: deployment_manifest(w, v, 1), True)]
+    ("make", "read_only"),
+    [
+        (train_manifest, False),
+        (record_manifest, False),
+        (lambda w, v: recover_manifest(w, ""), True),
+        (lambda w, v: deployment_manifest(w, v, 1), True),
+    ],
 )
 def test_storage_on_a_claim_is_written_by_jobs_and_only_read_by_servers(make: Any, read_only: bool) -> None:
     spec = {"storage": {"uri": None, "persistentVolumeClaim": {"claimName": "models", "path": "perennial"}}}
@@ -79,7 +87,7 @@ def test_storage_on_a_claim_is_written_by_jobs_and_only_read_by_servers(make: An
         m for m in pod_of(manifest)["containers"][0]["volumeMounts"] if m["mountPath"] == "/mnt/perennial/models"
     ]
     assert mount.get("readOnly", False) is read_only
-    if not read_only:
+    if make is train_manifest:
         assert task_of(manifest)["storage"] == "file:///mnt/perennial/models/perennial/default/bike/bike-v1"
 
 
@@ -120,7 +128,7 @@ def test_a_version_is_served_by_the_image_that_trained_it(
 
 
 def test_a_job_is_never_cleaned_away_by_itself_nor_restarted_in_place() -> None:
-    for name in ("train", "validate", "check"):
+    for name in ("train", "validate", "check", "record", "recover"):
         assert "ttlSecondsAfterFinished" not in MANIFESTS[name]["spec"]
         assert pod_of(MANIFESTS[name])["restartPolicy"] == "Never"
 
@@ -130,6 +138,24 @@ def test_jobs_wait_in_the_queue_that_the_spec_names_and_are_not_suspended_by_us(
     assert "suspend" not in MANIFESTS["train"]["spec"]
 
 
+@pytest.mark.parametrize("name", ["record", "recover"])
+def test_jobs_about_the_ledger_ask_for_little_and_wait_for_no_trainings(name: str) -> None:
+    """In the operator's own image: somebody's trainer need not know of the ledger."""
+    assert "kueue.x-k8s.io/queue-name" not in MANIFESTS[name]["metadata"]["labels"]
+    (container,) = pod_of(MANIFESTS[name])["containers"]
+    assert container["image"] == "trainer:2"
+    assert container["resources"]["requests"] == {"cpu": "100m", "memory": "128Mi"}
+    assert pod_of(MANIFESTS[name])["nodeSelector"] == {"disk": "fast"}
+    assert [volume["name"] for volume in pod_of(MANIFESTS[name])["volumes"]] == ["tmp"]
+
+
+def test_jobs_about_the_ledger_mount_what_a_file_storage_may_be_on() -> None:
+    pod = {"volumes": [{"name": "nfs"}], "volumeMounts": [{"name": "nfs", "mountPath": "/models"}]}
+    spec = {"storage": {"uri": "file:///models"}, "training": {"pod": pod}}
+    manifest = recover_manifest(a_world(deployment=a_deployment(spec=spec)), "")
+    assert [volume["name"] for volume in pod_of(manifest)["volumes"]] == ["tmp", "nfs"]
+
+
 def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> None:
     owners = {name: manifest["metadata"]["ownerReferences"][0]["name"] for name, manifest in MANIFESTS.items()}
     assert owners == {
@@ -137,6 +163,8 @@ def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> Non
         "workers": "bike-v2",
         "validate": "bike-v2",
         "check": "bike",
+        "record": "bike-v1",
+        "recover": "bike",
         "serve": "bike",
         "service": "bike",
         "candidate-service": "bike",

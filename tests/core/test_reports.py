@@ -153,8 +153,8 @@ def test_five_drifts_in_a_row_give_five_versions_and_no_more() -> None:
         assert play.outcome(f"drift-{number}")[0] == "Triggered"
         assert play.bodies["DriftReport", f"drift-{number}"]["status"]["candidate"] == f"bike-v{number}"
     assert play.phases() == {f"bike-v{n}": "Superseded" for n in range(1, 6)} | {"bike-v6": "Live"}
-    work = [f"bike-v{n}{role}" for n in range(1, 7) for role in ("", "-train", "-validate")]
-    assert dict(play.made) == dict.fromkeys(work, 1)
+    work = [f"bike-v{n}{role}" for n in range(1, 7) for role in ("", "-train", "-validate", "-record")]
+    assert dict(play.made) == dict.fromkeys(["bike-recover", *work], 1)
     assert [a.reason for a in play.announced()].count("RolledOut") == 6
 
 

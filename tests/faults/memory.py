@@ -27,6 +27,8 @@ from perennial_operator.kube import (
 )
 from tests.builders import NOON
 from tests.cluster.patch import json_patch
+from tests.core.manifests import task_of
+from tests.core.storage import Storage
 
 NAMESPACE = "default"
 RECORDS = ("ModelVersion", "DriftReport", "ModelDeployment")
@@ -83,6 +85,8 @@ class Memory(Kube):
     calls: Counter[str] = field(default_factory=Counter)
     fates: list[str] = field(default_factory=list)
     """Those of the next calls; after these all are done."""
+    storage: Storage = field(default_factory=Storage)
+    """What the Jobs about the ledger write and read."""
     watcher: Callable[[str, Mapping[str, Any]], None] = lambda verb, body: None
     """Hears of each write of the operator before it is done."""
 
@@ -290,6 +294,10 @@ class Memory(Kube):
         condition = {"type": "Complete" if good else "Failed", "status": "True"} | ({} if good else {"reason": reason})
         self.put(job | {"status": {"startTime": as_text(self.now), "conditions": [condition]}})
 
+    def ledger_job_ends(self, name: str) -> None:
+        """The Job that writes or searches the ledger has done so."""
+        self.job_ends(name, self.storage.answer(task_of(self.bodies["Job", name])))
+
     def collect(self) -> None:
         """What was made for an owner that had gone already goes too."""
         uids = {body["metadata"]["uid"] for body in self.bodies.values()}
@@ -315,6 +323,10 @@ def owners(body: Mapping[str, Any]) -> set[str]:
 
 def is_running(job: Mapping[str, Any]) -> bool:
     return not (job.get("status") or {}).get("conditions")
+
+
+def is_about_the_ledger(job: Mapping[str, Any]) -> bool:
+    return role_of(job) in ("record", "recovery")
 
 
 def role_of(body: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from perennial_operator.startup import WATCHED
 from tests.builders import SPEC, a_body, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.memory import FATES, Memory, is_running, role_of
+from tests.faults.memory import FATES, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 from tests.faults.test_schedules import CHECK, by
 from tests.faults.witness import Witness
@@ -50,11 +50,18 @@ class Telling:
         self.rest()
 
     def rest(self) -> None:
-        """The operator looks until nothing is left to do; its first passes have the next faults."""
+        """The operator looks until nothing is left to do; its first passes have the next faults.
+
+        What it asks of the ledger is answered at once.
+        """
         for fault in islice(self.faults, PASSES_WITH_FAULTS):
             self.disturbed(fault)
         self.operators[0].list_all()
         self.operators[0].settle()
+        while asked := [job for job in self.memory.all("Job") if is_running(job) and is_about_the_ledger(job)]:
+            for job in asked:
+                self.memory.ledger_job_ends(job["metadata"]["name"])
+            self.operators[0].settle()
 
     def disturbed(self, fault: str) -> None:
         operator = self.operators[0]

@@ -29,7 +29,7 @@ from perennial_operator.startup import WATCHED
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.memory import FATES, Body, Memory, is_running, role_of
+from tests.faults.memory import FATES, Body, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 from tests.faults.witness import KEY, Witness
 
@@ -235,6 +235,13 @@ class Schedules(RuleBasedStateMachine):
 
     def ends(self, name: str, how: str, psi: float) -> None:
         job = self.memory.bodies["Job", name]
+        if is_about_the_ledger(job):
+            self.memory.storage.down = how == "bad"
+            if how in ("late", "lost"):
+                self.memory.job_ends(name, None, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
+            else:
+                self.memory.ledger_job_ends(name)
+            return
         against = job["metadata"]["labels"].get(names.AGAINST)
         live = None if against in ("none", None) else 120.0
         good = {

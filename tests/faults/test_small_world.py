@@ -43,7 +43,7 @@ class Small(Play):
         twin: Small = copy.copy(self)
         twin.bodies = copy.deepcopy(self.bodies)
         twin.jobs, twin.serving, twin.services = dict(self.jobs), dict(self.serving), dict(self.services)
-        twin.made = self.made.copy()
+        twin.made, twin.storage = self.made.copy(), copy.deepcopy(self.storage)
         twin.counter, twin.done = copy.copy(self.counter), []
         return twin
 
@@ -151,7 +151,10 @@ def searched(start: Small, depth: int) -> tuple[int, int]:
 
 
 def from_nothing() -> Small:
+    """But the ledger has been searched and has nothing either."""
     play = a_play(rollout={"steps": []}, drift={"cooldown": "5m"})
+    play.step()
+    assert set(play.jobs) == {"bike-recover"}
     play.__class__ = Small
     assert isinstance(play, Small)
     return play

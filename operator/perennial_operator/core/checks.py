@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
@@ -18,17 +17,17 @@ from perennial_operator.core.world import Job, JobState, World, by_now
 def check_jobs(world: World) -> list[Job]:
     """The Jobs of drift checks, oldest first."""
     jobs = (job for job in world.jobs.values() if job.labels.get(names.ROLE) == "check")
-    return sorted(jobs, key=lambda job: _scheduled(job.labels))
+    return sorted(jobs, key=lambda job: names.scheduled_at(job.labels))
 
 
 def last_check(world: World) -> datetime | None:
     """When the newest check was scheduled, as far as Jobs, reports and the status tell. None before the first."""
     drift = world.deployment.status.drift
     told = [drift.last_check_time] if drift and drift.last_check_time else []
-    reports = [_scheduled(report.metadata.labels) for report in world.reports]
-    scheduled = [*told, *reports, *(_scheduled(job.labels) for job in check_jobs(world))]
-    newest = max(by_now(world, *scheduled), default=_NEVER)
-    return newest if newest > _NEVER else None
+    reports = [names.scheduled_at(report.metadata.labels) for report in world.reports]
+    scheduled = [*told, *reports, *(names.scheduled_at(job.labels) for job in check_jobs(world))]
+    newest = max(by_now(world, *scheduled), default=names.NEVER)
+    return newest if newest > names.NEVER else None
 
 
 def next_check(world: World) -> datetime | None:
@@ -96,12 +95,3 @@ def _report(world: World, job: Job, answer: Checked) -> dict[str, object]:
         },
         "spec": spec.to_api(),
     }
-
-
-_NEVER = datetime.fromtimestamp(0, UTC)
-
-
-def _scheduled(labels: Mapping[str, str]) -> datetime:
-    """When the check was scheduled that made the Job or the report with these labels."""
-    text = labels.get(names.SCHEDULED, "")
-    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 12 else _NEVER

@@ -1,22 +1,29 @@
 """What is to be done now? Upkeep always, and one step of the first stage that has something to say.
 
-   drift ──▶ training ──▶ validation ──▶ rollout
-     │           │             │             │
-a report's    a version     a verdict     the next
- outcome,     or its Job    of the gate   weight, live,
-a version                                 or back
+recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
+    │          │           │             │             │          │
+a version   a report's  a version     a verdict     the next    an entry
+that was     outcome,   or its Job    of the gate   weight,     in the
+live here   a version                               live, back  ledger
 """
 
 from __future__ import annotations
 
 from perennial_operator.core.decision import Decision, earliest
 from perennial_operator.core.shares import steering
-from perennial_operator.core.stages import drift, rollout, training, validation
+from perennial_operator.core.stages import drift, record, recovery, rollout, training, validation
 from perennial_operator.core.upkeep import upkeep
 from perennial_operator.core.world import World
 
-STAGES = (drift.drift, training.training, validation.validation, rollout.rollout)
-ALARMS = (drift.wakes_at, training.wakes_at, rollout.wakes_at)
+STAGES = (
+    recovery.recovery,
+    drift.drift,
+    training.training,
+    validation.validation,
+    rollout.rollout,
+    record.record,
+)
+ALARMS = (recovery.wakes_at, drift.wakes_at, training.wakes_at, rollout.wakes_at, record.wakes_at)
 
 
 def decide(world: World) -> Decision:

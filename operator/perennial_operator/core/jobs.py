@@ -53,7 +53,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             task["knownRows"] = known
     if training.engine:
         task["engine"] = training.engine.to_api()
-    return _job(
+    return job_manifest(
         world, names.train_job(version.name), "training", version, task, mounts, training, owner(world, version)
     )
 
@@ -84,7 +84,7 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         if world.spec.validation.slices:
             asked = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
             task["slices"] = asked
-    manifest = _job(
+    manifest = job_manifest(
         world,
         names.validate_job(version.name),
         "validation",
@@ -154,15 +154,15 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
     }
-    manifest = _job(world, name, "check", live, task, mounts, world.spec.training, owner(world))
+    manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner(world))
     manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
     manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
     return manifest
 
 
-def job_image(world: World, version: ModelVersion, pod: PodSpec) -> str:
+def job_image(world: World, version: ModelVersion | None, pod: PodSpec) -> str:
     """The image of a pod that has to do with the version: the one asked for, or the one that trained it."""
-    return pod.image or version.status.image or world.policy.trainer_image
+    return pod.image or (version and version.status.image) or world.policy.trainer_image
 
 
 def stored(version: ModelVersion) -> dict[str, str]:
@@ -172,8 +172,13 @@ def stored(version: ModelVersion) -> dict[str, str]:
 
 def version_storage(world: World, folder: str, mounts: Mounts) -> str:
     """The folder `<storage>/<namespace>/<deployment>/<folder>`."""
-    root = mounts.uri(world.spec.storage, writable=True).rstrip("/")
-    return f"{root}/{world.deployment.metadata.namespace}/{world.name}/{folder}"
+    return f"{model_storage(world, mounts, writable=True)}/{folder}"
+
+
+def model_storage(world: World, mounts: Mounts, *, writable: bool) -> str:
+    """The folder `<storage>/<namespace>/<deployment>`, in which everything of the model lies."""
+    root = mounts.uri(world.spec.storage, writable=writable).rstrip("/")
+    return f"{root}/{world.deployment.metadata.namespace}/{world.name}"
 
 
 def _about(world: World, version: ModelVersion) -> dict[str, str]:
@@ -184,17 +189,18 @@ def _about(world: World, version: ModelVersion) -> dict[str, str]:
     }
 
 
-def _job(
+def job_manifest(
     world: World,
     name: str,
     role: str,
-    version: ModelVersion,
+    version: ModelVersion | None,
     task: Mapping[str, Any],
     mounts: Mounts,
     training: TrainingSpec,
     of: Mapping[str, Any],
 ) -> dict[str, Any]:
-    labels = names.labels(world.name, role, version.name)
+    """A Job that runs the trainer's image on one task."""
+    labels = names.labels(world.name, role, version.name if version else None)
     queue = {"kueue.x-k8s.io/queue-name": training.queue} if training.queue else {}
     image = job_image(world, version, training.pod)
     template = pod_template(world.policy, training.pod, image, labels, task, mounts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 RETRAIN = "perennial.dev/retrain-requested-at"
 APPROVED = "perennial.dev/approved-by"
@@ -18,6 +19,9 @@ COMPARED_BY = "perennial.dev/compared-by"
 SLICED_BY = "perennial.dev/sliced-by"
 FOR_POD = "perennial.dev/for-pod"
 SCHEDULED = "perennial.dev/scheduled-at"
+ENTRY = "perennial.dev/ledger-entry"
+ASKED = "perennial.dev/asked"
+"""Digest of what a Job was asked, so that it is asked anew when that has changed."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "perennial"
 
@@ -45,6 +49,23 @@ def check_job(deployment: str, scheduled: datetime) -> str:
 def candidate_service(deployment: str) -> str:
     """The Service that a route leads the candidate's share to; the live version's has the deployment's own name."""
     return f"{deployment}-candidate"
+
+
+def recover_job(deployment: str) -> str:
+    return f"{deployment}-recover"
+
+
+def record_job(version: str) -> str:
+    return f"{version}-record"
+
+
+NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def scheduled_at(labels: Mapping[str, str]) -> datetime:
+    """When the Job was due that has these labels, or that made the report that has them."""
+    text = labels.get(SCHEDULED, "")
+    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 12 else NEVER
 
 
 def labels(deployment: str, role: str, version: str | None = None) -> dict[str, str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from perennial_operator.core import names
 from perennial_operator.core.conditions import find
-from perennial_operator.core.resources import UNSUCCESSFUL, ModelVersion, Phase
+from perennial_operator.core.resources import UNSUCCESSFUL, ModelVersion, Outcome, Phase
 from perennial_operator.core.serving import deployment_manifest, outdated
+from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.start import Hold
 from perennial_operator.core.upkeep import replicas_wanted
 from perennial_operator.core.world import JobState, World, made_from, recipe
@@ -42,7 +43,7 @@ def ready(world: World, waits: Hold | None) -> Statement:
     live, spec = world.live, world.spec
     if spec.pin and (live is None or live.name != spec.pin):
         if world.pinned is None:
-            return Statement("Ready", False, "PinNotFound", pin_not_found(world))
+            return Statement("Ready", False, *missing_pin(world))
         message = f"spec.pin names {spec.pin}, which is not ready yet{trouble_of(world, spec.pin)}"
         return Statement("Ready", False, "PinNotReady", message)
     if live is None or (spec.pin is None and made_from(live) != recipe(spec)):
@@ -61,9 +62,17 @@ def ready(world: World, waits: Hold | None) -> Statement:
     return Statement("Ready", False, "Updating", message)
 
 
-def pin_not_found(world: World) -> str:
-    return (
-        f"spec.pin names {world.spec.pin}, which is no version with a stored model; "
+PIN_NOT_FOUND = "PinNotFound"
+
+
+def missing_pin(world: World) -> tuple[str, str]:
+    """Why the pinned version does not serve although nothing of it is here: a reason and a message."""
+    look_up = looking(world)
+    if look_up and look_up.reason is not Outcome.STALLED:
+        return "PinNotReady", f"spec.pin names {world.spec.pin}, which is not here; {look_up.message}"
+    because = f"; {look_up.message}" if look_up else lost(world)
+    return PIN_NOT_FOUND, (
+        f"spec.pin names {world.spec.pin}, which is no version with a stored model{because}; "
         "name one that kubectl get modelversions shows, or remove spec.pin"
     )
 

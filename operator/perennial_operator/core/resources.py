@@ -149,7 +149,7 @@ class DriftReportStatus(Value):
 class Trigger(Value):
     """Why the version was made."""
 
-    reason: Literal["Initial", "Drift", "Schedule", "SpecChange", "Request"] = Field(
+    reason: Literal["Initial", "Drift", "Schedule", "SpecChange", "Request", "Recovered"] = Field(
         description="Why the version was made."
     )
     drift_report: str | None = Field(None, max_length=253, description="The DriftReport that asked for it.")
@@ -232,9 +232,10 @@ class ModelVersionStatus(Value):
     ended_at: Instant | None = Field(None, description="When it ended as a candidate, or was superseded.")
     reason: str | None = Field(None, description="The last step's reason, in one word.")
     message: str | None = Field(None, description="The same as a sentence.")
+    recorded: str | None = Field(None, description="The newest entry about it in the ledger beside the artifacts.")
     conditions: list[Condition] = Field(
         [],
-        description="Trained, Validated, Approved, Analysed, RolledOut.",
+        description="Trained, Validated, Approved, Analysed, RolledOut, Recorded.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 
@@ -299,6 +300,11 @@ class ModelVersion(Kind):
     def phase(self) -> Phase:
         """Where the version stands; one that has no status yet is to be trained."""
         return self.status.phase or Phase.TRAINING
+
+    @property
+    def unrestored(self) -> bool:
+        """Whether it was found in the ledger and its status is still to be written: nothing trains for it."""
+        return self.status.phase is None and self.spec.trigger.reason == "Recovered"
 
 
 class DriftReport(Kind):

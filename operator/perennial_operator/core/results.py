@@ -7,7 +7,18 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from perennial_operator.core.resources import Artifact, DataFacts, Measurement, Number, Window
+from perennial_operator.core import names
+from perennial_operator.core.data import DataSpec
+from perennial_operator.core.resources import (
+    Artifact,
+    DataFacts,
+    Measurement,
+    ModelVersionStatus,
+    Number,
+    Trigger,
+    Window,
+)
+from perennial_operator.core.spec import ModelSpec, Search
 from perennial_operator.core.values import Value
 from perennial_operator.core.world import Job, JobState
 
@@ -63,6 +74,35 @@ class Checked(Value):
     details: str | None = None
 
 
+class Recorded(Value):
+    message: str
+
+
+class Recipe(Value):
+    model: ModelSpec
+    data: DataSpec
+    search: Search | None = None
+    calibration: str | None = None
+
+
+class StoredVersion(Value):
+    """A version as the ledger has it; without a recipe it was made from what was asked for."""
+
+    number: int = Field(ge=1)
+    entry: str
+    trigger: Trigger
+    parent: str | None = None
+    recipe: Recipe | None = None
+    status: ModelVersionStatus
+
+
+class Recovered(Value):
+    message: str
+    number: int = Field(ge=0)
+    versions: list[StoredVersion] = Field(max_length=2)
+    passed_over: list[str]
+
+
 class Unanswered(Value):
     """Why there is no good answer."""
 
@@ -70,16 +110,15 @@ class Unanswered(Value):
     message: str
 
 
-Answer = TypeVar("Answer", Trained, Validated, Checked)
+Answer = TypeVar("Answer", Trained, Validated, Checked, Recorded, Recovered)
 
 
 def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
     """The answer of a Job that has ended. One that failed has none, whatever its pod said before it was stopped."""
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":
-        return Unanswered(
-            reason="TimedOut", message=f"Job {job.name} ran longer than spec.training.timeout and was stopped"
-        )
+        limit = "an hour" if job.labels.get(names.ROLE) in ("record", "recovery") else "spec.training.timeout"
+        return Unanswered(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _understood(job, answer, kind)
     if answer.get("reason") and answer.get("message"):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from perennial_operator.core import names
 from perennial_operator.core.checks import check_jobs, last_check, unmade
 from perennial_operator.core.conditions import Condition, find, with_condition
-from perennial_operator.core.readiness import Statement, available, pin_not_found, progress_of, ready
+from perennial_operator.core.readiness import PIN_NOT_FOUND, Statement, available, missing_pin, progress_of, ready
 from perennial_operator.core.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
 from perennial_operator.core.route import hindrance
 from perennial_operator.core.shares import shadows
 from perennial_operator.core.stages.drift import NOT_COUNTED, triage
-from perennial_operator.core.stages.training import wanted
-from perennial_operator.core.start import Hold, hold
+from perennial_operator.core.stages.training import waits, wanted
+from perennial_operator.core.start import Hold
 from perennial_operator.core.world import JobState, World
 
 
@@ -28,13 +28,13 @@ class Trouble:
 def describe(world: World, trouble: Trouble | None = None) -> ModelDeploymentStatus:
     """The status of this moment. Applied to itself it changes nothing."""
     before, candidate = world.deployment.status, world.candidate
-    waits = waiting(world)
-    queued = waits is not None and waits.reason is Outcome.QUEUED
-    statements = _statements(world, trouble, waits)
+    wait = waiting(world)
+    queued = wait is not None and wait.reason is Outcome.QUEUED
+    statements = _statements(world, trouble, wait)
     rollout = candidate.status.rollout if candidate else None
     return ModelDeploymentStatus(
         observed_generation=world.deployment.metadata.generation,
-        phase=_phase(world, trouble, waits),
+        phase=_phase(world, trouble, wait),
         live_version=world.live.name if world.live else None,
         candidate_version=candidate.name if candidate else None,
         weight=rollout.weight if rollout else None,
@@ -42,7 +42,8 @@ def describe(world: World, trouble: Trouble | None = None) -> ModelDeploymentSta
         ready_replicas=sum(held.answering for held in world.serving.values()),
         selector=",".join(f"{key}={value}" for key, value in _sharing_the_load(world).items()),
         drift=_drift(world),
-        last_version_number=(world.next_number - 1) or None,
+        # A number that storage alone knows is kept when a version is made: until then the ledger is still looked into.
+        last_version_number=((world.next_number - 1) if world.versions else before.last_version_number) or None,
         last_handled_retrain_request=_handled(world),
         queued_since=(before.queued_since or world.now) if queued else None,
         conditions=_timed(world, statements),
@@ -56,7 +57,7 @@ def waiting(world: World) -> Hold | None:
     if wait := triage(world).wait:
         return wait
     trigger = wanted(world)
-    return hold(world, trigger.reason) if trigger else None
+    return waits(world, trigger) if trigger else None
 
 
 def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> list[Statement]:
@@ -83,8 +84,8 @@ def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> li
 def _stalled(world: World, trouble: Trouble | None, waits: Hold | None) -> Statement | None:
     if trouble:
         return Statement("Stalled", True, trouble.reason, trouble.message)
-    if world.spec.pin and world.pinned is None:
-        return Statement("Stalled", True, "PinNotFound", pin_not_found(world))
+    if world.spec.pin and world.pinned is None and (reason := missing_pin(world)[0]) == PIN_NOT_FOUND:
+        return Statement("Stalled", True, reason, missing_pin(world)[1])
     if waits and waits.reason is Outcome.STALLED:
         return Statement("Stalled", True, waits.cause, waits.message)
     return None

@@ -185,9 +185,11 @@ class World:
 
     @property
     def next_number(self) -> int:
-        """One more than any number ever given, so that no version's name is used twice."""
-        known = [self.deployment.status.last_version_number or 0, *(v.spec.number for v in self.versions)]
-        return max(known) + 1
+        """One more than any number ever given, so that neither a version's name nor its folder is used twice."""
+        given = [self.deployment.status.last_version_number or 0, *(v.spec.number for v in self.versions)]
+        look_up = self.jobs.get(names.recover_job(self.name))
+        stored = (look_up.answer or {}).get("number") if look_up else 0
+        return max(*given, stored if isinstance(stored, int) else 0, 0) + 1
 
 
 def by_now(world: World, *instants: datetime | None) -> tuple[datetime, ...]:

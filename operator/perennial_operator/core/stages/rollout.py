@@ -53,7 +53,7 @@ def _tidied(world: World) -> SetStatus | None:
         if version.phase is Phase.LIVE and version is not world.live:
             assert world.live
             return move(world, version, Phase.SUPERSEDED, "Superseded", f"{world.live.name} serves instead")
-        if version.phase in IN_FLIGHT and version is not world.candidate:
+        if version.phase in IN_FLIGHT and version is not world.candidate and not version.unrestored:
             assert world.newest
             message = f"{world.newest.name} was made after it"
             return move(world, version, Phase.SUPERSEDED, "Superseded", message, rollout=None)

@@ -11,7 +11,8 @@ from perennial_operator.core.jobs import job_image, train_manifest
 from perennial_operator.core.known import known_bad
 from perennial_operator.core.resources import ModelVersion, Phase, Trigger
 from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, read
-from perennial_operator.core.start import hold, new_version
+from perennial_operator.core.stages.recovery import looking, lost
+from perennial_operator.core.start import Hold, hold, new_version
 from perennial_operator.core.transitions import fail, move
 from perennial_operator.core.values import first_fire_after
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
@@ -22,7 +23,9 @@ def training(world: World) -> tuple[Action, ...]:
     candidate = world.candidate
     if candidate is None:
         trigger = wanted(world)
-        return (new_version(world, trigger),) if trigger and not hold(world, trigger.reason) else ()
+        return (new_version(world, trigger),) if trigger and not waits(world, trigger) else ()
+    if candidate.unrestored:
+        return ()
     if made_from(candidate) != recipe(world.spec) and not world.automation_rests:
         message = "spec asks for another model now; a new candidate takes its place"
         return (move(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
@@ -35,13 +38,18 @@ def wanted(world: World) -> Trigger | None:
         return Trigger(reason="Request", request=request, message=f"{names.RETRAIN} is {request}")
     live = world.live
     if live is None:
-        return Trigger(reason="Initial", message=f"ModelDeployment {world.name} has no live version")
+        return Trigger(reason="Initial", message=f"ModelDeployment {world.name} has no live version{lost(world)}")
     if made_from(live) != recipe(world.spec):
         return Trigger(reason="SpecChange", message=f"spec asks for another model than {live.name}")
     due = _schedule_due(world)
     if due and due <= world.now:
         return Trigger(reason="Schedule", message=f"spec.training.schedule was due at {due:%Y-%m-%d %H:%M} UTC")
     return None
+
+
+def waits(world: World, trigger: Trigger) -> Hold | None:
+    """Why the candidate that is wanted is not started now, or None."""
+    return looking(world) or hold(world, trigger.reason)
 
 
 def open_request(world: World) -> str | None:
@@ -54,7 +62,7 @@ def open_request(world: World) -> str | None:
 def wakes_at(world: World) -> Iterator[datetime]:
     """When time alone may give this stage something to do: the schedule, and the end of a cool-down."""
     trigger = wanted(world) if world.candidate is None else None
-    wait = hold(world, trigger.reason) if trigger else None
+    wait = waits(world, trigger) if trigger else None
     yield from (at for at in (_schedule_due(world), wait and wait.until) if at)
 
 

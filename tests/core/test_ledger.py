@@ -1,0 +1,427 @@
+"""A version survives its cluster: the ledger in storage says what became of it, and an empty cluster finds it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.world import JobState, Policy
+from tests.core.play import Play, a_play, on_an_empty_cluster
+from tests.core.storage import DOWN
+from tests.core.test_crash import end
+
+RETURNED = ("bike-recover", "bike-v2 restored")
+"""All that an empty cluster makes to have its second version again."""
+
+
+def two_versions(**changes: object) -> Play:
+    """The second version is live, promoted two hours after the first one."""
+    play = a_play(drift={"cooldown": "1m"}, **changes)
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("drift")
+    play.until_live_again(2)
+    play.wait(hours=1)
+    return play
+
+
+def three_versions(verdict: str) -> Play:
+    """The second version is live, and the third came to nothing."""
+    play = two_versions(rollout={"approval": "automatic"})
+    play.edit({"rollout": {"approval": "manual"}, "model": {"parameters": {"fit_intercept": False}}})
+    play.until_rolling(3, candidate=80.0, live=120.0)
+    if verdict == "RolledBack":
+        play.annotate("ModelVersion", "bike-v3", names.APPROVED, "ann")
+    play.annotate("ModelVersion", "bike-v3", names.REJECTED, "ann")
+    assert play.version(3)["phase"] == verdict
+    return play
+
+
+# ---- what is written
+
+
+def test_what_went_live_and_what_came_to_nothing_is_recorded_once() -> None:
+    play = three_versions("Rejected")
+    assert [(name[17:], entry["status"]["phase"]) for name, entry in sorted(play.storage.entries.items())] == [
+        ("v1-Live", "Live"),
+        ("v2-Live", "Live"),
+        ("v3-Rejected", "Rejected"),
+    ]
+    assert play.version(2)["recorded"] == "20261123T140000Z-v2-Live"
+    assert not [job for job in play.jobs if job.endswith(("-record", "-recover"))]
+
+
+def test_an_entry_holds_what_a_cluster_needs_to_have_the_version_again() -> None:
+    play = two_versions()
+    entry = play.storage.entries["20261123T140000Z-v2-Live"]
+    status = play.version(2)
+    kept = ("image", "artifact", "data", "metrics", "metric", "liveSince")
+    assert entry["status"] == {"phase": "Live", **{key: status[key] for key in kept}}
+    assert entry["trigger"]["driftReport"] == "drift"
+    assert entry["parent"] == "bike-v1"
+    assert entry["recipe"]["model"]["estimator"] == "sklearn.linear_model.LinearRegression"
+
+
+def test_each_promotion_of_a_version_is_an_entry_of_its_own() -> None:
+    play = two_versions()
+    play.edit({"pin": "bike-v1"})
+    play.pods_ready()
+    assert [name[17:] for name in sorted(play.storage.entries)] == ["v1-Live", "v2-Live", "v1-Live"]
+    assert [live(on_an_empty_cluster(play, pin=None))] == ["bike-v1"]
+
+
+def test_what_cannot_be_recorded_serves_all_the_same_is_told_once_and_tried_again() -> None:
+    play = a_play()
+    play.settle()
+    play.storage.down = True
+    play.until_live(1)
+    for _ in range(3):
+        play.wait(minutes=6)
+    assert recorded(play) == ("False", "StorageUnreachable", DOWN["message"])
+    told = [a for a in play.announced() if a.reason == "StorageUnreachable"]
+    assert [(a.message, a.warning) for a in told] == [(f"bike-v1 is not in the ledger yet: {DOWN['message']}", True)]
+    assert play.holding()["Ready"] == "True"
+    assert play.made["bike-v1-record"] == 4
+    play.storage.down = False
+    play.wait(minutes=6)
+    assert recorded(play) == ("True", "Recorded", "bike-v1 is in the ledger")
+    assert list(play.storage.entries) == ["20261123T120000Z-v1-Live"]
+
+
+def test_a_version_that_was_superseded_before_it_could_be_recorded_is_recorded_still() -> None:
+    play = a_play(drift={"cooldown": "1m"})
+    play.settle()
+    play.storage.down = True
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("drift")
+    play.until_live_again(2)
+    play.storage.down = False
+    play.wait(minutes=10)
+    assert [name[17:] for name in sorted(play.storage.entries)] == ["v1-Live", "v2-Live"]
+
+
+# ---- what is found again
+
+
+def test_everything_is_deleted_and_applied_again_and_the_promoted_version_serves_untrained() -> None:
+    before = two_versions()
+    play = on_an_empty_cluster(before)
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live"}
+    kept = ("artifact", "data", "image", "metrics", "metric", "liveSince", "recorded")
+    assert {key: play.version(2)[key] for key in kept} == {key: before.version(2)[key] for key in kept}
+    play.pods_ready()
+    assert play.holding() == {**before.holding(), "Ready": "True"}
+    assert tuple(sorted(play.made)) == RETURNED
+    assert play.jobs == {}
+    told = "bike-v2: bike-v2 is in the ledger"
+    assert [(a.reason, a.message, a.warning) for a in play.announced()] == [("Recovered", told, False)]
+
+
+def test_it_says_what_it_was_made_for_and_the_loop_goes_on_from_it() -> None:
+    play = on_an_empty_cluster(two_versions())
+    play.settle()
+    play.pods_ready()
+    trigger = play.bodies["ModelVersion", "bike-v2"]["spec"]["trigger"]
+    assert trigger["reason"] == "Recovered"
+    assert trigger["driftReport"] == "drift"
+    assert trigger["message"].startswith("found in the ledger; it was made because of Drift: psi of feature1 is 0.3")
+    play.report("next")
+    play.until_live_again(3)
+    assert play.phases() == {"bike-v2": "Superseded", "bike-v3": "Live"}
+    assert live(on_an_empty_cluster(play)) == "bike-v3"
+
+
+def test_a_spec_that_asks_for_another_model_now_is_trained_while_the_old_version_serves() -> None:
+    play = on_an_empty_cluster(two_versions(), model={"parameters": {"fit_intercept": False}})
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live", "bike-v3": "Training"}
+    versions = {body["metadata"]["name"]: body["spec"] for body in play.all("ModelVersion")}
+    assert versions["bike-v2"]["model"]["parameters"] == {}
+    assert versions["bike-v3"]["trigger"]["reason"] == "SpecChange"
+    play.until_live_again(3)
+
+
+def test_a_damaged_version_is_told_by_name_and_the_one_before_it_serves() -> None:
+    before = two_versions()
+    before.storage.damaged = {"bike-v2"}
+    play = on_an_empty_cluster(before)
+    play.settle()
+    assert play.phases() == {"bike-v1": "Live"}
+    told = play.announced()[-1]
+    assert (told.reason, told.warning) == ("Recovered", True)
+    assert told.message == "bike-v1: bike-v1 is in the ledger; passed over: bike-v2"
+    play.pods_ready()
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    assert play.phases() == {"bike-v1": "Live", "bike-v3": "Training"}
+
+
+def test_where_no_version_is_whole_the_next_one_is_trained_and_says_why() -> None:
+    before = two_versions()
+    before.storage.damaged = {"bike-v1", "bike-v2"}
+    play = on_an_empty_cluster(before)
+    play.settle()
+    assert play.phases() == {"bike-v3": "Training"}
+    told = "passed over: bike-v2, bike-v1"
+    assert told in play.version(3)["message"]
+    play.until_live(3)
+    assert play.status["lastVersionNumber"] == 3
+
+
+def test_a_folder_that_no_entry_names_is_not_written_into() -> None:
+    play = a_play()
+    play.storage.folders = 7
+    play.settle()
+    assert play.phases() == {"bike-v8": "Training"}
+
+
+@pytest.mark.parametrize("verdict", ["Rejected", "RolledBack"])
+def test_a_person_s_rejection_stands_on_the_new_cluster_too(verdict: str) -> None:
+    play = on_an_empty_cluster(three_versions(verdict), rollout={"approval": "automatic"})
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live", "bike-v3": verdict}
+    assert play.condition("Retraining")["reason"] == "Stalled"
+    assert "bike-v3 was rejected by ann" in play.condition("Retraining")["message"]
+    assert "bike-v3-train" not in play.made
+
+
+def test_a_retrain_request_that_was_obeyed_before_is_not_obeyed_again() -> None:
+    before = two_versions()
+    before.annotate("ModelDeployment", "bike", names.RETRAIN, "monday")
+    before.until_live_again(3)
+    play = on_an_empty_cluster(before)
+    play.bodies["ModelDeployment", "bike"]["metadata"]["annotations"] = {names.RETRAIN: "monday"}
+    play.settle()
+    assert play.phases() == {"bike-v3": "Live"}
+    assert play.status["lastHandledRetrainRequest"] == "monday"
+
+
+@pytest.mark.parametrize(
+    ("image", "kept"),
+    [
+        ("registry.example:5000/ml/trainer:0.1", True),
+        ("registry.example:5000/ml/trainer@sha256:0", True),
+        ("registry.example:5000/ml/other:0.1", False),
+        ("evil.example/ml/trainer:0.1", False),
+    ],
+)
+def test_an_image_that_storage_names_is_run_only_from_a_repository_in_use(image: str, kept: bool) -> None:
+    before = two_versions()
+    before.storage.entries["20261123T140000Z-v2-Live"]["status"]["image"] = image
+    before.policy = Policy(trainer_image="registry.example:5000/ml/trainer:0.2")
+    play = on_an_empty_cluster(before)
+    play.settle()
+    assert play.version(2).get("image") == (image if kept else None)
+    assert ("is not used" in play.version(2)["message"]) is not kept
+
+
+# ---- pin and suspend
+
+
+def test_a_suspended_model_serves_again_and_starts_nothing() -> None:
+    play = on_an_empty_cluster(two_versions(), suspend=True)
+    play.settle()
+    play.pods_ready()
+    assert play.phases() == {"bike-v2": "Live"}
+    assert play.holding()["Available"] == "True"
+    assert tuple(sorted(play.made)) == RETURNED
+
+
+def test_a_pin_brings_back_exactly_the_version_it_names_and_the_numbers_go_on() -> None:
+    play = on_an_empty_cluster(two_versions(), pin="bike-v1")
+    play.settle()
+    assert play.condition("Ready")["reason"] == "PinNotReady"
+    play.pods_ready()
+    assert play.phases() == {"bike-v1": "Live"}
+    assert play.version(1)["reason"] == "Pinned"
+    play.edit({"pin": None})
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    assert play.phases() == {"bike-v1": "Live", "bike-v3": "Training"}
+
+
+def test_a_pin_brings_back_a_version_that_history_has_forgotten() -> None:
+    play = two_versions(history={"versions": 1})
+    play.wait(hours=2)
+    play.report("more", 0.4)
+    play.until_live_again(3)
+    assert "bike-v1" not in play.phases()
+    play.wait(minutes=1)
+    play.edit({"pin": "bike-v1"})
+    play.pods_ready()
+    assert play.phases() == {"bike-v1": "Live", "bike-v3": "Superseded"}
+    assert play.jobs.keys().isdisjoint({"bike-recover"})
+
+
+def test_a_mistyped_pin_on_an_empty_cluster_hides_nothing() -> None:
+    play = on_an_empty_cluster(two_versions(), pin="bike-v22")
+    play.settle()
+    assert play.condition("Stalled")["reason"] == "PinNotFound"
+    assert "the ledger has no bike-v22" in play.condition("Stalled")["message"]
+    play.edit({"pin": None})
+    assert play.phases() == {"bike-v2": "Live"}
+
+
+# ---- a look that takes long, or fails
+
+
+def test_nothing_is_trained_while_the_ledger_has_not_answered_and_what_hinders_is_told() -> None:
+    play = a_play()
+    play.storage.slow = True
+    play.settle()
+    play.jobs["bike-recover"] = replace(play.jobs["bike-recover"], trouble='pod x is waiting (secret "keys" not found)')
+    play.describe()
+    told = play.condition("Reconciling")
+    assert told["status"] == "True"
+    assert told["message"] == (
+        "bike-recover looks for a version that was live before in the ledger in storage; "
+        'pod x is waiting (secret "keys" not found)'
+    )
+    assert play.phases() == {}
+
+
+def test_a_look_that_failed_is_told_and_taken_again_and_nothing_is_trained_meanwhile() -> None:
+    before = two_versions()
+    before.storage.down = True
+    play = on_an_empty_cluster(before)
+    play.settle()
+    assert play.condition("Stalled")["reason"] == "StorageUnreachable"
+    assert DOWN["message"] in play.condition("Stalled")["message"]
+    play.wait(minutes=6)
+    assert (play.made["bike-recover"], play.phases()) == (2, {})
+    play.storage.down = False
+    play.wait(minutes=6)
+    assert play.phases() == {"bike-v2": "Live"}
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [
+        lambda play: play.edit({"storage": {"secretRef": {"name": "keys"}}}),
+        lambda play: play.annotate("ModelDeployment", "bike", names.RETRAIN, "now"),
+    ],
+    ids=["another secret", "a request"],
+)
+def test_what_a_person_mends_is_looked_at_at_once(mend: Callable[[Play], None]) -> None:
+    before = two_versions()
+    before.storage.down = True
+    play = on_an_empty_cluster(before)
+    play.settle()
+    play.storage.down = False
+    mend(play)
+    assert play.phases()["bike-v2"] == "Live"
+
+
+def test_who_removes_every_version_begins_anew_and_is_not_given_the_old_ones() -> None:
+    play = two_versions()
+    for name in ("bike-v1", "bike-v2"):
+        play.remove("ModelVersion", name)
+    assert play.phases() == {"bike-v3": "Training"}
+    assert play.made["bike-recover"] == 1
+
+
+# ---- the operator may die, see things late, or do them twice
+
+
+def recovered(prepare: Callable[[Play], None] = lambda play: None) -> Play:
+    """A rejected version and the live one come back; then a person pins one more that the cluster does not have."""
+    play = on_an_empty_cluster(LOST, rollout={"approval": "automatic"})
+    prepare(play)
+    play.settle()
+    play.pods_ready()
+    play.edit({"pin": "bike-v1"})
+    play.pods_ready()
+    play.wait(minutes=10)
+    return play
+
+
+LOST = three_versions("Rejected")
+PLAIN = recovered()
+
+
+def test_the_story_brings_three_versions_back() -> None:
+    assert PLAIN.phases() == {"bike-v1": "Live", "bike-v2": "Superseded", "bike-v3": "Rejected"}
+    assert not any(name.endswith("-train") for name in PLAIN.made)
+
+
+@pytest.mark.parametrize("after", range(len(PLAIN.done)))
+def test_dying_after_any_action_comes_to_the_same_end(after: int) -> None:
+    def die(play: Play) -> None:
+        play.dies_in = after
+
+    assert end(recovered(die)) == end(PLAIN)
+
+
+def test_seeing_everything_one_pass_late_comes_to_the_same_end() -> None:
+    def lag(play: Play) -> None:
+        play.behind = True
+
+    assert end(recovered(lag)) == end(PLAIN)
+
+
+def test_doing_everything_twice_comes_to_the_same_end() -> None:
+    class Stutterer(Play):
+        def act(self, action: Action) -> None:
+            super().act(action)
+            super().act(action)
+
+    def stutter(play: Play) -> None:
+        play.__class__ = Stutterer
+
+    assert end(recovered(stutter)) == end(PLAIN)
+
+
+def test_a_refusal_between_the_version_and_its_status_loses_nothing() -> None:
+    """The status is written although the version could not be made: the look stands until it has been."""
+    play = on_an_empty_cluster(two_versions())
+    while not (job := play.jobs.get("bike-recover")) or job.state is JobState.RUNNING:
+        play.step()
+    play.describe()
+    assert "lastVersionNumber" not in play.status
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live"}
+
+
+def test_a_job_that_is_removed_before_its_word_was_used_is_asked_again() -> None:
+    play = on_an_empty_cluster(two_versions())
+    while ("ModelVersion", "bike-v2") not in play.bodies:
+        play.step()
+    assert play.bodies["ModelVersion", "bike-v2"]["status"] == {}
+    play.jobs.pop("bike-recover")
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live"}
+    assert "bike-v2-train" not in play.made
+
+
+def test_a_version_that_the_ledger_knows_no_more_fails_and_the_next_is_trained() -> None:
+    play = on_an_empty_cluster(two_versions())
+    while ("ModelVersion", "bike-v2") not in play.bodies:
+        play.step()
+    play.jobs.pop("bike-recover")
+    play.storage.entries.clear()
+    play.settle()
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("Failed", "NotRecovered")
+    play.wait(hours=2)
+    assert play.phases() == {"bike-v2": "Failed", "bike-v3": "Training"}
+
+
+def live(play: Play) -> Any:
+    play.settle()
+    return play.status["liveVersion"]
+
+
+def recorded(play: Play) -> tuple[str, str, str]:
+    condition = next(c for c in play.version(1)["conditions"] if c["type"] == "Recorded")
+    return condition["status"], condition["reason"], condition["message"]
+
+
+def test_what_is_written_about_a_version_is_written_only_if_it_has_not_changed_meanwhile() -> None:
+    play = two_versions()
+    written = [a for a in play.done if isinstance(a, SetStatus) and a.status.get("recorded")]
+    assert written
+    assert all(action.resource_version for action in written)
