@@ -118,7 +118,7 @@ def workers_manifest(world: World, version: ModelVersion, train: Job) -> dict[st
     assert engine and engine.dask.workers and train.pod
     host = f"[{train.address}]" if ":" in train.address else train.address
     task = {"task": "work", **_about(world, version), "scheduler": f"tcp://{host}:{SCHEDULER_PORT}"}
-    manifest = _job(
+    manifest = job_manifest(
         world,
         names.workers_job(version.name),
         "worker",
