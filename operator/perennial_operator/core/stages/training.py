@@ -112,7 +112,14 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
             condition = ("Trained", False)
             return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
-    made = {"artifact": answer.artifact, "data": answer.data, "parameters": answer.parameters or None}
+    # The operator may have died before it noted the begin, and with it the image.
+    image = version.status.image or job_image(world, version, version.spec.training.pod)
+    made = {
+        "image": image,
+        "artifact": answer.artifact,
+        "data": answer.data,
+        "parameters": answer.parameters or None,
+    }
     if told := known_bad(world, version, answer.artifact):
         return move(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
     return move(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)
