@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -73,11 +73,12 @@ class UnavailableError(KubeError):
 class Kube:
     """A connection to one API server."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
+    def __init__(self, api: client.ApiClient, called: Callable[[str], None] = lambda _: None) -> None:
+        """`called` is told the HTTP verb of each call."""
+        self._api, self._called = api, called
 
     @classmethod
-    async def connect(cls) -> Kube:
+    async def connect(cls, called: Callable[[str], None] = lambda _: None) -> Kube:
         """A connection with the pod's own credentials, or else the kubeconfig's."""
         configuration = client.Configuration()
         configuration.retries = None
@@ -85,7 +86,7 @@ class Kube:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
-        return cls(client.ApiClient(configuration))
+        return cls(client.ApiClient(configuration), called)
 
     async def close(self) -> None:
         await self._api.close()
@@ -171,6 +172,7 @@ class Kube:
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
     ) -> Body:
+        self._called(method)
         headers = {"Accept": "application/json", "Content-Type": content}
         data = await self._answer(method, path, body, list((query or {}).items()), headers)
         try:

@@ -47,10 +47,14 @@ class Metrics(Collector):
         self.errors = Counter(
             "perennial_reconcile_errors", "Passes that have to be repeated.", ["reason"], registry=made
         )
+        self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=made)
         self.queue = Gauge("perennial_queue_length", "ModelDeployments that wait for a pass.", registry=made)
         self.leader = Gauge("perennial_leader", "1 where this operator acts, 0 where it stands by.", registry=made)
         self._models: dict[Key, tuple[datetime | None, tuple[Limit, ...]]] = {}
         made.register(self)
+
+    def called(self, verb: str) -> None:
+        self._calls.labels(verb).inc()
 
     def judged(self, outcome: Outcome) -> None:
         self._reports.labels(outcome.value).inc()

@@ -10,11 +10,11 @@ from perennial_operator.cache import Body, Cache, Key
 from perennial_operator.core import names
 from perennial_operator.core.judge import measured_at
 from perennial_operator.core.resources import (
+    FINAL,
     BadObjectError,
     DriftReport,
     ModelDeployment,
     ModelVersion,
-    Outcome,
     parse,
 )
 from perennial_operator.core.world import Fleet, JobState, Policy, Route, World
@@ -58,9 +58,13 @@ def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
     """Name → why the report cannot be read, for those that have not been told so yet."""
     return {
         body["metadata"]["name"]: error
-        for body, report, error in _reports(cache.of(key, "DriftReport"))
-        if report is None and (body.get("status") or {}).get("outcome") != Outcome.INVALID
+        for body, report, error in _reports(body for body in cache.of(key, "DriftReport") if not _is_judged(body))
+        if report is None
     }
+
+
+def _is_judged(report: Body) -> bool:
+    return (report.get("status") or {}).get("outcome") in FINAL
 
 
 def jobs_without_word(world: World) -> list[str]:

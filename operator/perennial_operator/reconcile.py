@@ -3,6 +3,7 @@
     world    = observe(key)           everything is read once, from what the watches have shown (and analysed pods say)
     decision = decide(world)          pure
     act(decision)                     each action may be repeated; the first that fails ends the pass
+    …                                 again at once, a few times, while there is a step to be done
     status   = describe(world)        pure; written only if it changed
 
 A pass may be lost, repeated or cut short at any line: the next one looks at what is there and decides from that alone.
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 
 from perennial_operator.act import Actor
 from perennial_operator.cache import Cache, Key
-from perennial_operator.core.actions import Create
+from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
 from perennial_operator.core.resources import BadObjectError
@@ -33,6 +34,9 @@ from perennial_operator.observe import jobs_without_pod, jobs_without_word, obse
 from perennial_operator.tell import Teller
 from perennial_operator.workloads import POD_PATIENCE
 from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
+
+STEPS = 4
+"""How many steps a pass goes at once: a report, its version and its Job, and then nothing; the status is told once."""
 
 
 def utc_now() -> datetime:
@@ -104,28 +108,36 @@ class Reconciler:
     async def look_at(self, key: Key) -> RefusedError | None:
         """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
         await self._teller.refuse_unreadable_reports(key)
-        try:
-            world = await self._observed(key)
-        except BadObjectError as error:
-            await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
-            return None
-        if world is None:
-            self._metrics.forget(key)
-            self._asked.pop(key, None)
-            await self._teller.tell_orphans(key)
-            return None
-        decision = decide(world)
-        refusal, after = None, world
+        for _ in range(STEPS):
+            try:
+                world = await self._observed(key)
+            except BadObjectError as error:
+                await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
+                return None
+            if world is None:
+                self._metrics.forget(key)
+                self._asked.pop(key, None)
+                await self._teller.tell_orphans(key)
+                return None
+            decision = decide(world)
+            refusal, after = await self._step(key, world, decision)
+            if refusal or decision.wake_at != world.now:
+                break
+        await self._teller.tell(key, after, Trouble(refusal.reason, refusal.message) if refusal else None)
+        if refusal is None:
+            self._set_alarm(key, decision)
+        return refusal
+
+    async def _step(self, key: Key, world: World, decision: Decision) -> tuple[RefusedError | None, World]:
+        """The refusal that ended it, or None; and the world after it."""
+        after = world
         try:
             refusal = await self._act(key, decision)
         finally:
             if decision.actions:
                 after = self._world(key, world.route) or world
             self._metrics.passed(key, world, after)
-        await self._teller.tell(key, after, Trouble(refusal.reason, refusal.message) if refusal else None)
-        if refusal is None:
-            self._set_alarm(key, decision)
-        return refusal
+        return refusal, after
 
     async def _observed(self, key: Key) -> World | None:
         """The world; with what its pods say, where an analysis is due."""
@@ -172,14 +184,19 @@ class Reconciler:
         return str(body["metadata"].get("uid")) if body else ""
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
-        """The decision is done; or the refusal that ended it, which a person has to hear of."""
+        """The decision is done; or the refusal that ended it, which a person has to hear of.
+
+        What has become of reports is told all the same.
+        """
+        refusal = None
         with self._reserved(key, decision):
-            try:
-                for action in decision.actions:
-                    await self._actor.act(key, action)
-            except RefusedError as error:
-                return error
-        return None
+            for action in decision.actions:
+                if refusal is None or (isinstance(action, SetStatus) and action.kind == "DriftReport"):
+                    try:
+                        await self._actor.act(key, action)
+                    except RefusedError as error:
+                        refusal = refusal or error
+        return refusal
 
     @contextmanager
     def _reserved(self, key: Key, decision: Decision) -> Iterator[None]:

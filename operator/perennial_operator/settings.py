@@ -33,8 +33,8 @@ class Settings:
     """Namespaces to watch; none means all."""
     resync_seconds: float = 300.0
     """How often everything is listed anew, which mends what a watch has missed."""
-    workers: int = 4
-    """Passes at the same time, each about another ModelDeployment."""
+    workers: int = 32
+    """Passes at the same time, each about another ModelDeployment; most of a pass is waiting for the API server."""
     lease_namespace: str = ""
     """Where the Lease is by which several operators agree on one that acts; without it this one acts alone."""
     identity: str = ""
@@ -68,7 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         namespaces=read("NAMESPACES", "", _names, "names of namespaces with commas between them, or nothing for all"),
         resync_seconds=read("RESYNC_SECONDS", "300", _seconds, f"a number of seconds from 1 to {LONGEST}"),
-        workers=read("WORKERS", "4", _whole(1, 1000), "a whole number from 1 to 1000"),
+        workers=read("WORKERS", "32", _whole(1, 1000), "a whole number from 1 to 1000"),
         lease_namespace=read("LEASE_NAMESPACE", "", _matching(DOTTED), "the name of a namespace, or nothing"),
         identity=read("IDENTITY", environment.get("HOSTNAME", ""), _matching(r"\S{0,253}"), "a name without spaces"),
         probes_port=read("PROBES_PORT", "0", _whole(0, 65535), "a port from 1 to 65535, or 0 for none"),

@@ -58,9 +58,9 @@ def _mend(error: KubeError) -> str:
 class Operator:
     """The running operator: it knows what there is, and acts where it holds the Lease."""
 
-    def __init__(self, settings: Settings, kube: Kube, give_up: Callable[[str], None]) -> None:
-        self._settings, self._kube, self._give_up = settings, kube, give_up
-        self.cache, self.queue, self.metrics = Cache(), WorkQueue(), Metrics()
+    def __init__(self, settings: Settings, kube: Kube, metrics: Metrics, give_up: Callable[[str], None]) -> None:
+        self._settings, self._kube, self.metrics, self._give_up = settings, kube, metrics, give_up
+        self.cache, self.queue = Cache(), WorkQueue()
         self._surveyor = Surveyor(settings.prometheus)
         self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._surveyor)
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
@@ -73,7 +73,8 @@ class Operator:
     @classmethod
     async def start(cls, settings: Settings, give_up: Callable[[str], None]) -> Operator:
         """The operator knows everything that is there, and acts as soon as it may."""
-        operator = cls(settings, await Kube.connect(), give_up)
+        metrics = Metrics()
+        operator = cls(settings, await Kube.connect(metrics.called), metrics, give_up)
         try:
             await operator._endpoints.start(settings.probes_port, settings.metrics_port)
             await operator._learn()

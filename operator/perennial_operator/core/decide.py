@@ -1,10 +1,10 @@
-"""What is to be done now? Upkeep always, and one step of the first stage that has something to say.
+"""What is to be done now? Upkeep always, one step of the first stage that has one, and what reports are told.
 
 recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
     │          │           │             │             │          │
-a version   a report's  a version     a verdict     the next    an entry
-that was     outcome,   or its Job    of the gate   weight,     in the
-live here   a version                               live, back  ledger
+a version   a version,  a version     a verdict     the next    an entry
+that was     a check    or its Job    of the gate   weight,     in the
+live here                                           live, back  ledger
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ALARMS = (recovery.wakes_at, drift.wakes_at, training.wakes_at, rollout.wakes_at
 
 
 def decide(world: World) -> Decision:
-    """The actions of one pass, in order, and when to look again; none for a ModelDeployment that is being deleted."""
+    """The actions of one step, in order, and when to look again; none for a ModelDeployment that is being deleted.
+
+    Reports are told last, since the Job that they have caused is waited for.
+    """
     if world.deployment.metadata.deletion_timestamp:
         return Decision()
-    for stage in STAGES:
-        if actions := stage(world):
-            return Decision((*upkeep(world), *actions, *steering(world)), world.now)
-    if patches := steering(world):
-        # No watch tells of it.
-        return Decision((*upkeep(world), *patches), world.now)
+    step = next(filter(None, (stage(world) for stage in STAGES)), ())
+    if actions := (*step, *steering(world), *drift.outcomes(world)):
+        return Decision((*upkeep(world), *actions), world.now)
     # What is due already and yet not done waits for something else than time.
     return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))

@@ -31,15 +31,19 @@ class Triage:
 
 
 def drift(world: World) -> tuple[Action, ...]:
-    """The outcomes that have changed, at most one new candidate, and the checks' business."""
+    """At most one new candidate, and the checks' business."""
     found = triage(world)
-    actions: list[Action] = [new_version(world, found.trigger)] if found.trigger else []
-    actions += [
-        _set_outcome(report, found.verdicts[report.name])
+    return (*([new_version(world, found.trigger)] if found.trigger else []), *tend_checks(world))
+
+
+def outcomes(world: World) -> tuple[SetStatus, ...]:
+    """What has become of each report, where that has changed."""
+    verdicts = triage(world).verdicts
+    return tuple(
+        _set_outcome(report, verdicts[report.name])
         for report in world.reports
-        if report.name in found.verdicts and _changed(report, found.verdicts[report.name])
-    ]
-    return (*actions, *tend_checks(world))
+        if report.name in verdicts and _changed(report, verdicts[report.name])
+    )
 
 
 def wakes_at(world: World) -> Iterator[datetime]:

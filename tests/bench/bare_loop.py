@@ -1,0 +1,64 @@
+"""What the operator is measured by: it makes the same API calls and decides nothing.
+
+`python -m tests.bench.bare_loop KUBECONFIG NAMESPACE`: for each DriftReport that is made there a ModelVersion and a Job, and
+then the status of the three that have to do with it. No cache, no check of anything, raw HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from perennial_operator.core.jobs import train_manifest
+from perennial_operator.core.resources import ModelVersion, Trigger, parse
+from perennial_operator.core.stages.training import _begun
+from perennial_operator.core.start import new_version
+from perennial_operator.core.status import describe
+from tests.bench.fleet import WANTED, create, set_status, watch
+from tests.builders import a_body, a_deployment, a_version, a_world
+from tests.cluster.client import Api, Connection
+
+NAME = "model-bare"
+
+
+def templates(namespace: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """A ModelVersion, its Job, its status and that of its ModelDeployment, all about one of the name `model-bare`."""
+    owner = a_deployment(NAME, WANTED, namespace=namespace)
+    live = a_version(1, spec={"modelDeployment": NAME}, namespace=namespace)
+    world = a_world(deployment=owner, versions=(live,))
+    version = dict(
+        new_version(world, Trigger(reason="Drift", drift_report="r", message="psi is 0.3, above 0.2")).manifest
+    )
+    body = a_body("ModelVersion", version["metadata"]["name"], version["spec"], namespace=namespace)
+    candidate = parse(ModelVersion, body)
+    world = a_world(deployment=owner, versions=(live, candidate))
+    return version, train_manifest(world, candidate), dict(_begun(world, candidate).status), describe(world).to_api()
+
+
+async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[str, ...]) -> None:
+    deployment, name = report["spec"]["modelDeployment"], report["metadata"]["name"]
+    version, job, begun, told = (json.loads(text.replace(NAME, f"{deployment}-{name[-6:]}")) for text in texts)
+    made = await create(api, version)
+    job = copy.deepcopy(job)
+    job["metadata"]["ownerReferences"][0]["uid"] = made["metadata"]["uid"]
+    await create(api, job)
+    outcome = {"outcome": "Triggered", "message": "psi is 0.3, above 0.2", "candidate": made["metadata"]["name"]}
+    await set_status(api, "DriftReport", namespace, name, outcome)
+    await set_status(api, "ModelVersion", namespace, made["metadata"]["name"], begun)
+    await set_status(api, "ModelDeployment", namespace, deployment, told)
+
+
+async def main(kubeconfig: Path, namespace: str) -> None:
+    texts = tuple(json.dumps(template) for template in templates(namespace))
+    async with Api(Connection.of(kubeconfig)) as api, asyncio.TaskGroup() as group:
+        async for event in watch(api, "DriftReport", namespace):
+            if event["type"] == "ADDED":
+                group.create_task(answer(api, namespace, event["object"], texts))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,121 @@
+"""A thousand models that serve, and reports about them: manifests, and how they come to be there."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from perennial_operator.core.values import as_text
+from perennial_operator.kube import PATHS
+from tests.builders import SPEC, a_version, merged
+from tests.cluster.client import Api
+
+AT_ONCE = 24
+GROUP = "perennial.dev/v1alpha1"
+Manifest = dict[str, Any]
+
+WANTED = {"drift": {"cooldown": "1s", "minSamples": 1}, "serving": {"replicas": 1}}
+_count = itertools.count()
+
+
+def path(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
+    return "/".join(part for part in (PATHS[kind].format(f"namespaces/{namespace}"), name, subresource) if part)
+
+
+def model(number: int) -> str:
+    return f"model-{number:04}"
+
+
+def _object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Manifest:
+    return {"apiVersion": GROUP, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": dict(spec)}
+
+
+def deployment(namespace: str, name: str) -> Manifest:
+    return _object("ModelDeployment", namespace, name, merged(SPEC, WANTED))
+
+
+def live_version(namespace: str, name: str) -> tuple[Manifest, Manifest]:
+    """The first version of a model, and its status, as an operator before this one has left them."""
+    version = a_version(1, "Live", {"modelDeployment": name}, creationTimestamp=as_text(datetime.now(UTC)))
+    status = {**version.status.to_api(), "image": "perennial-trainer:0.1.0", "reason": "Promoted", "message": "live"}
+    return _object("ModelVersion", namespace, f"{name}-v1", version.spec.to_api()), status
+
+
+def report(namespace: str, name: str, psi: float) -> Manifest:
+    """A report of its own measurement; above 0.2 it breaches."""
+    number = next(_count)
+    metrics = [
+        {"name": "psi", "feature": f"feature{feature}", "value": psi + feature / 1000} for feature in range(1, 3)
+    ]
+    spec = {"modelDeployment": name, "samples": 1000 + number, "source": "bench", "metrics": metrics}
+    return _object("DriftReport", namespace, f"{name}-{number:06}", spec)
+
+
+async def for_each(things: Iterable[Any], do: Callable[[Any], Awaitable[Any]]) -> None:
+    """Done for each, several at a time."""
+    left = iter(list(things))
+
+    async def worker() -> None:
+        for thing in left:
+            await do(thing)
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(AT_ONCE):
+            workers.create_task(worker())
+
+
+async def create(api: Api, manifest: Manifest) -> Manifest:
+    return await api.call("POST", path(manifest["kind"], manifest["metadata"]["namespace"]), manifest)
+
+
+async def set_status(api: Api, kind: str, namespace: str, name: str, status: Mapping[str, Any]) -> None:
+    await api.patch(path(kind, namespace, name, "status"), {"status": dict(status)})
+
+
+async def found(api: Api, namespace: str, numbers: Iterable[int]) -> None:
+    """The models are there, each with a version that is live."""
+
+    async def one(number: int) -> None:
+        name = model(number)
+        await create(api, deployment(namespace, name))
+        version, status = live_version(namespace, name)
+        await create(api, version)
+        await set_status(api, "ModelVersion", namespace, version["metadata"]["name"], status)
+
+    await for_each(numbers, one)
+
+
+async def get_ready(api: Api, namespace: str) -> None:
+    """What a node would say of every Deployment: its pods are ready."""
+
+    async def one(held: Manifest) -> None:
+        replicas = held["spec"]["replicas"]
+        counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), replicas)
+        status = {"observedGeneration": held["metadata"]["generation"], **counts}
+        await set_status(api, "Deployment", namespace, held["metadata"]["name"], status)
+
+    await for_each(await every(api, "Deployment", namespace), one)
+
+
+async def every(api: Api, kind: str, namespace: str) -> list[Manifest]:
+    items: list[Manifest] = []
+    onward = ""
+    while True:
+        page = await api.call("GET", path(kind, namespace), limit="500", **({"continue": onward} if onward else {}))
+        items += page["items"]
+        onward = page["metadata"].get("continue", "")
+        if not onward:
+            return items
+
+
+async def watch(api: Api, kind: str, namespace: str) -> AsyncIterator[Manifest]:
+    """Each event from now on."""
+    version = (await api.call("GET", path(kind, namespace), limit="1"))["metadata"]["resourceVersion"]
+    while True:
+        async for event in api.watch(path(kind, namespace), version):
+            version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                yield event

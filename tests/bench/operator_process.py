@@ -1,0 +1,162 @@
+"""The operator as a process that is watched from outside: its own figures, and what the system says of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+ROOT = Path(__file__).parents[2]
+WRITES = ("POST", "PATCH", "PUT", "DELETE")
+QUIET_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+
+
+class Figures(NamedTuple):
+    """Since the process began."""
+
+    passes: int
+    reads: int
+    writes: int
+    waiting: int
+    failed: int
+
+    def since(self, before: Figures) -> Figures:
+        return Figures(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+class OperatorProcess:
+    """It runs while the context lasts; `kill` and `start` begin it anew."""
+
+    def __init__(self, kubeconfig: Path, directory: Path, namespace: str, **settings: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(kubeconfig),
+            "PERENNIAL_NAMESPACES": namespace,
+            "PERENNIAL_METRICS_PORT": str(self._port),
+            "PERENNIAL_BIND_ADDRESS": "127.0.0.1",
+            **settings,
+        }
+        self._directory, self._process, self._began = directory, None, 0.0
+        self._process: subprocess.Popen[bytes] | None
+        self.log = directory / "operator.log"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self, **settings: str) -> None:
+        """It runs, with these settings from now on."""
+        self._environment |= settings
+        command = [sys.executable, "-m", "perennial_operator"]
+        with self.log.open("ab") as log:
+            self._began = time.monotonic()
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, cwd=self._directory
+            )
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(20)
+            self._process = None
+
+    def figures(self) -> Figures | None:
+        """What it has counted; None while it does not answer."""
+        try:
+            text = httpx.get(f"http://127.0.0.1:{self._port}/metrics", timeout=30, trust_env=False).text
+        except httpx.TransportError:
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError(f"the operator has ended; see {self.log}") from None
+            return None
+        found = {
+            (sample.name, sample.labels.get("verb", "")): sample.value
+            for family in text_string_to_metric_families(text)
+            if family.name.startswith(("perennial_reconcile", "perennial_api", "perennial_queue"))
+            for sample in family.samples
+        }
+        failed = sum(value for (name, _), value in found.items() if name == "perennial_reconcile_errors_total")
+        calls = {verb: value for (name, verb), value in found.items() if name == "perennial_api_calls_total"}
+        return Figures(
+            passes=int(found["perennial_reconcile_duration_seconds_count", ""]),
+            reads=int(calls.get("GET", 0)),
+            writes=int(sum(calls.get(verb, 0) for verb in WRITES)),
+            waiting=int(found["perennial_queue_length", ""]),
+            failed=int(failed),
+        )
+
+    def settled(self, passes: int, timeout: float = 900) -> float:
+        """Seconds from its start until it had looked at so many and came to rest."""
+        return self._rest(passes, timeout) - self._began
+
+    def rest(self, timeout: float = 900) -> Figures:
+        """What it has counted when nothing is left to do."""
+        self._rest(0, timeout)
+        found = self.figures()
+        assert found
+        return found
+
+    def _rest(self, passes: int, timeout: float) -> float:
+        """Since when nothing has changed for a while."""
+        end = time.monotonic() + timeout
+        before, since = self.figures(), time.monotonic()
+        while time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+            asked, now = time.monotonic(), self.figures()
+            if now is None or before is None or now[:3] != before[:3] or now.waiting or now.passes < passes:
+                before, since = now, asked
+            elif asked - since > QUIET_SECONDS:
+                return since
+        raise TimeoutError(f"the operator came to no rest in {timeout:g} s: {before}; see {self.log}")
+
+    def megabytes(self) -> float:
+        """Resident memory."""
+        return self._status("VmRSS") / 1024
+
+    def greatest_megabytes(self) -> float:
+        return self._status("VmHWM") / 1024
+
+    def open_files(self) -> int:
+        assert self._process
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def cpu_seconds(self) -> float:
+        assert self._process
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _status(self, name: str) -> int:
+        assert self._process
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+
+@contextmanager
+def process(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of ours that is ended with the context."""
+    with (
+        log.open("ab") as out,
+        subprocess.Popen(command, env={**os.environ, **environment}, stdout=out, stderr=out) as it,
+    ):
+        try:
+            yield it
+        finally:
+            it.terminate()
