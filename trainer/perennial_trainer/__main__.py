@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from perennial_trainer.hidden import HidingFormatter, hidden
 from perennial_trainer.refusal import Failure, NotDone
 from perennial_trainer.result import Answer, NotDoneAnswer, encode
 from perennial_trainer.task import (
@@ -31,7 +32,9 @@ INTERRUPTED = (
 
 def main() -> int:
     """The answer to the task in PERENNIAL_TASK is in the file PERENNIAL_RESULT; returns the exit code."""
-    logging.basicConfig(stream=sys.stdout, format="%(message)s", force=True)
+    to_stdout = logging.StreamHandler(sys.stdout)
+    to_stdout.setFormatter(HidingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[to_stdout], force=True)
     log.setLevel(logging.INFO)  # the libraries stay at warnings
     logging.captureWarnings(True)
     text = os.environ.get("PERENNIAL_TASK", "")
@@ -48,7 +51,7 @@ def main() -> int:
     except MemoryError:
         return _end(path, kind, Failure("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
-        traceback.print_exc()  # to stderr alone: it may show values
+        print(hidden(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
         message = f"the task met an unexpected {type(error).__name__}: the traceback is in the log of its pod"
         return _end(path, kind, Failure("Unexpected", message))
     if answer is None:  # a server that was asked to stop, a worker without work

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from perennial_trainer import storage
+from perennial_trainer.hidden import without_password
 from perennial_trainer.refusal import Failure, Refusal, listed
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -21,7 +22,7 @@ def found(store: Any, path: str, uri: str) -> list[str]:
         elif over_http or not store.isdir(path):
             names = [path] if store.exists(path) else []
         else:
-            names = [name for name in store.find(path) if not _hidden(name[len(path) :])]
+            names = [name for name in store.find(path) if not _own(name[len(path) :])]
     except FileNotFoundError:
         names = []
     except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
@@ -42,10 +43,10 @@ def partitions(name: str) -> dict[str, Any]:
 
 
 def shown(uri: str) -> str:
-    """The URI without its query: that of a presigned address is a secret."""
-    return uri.partition("?")[0] if uri.startswith("http") else uri
+    """The URI without its query, which is the secret of a presigned address, and without a password."""
+    return without_password(uri.partition("?")[0] if uri.startswith("http") else uri)
 
 
-def _hidden(path: str) -> bool:
+def _own(path: str) -> bool:
     """Spark, Hive and Delta keep their own files below names such as _delta_log and .part.crc."""
     return any(part.startswith(("_", ".")) for part in path.split("/"))

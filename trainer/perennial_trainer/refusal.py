@@ -2,17 +2,19 @@
 
 from typing import ClassVar
 
+from perennial_trainer.hidden import hidden
+
 LONGEST_MESSAGE = 1500  # characters; the whole answer must fit into 4,096 bytes
 
 
 class NotDone(Exception):  # noqa: N818 - an answer, not an error
-    """Ends the task: `reason` is one CamelCase word, `message` one sentence that names what to mend."""
+    """Ends the task: `reason` is one CamelCase word, `message` one sentence that names what to mend and no secret."""
 
     outcome: ClassVar[str]
     exit_code: ClassVar[int]
 
     def __init__(self, reason: str, message: str) -> None:
-        message = " ".join(message.split())
+        message = " ".join(hidden(message).split())
         super().__init__(message)
         self.reason = reason
         self.message = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
 from perennial_operator.core.cel import CHECKED, rule
 from perennial_operator.core.values import ObjectName, Value
 
-Free = {"x-kubernetes-preserve-unknown-fields": True}
+Free: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
 Object = Annotated[dict[str, Any], Field(json_schema_extra=Free)]
 Quantity = Annotated[
     int | str,
@@ -22,6 +23,47 @@ Quantity = Annotated[
     ),
 ]
 Amounts = Annotated[dict[str, Quantity], Field(max_length=20)]
+
+
+_ANY: JsonDict = {"type": "object", **Free}
+_SOURCE: JsonDict = {**_ANY, "properties": {"serviceAccountToken": {**_ANY, "description": "Refused."}}}
+_PROJECTED: JsonDict = {
+    **_ANY,
+    "description": "Several sources in one volume; a token of a service account is none.",
+    "properties": {"sources": {"type": "array", "maxItems": 50, "description": "The sources.", "items": _SOURCE}},
+}
+NO_HOST = "a volume is no path of the node; use a claim, a Secret, a ConfigMap or an emptyDir"
+NO_TOKEN = "the pods get no token of a service account; remove serviceAccountToken"  # noqa: S105
+
+
+def _harmless(volume: dict[str, Any]) -> dict[str, Any]:
+    if "hostPath" in volume:
+        raise ValueError(NO_HOST)
+    projected = volume.get("projected")
+    sources = projected.get("sources") if isinstance(projected, dict) else None
+    if isinstance(sources, list) and any("serviceAccountToken" in s for s in sources if isinstance(s, dict)):
+        raise ValueError(NO_TOKEN)
+    return volume
+
+
+Volume = Annotated[
+    dict[str, Any],
+    AfterValidator(_harmless),
+    Field(
+        json_schema_extra={
+            **Free,
+            "properties": {"hostPath": {**_ANY, "description": "Refused."}, "projected": _PROJECTED},
+            CHECKED: [
+                rule("!has(self.hostPath)", NO_HOST),
+                rule(
+                    "!has(self.projected) || !has(self.projected.sources)"
+                    " || self.projected.sources.all(s, !has(s.serviceAccountToken))",
+                    NO_TOKEN,
+                ),
+            ],
+        }
+    ),
+]
 
 
 class SecretRef(Value):
@@ -48,7 +90,7 @@ class PodSpec(Value):
     )
     resources: Resources | None = Field(None, description="Requests and limits of the container.")
     env: list[Object] | None = Field(None, max_length=100, description="More environment variables.")
-    volumes: list[Object] | None = Field(None, max_length=50, description="More volumes.")
+    volumes: list[Volume] | None = Field(None, max_length=50, description="More volumes.")
     volume_mounts: list[Object] | None = Field(None, max_length=50, description="Where the container mounts them.")
     node_selector: dict[str, str] | None = Field(None, description="Labels a node must have.")
     tolerations: list[Object] | None = Field(None, max_length=50, description="Taints the pod tolerates.")

@@ -15,10 +15,12 @@ from perennial_operator.core.pod_fields import Object
 from perennial_operator.core.spec import ModelDeploymentSpec, ModelSpec, TrainingSpec
 from perennial_operator.core.tally import AnalysisState
 from perennial_operator.core.thresholds import Metric
-from perennial_operator.core.values import Column, Instant, Moment, Name, Value
+from perennial_operator.core.values import Column, Instant, Moment, Name, Value, shown_addresses
 
 GROUP, VERSION = "perennial.dev", "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+LONGEST_SHOWN = 200
+"""Characters of a bad value that are told."""
 IMMUTABLE = "self == oldSelf"
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -337,5 +339,6 @@ def parse(kind: type[K], body: Mapping[str, Any]) -> K:
 
 def _sentence(item: Any) -> str:
     path = ".".join(str(part) for part in item["loc"])
-    value = "" if isinstance(item["input"], dict | list) else f" (it is {item['input']!r})"
-    return f"{path}: {item['msg'].removeprefix('Value error, ')}{value}"
+    given = item["input"]
+    value = "" if isinstance(given, dict | list) else f" (it is {shown_addresses(repr(given))[:LONGEST_SHOWN]})"
+    return f"{path}: {shown_addresses(item['msg'].removeprefix('Value error, '))}{value}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from perennial_operator.core.cel import matching
+from perennial_operator.core.cel import matching, rule
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -123,6 +124,28 @@ ObjectName = Annotated[
         253,
     ),
 ]
+_UNSAFE = (
+    ("[^:]+://[^/@]*:[^/@]*@.*", "the address holds a password; remove it, and name a Secret in secretRef"),
+    (".*::.*", "the address is a chain of several; give one"),
+    (r".*/\.\.(/.*)?", "the path of the address climbs; remove .."),
+)
+"""What no address may be, and the mend."""
+
+
+def _safe(uri: str) -> str:
+    for pattern, mend in _UNSAFE:
+        if re.fullmatch(pattern, uri):
+            raise ValueError(mend)
+    return uri
+
+
+def shown_addresses(text: str) -> str:
+    """The text, in which addresses have no password and no query: what is told of them holds no secret."""
+    text = re.sub(r"(?<=://)[^\s/@'\"]*:[^\s/@'\"]*@", "***@", text)
+    return re.sub(r"(https?://[^\s?'\"]*)\?[^\s'\"]*", r"\1?***", text)
+
+
+_SAFE_RULES = tuple(rule(f"!self.matches(r'^({pattern})$')", mend) for pattern, mend in _UNSAFE)
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Uri = Annotated[
@@ -131,7 +154,9 @@ Uri = Annotated[
         r"(s3|gs|az|abfs|https|file)://\S+",
         "give the files' address, beginning with s3://, gs://, az://, abfs://, https:// or file://",
         1024,
+        *_SAFE_RULES,
     ),
+    AfterValidator(_safe),
 ]
 Folder = Annotated[
     str,
@@ -139,5 +164,7 @@ Folder = Annotated[
         r"(s3|gs|az|abfs|file)://\S+",
         "give the address of a folder that can be written, beginning with s3://, gs://, az://, abfs:// or file://",
         1024,
+        *_SAFE_RULES,
     ),
+    AfterValidator(_safe),
 ]

@@ -14,7 +14,7 @@ from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, re
 from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.start import Hold, hold, new_version
 from perennial_operator.core.transitions import fail, move
-from perennial_operator.core.values import first_fire_after
+from perennial_operator.core.values import first_fire_after, shown_addresses
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
 
 
@@ -112,6 +112,8 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
             condition = ("Trained", False)
             return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
+    if told := _elsewhere(world, answer):
+        return fail(world, version, "BadAnswer", f"Job {job.name} {told}", "Trained")
     # The operator may have died before it noted the begin, and with it the image.
     image = version.status.image or job_image(world, version, version.spec.training.pod)
     made = {
@@ -123,3 +125,15 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
     if told := known_bad(world, version, answer.artifact):
         return move(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
     return move(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)
+
+
+def _elsewhere(world: World, answer: Trained) -> str:
+    """What the trainer says that it has stored outside of this ModelDeployment's folder, or nothing.
+
+    Whoever may choose the image may choose the answer: it leads to no other model's files.
+    """
+    folder = f"/{world.deployment.metadata.namespace}/{world.name}/"
+    for uri in (answer.artifact.uri, answer.data.holdout_uri):
+        if folder not in uri or "::" in uri or ".." in uri.split("/"):
+            return f"has stored {shown_addresses(uri)}; it may store below <storage>{folder} and nowhere else"
+    return ""
