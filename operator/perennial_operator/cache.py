@@ -130,12 +130,14 @@ class Cache:
             del self._objects[key]
         deployment = objects.get(Place("ModelDeployment", *key))
         phases = [
-            _status(body).get("phase") or "Training" for place, body in objects.items() if place.kind == "ModelVersion"
+            part(body, "status").get("phase") or "Training"
+            for place, body in objects.items()
+            if place.kind == "ModelVersion"
         ]
         # Versions that outlive their ModelDeployment are nobody's trainings.
         (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
-        since = _status(deployment).get("queuedSince") if deployment else None
-        if since:
+        since = part(deployment, "status").get("queuedSince") if deployment else None
+        if isinstance(since, str):
             self._queued[key] = since
         else:
             self._queued.pop(key, None)
@@ -152,9 +154,9 @@ def key_of(body: Body) -> Key | None:
     if body["kind"] == "ModelDeployment":
         name = metadata["name"]
     elif body["kind"] in OWN:
-        name = (body.get("spec") or {}).get("modelDeployment")
+        name = part(body, "spec").get("modelDeployment")
     else:
-        name = (metadata.get("labels") or {}).get(DEPLOYMENT)
+        name = part(metadata, "labels").get(DEPLOYMENT)
     return Key(metadata.get("namespace", "default"), name) if isinstance(name, str) else None
 
 
@@ -169,8 +171,10 @@ def trimmed(body: Body) -> Body:
     return kept
 
 
-def _status(body: Body) -> Mapping[str, Any]:
-    return body.get("status") or {}
+def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of an object; an empty one where it is none, as may be where no schema has been asked."""
+    found = body.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _version(body: Body) -> int:

@@ -103,10 +103,12 @@ class Kube:
         query = {"limit": "500", **({"labelSelector": selector} if selector else {})}
         while True:
             page = await self._call("GET", _path("list", kind, namespace), query=query)
-            items += page.get("items") or []
+            for item in page.get("items") or []:
+                item["metadata"].pop("managedFields", None)  # half of what is listed, and nobody's business here
+                items.append({**item, "kind": kind})
             onward = page["metadata"].get("continue")
             if not onward:
-                return [{**item, "kind": kind} for item in items], page["metadata"].get("resourceVersion", "")
+                return items, page["metadata"].get("resourceVersion", "")
             query["continue"] = onward
 
     async def create(self, manifest: Mapping[str, Any]) -> Body:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from perennial_operator.cache import Body, Cache, Key
+from perennial_operator.cache import Body, Cache, Key, part
 from perennial_operator.core import names
 from perennial_operator.core.judge import measured_at
 from perennial_operator.core.resources import (
@@ -58,13 +58,15 @@ def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
     """Name → why the report cannot be read, for those that have not been told so yet."""
     return {
         body["metadata"]["name"]: error
-        for body, report, error in _reports(body for body in cache.of(key, "DriftReport") if not _is_judged(body))
+        for body, report, error in _reports(body for body in cache.of(key, "DriftReport") if not is_judged(body))
         if report is None
     }
 
 
-def _is_judged(report: Body) -> bool:
-    return (report.get("status") or {}).get("outcome") in FINAL
+def is_judged(report: Body) -> bool:
+    """Whether its outcome stands; so it could be read, and is not looked at again."""
+    outcome = part(report, "status").get("outcome")
+    return isinstance(outcome, str) and outcome in FINAL
 
 
 def jobs_without_word(world: World) -> list[str]:

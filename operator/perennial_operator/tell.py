@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from perennial_operator.act import Actor
-from perennial_operator.cache import Cache, Key
+from perennial_operator.cache import Cache, Key, part
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.news import news
-from perennial_operator.core.resources import FINAL, DriftReportStatus, ModelDeploymentStatus, Outcome
+from perennial_operator.core.resources import DriftReportStatus, ModelDeploymentStatus, Outcome
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.unreadable import known_status, stalled
 from perennial_operator.core.world import World
 from perennial_operator.kube import RefusedError
 from perennial_operator.logs import about
 from perennial_operator.metrics import Metrics
-from perennial_operator.observe import unreadable_reports
+from perennial_operator.observe import is_judged, unreadable_reports
 
 
 class Teller:
@@ -53,9 +53,8 @@ class Teller:
             "apply it, or mend spec.modelDeployment"
         )
         for body in self._cache.of(key, "DriftReport"):
-            status = body.get("status") or {}
             owned = bool(body["metadata"].get("ownerReferences"))  # and so about to go with its owner
-            if not owned and status.get("outcome") not in FINAL and status.get("message") != message:
+            if not owned and not is_judged(body) and part(body, "status").get("message") != message:
                 await self._set_outcome(key, body["metadata"]["name"], Outcome.STALLED, message)
 
     async def _set_status(

@@ -67,6 +67,8 @@ def check_parameters(estimator: BaseEstimator, parameters: dict[str, Any], field
         type(estimator)(**parameters)._validate_params()
     except InvalidParameterError as error:
         raise Refusal("InvalidParameter", f"{field}: {error}") from error
+    except Exception as error:  # a value that its own check cannot take, such as an object for a number
+        raise Refusal("InvalidParameter", f"{field} cannot be used: {type(error).__name__}: {error}") from error
 
 
 def _network(model: Model) -> type[Any]:

@@ -39,16 +39,26 @@ def build(estimator: BaseEstimator, wanted: Features) -> Pipeline:
     return Pipeline([("columns", columns), (STEP, estimator)])
 
 
+UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What scikit-learn raises where parameters that it has checked, or the rows, fit nothing."""
+
+
 def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
     """The pipeline fitted to the rows. Raises a Refusal: SingleClass, ConstantTarget, FitFailed."""
     check_target(rows)
     try:
         return pipeline.fit(rows.features, target_of(rows))
-    except ValueError as error:
+    except UNFIT as error:
         raise Refusal(
             "FitFailed",
-            f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {str(error).splitlines()[0][:300]}",
+            f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {cause(error)}",
         ) from error
+
+
+def cause(error: Exception, line: int = 0) -> str:
+    """One line of what scikit-learn said."""
+    lines = str(error).strip().splitlines()
+    return lines[line][:300] if lines else type(error).__name__
 
 
 def check_target(rows: Rows) -> None:

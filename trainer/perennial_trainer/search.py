@@ -1,11 +1,13 @@
 """Which hyper-parameters are best, by cross-validation on the training rows alone."""
 
 import logging
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the halving searches importable
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import (
@@ -21,7 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer.engine import Scorer, engaged
 from perennial_trainer.estimators import SEED, check_parameters
-from perennial_trainer.pipeline import STEP, target_of
+from perennial_trainer.pipeline import STEP, UNFIT, cause, target_of
 from perennial_trainer.progress import Progress
 from perennial_trainer.refusal import Refusal, listed
 from perennial_trainer.rows import Rows
@@ -69,12 +71,13 @@ def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: E
     watched = _Watched(_costs(search, candidates), search.folds)
     log.info("search: %s, %s candidates, %s folds, by %s", search.method, candidates, search.folds, scoring)
     try:
-        with engaged(engine) as elsewhere, watched.progress:
+        with engaged(engine) as elsewhere, watched.progress, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)  # it holds tracebacks, which may show values
             searcher = _searcher(search, pipeline, rows, elsewhere(get_scorer(scoring), watched.scored), candidates)
             searcher.fit(rows.features, target_of(rows))
-    except ValueError as error:
-        cause = str(error).strip().splitlines()[-1][:300]  # the last line of scikit-learn's summary is the cause
-        raise Refusal("SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {cause}") from error
+    except UNFIT as error:
+        told = cause(error, -1)  # the last line of scikit-learn's summary
+        raise Refusal("SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {told}") from error
     results = searcher.cv_results_
     score = float(results["mean_test_score"][searcher.best_index_])
     if not np.isfinite(score):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -61,10 +61,21 @@ class ClaimPath(Value):
         return self
 
 
-class Source(Value):
-    """Where data are: csv or parquet files."""
+class Place(Value):
+    """An address or a claim, and what opens it."""
 
     model_config = rules(ONE_SOURCE)
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        if (getattr(self, "uri", None) is None) == (getattr(self, "persistent_volume_claim", None) is None):
+            raise ValueError(str(ONE_SOURCE["message"]))
+        return self
+
+
+class Source(Place):
+    """Where data are: csv or parquet files."""
+
     uri: Uri | None = Field(
         None, description="csv or parquet files: s3://, gs://, az://, https:// or file://, with * wildcards."
     )
@@ -76,10 +87,9 @@ class Source(Value):
     )
 
 
-class Storage(Value):
+class Storage(Place):
     """Where versions are stored."""
 
-    model_config = rules(ONE_SOURCE)
     uri: Folder | None = Field(None, description="A folder: s3://, gs://, az:// or file://.")
     persistent_volume_claim: ClaimPath | None = Field(
         None, description="A folder on a PersistentVolumeClaim, instead of uri."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from perennial_operator.core.cel import rule, rules
 from perennial_operator.core.conditions import Condition
@@ -240,6 +240,13 @@ class ModelVersionStatus(Value):
         description="Trained, Validated, Approved, Analysed, RolledOut, Recorded.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+
+    @model_validator(mode="after")
+    def has_what_its_phase_says(self) -> Self:
+        missing = [name for name in ("artifact", "data") if getattr(self, name) is None]
+        if self.phase in (*IN_FLIGHT[1:], Phase.LIVE) and missing:
+            raise ValueError(f"phase is {self.phase} and {' and '.join(missing)} missing; restore the status")
+        return self
 
 
 # ---- ModelDeployment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -122,7 +123,7 @@ def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _understood(job, answer, kind)
     if answer.get("reason") and answer.get("message"):
-        return Unanswered(reason=str(answer["reason"]), message=str(answer["message"]))
+        return _said(job, str(answer["reason"]), str(answer["message"]))
     if job.state is JobState.SUCCEEDED:
         return Unanswered(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
     because = f" ({job.reason})" if job.reason else ""
@@ -130,6 +131,13 @@ def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
     return Unanswered(
         reason="JobFailed", message=f"Job {job.name} failed{because} and said nothing of why{more}; see its log"
     )
+
+
+def _said(job: Job, reason: str, message: str) -> Unanswered:
+    """The trainer's own reason, if it is one word as conditions have it."""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
+        return Unanswered(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
+    return Unanswered(reason=reason, message=message[:1500])
 
 
 def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | Unanswered:

@@ -1,0 +1,150 @@
+"""Whatever is written to the cluster, no pass ends in a traceback, what is told is valid, and others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_operator.core.names import labels
+from perennial_operator.core.start import owner
+from tests.builders import SPEC, a_deployment, a_version, a_world, merged
+from tests.core.play import TRAINED, checked, validated
+from tests.fuzz.echo import Body, Operator, body
+from tests.fuzz.junk import VALUES, looked, spoilt
+
+DEPLOYMENT = body("ModelDeployment", "bike", merged(SPEC, {"rollout": {"steps": [{"weight": 20, "hold": "5m"}]}}))
+STATUS = {"phase": "Live", "liveVersion": "bike-v1", "queuedSince": "2026-11-23T12:00:00Z", "lastVersionNumber": 1}
+LIVE = a_version(1, "Live")
+VERSION = body("ModelVersion", "bike-v1", LIVE.spec.to_api(), LIVE.status.to_api())
+REPORT = body(
+    "DriftReport",
+    "r",
+    {
+        "modelDeployment": "bike",
+        "samples": 1000,
+        "window": {"start": "2026-11-23T12:00:00Z", "end": "2026-11-23T13:00:00Z"},
+        "metrics": [
+            {"name": "psi", "feature": "feature1", "value": 0.3},
+            {"name": "mse", "value": 1.0, "standardError": 0.1},
+        ],
+    },
+    {"outcome": "Breach", "message": "m", "breaches": [{"metric": "psi", "value": 0.3, "limit": 0.2}]},
+)
+OWNER = [owner(a_world(deployment=a_deployment()))]
+SERVING = body(
+    "Deployment",
+    "bike-v1",
+    {"replicas": 2},
+    {"replicas": 2, "conditions": []},
+    labels=labels("bike", "serving", "bike-v1"),
+    ownerReferences=OWNER,
+)
+
+
+def ended(kind: str, message: str, succeeded: bool = True) -> list[Body]:
+    """A version in flight, its Job that has ended, and the pod with its last word."""
+    phase, role = {"train": ("Training", "training"), "validate": ("Validating", "validation")}[kind]
+    version = a_version(1, phase)
+    verdict = "Complete" if succeeded else "Failed"
+    made = body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api())
+    name = f"bike-v1-{kind}"
+    by = [{"kind": "ModelVersion", "name": "bike-v1", "uid": "uid-bike-v1"}]
+    about = labels("bike", role, "bike-v1")
+    if kind == "validate":
+        about |= {"perennial.dev/against": "none"}
+    job = body("Job", name, {}, {"conditions": [{"type": verdict, "status": "True"}]}, labels=about, ownerReferences=by)
+    terminated = {"exitCode": 0 if succeeded else 3, "message": message}
+    state = {"containerStatuses": [{"name": "trainer", "state": {"terminated": terminated}}]}
+    pod_of = [{"kind": "Job", "name": name, "uid": f"uid-{name}"}]
+    return [made, job, body("Pod", f"{name}-x", {}, state, labels=about, ownerReferences=pod_of)]
+
+
+def passed(*bodies: Mapping[str, Any]) -> Operator:
+    """An operator that has looked at these, and at another model beside them, which it has begun to train."""
+    operator = Operator()
+    for each in bodies:
+        operator.put(each)
+    operator.put(body("ModelDeployment", "car", SPEC))
+
+    async def story() -> None:
+        await operator.passes("bike")
+        await operator.passes("car")
+
+    asyncio.run(story())
+    assert operator.bugs == 0
+    assert operator.kube.wrong == []
+    assert ("Job", "car-v1-train") in operator.kube.written
+    return operator
+
+
+@looked(60)
+@given(spoilt({**DEPLOYMENT, "status": STATUS}, ("spec", "status")), st.booleans())
+def test_a_model_deployment_that_no_schema_has_seen(junk: Body, alone: bool) -> None:
+    operator = passed(junk, *([] if alone else [VERSION, REPORT, SERVING]))
+    told = operator.status("ModelDeployment", "bike")
+    stalled = [c for c in told.get("conditions", []) if c["type"] == "Stalled"]
+    assert stalled, "it says how it stands, whatever it is"
+    assert "Traceback" not in stalled[0]["message"]
+
+
+@looked(40)
+@given(spoilt(VERSION, ("spec", "status")))
+def test_a_version_that_no_schema_has_seen(junk: Body) -> None:
+    passed(DEPLOYMENT, junk, REPORT, SERVING)
+
+
+@looked(60)
+@given(spoilt(REPORT, ("spec", "status")))
+def test_a_report_that_no_schema_has_seen_ends_with_an_outcome_and_a_sentence(junk: Body) -> None:
+    operator = passed(DEPLOYMENT, VERSION, SERVING, junk)
+    spec = junk.get("spec")
+    if isinstance(spec, dict) and spec.get("modelDeployment") == "bike":
+        told = operator.status("DriftReport", "r")
+        assert told["outcome"]
+        assert told["message"]
+
+
+GOOD = {"train": TRAINED, "validate": validated()}
+WORDS = st.sampled_from(["train", "validate"]).flatmap(
+    lambda kind: st.tuples(
+        st.just(kind),
+        spoilt(GOOD[kind]).map(json.dumps)
+        | VALUES.map(json.dumps)
+        | st.fixed_dictionaries({"outcome": st.just("Refused"), "reason": VALUES, "message": VALUES}).map(json.dumps)
+        | st.text(max_size=100)
+        | st.just(json.dumps(GOOD[kind])[:200]),
+    )
+)
+
+
+@looked(60)
+@given(WORDS, st.booleans())
+def test_a_last_word_of_any_sort_is_an_answer_or_a_reason(said: tuple[str, str], succeeded: bool) -> None:
+    kind, message = said
+    operator = passed(DEPLOYMENT, *ended(kind, message, succeeded))
+    told = operator.status("ModelVersion", "bike-v1")
+    assert told["phase"] in ("Validating", "AwaitingApproval", "RollingOut", "Live", "Failed", "Rejected")
+    assert told["phase"] != "Failed" or (told["reason"] and told["message"])
+
+
+@looked(30)
+@given(spoilt(checked()).map(json.dumps) | VALUES.map(json.dumps))
+def test_a_check_that_answers_anything_is_a_report_or_a_condition(message: str) -> None:
+    name = "bike-check-202611231200"
+    about = labels("bike", "check", "bike-v1") | {"perennial.dev/scheduled-at": "1795435200"}
+    job = body(
+        "Job", name, {}, {"conditions": [{"type": "Complete", "status": "True"}]}, labels=about, ownerReferences=OWNER
+    )
+    state = {"containerStatuses": [{"name": "trainer", "state": {"terminated": {"exitCode": 0, "message": message}}}]}
+    pod = body(
+        "Pod", "p", {}, state, labels=about, ownerReferences=[{"kind": "Job", "name": name, "uid": f"uid-{name}"}]
+    )
+    check = {"schedule": "0 3 * * *", "data": {"uri": "s3://bikes/live/*.csv"}}
+    deployment = body("ModelDeployment", "bike", merged(SPEC, {"drift": {"check": check}}))
+    operator = passed(deployment, VERSION, job, pod)
+    assert ("DriftReport", name) in operator.kube.objects or ("Job", name) in operator.kube.objects

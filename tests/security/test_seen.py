@@ -1,0 +1,74 @@
+"""Whose word counts: objects of other namespaces and of nobody change nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core.actions import SetStatus
+from perennial_operator.core.decide import decide
+from perennial_operator.core.names import labels
+from perennial_operator.core.world import Job, JobState, Policy, World
+from perennial_operator.observe import observe
+from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world
+from tests.core.play import TRAINED
+
+BIKE = Key("default", "bike")
+
+
+def seen(*bodies: dict[str, Any]) -> World:
+    cache = Cache()
+    cache.put(a_body("ModelDeployment", "bike", SPEC))
+    for body in bodies:
+        cache.put(body)
+    world = observe(cache, BIKE, NOON, Policy("trainer"))
+    assert world
+    return world
+
+
+def a_report(namespace: str) -> dict[str, Any]:
+    return a_body("DriftReport", "r", {"modelDeployment": "bike", "samples": 10}, namespace=namespace)
+
+
+def test_a_report_is_about_the_deployment_of_its_own_namespace() -> None:
+    assert [report.name for report in seen(a_report("default")).reports] == ["r"]
+    assert seen(a_report("elsewhere")).reports == ()
+
+
+def a_job(owner: str | None) -> dict[str, Any]:
+    references = [{"kind": "ModelVersion", "name": "bike-v1", "uid": owner}] if owner else []
+    status = {"conditions": [{"type": "Complete", "status": "True"}]}
+    return a_body("Job", "bike-v1-train", {}, status, labels=labels("bike", "training"), ownerReferences=references)
+
+
+def test_a_job_that_somebody_else_has_made_under_our_labels_speaks_for_nobody() -> None:
+    version = a_version(1, "Training")
+    body = a_body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api())
+    assert seen(body, a_job("uid-bike-v1")).jobs.keys() == {"bike-v1-train"}
+    assert seen(body, a_job(None)).jobs == {}
+    assert seen(body, a_job("uid-of-an-older-version")).jobs == {}
+
+
+ELSEWHERE = [
+    "s3://models/perennial/default/victim/victim-v3/model.joblib",
+    "s3://models/perennial/default/bike/../victim/victim-v3/model.joblib",
+    "file:///etc/shadow",
+    "https://evil/default/bike/x::file:///etc/shadow",
+]
+
+
+@pytest.mark.parametrize("uri", ELSEWHERE)
+@pytest.mark.parametrize("part", ["artifact.uri", "data.holdoutUri"])
+def test_a_trainer_that_names_files_of_others_has_failed(part: str, uri: str) -> None:
+    answer = json.loads(json.dumps(TRAINED))
+    field, name = part.split(".")
+    answer[field][name] = uri
+    job = Job("bike-v1-train", JobState.SUCCEEDED, labels("bike", "training", "bike-v1"), answer=answer)
+    world = a_world(deployment=a_deployment(), versions=(a_version(1, "Training"),), jobs={job.name: job})
+    (status,) = [action for action in decide(world).actions if isinstance(action, SetStatus)]
+    assert (status.status["phase"], status.status["reason"]) == ("Failed", "BadAnswer")
+    assert "/default/bike/" in status.status["message"]
+    assert "artifact" not in status.status

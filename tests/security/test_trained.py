@@ -1,0 +1,195 @@
+"""What the trainer is asked, is given and finds: no code of others runs, and no secret is told."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from perennial_trainer import hidden, storage
+from perennial_trainer.artifact import digest
+from perennial_trainer.refusal import Failure, Refusal
+from tests.trainer.tasks import Trainer, a_training, a_validation, a_version, changed, diabetes, written
+from tests.trainer.test_artifact import Bomb
+
+CODE = [
+    "os.system",
+    "builtins.eval",
+    "subprocess.Popen",
+    "sklearn.utils._testing.SkipTest",
+    "sklearn.linear_model.os",
+    "sklearn.linear_model.__class__",
+    "sklearn.linear_model._base.LinearRegression",
+    "sklearn.ensemble.StackingRegressor",
+    "sklearn.preprocessing.FunctionTransformer",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.linear_model.Ridge.fit",
+    "sklearn.linear_model.Ridge()",
+    "sklearn..linear_model.Ridge",
+    "sklearn.linear_model.Ridge; import os",
+    "joblib.load",
+]
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_an_estimator_that_is_no_plain_predictor_is_never_looked_up(
+    trainer: Trainer, tmp_path: Path, name: str
+) -> None:
+    task = a_training(
+        written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), model__estimator=name
+    )
+    code, answer = trainer(task)
+    assert (code, answer["reason"]) == (3, "UnknownEstimator"), answer
+    assert not (tmp_path / "v1").exists()
+
+
+SMUGGLED: dict[str, dict[str, Any]] = {
+    "code as text": {"alpha": "__import__('os').mkdir('trace')"},
+    "code for a solver": {"solver": "lambda: os.mkdir('trace')"},
+    "an object by its class": {"alpha": {"__class__": "os.system", "args": ["mkdir trace"]}},
+    "a parameter of an inner estimator": {"alpha__x": 1},
+    "a private attribute": {"__dict__": {}},
+    "a method": {"fit": "x"},
+    "too deep a list": {"alpha": [[[[[]]]]]},
+}
+
+
+@pytest.mark.parametrize("parameters", SMUGGLED.values(), ids=SMUGGLED)
+def test_parameters_are_values_and_run_nothing(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = written(diabetes(), tmp_path / "data" / "a.csv")
+    for where in (
+        {"model__parameters": parameters},
+        {"search": SEARCH | {"space": {k: [v] for k, v in parameters.items()}}},
+    ):
+        code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **where))
+        assert code == 3, answer
+        assert answer["reason"] in ("InvalidParameter", "FitFailed", "SearchFailed"), answer
+    assert not (tmp_path / "trace").exists()
+
+
+SEARCH = {"method": "grid", "folds": 3, "iterations": 10}
+ADDRESSES = {
+    "climbs": "file://{}/data/../secret/*.csv",
+    "climbs in a glob": "file://{}/data/*/../../secret/*.csv",
+    "is encoded": "file://{}/data/%2e%2e/secret/a.csv",
+    "climbs by characters": "file://{}/data/[.][.]/secret/*.csv",
+    "is a chain": "simplecache::file://{}/secret/a.csv",
+    "is a chain behind": "file://{}/x.zip::file://{}/secret/a.csv",
+    "is of another scheme": "local://{}/secret/a.csv",
+    "runs": "reference://{}/secret/a.csv",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address: str) -> None:
+    written(diabetes(), tmp_path / "secret" / "a.csv")
+    (tmp_path / "data" / "inner").mkdir(parents=True)
+    code, answer = trainer(
+        a_training(address.replace("{}", str(tmp_path)), (tmp_path / "v1").as_uri()), in_contract=False
+    )
+    assert (code, answer["outcome"]) == (3, "Refused"), answer
+    assert answer["reason"] in ("UnknownScheme", "NoFilesMatched", "InvalidTask")
+    assert not (tmp_path / "v1").exists()
+
+
+@pytest.mark.parametrize("write", [storage.read, lambda uri: storage.write(uri, {"a": b""}), storage.remove])
+def test_nothing_is_stored_or_taken_away_elsewhere(tmp_path: Path, write: Any) -> None:
+    (tmp_path / "victim").write_text("whole")
+    with pytest.raises(Refusal, match="climb"):
+        write(f"file://{tmp_path}/bike/../victim")
+    assert (tmp_path / "victim").read_text() == "whole"
+
+
+def test_a_pickle_that_runs_code_in_place_of_a_version_or_its_holdout_is_never_loaded(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    task = a_training(written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    trained = trainer.done(task)
+    bomb = pickle.dumps(Bomb(tmp_path / "trace"))
+    for name in ("model.joblib", "holdout.parquet"):
+        whole = (tmp_path / "v1" / name).read_bytes()
+        (tmp_path / "v1" / name).write_bytes(bomb)
+        code, answer = trainer(a_validation(task, trained, a_version(trained)))
+        assert (code, answer["reason"]) == (3, "DigestMismatch"), answer
+        (tmp_path / "v1" / name).write_bytes(whole)
+    assert not (tmp_path / "trace").exists()
+    assert digest(bomb) != trained["artifact"]["sha256"]
+
+
+KEY, PASSWORD, SIGNATURE = "AKIA-hush-hush", "lovelace-1815", "sig-hush-hush"
+
+
+@pytest.fixture
+def denies(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server that refuses everything and repeats what it was asked, and a Secret in the environment."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+
+    class Denies(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403, f"Forbidden {KEY}")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Denies))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("field", ["data__uri", "storage"])
+def test_what_is_said_of_a_store_that_refuses_holds_no_secret(
+    trainer: Trainer, tmp_path: Path, denies: str, capfd: pytest.CaptureFixture[str], field: str
+) -> None:
+    address = f"http://ada:{PASSWORD}@{denies}/a.csv?X-Signature={SIGNATURE}"
+    uri = written(diabetes(), tmp_path / "data" / "a.csv")
+    code, answer = trainer(changed(a_training(uri, (tmp_path / "v1").as_uri()), **{field: address}))
+    assert code in (1, 3), answer
+    told = str(answer) + "".join(capfd.readouterr())
+    assert denies in told
+    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in told] == []
+
+
+def test_a_traceback_in_the_log_tells_no_secret(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STORE_TOKEN", KEY)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError(f"GET https://ada:{PASSWORD}@host/a?sig={SIGNATURE} with {KEY}")
+
+    monkeypatch.setattr("perennial_trainer.train.train", broken)
+    assert trainer(a_training("file:///data", (tmp_path / "v1").as_uri())).answer["reason"] == "Unexpected"
+    told = "".join(capfd.readouterr())
+    assert "RuntimeError: GET https://***@host/a?***" in told
+    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in told] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://models/v1 of abfs://c@account.dfs.core.windows.net/x", None),
+        ("file:///data/a?b.csv and 12:30@noon", None),
+        ("https://ada:pw@h/a?q=1'", "https://***@h/a?***'"),
+    ],
+)
+def test_only_secrets_are_hidden(text: str, shown: str | None) -> None:
+    assert hidden.hidden(text) == (shown or text)
+
+
+def test_a_failure_says_no_secret_whoever_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", PASSWORD)
+    assert Failure("X", f"no {PASSWORD}").message == "no ***"
