@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
 
-.PHONY: help demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train lock clean
+.PHONY: help demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ test: .venv/ready check ## Everything that can fail: linters, types, layers, tes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of fault; about an hour
-	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults
+	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults tests/fuzz
 
 test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
@@ -63,6 +63,12 @@ bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently
 .PHONY: bench-train
 bench-train: .venv/ready ## A whole training beside the bare scikit-learn script of the same steps, on a million rows
 	@$(BIN)/python -m tests.bench.bench_train
+
+bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports, beside a bare script; a real API server from $$KUBEBUILDER_ASSETS
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_operator
+
+soak: .venv/ready ## An hour of random life in a few minutes: memory, tasks, files and calls stay flat; build/soak.svg
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.soak
 
 lock: .venv/ready ## Pin every dependency anew, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \

@@ -33,8 +33,8 @@ def _object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Ma
     return {"apiVersion": GROUP, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": dict(spec)}
 
 
-def deployment(namespace: str, name: str) -> Manifest:
-    return _object("ModelDeployment", namespace, name, merged(SPEC, WANTED))
+def deployment(namespace: str, name: str, more: Mapping[str, Any] = {}) -> Manifest:
+    return _object("ModelDeployment", namespace, name, merged(merged(SPEC, WANTED), more))
 
 
 def live_version(namespace: str, name: str) -> tuple[Manifest, Manifest]:

@@ -30,6 +30,7 @@ class Figures(NamedTuple):
     writes: int
     waiting: int
     failed: int
+    tasks: int
 
     def since(self, before: Figures) -> Figures:
         return Figures(*(now - then for now, then in zip(self, before, strict=True)))
@@ -90,7 +91,7 @@ class OperatorProcess:
         found = {
             (sample.name, sample.labels.get("verb", "")): sample.value
             for family in text_string_to_metric_families(text)
-            if family.name.startswith(("perennial_reconcile", "perennial_api", "perennial_queue"))
+            if family.name.startswith(("perennial_reconcile", "perennial_api", "perennial_queue", "perennial_tasks"))
             for sample in family.samples
         }
         failed = sum(value for (name, _), value in found.items() if name == "perennial_reconcile_errors_total")
@@ -101,6 +102,7 @@ class OperatorProcess:
             writes=int(sum(calls.get(verb, 0) for verb in WRITES)),
             waiting=int(found["perennial_queue_length", ""]),
             failed=int(failed),
+            tasks=int(found["perennial_tasks", ""]),
         )
 
     def settled(self, passes: int, timeout: float = 900) -> float:

@@ -1,4 +1,4 @@
-"""The trainer, and how long is looked: `HYPOTHESIS_PROFILE=deep` looks longer."""
+"""The trainer, and how long is looked: `DEEP=1` looks longer."""
 
 import os
 
@@ -14,4 +14,4 @@ QUIET = [
 ]
 settings.register_profile("fuzz", deadline=None, max_examples=25, suppress_health_check=QUIET)
 settings.register_profile("deep", deadline=None, max_examples=2000, suppress_health_check=QUIET)
-PROFILE = settings.get_profile("deep" if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else "fuzz")
+PROFILE = settings.get_profile("deep" if os.environ.get("DEEP") else "fuzz")

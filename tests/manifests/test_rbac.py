@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from perennial_operator.cache import Cache, Key
 from perennial_operator.core.actions import PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.world import Policy
-from perennial_operator.kube import PATHS, VERBS, Kube, KubeError, RefusedError
+from perennial_operator.kube import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.lease import NAME, Lease
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
@@ -116,7 +117,8 @@ async def _lived(cluster: LocalCluster, play: Play) -> None:
             )
         except KubeError as error:
             assert error.reason != "Forbidden", error
-    await Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics()).look_at(KEY)
+    with suppress(ConflictError):  # it goes on until it meets what belongs to the play's objects
+        await Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics()).look_at(KEY)
     for _ in range(2):
         await Lease(kube, "default", "me").acquire()
     await kube.close()
