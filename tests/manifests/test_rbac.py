@@ -117,8 +117,10 @@ async def _lived(cluster: LocalCluster, play: Play) -> None:
             )
         except KubeError as error:
             assert error.reason != "Forbidden", error
+    reconciler = Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics())
     with suppress(ConflictError):  # it goes on until it meets what belongs to the play's objects
-        await Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics()).look_at(KEY)
+        await reconciler.look_at(KEY)
+    await reconciler.look_at(KEY._replace(name="idle"))
     for _ in range(2):
         await Lease(kube, "default", "me").acquire()
     await kube.close()
@@ -143,6 +145,10 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
         kubectl.apply(in_git("bike"))
         kubectl.apply(
             {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": play.spec}
+        )
+        resting = {**play.spec, "suspend": True}
+        kubectl.apply(
+            {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "idle"}, "spec": resting}
         )
         asyncio.run(_lived(cluster, play))
     assert dict(used) == {kind: set(verbs.split()) for kind, verbs in VERBS.items()}
