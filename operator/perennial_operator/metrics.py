@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -50,8 +49,7 @@ class Metrics(Collector):
         )
         self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=made)
         self.queue = Gauge("perennial_queue_length", "ModelDeployments that wait for a pass.", registry=made)
-        tasks = Gauge("perennial_tasks", "Tasks of the operator's event loop, kopf's among them.", registry=made)
-        tasks.set_function(lambda: len(asyncio.all_tasks()))
+        self.tasks = Gauge("perennial_tasks", "Tasks of the operator's event loop, kopf's among them.", registry=made)
         self.leader = Gauge("perennial_leader", "1 where this operator acts, 0 where it stands by.", registry=made)
         self._models: dict[Key, tuple[datetime | None, tuple[Limit, ...]]] = {}
         made.register(self)

@@ -67,6 +67,7 @@ class Operator:
         self._endpoints = Endpoints(self._ailing, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
         self._knows = self._leads = False
+        self.metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
         # Who stands by wakes many and looks at none: that is no queue.
         self.metrics.queue.set_function(lambda: len(self.queue) if self._leads else 0)
 

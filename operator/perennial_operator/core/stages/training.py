@@ -112,8 +112,8 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
             condition = ("Trained", False)
             return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
-    if told := _elsewhere(world, answer):
-        return fail(world, version, "BadAnswer", f"Job {job.name} {told}", "Trained")
+    if strayed := _elsewhere(world, answer):
+        return fail(world, version, "BadAnswer", f"Job {job.name} {strayed}", "Trained")
     # The operator may have died before it noted the begin, and with it the image.
     image = version.status.image or job_image(world, version, version.spec.training.pod)
     made = {
