@@ -7,6 +7,7 @@ from typing import Any
 
 from perennial_operator.core.world import Policy
 from perennial_operator.kube import Kube, UnavailableError
+from perennial_operator.metrics import Metrics
 from perennial_operator.settings import Settings
 from perennial_operator.startup import WATCHED, Operator
 from tests.operator.leaping import run
@@ -29,7 +30,7 @@ class Flaky(Kube):
 def test_a_kind_that_was_listed_is_not_listed_again_because_another_failed() -> None:
     async def story() -> Flaky:
         kube = Flaky()
-        operator = Operator(Settings(policy=Policy(trainer_image="trainer:1")), kube, give_up=print)
+        operator = Operator(Settings(policy=Policy(trainer_image="trainer:1")), kube, Metrics(), give_up=print)
         await operator._learn()
         assert not operator._unready()
         return kube
