@@ -11,12 +11,11 @@ from perennial_operator.core.analysis import MEASURING, NO_DATA
 from perennial_operator.core.conditions import find, with_condition
 from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
 from perennial_operator.core.route import ALL, Hindrance, carries, hindrance
-from perennial_operator.core.shares import SHADOW, ready, replicas_at, replicas_of, shadow_asked, shadows
+from perennial_operator.core.shares import SHADOW, ready, replicas_of, shadow_asked, shadows
 from perennial_operator.core.stages import analysis
+from perennial_operator.core.stages.steps import hold, meaning, patience, weight_after
 from perennial_operator.core.start import REJECTED_BY_PERSON
 from perennial_operator.core.transitions import move
-from perennial_operator.core.values import as_delta
-from perennial_operator.core.weights import split
 from perennial_operator.core.world import World
 
 LOOK_AGAIN = timedelta(minutes=1)
@@ -37,9 +36,9 @@ def wakes_at(world: World) -> Iterator[datetime]:
         yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
     if state and state.started_at and state.ready_at is None:
-        yield _patience(world, state, state.started_at)
+        yield patience(world, state, state.started_at)
     elif state and state.ready_at:
-        hold_ends = state.ready_at + _hold(world, state)
+        hold_ends = state.ready_at + hold(world, state)
         yield hold_ends
         yield from analysis.wakes_at(world, state, hold_ends)
 
@@ -106,7 +105,7 @@ def _stepped(world: World) -> SetStatus | None:
     if world.live and (why := hindrance(world)):
         return _halted(world, version, why)
     if state is None:
-        return _at_weight(world, version, SHADOW if shadow_asked(world) else _weight_after(world, 0))
+        return _at_weight(world, version, SHADOW if shadow_asked(world) else weight_after(world, 0))
     if state.started_at is None:
         if version.status.reason != UNDER_WAY:
             return _at_weight(world, version, state.weight)
@@ -124,7 +123,7 @@ def _stepped(world: World) -> SetStatus | None:
         return _held(world, version, state) if led else _overwritten(world, version, state)
     if state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
-    return _late(world, version, state) if _patience(world, state, state.started_at) <= world.now else None
+    return _late(world, version, state) if patience(world, state, state.started_at) <= world.now else None
 
 
 def _condemned(world: World, version: ModelVersion) -> SetStatus | None:
@@ -162,15 +161,15 @@ def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     if state.weight == ALL:
         beside = f" instead of {world.live.name}" if world.live else ""
         return _promoted(world, version, "RolledOut", f"serves{beside}")
-    if state.ready_at is None and (_hold(world, state) or analysis.asked(world, state)):
+    if state.ready_at is None and (hold(world, state) or analysis.asked(world, state)):
         return _noted(version, state.model_copy(update={"ready_at": world.now}))
     if analysis.due(world):
         return _analysed(world, version, state)
-    hold_ends = (state.ready_at or world.now) + _hold(world, state)
+    hold_ends = (state.ready_at or world.now) + hold(world, state)
     if hold_ends > world.now:
         return None
     if analysis.passed(world, state):
-        return _at_weight(world, version, _weight_after(world, state.weight))
+        return _at_weight(world, version, weight_after(world, state.weight))
     if analysis.waits_until(world, state, hold_ends) > world.now:
         return None
     said = find(version.status.conditions, "Analysed")
@@ -181,7 +180,7 @@ def _analysed(world: World, version: ModelVersion, state: RolloutState) -> SetSt
     """The version with what this pass has measured, or back; nothing where it is still to be measured."""
     if world.sample is None or state.ready_at is None:
         return None
-    hold_ends = state.ready_at + _hold(world, state)
+    hold_ends = state.ready_at + hold(world, state)
     figures, answer = analysis.measured(world, version, state, world.sample, hold_ends)
     told = _said(world, version, answer)
     if answer.passed is False:
@@ -203,39 +202,11 @@ def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     return _back(world, version, "NotReady", message)
 
 
-def _weight_after(world: World, weight: int) -> int:
-    """The weight of the next step; told by weight and not by number, so that an edit of the steps leads never back."""
-    steps = world.spec.rollout.steps if world.live else []
-    return next((step.weight for step in steps if step.weight > weight), ALL)
-
-
-def _hold(world: World, state: RolloutState) -> timedelta:
-    if state.weight == SHADOW:
-        return as_delta(world.spec.rollout.shadow) if world.spec.rollout.shadow and shadow_asked(world) else timedelta()
-    hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
-    return as_delta(hold) if hold else timedelta()
-
-
-def _patience(world: World, state: RolloutState, since: datetime) -> datetime:
-    """Until when the step's replicas may be unready: longer by the hold where they were ready and are to be again."""
-    longest = since + as_delta(world.spec.rollout.timeout)
-    return analysis.waits_until(world, state, longest + _hold(world, state)) if state.faltered else longest
-
-
 def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
-    ours, rest = replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
-    gateway = world.spec.rollout.gateway if world.live else None
-    if gateway:
-        rest = world.spec.serving.replicas
-    through = f" of the requests by HTTPRoute {gateway.http_route}" if gateway else ""
-    what = (
-        f"weight {weight} %{through}" if weight else f"shadow: it answers all{through} too, and nobody gets its answers"
-    )
-    beside = f" beside {rest} of {world.live.name}" if world.live and rest else ""
-    replicas = "replica" if ours == 1 else "replicas"
-    message = f"{what}: {ours} {replicas}{beside}"
     state = RolloutState(weight=weight, started_at=world.now)
-    return move(world, version, Phase.ROLLING_OUT, UNDER_WAY, message, ("RolledOut", None), rollout=state)
+    return move(
+        world, version, Phase.ROLLING_OUT, UNDER_WAY, meaning(world, weight), ("RolledOut", None), rollout=state
+    )
 
 
 def _noted(version: ModelVersion, state: RolloutState, news: Announcement | None = None) -> SetStatus:
