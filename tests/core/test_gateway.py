@@ -183,9 +183,11 @@ def test_a_step_s_clock_stands_still_while_the_route_is_gone() -> None:
     play.wait(hours=3)
     assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RollingOut", "RouteNotFound")
     assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
-    play.rewrite(a_route())
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    play.rewrite(a_route((80, 20)))
     play.wait(minutes=5)
     assert play.version(2)["rollout"]["weight"] == 20
+    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
     play.wait(minutes=1)
     assert play.version(2)["rollout"]["weight"] == 50
 

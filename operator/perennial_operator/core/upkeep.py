@@ -12,6 +12,7 @@ from perennial_operator.core.actions import Action, Apply, Create, Delete
 from perennial_operator.core.jobs import workers_manifest
 from perennial_operator.core.resources import IN_FLIGHT, Phase
 from perennial_operator.core.results import NO_NEW_ROWS
+from perennial_operator.core.route import hindrance
 from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
 from perennial_operator.core.shares import ready, replicas_of
 from perennial_operator.core.stages.drift import triage
@@ -69,11 +70,11 @@ def _serving(world: World) -> Iterator[Action]:
 def _services(world: World) -> Iterator[Action]:
     """The Service that people call; and with a route, one for each side of it.
 
-    Where no candidate has a share both lead to the live version, whatever the route's weights are. A Service that a
-    route named once is kept, since the route may name it still.
+    Where no candidate has a share, or its share cannot be steered, both lead to the live version, whatever the route's
+    weights are. A Service that a route named once is kept, since the route may name it still.
     """
     gateway, live, candidate = world.spec.rollout.gateway, world.live, world.candidate
-    rolls = candidate is not None and candidate.status.rollout is not None and not world.pinned
+    rolls = candidate is not None and candidate.status.rollout is not None and not (world.pinned or hindrance(world))
     called = service_manifest(world, world.name, live if gateway else None)
     if differs(called, world.service):
         yield Apply(called)
