@@ -159,6 +159,8 @@ class Storm(RuleBasedStateMachine):
     @precondition(lambda self: self.play.all("ModelVersion"))
     @rule(data=st.data())
     def somebody_deletes_a_version(self, data: st.DataObject) -> None:
+        # It may be the live one: the candidate then has nobody to be compared with.
+        self.unedited = False
         self.play.remove("ModelVersion", data.draw(self.any_version()))
 
     @precondition(lambda self: self.play.jobs)
