@@ -105,7 +105,13 @@ class Actor:
         try:
             held = await self._kube.delete(kind, key.namespace, name, uid)
             about(key).info("deleted %s %s", kind, name)
-        except (GoneError, ConflictError):
+        except GoneError:
+            held = None
+        except ConflictError:
+            # Another of its name, or one that just changed: known as it is, or it would be taken for gone and stay.
+            if there := await self._kube.get(kind, key.namespace, name):
+                self._cache.put(_of(kind, there))
+                raise
             held = None
         if held:
             self._cache.put(_of(kind, held))

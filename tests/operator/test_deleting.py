@@ -1,0 +1,38 @@
+"""What could not be deleted is not taken for gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from perennial_operator.act import Actor
+from perennial_operator.cache import Cache
+from perennial_operator.core import names
+from perennial_operator.core.actions import Delete
+from perennial_operator.kube import ConflictError
+from tests.faults.memory import Memory
+from tests.faults.witness import KEY, run
+
+JOB = {"kind": "Job", "metadata": {"name": "job", "labels": {names.DEPLOYMENT: "bike"}}, "spec": {}}
+
+
+def test_a_deletion_that_meets_a_conflict_is_tried_again() -> None:
+    memory, cache = Memory(fates=["conflict"]), Cache()
+    cache.put(memory.put(JOB))
+    actor = Actor(memory, cache)
+    with pytest.raises(ConflictError):
+        run(actor.act(KEY, Delete("Job", "job")))
+    assert cache.get(KEY, "Job", "job")
+    run(actor.act(KEY, Delete("Job", "job")))
+    assert not cache.get(KEY, "Job", "job")
+    assert not memory.bodies
+
+
+def test_another_one_of_the_name_is_left_alone_and_known() -> None:
+    memory, cache = Memory(), Cache()
+    cache.put(memory.put(JOB))
+    memory.remove("Job", "job")
+    other = memory.put(JOB)
+    with pytest.raises(ConflictError):
+        run(Actor(memory, cache).act(KEY, Delete("Job", "job")))
+    assert cache.get(KEY, "Job", "job") == other
+    assert memory.bodies
