@@ -30,7 +30,7 @@ TIMEOUT = (10, 60)
 
 
 class RefusedError(SorryError):
-    """The API server's own words for why it did not do it."""
+    """The API server's own words for why it did not do it, and its HTTP status; 0 if it does not know the kinds."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class Cluster:
         try:
             return self._call("GET", self._path(kind, name))
         except RefusedError as error:
-            if error.code == 404 and name in str(error):
+            if error.code == 404:
                 return None
             raise
 
@@ -161,5 +161,5 @@ def _refused(code: int, data: bytes, path: str) -> RefusedError:
             code, f"{message}; ask for the ClusterRole perennial-view (to look) or perennial-edit (to act)"
         )
     if code == 404 and ("the requested resource" in message or "page not found" in message):
-        return RefusedError(code, f"the cluster does not know {API_VERSION}; install Perennial's CRDs: docs/install.md")
+        return RefusedError(0, f"the cluster does not know {API_VERSION}; install Perennial's CRDs: docs/install.md")
     return RefusedError(code, message or f"{path} is answered by {code}")

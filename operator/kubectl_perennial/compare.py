@@ -12,9 +12,10 @@ from rich.text import Text
 from kubectl_perennial import screen
 from kubectl_perennial.cluster import Body, Cluster
 from kubectl_perennial.comparison import comparison
-from kubectl_perennial.numbers import judged, shown
+from kubectl_perennial.numbers import judged
 from kubectl_perennial.sorry import SorryError, UsageError
 from kubectl_perennial.subjects import Meant, meant
+from perennial_operator.core.values import shown
 
 OWN_ROWS = "each on its own holdout: a difference may be that of the rows"
 SAME_ROWS = "both on the same holdout rows"

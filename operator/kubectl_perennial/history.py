@@ -11,9 +11,10 @@ from rich.text import Text
 from kubectl_perennial import phases, screen
 from kubectl_perennial.cards import card
 from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.numbers import judged, shown
+from kubectl_perennial.numbers import judged
 from kubectl_perennial.subjects import meant
 from kubectl_perennial.times import instant, now, span
+from perennial_operator.core.values import shown
 
 HEAD = ("VERSION", "PHASE", "ASKED FOR BY", "METRIC", "LIVE HAD", "", "AGE", "TOOK", "MESSAGE")
 

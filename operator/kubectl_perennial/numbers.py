@@ -7,8 +7,6 @@ from rich.text import Text
 from kubectl_perennial.cluster import Body
 from perennial_operator.core.values import shown
 
-__all__ = ["beside", "judged", "shown"]
-
 
 def judged(by: Body) -> Text:
     """`12 % better`, in green, or `worse`, in red; a difference where a share means nothing."""

@@ -11,10 +11,11 @@ from rich.text import Text
 from kubectl_perennial import phases, screen, words
 from kubectl_perennial.cluster import Body
 from kubectl_perennial.limits import nearness
-from kubectl_perennial.numbers import beside, shown
+from kubectl_perennial.numbers import beside
 from kubectl_perennial.overview import condition
 from kubectl_perennial.subjects import Meant
 from kubectl_perennial.times import ago, instant, span, until
+from perennial_operator.core.values import shown
 
 
 def draw(of: Meant, found: Body, console: Console, at: datetime) -> None:

@@ -12,6 +12,7 @@ import pytest
 from kubectl_perennial import phases
 from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, Phase
 from tests.plugin.terminal import PATHS, Terminal
+from tests.stage import ROOT
 
 COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retrain", "pin", "check")
 
@@ -77,6 +78,12 @@ def test_help_has_an_example_of_each_command(terminal: Terminal, command: str) -
 def test_help_names_every_command(terminal: Terminal) -> None:
     said = terminal.types("--help", namespace=False)
     assert [command for command in COMMANDS if not re.search(rf"^    {command} ", said.out, re.M)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_a_line_in_the_readme_and_in_the_guide(command: str) -> None:
+    assert f"`kubectl perennial {command} " in (ROOT / "README.md").read_text()
+    assert f"\n| `{command} " in (ROOT / "docs" / "kubectl.md").read_text()
 
 
 @pytest.mark.parametrize(
