@@ -60,7 +60,6 @@ bench-serve: .venv/ready ## Requests per second and CPU of the model server
 bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently, up to 10 million rows
 	@$(BIN)/python -m tests.bench.bench_drift
 
-.PHONY: bench-train
 bench-train: .venv/ready ## A whole training beside the bare scikit-learn script of the same steps, on a million rows
 	@$(BIN)/python -m tests.bench.bench_train
 
