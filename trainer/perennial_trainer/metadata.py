@@ -77,5 +77,5 @@ def of(version: Version) -> Metadata:
         return msgspec.json.decode(storage.read(uri), type=Metadata)
     except FileNotFoundError as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal("UnreadableMetadata", f"{uri} is no metadata of this trainer: {error}") from error

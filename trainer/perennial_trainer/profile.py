@@ -105,7 +105,7 @@ def parse(uri: str, content: bytes) -> Profile:
     """A stored profile; a Refusal, UnreadableProfile, if it is none."""
     try:
         return msgspec.json.decode(content, type=Profile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal("UnreadableProfile", f"{uri} is no profile of this trainer: {error}") from error
 
 

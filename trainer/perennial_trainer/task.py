@@ -252,7 +252,7 @@ def parse(text: str | bytes) -> Task:
         problem, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or "the task"
         raise Refusal("InvalidTask", f"{field} in PERENNIAL_TASK is not valid: {problem}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal("InvalidTask", f"PERENNIAL_TASK is not JSON: {error}") from error
     return task
 
