@@ -148,6 +148,18 @@ def test_a_spec_that_asks_for_another_model_now_is_trained_while_the_old_version
     play.until_live_again(3)
 
 
+def test_a_version_that_was_made_without_a_search_comes_back_without_the_engine_of_one() -> None:
+    """The schema of a ModelVersion refuses an engine without a search."""
+    search = {"method": "grid", "space": {"fit_intercept": [True, False]}}
+    engine = {"dask": {"workers": 2}}
+    play = on_an_empty_cluster(two_versions(), training={"search": search, "engine": engine})
+    play.settle()
+    assert play.phases() == {"bike-v2": "Live", "bike-v3": "Training"}
+    old, new = (play.bodies["ModelVersion", f"bike-v{number}"]["spec"]["training"] for number in (2, 3))
+    assert not {"search", "engine"} & old.keys()
+    assert {"search", "engine"} <= new.keys()
+
+
 def test_a_damaged_version_is_told_by_name_and_the_one_before_it_serves() -> None:
     before = two_versions()
     before.storage.damaged = {"bike-v2"}

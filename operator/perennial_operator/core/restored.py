@@ -17,7 +17,9 @@ def manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
     """The version as it was made; but the pods' fields, for which storage is not believed, are those of now."""
     old, asked, recipe = stored.trigger, world.spec, stored.recipe
     told = f"found in the ledger; it was made because of {old.reason}: {old.message}"[:4000]
-    how = {"search": recipe.search, "calibration": recipe.calibration} if recipe else {}
+    how: dict[str, Any] = {"search": recipe.search, "calibration": recipe.calibration} if recipe else {}
+    if recipe and recipe.search is None:
+        how["engine"] = None  # which is for a search
     spec = ModelVersionSpec(
         model_deployment=world.name,
         number=stored.number,
