@@ -54,7 +54,9 @@ class Pods(Surveyor):
                 told[version.name] = {
                     "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
                 }
-        return Sample(told)
+        analysis = world.spec.rollout.analysis
+        queries = (query.name for query in analysis.queries) if analysis else ()
+        return Sample(told, dict.fromkeys(queries, (0.0 if self._memory.ailing else 1.0,)))
 
 
 class Witness:
