@@ -76,6 +76,8 @@ class Bench:
         self.operator.start(PERENNIAL_MAX_TRAININGS=UNLIMITED)
         await asyncio.to_thread(self.operator.settled, models)
         await fleet.get_ready(self.api, OURS)
+        await self.rest()
+        await fleet.finish_all(self.api, OURS)
         figures = await self.rest()
         self.say(f"{models} models serve; {figures.passes} passes, {figures.writes} writes, {figures.reads} reads")
 
@@ -160,7 +162,7 @@ class Bench:
 
         async def look(namespace: str) -> None:
             async for event in fleet.watch(self.api, "Job", namespace):
-                if event["type"] == "ADDED":
+                if event["type"] == "ADDED" and event["object"]["metadata"]["name"].endswith("-train"):
                     name = event["object"]["metadata"]["name"].removesuffix("-train").rsplit("-v", 1)[0]
                     seen[f"{namespace}/{name}"] = time.perf_counter()
 
@@ -223,7 +225,7 @@ class Bench:
             async with asyncio.TaskGroup() as group:
                 async for event in fleet.watch(self.api, "Job", OURS):
                     name = event["object"]["metadata"]["name"]
-                    if event["type"] == "ADDED":
+                    if event["type"] == "ADDED" and name.endswith("-train"):
                         started.append(name.removesuffix("-train").rsplit("-v", 1)[0])
                         running.add(name)
                         most[0] = max(most[0], len(running))
@@ -261,7 +263,8 @@ class Bench:
 
     async def _end_all_jobs(self) -> None:
         jobs = await fleet.every(self.api, "Job", OURS)
-        await fleet.for_each((job["metadata"]["name"] for job in jobs), lambda name: fail(self.api, name))
+        trainings = (job["metadata"]["name"] for job in jobs if job["metadata"]["name"].endswith("-train"))
+        await fleet.for_each(trainings, lambda name: fail(self.api, name))
 
 
 async def fail(api: Api, name: str) -> None:

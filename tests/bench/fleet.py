@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from perennial_operator.core.values import as_text
 from perennial_operator.kube import PATHS
 from tests.builders import SPEC, a_version, merged
 from tests.cluster.client import Api
+from tests.core.play import TRAINED, validated
 
 AT_ONCE = 24
 GROUP = "perennial.dev/v1alpha1"
@@ -88,6 +90,40 @@ async def found(api: Api, namespace: str, numbers: Iterable[int]) -> None:
     await for_each(numbers, one)
 
 
+def answer(job: Manifest) -> Manifest:
+    """What a trainer says when all is well with the task of this Job."""
+    labels = job["metadata"]["labels"]
+    name, role = labels["perennial.dev/model-deployment"], labels["perennial.dev/role"]
+    if role == "validation":
+        return validated(80.0, live=100.0, upper=-0.1)
+    if role != "training":
+        return {"outcome": "Succeeded", "message": "done", "number": 0, "versions": [], "passedOver": []}
+    folder = f"s3://models/perennial/{job['metadata']['namespace']}/{name}/{labels['perennial.dev/model-version']}"
+    stored = {"artifact": ("uri", "model.joblib"), "data": ("holdoutUri", "holdout.parquet")}
+    places = {part: {**TRAINED[part], field: f"{folder}/{file}"} for part, (field, file) in stored.items()}
+    return {**TRAINED, **places}
+
+
+async def finish(api: Api, job: Manifest, said: Manifest | None) -> None:
+    """The Job has ended as its pod said, or was refused."""
+    name, namespace, good = job["metadata"]["name"], job["metadata"]["namespace"], said is not None
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+    metadata = {"labels": job["metadata"]["labels"], "ownerReferences": [owner]}
+    pod = _object("Pod", namespace, f"{name}-x", {"containers": [{"name": "trainer", "image": "trainer"}]})
+    await create(api, {**pod, "apiVersion": "v1", "metadata": {**pod["metadata"], **metadata}})
+    message = json.dumps(said or {"outcome": "Refused", "reason": "Bad", "message": "no"})
+    ended = {"terminated": {"exitCode": 0 if good else 3, "message": message, "reason": "Completed"}}
+    container = {"name": "trainer", "image": "t", "imageID": "t", "ready": False, "restartCount": 0, "state": ended}
+    told = {"phase": "Succeeded" if good else "Failed", "containerStatuses": [container]}
+    await set_status(api, "Pod", namespace, f"{name}-x", told)
+    now = as_text(datetime.now(UTC))
+    kinds = ("SuccessCriteriaMet", "Complete") if good else ("FailureTarget", "Failed")
+    base = {"status": "True", "reason": "Bench", "message": "as it was told", "lastTransitionTime": now}
+    counts = {"succeeded": 1, "completionTime": now} if good else {"failed": 1}
+    conditions = [{"type": kind, **base} for kind in kinds]
+    await set_status(api, "Job", namespace, name, {"startTime": now, "conditions": conditions, **counts})
+
+
 async def get_ready(api: Api, namespace: str) -> None:
     """What a node would say of every Deployment: its pods are ready."""
 
@@ -98,6 +134,11 @@ async def get_ready(api: Api, namespace: str) -> None:
         await set_status(api, "Deployment", namespace, held["metadata"]["name"], status)
 
     await for_each(await every(api, "Deployment", namespace), one)
+
+
+async def finish_all(api: Api, namespace: str) -> None:
+    """Every Job that is there, such as those that write the ledger, has succeeded."""
+    await for_each(await every(api, "Job", namespace), lambda job: finish(api, job, answer(job)))
 
 
 async def every(api: Api, kind: str, namespace: str) -> list[Manifest]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +22,6 @@ from tests.bench.bench_operator import OURS, an_api, prepared
 from tests.bench.chart import picture
 from tests.bench.operator_process import ROOT, OperatorProcess
 from tests.cluster.client import Api, Connection, Refused
-from tests.core.play import TRAINED, validated
 
 MODELS = 40
 LIMITS = {"history": {"versions": 2, "reports": 5}, "training": {"maxRejections": 100}}
@@ -92,47 +89,8 @@ class Life:
         if event != "ADDED":
             return
         await asyncio.sleep(self.random.random() / 4)
-        metadata, good = job["metadata"], self.random.random() < 0.8
-        answer = json.dumps(
-            self._answer(metadata) if good else {"outcome": "Refused", "reason": "Bad", "message": "no"}
-        )
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": f"{metadata['name']}-x", "namespace": OURS, "labels": metadata["labels"], "ownerReferences": [owner]},
-            "spec": {"containers": [{"name": "trainer", "image": "trainer"}]},
-        }  # fmt: skip
-        await fleet.create(self.api, pod)
-        ended = {"exitCode": 0 if good else 3, "message": answer, "reason": "Completed"}
-        said = {
-            "name": "trainer",
-            "image": "t",
-            "imageID": "t",
-            "ready": False,
-            "restartCount": 0,
-            "state": {"terminated": ended},
-        }
-        status = {"phase": "Succeeded" if good else "Failed", "containerStatuses": [said]}
-        await fleet.set_status(self.api, "Pod", OURS, pod["metadata"]["name"], status)
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        kinds = ("SuccessCriteriaMet", "Complete") if good else ("FailureTarget", "Failed")
-        conditions = [{"type": kind, "status": "True", "reason": "Soak", "lastTransitionTime": now} for kind in kinds]
-        done = {"succeeded": 1, "completionTime": now} if good else {"failed": 1}
-        await fleet.set_status(
-            self.api, "Job", OURS, metadata["name"], {"startTime": now, "conditions": conditions, **done}
-        )
-
-    def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        name = metadata["labels"]["perennial.dev/model-deployment"]
-        if metadata["labels"]["perennial.dev/role"] == "validation":
-            return validated(80.0, live=100.0, upper=-0.1)
-        folder = f"s3://models/perennial/{OURS}/{name}/{metadata['labels']['perennial.dev/model-version']}"
-        return {
-            **TRAINED,
-            "artifact": {**TRAINED["artifact"], "uri": f"{folder}/model.joblib"},
-            "data": {**TRAINED["data"], "holdoutUri": f"{folder}/holdout.parquet"},
-        }
+        answer = fleet.answer(job) if self.random.random() < 0.8 else None
+        await fleet.finish(self.api, job, answer)
 
     async def _ready(self, event: str, held: dict[str, Any]) -> None:
         """Pods are ready as soon as they are asked for."""
@@ -150,7 +108,7 @@ class Life:
         if event == "DELETED":
             name = version["metadata"]["name"]
             for kind, of in [
-                (k, f"{name}-{j}{x}") for j in ("train", "validate") for k, x in (("Job", ""), ("Pod", "-x"))
+                (k, f"{name}-{j}{x}") for j in ("train", "validate", "record") for k, x in (("Job", ""), ("Pod", "-x"))
             ]:
                 try:
                     await self.api.call("DELETE", fleet.path(kind, OURS, of), gracePeriodSeconds="0")
