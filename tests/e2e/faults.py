@@ -14,11 +14,13 @@ from tests.e2e.models import a_table
 from tests.stage import ROOT, Stage
 
 PLACE = "/faults"
-SITE = '''
+SITE = f'''
 """Imported by every Python before its program: the server of a version answers as the environment says."""
-import asyncio, itertools, json, os
+import asyncio, itertools, json, os, sys
 
-task, faults = json.loads(os.environ.get("PERENNIAL_TASK", "{}")), json.loads(os.environ["FAULTS"])
+sys.path.append({str(ROOT / "trainer")!r})  # on the local node; an image brings its own
+
+task, faults = json.loads(os.environ.get("PERENNIAL_TASK", "{{}}")), json.loads(os.environ["FAULTS"])
 fault = faults.get(task.get("version"))
 if task.get("task") == "serve" and fault:
     from perennial_trainer.serve.endpoints import Endpoints
@@ -28,7 +30,7 @@ if task.get("task") == "serve" and fault:
     async def badly(self, request):
         await asyncio.sleep(fault.get("seconds", 0))
         if fault.get("every") and next(count) % fault["every"] == 0:
-            return self._answer({"error": "injected"}, 500)
+            return self._answer({{"error": "injected"}}, 500)
         return await well(self, request)
 
     Endpoints._infer = badly
@@ -46,8 +48,7 @@ def faulty(name: str, faults: Mapping[str, Mapping[str, float]]) -> dict[str, An
             "volumes": [{"name": "faults", "configMap": {"name": f"{name}-faults"}}],
             "volumeMounts": [{"name": "faults", "mountPath": PLACE}],
             "env": [
-                # On the local node the trainer's code is found by this variable too; an image brings its own.
-                {"name": "PYTHONPATH", "value": f"{PLACE}:{ROOT / 'trainer'}"},
+                {"name": "PYTHONPATH", "value": PLACE},
                 {"name": "FAULTS", "value": json.dumps(faults)},
             ],
         }

@@ -78,7 +78,7 @@ def passed(*bodies: Mapping[str, Any]) -> Operator:
     asyncio.run(story())
     assert operator.bugs == 0
     assert operator.kube.wrong == []
-    assert ("Job", "car-v1-train") in operator.kube.written
+    assert ("Job", "car-recover") in operator.kube.written
     return operator
 
 
