@@ -283,6 +283,10 @@ class Storm(RuleBasedStateMachine):
 
 
 Storm.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,  # new ways are looked for by `make test-deep`
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestWhateverHappens = Storm.TestCase

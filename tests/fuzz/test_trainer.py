@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from perennial_trainer.artifact import digest
@@ -69,6 +69,7 @@ SMALL = st.none() | st.booleans() | st.integers(-3, 50) | st.floats(-10, 10) | s
 
 @looked(40)
 @given(estimator=st.sampled_from(ESTIMATORS), parameters=st.dictionaries(st.sampled_from(NAMES), SMALL, max_size=2))
+@example("sklearn.neighbors.KNeighborsRegressor", {"n_neighbors": None})  # can be fitted, and not be asked
 def test_parameters_of_any_sort(
     trainer: Trainer, tmp_path: Path, data: str, capfd: Any, estimator: str, parameters: dict[str, Any]
 ) -> None:

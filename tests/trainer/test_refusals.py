@@ -75,6 +75,15 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
         ["PoissonRegressor", "HalfPoissonLoss"],
     ),
     (
+        "PredictFailed",
+        lambda f: f,
+        {
+            "model__estimator": "sklearn.neighbors.KNeighborsRegressor",
+            "model__parameters": {"n_neighbors": None},
+        },
+        ["KNeighborsRegressor", "rows", "mend model.parameters"],
+    ),
+    (
         "SearchFailed",
         lambda f: f.head(60),
         {"search": SEARCH | {"folds": 60}},

@@ -1,6 +1,6 @@
 """The columns as they are, the estimator as it needs them, and what it answers."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
 
     `also` are classes that another model knows: metrics of two models compare only over the same classes.
     """
-    answers = pipeline.predict(rows.features)
+    answers = _asked(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
         return Scored(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
@@ -92,8 +92,20 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
     if not hasattr(pipeline, "predict_proba"):
         return Scored(truth, answer, classes)
     probability = np.zeros((len(rows), len(classes)))
-    probability[:, index.get_indexer(pd.Index(own))] = pipeline.predict_proba(rows.features)
+    probability[:, index.get_indexer(pd.Index(own))] = _asked(pipeline.predict_proba, pipeline, rows)
     return Scored(truth, answer, classes, probability)
+
+
+def _asked(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
+    """What the fitted pipeline answers; a Refusal, PredictFailed, where what could be fitted cannot be asked."""
+    try:
+        return method(rows.features)
+    except UNFIT as error:
+        raise Refusal(
+            "PredictFailed",
+            f"{type(pipeline[-1]).__name__} was fitted and cannot answer for {len(rows)} rows: {cause(error)}; "
+            "mend model.parameters or training.search.space",
+        ) from error
 
 
 def classes_of(pipeline: Pipeline | None) -> tuple[str, ...]:
