@@ -111,7 +111,9 @@ class Life:
                 (k, f"{name}-{j}{x}") for j in ("train", "validate", "record") for k, x in (("Job", ""), ("Pod", "-x"))
             ]:
                 try:
-                    await self.api.call("DELETE", fleet.path(kind, OURS, of), gracePeriodSeconds="0")
+                    await self.api.call(
+                        "DELETE", fleet.path(kind, OURS, of), gracePeriodSeconds="0", propagationPolicy="Background"
+                    )
                 except Refused as refused:
                     if refused.code != 404:
                         raise
