@@ -26,7 +26,7 @@ def asked(server: Answer, world: Callable[[str], World], prometheus: str = "http
     async def run() -> Sample:
         application = web.Application()
         application.router.add_get("/{path:.*}", server)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
