@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -388,3 +388,31 @@ def on_an_empty_cluster(play: Play, **changes: object) -> Play:
 def a_play(**changes: object) -> Play:
     """A play about `bike` with these changes of its spec."""
     return Play(spec=merged(SPEC, changes))
+
+
+# ---- what may befall an operator on its way: each prepares a play
+
+
+def dying(after: int) -> Callable[[Play], None]:
+    """The operator dies once, after so many more actions."""
+
+    def prepare(play: Play) -> None:
+        play.dies_in = after
+
+    return prepare
+
+
+def late(play: Play) -> None:
+    """Everything is seen one pass late."""
+    play.behind = True
+
+
+def twice(play: Play) -> None:
+    """Everything is done twice."""
+
+    class Stutterer(type(play)):
+        def act(self, action: Action) -> None:
+            super().act(action)
+            super().act(action)
+
+    play.__class__ = Stutterer

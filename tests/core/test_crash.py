@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core.actions import Action
-from tests.core.play import REFUSED, Play, a_play, checked
+from tests.core.play import REFUSED, Play, a_play, checked, dying, late, twice
 
 CHECK = {"schedule": "0 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}
 
@@ -67,10 +67,7 @@ def test_the_story_is_a_long_one() -> None:
 
 @pytest.mark.parametrize("after", range(ACTIONS))
 def test_dying_after_any_action_comes_to_the_same_end(after: int) -> None:
-    def die(play: Play) -> None:
-        play.dies_in = after
-
-    assert end(story(die)) == end(PLAIN)
+    assert end(story(dying(after))) == end(PLAIN)
 
 
 def test_dying_after_every_single_action_comes_to_the_same_end() -> None:
@@ -86,19 +83,8 @@ def test_dying_after_every_single_action_comes_to_the_same_end() -> None:
 
 
 def test_seeing_everything_one_pass_late_comes_to_the_same_end() -> None:
-    def lag(play: Play) -> None:
-        play.behind = True
-
-    assert end(story(lag)) == end(PLAIN)
+    assert end(story(late)) == end(PLAIN)
 
 
 def test_doing_everything_twice_comes_to_the_same_end() -> None:
-    class Stutterer(Play):
-        def act(self, action: Action) -> None:
-            super().act(action)
-            super().act(action)
-
-    def stutter(play: Play) -> None:
-        play.__class__ = Stutterer
-
-    assert end(story(stutter)) == end(PLAIN)
+    assert end(story(twice)) == end(PLAIN)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.world import JobState, Policy
-from tests.core.play import Play, a_play, on_an_empty_cluster
+from tests.core.play import Play, a_play, dying, late, on_an_empty_cluster, twice
 from tests.core.storage import DOWN
 from tests.core.test_crash import end
 
@@ -363,29 +363,15 @@ def test_the_story_brings_three_versions_back() -> None:
 
 @pytest.mark.parametrize("after", range(len(PLAIN.done)))
 def test_dying_after_any_action_comes_to_the_same_end(after: int) -> None:
-    def die(play: Play) -> None:
-        play.dies_in = after
-
-    assert end(recovered(die)) == end(PLAIN)
+    assert end(recovered(dying(after))) == end(PLAIN)
 
 
 def test_seeing_everything_one_pass_late_comes_to_the_same_end() -> None:
-    def lag(play: Play) -> None:
-        play.behind = True
-
-    assert end(recovered(lag)) == end(PLAIN)
+    assert end(recovered(late)) == end(PLAIN)
 
 
 def test_doing_everything_twice_comes_to_the_same_end() -> None:
-    class Stutterer(Play):
-        def act(self, action: Action) -> None:
-            super().act(action)
-            super().act(action)
-
-    def stutter(play: Play) -> None:
-        play.__class__ = Stutterer
-
-    assert end(recovered(stutter)) == end(PLAIN)
+    assert end(recovered(twice)) == end(PLAIN)
 
 
 def test_a_refusal_between_the_version_and_its_status_loses_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,3 +178,14 @@ class Trainer:
         code, answer = self(task)
         assert (code, answer["outcome"]) == (0, "Succeeded"), answer
         return answer
+
+
+def refused(
+    trainer: Trainer, folder: Path, reason: str, change: Callable[[Frame], Frame], task: Json, words: list[str]
+) -> None:
+    """The changed rows of patients are refused for the reason, in words that hold these, and nothing is stored."""
+    uri = written(change(diabetes()), folder / "data" / "patients.csv")
+    code, answer = trainer(a_training(uri, (folder / "v1").as_uri(), **task))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
+    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
+    assert not (folder / "v1").exists()

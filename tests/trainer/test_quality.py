@@ -12,7 +12,7 @@ import pytest
 from perennial_trainer.quality import inspected, sentences
 from perennial_trainer.rows import Columns, Rows, rows_of
 from perennial_trainer.task import Features, Kind
-from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, iris, written
+from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, iris, refused, written
 
 Change = Callable[[Frame], Frame]
 
@@ -49,11 +49,7 @@ REFUSED: list[tuple[str, Change, dict[str, Any], list[str]]] = [
 def test_what_cannot_be_learned_from_is_refused_and_leaves_nothing_in_storage(
     trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
 ) -> None:
-    uri = written(change(diabetes()), tmp_path / "data" / "patients.csv")
-    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **task))
-    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
-    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
-    assert not (tmp_path / "v1").exists()
+    refused(trainer, tmp_path, reason, change, task, words)
 
 
 def rows(frame: Frame, kind: Kind = "regression") -> Rows:

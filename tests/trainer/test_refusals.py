@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, written
+from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, refused, written
 
 SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 3, "iterations": 10}
 CLEANING = {"missing": "drop", "duplicates": "drop", "outliers": "keep"}
@@ -126,11 +126,7 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
 def test_bad_data_are_refused_and_leave_nothing_in_storage(
     trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
 ) -> None:
-    uri = written(change(diabetes()), tmp_path / "data" / "patients.csv")
-    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri(), **task))
-    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", reason), answer
-    assert [word for word in words if word not in answer["message"]] == [], answer["message"]
-    assert not (tmp_path / "v1").exists()
+    refused(trainer, tmp_path, reason, change, task, words)
 
 
 @pytest.mark.parametrize(("reason", "change", "words"), BAD_TASKS)
