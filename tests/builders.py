@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial_operator.core.resources import DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.reports import Report, report_of
+from perennial_operator.core.resources import ModelDeployment, ModelVersion, parse
 from perennial_operator.core.values import as_text
 from perennial_operator.core.world import World
 
@@ -118,7 +119,7 @@ def a_report(
     spec: Mapping[str, Any] = {},
     status: Mapping[str, Any] = {},
     **metadata: Any,
-) -> DriftReport:
+) -> Report:
     """A report about the live version of `bike`, written an hour after noon."""
     base = {
         "modelDeployment": "bike",
@@ -126,7 +127,7 @@ def a_report(
         "metrics": [{"name": "psi", "feature": "feature1", "value": psi}],
     }
     metadata.setdefault("creationTimestamp", "2026-11-23T13:00:00Z")
-    return parse(DriftReport, a_body("DriftReport", name, merged(base, spec), status, **metadata))
+    return report_of(a_body("DriftReport", name, merged(base, spec), status, **metadata))
 
 
 def a_route(

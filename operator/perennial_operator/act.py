@@ -49,8 +49,7 @@ class Actor:
         try:
             body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
         except GoneError:
-            if known := self._cache.get(key, to.kind, to.name):
-                self._cache.drop(known)
+            self._cache.gone(key, to.kind, to.name)
             raise ConflictError("Gone", f"{to.kind} {to.name} has just gone; look again") from None
         self._cache.put(_of(to.kind, body))
         if to.announce:
@@ -100,10 +99,8 @@ class Actor:
         return there
 
     async def _delete(self, key: Key, kind: str, name: str) -> None:
-        known = self._cache.get(key, kind, name)
-        uid = known["metadata"].get("uid") if known else None
         try:
-            held = await self._kube.delete(kind, key.namespace, name, uid)
+            held = await self._kube.delete(kind, key.namespace, name, self._cache.uid(key, kind, name))
             about(key).info("deleted %s %s", kind, name)
         except GoneError:
             held = None
@@ -115,8 +112,8 @@ class Actor:
             held = None
         if held:
             self._cache.put(_of(kind, held))
-        elif known:
-            self._cache.drop(known)
+        else:
+            self._cache.gone(key, kind, name)
 
     async def _announce(self, key: Key, kind: str, name: str, announcement: Announcement) -> None:
         """The same word as an event on the object and on its ModelDeployment, and in the log.

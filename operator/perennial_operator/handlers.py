@@ -8,7 +8,8 @@ import kopf
 
 from perennial_operator.core.names import DEPLOYMENT
 from perennial_operator.core.resources import GROUP, VERSION
-from perennial_operator.startup import Operator, configure_kopf
+from perennial_operator.startup import Operator
+from perennial_operator.watches import configure_kopf
 
 OURS = {DEPLOYMENT: kopf.PRESENT}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -82,6 +82,8 @@ class Kube:
         """A connection with the pod's own credentials, or else the kubeconfig's."""
         configuration = client.Configuration()
         configuration.retries = None
+        # Else each call first reads ~/.netrc, in a thread; kopf's watches trust no environment either.
+        configuration.client_session_kwargs = {"trust_env": False}
         try:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
@@ -99,16 +101,23 @@ class Kube:
 
     async def list(self, kind: str, namespace: str | None = None, selector: str = "") -> tuple[list[Body], str]:
         """Every object of the kind, and the version of the list. `selector` is a label selector."""
-        items: list[Body] = []
+        pages = [page async for page in self.pages(kind, namespace, selector)]
+        return [item for items, _ in pages for item in items], pages[-1][1]
+
+    async def pages(
+        self, kind: str, namespace: str | None = None, selector: str = ""
+    ) -> AsyncIterator[tuple[Sequence[Body], str]]:
+        """The same part by part, so that no more than one of them need be held."""
         query = {"limit": "500", **({"labelSelector": selector} if selector else {})}
         while True:
             page = await self._call("GET", _path("list", kind, namespace), query=query)
-            for item in page.get("items") or []:
+            items = page.get("items") or []
+            for item in items:
                 item["metadata"].pop("managedFields", None)  # half of what is listed, and nobody's business here
-                items.append({**item, "kind": kind})
-            onward = page["metadata"].get("continue")
-            if not onward:
-                return items, page["metadata"].get("resourceVersion", "")
+                item["kind"] = kind
+            yield items, page["metadata"].get("resourceVersion", "")
+            if not (onward := page["metadata"].get("continue")):
+                return
             query["continue"] = onward
 
     async def create(self, manifest: Mapping[str, Any]) -> Body:

@@ -49,11 +49,14 @@ class Lease:
         self._renewed = 0.0
         self._complaint = ""
 
-    async def acquire(self) -> None:
-        """The Lease is held by this operator."""
+    async def acquire(self) -> bool:
+        """The Lease is held by this operator; whether it had to be waited for."""
+        waited = False
         while not await self._acquired():
+            waited = True
             await asyncio.sleep(self._terms.look_every)
         log.info("holds the Lease %s/%s as %s and acts", self._namespace, NAME, self.identity)
+        return waited
 
     async def keep(self) -> None:
         """Renews for ever; LostLeaseError before another operator may begin to act."""

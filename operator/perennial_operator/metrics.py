@@ -62,11 +62,10 @@ class Metrics(Collector):
 
     def passed(self, key: Key, before: World, after: World) -> None:
         """What a pass has changed is counted, and the model's gauges are those of the world after it."""
-        outcomes = {report.name: report.status.outcome for report in before.reports}
+        outcomes = {report.name: report.outcome for report in before.reports}
         for report in after.reports:
-            outcome = report.status.outcome
-            if outcome and outcome is not outcomes.get(report.name, outcome):
-                self.judged(outcome)
+            if report.outcome and report.outcome is not outcomes.get(report.name, report.outcome):
+                self.judged(report.outcome)
         for version in after.versions:
             earlier = before.version(version.name)
             if earlier and earlier.phase is not version.phase and not earlier.unrestored:

@@ -6,17 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from perennial_operator.cache import Body, Cache, Key, part
+from perennial_operator.cache import Body, Cache, Key
 from perennial_operator.core import names
-from perennial_operator.core.judge import measured_at
-from perennial_operator.core.resources import (
-    FINAL,
-    BadObjectError,
-    DriftReport,
-    ModelDeployment,
-    ModelVersion,
-    parse,
-)
+from perennial_operator.core.reports import Report, in_order, report_of
+from perennial_operator.core.resources import BadObjectError, ModelDeployment, ModelVersion, parse
 from perennial_operator.core.world import Fleet, JobState, Policy, Route, World
 from perennial_operator.workloads import job_of, lacks_pod, serving_of
 
@@ -36,6 +29,8 @@ def observe(
     pods = cache.of(key, "Pod")
     versions = [_named(ModelVersion, version) for version in _lasting(cache, key, "ModelVersion")]
     reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
+    uid = body["metadata"].get("uid")
+    stand = [each.report for each in cache.judged(key) if each.owner in (None, uid)]
     owners = {each["metadata"].get("uid") for each in (body, *_lasting(cache, key, "ModelVersion"))}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
     serving = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
@@ -43,7 +38,7 @@ def observe(
         now=now,
         deployment=_named(ModelDeployment, body),
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
-        reports=tuple(sorted(reports, key=lambda r: (measured_at(r), r.metadata.creation_timestamp, r.name))),
+        reports=in_order([*reports, *stand]),
         jobs={job.name: job for job in jobs},
         serving={held.name: held for held in serving},
         service=cache.get(key, "Service", key.name),
@@ -58,15 +53,9 @@ def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
     """Name → why the report cannot be read, for those that have not been told so yet."""
     return {
         body["metadata"]["name"]: error
-        for body, report, error in _reports(body for body in cache.of(key, "DriftReport") if not is_judged(body))
+        for body, report, error in _reports(cache.of(key, "DriftReport"))
         if report is None
     }
-
-
-def is_judged(report: Body) -> bool:
-    """Whether its outcome stands; so it could be read, and is not looked at again."""
-    outcome = part(report, "status").get("outcome")
-    return isinstance(outcome, str) and outcome in FINAL
 
 
 def jobs_without_word(world: World) -> list[str]:
@@ -87,10 +76,10 @@ def _named(kind: Any, body: Body) -> Any:
         raise BadObjectError(f"{kind.__name__} {body['metadata']['name']}: {error}") from error
 
 
-def _reports(bodies: Iterable[Body]) -> Iterator[tuple[Body, DriftReport | None, str]]:
+def _reports(bodies: Iterable[Body]) -> Iterator[tuple[Body, Report | None, str]]:
     for body in bodies:
         try:
-            yield body, parse(DriftReport, body), ""
+            yield body, report_of(body), ""
         except BadObjectError as error:
             yield body, None, str(error)
 

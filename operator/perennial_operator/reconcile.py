@@ -107,6 +107,7 @@ class Reconciler:
 
     async def look_at(self, key: Key) -> RefusedError | None:
         """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
+        await self._find_out(key)
         await self._teller.refuse_unreadable_reports(key)
         for _ in range(STEPS):
             try:
@@ -139,6 +140,14 @@ class Reconciler:
             self._metrics.passed(key, world, after)
         return refusal, after
 
+    async def _find_out(self, key: Key) -> None:
+        """Of each report that is open no more it is known whether its outcome stands or it has gone."""
+        for name in self._cache.unsure(key):
+            if body := await self._kube.get("DriftReport", key.namespace, name):
+                self._cache.put({**body, "kind": "DriftReport"})
+            else:
+                self._cache.gone(key, "DriftReport", name)
+
     async def _observed(self, key: Key) -> World | None:
         """The world; with what its pods say, where an analysis is due."""
         world = await self._heard(key)
@@ -155,7 +164,7 @@ class Reconciler:
         """
         world = self._world(key)
         route = await self._route(key, world)
-        silent = {name: self._uid(key, "Job", name) for name in jobs_without_word(world)} if world else {}
+        silent = {name: self._cache.uid(key, "Job", name) or "" for name in jobs_without_word(world)} if world else {}
         new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
         if not new:
             return replace(world, route=route) if world else None
@@ -178,10 +187,6 @@ class Reconciler:
 
     def _world(self, key: Key, route: Route | None = None) -> World | None:
         return observe(self._cache, key, self._clock(), self._policy, self._starting, route)
-
-    def _uid(self, key: Key, kind: str, name: str) -> str:
-        body = self._cache.get(key, kind, name)
-        return str(body["metadata"].get("uid")) if body else ""
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
         """The decision is done; or the refusal that ended it, which a person has to hear of.

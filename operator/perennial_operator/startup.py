@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import kopf
-
-from perennial_operator.cache import Cache, Key
-from perennial_operator.core.names import DEPLOYMENT, MANAGED_BY, OPERATOR
+from perennial_operator.cache import Cache, Key, Place, place_of
 from perennial_operator.endpoints import Endpoints
 from perennial_operator.kube import GoneError, Kube, KubeError, RefusedError
 from perennial_operator.lease import Lease, LostLeaseError
@@ -19,34 +15,13 @@ from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
 from perennial_operator.settings import Settings
+from perennial_operator.watches import WATCHED
 from perennial_operator.workqueue import WorkQueue
 
 LONGEST_PASS_SECONDS = 300
 LIST_AGAIN_SECONDS = 2.0
 FIRST_RESYNC_SECONDS = 10.0
 """Soon: what went between our first list and that of the watches is told by no event."""
-OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"
-WATCHED: Mapping[str, str] = {
-    "ModelDeployment": "",
-    "ModelVersion": "",
-    "DriftReport": "",
-    "Job": OURS,
-    "Deployment": OURS,
-    "Service": OURS,
-    "Pod": OURS,
-}
-"""Kind → label selector of what is listed and watched."""
-
-
-def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Kopf watches and does nothing else: no annotation, no finalizer, no event, no scan of the cluster."""
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    settings.posting.enabled = False
-    settings.scanning.disabled = True
-    settings.watching.server_timeout = 300
-    settings.queueing.idle_timeout = 0.1
-    for kind in ("jobs.batch", "deployments.apps", "services", "pods"):
-        settings.watching.label_selectors[kind] = OURS
 
 
 def _mend(error: KubeError) -> str:
@@ -98,7 +73,7 @@ class Operator:
 
     def see(self, event: str | None, body: Mapping[str, Any]) -> None:
         """What a watch has shown is known, and whoever it concerns is woken."""
-        for key in self.cache.drop(body) if event == "DELETED" else self.cache.put(body):
+        for key in self.cache.shown(event, body):
             self.queue.wake(key)
         if body["kind"] in ("ModelVersion", "ModelDeployment"):
             # Also where it is no news, being the echo of an own write: a place in the fleet may have become free.
@@ -111,8 +86,11 @@ class Operator:
     async def _list(self, kind: str) -> set[Key]:
         changed: set[Key] = set()
         for namespace in self._settings.namespaces or (None,):
-            items, listed_at = await self._kube.list(kind, namespace, WATCHED[kind])
-            changed |= self.cache.replace(kind, items, listed_at, namespace)
+            version, there = "", set[Place]()
+            async for page, version in self._kube.pages(kind, namespace, WATCHED[kind]):  # noqa: B007 - used after it
+                changed |= set().union(*[self.cache.put(body) for body in page])
+                there.update(place_of(body) for body in page)
+            changed |= self.cache.prune(kind, there, version, namespace)
         return changed
 
     async def _learn(self) -> None:
@@ -146,15 +124,17 @@ class Operator:
     async def _lead(self, parts: asyncio.TaskGroup) -> None:
         """Acts while it holds the Lease; once it may have lost it, nothing acts any more."""
         if self._lease:
-            await self._lease.acquire()
+            waited = await self._lease.acquire()
+            parts.create_task(self._lease.keep())
+            if waited:
+                # Watches tell who stands by that reports are open no more, and not what became of them.
+                await self._learn()
         for key in self.cache.known():
             self.queue.wake(key)
         for _ in range(self._settings.workers):
             parts.create_task(self._reconciler.work())
         self._leads = True
         self.metrics.leader.set(1)
-        if self._lease:
-            await self._lease.keep()
 
     async def _resync(self) -> None:
         pause = min(FIRST_RESYNC_SECONDS, self._settings.resync_seconds)

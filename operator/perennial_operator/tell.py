@@ -15,7 +15,7 @@ from perennial_operator.core.world import World
 from perennial_operator.kube import RefusedError
 from perennial_operator.logs import about
 from perennial_operator.metrics import Metrics
-from perennial_operator.observe import is_judged, unreadable_reports
+from perennial_operator.observe import unreadable_reports
 
 
 class Teller:
@@ -54,7 +54,7 @@ class Teller:
         )
         for body in self._cache.of(key, "DriftReport"):
             owned = bool(body["metadata"].get("ownerReferences"))  # and so about to go with its owner
-            if not owned and not is_judged(body) and part(body, "status").get("message") != message:
+            if not owned and part(body, "status").get("message") != message:
                 await self._set_outcome(key, body["metadata"]["name"], Outcome.STALLED, message)
 
     async def _set_status(

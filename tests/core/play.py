@@ -16,8 +16,8 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
 from perennial_operator.core.decide import decide
-from perennial_operator.core.judge import measured_at
-from perennial_operator.core.resources import DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.reports import in_order, report_of
+from perennial_operator.core.resources import ModelDeployment, ModelVersion, parse
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.tally import Tally
 from perennial_operator.core.values import as_text
@@ -189,13 +189,12 @@ class Play:
 
     def world(self) -> World:
         versions = [parse(ModelVersion, body) for body in self.all("ModelVersion")]
-        reports = [parse(DriftReport, body) for body in self.all("DriftReport")]
         deployment = parse(ModelDeployment, self.bodies["ModelDeployment", "bike"])
         return World(
             now=self.now,
             deployment=deployment,
             versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
-            reports=tuple(sorted(reports, key=lambda r: (measured_at(r), r.metadata.creation_timestamp, r.name))),
+            reports=in_order([report_of(body) for body in self.all("DriftReport")]),
             jobs=dict(self.jobs),
             serving=dict(self.serving),
             service=self.services.get("bike"),

@@ -130,7 +130,8 @@ def test_every_outcome_has_its_reason(
 def test_a_breach_names_metric_value_and_limit(threshold: dict[str, Any], metric: dict[str, Any], message: str) -> None:
     deployment = a_deployment(spec={"drift": {"thresholds": [threshold]}})
     report = a_report(spec={"metrics": [metric]})
-    verdict = judge(report, a_world(deployment=deployment, versions=(LIVE,), reports=(report,)))
+    assert report.whole
+    verdict = judge(report.whole, a_world(deployment=deployment, versions=(LIVE,), reports=(report,)))
     assert (verdict.outcome, verdict.message) == (Outcome.BREACH, message)
     assert verdict.breaches[0].metric == metric["name"]
 
@@ -138,7 +139,8 @@ def test_a_breach_names_metric_value_and_limit(threshold: dict[str, Any], metric
 def test_a_message_names_three_breaches_and_the_status_a_hundred() -> None:
     metrics = [{"name": "psi", "feature": f"f{n}", "value": 0.5} for n in range(150)]
     report = a_report(spec={"metrics": metrics})
-    verdict = judge(report, a_world(versions=(LIVE,), reports=(report,)))
+    assert report.whole
+    verdict = judge(report.whole, a_world(versions=(LIVE,), reports=(report,)))
     assert verdict.message.endswith("psi of f2 is 0.5, above 0.2; and 147 more")
     assert len(verdict.breaches) == 100
 

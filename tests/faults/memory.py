@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.reports import is_judged
 from perennial_operator.core.values import as_text
 from perennial_operator.kube import (
     Body,
@@ -201,12 +202,16 @@ class Memory(Kube):
         self._count += 1
         place = body["kind"], body["metadata"]["name"]
         metadata = {"creationTimestamp": as_text(self.now), **body["metadata"], "resourceVersion": str(self._count)}
-        if new := place not in self.bodies:
+        old = self.bodies.get(place)
+        if old is None:
             metadata |= {"namespace": NAMESPACE, "uid": f"uid-{self._count}", "generation": 1}
         body = self.bodies[place] = {**body, "metadata": metadata}
-        if new:
+        if old is None:
             self.made.append(body)
-        self.past[body["kind"]].append(("MODIFIED", body))
+        if is_watched(body):
+            self.past[body["kind"]].append(("MODIFIED", body))
+        elif old:
+            self._unseen(old)
         return body
 
     def remove(self, kind: str, name: str) -> None:
@@ -215,13 +220,18 @@ class Memory(Kube):
         if body is None:
             return
         self._count += 1
-        metadata = {**body["metadata"], "resourceVersion": str(self._count)}
-        self.past[kind].append(("DELETED", {**body, "metadata": metadata}))
+        self._unseen(body)
         if kind == "Deployment":
             self.pods.pop(name, None)
             self.faltered.pop(name, None)
         for owned in [place for place, each in self.bodies.items() if body["metadata"]["uid"] in owners(each)]:
             self.remove(*owned)
+
+    def _unseen(self, old: Body) -> None:
+        """What watches showed so far they show no more, and say no more than that."""
+        if is_watched(old):
+            metadata = {**old["metadata"], "resourceVersion": str(self._count)}
+            self.past[old["kind"]].append(("DELETED", {**old, "metadata": metadata}))
 
     def listed(self, kind: str, selector: str = "") -> tuple[list[Body], str]:
         wanted = dict(term.split("=") for term in selector.split(",") if "=" in term)
@@ -319,6 +329,11 @@ def a_pod(name: str, labels: Mapping[str, str], owner: Body, said: Mapping[str, 
 
 def owners(body: Mapping[str, Any]) -> set[str]:
     return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
+
+
+def is_watched(body: Mapping[str, Any]) -> bool:
+    """Of drift reports only the open ones are."""
+    return body["kind"] != "DriftReport" or not is_judged(body)
 
 
 def is_running(job: Mapping[str, Any]) -> bool:

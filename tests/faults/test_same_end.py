@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from perennial_operator.core import names
 from perennial_operator.core.values import as_text
-from perennial_operator.startup import WATCHED
+from perennial_operator.watches import WATCHED
 from tests.builders import SPEC, a_body, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS

@@ -14,8 +14,9 @@ from perennial_operator.kube import KubeError
 from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
-from perennial_operator.startup import WATCHED
+from perennial_operator.watches import WATCHED
 from tests.faults.memory import NAMESPACE, DiedError, Memory
+from tests.operator.listed import replaced
 
 KEY = Key(NAMESPACE, "bike")
 POLICY = Policy(trainer_image="trainer:1", max_trainings=2)
@@ -88,7 +89,7 @@ class Witness:
     def list_all(self) -> None:
         """Every kind is known as it is."""
         for kind in WATCHED:
-            self.cache.replace(kind, *self.memory.listed(kind), NAMESPACE)
+            replaced(self.cache, kind, *self.memory.listed(kind), NAMESPACE)
             self.shown[kind] = len(self.memory.past[kind])
 
     def see(self, kind: str, count: int | None = None, lost: bool = False) -> None:
@@ -98,7 +99,7 @@ class Witness:
         self.shown[kind] = end
         for event, body in past[begin:end]:
             if not lost:
-                (self.cache.drop if event == "DELETED" else self.cache.put)(body)
+                self.cache.shown(event, body)
 
     def see_all(self) -> None:
         for kind in WATCHED:
@@ -110,7 +111,7 @@ class Witness:
 
     def take_list(self, kind: str) -> None:
         if kind in self.lists:
-            self.cache.replace(kind, *self.lists.pop(kind), NAMESPACE)
+            replaced(self.cache, kind, *self.lists.pop(kind), NAMESPACE)
 
     def look(self, *fates: str) -> bool:
         """One pass; whether it wrote anything or was cut short. Any error that is no KubeError is a bug."""

@@ -22,7 +22,7 @@ from perennial_operator.kube import PATHS, VERBS, ConflictError, Kube, KubeError
 from perennial_operator.lease import NAME, Lease
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler
-from perennial_operator.startup import WATCHED
+from perennial_operator.watches import WATCHED
 from perennial_operator.workqueue import WorkQueue
 from tests.builders import a_route
 from tests.cluster.local import LocalCluster
@@ -31,6 +31,7 @@ from tests.gateway import DEFINITION, in_git
 from tests.kubectl import Kubectl, documents
 from tests.manifests.conftest import install
 from tests.manifests.rights import called_by_kube, granted, together, watched
+from tests.operator.listed import replaced
 from tests.stage import ROOT
 
 LEASES = ("coordination.k8s.io", "leases")
@@ -108,7 +109,7 @@ async def _lived(cluster: LocalCluster, play: Play) -> None:
     kube, cache = Kube(client.ApiClient(configuration)), Cache()
     actor = Actor(kube, cache)
     for kind, selector in WATCHED.items():
-        cache.replace(kind, *await kube.list(kind, None, selector))
+        replaced(cache, kind, *await kube.list(kind, None, selector))
     for action in [*play.done, *play.done]:  # each may be done twice
         try:
             # The versions of objects in the play are not those of the cluster.

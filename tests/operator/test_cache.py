@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perennial_operator.cache import REMEMBERED, Cache, Key
 from perennial_operator.core.names import DEPLOYMENT
+from tests.operator.listed import replaced
 
 BIKE = Key("default", "bike")
 
@@ -71,7 +72,7 @@ def test_whatever_order_things_are_told_in_the_last_state_is_known(life: Any, ra
     cache = Cache()
     for how, what in told:
         if how == "list":
-            cache.replace("Job", what[0], str(what[1]))
+            replaced(cache, "Job", what[0], str(what[1]))
         else:
             getattr(cache, how)(what)
     assert version_of(cache) == (last and last["metadata"]["resourceVersion"])
@@ -115,7 +116,7 @@ def test_a_list_takes_away_what_it_does_not_hold_and_leaves_what_is_newer_than_i
     cache.put(an_object(1, name="gone", uid="gone"))
     cache.put(an_object(9, name="new", uid="new"))
     cache.put(an_object(1, kind="Deployment", name="other-kind", uid="other-kind"))
-    assert cache.replace("Job", [an_object(2, name="kept", uid="kept")], "5") == {BIKE}
+    assert replaced(cache, "Job", [an_object(2, name="kept", uid="kept")], "5") == {BIKE}
     assert version_of(cache, "gone") is None
     assert [version_of(cache, name) for name in ("new", "kept")] == ["9", "2"]
     assert cache.get(BIKE, "Deployment", "other-kind")
@@ -124,8 +125,8 @@ def test_a_list_takes_away_what_it_does_not_hold_and_leaves_what_is_newer_than_i
 def test_a_list_of_one_namespace_takes_nothing_away_from_another() -> None:
     cache = Cache()
     cache.put(an_object(1))
-    assert not cache.replace("Job", [], "5", "elsewhere")
-    assert cache.replace("Job", [], "5", "default") == {BIKE}
+    assert not replaced(cache, "Job", [], "5", "elsewhere")
+    assert replaced(cache, "Job", [], "5", "default") == {BIKE}
 
 
 @pytest.mark.parametrize("how", ["put", "list"])
@@ -133,7 +134,7 @@ def test_what_passes_to_another_owner_is_taken_from_the_first(how: str) -> None:
     cache, car = Cache(), Key("default", "car")
     cache.put(an_object(1))
     moved = an_object(2, of="car")
-    changed = cache.put(moved) if how == "put" else cache.replace("Job", [moved], "2")
+    changed = cache.put(moved) if how == "put" else replaced(cache, "Job", [moved], "2")
     assert changed == {BIKE, car}
     assert (version_of(cache), version_of(cache, key=car)) == (None, "2")
     assert cache.known() == [car]
@@ -168,6 +169,86 @@ def test_what_belongs_to_no_model_deployment_is_not_kept(body: Any) -> None:
     cache = Cache()
     assert not cache.put(body)
     assert not cache.known()
+
+
+# ---- drift reports: watched while they are open
+
+
+def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "report") -> Any:
+    body = an_object(version, kind="DriftReport", name=name, uid=uid)
+    body["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
+    metrics = [{"name": "psi", "feature": f"f{number}", "value": number / 10} for number in range(5)]
+    spec = {"modelDeployment": "bike", "samples": 10, "metrics": metrics}
+    status = {"outcome": outcome, "message": "so it was", "modelVersion": "bike-v1"} if outcome else {}
+    return body | {"spec": spec, "status": status}
+
+
+def known_outcomes(cache: Cache) -> dict[str, str]:
+    open_ones = {body["metadata"]["name"]: "" for body in cache.of(BIKE, "DriftReport")}
+    return open_ones | {each.report.name: str(each.report.outcome) for each in cache.judged(BIKE)}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["answer first", "event first"])
+def test_a_report_whose_outcome_was_written_from_here_is_known_whatever_the_watch_says_of_it(
+    order: tuple[int, int],
+) -> None:
+    cache = Cache()
+    cache.put(a_report(1))
+    told = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.shown("DELETED", a_report(2))]
+    for which in order:
+        told[which]()
+    assert known_outcomes(cache) == {"report": "Stale"}
+    assert not cache.unsure(BIKE)
+
+
+def test_a_report_that_is_open_no_more_for_reasons_unknown_has_to_be_asked_for() -> None:
+    cache = Cache()
+    cache.put(a_report(1))
+    assert cache.shown("DELETED", a_report(5)) == {BIKE}
+    assert not cache.shown("MODIFIED", a_report(1)), "told of late"
+    cache.put(a_report(3))
+    assert cache.unsure(BIKE) == ["report"], "what was so before is no answer"
+    cache.put(a_report(5, "Triggered"))
+    assert not cache.unsure(BIKE)
+    assert known_outcomes(cache) == {"report": "Triggered"}
+
+
+@pytest.mark.parametrize("how", ["gone", "list"])
+def test_a_report_that_is_open_no_more_may_have_gone(how: str) -> None:
+    cache = Cache()
+    cache.put(a_report(1))
+    cache.shown("DELETED", a_report(2))
+    if how == "gone":
+        cache.gone(BIKE, "DriftReport", "report")
+    else:
+        replaced(cache, "DriftReport", [], "2")
+    assert not cache.unsure(BIKE)
+    assert not cache.known()
+
+
+def test_the_end_of_an_older_report_says_nothing_of_the_newer_one_of_its_name() -> None:
+    cache = Cache()
+    cache.put(a_report(4, uid="new"))
+    assert not cache.shown("DELETED", a_report(5, uid="old"))
+    assert not cache.unsure(BIKE)
+
+
+def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
+    cache = Cache()
+    cache.put(a_report(1))
+    cache.put(a_report(2, "WithinThresholds"))
+    assert not cache.of(BIKE, "DriftReport")
+    (kept,) = cache.judged(BIKE)
+    assert kept.report.whole is None
+    assert (kept.report.about, kept.report.message) == ("bike-v1", "so it was")
+    assert kept.report.extremes == (("psi", 0.0, 0.4),)
+
+
+def test_a_report_whose_status_was_taken_back_is_open_again() -> None:
+    cache = Cache()
+    cache.put(a_report(1, "Stale"))
+    assert cache.shown("ADDED", a_report(2)) == {BIKE}
+    assert known_outcomes(cache) == {"report": ""}
 
 
 # ---- the fleet's books

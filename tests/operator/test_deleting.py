@@ -9,6 +9,7 @@ from perennial_operator.cache import Cache
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.kube import ConflictError
+from tests.builders import a_body
 from tests.faults.memory import Memory
 from tests.faults.witness import KEY, run
 
@@ -36,3 +37,12 @@ def test_another_one_of_the_name_is_left_alone_and_known() -> None:
         run(Actor(memory, cache).act(KEY, Delete("Job", "job")))
     assert cache.get(KEY, "Job", "job") == other
     assert memory.bodies
+
+
+def test_a_report_that_somebody_else_has_deleted_is_not_deleted_for_ever() -> None:
+    memory, cache = Memory(), Cache()
+    spec = {"modelDeployment": "bike", "samples": 1}
+    cache.put(memory.put(a_body("DriftReport", "old", spec, {"outcome": "Stale"})))
+    memory.remove("DriftReport", "old")
+    run(Actor(memory, cache).act(KEY, Delete("DriftReport", "old")))
+    assert not cache.judged(KEY)

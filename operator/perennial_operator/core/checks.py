@@ -24,7 +24,7 @@ def last_check(world: World) -> datetime | None:
     """When the newest check was scheduled, as far as Jobs, reports and the status tell. None before the first."""
     drift = world.deployment.status.drift
     told = [drift.last_check_time] if drift and drift.last_check_time else []
-    reports = [names.scheduled_at(report.metadata.labels) for report in world.reports]
+    reports = [report.scheduled_at for report in world.reports]
     scheduled = [*told, *reports, *(names.scheduled_at(job.labels) for job in check_jobs(world))]
     newest = max(by_now(world, *scheduled), default=names.NEVER)
     return newest if newest > names.NEVER else None

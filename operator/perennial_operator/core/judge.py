@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from perennial_operator.core.reports import Report
 from perennial_operator.core.resources import Breach, DriftReport, Measurement, ModelVersion, Outcome
 from perennial_operator.core.thresholds import DriftThreshold
 from perennial_operator.core.values import shown
@@ -27,19 +27,9 @@ class Verdict:
     candidate: str | None = None
 
 
-def measured_at(report: DriftReport) -> datetime:
-    """The time a report speaks of: the end of its window, or else when it was made."""
-    return report.spec.window.end if report.spec.window else report.metadata.creation_timestamp
-
-
-def subject(report: DriftReport, world: World) -> str | None:
+def subject(report: Report | DriftReport, world: World) -> str | None:
     """The version a report is about: the one it names, or else the one that was live when it was first seen."""
-    return report.status.model_version or report.spec.model_version or (world.live.name if world.live else None)
-
-
-def fingerprint(report: DriftReport, about: str | None) -> Hashable:
-    """What makes two reports the same measurement."""
-    return about, report.spec.window, report.spec.samples, tuple(report.spec.metrics)
+    return report.about or (world.live.name if world.live else None)
 
 
 def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict:

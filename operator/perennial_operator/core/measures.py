@@ -38,22 +38,23 @@ def watched_limits(world: World) -> tuple[Limit, ...]:
     live, drift = world.live, world.spec.drift
     if live is None or drift is None:
         return ()
-    about = [report for report in world.reports if report.status.model_version == live.name and report.status.outcome]
+    about = [report for report in world.reports if report.about == live.name and report.outcome]
     if not about:
         return ()
     baselines = live.status.metrics.candidate if live.status.metrics else {}
+    extremes = {name: (least, greatest) for name, least, greatest in about[-1].extremes}
     found = []
     for threshold in drift.thresholds:
-        values = [metric.value for metric in about[-1].spec.metrics if metric.name == threshold.metric]
-        if not values:
+        if threshold.metric not in extremes:
             continue
+        least, greatest = extremes[threshold.metric]
         if threshold.max is None and threshold.min is not None:
-            found.append(Limit(threshold.metric, min(values), threshold.min))
+            found.append(Limit(threshold.metric, least, threshold.min))
         elif threshold.max is not None:
-            found.append(Limit(threshold.metric, max(values), threshold.max))
+            found.append(Limit(threshold.metric, greatest, threshold.max))
         elif threshold.max_increase is not None and threshold.metric in baselines:
             limit = baselines[threshold.metric] * (1 + threshold.max_increase)
-            found.append(Limit(threshold.metric, max(values), limit))
+            found.append(Limit(threshold.metric, greatest, limit))
     return tuple({limit.metric: limit for limit in found}.values())
 
 

@@ -320,6 +320,11 @@ class DriftReport(Kind):
     spec: DriftReportSpec
     status: DriftReportStatus = DriftReportStatus()
 
+    @property
+    def about(self) -> str | None:
+        """The version that it names, or that it was taken to be about."""
+        return self.status.model_version or self.spec.model_version
+
 
 KINDS: dict[str, type[ModelDeployment | ModelVersion | DriftReport]] = {
     "ModelDeployment": ModelDeployment,

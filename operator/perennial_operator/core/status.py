@@ -168,18 +168,15 @@ def _drift(world: World) -> DriftFacts | None:
     about_live = [
         report
         for report in world.reports
-        if live
-        and report.status.model_version == live.name
-        and report.status.outcome
-        and report.status.outcome not in NOT_COUNTED
+        if live and report.about == live.name and report.outcome and report.outcome not in NOT_COUNTED
     ]
     newest, checked = about_live[-1] if about_live else None, last_check(world)
     if newest is None and checked is None:
         return None
     return DriftFacts(
         report=newest.name if newest else None,
-        outcome=newest.status.outcome if newest else None,
-        message=newest.status.message if newest else None,
+        outcome=newest.outcome if newest else None,
+        message=newest.message if newest else None,
         last_check_time=checked,
     )
 

@@ -136,6 +136,6 @@ def _forgotten(world: World) -> Iterator[Action]:
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         yield Delete("ModelVersion", version.name)
     waiting = triage(world).chain
-    handled = [report for report in world.reports if report.status.outcome and report.name not in waiting]
+    handled = [report for report in world.reports if report.outcome and report.name not in waiting]
     for report in handled[: max(0, len(handled) - world.spec.history.reports)]:
         yield Delete("DriftReport", report.name)

@@ -10,10 +10,10 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.data import DataSpec
+from perennial_operator.core.reports import Report
 from perennial_operator.core.resources import (
     IN_FLIGHT,
     UNSUCCESSFUL,
-    DriftReport,
     ModelDeployment,
     ModelVersion,
     Phase,
@@ -116,7 +116,7 @@ class World:
     deployment: ModelDeployment
     versions: tuple[ModelVersion, ...] = ()
     """By number."""
-    reports: tuple[DriftReport, ...] = ()
+    reports: tuple[Report, ...] = ()
     """By the time that was measured."""
     jobs: Mapping[str, Job] = field(default_factory=dict)
     serving: Mapping[str, Serving] = field(default_factory=dict)

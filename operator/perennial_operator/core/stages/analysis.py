@@ -93,8 +93,8 @@ def breach(world: World, version: ModelVersion) -> Answer | None:
     if world.spec.rollout.analysis is None:
         return None
     for report in world.reports:
-        if report.status.outcome is Outcome.BREACH and subject(report, world) == version.name:
-            return Answer(False, reasons.BREACHED, f"report {report.name}: {report.status.message}")
+        if report.outcome is Outcome.BREACH and subject(report, world) == version.name:
+            return Answer(False, reasons.BREACHED, f"report {report.name}: {report.message}")
     return None
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from perennial_operator.core.actions import Action, SetStatus
 from perennial_operator.core.checks import next_check, tend_checks
-from perennial_operator.core.judge import Verdict, fingerprint, judge, subject
-from perennial_operator.core.resources import FINAL, DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
+from perennial_operator.core.judge import Verdict, judge, subject
+from perennial_operator.core.resources import DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
 from perennial_operator.core.start import Hold, hold, new_version
 from perennial_operator.core.world import World
 
@@ -40,9 +40,9 @@ def outcomes(world: World) -> tuple[SetStatus, ...]:
     """What has become of each report, where that has changed."""
     verdicts = triage(world).verdicts
     return tuple(
-        _set_outcome(report, verdicts[report.name])
+        _set_outcome(whole, verdicts[report.name])
         for report in world.reports
-        if report.name in verdicts and _changed(report, verdicts[report.name])
+        if (whole := report.whole) and report.name in verdicts and _changed(whole, verdicts[report.name])
     )
 
 
@@ -77,18 +77,17 @@ def triage(world: World) -> Triage:
 
 def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Verdict]:
     """What each open report says by itself; in the order made, so that the second of two copies is the copy."""
-    if all(report.status.outcome in FINAL for report in world.reports):
-        return {}  # as nearly always: then nobody's metrics need to be compared
+    if all(report.whole is None for report in world.reports):
+        return {}  # as nearly always
     verdicts: dict[str, Verdict] = {}
     measured: dict[Hashable, str] = {}
-    for report in sorted(world.reports, key=lambda r: (r.metadata.creation_timestamp, r.name)):
-        mark = fingerprint(report, subject(report, world))
-        outcome = report.status.outcome
-        if report.name in started:
-            if outcome is not Outcome.TRIGGERED:
-                verdicts[report.name] = _triggered(judge(report, world), started[report.name])
-        elif outcome not in FINAL:
-            verdict = judge(report, world, measured.get(mark))
+    for report in sorted(world.reports, key=lambda r: (r.made_at, r.name)):
+        mark = subject(report, world), report.mark
+        outcome = report.outcome
+        if report.whole and report.name in started:
+            verdicts[report.name] = _triggered(judge(report.whole, world), started[report.name])
+        elif report.whole:
+            verdict = judge(report.whole, world, measured.get(mark))
             # What was a breach stays one in the record; only what was put off can be overtaken by a new live version.
             if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH:
                 verdicts[report.name] = verdict
@@ -107,7 +106,7 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
     live = world.live
     for report in reversed(world.reports):
         verdict = verdicts.get(report.name)
-        outcome = verdict.outcome if verdict else report.status.outcome
+        outcome = verdict.outcome if verdict else report.outcome
         if live is None or subject(report, world) != live.name:
             continue
         if report.name in started or outcome in (Outcome.TRIGGERED, Outcome.WITHIN_THRESHOLDS):

@@ -1,0 +1,14 @@
+"""What a list makes of the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perennial_operator.cache import Body, Cache, Key, place_of
+
+
+def replaced(cache: Cache, kind: str, items: Iterable[Body], listed_at: str, namespace: str | None = None) -> set[Key]:
+    """The kind is known as it was listed; the keys that this changes something for."""
+    items = list(items)
+    changed = set().union(*[cache.put(body) for body in items])
+    return changed | cache.prune(kind, {place_of(body) for body in items}, listed_at, namespace)
