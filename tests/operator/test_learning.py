@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
+
+import pytest
 
 from perennial_operator.core.world import Policy
 from perennial_operator.kube import Kube, UnavailableError
@@ -42,3 +45,44 @@ def test_a_kind_that_was_listed_is_not_listed_again_because_another_failed() -> 
     kube = run(story())
     assert kube.listed == dict.fromkeys(WATCHED, 1)
     assert kube.calls == 3 * len(WATCHED)
+
+
+class Succession(Flaky):
+    """Every call is answered; the Lease is another's, which is silent. Lists count from when it is taken."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__()
+        spec = {"holderIdentity": holder}
+        self.lease = {"metadata": {"uid": "lease", "resourceVersion": "1"}, "spec": spec}
+
+    async def pages(
+        self, kind: str, namespace: str | None = None, selector: str = ""
+    ) -> AsyncIterator[tuple[list[Any], str]]:
+        self.listed[kind] += 1
+        yield [], "1"
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        return self.lease
+
+    async def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        self.lease["spec"] |= patch["spec"]
+        self.listed.clear()
+        return self.lease
+
+
+@pytest.mark.parametrize(("holder", "times"), [("another", 1), ("", 0)])
+def test_who_has_stood_by_lists_anew_before_it_acts(holder: str, times: int) -> None:
+    """While it waited the watches did not say what became of reports that were judged."""
+
+    async def story() -> Succession:
+        kube = Succession(holder)
+        settings = Settings(policy=Policy(trainer_image="trainer:1"), lease_namespace="perennial", resync_seconds=1e9)
+        operator = Operator(settings, kube, Metrics(), give_up=print)
+        await operator._learn()
+        acts = asyncio.create_task(operator._run())
+        while not operator._leads:
+            await asyncio.sleep(1)
+        acts.cancel()
+        return kube
+
+    assert run(story()).listed == Counter(dict.fromkeys(WATCHED, times))
