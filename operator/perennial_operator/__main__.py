@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-import threading
 
 import kopf
 
@@ -35,7 +35,7 @@ def main() -> int:
 def _run(settings: Settings) -> str:
     """Why the operator gave up, or nothing if it was told to stop."""
     reasons: list[str] = []
-    stop = threading.Event()
+    stop = asyncio.Event()
 
     def give_up(why: str) -> None:
         reasons.append(why)

@@ -49,7 +49,23 @@ async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[
     outcome = {"outcome": "Triggered", "message": "psi is 0.3, above 0.2", "candidate": made["metadata"]["name"]}
     await set_status(api, "DriftReport", namespace, name, outcome)
     await set_status(api, "ModelVersion", namespace, made["metadata"]["name"], begun)
+    for on in (made, report):
+        await create(api, event_on(on))
     await set_status(api, "ModelDeployment", namespace, deployment, told)
+
+
+def event_on(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = body["metadata"]
+    about = {key: metadata[key] for key in ("name", "namespace", "uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{metadata['uid'][:16]}", "namespace": metadata["namespace"]},
+        "involvedObject": {"apiVersion": body["apiVersion"], "kind": body["kind"], **about},
+        "reason": "Training",
+        "message": "training because of Drift: psi is 0.3, above 0.2",
+        "type": "Normal",
+    }
 
 
 async def main(kubeconfig: Path, namespace: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -133,3 +134,9 @@ def test_a_person_approves_rejects_pins_and_asks_for_a_retraining(stage: Stage) 
     assert stage.predict("hand", QUESTION) == pytest.approx([3.0], abs=0.3)
     stage.apply(a_report("hand-report", "hand"))
     assert stage.outcome("hand-report")[0] == "Pinned"
+
+
+def test_an_operator_that_is_told_to_stop_stops(stage: Stage) -> None:
+    stage.wait("it is up", lambda: "perennial is up" in stage.operator_log.read_text())
+    assert stage.kill_operator(signal.SIGTERM) == 0
+    stage.start_operator()
