@@ -10,6 +10,7 @@ import kopf
 
 from perennial_operator.core.names import DEPLOYMENT, MANAGED_BY, OPERATOR
 from perennial_operator.core.resources import FINAL
+from perennial_operator.kube import PAGE
 
 OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"
 WATCHED: Mapping[str, str] = {
@@ -46,6 +47,7 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = NoDiffs()
     settings.watching.server_timeout = 300
+    settings.watching.chunk_size = PAGE
     settings.queueing.idle_timeout = 0.1
     for kind in ("jobs.batch", "deployments.apps", "services", "pods"):
         settings.watching.label_selectors[kind] = OURS
