@@ -25,6 +25,7 @@ PATHS: Mapping[str, str] = {
     "Service": "/api/v1/{}/services",
     "Pod": "/api/v1/{}/pods",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/{}/httproutes",
+    "InferenceService": "/apis/serving.kserve.io/v1beta1/{}/inferenceservices",
     "Event": "/api/v1/{}/events",
     "Lease": "/apis/coordination.k8s.io/v1/{}/leases",
 }
@@ -38,6 +39,7 @@ VERBS: Mapping[str, str] = {
     "Service": "get list create patch",
     "Pod": "list",
     "HTTPRoute": "get patch",
+    "InferenceService": "get create patch delete",
     "Event": "get create patch",
     "Lease": "get create patch",
 }
@@ -54,6 +56,10 @@ class KubeError(Exception):
 
 class GoneError(KubeError):
     """There is no such object."""
+
+
+class UnknownKindError(GoneError):
+    """The API server does not have the kind."""
 
 
 class ExistsError(KubeError):
@@ -96,8 +102,11 @@ class Kube:
         await self._api.close()
 
     async def get(self, kind: str, namespace: str, name: str) -> Body | None:
+        """The object, or None. UnknownKindError where there can be none."""
         try:
             return await self._call("GET", _path("get", kind, namespace, name))
+        except UnknownKindError:
+            raise
         except GoneError:
             return None
 
@@ -227,11 +236,14 @@ def _translated(code: int, said: str, data: bytes) -> KubeError:
     try:
         status = json.loads(data)
         reason, message = status.get("reason"), status.get("message")
+        named = bool((status.get("details") or {}).get("name"))
     except (ValueError, AttributeError):
         reason = message = None
+        named = False
     reason, message = reason or said or str(code), message or f"the API server answered {code}"
     if code == 404:
-        return GoneError(reason, message)
+        # Of an object that is not there the name is told; of a kind, at most that.
+        return (GoneError if named else UnknownKindError)(reason, message)
     if code == 409:
         return (ExistsError if reason == "AlreadyExists" else ConflictError)(reason, message)
     if code in (400, 403, 405, 413, 415, 422):

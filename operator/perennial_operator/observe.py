@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,18 @@ from perennial_operator.cache import Body, Cache, Key
 from perennial_operator.core import names
 from perennial_operator.core.reports import Report, in_order, report_of
 from perennial_operator.core.resources import BadObjectError, ModelDeployment, ModelVersion, parse
-from perennial_operator.core.world import Fleet, JobState, Policy, Route, World
-from perennial_operator.workloads import job_of, lacks_pod, serving_of
+from perennial_operator.core.world import Fleet, Inference, JobState, Policy, Route, World
+from perennial_operator.workloads import job_of, lacks_pod, revisions_of, served_by, serving_of
 
 
 def observe(
-    cache: Cache, key: Key, now: datetime, policy: Policy, reserved: Iterable[Key] = (), route: Route | None = None
+    cache: Cache,
+    key: Key,
+    now: datetime,
+    policy: Policy,
+    reserved: Iterable[Key] = (),
+    route: Route | None = None,
+    inference: Inference | None = None,
 ) -> World | None:
     """Everything one pass looks at; None if there is no ModelDeployment of the name.
 
@@ -33,17 +40,23 @@ def observe(
     stand = [each.report for each in cache.judged(key) if each.owner in (None, uid)]
     owners = {each["metadata"].get("uid") for each in (body, *_lasting(cache, key, "ModelVersion"))}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
-    serving = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
+    if inference:
+        serving = served_by(inference.body, pods) if inference.body and _belongs(inference.body, owners) else {}
+        inference = replace(inference, revisions=revisions_of(pods))
+    else:
+        held = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
+        serving = {each.name: each for each in held}
     return World(
         now=now,
         deployment=_named(ModelDeployment, body),
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
         reports=in_order([*reports, *stand]),
         jobs={job.name: job for job in jobs},
-        serving={held.name: held for held in serving},
+        serving=serving,
         service=cache.get(key, "Service", key.name),
         candidate_service=cache.get(key, "Service", names.candidate_service(key.name)),
         route=route,
+        inference=inference,
         fleet=_fleet(cache, key, reserved),
         policy=policy,
     )
@@ -99,11 +112,11 @@ def _lasting(cache: Cache, key: Key, kind: str) -> list[Body]:
 
 def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:
     """Without what only carries our labels, as somebody's copy does: it is theirs and says nothing of ours."""
-    return [
-        body
-        for body in cache.of(key, kind)
-        if any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
-    ]
+    return [body for body in cache.of(key, kind) if _belongs(body, owners)]
+
+
+def _belongs(body: Body, owners: set[str]) -> bool:
+    return any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
 
 
 def _fleet(cache: Cache, key: Key, reserved: Iterable[Key]) -> Fleet:

@@ -22,11 +22,12 @@ from perennial_operator.cache import Cache, Key
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
+from perennial_operator.core.inference import KIND
 from perennial_operator.core.resources import BadObjectError
 from perennial_operator.core.stages.analysis import due
 from perennial_operator.core.status import Trouble
-from perennial_operator.core.world import Policy, Route, World
-from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError
+from perennial_operator.core.world import Inference, Policy, Route, World
+from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError, UnknownKindError
 from perennial_operator.logs import about
 from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
@@ -136,7 +137,7 @@ class Reconciler:
             refusal = await self._act(key, decision)
         finally:
             if decision.actions:
-                after = self._world(key, world.route) or world
+                after = self._world(key, world.route, world.inference) or world
             self._metrics.passed(key, world, after)
         return refusal, after
 
@@ -154,26 +155,27 @@ class Reconciler:
         if world is None or not due(world):
             return world
         sample = await self._surveyor.sample(world)
-        now = self._world(key, world.route)  # it may have changed meanwhile
+        now = self._world(key, world.route, world.inference)  # it may have changed meanwhile
         return replace(now, sample=sample) if now else None
 
     async def _heard(self, key: Key) -> World | None:
-        """The world: with the route, which is not watched, and with the last words of Jobs that ended.
+        """The world: with the route or InferenceService, which is not watched, and with the last words of Jobs that ended.
 
         Each Job is asked for once if no watch has shown any.
         """
         world = self._world(key)
-        route = await self._route(key, world)
+        route, inference = await self._route(key, world), await self._inference(key, world)
         silent = {name: self._cache.uid(key, "Job", name) or "" for name in jobs_without_word(world)} if world else {}
         new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
-        if not new:
+        if not new and inference is None:
             return replace(world, route=route) if world else None
         for name in new:
             pods, _ = await self._kube.list("Pod", key.namespace, f"batch.kubernetes.io/job-name={name}")
             for pod in pods:
                 self._cache.put(pod)
-        self._asked[key] = set(silent.values())
-        return self._world(key, route)
+        if new:
+            self._asked[key] = set(silent.values())
+        return self._world(key, route, inference)
 
     async def _route(self, key: Key, world: World | None) -> Route | None:
         """The HTTPRoute that the spec names, which may be of a kind that the cluster does not have."""
@@ -182,11 +184,24 @@ class Reconciler:
             return None
         try:
             return Route(await self._kube.get("HTTPRoute", key.namespace, gateway.http_route))
+        except UnknownKindError:
+            return Route(None)
         except RefusedError as error:
             return Route(None, error.message)
 
-    def _world(self, key: Key, route: Route | None = None) -> World | None:
-        return observe(self._cache, key, self._clock(), self._policy, self._starting, route)
+    async def _inference(self, key: Key, world: World | None) -> Inference | None:
+        """The InferenceService of a model that KServe serves."""
+        if world is None or not world.kserve:
+            return None
+        try:
+            return Inference(await self._kube.get(KIND, key.namespace, key.name))
+        except UnknownKindError:
+            return Inference(None, unknown=True)
+        except RefusedError as error:
+            return Inference(None, error.message)
+
+    def _world(self, key: Key, route: Route | None = None, inference: Inference | None = None) -> World | None:
+        return observe(self._cache, key, self._clock(), self._policy, self._starting, route, inference)
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
         """The decision is done; or the refusal that ended it, which a person has to hear of.

@@ -8,10 +8,12 @@ from typing import Any
 
 from perennial_operator.cache import Body
 from perennial_operator.core.jobs import REFUSED_EXIT_CODE
-from perennial_operator.core.names import MODEL_VERSION, ROLE
+from perennial_operator.core.names import MODEL_VERSION, PREDICTOR, ROLE
 from perennial_operator.core.world import Job, JobState, Serving
 from perennial_operator.last_words import answer, trouble
 
+INFERENCE, REVISION = "serving.kserve.io/inferenceservice", "serving.knative.dev/revision"
+"""Labels that KServe and Knative put on pods."""
 POD_PATIENCE = timedelta(seconds=10)
 """A running Job that has had no pod for so long is in trouble: a quota, or what pods may do, is in its way."""
 
@@ -101,6 +103,50 @@ def serving_of(body: Body, pods: Iterable[Body]) -> Serving:
     )
 
 
+def served_by(inference: Body, pods: Iterable[Body]) -> dict[str, Serving]:
+    """Version → its pods of the InferenceService; those of the present predictor count as ready where that is its own."""
+    predictor = inference["spec"]["predictor"]
+    holds, made_from = _label({"metadata": predictor}, MODEL_VERSION), _annotation({"metadata": predictor}, PREDICTOR)
+    found: dict[str, list[Body]] = {holds: []} if holds else {}
+    for pod in pods:
+        if (version := _label(pod, MODEL_VERSION)) and _label(pod, INFERENCE) == inference["metadata"]["name"]:
+            found.setdefault(version, []).append(pod)
+    serving = {}
+    for version, own in found.items():
+        there = [pod for pod in own if not pod["metadata"].get("deletionTimestamp")]
+        current = [pod for pod in there if version != holds or _annotation(pod, PREDICTOR) == made_from]
+        refusals = [said for pod in own if (said := answer(pod, code=REFUSED_EXIT_CODE))]
+        serving[version] = Serving(
+            name=version,
+            manifest=inference,
+            desired=predictor.get("minReplicas", 1),
+            ready=sum(map(_is_ready, current)),
+            answering=sum(map(_is_ready, there)),
+            total=len(there),
+            settled=len(current) == len(there),
+            trouble=next((told for pod in own if (told := trouble(pod))), "")
+            or (_unready(inference) if version == holds else ""),
+            refusal=next((said for said in refusals if said.get("outcome") == "Refused"), None),
+            addresses=_addresses({"template": {"spec": predictor}}, there),
+        )
+    return serving
+
+
+def revisions_of(pods: Iterable[Body]) -> dict[str, str]:
+    """Knative's revision → the version of its pods."""
+    labels = [(_label(pod, REVISION), _label(pod, MODEL_VERSION)) for pod in pods]
+    return {revision: version for revision, version in labels if revision and version}
+
+
+def _unready(inference: Body) -> str:
+    """What KServe says is wrong, or nothing."""
+    for condition in (inference.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "PredictorReady" and condition.get("status") == "False":
+            said = condition.get("message") or condition.get("reason")
+            return f"InferenceService {inference['metadata']['name']} says: {said}" if said else ""
+    return ""
+
+
 def _addresses(spec: Mapping[str, Any], pods: Iterable[Body]) -> dict[str, str]:
     """Pod → host and port of those that are ready and not about to go."""
     containers = spec.get("template", {}).get("spec", {}).get("containers") or [{}]
@@ -123,3 +169,7 @@ def _unmade(status: Mapping[str, Any]) -> str:
 
 def _label(body: Body, name: str) -> str | None:
     return (body["metadata"].get("labels") or {}).get(name)
+
+
+def _annotation(body: Body, name: str) -> str | None:
+    return (body["metadata"].get("annotations") or {}).get(name)

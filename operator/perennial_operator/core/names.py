@@ -10,6 +10,8 @@ APPROVED = "perennial.dev/approved-by"
 REJECTED = "perennial.dev/rejected-by"
 APPLIED = "perennial.dev/applied"
 """Digest of what the operator last applied, so that nothing is applied twice."""
+PREDICTOR = "perennial.dev/predictor"
+"""Digest of the predictor that a pod of KServe's was made from."""
 
 DEPLOYMENT = "perennial.dev/model-deployment"
 MODEL_VERSION = "perennial.dev/model-version"

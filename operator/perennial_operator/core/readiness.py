@@ -8,6 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.conditions import find
 from perennial_operator.core.resources import UNSUCCESSFUL, ModelVersion, Outcome, Phase
 from perennial_operator.core.serving import deployment_manifest, outdated
+from perennial_operator.core.shares import settled
 from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.start import Hold
 from perennial_operator.core.upkeep import replicas_wanted
@@ -101,6 +102,8 @@ def _as_asked(world: World, live: ModelVersion) -> bool:
     held = world.serving.get(live.name)
     if held is None or not held.settled:
         return False
+    if world.kserve:
+        return settled(world)
     return not outdated(deployment_manifest(world, live, replicas_wanted(world)[live.name]), held.manifest)
 
 

@@ -1,4 +1,4 @@
-"""What serves: one Deployment per version that takes part, one Service per ModelDeployment."""
+"""What serves: one Deployment per version that takes part, one Service per ModelDeployment; inference.py for KServe."""
 
 from __future__ import annotations
 
@@ -20,6 +20,25 @@ GRACE_SECONDS = 30
 
 def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> dict[str, Any]:
     """The Deployment that serves one version; the ModelDeployment owns it, so that a lost record stops no serving."""
+    template = template_that_serves(world, version)
+    template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    return sealed(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata_of(world, version.name, names.labels(world.name, "serving", version.name)),
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {**names.serving_selector(world.name), names.MODEL_VERSION: version.name}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": template,
+            },
+        }
+    )
+
+
+def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The template of the pods that serve one version, whoever runs them."""
     mounts = Mounts()
     mounts.uri(world.spec.storage)
     port = world.spec.serving.port
@@ -37,7 +56,6 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
     # operator leaves what serves alone.
     image = job_image(world, version, world.spec.serving.pod)
     template = pod_template(world.policy, world.spec.serving.pod, image, labels, task, mounts)
-    template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
     alive = {"path": "/v2/health/live", "port": port}
     template["spec"]["containers"][0] |= {
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
@@ -50,30 +68,18 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
         "startupProbe": {"httpGet": alive, "periodSeconds": 2, "failureThreshold": 90},
         "livenessProbe": {"httpGet": alive, "periodSeconds": 10},
     }
-    return _sealed(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": _metadata(world, version.name, labels),
-            "spec": {
-                "replicas": replicas,
-                "selector": {"matchLabels": {**names.serving_selector(world.name), names.MODEL_VERSION: version.name}},
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-                "template": template,
-            },
-        }
-    )
+    return template
 
 
 def service_manifest(world: World, name: str, version: ModelVersion | None) -> dict[str, Any]:
     """The Service `name`, which the pods of one version stand behind, or of every version where it is None."""
     port = world.spec.serving.port
     of_version = {names.MODEL_VERSION: version.name} if version else {}
-    return _sealed(
+    return sealed(
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": _metadata(world, name, names.labels(world.name, "serving")),
+            "metadata": metadata_of(world, name, names.labels(world.name, "serving")),
             "spec": {
                 "selector": names.serving_selector(world.name) | of_version,
                 # By name, so that while an edit of the port is on its way every pod is reached at its own.
@@ -111,13 +117,17 @@ def _holds(desired: Any, observed: Any) -> bool:
     return bool(desired == observed)
 
 
-def _sealed(manifest: dict[str, Any]) -> dict[str, Any]:
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
-    manifest["metadata"]["annotations"] = {names.APPLIED: digest}
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with its own digest."""
+    manifest["metadata"].setdefault("annotations", {})[names.APPLIED] = digest(manifest)
     return manifest
 
 
-def _metadata(world: World, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def metadata_of(world: World, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": name,
         "namespace": world.deployment.metadata.namespace,

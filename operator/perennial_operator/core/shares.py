@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from perennial_operator.core import inference, route
 from perennial_operator.core.actions import PatchRoute
 from perennial_operator.core.resources import ModelVersion, RolloutState
-from perennial_operator.core.route import ALL, steered
+from perennial_operator.core.route import ALL, Hindrance, carries, steered
+from perennial_operator.core.serving import differs
 from perennial_operator.core.weights import share, split
 from perennial_operator.core.world import World
 
@@ -23,7 +25,7 @@ def ready(world: World, version: ModelVersion, replicas: int) -> bool:
 
 
 def weight_carried(world: World) -> int:
-    """Per cent of the requests that a route should give the candidate now.
+    """Per cent of the requests that a route, or KServe, should give the candidate now.
 
     That of the greatest step up to the present one for which its ready replicas suffice.
     """
@@ -32,6 +34,10 @@ def weight_carried(world: World) -> int:
     if version is None or state is None or world.live is None or world.pinned:
         return 0
     weights = {step.weight for step in world.spec.rollout.steps if step.weight < state.weight} | {state.weight}
+    if world.kserve:
+        # What had everything is what KServe goes back to: a candidate gets that only as the live version. Its per cent
+        # are led to the newest revision that is ready, whosesoever that is.
+        weights = weights - {ALL} if inference.newest(world) == version.name else set()
     return max((w for w in weights if ready(world, version, replicas_at(world, w))), default=0)
 
 
@@ -54,6 +60,8 @@ def steering(world: World) -> tuple[PatchRoute, ...]:
 def replicas_at(world: World, weight: int) -> int:
     """The candidate's; in the shadow it has the whole load to answer."""
     replicas = world.spec.serving.replicas
+    if world.kserve:
+        return replicas  # to change them would make another revision in each step
     if world.spec.rollout.gateway is None:
         return split(replicas, weight)[0]
     return share(replicas, ALL if weight == SHADOW else weight)
@@ -62,3 +70,41 @@ def replicas_at(world: World, weight: int) -> int:
 def shadow_asked(world: World) -> bool:
     rollout = world.spec.rollout
     return rollout.shadow is not None and rollout.gateway is not None and world.live is not None
+
+
+def predictor(world: World) -> tuple[ModelVersion, int] | None:
+    """The version that the InferenceService is to hold, and its per cent of the requests; None where nothing serves."""
+    live, candidate, pinned = world.live, world.candidate, world.pinned
+    if pinned and pinned is not live:
+        return pinned, 0 if live else ALL
+    if candidate and candidate.status.rollout and not pinned:
+        return candidate, weight_carried(world) if live else ALL
+    if live is None:
+        return None
+    # The newest one that is ready may be of a candidate that went back: then nothing until the live version's is.
+    return live, ALL if inference.had_all(world) or inference.newest(world) == live.name else 0
+
+
+def settled(world: World) -> bool:
+    """Whether KServe has the InferenceService that is wanted now, and leads the requests so."""
+    wanted, there = predictor(world), world.inference
+    if wanted is None or there is None:
+        return True
+    version, percent = wanted
+    asked = inference.inference_manifest(world, version, percent)
+    return not differs(asked, there.body) and inference.led(world, version) == percent
+
+
+def leads(world: World, state: RolloutState) -> bool:
+    """Whether the candidate has the share of the requests that its step asks for; also where nobody leads by weight."""
+    version = world.candidate
+    if world.live is None or version is None or (world.kserve and state.weight == ALL):
+        return True
+    if world.kserve:
+        return inference.led(world, version) == state.weight
+    return carries(world, state.weight, shadows(world))
+
+
+def hindrance(world: World) -> Hindrance | None:
+    """What keeps the requests from being led by weight, or KServe from serving at all; None where all is well."""
+    return inference.hindrance(world) if world.kserve else route.hindrance(world)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from perennial_operator.core.analysis import Analysis
-from perennial_operator.core.cel import matching, rule, rules
+from perennial_operator.core.cel import CHECKED, matching, rule, rules
 from perennial_operator.core.data import DataSpec, Source, Span, Storage
 from perennial_operator.core.pod_fields import Free, Object, PodSpec
 from perennial_operator.core.thresholds import DriftThreshold, Threshold
@@ -334,7 +334,33 @@ class RolloutSpec(Value):
 class ServingSpec(Value):
     """How the model is served."""
 
-    replicas: int = Field(1, ge=0, le=1000, description="Ready replicas that serve at any time.")
+    model_config = rules(
+        rule(
+            "self.runtime != 'kserve' || self.replicas > 0",
+            "with runtime kserve a version is proven by its ready pods; give at least 1 replica",
+            at=".replicas",
+        ),
+    )
+    runtime: Literal["deployment", "kserve"] = Field(
+        "deployment",
+        description="What runs the model server: Deployments and a Service of the operator's own, or an InferenceService "
+        "of KServe in its Knative mode. It is chosen once.",
+        json_schema_extra={
+            CHECKED: [
+                rule(
+                    "self == oldSelf",
+                    "the runtime cannot be changed, since nothing would serve in between; "
+                    "make another ModelDeployment with it, and remove this one when its callers have moved",
+                )
+            ]
+        },
+    )
+    replicas: int = Field(
+        1,
+        ge=0,
+        le=1000,
+        description="Ready replicas that serve at any time; with runtime kserve the least number, to which Knative adds.",
+    )
     port: int = Field(8080, ge=1024, le=65535, description="Port of the Service and the pods.")
     pod: PodSpec = Field(PodSpec(), description="Fields of the serving pods.")
 
@@ -384,6 +410,11 @@ class ModelDeploymentSpec(Value):
             " || type(self.drift.check.window) == int || !self.drift.check.window.matches('^[0-9]')",
             "a duration needs data.timeColumn; set it, or give all or a number of rows",
             at=".drift.check.window",
+        ),
+        rule(
+            "self.serving.runtime != 'kserve' || !has(self.rollout.gateway)",
+            "with serving.runtime kserve KServe leads the requests by weight; remove rollout.gateway and rollout.shadow",
+            at=".rollout.gateway",
         ),
         rule(
             "self.model.framework != 'custom' || has(self.training.pod.image)",

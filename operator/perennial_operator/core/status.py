@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from perennial_operator.core import names
 from perennial_operator.core.checks import check_jobs, last_check, unmade
 from perennial_operator.core.conditions import Condition, find, with_condition
+from perennial_operator.core.inference import KIND, address
 from perennial_operator.core.readiness import PIN_NOT_FOUND, Statement, available, missing_pin, progress_of, ready
 from perennial_operator.core.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
-from perennial_operator.core.route import hindrance
-from perennial_operator.core.shares import shadows
+from perennial_operator.core.shares import hindrance, settled, shadows
 from perennial_operator.core.stages.drift import NOT_COUNTED, triage
 from perennial_operator.core.stages.training import waits, wanted
 from perennial_operator.core.start import Hold
@@ -129,15 +129,21 @@ def _sharing_the_load(world: World) -> dict[str, str]:
 
 
 def _routed(world: World) -> list[Statement]:
-    """Whether the route can lead requests by weight, also while no candidate needs it; nothing without a gateway."""
-    if world.spec.rollout.gateway is None:
+    """Whether a route or KServe can lead requests by weight, also while no candidate needs it; else nothing."""
+    gateway = world.spec.rollout.gateway
+    if gateway is None and not world.kserve:
         return []
     if why := hindrance(world):
         return [Statement("Routed", False, why.reason, why.message)]
-    name = world.spec.rollout.gateway.http_route
-    return [
-        Statement("Routed", True, "Steered", f"HTTPRoute {name} leads to both Services; its weights are the operator's")
-    ]
+    if gateway:
+        told = f"HTTPRoute {gateway.http_route} leads to both Services; its weights are the operator's"
+        return [Statement("Routed", True, "Steered", told)]
+    told = f"{KIND} {world.name}"
+    if not settled(world):
+        return [Statement("Routed", None, "NotYet", f"KServe does not yet do what {told} is to ask for")]
+    at = f" at {address(world)}" if address(world) else ""
+    message = f"{told} leads the requests{at}; its canaryTrafficPercent is the operator's"
+    return [Statement("Routed", True, "Steered", message)]
 
 
 def _timed(world: World, statements: list[Statement]) -> list[Condition]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Create, Delete
+from perennial_operator.core.inference import KIND, held, inference_manifest
 from perennial_operator.core.jobs import workers_manifest
 from perennial_operator.core.resources import IN_FLIGHT, Phase
 from perennial_operator.core.results import NO_NEW_ROWS
-from perennial_operator.core.route import hindrance
 from perennial_operator.core.serving import deployment_manifest, differs, service_manifest
-from perennial_operator.core.shares import ready, replicas_of
+from perennial_operator.core.shares import hindrance, predictor, ready, replicas_of
 from perennial_operator.core.stages.drift import triage
 from perennial_operator.core.weights import split
 from perennial_operator.core.world import Job, JobState, World, failures_in_a_row
@@ -22,14 +22,16 @@ from perennial_operator.core.world import Job, JobState, World, failures_in_a_ro
 
 def upkeep(world: World) -> tuple[Action, ...]:
     """Only what differs from what is there."""
-    return (*_serving(world), *_stopped(world), *_workers(world), *_forgotten(world))
+    serving = _inference(world) if world.kserve else _serving(world)
+    return (*serving, *_stopped(world), *_workers(world), *_forgotten(world))
 
 
 def replicas_wanted(world: World) -> dict[str, int]:
     """Version → replicas it should have now.
 
     The live version gives replicas up only when the candidate's own are ready,
-    so that ready replicas never fall below what is asked for. Where a route leads the requests it gives none up.
+    so that ready replicas never fall below what is asked for. Where a route, or KServe, leads the requests it gives none
+    up.
     """
     replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
     wanted = {live.name: replicas} if live else {}
@@ -39,7 +41,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
         return wanted
     state = candidate.status.rollout
     wanted[candidate.name] = ours = replicas_of(world, state)
-    if live and replicas and world.spec.rollout.gateway is None:
+    if live and replicas and world.spec.rollout.gateway is None and not world.kserve:
         held, there = world.serving.get(live.name), world.serving.get(candidate.name)
         if ready(world, candidate, ours):
             wanted[live.name] = max(split(replicas, state.weight)[1], 1)
@@ -65,6 +67,20 @@ def _serving(world: World) -> Iterator[Action]:
         # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
         if name not in wanted and (held.answering == 0 or _dispensable(world, name)):
             yield Delete("Deployment", name)
+
+
+def _inference(world: World) -> Iterator[Action]:
+    """The InferenceService; it goes where what it serves came to nothing and no other version is live."""
+    there = world.inference
+    if there is None or there.unknown or there.refusal:
+        return
+    wanted = predictor(world)
+    if wanted and wanted[0].status.artifact:
+        manifest = inference_manifest(world, *wanted)
+        if differs(manifest, there.body):
+            yield Apply(manifest)
+    elif wanted is None and world.version(held(world)):
+        yield Delete(KIND, world.name)
 
 
 def _services(world: World) -> Iterator[Action]:

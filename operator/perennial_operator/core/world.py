@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The Deployment of one version, as it is."""
+    """What serves one version, as it is: its Deployment, or its pods of KServe's."""
 
     name: str
     manifest: Mapping[str, Any]
@@ -102,6 +102,20 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Inference:
+    """The InferenceService of a model with serving.runtime kserve, as it was read in this pass."""
+
+    body: Mapping[str, Any] | None
+    """None if there is none, or it could not be read."""
+    refusal: str = ""
+    """Why it could not be read, in the API server's words, or nothing."""
+    unknown: bool = False
+    """Whether the cluster does not have the kind."""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """Knative's revision → the version of its pods."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The other ModelDeployments, as far as they matter to this one."""
 
@@ -124,6 +138,8 @@ class World:
     candidate_service: Mapping[str, Any] | None = None
     route: Route | None = None
     """None where spec.rollout.gateway is not set."""
+    inference: Inference | None = None
+    """None where spec.serving.runtime is not kserve."""
     fleet: Fleet = Fleet()
     sample: Sample | None = None
     """Taken only where an analysis is due."""
@@ -136,6 +152,11 @@ class World:
     @property
     def spec(self) -> ModelDeploymentSpec:
         return self.deployment.spec
+
+    @property
+    def kserve(self) -> bool:
+        """Whether KServe runs the pods and leads the requests."""
+        return self.spec.serving.runtime == "kserve"
 
     @property
     def live(self) -> ModelVersion | None:

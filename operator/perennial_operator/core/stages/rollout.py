@@ -10,8 +10,8 @@ from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.analysis import MEASURING, NO_DATA
 from perennial_operator.core.conditions import find, with_condition
 from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
-from perennial_operator.core.route import ALL, Hindrance, carries, hindrance
-from perennial_operator.core.shares import SHADOW, ready, replicas_of, shadow_asked, shadows
+from perennial_operator.core.route import ALL, Hindrance
+from perennial_operator.core.shares import SHADOW, hindrance, leads, ready, replicas_of, settled, shadow_asked
 from perennial_operator.core.stages import analysis
 from perennial_operator.core.stages.steps import hold, meaning, patience, weight_after
 from perennial_operator.core.start import REJECTED_BY_PERSON
@@ -20,6 +20,8 @@ from perennial_operator.core.world import World
 
 LOOK_AGAIN = timedelta(minutes=1)
 """How often a route that is not watched is read while its weights matter: somebody may mend it, or overwrite them."""
+LOOK_SOON = timedelta(seconds=5)
+"""How often an InferenceService is read, which is not watched either, while it is not yet as it is wanted."""
 UNDER_WAY = "RollingOut"
 
 
@@ -30,11 +32,16 @@ def rollout(world: World) -> tuple[Action, ...]:
 
 
 def wakes_at(world: World) -> Iterator[datetime]:
-    """When the running step's hold or time-out ends, and when the route is read again."""
+    """When the running step's hold or time-out ends, and when what is not watched is read again."""
     version = world.candidate
-    if world.spec.rollout.gateway and ((version and version.phase is Phase.ROLLING_OUT) or hindrance(world)):
+    if (world.spec.rollout.gateway or world.kserve) and (
+        (version and version.phase is Phase.ROLLING_OUT) or hindrance(world)
+    ):
         yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
+    starts = state is not None and state.ready_at is None
+    if world.kserve and (starts or not settled(world)) and not hindrance(world):
+        yield world.now + LOOK_SOON
     if state and state.started_at and state.ready_at is None:
         yield patience(world, state, state.started_at)
     elif state and state.ready_at:
@@ -102,7 +109,7 @@ def _stepped(world: World) -> SetStatus | None:
     if world.automation_rests:
         # The step's clock stands still: what was put off by a person is nobody's delay.
         return _noted(version, RolloutState(weight=state.weight)) if state and state.started_at else None
-    if world.live and (why := hindrance(world)):
+    if (world.live or world.kserve) and (why := hindrance(world)):
         return _halted(world, version, why)
     if state is None:
         return _at_weight(world, version, SHADOW if shadow_asked(world) else weight_after(world, 0))
@@ -116,13 +123,19 @@ def _stepped(world: World) -> SetStatus | None:
     ):
         # The clock was wrong then, or is now: the step begins anew.
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
-    if condemned := _condemned(world, version):
-        return condemned
+    return _condemned(world, version) or _going(world, version, state)
+
+
+def _going(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
+    """What follows from the step's replicas being ready, or not; nothing where there is still time."""
     if ready(world, version, replicas_of(world, state)):
-        led = world.live is None or carries(world, state.weight, shadows(world))
-        return _held(world, version, state) if led else _overwritten(world, version, state)
-    if state.ready_at:
+        if leads(world, state):
+            return _held(world, version, state)
+        if state.ready_at or not world.kserve:
+            return _overwritten(world, version, state)
+    elif state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
+    assert state.started_at
     return _late(world, version, state) if patience(world, state, state.started_at) <= world.now else None
 
 
@@ -136,13 +149,15 @@ def _condemned(world: World, version: ModelVersion) -> SetStatus | None:
 
 
 def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
-    """The hold begins anew where somebody has set the route otherwise; nothing where it is still to be set."""
+    """The hold begins anew where somebody has set the weight otherwise; nothing where it is still to be set."""
     if state.ready_at is None:
         return None
-    assert world.spec.rollout.gateway
+    gateway = world.spec.rollout.gateway
     message = (
-        f"somebody has overwritten the weights of HTTPRoute {world.spec.rollout.gateway.http_route}; they are set "
+        f"somebody has overwritten the weights of HTTPRoute {gateway.http_route}; they are set "
         "again; if a tool that applies Git's files does it, tell it to leave backendRefs' weights alone"
+        if gateway
+        else f"InferenceService {world.name} led the requests otherwise; its canaryTrafficPercent is the operator's"
     )
     return _halted(world, version, Hindrance("WeightsOverwritten", message))
 
@@ -195,6 +210,8 @@ def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     serving = world.serving.get(version.name)
     count = serving.ready if serving else 0
     because = f": {serving.trouble}" if serving and serving.trouble else ""
+    if world.kserve and count >= replicas_of(world, state):
+        because = f", and KServe did not lead {state.weight} % of the requests to them"
     message = (
         f"{count} of {replicas_of(world, state)} replicas were ready after spec.rollout.timeout "
         f"{world.spec.rollout.timeout}{because}"

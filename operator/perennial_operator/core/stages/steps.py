@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from perennial_operator.core.inference import KIND
 from perennial_operator.core.resources import RolloutState
 from perennial_operator.core.route import ALL
 from perennial_operator.core.shares import SHADOW, replicas_at, shadow_asked
@@ -37,9 +38,10 @@ def meaning(world: World, weight: int) -> str:
     """What a step means, in a sentence."""
     ours, rest = replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
     gateway = world.spec.rollout.gateway if world.live else None
-    if gateway:
+    by = f"HTTPRoute {gateway.http_route}" if gateway else f"{KIND} {world.name}" if world.kserve and world.live else ""
+    if by:
         rest = world.spec.serving.replicas
-    through = f" of the requests by HTTPRoute {gateway.http_route}" if gateway else ""
+    through = f" of the requests by {by}" if by else ""
     what = (
         f"weight {weight} %{through}" if weight else f"shadow: it answers all{through} too, and nobody gets its answers"
     )
