@@ -159,7 +159,7 @@ class Reconciler:
         return replace(now, sample=sample) if now else None
 
     async def _heard(self, key: Key) -> World | None:
-        """The world: with the route or InferenceService, which is not watched, and with the last words of Jobs that ended.
+        """The world: with the route or InferenceService, which is not watched, and the last words of Jobs that ended.
 
         Each Job is asked for once if no watch has shown any.
         """

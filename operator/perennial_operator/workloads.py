@@ -104,7 +104,7 @@ def serving_of(body: Body, pods: Iterable[Body]) -> Serving:
 
 
 def served_by(inference: Body, pods: Iterable[Body]) -> dict[str, Serving]:
-    """Version → its pods of the InferenceService; those of the present predictor count as ready where that is its own."""
+    """Version → its pods of the InferenceService; where that holds the version, only its present pods are ready."""
     predictor = inference["spec"]["predictor"]
     holds, made_from = _label({"metadata": predictor}, MODEL_VERSION), _annotation({"metadata": predictor}, PREDICTOR)
     found: dict[str, list[Body]] = {holds: []} if holds else {}

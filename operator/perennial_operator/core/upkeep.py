@@ -30,8 +30,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
     """Version → replicas it should have now.
 
     The live version gives replicas up only when the candidate's own are ready,
-    so that ready replicas never fall below what is asked for. Where a route, or KServe, leads the requests it gives none
-    up.
+    so that ready replicas never fall below what is asked for. A route or KServe lets it keep them all.
     """
     replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
     wanted = {live.name: replicas} if live else {}

@@ -39,7 +39,7 @@ def wakes_at(world: World) -> Iterator[datetime]:
     ):
         yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
-    starts = state is not None and state.ready_at is None
+    starts = state is not None and state.started_at is not None and state.ready_at is None
     if world.kserve and (starts or not settled(world)) and not hindrance(world):
         yield world.now + LOOK_SOON
     if state and state.started_at and state.ready_at is None:

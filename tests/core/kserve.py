@@ -1,0 +1,105 @@
+"""A play whose pods KServe runs, and whose requests it leads."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from perennial_operator.core.names import PREDICTOR
+from perennial_operator.core.world import Inference, Serving, World
+from tests.builders import SPEC, merged
+from tests.core.play import Play
+from tests.knative import Revisions
+
+
+class KServePlay(Play):
+    """Its InferenceService is there at once when it has been applied, unless KServe sleeps."""
+
+    def __post_init__(self) -> None:
+        self.inference: dict[str, Any] | None = None
+        self.knative = Revisions("bike")
+        self.up: dict[str, int] = {}
+        """Revision → ready pods."""
+        self.told: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
+        self.asleep = False
+        self.unreadable = Inference(None)
+        """What is read where there is no KServe, or it may not be asked."""
+        super().__post_init__()
+
+    def world(self) -> World:
+        world = super().world()
+        if self.unreadable != Inference(None):
+            return replace(world, inference=self.unreadable)
+        if self.inference and not self.asleep:
+            self.knative.hear(self.inference["spec"]["predictor"])
+            for _ in range(2):  # whom requests are led to follows from what the status says
+                self.inference["status"] = self.knative.status()
+        revisions = {each.name: each.version for each in self.knative.running()}
+        there = Inference(copy.deepcopy(self.inference), revisions=revisions)
+        return replace(world, inference=there, serving=self._served())
+
+    def _served(self) -> dict[str, Serving]:
+        found: dict[str, Serving] = {}
+        held = (self.inference or {}).get("spec", {}).get("predictor", {})
+        for each in self.knative.running():
+            up = self.up.get(each.name, 0)
+            same = each.predictor["annotations"][PREDICTOR] == held["annotations"][PREDICTOR]
+            current = same or held["labels"] != each.predictor["labels"]
+            trouble, refusal = self.told.get(each.version, ("", None))
+            before = found.get(each.version, Serving(each.version, {}, 0, 0, 0, 0))
+            found[each.version] = Serving(
+                each.version,
+                self.inference or {},
+                each.replicas,
+                ready=before.ready + (up if current else 0),
+                answering=before.answering + up,
+                total=before.total + each.replicas,
+                settled=before.settled and current,
+                trouble=trouble,
+                refusal=refusal,
+            )
+        return found
+
+    def _make(self, manifest: dict[str, Any]) -> None:
+        if manifest["kind"] == "InferenceService":
+            self.inference = {"status": {}} | (self.inference or {}) | manifest
+        else:
+            super()._make(manifest)
+
+    def _remove(self, kind: str, name: str) -> None:
+        if kind == "InferenceService":
+            self.inference, self.knative, self.up = None, Revisions("bike"), {}
+        super()._remove(kind, name)
+
+    def pods_ready(self, *which: str) -> None:
+        self.world()
+        for each in self.knative.running():
+            if not which or each.version in which:
+                self.up[each.name] = each.replicas
+                self.told.pop(each.version, None)
+                self.knative.ready(each.name)
+        self.settle()
+
+    def pods_fail(self, name: str, trouble: str = "", refusal: Mapping[str, Any] | None = None) -> None:
+        for each in self.knative.running():
+            if each.version == name:
+                self.up[each.name] = 0
+        self.told[name] = (trouble, refusal)
+        self.settle()
+
+    def led(self) -> dict[str, int]:
+        """Version → per cent of the requests."""
+        self.world()
+        return self.knative.led()
+
+    def held(self) -> tuple[str, int]:
+        """The version that the InferenceService holds, and its per cent."""
+        assert self.inference
+        predictor = self.inference["spec"]["predictor"]
+        return predictor["labels"]["perennial.dev/model-version"], predictor["canaryTrafficPercent"]
+
+
+def a_kserve_play(**changes: Any) -> KServePlay:
+    return KServePlay(spec=merged(SPEC, merged({"serving": {"runtime": "kserve"}}, changes)))

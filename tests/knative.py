@@ -1,0 +1,108 @@
+"""What KServe does in its Knative mode with one InferenceService: revisions, and whom the requests are led to.
+
+Of KServe 0.21 and Knative 1.22: a change of the predictor, but for `canaryTrafficPercent`, makes a revision; that share
+goes to the newest one that is ready, the rest to the one that had everything last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from perennial_operator.core.names import MODEL_VERSION
+
+INFERENCE, REVISION = "serving.kserve.io/inferenceservice", "serving.knative.dev/revision"
+SHARE = "canaryTrafficPercent"
+
+
+@dataclass
+class Revision:
+    name: str
+    predictor: dict[str, Any]
+    was_ready: bool = False
+
+    @property
+    def version(self) -> str:
+        label: str = self.predictor["labels"][MODEL_VERSION]
+        return label
+
+    @property
+    def replicas(self) -> int:
+        return int(self.predictor["minReplicas"])
+
+
+@dataclass
+class Revisions:
+    name: str
+    made: list[Revision] = field(default_factory=list)
+    rolled_out: str = ""
+    before: str = ""
+    share: int | None = None
+
+    def hear(self, predictor: Mapping[str, Any]) -> None:
+        """The InferenceService holds this predictor now."""
+        self.share = predictor.get(SHARE)
+        template = {key: value for key, value in predictor.items() if key != SHARE}
+        if not self.made or self.made[-1].predictor != template:
+            self.made.append(Revision(f"{self.name}-predictor-{len(self.made) + 1:05d}", template))
+
+    def ready(self, name: str) -> None:
+        """All pods of the revision are ready; those that are ready once stay candidates for requests."""
+        next(each for each in self.made if each.name == name).was_ready = True
+
+    @property
+    def latest_ready(self) -> str:
+        return next((each.name for each in reversed(self.made) if each.was_ready), "")
+
+    def traffic(self) -> list[dict[str, Any]]:
+        if not self.latest_ready:
+            return []
+        share = 100 if self.share is None or not self.rolled_out else self.share
+        targets = [{"latestRevision": True, "revisionName": self.latest_ready, "percent": share}]
+        if share < 100:
+            rest = {"latestRevision": False, "revisionName": self.rolled_out, "percent": 100 - share, "tag": "prev"}
+            targets.append(rest)
+        return targets
+
+    def running(self) -> list[Revision]:
+        """Those that have pods: the newest, and whatever requests may be led to."""
+        led = {target["revisionName"] for target in self.traffic()}
+        return [each for each in self.made if each.name in led or each is self.made[-1]]
+
+    def led(self) -> dict[str, int]:
+        """Version → per cent of the requests."""
+        versions = {each.name: each.version for each in self.made}
+        shares: dict[str, int] = {}
+        for target in self.traffic():
+            version = versions[target["revisionName"]]
+            shares[version] = shares.get(version, 0) + target["percent"]
+        return {version: share for version, share in shares.items() if share}
+
+    def status(self) -> dict[str, Any]:
+        """The status of the InferenceService; KServe's record of what had everything last is kept with it."""
+        traffic = self.traffic()
+        if traffic and self.rolled_out != self.latest_ready and traffic[0]["percent"] == 100:
+            self.before, self.rolled_out = self.rolled_out, self.latest_ready
+        elif traffic and self.rolled_out == self.latest_ready == self.made[-1].name and traffic[0]["percent"] < 100:
+            # As if it were taken back: KServe leads to the one before, whatever that was.
+            self.rolled_out = self.before or self.rolled_out
+        predictor = {
+            "latestCreatedRevision": self.made[-1].name if self.made else "",
+            "latestReadyRevision": self.latest_ready,
+            "latestRolledoutRevision": self.rolled_out,
+            "previousRolledoutRevision": self.before,
+            "traffic": traffic,
+        }
+        newest_is_ready = bool(self.made) and self.made[-1].was_ready
+        conditions = [
+            {"type": kind, "status": "True" if newest_is_ready else "Unknown"} for kind in ("PredictorReady", "Ready")
+        ]
+        return {
+            "deploymentMode": "Knative",
+            "url": f"http://{self.name}.default.example.com",
+            # Knative's, of the Service that KServe makes, and not that of the InferenceService.
+            "observedGeneration": len(self.made),
+            "components": {"predictor": predictor},
+            "conditions": conditions,
+        }
