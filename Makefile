@@ -88,7 +88,7 @@ clean: ## Forget the environment
 	@$(PYTHON) -m venv .venv
 	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
 	  { $(BIN)/pip install -q uv && $(BIN)/uv pip install -q --require-hashes --python $(BIN)/python -r requirements/dev.txt; } \
-	  || $(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	  || $(BIN)/pip install -q --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv-keras/ready: .venv/ready requirements/trainer-keras.txt

@@ -1,11 +1,12 @@
 """What KServe does in its Knative mode with one InferenceService: revisions, and whom the requests are led to.
 
-Of KServe 0.21 and Knative 1.22: a change of the predictor, but for `canaryTrafficPercent`, makes a revision; that share
-goes to the newest one that is ready, the rest to the one that had everything last.
+As their sources have it: a change of the predictor but for `canaryTrafficPercent`, or of a label or annotation, makes a
+revision; that share goes to the newest one that is ready, the rest to the one that had everything last.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ SHARE = "canaryTrafficPercent"
 @dataclass
 class Revision:
     name: str
+    made_from: tuple[Any, ...]
     predictor: dict[str, Any]
     was_ready: bool = False
 
@@ -40,12 +42,15 @@ class Revisions:
     before: str = ""
     share: int | None = None
 
-    def hear(self, predictor: Mapping[str, Any]) -> None:
-        """The InferenceService holds this predictor now."""
+    def hear(self, inference: Mapping[str, Any]) -> None:
+        """The InferenceService is this now."""
+        predictor = inference["spec"]["predictor"]
         self.share = predictor.get(SHARE)
         template = {key: value for key, value in predictor.items() if key != SHARE}
-        if not self.made or self.made[-1].predictor != template:
-            self.made.append(Revision(f"{self.name}-predictor-{len(self.made) + 1:05d}", template))
+        made_from = template, inference["metadata"]["labels"], inference["metadata"]["annotations"]
+        if not self.made or self.made[-1].made_from != made_from:
+            name = f"{self.name}-predictor-{len(self.made) + 1:05d}"
+            self.made.append(Revision(name, copy.deepcopy(made_from), copy.deepcopy(template)))
 
     def ready(self, name: str) -> None:
         """All pods of the revision are ready; those that are ready once stay candidates for requests."""

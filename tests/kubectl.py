@@ -27,6 +27,7 @@ KINDS = {
         Resource("apps/v1", "Deployment", "deployments"),
         Resource("v1", "Service", "services"),
         Resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+        Resource("serving.kserve.io/v1beta1", "InferenceService", "inferenceservices"),
         Resource("v1", "Pod", "pods"),
         Resource("v1", "Event", "events"),
         Resource("coordination.k8s.io/v1", "Lease", "leases"),

@@ -23,7 +23,8 @@ class KServePlay(Play):
         self.up: dict[str, int] = {}
         """Revision → ready pods."""
         self.told: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
-        self.asleep = False
+        self.asleep = self.podless = False
+        """Whether KServe does nothing; whether no pod tells of which version a revision is."""
         self.unreadable = Inference(None)
         """What is read where there is no KServe, or it may not be asked."""
         super().__post_init__()
@@ -33,10 +34,10 @@ class KServePlay(Play):
         if self.unreadable != Inference(None):
             return replace(world, inference=self.unreadable)
         if self.inference and not self.asleep:
-            self.knative.hear(self.inference["spec"]["predictor"])
+            self.knative.hear(self.inference)
             for _ in range(2):  # whom requests are led to follows from what the status says
                 self.inference["status"] = self.knative.status()
-        revisions = {each.name: each.version for each in self.knative.running()}
+        revisions = {each.name: each.version for each in self.knative.running() if not self.podless}
         there = Inference(copy.deepcopy(self.inference), revisions=revisions)
         return replace(world, inference=there, serving=self._served())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from perennial_operator.core.inference import inference_manifest
 from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest, workers_manifest
 from perennial_operator.core.ledger import record_manifest, recover_manifest
 from perennial_operator.core.serving import deployment_manifest, service_manifest
@@ -83,6 +84,7 @@ def manifests() -> dict[str, dict[str, Any]]:
         "record": record_manifest(world, live),
         "recover": recover_manifest(world, "bike-v9"),
         "serve": deployment_manifest(world, live, 2),
+        "inference": inference_manifest(world, live, 20),
         "service": service_manifest(world, "bike", None),
         "candidate-service": service_manifest(world, "bike-candidate", candidate),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
+from perennial_operator.core.actions import Apply, SetStatus
 from perennial_operator.core.world import Inference
 from tests.core.kserve import KServePlay, a_kserve_play
 from tests.core.play import dying, late, twice
@@ -181,6 +182,64 @@ def test_other_replicas_of_a_live_version_are_another_revision_that_takes_over_w
     play.wait(seconds=5)
     assert [each.replicas for each in play.knative.running()] == [5]
     assert play.condition("Ready")["status"] == "True"
+
+
+@pytest.mark.parametrize("steps", [[], STEPS])
+def test_a_candidate_has_everything_only_as_the_live_version(steps: list[dict[str, Any]]) -> None:
+    """What had everything is what KServe goes back to."""
+    play = rolling(rollout={"steps": steps})
+    for minutes in (5, 10, 1):
+        play.pods_ready("bike-v2")
+        play.wait(minutes=minutes)
+    live = False
+    for action in play.done:
+        if isinstance(action, SetStatus):
+            live = live or (action.name == "bike-v2" and action.status.get("phase") == "Live")
+        elif isinstance(action, Apply):
+            predictor = action.manifest["spec"]["predictor"]
+            all_to_candidate = (predictor["labels"][names.MODEL_VERSION], predictor["canaryTrafficPercent"]) == (
+                "bike-v2",
+                100,
+            )
+            assert live or not all_to_candidate
+    assert live
+
+
+def test_the_live_version_keeps_everything_when_no_pod_tells_whose_the_newest_revision_is() -> None:
+    """To take its requests away would make KServe lead them to the version before it."""
+    play = rolling()
+    for minutes in (5, 10, 1):
+        play.pods_ready("bike-v2")
+        play.wait(minutes=minutes)
+    play.podless = True
+    play.settle()
+    assert (play.held(), play.led()) == (("bike-v2", 100), {"bike-v2": 100})
+
+
+def test_what_kserve_has_not_done_yet_is_told_and_looked_at_every_few_seconds() -> None:
+    play = rolling(rollout={"steps": []})
+    play.asleep = True
+    play.pods_ready("bike-v2")
+    assert play.phases()["bike-v2"] == "Live"
+    assert (play.condition("Routed")["status"], play.condition("Routed")["reason"]) == ("Unknown", "NotYet")
+    assert play.alarm and (play.alarm - play.now).total_seconds() == 5
+    play.asleep = False
+    play.wait(seconds=5)
+    assert play.condition("Routed")["message"] == (
+        "InferenceService bike leads the requests at http://bike.default.example.com; "
+        "its canaryTrafficPercent is the operator's"
+    )
+
+
+@pytest.mark.parametrize("read", [Inference(None, unknown=True), Inference(None, "isvc is forbidden")])
+def test_what_serves_is_left_alone_while_kserve_cannot_be_asked(read: Inference) -> None:
+    play = a_kserve_play()
+    play.until_live(1)
+    play.unreadable = read
+    play.edit({"serving": {"replicas": 5}})
+    assert play.held() == ("bike-v1", 100)
+    assert [each.replicas for each in play.knative.made] == [2]
+    assert play.phases() == {"bike-v1": "Live"}
 
 
 def test_suspended_the_share_stays() -> None:

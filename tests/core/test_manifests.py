@@ -168,6 +168,7 @@ def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> Non
         "serve": "bike",
         "service": "bike",
         "candidate-service": "bike",
+        "inference": "bike",
     }
 
 

@@ -52,6 +52,8 @@ def pod_of(manifest: Body) -> Body | None:
     if manifest["kind"] == "Pod":
         return manifest
     spec = manifest.get("spec") or {}
+    if manifest["kind"] == "InferenceService":
+        return {"metadata": {"annotations": spec["predictor"].get("annotations")}, "spec": spec["predictor"]}
     template: Body | None = spec.get("jobTemplate", {}).get("spec", spec).get("template")
     return template
 

@@ -128,7 +128,7 @@ def test_what_is_installed_is_restricted(name: str) -> None:
 
 def test_there_are_pods_to_check() -> None:
     pods = [d for ds in [*SHIPPED.values(), list(MADE.values())] for d in ds if "spec" in d and pod_of(d)]
-    assert {pod["kind"] for pod in pods} == {"Deployment", "Job"}
+    assert {pod["kind"] for pod in pods} == {"Deployment", "InferenceService", "Job"}
 
 
 @pytest.mark.parametrize(("path", "value", "violation"), BAD, ids=lambda v: v if isinstance(v, str) else "")

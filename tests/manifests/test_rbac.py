@@ -15,7 +15,7 @@ from kubernetes.aio import client, config
 from perennial_operator import kube as kube_module
 from perennial_operator.act import Actor
 from perennial_operator.cache import Cache, Key
-from perennial_operator.core.actions import PatchRoute, SetStatus
+from perennial_operator.core.actions import Action, PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.world import Policy
 from perennial_operator.kube import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
@@ -26,8 +26,10 @@ from perennial_operator.watches import WATCHED
 from perennial_operator.workqueue import WorkQueue
 from tests.builders import a_route
 from tests.cluster.local import LocalCluster
+from tests.core.kserve import a_kserve_play
 from tests.core.play import Play, a_play, checked
 from tests.gateway import DEFINITION, in_git
+from tests.kserve_api import definition
 from tests.kubectl import Kubectl, documents
 from tests.manifests.conftest import install
 from tests.manifests.rights import called_by_kube, granted, together, watched
@@ -102,15 +104,23 @@ def a_life() -> Play:
     return play
 
 
-async def _lived(cluster: LocalCluster, play: Play) -> None:
-    """Everything the play did has been done by the operator's own hands."""
+def a_life_with_kserve() -> Play:
+    """A first version is served by KServe, and taken away."""
+    play = a_kserve_play(training={"maxRejections": 1})
+    play.until_rolling(1)
+    play.pods_fail("bike-v1", refusal={"outcome": "Refused", "reason": "DigestMismatch", "message": "another digest"})
+    return play
+
+
+async def _lived(cluster: LocalCluster, done: list[Action]) -> None:
+    """Everything that was done in plays has been done by the operator's own hands."""
     configuration = client.Configuration()
     await config.load_kube_config(config_file=str(cluster.kubeconfig), client_configuration=configuration)
     kube, cache = Kube(client.ApiClient(configuration)), Cache()
     actor = Actor(kube, cache)
     for kind, selector in WATCHED.items():
         replaced(cache, kind, *await kube.list(kind, None, selector))
-    for action in [*play.done, *play.done]:  # each may be done twice
+    for action in [*done, *done]:  # each may be done twice
         try:
             # The versions of objects in the play are not those of the cluster.
             await actor.act(
@@ -143,6 +153,7 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
         kubectl = Kubectl(cluster.kubeconfig)
         install(kubectl)
         kubectl.apply(DEFINITION)
+        kubectl.apply(definition())
         kubectl.apply(in_git("bike"))
         kubectl.apply(
             {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": play.spec}
@@ -151,5 +162,5 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
         kubectl.apply(
             {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "idle"}, "spec": resting}
         )
-        asyncio.run(_lived(cluster, play))
+        asyncio.run(_lived(cluster, [*play.done, *a_life_with_kserve().done]))
     assert dict(used) == {kind: set(verbs.split()) for kind, verbs in VERBS.items()}

@@ -294,6 +294,17 @@ def limits(**values: Any) -> Body:
             "spec.rollout.shadow",
             "add analysis ({} takes all defaults), or remove shadow",
         ),
+        (
+            {"serving": {"runtime": "kserve"}},
+            "spec.rollout.gateway",
+            "KServe leads the requests by weight; remove rollout.gateway and rollout.shadow",
+        ),
+        (
+            {"serving": {"runtime": "kserve", "replicas": 0}},
+            "spec.serving.replicas",
+            "with runtime kserve a version is proven by its ready pods; give at least 1 replica",
+        ),
+        ({"serving": {"runtime": "knative"}}, "spec.serving.runtime", 'supported values: "deployment", "kserve"'),
         ({"rollout": {"gateway": {"httpRoute": "A B"}}}, "spec.rollout.gateway.httpRoute", "give an object's name"),
         ({"rollout": {"gateway": {"httpRoute": None}}}, "spec.rollout.gateway.httpRoute", "Required value"),
         (weights(100), "spec.rollout.steps[0].weight", "should be less than or equal to 99"),
@@ -394,6 +405,18 @@ def test_storage_can_be_mended_until_a_version_is_live_and_is_not_moved_afterwar
         said = refusal(kubectl, moved)
         assert "spec.storage: Invalid value: storage cannot be moved once a version is live" in said
     kubectl.apply(merged(elsewhere, {"spec": {"storage": {"secretRef": {"name": "new-keys"}}}}))
+
+
+@pytest.mark.parametrize("change", [{"serving": {"runtime": "kserve"}}, {"serving": None}])
+def test_what_runs_the_server_is_chosen_once(kubectl: Kubectl, deployment: Body, change: Body) -> None:
+    asked = {"metadata": {"name": "chosen"}, "spec": {"pin": None, "rollout": {"gateway": None, "shadow": None}}}
+    other = "deployment" if change["serving"] else "kserve"
+    (taken,) = kubectl.apply(merged(merged(deployment, asked), {"spec": {"serving": {"runtime": other}}}))
+    assert taken["spec"]["serving"]["runtime"] == other
+    said = refusal(kubectl, merged(merged(deployment, asked), {"spec": change}))
+    assert "spec.serving.runtime" in said
+    assert "make another ModelDeployment with it, and remove this one when its callers have moved" in said
+    kubectl.delete("ModelDeployment", "chosen")
 
 
 def test_a_version_is_a_record_that_does_not_change(kubectl: Kubectl, version: Body) -> None:

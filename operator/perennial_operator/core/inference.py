@@ -37,14 +37,17 @@ def inference_manifest(world: World, version: ModelVersion, percent: int) -> dic
     }
     predictor["annotations"] = {**predictor["annotations"], names.PREDICTOR: digest(predictor)}
     metadata = metadata_of(world, world.name, names.labels(world.name, "serving"))
-    return sealed(
+    manifest = sealed(
         {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": KIND,
             "metadata": {**metadata, "annotations": {MODE: KNATIVE[0]}},
-            "spec": {"predictor": {**predictor, "canaryTrafficPercent": percent}},
+            "spec": {"predictor": predictor},
         }
     )
+    # Not sealed: KServe hands the annotations on to the revision, and another share is to make no other one.
+    predictor["canaryTrafficPercent"] = percent
+    return manifest
 
 
 def held(world: World) -> str | None:

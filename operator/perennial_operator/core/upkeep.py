@@ -30,7 +30,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
     """Version → replicas it should have now.
 
     The live version gives replicas up only when the candidate's own are ready,
-    so that ready replicas never fall below what is asked for. A route or KServe lets it keep them all.
+    so that ready replicas never fall below what is asked for. Where a route leads the requests it gives none up.
     """
     replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
     wanted = {live.name: replicas} if live else {}
@@ -40,7 +40,7 @@ def replicas_wanted(world: World) -> dict[str, int]:
         return wanted
     state = candidate.status.rollout
     wanted[candidate.name] = ours = replicas_of(world, state)
-    if live and replicas and world.spec.rollout.gateway is None and not world.kserve:
+    if live and replicas and world.spec.rollout.gateway is None:
         held, there = world.serving.get(live.name), world.serving.get(candidate.name)
         if ready(world, candidate, ours):
             wanted[live.name] = max(split(replicas, state.weight)[1], 1)
