@@ -7,7 +7,8 @@ revision; that share goes to the newest one that is ready, the rest to the one t
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,14 @@ class Revision:
     @property
     def replicas(self) -> int:
         return int(self.predictor["minReplicas"])
+
+
+def shares(targets: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Version → per cent of the requests, of those that get any."""
+    found: Counter[str] = Counter()
+    for version, percent in targets:
+        found[version] += percent
+    return dict(+found)
 
 
 @dataclass
@@ -78,11 +87,7 @@ class Revisions:
     def led(self) -> dict[str, int]:
         """Version → per cent of the requests."""
         versions = {each.name: each.version for each in self.made}
-        shares: dict[str, int] = {}
-        for target in self.traffic():
-            version = versions[target["revisionName"]]
-            shares[version] = shares.get(version, 0) + target["percent"]
-        return {version: share for version, share in shares.items() if share}
+        return shares((versions[target["revisionName"]], target["percent"]) for target in self.traffic())
 
     def status(self) -> dict[str, Any]:
         """The status of the InferenceService; KServe's record of what had everything last is kept with it."""
