@@ -1,0 +1,108 @@
+"""What a pass sees of a model that KServe serves: pods by their labels, and an InferenceService that may not be there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from perennial_operator.cache import Cache, Key
+from perennial_operator.core import names
+from perennial_operator.core.world import Inference, Policy, Serving, World
+from perennial_operator.kube import GoneError, UnknownKindError, _translated
+from perennial_operator.observe import observe
+from tests.builders import NOON, SPEC, a_body, merged
+
+KEY = Key("default", "bike")
+KSERVE = merged(SPEC, {"serving": {"runtime": "kserve"}})
+
+
+def an_inference(owner: str = "uid-bike", **status: Any) -> dict[str, Any]:
+    """It holds the second version, and was made from its newest predictor."""
+    predictor = {
+        "labels": {names.MODEL_VERSION: "bike-v2"},
+        "annotations": {names.PREDICTOR: "new"},
+        "minReplicas": 2,
+        "containers": [{"ports": [{"containerPort": 8080}]}],
+    }
+    owners = [{"kind": "ModelDeployment", "name": "bike", "uid": owner}]
+    return a_body("InferenceService", "bike", {"predictor": predictor}, status, ownerReferences=owners)
+
+
+def a_pod(name: str, version: str, made_from: str, ready: bool = True, of: str = "bike", **more: Any) -> dict[str, Any]:
+    labels = names.labels("bike", "serving", version) | {
+        "serving.kserve.io/inferenceservice": of,
+        "serving.knative.dev/revision": f"bike-predictor-{version[-1]}-{made_from}",
+    }
+    status = {"podIP": f"10.0.0.{name}", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    return a_body("Pod", name, {}, status, labels=labels, annotations={names.PREDICTOR: made_from}, **more)
+
+
+def seen(inference: dict[str, Any], *pods: dict[str, Any]) -> World:
+    cache = Cache()
+    for body in (a_body("ModelDeployment", "bike", KSERVE), *pods):
+        cache.put(body)
+    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"), inference=Inference(inference))
+    assert world
+    return world
+
+
+def counted(serving: Serving) -> tuple[int, int, int, bool]:
+    return serving.ready, serving.answering, serving.total, serving.settled
+
+
+PODS = (
+    a_pod("1", "bike-v1", "old"),
+    a_pod("2", "bike-v1", "old", ready=False),
+    a_pod("3", "bike-v2", "old"),
+    a_pod("4", "bike-v2", "new"),
+    a_pod("5", "bike-v2", "new", deletionTimestamp="2026-11-23T12:00:00Z"),
+    a_pod("6", "bike-v2", "new", of="another"),
+)
+
+
+def test_pods_count_for_their_version_and_as_ready_where_they_are_of_its_present_predictor() -> None:
+    world = seen(an_inference(), *PODS)
+    assert {name: counted(serving) for name, serving in world.serving.items()} == {
+        "bike-v1": (1, 1, 2, True),
+        "bike-v2": (1, 2, 2, False),
+    }
+    assert world.serving["bike-v2"].addresses == {"3": "10.0.0.3:8080", "4": "10.0.0.4:8080"}
+
+
+def test_a_revision_is_of_the_version_of_its_pods() -> None:
+    world = seen(an_inference(), *PODS[:4])
+    assert world.inference and world.inference.revisions == {
+        "bike-predictor-1-old": "bike-v1",
+        "bike-predictor-2-old": "bike-v2",
+        "bike-predictor-2-new": "bike-v2",
+    }
+
+
+def test_what_kserve_says_is_wrong_is_the_trouble_of_the_version_that_it_holds() -> None:
+    said = [{"type": "PredictorReady", "status": "False", "reason": "RevisionFailed", "message": "no such image"}]
+    world = seen(an_inference(conditions=said), *PODS[:2])
+    assert world.serving["bike-v2"].trouble == "InferenceService bike says: no such image"
+    assert world.serving["bike-v1"].trouble == ""
+
+
+@pytest.mark.parametrize("owner", ["somebody's", ""])
+def test_an_inference_service_of_somebody_else_s_serves_nothing_of_ours(owner: str) -> None:
+    assert seen(an_inference(owner), *PODS).serving == {}
+
+
+def not_found(**details: Any) -> bytes:
+    return json.dumps({"kind": "Status", "reason": "NotFound", "message": "no", "details": details}).encode()
+
+
+ABSENT = {
+    "an object": (not_found(name="bike", kind="inferenceservices"), GoneError),
+    "a resource of a known group": (not_found(), UnknownKindError),
+    "a group": (b"404 page not found\n", UnknownKindError),
+}
+
+
+@pytest.mark.parametrize(("answer", "error"), ABSENT.values(), ids=ABSENT)
+def test_a_kind_that_is_not_there_is_told_from_an_object_that_is_not(answer: bytes, error: type[Exception]) -> None:
+    assert type(_translated(404, "Not Found", answer)) is error
