@@ -37,10 +37,20 @@ def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() ->
     core = ROOT / "operator" / "perennial_operator" / "core"
     code = "".join(
         (core / name).read_text()
-        for name in ("gate.py", "results.py", "readiness.py", "status.py", "route.py", "inference.py", "stages/rollout.py")
+        for name in (
+            "gate.py",
+            "results.py",
+            "readiness.py",
+            "status.py",
+            "route.py",
+            "inference.py",
+            "stages/rollout.py",
+        )
     )
     reasons = set(
-        re.findall(r'(?:Gate\(False, |Hindrance\(\s*|reason=|Statement\("\w+", (?:False|True|None), )"([A-Z]\w+)"', code)
+        re.findall(
+            r'(?:Gate\(False, |Hindrance\(\s*|reason=|Statement\("\w+", (?:False|True|None), )"([A-Z]\w+)"', code
+        )
     )
     told = {"NotStalled", "Serving", "Steered", "Idle", "NotNeeded", "Done"}  # nothing is wrong
     assert len(reasons) > 10
