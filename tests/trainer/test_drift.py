@@ -155,13 +155,18 @@ def test_the_share_of_significant_features_is_corrected_for_how_many_were_tested
     assert significant_share([]) == 0
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_the_corrected_share_is_that_of_scipy_s_adjusted_p_values(p_values: list[float]) -> None:
+    assert significant_share(p_values) == (stats.false_discovery_control(p_values) <= 0.05).mean()
+
+
 @given(NUMBERS, NUMBERS, st.integers(1, 5))
 def test_what_is_counted_in_batches_is_what_is_counted_at_once(old: np.ndarray, new: np.ndarray, size: int) -> None:
     reference = column(numbers(old))
     batches = counted(reference)
     for start in range(0, len(new), size):
         batches.add(numbers(new[start : start + size]))
-    assert statistics(batches, len(old)) == pytest.approx(moved(numbers(old), numbers(new)), abs=1e-6)
+    assert statistics(batches, len(old)) == pytest.approx(moved(numbers(old), numbers(new)), rel=1e-12, abs=1e-6)
 
 
 def test_a_weight_is_as_good_as_repeating() -> None:

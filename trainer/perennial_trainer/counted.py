@@ -4,63 +4,69 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from perennial_trainer.profile import CategoricalProfile, ColumnProfile, NumericProfile, in_bins
+from perennial_trainer.places import Places
+from perennial_trainer.profile import CategoricalProfile, ColumnProfile, NumericProfile
 
 Floats = NDArray[np.float64]
 
+BLOCK = 16_384  # values that are counted at once: what is made of them stays in the cache
+
 
 class Numbers:
-    """Of the values added: how many lie in each bin and at each point, and the sum of those between two points."""
+    """Of the values added: how many lie at each point and edge and between each two of them, and their sums."""
 
     def __init__(self, reference: NumericProfile) -> None:
         self.reference = reference
         self.rows = self.missing = 0
-        self._points = np.asarray(reference.points, dtype=np.float64)
-        self._bins = np.zeros(len(reference.edges) + 1, dtype=np.int64)
-        self.below = np.zeros(len(self._points), dtype=np.int64)
-        self.upto = np.zeros(len(self._points), dtype=np.int64)
-        self._sums = np.zeros(len(self._points) + 1)
+        self._marks = np.union1d(reference.points, reference.edges).astype(np.float64)
+        self._places = Places(self._marks)
+        self._counts = np.zeros(2 * len(self._marks) + 1, dtype=np.int64)
+        self._sums = np.zeros(len(self._counts))
 
-    def add(self, values: "pd.Series[Any]", weight: int = 1) -> None:
+    def add(self, values: ArrayLike, weight: int = 1) -> None:
         """Each value is counted `weight` times."""
-        ordered = np.sort(values.to_numpy(dtype=np.float64))  # one sort, then few searches: faster than n searches
-        present = ordered[: np.searchsorted(ordered, np.nan)]  # the missing come last
-        left = np.searchsorted(present, self._points, side="left")
-        right = np.searchsorted(present, self._points, side="right")
+        floats = np.asarray(values, dtype=np.float64)
+        for start in range(0, len(floats), BLOCK):
+            self._add(floats[start : start + BLOCK], weight)
+
+    def _add(self, values: Floats, weight: int) -> None:
+        present = values[~np.isnan(values)]
+        places = self._places.of(present)
+        self.rows += weight * len(values)
+        self.missing += weight * (len(values) - len(present))
+        self._counts += weight * np.bincount(places, minlength=len(self._counts))
         with np.errstate(over="ignore", invalid="ignore"):
-            upto = np.concatenate([[0.0], np.cumsum(present)])
-            self._sums += weight * (upto[np.append(left, len(present))] - upto[np.insert(right, 0, 0)])
-        self.rows += weight * len(ordered)
-        self.missing += weight * (len(ordered) - len(present))
-        self._bins += weight * in_bins(present, self.reference.edges)
-        self.below += weight * left
-        self.upto += weight * right
+            self._sums += weight * np.bincount(places, present, minlength=len(self._counts))
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """By bin, the missing last."""
-        return np.append(self._bins, self.missing)
+        _, upto = self._around(self.reference.edges)
+        return np.append(np.diff(upto, prepend=0, append=self.present), self.missing)
 
     @property
     def present(self) -> int:
         return self.rows - self.missing
 
+    def around_points(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many present values lie below, and how many up to, each point."""
+        return self._around(self.reference.points)
+
+    def _around(self, some: list[float]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        upto, place = np.cumsum(self._counts), 2 * np.searchsorted(self._marks, some)
+        return upto[place], upto[place + 1]
+
     def masses(self) -> tuple[Floats, Floats]:
-        """Values and how often each is taken: those between two points are taken for their mean, which lies there."""
-        between = np.append(self.below, self.present) - np.insert(self.upto, 0, 0)
-        some = between > 0
+        """Values and how often each is taken: those between two marks are taken for their mean, which lies there."""
+        some = self._counts > 0
+        lowest, highest = np.insert(self._marks, 0, -np.inf), np.append(self._marks, np.inf)
         with np.errstate(over="ignore", invalid="ignore"):
-            means = np.clip(
-                self._sums[some] / between[some],
-                np.insert(self._points, 0, -np.inf)[some],
-                np.append(self._points, np.inf)[some],
-            )
-        at = self.upto > self.below
+            means = self._sums[some] / self._counts[some]
         return (
-            np.concatenate([self._points[at], means]),
-            np.concatenate([(self.upto - self.below)[at], between[some]]).astype(np.float64),
+            np.clip(means, np.repeat(lowest, 2)[1:][some], np.repeat(highest, 2)[:-1][some]),
+            self._counts[some].astype(np.float64),
         )
 
 

@@ -31,7 +31,8 @@ def _of_numbers(recent: Numbers, rows: int) -> dict[str, float | None]:
     if not reference.points or not recent.present:
         return {}
     below, upto = (np.asarray(counts) / reference.size for counts in (reference.below, reference.upto))
-    found = ks((below, upto), (recent.below / recent.present, recent.upto / recent.present))
+    recent_below, recent_upto = (counts / recent.present for counts in recent.around_points())
+    found = ks((below, upto), (recent_below, recent_upto))
     masses = _masses(reference)
     deviation = _deviation(masses) if reference.deviation is None else reference.deviation
     return {
