@@ -18,9 +18,9 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     try:
         import msgspec
 
+        from perennial_trainer.columns import Columns
         from perennial_trainer.differences import differences
         from perennial_trainer.refusal import NotDone
-        from perennial_trainer.rows import Columns
         from perennial_trainer.task import Features, RecentData
     except ImportError as error:
         raise SorryError(

@@ -54,6 +54,15 @@ def test_a_check_is_made_when_it_is_due_and_not_before() -> None:
     assert play.condition("Checked")["reason"] == "Done"
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"), [({}, None), ({"predictions": True}, None), ({"predictions": False}, False)]
+)
+def test_a_trainer_is_told_of_predictions_only_where_none_are_wanted(asked: dict[str, Any], told: bool | None) -> None:
+    play = live(check=asked)
+    play.wait(minutes=15)
+    assert task_of(play, FIRST).get("predictions") is told
+
+
 def test_a_check_that_finds_drift_becomes_a_report_that_starts_a_training() -> None:
     play = live()
     play.wait(minutes=15)

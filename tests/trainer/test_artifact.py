@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from perennial_trainer import artifact
+from perennial_trainer.columns import Columns
 from perennial_trainer.estimators import allowed, estimator_of
 from perennial_trainer.pipeline import build, fit, score
 from perennial_trainer.refusal import Failure, Refusal
-from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.rows import Rows, rows_of
 from perennial_trainer.task import Features, Kind, Model
 from tests.trainer.tasks import MODELS, diabetes, iris
 

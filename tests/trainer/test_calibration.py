@@ -10,9 +10,10 @@ import pytest
 
 from perennial_trainer import artifact
 from perennial_trainer.calibration import calibrated
+from perennial_trainer.columns import Columns
 from perennial_trainer.estimators import estimator_of
 from perennial_trainer.pipeline import build, fit
-from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.rows import Rows, rows_of
 from perennial_trainer.task import Features, Model
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, breast_cancer, iris, written
 

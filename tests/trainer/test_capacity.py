@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from perennial_trainer import capacity, storage, tables
+from perennial_trainer.columns import Columns
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns, Rows
+from perennial_trainer.rows import Rows
 from perennial_trainer.task import Features
 from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, written
 
@@ -67,7 +68,8 @@ def test_the_size_in_memory_is_told_from_a_file_s_ends(tmp_path: Path, name: str
     patients = Frame.sample(diabetes(), 25_000, replace=True, random_state=0)
     store, path = storage.filesystem(written(patients, tmp_path / name))
     found = tables.size(store, f"{path}/{name}", COLUMNS)
-    (whole,) = tables.parts(store, f"{path}/{name}", COLUMNS, whole=True)
+    (table,) = tables.parts(store, f"{path}/{name}", COLUMNS, whole=True)
+    whole = table.to_pandas()
     rows = Rows(
         COLUMNS, whole[["age", "bmi"]].astype(float).assign(sex=whole["sex"].astype("str")), whole["target"], None
     )

@@ -191,6 +191,15 @@ def test_a_live_model_that_was_changed_is_not_loaded(live: Live) -> None:
     assert refused(live.trainer(task))[0] == "DigestMismatch"
 
 
+def test_where_nobody_asks_for_predictions_the_model_is_loaded_for_rows_with_a_target_alone(live: Live) -> None:
+    unasked = changed(live.task(diabetes().drop(columns="target")), live__sha256="0" * 64, predictions=False)
+    answer = live.trainer.done(unasked)
+    assert values(answer, "psi") and not values(answer, "prediction_psi")
+    assert refused(live.trainer(changed(live.task(diabetes()), live__sha256="0" * 64, predictions=False)))[0] == (
+        "DigestMismatch"
+    )
+
+
 def test_a_feature_without_a_profile_is_named(live: Live) -> None:
     task = changed(live.task(diabetes()), model__features={"numeric": ["bmi", "s2"], "categorical": []})
     reason, message = refused(live.trainer(task))

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from perennial_trainer.columns import Columns
 from perennial_trainer.differences import differences
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns
 from perennial_trainer.task import Features, RecentData
 from tests.trainer.tasks import Frame, Json, Trainer, a_check, a_model, a_training, diabetes, written
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
 from perennial_trainer.counted import Counted, Numbers, counted
-from perennial_trainer.drift import psi, significant_share
+from perennial_trainer.drift import chi_square, ks_p, psi, significant_share
 from perennial_trainer.moved import statistics
+from perennial_trainer.places import Places
 from perennial_trainer.profile import NumericProfile, column
 from tests.trainer.tasks import diabetes
 
@@ -47,6 +48,20 @@ def shares(old: "pd.Series[Any]", new: "pd.Series[Any]") -> list[float]:
 
 def present(values: Any) -> np.ndarray:
     return numbers(values).dropna().to_numpy()
+
+
+@given(
+    arrays(np.float64, st.integers(0, 60), elements=st.floats(allow_nan=False), unique=True),
+    arrays(np.float64, st.integers(0, 60), elements=st.floats(allow_nan=False)),
+    st.sampled_from([1.0, 1e-9, 1e-300, 5e-324]),
+)
+def test_the_place_of_a_value_is_what_a_search_finds(marks: np.ndarray, values: np.ndarray, scale: float) -> None:
+    marks = np.unique(marks[np.isfinite(marks)] * scale)
+    with np.errstate(over="ignore"):
+        beside = [np.nextafter(marks, np.inf), np.nextafter(marks, -np.inf)]
+    values = np.concatenate([values, values * scale, marks, *beside])
+    searched = np.searchsorted(marks, values) + np.searchsorted(marks, values, side="right")
+    assert Places(marks).of(values).tolist() == searched.tolist()
 
 
 @given(NUMBERS, NUMBERS)
@@ -155,9 +170,26 @@ def test_the_share_of_significant_features_is_corrected_for_how_many_were_tested
     assert significant_share([]) == 0
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
-def test_the_corrected_share_is_that_of_scipy_s_adjusted_p_values(p_values: list[float]) -> None:
-    assert significant_share(p_values) == (stats.false_discovery_control(p_values) <= 0.05).mean()
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_the_corrected_share_is_that_of_scipy_s_adjusted_p_values(seed: int, size: int) -> None:
+    p_values = np.random.default_rng(seed).uniform(size=size) ** 3
+    assert significant_share(p_values.tolist()) == (stats.false_discovery_control(p_values) <= 0.05).mean()
+
+
+@given(st.floats(0, 1), st.integers(1001, 10**9))
+def test_of_large_samples_the_p_value_is_scipy_s_of_kolmogorov_s_limit(distance: float, size: int) -> None:
+    scaled = distance * size**0.5
+    limit = special.kolmogorov(scaled + 1 / (6 * size**0.5) + (scaled - 1) / (4 * size))
+    assert ks_p(distance, 2 * size, 2 * size) == pytest.approx(limit, abs=1e-11)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=2, max_size=100))
+def test_chi_square_of_any_counts_is_scipy_s(counts: list[tuple[int, int]]) -> None:
+    table = np.array(counts).T
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] > 1 and table.sum(axis=1).all():
+        exact = stats.chi2_contingency(table, correction=False)
+        assert chi_square(*table) == pytest.approx((exact.statistic, exact.pvalue), rel=1e-9, abs=1e-12)
 
 
 @given(NUMBERS, NUMBERS, st.integers(1, 5))

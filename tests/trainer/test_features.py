@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer import features
+from perennial_trainer.category import in_order
+from perennial_trainer.columns import Columns
 from perennial_trainer.data import read
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns
 from perennial_trainer.task import Features
 from tests.trainer.tasks import Frame, written
 
@@ -170,5 +171,5 @@ def test_what_is_no_number_is_told_from_what_is_missing(value: Any) -> None:
 def test_classes_are_integers_where_they_are_written_so() -> None:
     assert features.labels(features.categories(["10", 9.0])).tolist() == [10, 9]
     assert features.labels(features.categories(["10", "9", "a"])).tolist() == ["10", "9", "a"]
-    assert features.in_order(["10", "9"]) == ("9", "10")
-    assert features.in_order(["10", "9", "a"]) == ("10", "9", "a")
+    assert in_order(["10", "9"]) == ("9", "10")
+    assert in_order(["10", "9", "a"]) == ("10", "9", "a")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perennial_trainer.columns import Columns
 from perennial_trainer.holdout import Split, split
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns, Rows, joined, rows_of
+from perennial_trainer.rows import Rows, joined, rows_of
 from perennial_trainer.task import Features
 
 FEATURES = Features(numeric=("x",), categorical=("c",))

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perennial_trainer import data
+from perennial_trainer import data, stream
+from perennial_trainer.columns import Columns
 from perennial_trainer.files import partitions
-from perennial_trainer.rows import Columns
 from perennial_trainer.task import Features
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
 
@@ -53,7 +53,7 @@ def test_partitions_are_read_as_the_columns_that_they_were_written_from(tmp_path
     )
     some = data.read(f"{tmp_path.as_uri()}/patients/sex=2/**", COLUMNS)
     assert set(some.features["sex"]) == {"2"}
-    streamed = pd.concat([batch.features for batch in data.batches(folders_uri(tmp_path), COLUMNS)])
+    streamed = pd.concat([part.rows.features for part in stream.parts(folders_uri(tmp_path), COLUMNS)])
     assert sorted(streamed["bmi"]) == sorted(found.features["bmi"])
 
 
@@ -72,7 +72,7 @@ def test_rows_are_counted_where_all_that_is_asked_for_are_partitions(tmp_path: P
     folder = tmp_path / "date=2026-01-01"
     folder.mkdir()
     diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
-    dates = pd.concat(list(data.column(tmp_path.as_uri(), "date")))
+    dates = pd.concat(list(stream.column(tmp_path.as_uri(), "date")))
     assert (len(dates), set(dates)) == (442, {"2026-01-01"})
 
 

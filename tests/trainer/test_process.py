@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.trainer.tasks import RESULT, Json, a_training, diabetes, written
+from tests.trainer.tasks import RESULT, Json, a_check, a_training, diabetes, written
 
 
 def environment(task: Json, result: Path) -> dict[str, str]:
@@ -43,6 +44,24 @@ def test_a_training_answers_and_logs_what_and_how_much(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "train progression-v1 in clinic"
     assert any("442 rows" in line for line in lines)
+
+
+def test_a_check_without_the_model_s_answers_waits_for_no_slow_import(tmp_path: Path) -> None:
+    patients = pd.concat([diabetes().assign(s1=lambda f, n=n: f["s1"] + n) for n in range(10)], ignore_index=True)
+    uri = written(patients, tmp_path / "data" / "a.parquet")
+    training = a_training(uri, (tmp_path / "v1").as_uri())
+    assert run(training, tmp_path / "answer").returncode == 0
+    recent = written(patients.drop(columns="target"), tmp_path / "recent" / "a.parquet")
+    task = a_check(training, answer(tmp_path / "answer"), recent, predictions=False)
+    code = (
+        "import sys; from perennial_trainer.__main__ import main; assert main() == 0; "
+        "print(sorted({'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(task, tmp_path / "answer"), capture_output=True, text=True
+    )
+    assert (done.stdout.splitlines()[-1:], done.stderr) == (["[]"], "")
+    assert answer(tmp_path / "answer")["samples"] == 4420
 
 
 def test_a_refusal_has_its_own_exit_code(tmp_path: Path) -> None:

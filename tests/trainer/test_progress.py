@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
 from perennial_trainer import search
+from perennial_trainer.columns import Columns
 from perennial_trainer.pipeline import build
 from perennial_trainer.progress import Progress, bar, duration, state
-from perennial_trainer.rows import Columns, rows_of
+from perennial_trainer.rows import rows_of
 from perennial_trainer.task import Features, Search
 from tests.trainer.tasks import diabetes
 

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer import data, tables
-from perennial_trainer.features import in_order
+from perennial_trainer.category import in_order
+from perennial_trainer.columns import Columns
 from perennial_trainer.metrics import Scored, measure
+from perennial_trainer.part import Part
 from perennial_trainer.performance import Performance
 from perennial_trainer.recent import recent
-from perennial_trainer.rows import Columns, Rows, joined, ordered
+from perennial_trainer.rows import Rows, joined, ordered
 from perennial_trainer.task import Features, RecentData
 from perennial_trainer.thinned import Thinned
 from perennial_trainer.window import newest
@@ -48,7 +51,8 @@ def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]
     """The rows of the window read at once, and in a stream."""
     columns = Columns(FEATURES, "cnt", "regression", time)
     once = newest(data.read(folder.as_uri(), columns), window)
-    batches = list(recent(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns))
+    parts = recent(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns)
+    batches = [part.rows for part in parts]
     assert all(0 < len(batch) <= 350 for batch in batches)
     empty = once.take(slice(0, 0))
     return once, ordered(joined(batches or [empty]))
@@ -66,6 +70,29 @@ def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
         written(rides(250, number), tmp_path / f"{number}.{suffix}")
     once, streamed = both(tmp_path, window, time)
     pd.testing.assert_frame_equal(streamed.table(), once.table())
+
+
+@pytest.mark.parametrize(
+    ("temp", "season"),
+    [
+        (pa.array([1.5, None, float("nan"), -0.0]), pa.array(["a", None, "b", "a"]).dictionary_encode()),
+        (pa.array([1, None, 3, 2**53 + 1]), pa.array(["1", "1.0", "TRUE", ""]).dictionary_encode()),
+        (pa.array([1, 2, 3, 4], pa.uint8()), pa.array([1, 2, None, 1]).dictionary_encode()),
+        (pa.array([0.1, 2, None, 4], pa.float32()), pa.array(["a", "b", "01", "1"])),
+        (pa.array([1, None, 2, 2]), pa.array([7, None, -1, 7])),
+        (pa.array([True, None, False, True]), pa.array([True, False, None, True])),
+        (pa.array(["1", " 2 ", None, "1e3"]), pa.array([1.0, 2.5, None, 1.0])),
+        (pa.nulls(4, pa.float64()), pa.nulls(4, pa.string()).dictionary_encode()),
+    ],
+)
+@pytest.mark.parametrize("part", [slice(0, 4), slice(1, 4), slice(2, 3)])
+def test_what_is_counted_as_it_lies_in_the_file_is_what_the_model_gets(temp: Any, season: Any, part: slice) -> None:
+    table = pa.table({"temp": temp, "season": season, "cnt": pa.array([1.0, None, 2.0, 3.0])})[part]
+    found = Part(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
+    np.testing.assert_array_equal(found.numbers("temp"), found.rows.features["temp"])
+    assert found.tally("season") == found.rows.features["season"].value_counts().to_dict()
+    assert found.labelled.tolist() == found.rows.target.notna().tolist()
+    assert found.take(np.arange(1)).rows.table().equals(found.rows.take(slice(0, 1)).table())
 
 
 @given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))

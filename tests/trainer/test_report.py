@@ -16,11 +16,12 @@ from sklearn.metrics import mean_squared_error
 
 from perennial_trainer import report
 from perennial_trainer.answers import figures
+from perennial_trainer.columns import Columns
 from perennial_trainer.figures import WIDTH, Figure, bars, cells, columns
 from perennial_trainer.importance import importance
 from perennial_trainer.metrics import Scored
 from perennial_trainer.pipeline import build, fit
-from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.rows import Rows, rows_of
 from perennial_trainer.slices import slices
 from perennial_trainer.task import Features
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written

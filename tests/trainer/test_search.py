@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from perennial_trainer.columns import Columns
 from perennial_trainer.pipeline import build
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.rows import Rows, rows_of
 from perennial_trainer.search import best
 from perennial_trainer.task import Features, Search
 

@@ -11,7 +11,8 @@ import pytest
 
 from perennial_trainer import artifact
 from perennial_trainer.artifact import digest
-from perennial_trainer.rows import Columns, rows_of
+from perennial_trainer.columns import Columns
+from perennial_trainer.rows import rows_of
 from perennial_trainer.task import Features
 from tests.trainer.tasks import (
     Frame,

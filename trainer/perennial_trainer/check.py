@@ -1,30 +1,35 @@
 """The story of a drift check: recent rows against what the live version was trained on."""
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
-import pandas as pd
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from perennial_trainer import artifact, report, result, storage
+from perennial_trainer.columns import Columns
 from perennial_trainer.counted import Counted, counted
 from perennial_trainer.files import shown
 from perennial_trainer.found import Found, found
 from perennial_trainer.metrics import Scored
+from perennial_trainer.part import Part
 from perennial_trainer.performance import Performance
 from perennial_trainer.profile import Profile, parse
 from perennial_trainer.recent import recent
 from perennial_trainer.refusal import Refusal, listed
-from perennial_trainer.rows import Columns, Rows, joined
 from perennial_trainer.task import CheckTask
 from perennial_trainer.thinned import Thinned
-from perennial_trainer.window import iso
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
+
+    from perennial_trainer.rows import Rows
+
+    Model = Callable[[], Pipeline]
 
 log = logging.getLogger(__name__)
 
@@ -38,58 +43,59 @@ class Seen:
     features: dict[str, Counted]
     target: Counted
     prediction: Counted
+    unlabelled: Thinned[Part] | None  # None where nobody asks what the model would answer for them
     performance: Performance = field(default_factory=Performance)
-    unlabelled: Thinned[Rows] = field(default_factory=lambda: Thinned(UNLABELLED))
     rows: int = 0
     labelled: int = 0
-    start: pd.Timestamp | None = None
-    end: pd.Timestamp | None = None
+    start: "pd.Timestamp | None" = None
+    end: "pd.Timestamp | None" = None
 
-    def add(self, rows: Rows, pipeline: "Future[Pipeline]") -> None:
-        for name, values in rows.features.items():
-            self.features[str(name)].add(values)
-        labelled = rows.target.notna().to_numpy()
+    def add(self, part: Part, model: "Model") -> None:
+        part.count(self.features)
+        labelled = part.labelled
         if labelled.any():
-            known = rows.take(labelled)
-            scored = _score(pipeline.result(), known)
+            known = part.rows.take(labelled)
+            scored = _score(model, known)
             self.target.add(known.target)
             self.performance.add(scored)
             self.prediction.add(scored.answers)
-        if not labelled.all():
-            self.unlabelled.add(rows.take(~labelled))
-        self.rows += len(rows)
+        if self.unlabelled is not None and not labelled.all():
+            self.unlabelled.add(part.take(~labelled) if labelled.any() else part)
+        self.rows += len(part)
         self.labelled += int(labelled.sum())
-        if rows.time is not None and rows.time.notna().any():
-            self.start = min(rows.time.min(), self.start or rows.time.min())
-            self.end = max(rows.time.max(), self.end or rows.time.max())
+        if part.time is not None and part.time.notna().any():
+            self.start = min(part.time.min(), self.start or part.time.min())
+            self.end = max(part.time.max(), self.end or part.time.max())
 
-    def score_unlabelled(self, pipeline: "Pipeline") -> None:
-        if self.rows > self.labelled:
-            answers = _score(pipeline, joined(self.unlabelled.parts)).answers
+    def score_unlabelled(self, model: "Model") -> None:
+        if self.unlabelled is not None and self.unlabelled.parts:
+            from perennial_trainer.rows import joined
+
+            answers = _score(model, joined([part.rows for part in self.unlabelled.parts])).answers
             self.prediction.add(answers, weight=self.unlabelled.every)
 
 
-def _score(pipeline: "Pipeline", rows: Rows) -> Scored:
+def _score(model: "Model", rows: "Rows") -> Scored:
     from perennial_trainer.pipeline import score
 
-    return score(pipeline, rows)
+    return score(model(), rows)
 
 
 def check(task: CheckTask) -> result.Checked:
     """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
-    model = task.model
-    columns = Columns(model.features, model.target, model.task, task.data.time_column)
+    columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
     reference = _reference(task)
     seen = Seen(
-        {name: counted(reference.features[name]) for name in model.features.names},
+        {name: counted(reference.features[name]) for name in task.model.features.names},
         counted(reference.target),
         counted(reference.prediction),
+        Thinned(UNLABELLED) if task.predictions else None,
     )
-    with ThreadPoolExecutor(1) as pool:  # scikit-learn takes longer to import than a million rows to read
-        pipeline = pool.submit(artifact.load, task.live.uri, task.live.sha256)
-        for rows in recent(task.data, columns):
-            seen.add(rows, pipeline)
-        seen.score_unlabelled(pipeline.result())
+    # Loaded where it is asked for: scikit-learn takes longer to import than a million rows to count.
+    model = cache(lambda: artifact.load(task.live.uri, task.live.sha256))
+    for part in recent(task.data, columns):
+        seen.add(part, model)
+    seen.score_unlabelled(model)
     if not seen.rows:
         return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
@@ -98,12 +104,20 @@ def check(task: CheckTask) -> result.Checked:
     answer = result.Checked(
         message=what.message,
         samples=seen.rows,
-        window=result.Window(start=iso(seen.start), end=iso(seen.end)) if seen.start and seen.end else UNSET,
+        window=_window(seen),
         metrics=what.ranked(),
         details=storage.within(task.storage, "report.html"),
     )
     storage.write(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
     return answer
+
+
+def _window(seen: Seen) -> result.Window | UnsetType:
+    if not seen.start or not seen.end:
+        return UNSET
+    from perennial_trainer.window import iso
+
+    return result.Window(start=iso(seen.start), end=iso(seen.end))
 
 
 def _reference(task: CheckTask) -> Profile:
@@ -120,7 +134,7 @@ def _reference(task: CheckTask) -> Profile:
 
 
 def _found(reference: Profile, seen: Seen) -> Found:
-    others = {"prediction": seen.prediction, **({"target": seen.target} if seen.labelled else {})}
+    others = {name: each for name, each in (("prediction", seen.prediction), ("target", seen.target)) if each.rows}
     told = f"{seen.rows} rows, {seen.labelled} with a target"
     return found(seen.features, others, reference.rows, seen.performance.measures(), told)
 

@@ -1,13 +1,16 @@
 """Recent values, counted where their reference has its bins and points: batch by batch, in memory of fixed size."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from perennial_trainer.places import Places
 from perennial_trainer.profile import CategoricalProfile, ColumnProfile, NumericProfile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 
@@ -81,11 +84,13 @@ class Categories:
 
     def add(self, values: "pd.Series[Any]", weight: int = 1) -> None:
         """Each value is counted `weight` times."""
-        found = values.value_counts()
-        present = int(found.sum())
-        self.rows += weight * len(values)
-        self.missing += weight * (len(values) - present)
-        for name, count in zip(found.index.tolist(), found.tolist(), strict=True):
+        self.tally({str(name): count for name, count in values.value_counts().items()}, len(values), weight)
+
+    def tally(self, found: Mapping[str, int], rows: int, weight: int = 1) -> None:
+        """Each of the categories in so many rows is counted `weight` times as often as it was found."""
+        self.rows += weight * rows
+        self.missing += weight * (rows - sum(found.values()))
+        for name, count in found.items():
             if name in self._counts:
                 self._counts[name] += weight * count
             elif name not in self._known:

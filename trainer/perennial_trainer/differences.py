@@ -2,14 +2,15 @@
 
 from msgspec import UNSET
 
-from perennial_trainer import data
+from perennial_trainer import stream
+from perennial_trainer.columns import Columns
 from perennial_trainer.counted import Counted, counted
 from perennial_trainer.found import found
 from perennial_trainer.profile import column
 from perennial_trainer.recent import recent
 from perennial_trainer.refusal import Refusal
 from perennial_trainer.result import Checked, Window
-from perennial_trainer.rows import Columns, joined
+from perennial_trainer.rows import joined
 from perennial_trainer.task import RecentData
 from perennial_trainer.window import iso
 
@@ -17,9 +18,9 @@ from perennial_trainer.window import iso
 def differences(reference: str, source: RecentData, columns: Columns) -> Checked:
     """The drift of every feature, and of the target where both have it.
 
-    Raises what `data.batches` and `recent` do, and a Refusal, EmptyData.
+    Raises what `stream.parts` and `recent` do, and a Refusal, EmptyData.
     """
-    parts = list(data.batches(reference, columns, optional_target=True))
+    parts = [part.rows for part in stream.parts(reference, columns, optional_target=True)]
     if not parts:
         raise Refusal("EmptyData", "the reference holds no row to compare with")
     before = joined(parts)
@@ -27,9 +28,8 @@ def differences(reference: str, source: RecentData, columns: Columns) -> Checked
     target = counted(column(before.target)) if before.target.notna().any() else None
     rows, start, end = 0, None, None
     for part in recent(source, columns):
-        for name, values in part.features.items():
-            features[str(name)].add(values)
-        known = part.target[part.target.notna()]
+        part.count(features)
+        known = part.rows.target[part.labelled]
         if target is not None and len(known):
             target.add(known)
         rows += len(part)

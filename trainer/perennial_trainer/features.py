@@ -6,18 +6,17 @@ training, checks and the server all go through. `frame` is idempotent.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from perennial_trainer.category import category, integers
 from perennial_trainer.refusal import Refusal, listed
 from perennial_trainer.task import Features
 
-_WHOLE = re.compile(r"(-?\d+)\.0+")
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
 _CALENDAR_DAYS = (19000101, 21001231)  # integers in this range are yyyymmdd; as epoch seconds all lie in 1970
 
 Column = Any  # a pandas Series, a NumPy array or a list
@@ -56,9 +55,9 @@ def categories(values: Column) -> "pd.Series[Any]":
     """The values as text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; empty text is missing."""
     series = _series(values)
     if series.dtype == object:  # factorize would take 1 and True for one value
-        return pd.Series([_category(value) for value in series], dtype="str")
+        return pd.Series([category(value) for value in series], dtype="str")
     codes, uniques = pd.factorize(series)
-    names = pd.Series([_category(value) for value in uniques] + [np.nan], dtype="str")
+    names = pd.Series([category(value) for value in uniques] + [np.nan], dtype="str")
     return names.take(codes).reset_index(drop=True)  # code -1 is missing, and the last name
 
 
@@ -67,12 +66,7 @@ def labels(classes: "pd.Series[Any]") -> NDArray[Any]:
 
     `classes` are what `categories` made; `categories` takes the estimator's answers back to them.
     """
-    return classes.astype(np.int64).to_numpy() if _integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
-
-
-def in_order(classes: Collection[str]) -> tuple[str, ...]:
-    """The classes as an estimator orders them: by number if all of them are written so, else as text."""
-    return tuple(sorted(classes, key=int if _integers(classes) else None))
+    return classes.astype(np.int64).to_numpy() if integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
 
 
 def times(name: str, values: Column) -> "pd.Series[Any]":
@@ -118,10 +112,6 @@ def _feature(name: str, values: Column) -> NDArray[np.float64]:
     return infinite(name, floats)
 
 
-def _integers(classes: Iterable[str]) -> bool:
-    return all(_INTEGER.fullmatch(name) for name in classes)
-
-
 def _series(values: Column) -> "pd.Series[Any]":
     if isinstance(values, pd.Series):
         return values.reset_index(drop=True)
@@ -133,23 +123,6 @@ def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:
     floats = floats + 0.0
     np.copyto(floats, np.nan, where=np.isnan(floats))
     return floats
-
-
-def _category(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, str):
-        whole = _WHOLE.fullmatch(value)
-        if whole:
-            return whole[1]
-        return value.lower() if value.lower() in ("true", "false") else value or np.nan
-    return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def _epochs(series: "pd.Series[Any]") -> "pd.Series[Any]":

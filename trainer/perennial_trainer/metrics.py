@@ -8,13 +8,15 @@ hold these, would take hours for what a bootstrap of a million rows takes second
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer.refusal import Refusal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.intp]
@@ -44,6 +46,8 @@ class Scored:
     @property
     def answers(self) -> "pd.Series[Any]":
         """The answers as values: numbers, or the names of classes."""
+        import pandas as pd
+
         if not self.classes:
             return pd.Series(self.answer)
         return pd.Series(np.asarray(self.classes, dtype=object)[self.answer], dtype="str")

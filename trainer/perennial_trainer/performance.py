@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.features import in_order
+from perennial_trainer.category import in_order
 from perennial_trainer.metrics import Floats, Measure, Scored, measure
 from perennial_trainer.thinned import Thinned
 

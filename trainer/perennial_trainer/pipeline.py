@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from perennial_trainer import features
+from perennial_trainer.category import in_order
 from perennial_trainer.metrics import Scored
 from perennial_trainer.refusal import Refusal
 from perennial_trainer.rows import Rows
@@ -86,7 +87,7 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
     if rows.columns.kind == "regression":
         return Scored(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
-    classes = features.in_order({*own, *rows.target.dropna().unique(), *also})
+    classes = in_order({*own, *rows.target.dropna().unique(), *also})
     index = pd.Index(classes, dtype="str")
     truth, answer = (index.get_indexer(pd.Index(names)) for names in (rows.target, features.categories(answers)))
     if not hasattr(pipeline, "predict_proba"):

@@ -11,16 +11,16 @@ CELLS = 1 << 15  # so fine that nearly all hold no mark, and so few that the tab
 class Places:
     """Of n distinct ascending marks: place 2i lies between mark i - 1 and mark i, place 2i + 1 at mark i.
 
-    The span is cut into even cells. A value lies above all marks of lower cells, however floats are rounded, as the cell
-    never falls while the value grows; so only values that lie above a mark of their own cell are searched for.
+    The span is cut into even cells. A value lies above all marks of lower cells, however floats are rounded, since a
+    greater value has never a lower cell; so only values that lie above a mark of their own cell are searched for.
     """
 
     def __init__(self, marks: Floats) -> None:
         self._marks = marks
         self._next = np.append(marks, np.nan)  # after the last mark comes none that a value could reach
-        low, high = marks[[0, -1]] if len(marks) else np.zeros(2)
+        low, high = (float(marks[0]), float(marks[-1])) if len(marks) else (0.0, 0.0)
         with np.errstate(over="ignore", divide="ignore"):
-            scale = (CELLS - 1) / (high - low)
+            scale = float(np.float64(CELLS - 1) / (high - low))
         # One cell for a span that has no finite size or share; then all is searched for.
         self._low, self._high, self._scale = (low, high, scale) if 0 < scale < np.inf else (0.0, 0.0, 0.0)
         self._first = np.searchsorted(self._cells(marks), np.arange(CELLS))

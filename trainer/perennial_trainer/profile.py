@@ -1,16 +1,19 @@
 """What a version was trained on, in a few hundred kilobytes: the reference that recent data are compared with."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Rows
 from perennial_trainer.task import Value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perennial_trainer.rows import Rows
 
 BINS = 10
 MOST_POINTS, FEWEST_POINTS, ALL_POINTS = 1000, 100, 12_000  # of a column, and of all: 33 bytes each
@@ -67,7 +70,7 @@ class Profile(Value, frozen=True, kw_only=True):
     metrics: dict[str, Measured]
 
 
-def profile(rows: Rows, prediction: "pd.Series[Any]", metrics: dict[str, Measured]) -> Profile:
+def profile(rows: "Rows", prediction: "pd.Series[Any]", metrics: dict[str, Measured]) -> Profile:
     """The profile of n > 0 rows: finer where there are few numeric features, so that it stays small."""
     numeric = len(rows.columns.features.numeric)
     points = min(MOST_POINTS, max(FEWEST_POINTS, ALL_POINTS // max(1, numeric)))

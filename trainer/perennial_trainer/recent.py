@@ -2,35 +2,36 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer import data, features
-from perennial_trainer.rows import Columns, Rows
+from perennial_trainer import stream
+from perennial_trainer.columns import Columns
+from perennial_trainer.part import Part
 from perennial_trainer.task import RecentData
-from perennial_trainer.window import check_time, span_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Times = NDArray[np.int64]  # microseconds since 1970; a missing time is the least of all
 
 
-def recent(source: RecentData, columns: Columns) -> Iterator[Rows]:
+def recent(source: RecentData, columns: Columns) -> Iterator[Part]:
     """The rows of the window in the order of files, few at a time and none empty.
 
     For a window the times (or, without them, any one column) are read first, so that memory does not grow with
     the number of rows; for N rows it grows by 8 bytes x N. Raises what `data.read` does, and
     WindowNeedsTimeColumn.
     """
-    check_time(source.window, source.time_column)
-    rows = data.batches(source.uri, columns, optional_target=True)
+    parts = stream.parts(source.uri, columns, optional_target=True)
     if source.window in ("auto", "all"):
-        yield from rows
+        yield from parts
         return
     cut = _cut(source, columns)
-    for batch in rows:
-        inside = batch.take(cut.within(_times(batch.time, len(batch))))
+    for part in parts:
+        inside = part.take(cut.within(_times(part.time, len(part))))
         if len(inside):
             yield inside
 
@@ -55,8 +56,14 @@ _MISSING = np.iinfo(np.int64).min  # as NumPy writes NaT
 
 
 def _cut(source: RecentData, columns: Columns) -> _Cut:
+    import pandas as pd
+
+    from perennial_trainer import features
+    from perennial_trainer.window import check_time, span_of
+
+    check_time(source.window, source.time_column)
     name = source.time_column or columns.features.names[0]
-    values = data.column(source.uri, name)
+    values = stream.column(source.uri, name)
     times = (_times(features.times(name, part) if source.time_column else None, len(part)) for part in values)
     if isinstance(source.window, int):
         return _last(times, source.window)

@@ -12,32 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer import features
+from perennial_trainer.columns import Columns
 from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import Features, Kind
+from perennial_trainer.task import Kind
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns are needed, and what they are."""
-
-    features: Features
-    target: str
-    kind: Kind
-    time: str | None
-
-    @property
-    def names(self) -> list[str]:
-        """In the order of the model, each once (a numeric feature may also be the time)."""
-        return list(dict.fromkeys([*self.features.names, self.target, *([self.time] if self.time else [])]))
-
-    @property
-    def bytes_per_row(self) -> int:
-        """About what a row fills in memory: numbers and times have 8 bytes, texts an offset and some characters."""
-        texts = len(self.features.categorical) + (self.kind == "classification")
-        return 8 * (len(self.names) - texts) + 24 * texts
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,19 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
 from perennial_trainer import storage
+from perennial_trainer.columns import Columns
 from perennial_trainer.files import partitions, shown
 from perennial_trainer.refusal import Failure, Refusal, listed
-from perennial_trainer.rows import Columns
 
 BATCH = 65_536  # rows of parquet
 BLOCK = 1 << 23  # bytes of csv
@@ -50,10 +48,8 @@ def _from(name: str) -> Iterator[None]:
         raise Failure("DataUnreachable", f"{shown(name)} could not be read: {storage.named(error)}") from error
 
 
-def parts(
-    store: Any, name: str, columns: Columns, optional_target: bool = False, whole: bool = False
-) -> Iterator[pd.DataFrame]:
-    """The needed columns of one file, as they are in it, in tables that hold at least one row, or at once.
+def parts(store: Any, name: str, columns: Columns, optional_target: bool = False, whole: bool = False) -> Iterator[Any]:
+    """The needed columns of one file, as they are in it, in tables of Arrow that hold at least one row, or at once.
 
     A column that the file does not have may be one that its folders name.
     """
@@ -77,8 +73,18 @@ def parts(
         else:
             tables = (_parquet_batches if parquet else _csv_batches)(stream, needed, columns)
         for table in tables:
-            if whole or len(table):
-                yield table.assign(**outside)
+            if whole or table.num_rows:
+                yield _with(outside, table)
+
+
+def _with(outside: Mapping[str, Any], table: Any) -> Any:
+    """The table with a column for each of these values, which its file does not have; NaN is missing."""
+    for name, value in outside.items():
+        missing = isinstance(value, float)
+        table = table.append_column(
+            name, pa.nulls(table.num_rows, pa.float64()) if missing else pa.repeat(value, table.num_rows)
+        )
+    return table
 
 
 def size(store: Any, name: str, columns: Columns) -> int:
@@ -135,17 +141,16 @@ def _parquet_names(stream: IO[bytes]) -> list[str]:
     return list(pyarrow.parquet.read_schema(stream).names)
 
 
-def _parquet(stream: IO[bytes], needed: Sequence[str], _: Columns) -> pd.DataFrame:
-    table: pd.DataFrame = pyarrow.parquet.read_table(stream, columns=list(needed)).to_pandas()
-    return table
+def _parquet(stream: IO[bytes], needed: Sequence[str], _: Columns) -> Any:
+    return pyarrow.parquet.read_table(stream, columns=list(needed))
 
 
-def _parquet_batches(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> Iterator[pd.DataFrame]:
+def _parquet_batches(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> Iterator[Any]:
     """Categories are left in parquet's own dictionaries; nothing is read before it is needed."""
     text = [name for name in _text(columns) if name in needed]
     file = pyarrow.parquet.ParquetFile(stream, read_dictionary=text, pre_buffer=False)
     for batch in file.iter_batches(BATCH, columns=list(needed)):
-        yield batch.to_pandas()
+        yield pa.Table.from_batches([batch])
 
 
 def _csv_names(stream: IO[bytes]) -> list[str]:
@@ -155,15 +160,12 @@ def _csv_names(stream: IO[bytes]) -> list[str]:
     return names
 
 
-def _csv(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> pd.DataFrame:
+def _csv(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> Any:
     """Arrow infers the types over the whole file, except that categories stay as they are written: 01 is not 1."""
-    table: pd.DataFrame = pyarrow.csv.read_csv(
-        stream, parse_options=_LINES, convert_options=_types(needed, _text(columns))
-    ).to_pandas()
-    return table
+    return pyarrow.csv.read_csv(stream, parse_options=_LINES, convert_options=_types(needed, _text(columns)))
 
 
-def _csv_batches(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> Iterator[pd.DataFrame]:
+def _csv_batches(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> Iterator[Any]:
     """As Arrow would infer from the first block what does not hold in the next, types are found block by block."""
     text = _text(columns)
     blocks = pyarrow.csv.open_csv(
@@ -173,15 +175,16 @@ def _csv_batches(stream: IO[bytes], needed: Sequence[str], columns: Columns) -> 
         convert_options=_types(needed, needed),
     )
     for block in blocks:
-        found = {name: block[name] if name in text else _inferred(block[name]) for name in needed}
-        yield pa.table(found).to_pandas()
+        yield pa.table(
+            {name: block[name].dictionary_encode() if name in text else _inferred(block[name]) for name in needed}
+        )
 
 
 def _inferred(values: Any) -> Any:
     """Text as the numbers or truths that all of it is, or as it was."""
     for kind in (pa.int64(), pa.float64(), pa.bool_()):
         try:
-            return pyarrow.compute.cast(values, kind)
+            return values.cast(kind)
         except pa.ArrowInvalid:
             continue
     return values

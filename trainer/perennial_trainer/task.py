@@ -171,6 +171,7 @@ class CheckTask(Subject, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
     storage: Uri  # the check's own folder
+    predictions: bool = True  # whether the model is asked for its answers where the target is not known
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)

@@ -11,13 +11,14 @@ from perennial_trainer import data, result, search, stored
 from perennial_trainer.baseline import baseline, check_better
 from perennial_trainer.calibration import calibrated
 from perennial_trainer.cleaning import clean, without_outliers
+from perennial_trainer.columns import Columns
 from perennial_trainer.estimators import estimator_of
 from perennial_trainer.holdout import split
 from perennial_trainer.known import check_new
 from perennial_trainer.metrics import required
 from perennial_trainer.pipeline import build, check_target, fit, score
 from perennial_trainer.quality import inspected
-from perennial_trainer.rows import Columns, Rows, joined
+from perennial_trainer.rows import Rows, joined
 from perennial_trainer.stored import Parts, Training
 from perennial_trainer.task import TrainTask
 from perennial_trainer.window import Losses, Span, best_span, newest

@@ -8,12 +8,13 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from perennial_trainer import artifact, metadata, result, storage, validated
+from perennial_trainer.columns import Columns
 from perennial_trainer.holdout import LEAST
 from perennial_trainer.metrics import CLASSIFICATION, REGRESSION, Measure, measure, required
 from perennial_trainer.overlap import unseen
 from perennial_trainer.pipeline import classes_of, score
 from perennial_trainer.refusal import Refusal, listed
-from perennial_trainer.rows import Columns, Rows, rows_of
+from perennial_trainer.rows import Rows, rows_of
 from perennial_trainer.slices import worst
 from perennial_trainer.task import ValidateTask, Version
 from perennial_trainer.validated import Looked

@@ -146,7 +146,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     data: dict[str, Any] = {"uri": mounts.uri(check.data), "window": check.window}
     if live.spec.data.time_column:
         data["timeColumn"] = live.spec.data.time_column
-    task = {
+    task: dict[str, Any] = {
         "task": "check",
         **_about(world, live),
         "model": live.spec.model.to_api(),
@@ -154,6 +154,8 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
     }
+    if not check.predictions:  # left out else: the trainer of an older version knows no such field
+        task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner(world))
     manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
     manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}

@@ -189,6 +189,13 @@ class DriftCheck(Value):
         "all",
         description="How much of it to look at: all, the newest duration by timeColumn such as 24h, or the newest rows.",
     )
+    predictions: bool = Field(
+        True,
+        description=(
+            "Whether the live version is also asked for its answers where the target is not known, for prediction_psi. "
+            "Without, such rows are checked without the model, which takes longer to load than a million rows to count."
+        ),
+    )
 
 
 class DriftSpec(Value):
