@@ -35,7 +35,7 @@ _FILTER = _object(type=TEXT, requestMirror=_object(backendRef=_object(**_SERVICE
 _BACKEND = _object(**_SERVICE, weight={**WHOLE, "default": 1}, filters=_atomic(_FILTER))
 _MATCH = _object(path=_object(type=TEXT, value=TEXT))
 _SPEC = _object(
-    parentRefs=_atomic(_object(name=TEXT)),
+    parentRefs=_atomic(_object(name=TEXT, namespace=TEXT)),
     hostnames=_atomic(TEXT),
     rules=_atomic(_object(matches=_atomic(_MATCH), filters=_atomic(_FILTER), backendRefs=_atomic(_BACKEND))),
 )

@@ -305,8 +305,12 @@ def test_a_route_that_changes_between_reading_and_writing_is_looked_at_again() -
     assert play.weights() == (80, 20)
 
 
-def test_the_route_of_the_guide_can_be_steered() -> None:
-    (text,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL)
+(GUIDE,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL)
+_, SAMPLE = (ROOT / "manifests" / "samples" / "06-gateway-shadow-analysis.yaml").read_text().split("---")
+
+
+@pytest.mark.parametrize("text", [GUIDE, SAMPLE], ids=["guide", "sample"])
+def test_the_routes_that_are_shown_can_be_steered(text: str) -> None:
     route = yaml.safe_load(text)
     route["metadata"]["resourceVersion"] = "7"
     route["status"] = a_route()["status"]

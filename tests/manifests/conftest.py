@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,12 @@ def kubectl(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def install(kubectl: Kubectl) -> None:
     """The CRDs are there and served."""
     files = sorted((ROOT / "manifests" / "crds").glob("*.yaml"))
-    names = [kubectl.apply(file)[0]["metadata"]["name"] for file in files]
+    define(kubectl, *files)
+
+
+def define(kubectl: Kubectl, *definitions: Path | dict[str, Any]) -> None:
+    """The kinds are served."""
+    names = [kubectl.apply(definition)[0]["metadata"]["name"] for definition in definitions]
     end = time.monotonic() + 30
     while not all(established(kubectl, name) for name in names):
         assert time.monotonic() < end, "the CRDs were not established in time"

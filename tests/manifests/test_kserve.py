@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from perennial_operator.core.inference import inference_manifest
 from tests.builders import a_deployment, a_version, a_world, merged
 from tests.core.manifests import manifests
 from tests.kserve_api import complaints, definition, own_definition
 from tests.kubectl import Kubectl, RefusedError
-from tests.manifests.conftest import established
+from tests.manifests.conftest import define
+from tests.stage import ROOT
 
 MADE = manifests()["inference"]
 PREDICTOR: dict[str, Any] = MADE["spec"]["predictor"]
@@ -50,12 +52,9 @@ def test_a_field_that_kserve_does_not_know_is_told(change: dict[str, Any], words
 @pytest.fixture(scope="module")
 def knows_kserve(kubectl: Kubectl) -> Iterator[Kubectl]:
     """An API server with the CRD: KServe's own where $KSERVE_CRD names it."""
-    name = definition()["metadata"]["name"]
-    kubectl.apply(definition())
-    while not established(kubectl, name):
-        pass
+    define(kubectl, definition())
     yield kubectl
-    kubectl.delete("CustomResourceDefinition", name)
+    kubectl.delete("CustomResourceDefinition", definition()["metadata"]["name"])
 
 
 def test_an_api_server_takes_it_and_keeps_all_of_it(knows_kserve: Kubectl) -> None:
@@ -105,6 +104,15 @@ def test_the_artifact_is_read_by_our_server_with_its_digest_and_not_by_kserve() 
     assert f'"sha256":"{1:064x}"' in task
     assert "STORAGE_URI" not in {variable["name"] for variable in CONTAINER["env"]}
     assert "model" not in PREDICTOR
+
+
+def test_the_sample_s_is_one_of_kserve_s_too() -> None:
+    sample = yaml.safe_load((ROOT / "manifests" / "samples" / "07-kserve.yaml").read_text())
+    sample["spec"]["storage"]["uri"] = None  # instead of the usual one of tests
+    deployment = a_deployment(sample["metadata"]["name"], spec=sample["spec"])
+    made = inference_manifest(a_world(deployment=deployment), a_version(1), 100)
+    assert made["metadata"]["name"] == "by-kserve"
+    assert list(complaints(made)) == []
 
 
 def test_another_share_is_the_same_revision() -> None:

@@ -14,7 +14,9 @@ from moto.server import ThreadedMotoServer
 
 from perennial_operator.core.names import APPROVED, RETRAIN
 from tests.cluster.client import Resource
+from tests.gateway import DEFINITION
 from tests.kubectl import APPLY, Kubectl, RefusedError, documents
+from tests.manifests.conftest import define
 from tests.stage import ROOT, Stage
 
 SAMPLES = ROOT / "manifests" / "samples"
@@ -40,6 +42,8 @@ def tried(kubectl: Kubectl, file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_an_api_server_takes_the_file(kubectl: Kubectl, file: Path) -> None:
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "perennial-system"}})
+    if any(document["kind"] == "HTTPRoute" for document in documents(file)):
+        define(kubectl, DEFINITION)
     tried(kubectl, file)
 
 
