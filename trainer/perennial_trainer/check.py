@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from perennial_trainer.rows import Rows
 
-    Model = Callable[[], Pipeline]
+    Model = Callable[[], Future[Pipeline]]
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Seen:
 def _score(model: "Model", rows: "Rows") -> Scored:
     from perennial_trainer.pipeline import score
 
-    return score(model(), rows)
+    return score(model().result(), rows)
 
 
 def check(task: CheckTask) -> result.Checked:
@@ -91,11 +92,14 @@ def check(task: CheckTask) -> result.Checked:
         counted(reference.prediction),
         Thinned(UNLABELLED) if task.predictions else None,
     )
-    # Loaded where it is asked for: scikit-learn takes longer to import than a million rows to count.
-    model = cache(lambda: artifact.load(task.live.uri, task.live.sha256))
-    for part in recent(task.data, columns):
-        seen.add(part, model)
-    seen.score_unlabelled(model)
+    with ThreadPoolExecutor(1) as pool:
+        # Loaded once, and not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
+        model = cache(lambda: pool.submit(artifact.load, task.live.uri, task.live.sha256))
+        if task.predictions:
+            model()  # while the rows are read
+        for part in recent(task.data, columns):
+            seen.add(part, model)
+        seen.score_unlabelled(model)
     if not seen.rows:
         return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
