@@ -32,6 +32,11 @@ def run(
     return subprocess.run([*words, image, *command], capture_output=True, text=True)
 
 
+def built(tool: str, image: str) -> bool:
+    """Whether the tool has the image."""
+    return subprocess.run([tool, "inspect", "--type=image", image], capture_output=True).returncode == 0
+
+
 def _by_crun(
     image: str, command: Sequence[str], environment: Mapping[str, str], volumes: Mapping[str, Path]
 ) -> subprocess.CompletedProcess[str]:

@@ -6,15 +6,22 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from perennial_operator import __version__
-from tests.images.containers import USER, run
+from tests.images.containers import USER, built, run
 
 TOOL, REGISTRY = os.environ.get("TOOL", ""), os.environ.get("REGISTRY", "")
-OPERATOR, TRAINER = (f"{REGISTRY}/perennial-{part}:{__version__}".lstrip("/") for part in ("operator", "trainer"))
+OPERATOR, TRAINER, KERAS = (
+    f"{REGISTRY}/perennial-{part}:{__version__}".lstrip("/") for part in ("operator", "trainer", "trainer-keras")
+)
+MEANT = {"task": "regression", "features": {"numeric": ["a", "b"], "categorical": []}, "target": "y"}
+RIDGE = {"framework": "sklearn", "format": "joblib", "estimator": "sklearn.linear_model.Ridge", "parameters": {}}
+NETWORK = {"framework": "keras", "format": "joblib", "estimator": "keras.Sequential"}
+NETWORK |= {"parameters": {"layers": [{"class": "Dense", "units": 8}], "epochs": 30, "learning_rate": 0.01}}
 
 pytestmark = pytest.mark.skipif(not TOOL, reason="images are built and tried by `make images`, which sets TOOL")
 
@@ -47,6 +54,24 @@ for line in operator.stderr:
 """
 
 
+SERVED = """
+import json, os, subprocess, sys, time, urllib.error, urllib.request
+os.environ["PERENNIAL_RESULT"] = "/tmp/result"
+server = subprocess.Popen([sys.executable, "-m", "perennial_trainer"], stdout=sys.stderr)
+inputs = [{"name": name, "shape": [2], "datatype": "FP64", "data": data} for name, data in (("a", [1.0, 0.0]), ("b", [0.0, 1.0]))]
+body = json.dumps({"inputs": inputs}).encode()
+asked = urllib.request.Request("http://127.0.0.1:8080/v2/models/line/infer", body, {"Content-Type": "application/json"})
+while server.poll() is None:
+    try:
+        print(urllib.request.urlopen(asked).read().decode())
+        break
+    except (urllib.error.URLError, ConnectionError):  # it has not begun to listen
+        time.sleep(0.1)
+server.terminate()
+sys.exit(server.wait())
+"""
+
+
 def table(directory: Path) -> None:
     """300 rows of y = 3 a - b."""
     random = np.random.default_rng(0)
@@ -57,22 +82,16 @@ def table(directory: Path) -> None:
     (directory / "rows.csv").write_text(f"a,b,y\n{rows}\n")
 
 
-def trained(directory: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, object]]:
+def trained(
+    directory: Path, image: str = TRAINER, model: dict[str, object] = RIDGE
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """A training in a container on the rows in `directory`, and its answer."""
     task = {
         "task": "train",
         "namespace": "default",
         "modelDeployment": "line",
         "version": "line-v1",
-        "model": {
-            "framework": "sklearn",
-            "format": "joblib",
-            "estimator": "sklearn.linear_model.Ridge",
-            "parameters": {},
-            "task": "regression",
-            "features": {"numeric": ["a", "b"], "categorical": []},
-            "target": "y",
-        },
+        "model": model | MEANT,
         "data": {
             "uri": "file:///work/*.csv",
             "window": "all",
@@ -84,7 +103,7 @@ def trained(directory: Path) -> tuple[subprocess.CompletedProcess[str], dict[str
         "storage": "file:///work/models",
     }
     environment = {"PERENNIAL_TASK": json.dumps(task), "PERENNIAL_RESULT": "/work/result.json"}
-    done = run(TOOL, TRAINER, environment=environment, volumes={"/work": directory})
+    done = run(TOOL, image, environment=environment, volumes={"/work": directory})
     return done, json.loads((directory / "result.json").read_text())
 
 
@@ -96,6 +115,23 @@ def test_the_trainer_trains_as_a_user_the_image_does_not_know_on_a_root_it_canno
     assert answer["outcome"] == "Succeeded"
     (model,) = tmp_path.rglob("model.joblib")
     assert model.stat().st_uid == USER
+
+
+@pytest.mark.parametrize(("image", "model"), [(TRAINER, RIDGE), (KERAS, NETWORK)], ids=["sklearn", "keras"])
+def test_what_an_image_has_trained_it_serves(tmp_path: Path, image: str, model: dict[str, object]) -> None:
+    if image == KERAS and not built(TOOL, image):
+        pytest.skip("this image is built by `make image-keras`")
+    tmp_path.chmod(0o777)
+    table(tmp_path)
+    done, answer = trained(tmp_path, image, model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    about = {"namespace": "default", "modelDeployment": "line", "version": "line-v1", "model": model | MEANT}
+    artifact = {"name": "line-v1", "uri": answer["artifact"]["uri"], "sha256": answer["artifact"]["sha256"]}
+    task = json.dumps({"task": "serve", **about, "artifact": artifact, "port": 8080})
+    asked = run(TOOL, image, ["python", "-c", SERVED], {"PERENNIAL_TASK": task}, {"/work": tmp_path})
+    assert asked.returncode == 0, asked.stderr
+    (found,) = json.loads(asked.stdout)["outputs"]
+    assert found["data"] == pytest.approx([3, -1], abs=0.6)
 
 
 def test_the_trainer_refuses_bad_rows_in_its_container_too(tmp_path: Path) -> None:

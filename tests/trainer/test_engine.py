@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import perennial_trainer
 from perennial_trainer import engine
-from perennial_trainer.refusal import Failure
+from perennial_trainer.refusal import Failure, Refusal
 from perennial_trainer.task import Dask, Engine
 from tests.serve.processes import free_port, until
 from tests.stage import ROOT
@@ -96,6 +97,22 @@ def test_a_search_runs_on_a_scheduler_that_is_there_and_leaves_it_there(trainer:
         assert trainer.done(task)["parameters"]
         with Client(cluster, set_as_default=False) as client:
             assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
+
+
+def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as cluster,
+        workers(tmp_path, cluster.scheduler_address, 1),
+    ):
+        monkeypatch.setattr(perennial_trainer, "__version__", "0.0.9")  # of this process, and not of the worker's
+        asked = Engine(dask=Dask(address=cluster.scheduler_address))
+        with pytest.raises(Refusal, match="run its scheduler and its workers from the same image") as caught:
+            engine.engaged(asked).__enter__()
+    assert caught.value.reason == "EngineOfOtherVersion"
 
 
 def test_a_scheduler_that_does_not_answer_is_a_failure_to_try_again(

@@ -93,7 +93,7 @@ def check(task: CheckTask) -> result.Checked:
         Thinned(UNLABELLED) if task.predictions else None,
     )
     with ThreadPoolExecutor(1) as pool:
-        # Loaded once, and not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
+        # Not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
         model = cache(lambda: pool.submit(artifact.load, task.live.uri, task.live.sha256))
         if task.predictions:
             model()  # while the rows are read

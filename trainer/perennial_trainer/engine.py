@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from perennial_trainer.refusal import Failure, Refusal
+import perennial_trainer
+from perennial_trainer.refusal import Failure, Refusal, listed
 from perennial_trainer.task import Dask, Engine
 
 if TYPE_CHECKING:
@@ -145,12 +146,21 @@ def _wait(client: "Client", patience: float) -> None:
 
 
 def _check_versions(client: "Client", address: str) -> None:
-    """Scheduler and workers have the libraries of this image; else a Refusal, EngineOfOtherVersion."""
-    try:
-        client.get_versions(check=True, packages=["sklearn", "perennial_trainer"])
-    except ValueError as error:
+    """Scheduler and workers have the libraries and the trainer of this image; else a Refusal, EngineOfOtherVersion."""
+    from distributed.versions import error_message
+
+    found = client.get_versions(packages=["scikit-learn", "joblib"])  # which itself only warns of what is not the same
+    different = error_message(found["scheduler"], found["workers"], found["client"])["warning"]
+    told = client.run(_version, on_error="return")  # an error where there is no trainer at all
+    trainers = {_version(), *map(str, told.values())}
+    if different or len(trainers) > 1:
+        log.warning("%s", different or f"perennial_trainer: {listed(sorted(trainers))}")
         raise Refusal(
             "EngineOfOtherVersion",
             f"training.engine.dask.address {address} has other libraries than this image: run its scheduler and its "
             "workers from the same image",
-        ) from error
+        )
+
+
+def _version() -> str:
+    return perennial_trainer.__version__
