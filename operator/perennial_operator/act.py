@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from perennial_operator.cache import Body, Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.values import as_text
+from perennial_operator.kept import Body, Key
 from perennial_operator.kube import ConflictError, ExistsError, GoneError, Kube, KubeError, RefusedError
 from perennial_operator.logs import about
 

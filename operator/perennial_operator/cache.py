@@ -1,48 +1,15 @@
-"""What the watches have shown: every object that matters, trimmed, by the ModelDeployment it belongs to."""
+"""What the watches have shown: every object that matters, by the ModelDeployment it belongs to."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Mapping
-from sys import intern
-from typing import Any, NamedTuple
+from collections.abc import Collection
 
-from perennial_operator.core.names import DEPLOYMENT
-from perennial_operator.core.reports import Report, is_judged, judged
+from perennial_operator.core.reports import Report
+from perennial_operator.kept import Body, Kept, Key, Place, kept, key_of, place_of, uid_of, version_of
 
-OWN = ("ModelVersion", "DriftReport")
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""A second copy of the spec, left by kubectl apply."""
 REMEMBERED = 10_000
 """How many objects that have gone are remembered: as many as may go while an answer about one is on its way."""
-
-
-class Key(NamedTuple):
-    """The ModelDeployment that a pass is about."""
-
-    namespace: str
-    name: str
-
-
-class Place(NamedTuple):
-    """Where an object is; one at a time, whatever its uid."""
-
-    kind: str
-    namespace: str
-    name: str
-
-
-Body = Mapping[str, Any]
-
-
-class Judged(NamedTuple):
-    """What is kept of a drift report whose outcome stands."""
-
-    uid: str
-    version: int
-    owner: str | None
-    """The uid of the ModelDeployment that it goes with, if it does."""
-    report: Report
 
 
 class Cache:
@@ -53,7 +20,7 @@ class Cache:
     """
 
     def __init__(self) -> None:
-        self._objects: defaultdict[Key, dict[Place, Body | Judged]] = defaultdict(dict)
+        self._objects: defaultdict[Key, dict[Place, Kept]] = defaultdict(dict)
         self._homes: dict[Place, Key] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._unsure: dict[Place, int] = {}
@@ -71,8 +38,8 @@ class Cache:
         """The object is known in this state, unless a newer one was; the keys this changes something for."""
         place, key = place_of(body), key_of(body)
         old = self._at(place)
-        uid, version = _uid(body), _version(body)
-        if version <= self._gone.get(uid, -1) or (old is not None and version <= _version(old)):
+        version = version_of(body)
+        if version <= self._gone.get(uid_of(body), -1) or (old is not None and version <= old.version):
             return set()
         unsure_since = self._unsure.get(place, 0)
         changed = self._remove(place)
@@ -88,8 +55,8 @@ class Cache:
     def drop(self, body: Body) -> set[Key]:
         """The object is not there any more; the keys this changes something for."""
         old = self._at(place_of(body))
-        self._bury(_uid(body), _version(body))
-        if old is None or _uid(old) != _uid(body) or _version(body) < _version(old):
+        self._bury(uid_of(body), version_of(body))
+        if old is None or old.uid != uid_of(body) or version_of(body) < old.version:
             return set()
         return self._remove(place_of(body))
 
@@ -97,7 +64,7 @@ class Cache:
         """The object is not there any more, whatever state was known."""
         place = Place(kind, key.namespace, name)
         if known := self._at(place):
-            self._bury(_uid(known), _version(known))
+            self._bury(known.uid, known.version)
             self._remove(place)
 
     def _left(self, body: Body) -> set[Key]:
@@ -105,9 +72,9 @@ class Cache:
 
         None where that is known already, as it is of a report whose outcome was written from here.
         """
-        place, version = place_of(body), _version(body)
+        place, version = place_of(body), version_of(body)
         old = self._at(place)
-        if old is None or _uid(old) != _uid(body) or version <= _version(old):
+        if old is None or old.uid != uid_of(body) or version <= old.version:
             return set()
         self._unsure[place] = version
         return {self._homes[place]}
@@ -123,29 +90,30 @@ class Cache:
         """
         changed: set[Key] = set()
         for place in [each for each in self._homes if each.kind == kind and namespace in (None, each.namespace)]:
-            known_of = self._objects[self._homes[place]][place]
-            if place not in there and _version(known_of) <= int(listed_at or 0):
-                self._bury(_uid(known_of), int(listed_at or 0))
+            known = self._objects[self._homes[place]][place]
+            if place not in there and known.version <= int(listed_at or 0):
+                self._bury(known.uid, int(listed_at or 0))
                 changed |= self._remove(place)
         return changed
 
     def of(self, key: Key, kind: str) -> list[Body]:
         """Objects of the kind; of drift reports only those that are open."""
-        there = self._objects.get(key, {})
-        return [body for place, body in there.items() if place.kind == kind and not isinstance(body, Judged)]
+        there = self._objects.get(key, {}).items()
+        return [known.body for place, known in there if place.kind == kind and not isinstance(known.what, Report)]
 
-    def judged(self, key: Key) -> list[Judged]:
-        """Drift reports whose outcome stands."""
-        return [each for each in self._objects.get(key, {}).values() if isinstance(each, Judged)]
+    def judged(self, key: Key, owner: str) -> list[Report]:
+        """Drift reports whose outcome stands, but for those that go with another of the name, whose uid is not this."""
+        there = self._objects.get(key, {}).values()
+        return [known.what for known in there if isinstance(known.what, Report) and known.owner in (None, owner)]
 
     def get(self, key: Key, kind: str, name: str) -> Body | None:
         """The object; None also of a drift report whose outcome stands."""
-        there = self._objects.get(key, {}).get(Place(kind, key.namespace, name))
-        return None if isinstance(there, Judged) else there
+        known = self._objects.get(key, {}).get(Place(kind, key.namespace, name))
+        return known.body if known and not isinstance(known.what, Report) else None
 
     def uid(self, key: Key, kind: str, name: str) -> str | None:
         known = self._at(Place(kind, key.namespace, name))
-        return _uid(known) if known else None
+        return known.uid if known else None
 
     def known(self) -> list[Key]:
         return list(self._objects)
@@ -158,7 +126,7 @@ class Cache:
         """Keys that wait for a place in the fleet, the longest wait first."""
         return sorted(self._queued, key=lambda key: (self._queued[key], key))
 
-    def _at(self, place: Place) -> Body | Judged | None:
+    def _at(self, place: Place) -> Kept | None:
         home = self._homes.get(place)
         return self._objects[home][place] if home else None
 
@@ -182,61 +150,11 @@ class Cache:
         objects = self._objects[key]
         if not objects:
             del self._objects[key]
-        deployment = self.get(key, "ModelDeployment", key.name)
-        phases = [part(body, "status").get("phase") or "Training" for body in self.of(key, "ModelVersion")]
+        deployment = objects.get(Place("ModelDeployment", *key))
+        phases = {known.books for place, known in objects.items() if place.kind == "ModelVersion"}
         # Versions that outlive their ModelDeployment are nobody's trainings.
         (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
-        since = part(deployment, "status").get("queuedSince") if deployment else None
-        if isinstance(since, str):
-            self._queued[key] = since
+        if deployment and deployment.books:
+            self._queued[key] = deployment.books
         else:
             self._queued.pop(key, None)
-
-
-def place_of(body: Body) -> Place:
-    metadata = body["metadata"]
-    return Place(body["kind"], metadata.get("namespace", "default"), metadata["name"])
-
-
-def key_of(body: Body) -> Key | None:
-    """The ModelDeployment an object belongs to, or None if it belongs to none."""
-    metadata = body["metadata"]
-    if body["kind"] == "ModelDeployment":
-        name = metadata["name"]
-    elif body["kind"] in OWN:
-        name = part(body, "spec").get("modelDeployment")
-    else:
-        name = part(metadata, "labels").get(DEPLOYMENT)
-    return Key(metadata.get("namespace", "default"), name) if isinstance(name, str) else None
-
-
-def kept(body: Body) -> Body | Judged:
-    """The object without what no decision needs."""
-    if body["kind"] == "DriftReport" and is_judged(body):
-        owners = body["metadata"].get("ownerReferences") or []
-        owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
-        return Judged(_uid(body), _version(body), owner, judged(body))
-    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
-    if LAST_APPLIED in (metadata.get("annotations") or {}):
-        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != LAST_APPLIED}
-    trimmed = {**body, "metadata": metadata}
-    if body["kind"] == "Pod":
-        trimmed.pop("spec", None)
-    return trimmed
-
-
-def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of an object; an empty one where it is none, as may be where no schema has been asked."""
-    found = body.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _uid(known: Body | Judged) -> str:
-    return known.uid if isinstance(known, Judged) else str(known["metadata"].get("uid", ""))
-
-
-def _version(known: Body | Judged) -> int:
-    if isinstance(known, Judged):
-        return known.version
-    text = known["metadata"].get("resourceVersion", "")
-    return int(text) if text.isdigit() else 0

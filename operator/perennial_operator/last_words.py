@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from perennial_operator.cache import Body
+from perennial_operator.kept import Body
 
 STARTING = (None, "ContainerCreating", "PodInitializing")
 

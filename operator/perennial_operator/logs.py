@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from perennial_operator.cache import Key
 from perennial_operator.core.resources import API_VERSION
+from perennial_operator.kept import Key
 
 log = logging.getLogger("perennial")
 

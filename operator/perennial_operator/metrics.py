@@ -9,11 +9,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from perennial_operator.cache import Key
 from perennial_operator.core.conditions import find
 from perennial_operator.core.measures import Limit, stage_that_ended, watched_limits
 from perennial_operator.core.resources import IN_FLIGHT, ModelVersion, Outcome
 from perennial_operator.core.world import World
+from perennial_operator.kept import Key
 
 STAGE_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 PASS_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from perennial_operator.cache import Body, Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core import names
 from perennial_operator.core.reports import Report, in_order, report_of
 from perennial_operator.core.resources import BadObjectError, ModelDeployment, ModelVersion, parse
 from perennial_operator.core.world import Fleet, Inference, JobState, Policy, Route, World
+from perennial_operator.kept import Body, Key
 from perennial_operator.workloads import job_of, lacks_pod, revisions_of, served_by, serving_of
 
 
@@ -36,8 +37,6 @@ def observe(
     pods = cache.of(key, "Pod")
     versions = [_named(ModelVersion, version) for version in _lasting(cache, key, "ModelVersion")]
     reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
-    uid = body["metadata"].get("uid")
-    stand = [each.report for each in cache.judged(key) if each.owner in (None, uid)]
     owners = {each["metadata"].get("uid") for each in (body, *_lasting(cache, key, "ModelVersion"))}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
     if inference:
@@ -50,7 +49,7 @@ def observe(
         now=now,
         deployment=_named(ModelDeployment, body),
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
-        reports=in_order([*reports, *stand]),
+        reports=in_order([*reports, *cache.judged(key, body["metadata"].get("uid", ""))]),
         jobs={job.name: job for job in jobs},
         serving=serving,
         service=cache.get(key, "Service", key.name),

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from perennial_operator.act import Actor
-from perennial_operator.cache import Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
@@ -27,6 +27,7 @@ from perennial_operator.core.resources import BadObjectError
 from perennial_operator.core.stages.analysis import due
 from perennial_operator.core.status import Trouble
 from perennial_operator.core.world import Inference, Policy, Route, World
+from perennial_operator.kept import Key
 from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError, UnknownKindError
 from perennial_operator.logs import about
 from perennial_operator.measure import Surveyor
@@ -110,36 +111,50 @@ class Reconciler:
         """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
         await self._find_out(key)
         await self._teller.refuse_unreadable_reports(key)
-        for _ in range(STEPS):
-            try:
-                world = await self._observed(key)
-            except BadObjectError as error:
-                await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
-                return None
-            if world is None:
-                self._metrics.forget(key)
-                self._asked.pop(key, None)
-                await self._teller.tell_orphans(key)
-                return None
-            decision = decide(world)
-            refusal, after = await self._step(key, world, decision)
-            if refusal or decision.wake_at != world.now:
-                break
-        await self._teller.tell(key, after, Trouble(refusal.reason, refusal.message) if refusal else None)
+        try:
+            world, decision, refusal = await self._steps(key)
+        except BadObjectError as error:
+            await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
+            return None
+        if world is None:
+            self._metrics.forget(key)
+            self._asked.pop(key, None)
+            await self._teller.tell_orphans(key)
+            return None
+        await self._teller.tell(key, world, Trouble(refusal.reason, refusal.message) if refusal else None)
         if refusal is None:
             self._set_alarm(key, decision)
         return refusal
 
-    async def _step(self, key: Key, world: World, decision: Decision) -> tuple[RefusedError | None, World]:
+    async def _steps(self, key: Key) -> tuple[World | None, Decision, RefusedError | None]:
+        """The world after as many steps as there were, the last decision, and the refusal that ended it, or None."""
+        world, decision, refusal = await self._observed(key), Decision(), None
+        for _ in range(STEPS):
+            if world is None:
+                break
+            decision = decide(world)
+            goes_on = decision.wake_at == world.now
+            refusal, world = await self._step(key, world, decision, goes_on)
+            if refusal or not goes_on:
+                break
+        return world, decision, refusal
+
+    async def _step(
+        self, key: Key, before: World, decision: Decision, goes_on: bool
+    ) -> tuple[RefusedError | None, World | None]:
         """The refusal that ended it, or None; and the world after it."""
-        after = world
+        after = None if decision.actions else before
         try:
             refusal = await self._act(key, decision)
-        finally:
             if decision.actions:
-                after = self._world(key, world.route, world.inference) or world
-            self._metrics.passed(key, world, after)
+                after = await self._observed(key) if goes_on and not refusal else self._after(key, before)
+        finally:
+            self._metrics.passed(key, before, after or self._after(key, before) or before)
         return refusal, after
+
+    def _after(self, key: Key, before: World) -> World | None:
+        """The world, but for what is not watched: that is as it was."""
+        return self._world(key, before.route, before.inference)
 
     async def _find_out(self, key: Key) -> None:
         """Of each report that is open no more it is known whether its outcome stands or it has gone."""
@@ -155,7 +170,7 @@ class Reconciler:
         if world is None or not due(world):
             return world
         sample = await self._surveyor.sample(world)
-        now = self._world(key, world.route, world.inference)  # it may have changed meanwhile
+        now = self._after(key, world)  # it may have changed meanwhile
         return replace(now, sample=sample) if now else None
 
     async def _heard(self, key: Key) -> World | None:

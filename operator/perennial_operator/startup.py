@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from perennial_operator.cache import Cache, Key, Place, place_of
+from perennial_operator.cache import Cache
 from perennial_operator.endpoints import Endpoints
+from perennial_operator.kept import Key, Place, place_of
 from perennial_operator.kube import GoneError, Kube, KubeError, RefusedError
 from perennial_operator.lease import Lease, LostLeaseError
 from perennial_operator.logs import log

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from perennial_operator.act import Actor
-from perennial_operator.cache import Cache, Key, part
+from perennial_operator.cache import Cache
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.news import news
 from perennial_operator.core.resources import DriftReportStatus, ModelDeploymentStatus, Outcome
 from perennial_operator.core.status import Trouble, describe
 from perennial_operator.core.unreadable import known_status, stalled
 from perennial_operator.core.world import World
+from perennial_operator.kept import Key, part
 from perennial_operator.kube import RefusedError
 from perennial_operator.logs import about
 from perennial_operator.metrics import Metrics

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial_operator.cache import Body
 from perennial_operator.core.jobs import REFUSED_EXIT_CODE
 from perennial_operator.core.names import MODEL_VERSION, PREDICTOR, ROLE
 from perennial_operator.core.world import Job, JobState, Serving
+from perennial_operator.kept import Body
 from perennial_operator.last_words import answer, trouble
 
 INFERENCE, REVISION = "serving.kserve.io/inferenceservice", "serving.knative.dev/revision"

@@ -7,7 +7,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass
 
-from perennial_operator.cache import Key
+from perennial_operator.kept import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial_operator.cache import Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core.tally import Tally
 from perennial_operator.core.world import Policy, Sample, World
+from perennial_operator.kept import Key
 from perennial_operator.kube import KubeError
 from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics

@@ -10,8 +10,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from perennial_operator.cache import Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core.world import Policy
+from perennial_operator.kept import Key
 from perennial_operator.kube import GoneError
 from perennial_operator.metrics import Metrics
 from perennial_operator.reconcile import Reconciler

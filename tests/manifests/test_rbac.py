@@ -14,10 +14,11 @@ from kubernetes.aio import client, config
 
 from perennial_operator import kube as kube_module
 from perennial_operator.act import Actor
-from perennial_operator.cache import Cache, Key
+from perennial_operator.cache import Cache
 from perennial_operator.core.actions import Action, PatchRoute, SetStatus
 from perennial_operator.core.resources import API_VERSION
 from perennial_operator.core.world import Policy
+from perennial_operator.kept import Key
 from perennial_operator.kube import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.lease import NAME, Lease
 from perennial_operator.metrics import Metrics

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.cache import REMEMBERED, Cache, Key
+from perennial_operator.cache import REMEMBERED, Cache
 from perennial_operator.core.names import DEPLOYMENT
+from perennial_operator.kept import Key
 from tests.operator.listed import replaced
 
 BIKE = Key("default", "bike")
@@ -185,7 +186,7 @@ def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "repor
 
 def known_outcomes(cache: Cache) -> dict[str, str]:
     open_ones = {body["metadata"]["name"]: "" for body in cache.of(BIKE, "DriftReport")}
-    return open_ones | {each.report.name: str(each.report.outcome) for each in cache.judged(BIKE)}
+    return open_ones | {report.name: str(report.outcome) for report in cache.judged(BIKE, "bike")}
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["answer first", "event first"])
@@ -238,10 +239,10 @@ def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
     cache.put(a_report(1))
     cache.put(a_report(2, "WithinThresholds"))
     assert not cache.of(BIKE, "DriftReport")
-    (kept,) = cache.judged(BIKE)
-    assert kept.report.whole is None
-    assert (kept.report.about, kept.report.message) == ("bike-v1", "so it was")
-    assert kept.report.extremes == (("psi", 0.0, 0.4),)
+    (kept,) = cache.judged(BIKE, "bike")
+    assert kept.whole is None
+    assert (kept.about, kept.message) == ("bike-v1", "so it was")
+    assert kept.extremes == (("psi", 0.0, 0.4),)
 
 
 def test_a_report_whose_status_was_taken_back_is_open_again() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perennial_operator.cache import Key
+from perennial_operator.kept import Key
 from perennial_operator.metrics import Metrics
 from tests.core.test_analysis import analysed, traffic
 

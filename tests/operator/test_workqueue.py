@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from perennial_operator.cache import Key
+from perennial_operator.kept import Key
 from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
 from tests.operator.leaping import run
 
