@@ -129,4 +129,4 @@ def _chi_square_above(x: float, freedom: int) -> float:
         return 1.0
     powers = np.arange(freedom % 2 / 2, freedom / 2)
     terms = (math.exp(power * math.log(x / 2) - x / 2 - math.lgamma(power + 1)) for power in powers.tolist())
-    return math.fsum(terms) + (math.erfc(math.sqrt(x / 2)) if freedom % 2 else 0.0)
+    return min(1.0, math.fsum(terms) + (math.erfc(math.sqrt(x / 2)) if freedom % 2 else 0.0))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-CELLS = 1 << 15  # so fine that nearly all hold no mark, and so few that the table stays in the cache
+CELLS = 48  # for each mark: so fine that nearly all hold none, and so few that their table stays in the cache
 
 
 class Places:
@@ -19,11 +19,12 @@ class Places:
         self._marks = marks
         self._next = np.append(marks, np.nan)  # after the last mark comes none that a value could reach
         low, high = (float(marks[0]), float(marks[-1])) if len(marks) else (0.0, 0.0)
-        with np.errstate(over="ignore", divide="ignore"):
-            scale = float(np.float64(CELLS - 1) / (high - low))
+        cells = CELLS * len(marks) + 1
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            scale = float(np.float64(cells - 1) / (high - low))
         # One cell for a span that has no finite size or share; then all is searched for.
         self._low, self._high, self._scale = (low, high, scale) if 0 < scale < np.inf else (0.0, 0.0, 0.0)
-        self._first = np.searchsorted(self._cells(marks), np.arange(CELLS))
+        self._first = np.searchsorted(self._cells(marks), np.arange(cells))
 
     def of(self, values: Floats) -> NDArray[np.intp]:
         """The place of each value; none of them is missing."""
