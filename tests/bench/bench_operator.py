@@ -37,6 +37,7 @@ UNLIMITED = "100000"
 STEADY_SECONDS = 45
 RESYNC_SECONDS = 15
 """So that the steady state has several lists in it."""
+USUAL_RESYNC_SECONDS = "300"
 KINDS = r"(modeldeployments|modelversions|driftreports|jobs|deployments|services|events)"
 
 
@@ -166,6 +167,9 @@ class Bench:
                     name = event["object"]["metadata"]["name"].removesuffix("-train").rsplit("-v", 1)[0]
                     seen[f"{namespace}/{name}"] = time.perf_counter()
 
+        self.operator.kill()
+        self.operator.start(PERENNIAL_RESYNC_SECONDS=USUAL_RESYNC_SECONDS)
+        await asyncio.to_thread(self.operator.settled, self.arguments.models)
         before, cpu = await self.rest(), self.operator.cpu_seconds()
         lookers = [asyncio.create_task(look(namespace)) for namespace in (OURS, BARE)]
         await asyncio.sleep(1)

@@ -124,7 +124,7 @@ class Fleet:
     """How many have waited longer for a place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
     now: datetime
     deployment: ModelDeployment

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from perennial_operator.core.actions import Action, SetStatus
 from perennial_operator.core.checks import next_check, tend_checks
@@ -52,6 +53,7 @@ def wakes_at(world: World) -> Iterator[datetime]:
     yield from (at for at in (next_check(world), wait and wait.until) if at)
 
 
+@lru_cache(maxsize=1)  # asked by several stages of one pass
 def triage(world: World) -> Triage:
     """The verdict on every open report; and the training that the newest ones start, or why it has to wait.
 
