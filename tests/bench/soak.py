@@ -143,8 +143,8 @@ async def live(kubeconfig: Path, operator: OperatorProcess, seconds: float, paus
             found.append(await sample(operator, life, began))
             await asyncio.sleep(1)
         living.cancel()
-        await asyncio.gather(living, return_exceptions=True) if living.cancelled() else None
-        if living.done() and not living.cancelled() and (error := living.exception()):
+        await asyncio.wait([living])
+        if not living.cancelled() and (error := living.exception()):
             raise error
         return found
 
@@ -198,7 +198,7 @@ def main() -> int:
         log = operator.log.read_text()
     times, drawn = [one.at for one in found], curves(found)
     judged = {name: judge(name, times, values) for name, values in drawn.items()}
-    trainings, rollouts = (log.count(f"] {word}: ") for word in ("Training", "Promoted"))
+    trainings, rollouts = (log.count(f"] {word}: ") for word in ("Training", "RolledOut"))
     title = f"{found[-1].lived} events on {MODELS} models in {times[-1]:.0f} s, {trainings} trainings; on {server}"
     target = ROOT / "build" / "soak.svg"
     target.parent.mkdir(exist_ok=True)
