@@ -140,10 +140,14 @@ def revisions_of(pods: Iterable[Body]) -> dict[str, str]:
 
 def _unready(inference: Body) -> str:
     """What KServe says is wrong, or nothing."""
-    for condition in (inference.get("status") or {}).get("conditions") or []:
+    name, status = inference["metadata"]["name"], inference.get("status") or {}
+    for condition in status.get("conditions") or []:
         if condition.get("type") == "PredictorReady" and condition.get("status") == "False":
             said = condition.get("message") or condition.get("reason")
-            return f"InferenceService {inference['metadata']['name']} says: {said}" if said else ""
+            return f"InferenceService {name} says: {said}" if said else ""
+    made = ((status.get("components") or {}).get("predictor") or {}).get("latestCreatedRevision")
+    if status.get("deploymentMode") and not made:
+        return f"KServe has made no revision; is there Knative? kubectl describe inferenceservice {name} says why"
     return ""
 
 

@@ -81,10 +81,28 @@ def test_a_revision_is_of_the_version_of_its_pods() -> None:
     }
 
 
-def test_what_kserve_says_is_wrong_is_the_trouble_of_the_version_that_it_holds() -> None:
-    said = [{"type": "PredictorReady", "status": "False", "reason": "RevisionFailed", "message": "no such image"}]
-    world = seen(an_inference(conditions=said), *PODS[:2])
-    assert world.serving["bike-v2"].trouble == "InferenceService bike says: no such image"
+def condition(status: str, **more: str) -> dict[str, Any]:
+    return {"conditions": [{"type": "PredictorReady", "status": status, **more}]}
+
+
+MADE = {"deploymentMode": "Knative", "components": {"predictor": {"latestCreatedRevision": "bike-predictor-00001"}}}
+TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
+    "failed": (condition("False", reason="RevisionFailed", message="no such image"), "says: no such image"),
+    "failed without a word": (condition("False", reason="RevisionFailed"), "says: RevisionFailed"),
+    "on its way": (condition("Unknown", reason="Deploying") | MADE, ""),
+    "not seen by KServe": ({}, ""),
+    "no Knative": ({"deploymentMode": "Knative"}, "KServe has made no revision; is there Knative?"),
+}
+
+
+@pytest.mark.parametrize(("status", "words"), TROUBLES.values(), ids=TROUBLES)
+def test_what_kserve_says_is_wrong_is_the_trouble_of_the_version_that_it_holds(
+    status: dict[str, Any], words: str
+) -> None:
+    world = seen(an_inference(**status), *PODS[:2])
+    told = world.serving["bike-v2"].trouble
+    assert words in told
+    assert bool(told) is bool(words)
     assert world.serving["bike-v1"].trouble == ""
 
 
