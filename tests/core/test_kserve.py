@@ -142,8 +142,27 @@ def test_a_candidate_that_kserve_never_leads_to_goes_back() -> None:
     play.pods_ready("bike-v2")
     play.wait(minutes=16)
     assert play.version(2)["message"] == (
-        "2 of 2 replicas were ready after spec.rollout.timeout 15m, and KServe did not lead 20 % of the requests to them"
+        "2 of 2 replicas were ready after spec.rollout.timeout 15m, "
+        "and KServe did not lead 20 % of the requests to them, the rest to bike-v1"
     )
+
+
+def test_a_step_does_not_begin_while_the_rest_goes_to_another_than_the_live_version() -> None:
+    """KServe's memory of what had everything last can be wrong."""
+    play = rolling(rollout={"steps": []})
+    play.pods_ready()
+    play.wait(minutes=2)
+    play.edit({"rollout": {"steps": STEPS}})
+    play.report("november", 0.4)
+    play.until_rolling(3, candidate=80.0, live=120.0)
+    play.knative.rolled_out = play.knative.made[0].name
+    play.pods_ready("bike-v3")
+    play.wait(minutes=10)
+    assert play.led() == {"bike-v1": 80, "bike-v3": 20}
+    assert play.condition("Routed")["reason"] == "NotYet"
+    play.wait(minutes=6)
+    assert (play.version(3)["phase"], play.version(3)["reason"]) == ("RolledBack", "NotReady")
+    assert play.version(3)["message"].endswith("20 % of the requests to them, the rest to bike-v2")
 
 
 def test_a_share_that_somebody_overwrites_is_set_again_and_the_hold_begins_anew() -> None:
@@ -214,6 +233,15 @@ def test_the_live_version_keeps_everything_when_no_pod_tells_whose_the_newest_re
     play.podless = True
     play.settle()
     assert (play.held(), play.led()) == (("bike-v2", 100), {"bike-v2": 100})
+
+
+def test_before_there_is_a_version_to_serve_nothing_is_said_to_serve() -> None:
+    play = a_kserve_play()
+    play.settle()
+    assert (play.condition("Routed")["status"], play.condition("Routed")["message"]) == (
+        "Unknown",
+        "there is no InferenceService bike yet",
+    )
 
 
 def test_what_kserve_has_not_done_yet_is_told_and_looked_at_every_few_seconds() -> None:

@@ -92,7 +92,7 @@ def settled(world: World) -> bool:
         return True
     version, percent = wanted
     asked = inference.inference_manifest(world, version, percent)
-    return not differs(asked, there.body) and inference.led(world, version) == percent
+    return not differs(asked, there.body) and _shared(world, version, percent)
 
 
 def leads(world: World, state: RolloutState) -> bool:
@@ -101,8 +101,15 @@ def leads(world: World, state: RolloutState) -> bool:
     if world.live is None or version is None or (world.kserve and state.weight == ALL):
         return True
     if world.kserve:
-        return inference.led(world, version) == state.weight
+        return _shared(world, version, state.weight)
     return carries(world, state.weight, shadows(world))
+
+
+def _shared(world: World, version: ModelVersion, percent: int) -> bool:
+    """Whether KServe leads so much of the requests to the version, and the rest to the live one and no other."""
+    live = world.live
+    rest = inference.led(world, live) if live and live is not version else ALL - percent
+    return (inference.led(world, version), rest) == (percent, ALL - percent)
 
 
 def hindrance(world: World) -> Hindrance | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perennial_operator.core import names
 from perennial_operator.core.checks import check_jobs, last_check, unmade
 from perennial_operator.core.conditions import Condition, find, with_condition
-from perennial_operator.core.inference import KIND, address
+from perennial_operator.core.inference import KIND, address, held
 from perennial_operator.core.readiness import PIN_NOT_FOUND, Statement, available, missing_pin, progress_of, ready
 from perennial_operator.core.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
 from perennial_operator.core.shares import hindrance, settled, shadows
@@ -139,6 +139,8 @@ def _routed(world: World) -> list[Statement]:
         told = f"HTTPRoute {gateway.http_route} leads to both Services; its weights are the operator's"
         return [Statement("Routed", True, "Steered", told)]
     told = f"{KIND} {world.name}"
+    if held(world) is None:
+        return [Statement("Routed", None, "NotYet", f"there is no {told} yet")]
     if not settled(world):
         return [Statement("Routed", None, "NotYet", f"KServe does not yet do what {told} is to ask for")]
     at = f" at {address(world)}" if address(world) else ""

@@ -210,8 +210,8 @@ def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     serving = world.serving.get(version.name)
     count = serving.ready if serving else 0
     because = f": {serving.trouble}" if serving and serving.trouble else ""
-    if world.kserve and count >= replicas_of(world, state):
-        because = f", and KServe did not lead {state.weight} % of the requests to them"
+    if world.kserve and world.live and count >= replicas_of(world, state):
+        because = f", and KServe did not lead {state.weight} % of the requests to them, the rest to {world.live.name}"
     message = (
         f"{count} of {replicas_of(world, state)} replicas were ready after spec.rollout.timeout "
         f"{world.spec.rollout.timeout}{because}"
