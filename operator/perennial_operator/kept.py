@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -47,8 +48,13 @@ class Kept(NamedTuple):
     @property
     def body(self) -> Body:
         assert isinstance(self.what, bytes)
-        body: Body = json.loads(self.what)
-        return body
+        return _read(self.what)
+
+
+@lru_cache(maxsize=256)  # a pass looks at the same few again and again
+def _read(text: bytes) -> Body:
+    body: Body = json.loads(text)
+    return body
 
 
 def kept(body: Body) -> Kept:

@@ -35,9 +35,10 @@ def observe(
     if body is None:
         return None
     pods = cache.of(key, "Pod")
-    versions = [_named(ModelVersion, version) for version in _lasting(cache, key, "ModelVersion")]
+    records = _lasting(cache, key, "ModelVersion")
+    versions = [_named(ModelVersion, record) for record in records]
     reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
-    owners = {each["metadata"].get("uid") for each in (body, *_lasting(cache, key, "ModelVersion"))}
+    owners = {each["metadata"].get("uid") for each in (body, *records)}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
     if inference:
         serving = served_by(inference.body, pods) if inference.body and _belongs(inference.body, owners) else {}
