@@ -9,7 +9,7 @@ import pytest
 from perennial_operator.core.decide import decide
 from perennial_operator.core.judge import judge
 from perennial_operator.core.resources import Outcome
-from perennial_operator.core.stages.drift import triage
+from perennial_operator.core.stages.drift import outcomes, triage
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world
 from tests.core.play import TRAINED, a_play, validated
@@ -325,6 +325,16 @@ def test_a_version_made_for_something_else_makes_no_report_triggered() -> None:
     other = a_version(2, None, {"trigger": {"reason": "Schedule"}})
     world = a_world(versions=(LIVE, other), reports=(a_report(),))
     assert triage(world).verdicts["report"].outcome is Outcome.BUSY
+
+
+@pytest.mark.parametrize(("spec", "outcome"), [({}, "Breach"), ({"metrics": []}, "Invalid")])
+def test_a_breach_that_somebody_has_written_without_a_word_is_judged_anew(spec: dict[str, Any], outcome: str) -> None:
+    report = a_report(spec=spec, status={"outcome": "Breach"})
+    deployment = a_deployment(spec={"drift": {"consecutive": 2}})
+    world = a_world(deployment=deployment, versions=(LIVE,), reports=(report,))
+    (told,) = [action.status for action in outcomes(world)]
+    assert told["outcome"] == outcome
+    assert told["message"]
 
 
 def test_of_handled_reports_history_keeps_the_newest_and_every_open_breach() -> None:

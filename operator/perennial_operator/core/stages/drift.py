@@ -91,7 +91,7 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
         elif report.whole:
             verdict = judge(report.whole, world, measured.get(mark))
             # What was a breach stays one in the record; only what was put off can be overtaken by a new live version.
-            if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH:
+            if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH or not report.message:
                 verdicts[report.name] = verdict
                 outcome = verdict.outcome
         if outcome not in NOT_COUNTED:
@@ -127,7 +127,7 @@ def _triggered(verdict: Verdict, candidate: ModelVersion) -> Verdict:
 def _changed(report: DriftReport, verdict: Verdict) -> bool:
     """Whether the record has to change. A breach that goes on being one keeps its words."""
     before = report.status
-    if before.outcome is Outcome.BREACH and verdict.outcome is Outcome.BREACH:
+    if before.outcome is Outcome.BREACH and verdict.outcome is Outcome.BREACH and before.message:
         return False
     return (before.outcome, before.message) != (verdict.outcome, verdict.message)
 
