@@ -118,9 +118,10 @@ class Cache:
     def known(self) -> list[Key]:
         return list(self._objects)
 
-    def training(self) -> frozenset[Key]:
-        """Keys of ModelDeployments with a version that trains."""
-        return frozenset(self._training)
+    def trainings(self, starting: Collection[Key], but: Key | None = None) -> int:
+        """How many ModelDeployments train or are among these; but for one."""
+        more = sum(key not in self._training for key in starting if key != but)
+        return len(self._training) - (but in self._training) + more
 
     def queue(self) -> list[Key]:
         """Keys that wait for a place in the fleet, the longest wait first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def observe(
     key: Key,
     now: datetime,
     policy: Policy,
-    reserved: Iterable[Key] = (),
+    reserved: Collection[Key] = (),
     route: Route | None = None,
     inference: Inference | None = None,
 ) -> World | None:
@@ -119,7 +119,7 @@ def _belongs(body: Body, owners: set[str]) -> bool:
     return any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
 
 
-def _fleet(cache: Cache, key: Key, reserved: Iterable[Key]) -> Fleet:
+def _fleet(cache: Cache, key: Key, reserved: Collection[Key]) -> Fleet:
     queue = cache.queue()
     ahead = queue.index(key) if key in queue else len(queue)
-    return Fleet(trainings=len((cache.training() | set(reserved)) - {key}), ahead=ahead)
+    return Fleet(trainings=cache.trainings(reserved, but=key), ahead=ahead)

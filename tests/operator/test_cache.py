@@ -288,5 +288,8 @@ def test_the_fleets_books_say_what_the_objects_say(steps: list[tuple[str, str]])
         if part == "version" and name in deployments and body["status"].get("phase", "Training") == "Training"
     }
     queued = {name: since for name, body in deployments.items() if (since := body["status"].get("queuedSince"))}
-    assert cache.training() == training
+    assert cache.trainings(()) == len(training)
+    assert all(cache.trainings((), but=key) == len(training - {key}) for key in (BIKE, Key("default", "car")))
+    assert cache.trainings({BIKE}) == len(training | {BIKE})
+    assert cache.trainings({BIKE}, but=BIKE) == len(training - {BIKE})
     assert cache.queue() == [Key("default", name) for name in sorted(queued, key=lambda name: queued[name])]

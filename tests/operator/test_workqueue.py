@@ -171,8 +171,9 @@ def test_alarms_that_were_moved_do_not_pile_up() -> None:
             queue.wake_in(A, 1e6)
             queue.wake(A)
             queue.done(await queue.take())
+            await asyncio.sleep(0)
         queue.wake_in(A, 1e6)
-        assert len(queue._alarms) < 200
+        assert len(asyncio.get_running_loop()._scheduled) < 500  # type: ignore[attr-defined]
         assert await taken_at(queue, A) == pytest.approx(1e6)
 
     run(story())
