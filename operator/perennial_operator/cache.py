@@ -101,10 +101,14 @@ class Cache:
         there = self._objects.get(key, {}).items()
         return [known.body for place, known in there if place.kind == kind and not isinstance(known.what, Report)]
 
-    def judged(self, key: Key, owner: str) -> list[Report]:
-        """Drift reports whose outcome stands, but for those that go with another of the name, whose uid is not this."""
-        there = self._objects.get(key, {}).values()
-        return [known.what for known in there if isinstance(known.what, Report) and known.owner in (None, owner)]
+    def lasting(self, key: Key, kind: str) -> list[bytes | Report]:
+        """What is kept of objects of the kind, but for those of a ModelDeployment of the name that was deleted.
+
+        Kubernetes is about to collect those.
+        """
+        uid = self.uid(key, "ModelDeployment", key.name)
+        there = self._objects.get(key, {}).items()
+        return [known.what for place, known in there if place.kind == kind and known.owner in (None, uid)]
 
     def get(self, key: Key, kind: str, name: str) -> Body | None:
         """The object; None also of a drift report whose outcome stands."""

@@ -40,19 +40,19 @@ class Kept(NamedTuple):
     version: int
     what: bytes | Report
     """The object as JSON; of a drift report whose outcome stands what later decisions rest on."""
-    owner: str | None = None
-    """The uid of the ModelDeployment that such a report goes with, if it does."""
+    owner: str | None
+    """The uid of the ModelDeployment that it goes with, if it does."""
     books: str = ""
     """What the fleet's books need: the phase of a version, since when a ModelDeployment waits for a place."""
 
     @property
     def body(self) -> Body:
         assert isinstance(self.what, bytes)
-        return _read(self.what)
+        return read(self.what)
 
 
 @lru_cache(maxsize=256)  # a pass looks at the same few again and again
-def _read(text: bytes) -> Body:
+def read(text: bytes) -> Body:
     body: Body = json.loads(text)
     return body
 
@@ -60,12 +60,12 @@ def _read(text: bytes) -> Body:
 def kept(body: Body) -> Kept:
     """What is kept of the object."""
     kind, uid, version = body["kind"], uid_of(body), version_of(body)
+    owners = body["metadata"].get("ownerReferences") or []
+    owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
     if kind == "DriftReport" and is_judged(body):
-        owners = body["metadata"].get("ownerReferences") or []
-        owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
         return Kept(uid, version, judged(body), owner)
     text = json.dumps(_trimmed(body), separators=(",", ":")).encode()
-    return Kept(uid, version, text, books=_for_the_books(kind, part(body, "status")))
+    return Kept(uid, version, text, owner, _for_the_books(kind, part(body, "status")))
 
 
 def _trimmed(body: Body) -> Body:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from perennial_operator.cache import Cache
@@ -12,7 +13,7 @@ from perennial_operator.core import names
 from perennial_operator.core.reports import Report, in_order, report_of
 from perennial_operator.core.resources import BadObjectError, ModelDeployment, ModelVersion, parse
 from perennial_operator.core.world import Fleet, Inference, JobState, Policy, Route, World
-from perennial_operator.kept import Body, Key
+from perennial_operator.kept import Body, Key, read
 from perennial_operator.workloads import job_of, lacks_pod, revisions_of, served_by, serving_of
 
 
@@ -35,10 +36,9 @@ def observe(
     if body is None:
         return None
     pods = cache.of(key, "Pod")
-    records = _lasting(cache, key, "ModelVersion")
-    versions = [_named(ModelVersion, record) for record in records]
-    reports = [report for _, report, _ in _reports(_lasting(cache, key, "DriftReport")) if report]
-    owners = {each["metadata"].get("uid") for each in (body, *records)}
+    versions = [_value(ModelVersion, text) for text in cache.lasting(key, "ModelVersion")]
+    reports = [known if isinstance(known, Report) else _report(known)[1] for known in cache.lasting(key, "DriftReport")]
+    owners = {body["metadata"].get("uid"), *(version.metadata.uid for version in versions)}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
     if inference:
         serving = served_by(inference.body, pods) if inference.body and _belongs(inference.body, owners) else {}
@@ -48,9 +48,9 @@ def observe(
         serving = {each.name: each for each in held}
     return World(
         now=now,
-        deployment=_named(ModelDeployment, body),
+        deployment=_value(ModelDeployment, cache.lasting(key, "ModelDeployment")[0]),
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
-        reports=in_order([*reports, *cache.judged(key, body["metadata"].get("uid", ""))]),
+        reports=in_order([report for report in reports if report]),
         jobs={job.name: job for job in jobs},
         serving=serving,
         service=cache.get(key, "Service", key.name),
@@ -64,11 +64,8 @@ def observe(
 
 def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
     """Name → why the report cannot be read, for those that have not been told so yet."""
-    return {
-        body["metadata"]["name"]: error
-        for body, report, error in _reports(cache.of(key, "DriftReport"))
-        if report is None
-    }
+    there = [_report(known) for known in cache.lasting(key, "DriftReport") if not isinstance(known, Report)]
+    return {name: error for name, report, error in there if report is None}
 
 
 def jobs_without_word(world: World) -> list[str]:
@@ -82,32 +79,23 @@ def jobs_without_pod(cache: Cache, key: Key) -> bool:
     return any(lacks_pod(job, pods) for job in cache.of(key, "Job"))
 
 
-def _named(kind: Any, body: Body) -> Any:
+@lru_cache(maxsize=64)  # the steps of a pass see the same again
+def _value(kind: Any, text: bytes) -> Any:
+    body = read(text)
     try:
         return parse(kind, body)
     except BadObjectError as error:
         raise BadObjectError(f"{kind.__name__} {body['metadata']['name']}: {error}") from error
 
 
-def _reports(bodies: Iterable[Body]) -> Iterator[tuple[Body, Report | None, str]]:
-    for body in bodies:
-        try:
-            yield body, report_of(body), ""
-        except BadObjectError as error:
-            yield body, None, str(error)
-
-
-def _lasting(cache: Cache, key: Key, kind: str) -> list[Body]:
-    """Without what belongs to a ModelDeployment of this name that was deleted: Kubernetes is about to collect it."""
-    uid = cache.of(key, "ModelDeployment")[0]["metadata"].get("uid")
-    return [
-        body
-        for body in cache.of(key, kind)
-        if not any(
-            owner["kind"] == "ModelDeployment" and owner["uid"] != uid
-            for owner in body["metadata"].get("ownerReferences") or []
-        )
-    ]
+@lru_cache(maxsize=64)
+def _report(text: bytes) -> tuple[str, Report | None, str]:
+    """The name of an open report, and what it is or why it cannot be read."""
+    body = read(text)
+    try:
+        return body["metadata"]["name"], report_of(body), ""
+    except BadObjectError as error:
+        return body["metadata"]["name"], None, str(error)
 
 
 def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,6 +59,10 @@ class Operator:
         except BaseException:
             await operator.stop()
             raise
+        # What is here now stays: the garbage collector looks through the rest, and more seldom, since JSON is no cycle.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         operator._running = asyncio.create_task(operator._run())
         return operator
 

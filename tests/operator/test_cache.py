@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perennial_operator.cache import REMEMBERED, Cache
 from perennial_operator.core.names import DEPLOYMENT
+from perennial_operator.core.reports import Report
 from perennial_operator.kept import Key
 from tests.operator.listed import replaced
 
@@ -184,9 +185,13 @@ def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "repor
     return body | {"spec": spec, "status": status}
 
 
+def judged(cache: Cache) -> list[Report]:
+    return [known for known in cache.lasting(BIKE, "DriftReport") if isinstance(known, Report)]
+
+
 def known_outcomes(cache: Cache) -> dict[str, str]:
     open_ones = {body["metadata"]["name"]: "" for body in cache.of(BIKE, "DriftReport")}
-    return open_ones | {report.name: str(report.outcome) for report in cache.judged(BIKE, "bike")}
+    return open_ones | {report.name: str(report.outcome) for report in judged(cache)}
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["answer first", "event first"])
@@ -239,7 +244,7 @@ def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
     cache.put(a_report(1))
     cache.put(a_report(2, "WithinThresholds"))
     assert not cache.of(BIKE, "DriftReport")
-    (kept,) = cache.judged(BIKE, "bike")
+    (kept,) = judged(cache)
     assert kept.whole is None
     assert (kept.about, kept.message) == ("bike-v1", "so it was")
     assert kept.extremes == (("psi", 0.0, 0.4),)

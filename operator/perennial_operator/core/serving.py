@@ -105,16 +105,18 @@ def outdated(desired: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
 
 def _holds(desired: Any, observed: Any) -> bool:
     """Whether all that is desired is there; more may be, such as a side-car that an admission webhook adds."""
-    if isinstance(desired, Mapping):
-        inside = observed if isinstance(observed, Mapping) else {}
+    if desired == observed:
+        return True
+    if isinstance(desired, dict):
+        inside = observed if isinstance(observed, dict) else {}
         return all(key == "resources" or _holds(value, inside.get(key)) for key, value in desired.items())
     if isinstance(desired, list):
         there = observed or []
-        if desired and all(isinstance(item, Mapping) and "name" in item for item in [*desired, *there]):
+        if desired and all(isinstance(item, dict) and "name" in item for item in [*desired, *there]):
             by_name = {item["name"]: item for item in there}
             return all(_holds(item, by_name.get(item["name"])) for item in desired)
         return len(there) == len(desired) and all(_holds(a, b) for a, b in zip(desired, there, strict=True))
-    return bool(desired == observed)
+    return False
 
 
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
