@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, refused, written
@@ -229,3 +231,28 @@ def test_the_unexpected_is_a_failure_whose_details_are_in_the_log_alone(
 def test_the_same_task_with_nothing_wrong_is_trained(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     trainer.done(a_training(uri, (tmp_path / "v1").as_uri(), search=SEARCH, data__timeColumn="day", data__window="90d"))
+
+
+def test_text_of_parquet_that_is_not_utf_8_is_refused_by_its_column(trainer: Trainer, tmp_path: Path) -> None:
+    frame = diabetes()
+    torn = pa.array([b"\xff" if sex == 2 else b"1" for sex in frame["sex"]]).buffers()
+    table = pa.table(frame.drop(columns="sex")).append_column("sex", pa.Array.from_buffers(pa.string(), 442, torn))
+    pq.write_table(table, tmp_path / "a.parquet")
+    code, answer = trainer(a_training((tmp_path / "a.parquet").as_uri(), (tmp_path / "v1").as_uri()))
+    assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "UnreadableFile")
+    assert "column sex holds text that is not UTF-8" in answer["message"]
+    assert not (tmp_path / "v1").exists()
+
+
+def test_what_pandas_has_noted_in_a_file_changes_nothing(trainer: Trainer, tmp_path: Path) -> None:
+    """Its index is a column like any other, and notes that nobody can read are none."""
+    diabetes().set_index("day").to_parquet(tmp_path / "index.parquet")
+    torn = {b"pandas": b'{"index_columns": \xff}'}
+    pq.write_table(pa.Table.from_pandas(diabetes()).replace_schema_metadata(torn), tmp_path / "torn.parquet")
+    fingerprints = {
+        trainer.done(
+            a_training((tmp_path / name).as_uri(), (tmp_path / f"{name}-v1").as_uri(), data__timeColumn="day")
+        )["data"]["sha256"]
+        for name in ("index.parquet", "torn.parquet")
+    }
+    assert len(fingerprints) == 1

@@ -74,7 +74,22 @@ def parts(store: Any, name: str, columns: Columns, optional_target: bool = False
             tables = (_parquet_batches if parquet else _csv_batches)(stream, needed, columns)
         for table in tables:
             if whole or table.num_rows:
-                yield _with(outside, table)
+                # What pandas has noted, such as which column was its index, says nothing of the data, and may be torn.
+                yield _with(outside, _in_utf8(table.replace_schema_metadata()))
+
+
+def _in_utf8(table: Any) -> Any:
+    """The table, if its texts are: parquet says that they are and does not look."""
+    for name in table.column_names:
+        kind = table[name].type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+            try:
+                table[name].validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise Refusal(
+                    "UnreadableFile", f"column {name} holds text that is not UTF-8: write it anew as UTF-8"
+                ) from error
+    return table
 
 
 def _with(outside: Mapping[str, Any], table: Any) -> Any:
