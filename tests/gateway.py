@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.asking import asked
 from tests.kubectl import Body
 from tests.stage import Stage, is_ready
 
@@ -115,17 +116,14 @@ class SmallGateway:
         rule = self.route()["spec"]["rules"][0]
         turns = [backend["name"] for backend in rule["backendRefs"] for _ in range(backend["weight"])]
         mirrors = [f["requestMirror"]["backendRef"]["name"] for f in rule.get("filters", [])]
-        answered: Counter[str] = Counter()
+        answered = asked(count, turns, self._turn, self._predictions, body)
         with httpx.Client(trust_env=False, timeout=30) as http:
-            for _ in range(count):
-                # 37 has no factor in common with 100, so that of any 100 in a row each turn comes once.
-                url = self._pod(turns[next(self._turn) * 37 % len(turns)])
-                answer = http.post(f"{url}/v2/models/{self._name}/infer", json=body)
-                assert answer.status_code == 200, answer.text
-                answered[answer.json()["model_version"]] += 1
-                for mirror in mirrors:
-                    http.post(f"{self._pod(mirror)}/v2/models/{self._name}/infer", json=body)
+            for mirror in mirrors * count:
+                http.post(self._predictions(mirror), json=body)
         return answered
+
+    def _predictions(self, service: str) -> str:
+        return f"{self._pod(service)}/v2/models/{self._name}/infer"
 
     def counted(self, service: str) -> int:
         """How many requests the ready pod behind the Service says that it has answered well."""

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
+from tests.asking import asked
 from tests.knative import INFERENCE, REVISION, SHARE, Revision, Revisions, shares
 from tests.kubectl import Body, Kubectl
 from tests.stage import Stage, is_ready
@@ -87,15 +86,7 @@ class SmallKServe:
     def ask(self, count: int, question: Mapping[str, Any]) -> Counter[str]:
         """Version → how many of the requests it answered, led by the status; each has to be answered well."""
         turns = [target["revisionName"] for target in self._traffic() for _ in range(target["percent"])]
-        answered: Counter[str] = Counter()
-        with httpx.Client(trust_env=False, timeout=30) as http:
-            for _ in range(count):
-                # 37 has no factor in common with 100, so that of any 100 in a row each turn comes once.
-                url = self._pod(turns[next(self._turn) * 37 % len(turns)])
-                answer = http.post(f"{url}/v2/models/{self._name}/infer", json=question)
-                assert answer.status_code == 200, answer.text
-                answered[answer.json()["model_version"]] += 1
-        return answered
+        return asked(count, turns, self._turn, lambda name: f"{self._pod(name)}/v2/models/{self._name}/infer", question)
 
     def led(self) -> dict[str, int]:
         """Version → per cent of the requests, by the status."""
