@@ -10,6 +10,9 @@ import numpy as np
 from tests.builders import merged
 from tests.stage import Stage
 
+BY_ERRORS = {"minRequests": 10, "interval": "1s", "maxLatencyRatio": 1000}
+"""An analysis for which latency counts for nothing: in a test others want the processors too."""
+
 
 def rows(seed: int, slope: float = 3.0, count: int = 400, noise: float = 0.3, shift: float = 0.0) -> str:
     """csv of which target is slope times feature1, minus twice feature2, and noise; every 40th feature1 is missing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.models import a_report, a_table, first_version, rows
+from tests.e2e.models import BY_ERRORS, a_report, a_table, first_version, rows
 from tests.gateway import DEFINITION, SmallGateway, in_git
 from tests.manifests.conftest import established
 from tests.stage import Stage, chosen_cluster
@@ -20,8 +20,7 @@ LONG = {
         "gateway": {"httpRoute": "led"},
         "shadow": "1h",
         "steps": [{"weight": 15, "hold": "1h"}],
-        # How quick a pod is says nothing here, where others want the processors too.
-        "analysis": {"minRequests": 10, "interval": "1s", "maxLatencyRatio": 1000},
+        "analysis": BY_ERRORS,
     }
 }
 

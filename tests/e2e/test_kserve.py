@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.models import a_claim, a_model, a_report, a_table, rows
+from tests.e2e.models import BY_ERRORS, a_claim, a_model, a_report, a_table, rows
 from tests.kserve_api import definition
 from tests.manifests.conftest import established
 from tests.small_kserve import SmallKServe
@@ -21,8 +21,7 @@ SPEC = {
     "serving": {"runtime": "kserve", "replicas": 1},
     "rollout": {
         "steps": [{"weight": 15, "hold": "1h"}],
-        # How quick a pod is says nothing here, where others want the processors too.
-        "analysis": {"minRequests": 10, "interval": "1s", "maxLatencyRatio": 1000},
+        "analysis": BY_ERRORS,
     },
 }
 
