@@ -20,7 +20,7 @@ test: .venv/ready check ## Everything that can fail: linters, types, layers, tes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of fault; about an hour
-	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load tests/faults tests/fuzz
+	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load --timeout 3600 tests/faults tests/fuzz
 
 test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
