@@ -57,7 +57,7 @@ class Actor:
             await self._announce(key, to.kind, to.name, to.announce)
 
     async def _create(self, key: Key, manifest: Mapping[str, Any]) -> None:
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        kind, name, manifest = manifest["kind"], manifest["metadata"]["name"], self._owned(key, manifest)
         try:
             self._cache.put(_of(kind, await self._kube.create(manifest)))
             about(key).info("created %s %s", kind, name)
@@ -66,8 +66,21 @@ class Actor:
             if there is None:
                 raise ConflictError("Conflict", f"{kind} {name} has just gone; look again") from None
             self._cache.put(_of(kind, there))
-            if _asked(there) != _asked(manifest):
-                raise ConflictError("Conflict", f"{kind} {name} is there and is another one; look again") from None
+            if kind == "ModelVersion":
+                # Another one of that number, or this one a while ago: what it needs now is for the next pass to say.
+                raise ConflictError("Conflict", f"{kind} {name} was there already; look again") from None
+
+    def _owned(self, key: Key, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The manifest with the uid of an owner that was made just before."""
+        metadata = manifest["metadata"]
+        owners = [
+            owner if owner["uid"] else {**owner, "uid": self._cache.uid(key, owner["kind"], owner["name"])}
+            for owner in metadata.get("ownerReferences") or []
+        ]
+        if not all(owner["uid"] for owner in owners):
+            name = metadata["name"]
+            raise ConflictError("Conflict", f"the owner of {manifest['kind']} {name} has just gone; look again")
+        return {**manifest, "metadata": {**metadata, "ownerReferences": owners}} if owners else manifest
 
     async def _apply(self, key: Key, manifest: Mapping[str, Any]) -> None:
         """An apply takes over whatever holds the name, and what the watches have shown may be old: so it is asked."""
@@ -169,8 +182,3 @@ def _owners(body: Mapping[str, Any]) -> set[tuple[str, str, str]]:
 
 def _of(kind: str, body: Body) -> Body:
     return {**body, "kind": kind}
-
-
-def _asked(body: Mapping[str, Any]) -> object:
-    """What tells one version from another of the same name; other kinds are told by their name alone."""
-    return body["spec"].get("trigger") if body["kind"] == "ModelVersion" else None

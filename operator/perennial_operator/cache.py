@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Collection
 
 from perennial_operator.core.reports import Report
@@ -20,7 +20,8 @@ class Cache:
     """
 
     def __init__(self) -> None:
-        self._objects: defaultdict[Key, dict[Place, Kept]] = defaultdict(dict)
+        self._objects: dict[Key, dict[str, dict[str, Kept]]] = {}
+        """ModelDeployment → kind → name."""
         self._homes: dict[Place, Key] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._unsure: dict[Place, int] = {}
@@ -44,7 +45,7 @@ class Cache:
         unsure_since = self._unsure.get(place, 0)
         changed = self._remove(place)
         if key is not None:
-            self._objects[key][place] = kept(body)
+            self._objects.setdefault(key, {}).setdefault(place.kind, {})[place.name] = kept(body)
             self._homes[place] = key
             if unsure_since > version:
                 self._unsure[place] = unsure_since
@@ -90,16 +91,15 @@ class Cache:
         """
         changed: set[Key] = set()
         for place in [each for each in self._homes if each.kind == kind and namespace in (None, each.namespace)]:
-            known = self._objects[self._homes[place]][place]
-            if place not in there and known.version <= int(listed_at or 0):
+            known = self._at(place)
+            if known and place not in there and known.version <= int(listed_at or 0):
                 self._bury(known.uid, int(listed_at or 0))
                 changed |= self._remove(place)
         return changed
 
     def of(self, key: Key, kind: str) -> list[Body]:
         """Objects of the kind; of drift reports only those that are open."""
-        there = self._objects.get(key, {}).items()
-        return [known.body for place, known in there if place.kind == kind and not isinstance(known.what, Report)]
+        return [known.body for known in self._all(key, kind).values() if not isinstance(known.what, Report)]
 
     def lasting(self, key: Key, kind: str) -> list[bytes | Report]:
         """What is kept of objects of the kind, but for those of a ModelDeployment of the name that was deleted.
@@ -107,12 +107,11 @@ class Cache:
         Kubernetes is about to collect those.
         """
         uid = self.uid(key, "ModelDeployment", key.name)
-        there = self._objects.get(key, {}).items()
-        return [known.what for place, known in there if place.kind == kind and known.owner in (None, uid)]
+        return [known.what for known in self._all(key, kind).values() if known.owner in (None, uid)]
 
     def get(self, key: Key, kind: str, name: str) -> Body | None:
         """The object; None also of a drift report whose outcome stands."""
-        known = self._objects.get(key, {}).get(Place(kind, key.namespace, name))
+        known = self._all(key, kind).get(name)
         return known.body if known and not isinstance(known.what, Report) else None
 
     def uid(self, key: Key, kind: str, name: str) -> str | None:
@@ -133,13 +132,21 @@ class Cache:
 
     def _at(self, place: Place) -> Kept | None:
         home = self._homes.get(place)
-        return self._objects[home][place] if home else None
+        return self._objects[home][place.kind][place.name] if home else None
+
+    def _all(self, key: Key, kind: str) -> dict[str, Kept]:
+        return self._objects.get(key, {}).get(kind, {})
 
     def _remove(self, place: Place) -> set[Key]:
         home = self._homes.pop(place, None)
         if home is None:
             return set()
-        del self._objects[home][place]
+        known = self._objects[home]
+        del known[place.kind][place.name]
+        if not known[place.kind]:
+            del known[place.kind]
+        if not known:
+            del self._objects[home]
         self._unsure.pop(place, None)
         self._note(home)
         return {home}
@@ -152,11 +159,8 @@ class Cache:
 
     def _note(self, key: Key) -> None:
         """Keep the fleet's books: who trains, who waits."""
-        objects = self._objects[key]
-        if not objects:
-            del self._objects[key]
-        deployment = objects.get(Place("ModelDeployment", *key))
-        phases = {known.books for place, known in objects.items() if place.kind == "ModelVersion"}
+        deployment = self._all(key, "ModelDeployment").get(key.name)
+        phases = {known.books for known in self._all(key, "ModelVersion").values()}
         # Versions that outlive their ModelDeployment are nobody's trainings.
         (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
         if deployment and deployment.books:

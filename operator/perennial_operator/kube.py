@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 from kubernetes.aio import client, config
 
 Body = dict[str, Any]
@@ -195,24 +196,21 @@ class Kube:
         content: str = "application/json",
     ) -> Body:
         self._called(method)
-        headers = {"Accept": "application/json", "Content-Type": content}
-        data = await self._answer(method, path, body, list((query or {}).items()), headers)
+        headers = {"Accept": "application/json", "Content-Type": content, **self._api.default_headers}
+        data = await self._answer(method, f"{path}?{urlencode(query)}" if query else path, body, headers)
         try:
-            parsed: Body = json.loads(data)
+            parsed: Body = orjson.loads(data)
         except ValueError as error:
             message = f"something else than the API server answered: {data[:100]!r}"
             raise UnavailableError("Unavailable", message) from error
         return parsed
 
-    async def _answer(
-        self, method: str, path: str, body: Any, query: Sequence[tuple[str, str]], headers: Mapping[str, str]
-    ) -> bytes:
+    async def _answer(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bytes:
         try:
-            request = await self._api.param_serialize(
-                method, path, query_params=list(query), header_params=dict(headers), auth_settings=["BearerToken"]
-            )
-            # The body goes past param_serialize, which would walk and copy it.
-            response = await self._api.call_api(*request[:3], body=body, _request_timeout=TIMEOUT_SECONDS)
+            # Past param_serialize, which would walk and copy all of it.
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            url = f"{self._api.configuration.host}{path}"
+            response = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
             data: bytes = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
             because = str(error) or type(error).__name__
@@ -234,7 +232,7 @@ def _path(verbs: str, kind: str, namespace: str | None, name: str = "") -> str:
 def _translated(code: int, said: str, data: bytes) -> KubeError:
     """The error that an answer of 400 or more means; with the server's own reason and words, where it has any."""
     try:
-        status = json.loads(data)
+        status = orjson.loads(data)
         reason, message = status.get("reason"), status.get("message")
         named = bool((status.get("details") or {}).get("name"))
     except (ValueError, AttributeError):

@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from perennial_operator.core.jobs import train_manifest
+from perennial_operator.core.candidate import begin
 from perennial_operator.core.resources import ModelVersion, Trigger, parse
 from perennial_operator.core.stages.training import _begun
-from perennial_operator.core.start import new_version
 from perennial_operator.core.status import describe
 from tests.bench.fleet import WANTED, create, set_status, watch
 from tests.builders import a_body, a_deployment, a_version, a_world
@@ -30,13 +29,12 @@ def templates(namespace: str) -> tuple[dict[str, Any], dict[str, Any], dict[str,
     owner = a_deployment(NAME, WANTED, namespace=namespace)
     live = a_version(1, spec={"modelDeployment": NAME}, namespace=namespace)
     world = a_world(deployment=owner, versions=(live,))
-    version = dict(
-        new_version(world, Trigger(reason="Drift", drift_report="r", message="psi is 0.3, above 0.2")).manifest
-    )
+    trigger = Trigger(reason="Drift", drift_report="r", message="psi is 0.3, above 0.2")
+    version, job = (dict(one.manifest) for one in begin(world, trigger))
     body = a_body("ModelVersion", version["metadata"]["name"], version["spec"], namespace=namespace)
     candidate = parse(ModelVersion, body)
     world = a_world(deployment=owner, versions=(live, candidate))
-    return version, train_manifest(world, candidate), dict(_begun(world, candidate).status), describe(world).to_api()
+    return version, job, dict(_begun(world, candidate).status), describe(world).to_api()
 
 
 async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[str, ...]) -> None:

@@ -11,7 +11,10 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the object; one of that name that is ours already is as good."""
+    """Make the object; one of that name that is ours already is as good, but for a version: that is looked at first.
+
+    An owner without a uid is one that was made just before.
+    """
 
     manifest: Manifest
 

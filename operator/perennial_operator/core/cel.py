@@ -29,9 +29,10 @@ def rules(*checked: JsonDict) -> ConfigDict:
 
 def matching(pattern: str, message: str, longest: int, *more: JsonDict) -> Iterable[Any]:
     """What makes a text in an Annotated match the pattern, with one message from the API server and from here."""
+    asked = re.compile(pattern)
 
     def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
+        if not asked.fullmatch(text):
             raise ValueError(message)
         return text
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from perennial_operator.core import names
 from perennial_operator.core.jobs import job_image, stored
@@ -126,7 +127,7 @@ def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def metadata_of(world: World, name: str, labels: Mapping[str, str]) -> dict[str, Any]:

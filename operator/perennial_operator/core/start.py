@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.actions import Create
-from perennial_operator.core.resources import API_VERSION, ModelVersion, ModelVersionSpec, Outcome, Trigger
+from perennial_operator.core.resources import API_VERSION, ModelVersion, Outcome
 from perennial_operator.core.spec import DriftSpec
 from perennial_operator.core.values import as_delta
 from perennial_operator.core.world import World, asked_for, failures_in_a_row
@@ -95,32 +94,6 @@ def _cooling_down(world: World) -> Hold | None:
 
 def cooldown(world: World) -> timedelta:
     return as_delta(world.spec.drift.cooldown if world.spec.drift else DEFAULT_COOLDOWN)
-
-
-def new_version(world: World, trigger: Trigger) -> Create:
-    """The ModelVersion that freezes what is asked for now."""
-    spec = ModelVersionSpec(
-        model_deployment=world.name,
-        number=world.next_number,
-        trigger=trigger,
-        model=world.spec.model,
-        data=world.spec.data,
-        training=world.spec.training,
-        parent=world.live.name if world.live else None,
-    )
-    return Create(
-        {
-            "apiVersion": API_VERSION,
-            "kind": "ModelVersion",
-            "metadata": {
-                "name": next_name(world),
-                "namespace": world.deployment.metadata.namespace,
-                "labels": names.labels(world.name, "version"),
-                "ownerReferences": [owner(world)],
-            },
-            "spec": spec.to_api(),
-        }
-    )
 
 
 def next_name(world: World) -> str:

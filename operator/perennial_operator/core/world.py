@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from perennial_operator.core import names
@@ -124,7 +125,7 @@ class Fleet:
     """How many have waited longer for a place."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class World:
     now: datetime
     deployment: ModelDeployment
@@ -158,7 +159,7 @@ class World:
         """Whether KServe runs the pods and leads the requests."""
         return self.spec.serving.runtime == "kserve"
 
-    @property
+    @cached_property
     def live(self) -> ModelVersion | None:
         """The version that serves. Where a crash left two, the one promoted last."""
         return max(
@@ -167,7 +168,7 @@ class World:
             default=None,
         )
 
-    @property
+    @cached_property
     def candidate(self) -> ModelVersion | None:
         """The version on its way: the newest, where it has neither ended nor gone live.
 
@@ -175,7 +176,7 @@ class World:
         """
         return self.newest if self.newest and self.newest.phase in IN_FLIGHT else None
 
-    @property
+    @cached_property
     def on_trial(self) -> ModelVersion | None:
         """The candidate while it serves beside the live version and is analysed."""
         candidate = self.candidate if self.spec.rollout.analysis and self.live else None
@@ -228,10 +229,10 @@ def made_from(version: ModelVersion) -> tuple[object, ...]:
 
 
 def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
-    training = data.training.model_copy(update={"secret_ref": None})
-    # The limits only say when to stop; a change of them does not make a live model another one.
-    same_limits = {"min_rows": 1, "max_missing": 0.0}
-    return model, data.model_copy(update={"training": training, **same_limits}), how.search, how.calibration
+    # The limits only say when to stop; a change of them, or of the key to the rows, makes no live model another one.
+    source = {**vars(data.training), "secret_ref": None}
+    rows = {**vars(data), "training": source, "min_rows": None, "max_missing": None}
+    return model, rows, how.search, how.calibration
 
 
 def asked_for(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:

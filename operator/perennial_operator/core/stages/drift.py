@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 
 from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.candidate import begin
 from perennial_operator.core.checks import next_check, tend_checks
 from perennial_operator.core.judge import Verdict, judge, subject
 from perennial_operator.core.resources import DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
-from perennial_operator.core.start import Hold, hold, new_version
+from perennial_operator.core.start import Hold, hold
 from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
@@ -34,7 +35,7 @@ class Triage:
 def drift(world: World) -> tuple[Action, ...]:
     """At most one new candidate, and the checks' business."""
     found = triage(world)
-    return (*([new_version(world, found.trigger)] if found.trigger else []), *tend_checks(world))
+    return (*(begin(world, found.trigger) if found.trigger else ()), *tend_checks(world))
 
 
 def outcomes(world: World) -> tuple[SetStatus, ...]:

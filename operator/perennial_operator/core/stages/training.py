@@ -7,12 +7,13 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
+from perennial_operator.core.candidate import begin
 from perennial_operator.core.jobs import job_image, train_manifest
 from perennial_operator.core.known import known_bad
 from perennial_operator.core.resources import ModelVersion, Phase, Trigger
 from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, read
 from perennial_operator.core.stages.recovery import looking, lost
-from perennial_operator.core.start import Hold, hold, new_version
+from perennial_operator.core.start import Hold, hold
 from perennial_operator.core.transitions import fail, move
 from perennial_operator.core.values import first_fire_after, shown_addresses
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
@@ -23,7 +24,7 @@ def training(world: World) -> tuple[Action, ...]:
     candidate = world.candidate
     if candidate is None:
         trigger = wanted(world)
-        return (new_version(world, trigger),) if trigger and not waits(world, trigger) else ()
+        return begin(world, trigger) if trigger and not waits(world, trigger) else ()
     if candidate.unrestored:
         return ()
     if made_from(candidate) != recipe(world.spec) and not world.automation_rests:

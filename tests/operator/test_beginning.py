@@ -1,0 +1,54 @@
+"""A version and the Job that trains it are made together, and neither for the wrong one."""
+
+from __future__ import annotations
+
+import pytest
+
+from perennial_operator.act import Actor
+from perennial_operator.cache import Cache
+from perennial_operator.core.candidate import begin
+from perennial_operator.core.resources import Trigger
+from perennial_operator.kube import ConflictError
+from tests.builders import a_body, a_deployment, a_world
+from tests.faults.memory import Memory
+from tests.faults.witness import KEY, run
+
+DEPLOYMENT = a_deployment()
+VERSION, JOB = begin(a_world(deployment=DEPLOYMENT), Trigger(reason="Initial", message="there is none"))
+
+
+def a_memory() -> Memory:
+    memory = Memory()
+    owner = a_body("ModelDeployment", "bike", DEPLOYMENT.spec.to_api())
+    memory.put(owner)
+    memory.bodies["ModelDeployment", "bike"]["metadata"]["uid"] = DEPLOYMENT.metadata.uid
+    return memory
+
+
+def test_the_job_belongs_to_the_version_that_was_made_just_before() -> None:
+    memory, cache = a_memory(), Cache()
+    actor = Actor(memory, cache)
+    run(actor.act(KEY, VERSION))
+    run(actor.act(KEY, JOB))
+    version, job = memory.bodies["ModelVersion", "bike-v1"], memory.bodies["Job", "bike-v1-train"]
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ModelVersion", "bike-v1", version["metadata"]["uid"])
+
+
+def test_a_version_that_was_there_already_is_looked_at_before_anything_is_made_for_it() -> None:
+    """It may have ended long ago; then a Job would train it a second time."""
+    memory, cache = a_memory(), Cache()
+    run(Actor(memory, Cache()).act(KEY, VERSION))
+    with pytest.raises(ConflictError, match="ModelVersion bike-v1 was there already; look again"):
+        run(Actor(memory, cache).act(KEY, VERSION))
+    assert cache.get(KEY, "ModelVersion", "bike-v1")
+
+
+def test_a_job_whose_version_has_just_gone_is_not_made() -> None:
+    memory, cache = a_memory(), Cache()
+    actor = Actor(memory, cache)
+    run(actor.act(KEY, VERSION))
+    cache.gone(KEY, "ModelVersion", "bike-v1")
+    with pytest.raises(ConflictError, match="the owner of Job bike-v1-train has just gone; look again"):
+        run(actor.act(KEY, JOB))
+    assert ("Job", "bike-v1-train") not in memory.bodies
