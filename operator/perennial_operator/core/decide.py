@@ -2,9 +2,9 @@
 
 recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
     │          │           │             │             │          │
-a version   a version,  a version     a verdict     the next    an entry
-that was     a check    or its Job    of the gate   weight,     in the
-live here                                           live, back  ledger
+a version   a version   a version     a verdict     the next    an entry
+that was    and Job,    and Job       of the gate   weight,     in the
+live here   a check                                 live, back  ledger
 """
 
 from __future__ import annotations
