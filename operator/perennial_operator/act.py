@@ -1,4 +1,4 @@
-"""Actions → calls. Each may be done twice: what is there already is as good as done."""
+"""Actions → calls. Each may be done twice: what is there already is as good as done, and a version is looked at first."""
 
 from __future__ import annotations
 

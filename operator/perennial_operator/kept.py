@@ -7,8 +7,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, NamedTuple
 
-import orjson
-
+from perennial_operator.codec import dumps, loads
 from perennial_operator.core.names import DEPLOYMENT
 from perennial_operator.core.reports import Report, is_judged, judged
 
@@ -54,7 +53,7 @@ class Kept(NamedTuple):
 
 @lru_cache(maxsize=256)  # a pass looks at the same few again and again
 def read(text: bytes) -> Body:
-    body: Body = orjson.loads(text)
+    body: Body = loads(text)
     return body
 
 
@@ -65,9 +64,7 @@ def kept(body: Body) -> Kept:
     owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
     if kind == "DriftReport" and is_judged(body):
         return Kept(uid, version, judged(body), owner)
-    # Copied, since what orjson answers is cut from a larger piece of memory, which would never be whole again.
-    text = bytes(memoryview(orjson.dumps(_trimmed(body))))
-    return Kept(uid, version, text, owner, _for_the_books(kind, part(body, "status")))
+    return Kept(uid, version, dumps(_trimmed(body)), owner, _for_the_books(kind, part(body, "status")))
 
 
 def _trimmed(body: Body) -> Body:

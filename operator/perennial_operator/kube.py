@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import orjson
 from kubernetes.aio import client, config
+
+from perennial_operator.codec import loads
 
 Body = dict[str, Any]
 
@@ -199,7 +200,7 @@ class Kube:
         headers = {"Accept": "application/json", "Content-Type": content, **self._api.default_headers}
         data = await self._answer(method, f"{path}?{urlencode(query)}" if query else path, body, headers)
         try:
-            parsed: Body = orjson.loads(data)
+            parsed: Body = loads(data)
         except ValueError as error:
             message = f"something else than the API server answered: {data[:100]!r}"
             raise UnavailableError("Unavailable", message) from error
@@ -232,7 +233,7 @@ def _path(verbs: str, kind: str, namespace: str | None, name: str = "") -> str:
 def _translated(code: int, said: str, data: bytes) -> KubeError:
     """The error that an answer of 400 or more means; with the server's own reason and words, where it has any."""
     try:
-        status = orjson.loads(data)
+        status = loads(data)
         reason, message = status.get("reason"), status.get("message")
         named = bool((status.get("details") or {}).get("name"))
     except (ValueError, AttributeError):

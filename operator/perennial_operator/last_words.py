@@ -18,7 +18,7 @@ def answer(pod: Body, code: int | None = None) -> Mapping[str, Any] | None:
         if ended and (code is None or ended.get("exitCode") == code):
             try:
                 said = json.loads(ended.get("message") or "")
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(said, dict):
                 return said

@@ -22,6 +22,6 @@ def values(body: bytes) -> tuple[float, ...]:
             raise NoAnswerError(f"the answer is a {str(kind)[:20]}; ask for an instant vector or a scalar")
         points = [result] if kind == "scalar" else [series["value"] for series in result]
         numbers = [float(point[1]) for point in points]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise NoAnswerError("what answered is no Prometheus") from error
     return tuple(number for number in numbers if not math.isnan(number))

@@ -27,6 +27,15 @@ NASTY = [
     "__class__",
     "null",
 ]
+
+
+def nested(levels: int, value: Any = 1) -> Any:
+    """The value at the bottom of so many objects."""
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 SCALARS = (
     st.none()
     | st.booleans()
@@ -34,6 +43,7 @@ SCALARS = (
     | st.floats()
     | st.sampled_from(NASTY)
     | st.text(max_size=20)
+    | st.sampled_from([40, 300]).map(nested)
 )
 VALUES = st.recursive(
     SCALARS,

@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from perennial_operator.core.cel import CHECKED, rule
-from perennial_operator.core.values import ObjectName, Value
+from perennial_operator.core.values import Nested, ObjectName, Value
 
 Free: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
-Object = Annotated[dict[str, Any], Field(json_schema_extra=Free)]
+Object = Annotated[Nested[dict[str, Any]], Field(json_schema_extra=Free)]
 Quantity = Annotated[
     int | str,
     Field(
@@ -47,7 +47,7 @@ def _harmless(volume: dict[str, Any]) -> dict[str, Any]:
 
 
 Volume = Annotated[
-    dict[str, Any],
+    Nested[dict[str, Any]],
     AfterValidator(_harmless),
     Field(
         json_schema_extra={

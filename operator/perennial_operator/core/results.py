@@ -20,7 +20,7 @@ from perennial_operator.core.resources import (
     Window,
 )
 from perennial_operator.core.spec import ModelSpec, Search
-from perennial_operator.core.values import Value
+from perennial_operator.core.values import Nested, Value
 from perennial_operator.core.world import Job, JobState
 
 NO_NEW_ROWS = "NoNewRows"
@@ -32,7 +32,7 @@ class Trained(Value):
     artifact: Artifact
     data: DataFacts
     metrics: dict[str, Number]
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
 
 
 class Worsening(Value):

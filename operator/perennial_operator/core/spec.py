@@ -13,7 +13,7 @@ from perennial_operator.core.cel import CHECKED, matching, rule, rules
 from perennial_operator.core.data import DataSpec, Source, Span, Storage
 from perennial_operator.core.pod_fields import Free, Object, PodSpec
 from perennial_operator.core.thresholds import DriftThreshold, Threshold
-from perennial_operator.core.values import Column, Cron, Duration, Name, ObjectName, Value
+from perennial_operator.core.values import Column, Cron, Duration, Name, Nested, ObjectName, Value
 
 REGRESSION = ("mse", "rmse", "mae", "r2")
 CLASSIFICATION = ("accuracy", "f1", "log_loss", "roc_auc")
@@ -92,9 +92,9 @@ class Search(Value):
     method: Literal["grid", "random", "halving"] = Field(
         "grid", description="Try all combinations, a random draw, or successive halving."
     )
-    space: dict[str, Annotated[list[Any], Field(json_schema_extra={"items": Free, "minItems": 1, "maxItems": 100})]] = (
-        Field(min_length=1, max_length=20, description="Values to try for each parameter of the estimator.")
-    )
+    space: dict[
+        str, Annotated[Nested[list[Any]], Field(json_schema_extra={"items": Free, "minItems": 1, "maxItems": 100})]
+    ] = Field(min_length=1, max_length=20, description="Values to try for each parameter of the estimator.")
     folds: int = Field(5, ge=2, le=20, description="Cross-validation folds; by time where there is a time column.")
     scoring: str | None = Field(
         None, max_length=64, description="scikit-learn's name of the score; default r2 or accuracy."

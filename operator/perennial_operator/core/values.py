@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -12,6 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from perennial_operator.core.cel import matching, rule
 
+DEEPEST = 32
+"""Levels of a value that no schema describes, such as an affinity or a parameter: several times what any needs."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -23,6 +26,22 @@ class Value(BaseModel):
     def to_api(self) -> dict[str, Any]:
         """The object as the API writes it, without the fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def shallow(value: Any) -> Any:
+    """The same, if it is no deeper than DEEPEST: no schema knows it, and what walks through it is not to get lost."""
+    level, depth = [value], 0
+    while level := [inner for each in level for inner in _inside(each)]:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep; make it flatter")
+    return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def as_delta(text: str) -> timedelta:
@@ -88,6 +107,8 @@ _CRON = r"[ ]+".join(
     )
 )
 
+T = TypeVar("T")
+Nested = Annotated[T, AfterValidator(shallow)]
 Duration = Annotated[
     str,
     *matching(r"[1-9][0-9]{0,5}[smhd]", "give a duration: a number and s, m, h or d, such as 90s, 15m, 24h or 7d", 32),

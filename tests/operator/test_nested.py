@@ -1,0 +1,94 @@
+"""However deep an object is nested and however large its numbers, it is one object and costs no other."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial_operator.codec import DEEPEST, dumps, go_as_deep_as_the_api_server, loads
+from tests.builders import merged
+from tests.core.play import TRAINED
+from tests.fuzz.junk import nested
+from tests.fuzz.test_operator import DEPLOYMENT, REPORT, SERVING, VERSION, ended, passed
+
+LEVELS = [33, 300, 1500, DEEPEST - 100]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@pytest.fixture(autouse=True)
+def as_deep_as_the_operator() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    go_as_deep_as_the_api_server()
+    yield
+    sys.setrecursionlimit(before)
+
+
+@given(VALUES)
+def test_what_was_written_is_read(value: Any) -> None:
+    assert same(loads(dumps(value)), value)
+
+
+def same(read: Any, written: Any) -> bool:
+    """Whole numbers beyond 64 bits are read as what Go would hold of them."""
+    if isinstance(written, dict):
+        return read.keys() == written.keys() and all(same(read[key], value) for key, value in written.items())
+    if isinstance(written, list):
+        return len(read) == len(written) and all(map(same, read, written))
+    return math.isclose(read, written) if isinstance(written, int | float) else bool(read == written)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_what_is_nested_as_deep_as_the_api_server_goes_is_read_too(levels: int) -> None:
+    read = loads(dumps(nested(levels, "bottom")))
+    for _ in range(levels):
+        read = read["a"]
+    assert read == "bottom"
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize(
+    "where",
+    [
+        lambda deep: {"training": {"pod": {"affinity": deep}}},
+        lambda deep: {"training": {"pod": {"volumes": [deep]}}},
+        lambda deep: {"model": {"parameters": deep}},
+        lambda deep: {"training": {"search": {"space": {"alpha": [deep]}}}},
+    ],
+    ids=["affinity", "volume", "parameter", "space"],
+)
+def test_a_model_deployment_that_is_too_deep_says_so_and_the_others_go_on(levels: int, where: Any) -> None:
+    operator = passed(merged(DEPLOYMENT, {"spec": where(nested(levels))}), VERSION, REPORT, SERVING)
+    (stalled,) = (c for c in operator.status("ModelDeployment", "bike")["conditions"] if c["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
+    assert "it is nested more than 32 deep; make it flatter" in stalled["message"]
+
+
+@pytest.mark.parametrize("levels", [33, 300, 700])
+@pytest.mark.parametrize("whole", [True, False], ids=["a good answer", "no answer"])
+def test_a_last_word_that_is_too_deep_is_a_failure_with_a_reason(levels: int, whole: bool) -> None:
+    """More than 700 levels do not fit into the 4,096 bytes that a kubelet passes on."""
+    said = {**TRAINED, "parameters": nested(levels)} if whole else nested(levels)
+    told = passed(DEPLOYMENT, *ended("train", json.dumps(said))).status("ModelVersion", "bike-v1")
+    assert told["phase"] == "Failed"
+    assert told["reason"]
+    assert told["message"]
+
+
+def test_a_number_beyond_64_bits_that_kopf_has_read_as_a_whole_one_is_no_reason_to_be_deaf() -> None:
+    """Go writes 1e20 as 100000000000000000000."""
+    deployment = merged(DEPLOYMENT, {"spec": {"model": {"parameters": {"alpha": json.loads("100000000000000000000")}}}})
+    passed(deployment, VERSION, REPORT, SERVING)
