@@ -1,4 +1,4 @@
-"""Actions → calls. Each may be done twice: what is there already is as good as done, and a version is looked at first."""
+"""Actions → calls. Each may be done twice: what is there is as good as done; a version that is there is looked at."""
 
 from __future__ import annotations
 
