@@ -218,6 +218,31 @@ def test_a_profile_that_is_gone_or_broken_is_named(live: Live, content: bytes | 
     assert "profile.json" in message
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("rows",), 0),
+        (("features", "bmi", "size"), 0),
+        (("features", "bmi", "shares", 0), -0.1),
+        (("features", "sex", "shares", 0), 1.5),
+        (("features", "bmi", "upto", 0), -1),
+        (("features", "bmi", "deviation"), -1.0),
+    ],
+)
+def test_a_profile_that_says_what_no_column_is_like_is_refused_and_measures_nothing(
+    live: Live, place: tuple[Any, ...], value: float
+) -> None:
+    path = live.tmp_path / "v1" / "profile.json"
+    content = found = json.loads(path.read_bytes())
+    for key in place[:-1]:
+        found = found[key]
+    found[place[-1]] = value
+    path.write_text(json.dumps(content))
+    reason, message = refused(live.trainer(live.task(diabetes())))
+    assert reason == "UnreadableProfile"
+    assert str(place[0]) in message
+
+
 def as_first_stored(column: Json) -> Json:
     """The profile of a column as the first release wrote it: a hundred quantiles with shares, and nothing beside."""
     if column["type"] == "categorical":

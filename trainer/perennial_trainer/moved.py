@@ -23,7 +23,7 @@ def statistics(recent: Counted, rows: int) -> dict[str, float]:
         "missing_share": float(after[-1]),
     }
     more = _of_numbers(recent, rows) if isinstance(recent, Numbers) else _of_categories(recent, rows)
-    return found | {name: value for name, value in more.items() if value is not None}
+    return {name: value for name, value in (found | more).items() if value is not None and np.isfinite(value)}
 
 
 def _of_numbers(recent: Numbers, rows: int) -> dict[str, float | None]:

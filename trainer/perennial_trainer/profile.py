@@ -1,10 +1,11 @@
 """What a version was trained on, in a few hundred kilobytes: the reference that recent data are compared with."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from perennial_trainer.refusal import Refusal
@@ -25,6 +26,11 @@ ROUNDING = 1e-12
 Floats = NDArray[np.float64]
 
 
+Size = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
+
+
 class NumericProfile(Value, frozen=True, kw_only=True, tag="numeric"):
     """`shares` of the bins that `edges` (ascending, each the upper end of its bin) divide, and of the missing, last.
 
@@ -33,12 +39,12 @@ class NumericProfile(Value, frozen=True, kw_only=True, tag="numeric"):
     """
 
     edges: list[float]
-    shares: list[float]
+    shares: list[Share]
     points: list[float]
-    below: list[int | float]
-    upto: list[int | float]
-    size: int = 1
-    deviation: float | None = None
+    below: list[Count]
+    upto: list[Count]
+    size: Size = 1
+    deviation: Annotated[float, Meta(ge=0)] | None = None
 
 
 class CategoricalProfile(Value, frozen=True, kw_only=True, tag="categorical"):
@@ -48,7 +54,7 @@ class CategoricalProfile(Value, frozen=True, kw_only=True, tag="categorical"):
     """
 
     values: list[str]
-    shares: list[float]
+    shares: list[Share]
     others: list[str] | None = None
 
 
@@ -63,7 +69,7 @@ class Measured(Value, frozen=True, kw_only=True):
 class Profile(Value, frozen=True, kw_only=True):
     """Of the training rows as they came in; `prediction` and `metrics` are of the holdout."""
 
-    rows: int
+    rows: Size
     features: dict[str, ColumnProfile]
     target: ColumnProfile
     prediction: ColumnProfile
