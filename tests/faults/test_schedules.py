@@ -251,7 +251,7 @@ class Schedules(RuleBasedStateMachine):
         }[role_of(job)]
         if how == "worse" and live:
             good = validated(150.0, live) | {"worsening": by(job, 0.4)}
-        elif role_of(job) == "validation" and how == "good":
+        elif role_of(job) == "validation" and how in ("good", "worse"):  # than nothing, where none is live
             self.proven.add(job["metadata"]["labels"][names.MODEL_VERSION])
         answer = {"bad": REFUSED | {"task": good["task"]}, "late": None, "lost": None}.get(how, good)
         self.memory.job_ends(name, answer, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
