@@ -66,7 +66,7 @@ bench-train: .venv/ready ## A whole training beside the bare scikit-learn script
 bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports, beside a bare script; a real API server from $$KUBEBUILDER_ASSETS
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_operator
 
-soak: .venv/ready ## An hour of random life in a few minutes: memory, tasks, files and calls stay flat; build/soak.svg
+soak: .venv/ready ## An hour of random life in ten minutes: memory, tasks, files and calls stay flat; build/soak.svg
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.soak
 
 lock: .venv/ready ## Pin every dependency anew, with hashes

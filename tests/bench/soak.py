@@ -184,7 +184,7 @@ def curves(found: Sequence[Sample]) -> dict[str, list[float]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=600, help="memory comes to rest after some five minutes")
     parser.add_argument("--pause", type=float, default=0.1, help="between two things that happen")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
