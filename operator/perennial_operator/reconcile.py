@@ -129,33 +129,27 @@ class Reconciler:
     async def _steps(self, key: Key) -> tuple[World | None, Decision, RefusedError | None]:
         """The world after as many steps as there were, the last decision, and the refusal that ended it, or None."""
         world, decision, refusal = await self._observed(key), Decision(), None
-        gone: list[tuple[World, World]] = []
-        try:
-            for _ in range(STEPS):
-                if world is None:
-                    break
-                decision = decide(world)
-                goes_on = decision.wake_at == world.now
-                refusal, world = await self._step(key, world, decision, goes_on, gone)
-                if refusal or not goes_on:
-                    break
-        finally:
-            # Counted once nothing waits for it any more.
-            for before, after in gone:
-                self._metrics.passed(key, before, after)
+        for _ in range(STEPS):
+            if world is None:
+                break
+            decision = decide(world)
+            goes_on = decision.wake_at == world.now
+            refusal, world = await self._step(key, world, decision, goes_on)
+            if refusal or not goes_on:
+                break
         return world, decision, refusal
 
     async def _step(
-        self, key: Key, before: World, decision: Decision, goes_on: bool, gone: list[tuple[World, World]]
+        self, key: Key, before: World, decision: Decision, goes_on: bool
     ) -> tuple[RefusedError | None, World | None]:
-        """The refusal that ended it, or None; and the world after it. The step is among those `gone`."""
+        """The refusal that ended it, or None; and the world after it."""
         after = None if decision.actions else before
         try:
             refusal = await self._act(key, decision)
             if decision.actions:
                 after = await self._observed(key) if goes_on and not refusal else self._after(key, before)
         finally:
-            gone.append((before, after or self._after(key, before) or before))
+            self._metrics.passed(key, before, after or self._after(key, before) or before)
         return refusal, after
 
     def _after(self, key: Key, before: World) -> World | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
-
-import orjson
 
 from perennial_operator.core.data import Source, Storage
 from perennial_operator.core.pod_fields import PodSpec
@@ -17,12 +16,6 @@ UID = 65532
 RESULT = "/dev/termination-log"
 TMP = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 LOCAL = "/mnt/perennial"
-
-PASSED_ON = {
-    "node_selector", "tolerations", "affinity", "topology_spread_constraints", "priority_class_name",
-    "runtime_class_name", "image_pull_secrets",
-}  # fmt: skip
-"""Fields of spec that a pod has as they are."""
 
 
 class Mounts:
@@ -74,7 +67,11 @@ def pod_template(
     }
     if policy.service_account:
         spec["serviceAccountName"] = policy.service_account
-    spec |= pod.model_dump(mode="json", by_alias=True, exclude_none=True, include=PASSED_ON)
+    passed_on = {
+        "node_selector", "tolerations", "affinity", "topology_spread_constraints", "priority_class_name",
+        "runtime_class_name", "image_pull_secrets",
+    }  # fmt: skip
+    spec |= pod.model_dump(mode="json", by_alias=True, exclude_none=True, include=passed_on)
     metadata: dict[str, Any] = {"labels": {**(pod.labels or {}), **labels}}
     if pod.annotations:
         metadata["annotations"] = dict(pod.annotations)
@@ -83,7 +80,7 @@ def pod_template(
 
 def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
     task_and_result = [
-        {"name": "PERENNIAL_TASK", "value": orjson.dumps(task, option=orjson.OPT_SORT_KEYS).decode()},
+        {"name": "PERENNIAL_TASK", "value": json.dumps(task, separators=(",", ":"), sort_keys=True)},
         {"name": "PERENNIAL_RESULT", "value": RESULT},
     ]
     return {

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from perennial_operator.core.cel import matching, rule
 
-DEEPEST = 32
+MOST_LEVELS = 32
 """Levels of a value that no schema describes, such as an affinity or a parameter: several times what any needs."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -29,13 +29,13 @@ class Value(BaseModel):
 
 
 def shallow(value: Any) -> Any:
-    """The same, if it is no deeper than DEEPEST: no schema knows it, and what walks through it is not to get lost."""
-    level, depth = [value], 0
-    while level := [inner for each in level for inner in _inside(each)]:
-        depth += 1
-        if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} deep; make it flatter")
-    return value
+    """The same, if it has no more than MOST_LEVELS: no schema knows it, and what walks through it is not to get lost."""
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested more than {MOST_LEVELS} deep; make it flatter")
 
 
 def _inside(value: Any) -> Iterable[Any]:
