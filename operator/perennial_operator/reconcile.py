@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from perennial_operator.act import Actor
@@ -22,17 +21,16 @@ from perennial_operator.cache import Cache
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
-from perennial_operator.core.inference import KIND
 from perennial_operator.core.resources import BadObjectError
-from perennial_operator.core.stages.analysis import due
 from perennial_operator.core.status import Trouble
-from perennial_operator.core.world import Inference, Policy, Route, World
+from perennial_operator.core.world import Policy, World
 from perennial_operator.kept import Key
-from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError, UnknownKindError
+from perennial_operator.kube import ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.logs import about
+from perennial_operator.look import Observer
 from perennial_operator.measure import Surveyor
 from perennial_operator.metrics import Metrics
-from perennial_operator.observe import jobs_without_pod, jobs_without_word, observe
+from perennial_operator.observe import jobs_without_pod
 from perennial_operator.tell import Teller
 from perennial_operator.workloads import POD_PATIENCE
 from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
@@ -58,12 +56,12 @@ class Reconciler:
         surveyor: Surveyor | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._kube, self._cache, self._queue, self._policy, self._clock = kube, cache, queue, policy, clock
-        self._actor, self._metrics, self._surveyor = Actor(kube, cache), metrics, surveyor or Surveyor()
+        self._cache, self._queue, self._policy, self._clock = cache, queue, policy, clock
+        self._actor, self._metrics = Actor(kube, cache), metrics
         self._teller = Teller(self._actor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
-        self._asked: dict[Key, set[str]] = {}
+        self._observer = Observer(kube, cache, policy, surveyor or Surveyor(), clock, self._starting)
 
     async def work(self) -> None:
         """Takes keys from the queue for ever. Whatever goes wrong with one, the others go on."""
@@ -109,7 +107,7 @@ class Reconciler:
 
     async def look_at(self, key: Key) -> RefusedError | None:
         """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
-        await self._find_out(key)
+        await self._observer.find_out(key)
         await self._teller.refuse_unreadable_reports(key)
         try:
             world, decision, refusal = await self._steps(key)
@@ -118,7 +116,7 @@ class Reconciler:
             return None
         if world is None:
             self._metrics.forget(key)
-            self._asked.pop(key, None)
+            self._observer.forget(key)
             await self._teller.tell_orphans(key)
             return None
         await self._teller.tell(key, world, Trouble(refusal.reason, refusal.message) if refusal else None)
@@ -128,7 +126,7 @@ class Reconciler:
 
     async def _steps(self, key: Key) -> tuple[World | None, Decision, RefusedError | None]:
         """The world after as many steps as there were, the last decision, and the refusal that ended it, or None."""
-        world, decision, refusal = await self._observed(key), Decision(), None
+        world, decision, refusal = await self._observer.world(key), Decision(), None
         for _ in range(STEPS):
             if world is None:
                 break
@@ -147,76 +145,12 @@ class Reconciler:
         try:
             refusal = await self._act(key, decision)
             if decision.actions:
-                after = await self._observed(key) if goes_on and not refusal else self._after(key, before)
+                after = (
+                    await self._observer.world(key) if goes_on and not refusal else self._observer.after(key, before)
+                )
         finally:
-            self._metrics.passed(key, before, after or self._after(key, before) or before)
+            self._metrics.passed(key, before, after or self._observer.after(key, before) or before)
         return refusal, after
-
-    def _after(self, key: Key, before: World) -> World | None:
-        """The world, but for what is not watched: that is as it was."""
-        return self._world(key, before.route, before.inference)
-
-    async def _find_out(self, key: Key) -> None:
-        """Of each report that is open no more it is known whether its outcome stands or it has gone."""
-        for name in self._cache.unsure(key):
-            if body := await self._kube.get("DriftReport", key.namespace, name):
-                self._cache.put({**body, "kind": "DriftReport"})
-            else:
-                self._cache.gone(key, "DriftReport", name)
-
-    async def _observed(self, key: Key) -> World | None:
-        """The world; with what its pods say, where an analysis is due."""
-        world = await self._heard(key)
-        if world is None or not due(world):
-            return world
-        sample = await self._surveyor.sample(world)
-        now = self._after(key, world)  # it may have changed meanwhile
-        return replace(now, sample=sample) if now else None
-
-    async def _heard(self, key: Key) -> World | None:
-        """The world: with the route or InferenceService, which is not watched, and the last words of Jobs that ended.
-
-        Each Job is asked for once if no watch has shown any.
-        """
-        world = self._world(key)
-        route, inference = await self._route(key, world), await self._inference(key, world)
-        silent = {name: self._cache.uid(key, "Job", name) or "" for name in jobs_without_word(world)} if world else {}
-        new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
-        if not new and inference is None:
-            return replace(world, route=route) if world else None
-        for name in new:
-            pods, _ = await self._kube.list("Pod", key.namespace, f"batch.kubernetes.io/job-name={name}")
-            for pod in pods:
-                self._cache.put(pod)
-        if new:
-            self._asked[key] = set(silent.values())
-        return self._world(key, route, inference)
-
-    async def _route(self, key: Key, world: World | None) -> Route | None:
-        """The HTTPRoute that the spec names, which may be of a kind that the cluster does not have."""
-        gateway = world.spec.rollout.gateway if world else None
-        if gateway is None:
-            return None
-        try:
-            return Route(await self._kube.get("HTTPRoute", key.namespace, gateway.http_route))
-        except UnknownKindError:
-            return Route(None)
-        except RefusedError as error:
-            return Route(None, error.message)
-
-    async def _inference(self, key: Key, world: World | None) -> Inference | None:
-        """The InferenceService of a model that KServe serves."""
-        if world is None or not world.kserve:
-            return None
-        try:
-            return Inference(await self._kube.get(KIND, key.namespace, key.name))
-        except UnknownKindError:
-            return Inference(None, unknown=True)
-        except RefusedError as error:
-            return Inference(None, error.message)
-
-    def _world(self, key: Key, route: Route | None = None, inference: Inference | None = None) -> World | None:
-        return observe(self._cache, key, self._clock(), self._policy, self._starting, route, inference)
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
         """The decision is done; or the refusal that ended it, which a person has to hear of.

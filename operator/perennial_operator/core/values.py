@@ -29,7 +29,7 @@ class Value(BaseModel):
 
 
 def shallow(value: Any) -> Any:
-    """The same, if it has no more than MOST_LEVELS: no schema knows it, and what walks through it is not to get lost."""
+    """The same, if it has no more than MOST_LEVELS: no schema knows it, and what walks through it must not get lost."""
     level = [value]
     for _ in range(MOST_LEVELS + 1):
         level = [inner for each in level for inner in _inside(each)]
