@@ -18,10 +18,10 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     try:
         import msgspec
 
-        from perennial_trainer.columns import Columns
-        from perennial_trainer.differences import differences
-        from perennial_trainer.refusal import NotDone
-        from perennial_trainer.task import Features, RecentData
+        from perennial_trainer.contract.errors import NotDone
+        from perennial_trainer.contract.task import Features, RecentData
+        from perennial_trainer.data.schema import Columns
+        from perennial_trainer.drift.compare import differences
     except ImportError as error:
         raise SorryError(
             f"two files are compared by the trainer's code, which is not installed ({error.name} is missing): "

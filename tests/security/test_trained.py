@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from perennial_trainer import hidden, storage
-from perennial_trainer.artifact import digest
-from perennial_trainer.refusal import Failure, Refusal
+from perennial_trainer import redaction as hidden
+from perennial_trainer.artifacts.model_file import digest
+from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.storage import store as storage
 from tests.trainer.tasks import Trainer, a_training, a_validation, a_version, changed, diabetes, written
 from tests.trainer.test_artifact import Bomb
 
@@ -171,7 +172,7 @@ def test_a_traceback_in_the_log_tells_no_secret(
     def broken(*_: object) -> None:
         raise RuntimeError(f"GET https://ada:{PASSWORD}@host/a?sig={SIGNATURE} with {KEY}")
 
-    monkeypatch.setattr("perennial_trainer.train.train", broken)
+    monkeypatch.setattr("perennial_trainer.training.train.train", broken)
     assert trainer(a_training("file:///data", (tmp_path / "v1").as_uri())).answer["reason"] == "Unexpected"
     told = "".join(capfd.readouterr())
     assert "RuntimeError: GET https://***@host/a?***" in told

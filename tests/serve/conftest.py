@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from perennial_trainer import artifact
-from perennial_trainer.task import Features
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.task import Features
 from tests.serve.processes import MIXED, NUMERIC, Server, fitted, running, serve_task, stored
 
 

@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from perennial_trainer import artifact, features, pipeline
-from perennial_trainer.task import Features
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data import conversion as features
+from perennial_trainer.models import pipeline
 
 MIXED = Features(numeric=("temp", "hum"), categorical=("season",))
 NUMERIC = Features(numeric=("temp", "hum"), categorical=())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial_trainer import artifact
+from perennial_trainer.artifacts import model_file as artifact
 from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
 from tests.serve.requests import ROWS, request
 

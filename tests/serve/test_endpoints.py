@@ -13,13 +13,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from perennial_trainer import features
+from perennial_trainer.contract.task import ServeTask, parse
+from perennial_trainer.data import conversion as features
 from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import Served, State
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
-from perennial_trainer.task import ServeTask, parse
 from tests.serve.processes import MIXED, rides, serve_task
 from tests.serve.requests import ROWS, request
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer import features
+from perennial_trainer.data import conversion as features
 from tests.serve.conftest import Deployed
 from tests.serve.processes import MIXED, NUMERIC, rides
 from tests.serve.requests import ROWS, request, tensor

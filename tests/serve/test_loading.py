@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from perennial_trainer import artifact
+from perennial_trainer.artifacts import model_file as artifact
 from tests.serve.processes import MIXED, fitted, running, serve_task, stored
 from tests.serve.requests import ROWS, request
 

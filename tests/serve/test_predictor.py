@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
-from perennial_trainer import features, pipeline
+from perennial_trainer.contract.task import Model
+from perennial_trainer.data import conversion as features
+from perennial_trainer.models import pipeline
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
-from perennial_trainer.task import Model
 from tests.serve.processes import MIXED, rides
 from tests.serve.requests import DATATYPES, tensor
 

@@ -14,13 +14,13 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from perennial_trainer import artifact
-from perennial_trainer.columns import Columns
-from perennial_trainer.estimators import allowed, estimator_of
-from perennial_trainer.pipeline import build, fit, score
-from perennial_trainer.refusal import Failure, Refusal
-from perennial_trainer.rows import Rows, rows_of
-from perennial_trainer.task import Features, Kind, Model
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.task import Features, Kind, Model
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.models.estimators import allowed, estimator_of
+from perennial_trainer.models.pipeline import build, fit, score
 from tests.trainer.tasks import MODELS, diabetes, iris
 
 FORMATS = ["joblib", "skops"]

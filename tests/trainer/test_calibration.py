@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer import artifact
-from perennial_trainer.calibration import calibrated
-from perennial_trainer.columns import Columns
-from perennial_trainer.estimators import estimator_of
-from perennial_trainer.pipeline import build, fit
-from perennial_trainer.rows import Rows, rows_of
-from perennial_trainer.task import Features, Model
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.task import Features, Model
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.models.calibration import calibrated
+from perennial_trainer.models.estimators import estimator_of
+from perennial_trainer.models.pipeline import build, fit
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, breast_cancer, iris, written
 
 BAYES = "sklearn.naive_bayes.GaussianNB"  # which is far too sure of itself where features say the same thing twice

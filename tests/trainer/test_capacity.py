@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from perennial_trainer import capacity, storage, tables
-from perennial_trainer.columns import Columns
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Rows
-from perennial_trainer.task import Features
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data import memory as capacity
+from perennial_trainer.data import readers as tables
+from perennial_trainer.data.rows import Rows
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.storage import store as storage
 from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, written
 
 COLUMNS = Columns(Features(numeric=("age", "bmi"), categorical=("sex",)), "target", "regression", "day")
@@ -85,7 +87,7 @@ def test_a_training_is_refused_before_it_reads_what_it_cannot_hold(
     task = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     task["model"]["features"]["numeric"] = ["mean_radius"]
     assert trainer(task).answer["reason"] == "NonNumericFeature"
-    monkeypatch.setattr("perennial_trainer.capacity.limit", lambda: capacity.IDLE + 569 * 8)
+    monkeypatch.setattr("perennial_trainer.data.memory.limit", lambda: capacity.IDLE + 569 * 8)
     code, answer = trainer(task)
     assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "DataTooLarge"), answer
     assert uri in answer["message"] and "250.0 MB" not in answer["message"]
@@ -97,6 +99,6 @@ def test_only_the_needed_columns_count(trainer: Trainer, tmp_path: Path, monkeyp
     all_of_them = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     few = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     few["model"]["features"]["numeric"] = ["mean radius", "mean texture"]
-    monkeypatch.setattr("perennial_trainer.capacity.limit", lambda: capacity.IDLE + capacity.COPIES * 569 * 8 * 10)
+    monkeypatch.setattr("perennial_trainer.data.memory.limit", lambda: capacity.IDLE + capacity.COPIES * 569 * 8 * 10)
     assert trainer(all_of_them).answer["reason"] == "DataTooLarge"
     trainer.done(few)

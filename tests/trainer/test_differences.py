@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from perennial_trainer.columns import Columns
-from perennial_trainer.differences import differences
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import Features, RecentData
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features, RecentData
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.drift.compare import differences
 from tests.trainer.tasks import Frame, Json, Trainer, a_check, a_model, a_training, diabetes, written
 
 MODEL = a_model()

@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
-from perennial_trainer.counted import Counted, Numbers, counted
-from perennial_trainer.drift import chi_square, ks_p, psi, significant_share
-from perennial_trainer.moved import statistics
-from perennial_trainer.places import Places
-from perennial_trainer.profile import NumericProfile, column
+from perennial_trainer.drift.bins import Places
+from perennial_trainer.drift.column_drift import statistics
+from perennial_trainer.drift.histogram import Counted, Numbers, counted
+from perennial_trainer.drift.statistics import chi_square, ks_p, psi, significant_share
+from perennial_trainer.profiling.profile import NumericProfile, column
 from tests.trainer.tasks import diabetes
 
 NUMBERS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0, np.nan]))

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import perennial_trainer
-from perennial_trainer import engine
-from perennial_trainer.refusal import Failure, Refusal
-from perennial_trainer.task import Dask, Engine
+from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.task import Dask, Engine
+from perennial_trainer.training import dask_backend as engine
 from tests.serve.processes import free_port, until
 from tests.stage import ROOT
 from tests.trainer.tasks import TASK, Json, Trainer, a_training, diabetes, written

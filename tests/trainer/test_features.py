@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer import features
-from perennial_trainer.category import in_order
-from perennial_trainer.columns import Columns
-from perennial_trainer.data import read
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import Features
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data import conversion as features
+from perennial_trainer.data.categories import in_order
+from perennial_trainer.data.load import read
+from perennial_trainer.data.schema import Columns
 from tests.trainer.tasks import Frame, written
 
 SEASONS = Features(numeric=("temp",), categorical=("season",))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer.columns import Columns
-from perennial_trainer.holdout import Split, split
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Rows, joined, rows_of
-from perennial_trainer.task import Features
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data.holdout import Split, split
+from perennial_trainer.data.rows import Rows, joined, rows_of
+from perennial_trainer.data.schema import Columns
 
 FEATURES = Features(numeric=("x",), categorical=("c",))
 VALUES = st.tuples(st.none() | st.floats(allow_infinity=False), st.sampled_from(["a", "b", "", "1"]), st.integers(0, 3))

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from perennial_trainer import profile
-from perennial_trainer.known import beyond
-from perennial_trainer.task import Version
+from perennial_trainer.contract.task import Version
+from perennial_trainer.profiling import profile
+from perennial_trainer.profiling.novelty import beyond
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_version, diabetes, iris, written
 from tests.trainer.test_quality import rows
 

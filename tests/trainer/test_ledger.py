@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from perennial_trainer import storage as store
-from perennial_trainer.artifact import digest
+from perennial_trainer.artifacts.model_file import digest
+from perennial_trainer.storage import store
 from tests.trainer.tasks import Json, Trainer, a_model, changed
 
 KEY = "PERENNIAL_LEDGER_KEY"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perennial_trainer.metrics import LOSSES, METRICS, Scored, measure, resampled
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.worsening import worsening
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.metrics.measures import LOSSES, METRICS, Scored, measure, resampled
+from perennial_trainer.validation.bootstrap import worsening
 
 REGRESSION = {
     "mse": sk.mean_squared_error,
@@ -123,7 +123,7 @@ def test_a_loss_worsens_by_a_share_and_a_score_by_a_difference() -> None:
 @pytest.mark.parametrize(("n", "groups"), [(150, 4096), (600, 100)])
 def test_the_bound_covers_as_often_as_its_confidence(monkeypatch: pytest.MonkeyPatch, n: int, groups: int) -> None:
     """Two equally good versions: the true worsening of the mse is 0. Also where rows are resampled in groups."""
-    monkeypatch.setattr("perennial_trainer.worsening.GROUPS", groups)
+    monkeypatch.setattr("perennial_trainer.validation.bootstrap.GROUPS", groups)
     covered = 0
     for seed in range(200):
         generator = np.random.default_rng(seed)

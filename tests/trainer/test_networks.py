@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer import artifact, features, layers
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import Features
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data import conversion as features
+from perennial_trainer.models import keras_layers as layers
 from tests.serve.processes import free_port, running, until
 from tests.stage import ROOT
 from tests.trainer.tasks import (
@@ -112,7 +114,7 @@ def test_a_search_tries_what_it_is_told_to(trainer: Trainer, tmp_path: Path) -> 
 
 
 def test_training_ends_when_the_newest_rows_are_not_learned_any_better(trainer: Trainer, tmp_path: Path) -> None:
-    from perennial_trainer.networks import Regressor
+    from perennial_trainer.models.keras_estimators import Regressor
 
     random = np.random.default_rng(0)
     rows = random.normal(size=(200, 3)).astype(np.float32)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perennial_trainer import data, stream
-from perennial_trainer.columns import Columns
-from perennial_trainer.files import partitions
-from perennial_trainer.task import Features
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data import load as data
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.drift import stream
+from perennial_trainer.storage.listing import partitions
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
 
 COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", "date")

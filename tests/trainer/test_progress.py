@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
-from perennial_trainer import search
-from perennial_trainer.columns import Columns
-from perennial_trainer.pipeline import build
+from perennial_trainer.contract.task import Features, Search
+from perennial_trainer.data.rows import rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.models.pipeline import build
 from perennial_trainer.progress import Progress, bar, duration, state
-from perennial_trainer.rows import rows_of
-from perennial_trainer.task import Features, Search
+from perennial_trainer.training import search
 from tests.trainer.tasks import diabetes
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer.columns import Columns
-from perennial_trainer.quality import inspected, sentences
-from perennial_trainer.rows import Rows, rows_of
-from perennial_trainer.task import Features, Kind
+from perennial_trainer.contract.task import Features, Kind
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.profiling.quality import inspected, sentences
 from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, iris, refused, written
 
 Change = Callable[[Frame], Frame]

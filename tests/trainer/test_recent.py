@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer import data, tables
-from perennial_trainer.category import in_order
-from perennial_trainer.columns import Columns
-from perennial_trainer.metrics import Scored, measure
-from perennial_trainer.part import Part
-from perennial_trainer.performance import Performance
-from perennial_trainer.recent import recent
-from perennial_trainer.rows import Rows, joined, ordered
-from perennial_trainer.task import Features, RecentData
-from perennial_trainer.thinned import Thinned
-from perennial_trainer.window import newest
+from perennial_trainer.contract.task import Features, RecentData
+from perennial_trainer.data import load as data
+from perennial_trainer.data import readers as tables
+from perennial_trainer.data.categories import in_order
+from perennial_trainer.data.rows import Rows, joined, ordered
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.window import newest
+from perennial_trainer.drift.batch import Part
+from perennial_trainer.drift.recent import recent
+from perennial_trainer.metrics.measures import Scored, measure
+from perennial_trainer.metrics.sampling import Thinned
+from perennial_trainer.metrics.streaming import Performance
 from tests.trainer.tasks import Frame, written
 
 FEATURES = Features(numeric=("temp",), categorical=("season",))
@@ -97,7 +98,7 @@ def test_what_is_counted_as_it_lies_in_the_file_is_what_the_model_gets(temp: Any
 
 @given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))
 def test_of_equal_times_the_later_rows_are_the_newer(parts: list[list[int | None]], wanted: int) -> None:
-    from perennial_trainer.recent import _MISSING, _last
+    from perennial_trainer.drift.recent import _MISSING, _last
 
     times = [np.array([_MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
     cut = _last(iter(times), wanted)
@@ -181,7 +182,7 @@ def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() ->
 def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("perennial_trainer.performance.SAMPLE", 5000)
+    monkeypatch.setattr("perennial_trainer.metrics.streaming.SAMPLE", 5000)
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 2, 60_000)
     score = np.clip(generator.normal(0.4 + 0.2 * truth, 0.2), 0, 1)

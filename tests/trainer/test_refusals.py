@@ -221,7 +221,7 @@ def test_the_unexpected_is_a_failure_whose_details_are_in_the_log_alone(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("perennial_trainer.train.train", broken)
+    monkeypatch.setattr("perennial_trainer.training.train.train", broken)
     code, answer = trainer(a_training("file:///data", (tmp_path / "v1").as_uri()))
     assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", reason)
     assert "Ada" not in answer["message"]

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 
-from perennial_trainer import report
-from perennial_trainer.answers import figures
-from perennial_trainer.columns import Columns
-from perennial_trainer.figures import WIDTH, Figure, bars, cells, columns
-from perennial_trainer.importance import importance
-from perennial_trainer.metrics import Scored
-from perennial_trainer.pipeline import build, fit
-from perennial_trainer.rows import Rows, rows_of
-from perennial_trainer.slices import slices
-from perennial_trainer.task import Features
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.metrics.measures import Scored
+from perennial_trainer.models.pipeline import build, fit
+from perennial_trainer.reporting import html as report
+from perennial_trainer.reporting.figures import WIDTH, Figure, bars, cells, columns
+from perennial_trainer.reporting.prediction_figures import figures
+from perennial_trainer.validation.importance import importance
+from perennial_trainer.validation.slices import slices
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
 
 EVIL = """<img src=x onerror="alert(1)">'&{{ 7 * 7 }}"""

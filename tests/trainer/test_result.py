@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer import result
-from perennial_trainer.refusal import Refusal
+from perennial_trainer.contract import result
+from perennial_trainer.contract.errors import Refusal
 from tests.trainer.tasks import RESULT
 
 TEXT = st.text(max_size=200)

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from perennial_trainer.columns import Columns
-from perennial_trainer.pipeline import build
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.rows import Rows, rows_of
-from perennial_trainer.search import best
-from perennial_trainer.task import Features, Search
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Features, Search
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.models.pipeline import build
+from perennial_trainer.training.search import best
 
 FEATURES = Features(numeric=("hour",), categorical=())
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
-from perennial_trainer import artifact, result
-from perennial_trainer.slices import ENDLESS, groups, worst
-from perennial_trainer.task import SliceBy
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract import result
+from perennial_trainer.contract.task import SliceBy
+from perennial_trainer.validation.slices import ENDLESS, groups, worst
 from tests.trainer.tasks import (
     RESULT,
     Json,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from perennial_trainer import storage
-from perennial_trainer.metadata import NAME
-from perennial_trainer.task import parse
-from perennial_trainer.train import train
+from perennial_trainer.artifacts.metadata import NAME
+from perennial_trainer.contract.task import parse
+from perennial_trainer.storage import store as storage
+from perennial_trainer.training.train import train
 from tests.trainer.tasks import Json, a_training, diabetes, written
 from tests.trainer.test_process import answer, environment
 

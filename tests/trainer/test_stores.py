@@ -11,8 +11,8 @@ import pytest
 import s3fs
 from adlfs import AzureBlobFileSystem
 
-from perennial_trainer import storage
-from perennial_trainer.refusal import Failure
+from perennial_trainer.contract.errors import Failure
+from perennial_trainer.storage import store as storage
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 
 MSE = {"metric": "mse", "confidence": 0.95}

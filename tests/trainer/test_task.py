@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from perennial_trainer.refusal import Refusal
-from perennial_trainer.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse
 from tests.trainer.tasks import ABSENT, TASK, Json, a_check, a_training, a_validation, changed
 
 SHA = "a" * 64

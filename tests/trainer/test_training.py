@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer import artifact
-from perennial_trainer.artifact import digest
-from perennial_trainer.columns import Columns
-from perennial_trainer.rows import rows_of
-from perennial_trainer.task import Features
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import digest
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data.rows import rows_of
+from perennial_trainer.data.schema import Columns
 from tests.trainer.tasks import (
     Frame,
     Json,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_squared_error
 
-from perennial_trainer import artifact
+from perennial_trainer.artifacts import model_file as artifact
 from tests.trainer.tasks import (
     Frame,
     Json,

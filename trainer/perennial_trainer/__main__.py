@@ -7,10 +7,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from perennial_trainer.hidden import HidingFormatter, hidden
-from perennial_trainer.refusal import Failure, NotDone
-from perennial_trainer.result import Answer, NotDoneAnswer, encode
-from perennial_trainer.task import (
+from perennial_trainer.contract.errors import Failure, NotDone
+from perennial_trainer.contract.result import Answer, NotDoneAnswer, encode
+from perennial_trainer.contract.task import (
     CheckTask,
     RecordTask,
     RecoverTask,
@@ -21,6 +20,7 @@ from perennial_trainer.task import (
     WorkTask,
     parse,
 )
+from perennial_trainer.redaction import HidingFormatter, hidden
 
 log = logging.getLogger("perennial_trainer")
 
@@ -66,23 +66,23 @@ def _run(task: Task) -> Answer | None:
     """Each task is imported when it is asked for: scikit-learn alone takes a second."""
     match task:
         case TrainTask():
-            from perennial_trainer.train import train
+            from perennial_trainer.training.train import train
 
             return train(task)
         case ValidateTask():
-            from perennial_trainer.validate import validate
+            from perennial_trainer.validation.validate import validate
 
             return validate(task)
         case CheckTask():
-            from perennial_trainer.check import check
+            from perennial_trainer.drift.check import check
 
             return check(task)
         case RecordTask():
-            from perennial_trainer.record import record
+            from perennial_trainer.ledger.record import record
 
             return record(task)
         case RecoverTask():
-            from perennial_trainer.recover import recover
+            from perennial_trainer.ledger.recover import recover
 
             return recover(task)
         case ServeTask():
@@ -91,7 +91,7 @@ def _run(task: Task) -> Answer | None:
             serve(task)
             return None
         case WorkTask():
-            from perennial_trainer.work import work
+            from perennial_trainer.training.dask_worker import work
 
             work(task)
             return None

@@ -8,15 +8,15 @@ import time
 
 import uvicorn
 
-from perennial_trainer import artifact
-from perennial_trainer.refusal import Failure
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract.errors import Failure
+from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import FINISH_SECONDS, DrainingServer, Served, State
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
-from perennial_trainer.task import ServeTask
 
 # What may wait for the next predict, in values (rows times features): about 100 MB if all of them are text.
 QUEUE_LIMIT = 1_000_000

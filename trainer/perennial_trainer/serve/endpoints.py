@@ -16,12 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from perennial_trainer import __version__
+from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.batching import QueueFullError
 from perennial_trainer.serve.lifecycle import State
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.tensors import BadRequestError
-from perennial_trainer.task import ServeTask
 
 MAX_BODY = 16 * 2**20  # bytes
 CLIENT_GONE = 499  # nginx's code for it; nobody receives the answer, but it is counted

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer import features
+from perennial_trainer.contract.task import Model
+from perennial_trainer.data import conversion as features
 from perennial_trainer.serve.protocol import Column, Inference, datatype
-from perennial_trainer.task import Model
 
 Outputs = Mapping[str, NDArray[Any]]
 

@@ -13,9 +13,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from perennial_trainer.refusal import listed
+from perennial_trainer.contract.errors import listed
+from perennial_trainer.contract.task import Features
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
-from perennial_trainer.task import Features
 
 Column = NDArray[np.float64] | list[Any]
 

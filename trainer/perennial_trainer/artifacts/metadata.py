@@ -1,0 +1,81 @@
+"""How a version came about: enough to explain it, and to build it again bit for bit."""
+
+import platform
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Calibration, Model, Search, TrainingData, Value, Version
+from perennial_trainer.storage import store as storage
+
+NAME = "metadata.json"
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops", "keras", "tensorflow-cpu")
+
+
+class StoredFile(Value, frozen=True, kw_only=True):
+    sha256: str
+    bytes: int
+
+
+class DataRecord(Value, frozen=True, kw_only=True):
+    """What was read and kept: `sha256` is of all rows that were kept, in order, `roles` of the columns they have."""
+
+    sha256: str
+    roles: dict[str, str]
+    rows: int
+    holdout_rows: int
+    start: str | None = None
+    end: str | None = None
+    trained_until: str | None = None  # the time of the newest training row
+    span: str  # of the history: what data.window came to
+    counts: dict[str, int]
+
+
+class Metadata(Value, frozen=True, kw_only=True):
+    """Everything that the version's bytes depend on. It is written last: where it is, the version is whole."""
+
+    namespace: str
+    model_deployment: str
+    version: str
+    model: Model
+    parameters: dict[str, Any]
+    source: TrainingData
+    search: Search | None = None
+    calibration: Calibration | None = None
+    data: DataRecord
+    seed: int
+    python: str
+    libraries: dict[str, str]
+    files: dict[str, StoredFile]
+
+
+def libraries() -> dict[str, str]:
+    """The version of each that is installed."""
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def python() -> str:
+    return platform.python_version()
+
+
+def encode(record: Value) -> bytes:
+    """The record as JSON for people, too."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2)
+
+
+def of(version: Version) -> Metadata:
+    """The metadata beside a stored version. A Refusal: ArtifactMissing, UnreadableMetadata."""
+    uri = storage.beside(version.uri, NAME)
+    try:
+        return msgspec.json.decode(storage.read(uri), type=Metadata)
+    except FileNotFoundError as error:
+        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("UnreadableMetadata", f"{uri} is no metadata of this trainer: {error}") from error

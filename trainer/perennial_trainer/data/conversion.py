@@ -1,0 +1,135 @@
+"""What a column's values mean, wherever they come from: a csv or parquet file, or a JSON request.
+
+The model must see the same value for the same thing. A category 1 is an integer in one csv, 1.0 in another because
+a row is missing, "1" in parquet, and any of them in a request; so categories become text here, in one place, which
+training, checks and the server all go through. `frame` is idempotent.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.task import Features
+from perennial_trainer.data.categories import category, integers
+
+_CALENDAR_DAYS = (19000101, 21001231)  # integers in this range are yyyymmdd; as epoch seconds all lie in 1970
+
+Column = Any  # a pandas Series, a NumPy array or a list
+
+
+def frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
+    """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
+
+    Columns that are no features are left out. Raises a Refusal: MissingColumn, NonNumericFeature, InfiniteValues.
+    """
+    missing = [name for name in features.names if name not in columns]
+    if missing:
+        raise Refusal("MissingColumn", f"{listed(missing)} is missing; the columns are {listed(columns)}")
+    numeric = {name: _feature(name, columns[name]) for name in features.numeric}
+    # Every column is new already; pandas would copy them once more, into one block.
+    return pd.DataFrame(numeric | {name: categories(columns[name]) for name in features.categorical}, copy=False)
+
+
+def numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The values as float64, and which of them were there but are no numbers (those are NaN)."""
+    plain = isinstance(values, (list, np.ndarray)) or isinstance(getattr(values, "dtype", None), np.dtype)
+    array = np.asarray(values) if plain else None
+    if array is not None and array.dtype.kind in "fiub":  # a request; pandas would take 50 times as long
+        floats = array.astype(np.float64)
+        return _canonical(floats), np.zeros(len(floats), dtype=bool)
+    series = _series(values)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
+    if series.dtype.kind in "mM":
+        return np.full(len(series), np.nan), series.notna().to_numpy()
+    floats = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return _canonical(floats), np.isnan(floats) & series.notna().to_numpy()
+
+
+def categories(values: Column) -> "pd.Series[Any]":
+    """The values as text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; empty text is missing."""
+    series = _series(values)
+    if series.dtype == object:  # factorize would take 1 and True for one value
+        return pd.Series([category(value) for value in series], dtype="str")
+    codes, uniques = pd.factorize(series)
+    names = pd.Series([category(value) for value in uniques] + [np.nan], dtype="str")
+    return names.take(codes).reset_index(drop=True)  # code -1 is missing, and the last name
+
+
+def labels(classes: "pd.Series[Any]") -> NDArray[Any]:
+    """Classes as an estimator is given them: integers if all of them are written so, else text.
+
+    `classes` are what `categories` made; `categories` takes the estimator's answers back to them.
+    """
+    return classes.astype(np.int64).to_numpy() if integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
+
+
+def times(name: str, values: Column) -> "pd.Series[Any]":
+    """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
+
+    Text is read as ISO 8601; an integer as yyyymmdd, or as seconds, milli-, micro- or nanoseconds since 1970, by its
+    size. Other notations, of which 03/04/2026 is two days, are refused: UnreadableTime.
+    """
+    series = _series(values).infer_objects()
+    present = series.notna()
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+        parsed = _epochs(series)
+    else:
+        parsed = pd.to_datetime(series, utc=True, format="ISO8601", errors="coerce")
+    unreadable = present & parsed.isna()
+    if unreadable.any():
+        raise Refusal(
+            "UnreadableTime",
+            f"{int(unreadable.sum())} of {len(series)} values of the time column {name} are no time, such as "
+            f"{str(series[unreadable].iloc[0])[:60]!r}: write ISO 8601 (2026-11-22T13:00:00Z) or seconds since 1970",
+        )
+    return parsed.astype("datetime64[us, UTC]")
+
+
+def infinite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same values, none of them infinite; else a Refusal, InfiniteValues."""
+    count = int(np.isinf(values).sum())
+    if count:
+        raise Refusal("InfiniteValues", f"column {name} holds {count} infinite values: leave them empty or mend them")
+    return values
+
+
+def _feature(name: str, values: Column) -> NDArray[np.float64]:
+    floats, bad = numbers(values)
+    if bad.any():
+        example = str(_series(values)[bad].iloc[0])
+        kind = "numbers with other characters" if re.search(r"\d", example) else "words"
+        raise Refusal(
+            "NonNumericFeature",
+            f"{int(bad.sum())} of {len(floats)} values of the numeric feature {name} are no numbers ({kind}): "
+            f"clean them, or list {name} under features.categorical",
+        )
+    return infinite(name, floats)
+
+
+def _series(values: Column) -> "pd.Series[Any]":
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    return pd.Series(values, dtype=None if isinstance(values, np.ndarray) else object)
+
+
+def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One zero and one NaN: -0.0 and other NaNs are equal to them, but have other bits and so another digest."""
+    floats = floats + 0.0
+    np.copyto(floats, np.nan, where=np.isnan(floats))
+    return floats
+
+
+def _epochs(series: "pd.Series[Any]") -> "pd.Series[Any]":
+    values = series.astype("float64")
+    low, high = values.min(), values.max()
+    if low >= _CALENDAR_DAYS[0] and high <= _CALENDAR_DAYS[1]:
+        return pd.to_datetime(series.astype("Int64").astype("str"), format="%Y%m%d", utc=True, errors="coerce")
+    largest = max(abs(low), abs(high)) if series.notna().any() else 0
+    unit = next(unit for unit, limit in {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}.items() if largest < limit)
+    return pd.to_datetime(series, unit=unit, utc=True, errors="coerce")  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,179 @@
+"""The story of a drift check: recent rows against what the live version was trained on."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract import result
+from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.task import CheckTask
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.drift.batch import Part
+from perennial_trainer.drift.histogram import Counted, counted
+from perennial_trainer.drift.recent import recent
+from perennial_trainer.drift.summary import Found, found
+from perennial_trainer.metrics.measures import Scored
+from perennial_trainer.metrics.sampling import Thinned
+from perennial_trainer.metrics.streaming import Performance
+from perennial_trainer.profiling.profile import Profile, parse
+from perennial_trainer.reporting import html as report
+from perennial_trainer.storage import store as storage
+from perennial_trainer.storage.listing import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from perennial_trainer.data.rows import Rows
+
+    Model = Callable[[], Future[Pipeline]]
+
+log = logging.getLogger(__name__)
+
+UNLABELLED = 20_000  # rows without a target that are scored at most: only the distribution of the answers is asked for
+
+
+@dataclass
+class Seen:
+    """What has been counted of the recent rows so far."""
+
+    features: dict[str, Counted]
+    target: Counted
+    prediction: Counted
+    unlabelled: Thinned[Part] | None  # None where nobody asks what the model would answer for them
+    performance: Performance = field(default_factory=Performance)
+    rows: int = 0
+    labelled: int = 0
+    start: "pd.Timestamp | None" = None
+    end: "pd.Timestamp | None" = None
+
+    def add(self, part: Part, model: "Model") -> None:
+        part.count(self.features)
+        labelled = part.labelled
+        if labelled.any():
+            known = part.rows.take(labelled)
+            scored = _score(model, known)
+            self.target.add(known.target)
+            self.performance.add(scored)
+            self.prediction.add(scored.answers)
+        if self.unlabelled is not None and not labelled.all():
+            self.unlabelled.add(part.take(~labelled) if labelled.any() else part)
+        self.rows += len(part)
+        self.labelled += int(labelled.sum())
+        if part.time is not None and part.time.notna().any():
+            self.start = min(part.time.min(), self.start or part.time.min())
+            self.end = max(part.time.max(), self.end or part.time.max())
+
+    def score_unlabelled(self, model: "Model") -> None:
+        if self.unlabelled is not None and self.unlabelled.parts:
+            from perennial_trainer.data.rows import joined
+
+            answers = _score(model, joined([part.rows for part in self.unlabelled.parts])).answers
+            self.prediction.add(answers, weight=self.unlabelled.every)
+
+
+def _score(model: "Model", rows: "Rows") -> Scored:
+    from perennial_trainer.models.pipeline import score
+
+    return score(model().result(), rows)
+
+
+def check(task: CheckTask) -> result.Checked:
+    """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
+    columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
+    reference = _reference(task)
+    seen = Seen(
+        {name: counted(reference.features[name]) for name in task.model.features.names},
+        counted(reference.target),
+        counted(reference.prediction),
+        Thinned(UNLABELLED) if task.predictions else None,
+    )
+    with ThreadPoolExecutor(1) as pool:
+        # Not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
+        model = cache(lambda: pool.submit(artifact.load, task.live.uri, task.live.sha256))
+        if task.predictions:
+            model()  # while the rows are read
+        for part in recent(task.data, columns):
+            seen.add(part, model)
+        seen.score_unlabelled(model)
+    if not seen.rows:
+        return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
+    log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
+
+    what = _found(reference, seen)
+    answer = result.Checked(
+        message=what.message,
+        samples=seen.rows,
+        window=_window(seen),
+        metrics=what.ranked(),
+        details=storage.within(task.storage, "report.html"),
+    )
+    storage.write(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
+    return answer
+
+
+def _window(seen: Seen) -> result.Window | UnsetType:
+    if not seen.start or not seen.end:
+        return UNSET
+    from perennial_trainer.data.window import iso
+
+    return result.Window(start=iso(seen.start), end=iso(seen.end))
+
+
+def _reference(task: CheckTask) -> Profile:
+    """The profile beside the live model. Raises a Refusal: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
+    uri = storage.beside(task.live.uri, "profile.json")
+    try:
+        found = parse(uri, storage.read(uri))
+    except FileNotFoundError as error:
+        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {task.live.name} is not whole") from error
+    unknown = [name for name in task.model.features.names if name not in found.features]
+    if unknown:
+        raise Refusal("ProfileMismatch", f"{uri} has no {listed(unknown)}: {task.live.name} was trained without it")
+    return found
+
+
+def _found(reference: Profile, seen: Seen) -> Found:
+    others = {name: each for name, each in (("prediction", seen.prediction), ("target", seen.target)) if each.rows}
+    told = f"{seen.rows} rows, {seen.labelled} with a target"
+    return found(seen.features, others, reference.rows, seen.performance.measures(), told)
+
+
+def _details(seen: Seen, found: Found, answer: result.Checked) -> bytes:
+    """Every metric, and the shares behind each stability index; no value of any row."""
+    bins = {
+        name: {"reference": each.reference.shares, "recent": (each.counts / each.rows).tolist()}
+        for name, each in seen.features.items()
+    }
+    content = {"answer": answer, "features": found.features, "bins": bins}
+    return msgspec.json.format(msgspec.json.encode(content), indent=2)
+
+
+def _page(task: CheckTask, found: Found) -> bytes:
+    names = ("psi", "ks", "wasserstein", "js", "chi2", "new_share", "missing_before", "missing_share")
+    return report.page(
+        f"{task.live.name}: drift check of {task.model_deployment}",
+        found.message + ".",
+        [
+            report.Table(
+                "Features, the one that moved most first",
+                [
+                    (feature, *(each.get(name) for name in names))
+                    for feature, each in sorted(found.features.items(), key=lambda pair: -pair[1]["psi"])
+                ],
+                ("feature", *(name.replace("_", " ") for name in names)),
+            ),
+            report.Table(
+                "Metrics of the live version on these rows",
+                [(name, m.value, m.standard_error) for name, m in found.measures.items()],
+                ("metric", "value", "standard error"),
+            ),
+        ],
+    )

@@ -1,0 +1,44 @@
+"""How recent rows differ from reference rows: what a drift check says, where there is no model at hand to score."""
+
+from msgspec import UNSET
+
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.result import Checked, Window
+from perennial_trainer.contract.task import RecentData
+from perennial_trainer.data.rows import joined
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.window import iso
+from perennial_trainer.drift import stream
+from perennial_trainer.drift.histogram import Counted, counted
+from perennial_trainer.drift.recent import recent
+from perennial_trainer.drift.summary import found
+from perennial_trainer.profiling.profile import column
+
+
+def differences(reference: str, source: RecentData, columns: Columns) -> Checked:
+    """The drift of every feature, and of the target where both have it.
+
+    Raises what `stream.parts` and `recent` do, and a Refusal, EmptyData.
+    """
+    parts = [part.rows for part in stream.parts(reference, columns, optional_target=True)]
+    if not parts:
+        raise Refusal("EmptyData", "the reference holds no row to compare with")
+    before = joined(parts)
+    features: dict[str, Counted] = {str(name): counted(column(values)) for name, values in before.features.items()}
+    target = counted(column(before.target)) if before.target.notna().any() else None
+    rows, start, end = 0, None, None
+    for part in recent(source, columns):
+        part.count(features)
+        known = part.rows.target[part.labelled]
+        if target is not None and len(known):
+            target.add(known)
+        rows += len(part)
+        if part.time is not None and part.time.notna().any():
+            start = min(part.time.min(), start or part.time.min())
+            end = max(part.time.max(), end or part.time.max())
+    if not rows:
+        raise Refusal("EmptyData", "the recent data hold no row")
+    others = {"target": target} if target is not None and target.rows else {}
+    what = found(features, others, len(before), {}, f"{rows} rows")
+    window = Window(start=iso(start), end=iso(end)) if start is not None and end is not None else UNSET
+    return Checked(message=what.message, samples=rows, metrics=what.ranked(), window=window)

@@ -1,0 +1,85 @@
+"""The ledger beside the artifacts: one file for each thing that became of a version, written once and never changed.
+
+A file is sealed: with the key in PERENNIAL_LEDGER_KEY where the pod has one, so that whoever may only write to the
+storage cannot write history; else by a mere checksum, which tells damage and no malice.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.task import Entry, Value
+from perennial_trainer.storage import store as storage
+
+KEY = "PERENNIAL_LEDGER_KEY"
+NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Rejected|RolledBack)\.json")
+
+
+class Page(Value, frozen=True, kw_only=True):
+    """One file of the ledger. `files` are the digests of what lies beside the model, `storage` is where that was."""
+
+    version: str
+    storage: str
+    files: dict[str, str]
+    entry: Entry
+
+
+class Found(NamedTuple):
+    """A page by what its name says, in the order of time."""
+
+    at: str
+    number: int
+    phase: str
+    uri: str
+
+
+def pages(folder: str) -> list[Found]:
+    """What became of the model's versions, the newest first; by their names alone, nothing is read."""
+    ledger = storage.within(folder, "ledger")
+    found = [
+        Found(match["at"], int(match["number"]), match["phase"], storage.within(ledger, name))
+        for name in storage.names(ledger)
+        if (match := NAME.fullmatch(name))
+    ]
+    return sorted(found, reverse=True)
+
+
+def write(folder: str, page: Page) -> str:
+    """The page is in the ledger; its URI. A Refusal, LedgerConflict, if another page has its name."""
+    uri = storage.within(folder, f"ledger/{page.entry.name}.json")
+    raw = msgspec.to_builtins(page)
+    content = msgspec.json.format(msgspec.json.encode({**raw, "seal": _seal(raw)}), indent=2)
+    if not storage.create(uri, content) and not _same(uri, page):
+        raise Refusal("LedgerConflict", f"{uri} is there and says something else: two clusters must not share a folder")
+    return uri
+
+
+def read(uri: str) -> Page:
+    """The page as it was written. A Refusal: LedgerDamaged."""
+    try:
+        raw = msgspec.json.decode(storage.read(uri), type=dict[str, Any])
+        seal = raw.pop("seal", None)
+        if not hmac.compare_digest(str(seal), _seal(raw)):
+            keyed = f"with the key in {KEY}" if os.environ.get(KEY) else "as it stands"
+            raise Refusal("LedgerDamaged", f"{uri} was changed, or was not sealed {keyed}")
+        return msgspec.convert(raw, Page)
+    except (msgspec.DecodeError, FileNotFoundError) as error:
+        raise Refusal("LedgerDamaged", f"{uri} is no page of the ledger: {error}") from error
+
+
+def _same(uri: str, page: Page) -> bool:
+    """Whether the page says the same in other bytes: an older trainer, or another key, may have written it."""
+    try:
+        return read(uri) == page
+    except Refusal:
+        return False
+
+
+def _seal(raw: dict[str, Any]) -> str:
+    content = msgspec.json.encode(raw, order="sorted")
+    return hmac.new(os.environ.get(KEY, "").encode(), content, hashlib.sha256).hexdigest()

@@ -1,0 +1,59 @@
+"""How answers lie beside the truth, in figures of counts: no row can be told from them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial_trainer.metrics.measures import Scored
+from perennial_trainer.reporting.figures import Figure, cells, columns
+
+BINS = 24
+MOST = 7  # classes; the rarer are one
+TAIL = 0.005  # of the rows on either side lie in the outermost bin
+
+
+def figures(scored: dict[str, Scored]) -> list[Figure]:
+    """Of versions by name, the first being the one that the page is about; they were scored on the same rows."""
+    first = next(iter(scored.values()))
+    if not len(first):
+        return []
+    return [_confusion(first)] if first.classes else [_against(first), _residuals(scored)]
+
+
+def _against(scored: Scored) -> Figure:
+    """Predicted against actual, with the diagonal on which a perfect model lies."""
+    edges = _edges(np.concatenate([scored.truth, scored.answer]))
+    across, up = _bin(scored.truth, edges), _bin(scored.answer, edges)
+    counts = np.zeros((BINS, BINS))
+    np.add.at(counts, (BINS - 1 - up, across), 1)
+    note = f"Across: actual, up: predicted, both from {edges[0]:.4g} to {edges[-1]:.4g}. On the line they are equal."
+    return cells("Predicted against actual", [""] * BINS, [""] * BINS, counts.tolist(), note, diagonal=True)
+
+
+def _residuals(scored: dict[str, Scored]) -> Figure:
+    errors = {name: each.answer - each.truth for name, each in scored.items()}
+    edges = _edges(np.concatenate(list(errors.values())))
+    series = {name: (np.bincount(_bin(e, edges), minlength=BINS) / len(e)).tolist() for name, e in errors.items()}
+    middles = edges[:-1] / 2 + edges[1:] / 2
+    note = "Share of rows by predicted minus actual: right of zero the prediction is too high."
+    return columns("Residuals", [f"{middle:.3g}" for middle in middles], series, note)
+
+
+def _confusion(scored: Scored) -> Figure:
+    frequency = np.bincount(scored.truth, minlength=len(scored.classes))
+    kept = np.sort(np.argsort(-frequency, kind="stable")[:MOST])
+    place = np.full(len(scored.classes), len(kept))
+    place[kept] = np.arange(len(kept))
+    names = [scored.classes[each] for each in kept] + (["others"] if len(kept) < len(scored.classes) else [])
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (place[scored.truth], place[scored.answer]), 1)
+    return cells("Confusion", names, names, counts.tolist(), "Down: actual, across: predicted. Rows.", numbers=True)
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [TAIL, 1 - TAIL]) if len(finite) else (0.0, 1.0)
+    return np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+
+def _bin(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)

@@ -1,0 +1,144 @@
+"""Which file lies where, and how it gets there whole or not at all."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perennial_trainer.contract.errors import Failure, Refusal
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+SCHEMES = ("file", "s3", "gs", "az", "abfs", "https", "http")
+
+
+def filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
+    """The file system of a URI and the path in it. Raises a Refusal: UnknownScheme, StoreNotConfigured.
+
+    fsspec knows many more schemes, some of which unpack, cache or run what they find, and chains them with `::`.
+    """
+    scheme, _, place = uri.partition("://")
+    if scheme not in SCHEMES or "::" in uri:
+        raise Refusal("UnknownScheme", f"{uri} cannot be read: use one address, with file, s3, gs, az, abfs or https")
+    if ".." in place.split("/"):
+        raise Refusal("UnknownScheme", f"{uri} cannot be read: a path does not climb, remove ..")
+    from fsspec.core import url_to_fs
+
+    try:
+        filesystem, path = url_to_fs(uri)
+    except ValueError as error:  # adlfs asks for an account before it does anything
+        raise Refusal(
+            "StoreNotConfigured",
+            f"{uri} cannot be opened: {error}; name a Secret in secretRef whose keys are the variables of the store's "
+            "client, such as AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        ) from error
+    return filesystem, str(path)
+
+
+def beside(uri: str, name: str) -> str:
+    """The URI of `name` in the folder of the file `uri`."""
+    return f"{uri.rpartition('/')[0]}/{name}"
+
+
+def within(folder: str, name: str) -> str:
+    """The URI of `name` in the folder `folder`."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def read(uri: str) -> bytes:
+    """All bytes of one file. Raises FileNotFoundError, or a Failure if the store cannot be reached."""
+    store, path = filesystem(uri)
+    try:
+        return bytes(store.cat_file(path))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+
+
+def digest(uri: str) -> str:
+    """The sha256 of one file, read in pieces. Raises as `read` does."""
+    store, path = filesystem(uri)
+    try:
+        with store.open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+
+
+def names(folder: str) -> list[str]:
+    """What lies in the folder, by name and in order; nothing where there is no such folder."""
+    store, path = filesystem(folder)
+    store.invalidate_cache()
+    try:
+        return sorted(str(found).rstrip("/").rpartition("/")[2] for found in store.ls(path, detail=False))
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        raise Failure("StorageUnreachable", f"{folder} could not be listed: {named(error)}") from error
+
+
+def create(uri: str, content: bytes) -> bool:
+    """The file is there with this content and took no other's place; False where another one has the name."""
+    store, path = filesystem(uri)
+    try:
+        if "file" not in store.protocol:
+            store.pipe_file(path, content, mode="create")
+        elif not Path(path).exists():  # whoever is as quick writes the same
+            _put(store, path, content)
+    except Exception as error:
+        # Each store has its own word for "it is there already".
+        if not store.exists(path):
+            raise Failure("StorageNotWritable", f"{uri} could not be written: {named(error)}") from error
+    return read(uri) == content
+
+
+def write(folder: str, files: Mapping[str, bytes]) -> None:
+    """Every file is in the folder, in the given order, each whole or not at all; a Failure if it cannot be written."""
+    store, path = filesystem(folder)
+    try:
+        for name, content in files.items():
+            _put(store, f"{path.rstrip('/')}/{name}", content)
+    except Exception as error:
+        raise Failure("StorageNotWritable", f"{folder} could not be written: {named(error)}") from error
+
+
+def remove(uri: str) -> None:
+    """The file is not there; a Failure if it cannot be removed."""
+    store, path = filesystem(uri)
+    try:
+        store.rm_file(path)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise Failure("StorageNotWritable", f"{uri} could not be removed: {named(error)}") from error
+
+
+def named(error: BaseException) -> str:
+    """`PermissionError: Access Denied`: an exception for a sentence."""
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _put(store: Any, path: str, content: bytes) -> None:
+    """Object stores show an object only once it is whole; a local file is renamed into place.
+
+    Folders are made for local files alone: a bucket with a mistyped name must not come into being.
+    """
+    if "file" not in store.protocol:
+        store.pipe_file(path, content)
+        return
+    part = Path(f"{path}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # on a full disk it would be in everybody's way
+        raise

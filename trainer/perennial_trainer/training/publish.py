@@ -1,0 +1,186 @@
+"""What a training leaves in storage, and what it answers."""
+
+import io
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+from sklearn.pipeline import Pipeline
+
+from perennial_trainer.artifacts import metadata
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.metadata import DataRecord, Metadata, StoredFile
+from perennial_trainer.contract import result
+from perennial_trainer.contract.task import TrainTask
+from perennial_trainer.data.cleaning import Cleaned
+from perennial_trainer.data.rows import Rows
+from perennial_trainer.data.window import Span, described
+from perennial_trainer.metrics.measures import Measure, Scored
+from perennial_trainer.models.estimators import SEED
+from perennial_trainer.profiling.profile import Measured, encode, profile
+from perennial_trainer.profiling.quality import Findings
+from perennial_trainer.reporting import html as report
+from perennial_trainer.reporting import prediction_figures as answers
+from perennial_trainer.reporting.model_card import card
+from perennial_trainer.storage import store as storage
+from perennial_trainer.storage.listing import shown
+from perennial_trainer.training.search import Found
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows by what they are for; `reference` is what comes in: the training rows before they were made fit."""
+
+    cleaned: Cleaned
+    findings: Findings
+    training: Rows
+    holdout: Rows
+    span: Span
+    reference: Rows
+    fitted: Rows
+    outliers: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training, nothing of it stored yet; `scored`, `measures` and `baseline` are of the holdout."""
+
+    task: TrainTask
+    parts: Parts
+    found: Found | None
+    parameters: dict[str, Any]
+    pipeline: Pipeline
+    scored: Scored
+    measures: dict[str, Measure]
+    baseline: dict[str, Measure]
+
+
+def store(training: Training) -> result.Trained:
+    """All files of the version lie in its folder, `metadata.json` last, the same bytes for the same data and task."""
+    task, parts = training.task, training.parts
+    files = _files(training)
+    record = _record(training, files)
+    storage.remove(storage.within(task.storage, metadata.NAME))  # while files change, the version is not whole
+    storage.write(task.storage, files | {metadata.NAME: metadata.encode(record)})
+    log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
+    model, holdout = f"model.{task.model.stored_as}", "holdout.parquet"
+    return result.Trained(
+        message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
+        f"scored on {len(parts.holdout)} held out",
+        artifact=result.Artifact(
+            uri=storage.within(task.storage, model), sha256=record.files[model].sha256, bytes=record.files[model].bytes
+        ),
+        data=result.Data(
+            rows=record.data.rows,
+            holdout_rows=record.data.holdout_rows,
+            sha256=record.data.sha256,
+            holdout_uri=storage.within(task.storage, holdout),
+            holdout_sha256=record.files[holdout].sha256,
+            start=record.data.start or UNSET,
+            end=record.data.end or UNSET,
+        ),
+        metrics={name: measure.value for name, measure in training.measures.items()},
+        parameters=training.parameters,
+    )
+
+
+def _files(training: Training) -> dict[str, bytes]:
+    parts = training.parts
+    metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
+    return {
+        f"model.{training.task.model.stored_as}": artifact.dumps(training.pipeline, training.task.model.stored_as),
+        "holdout.parquet": _parquet(parts.holdout),
+        "rows.npy": _npy(np.sort(parts.training.digests)),
+        "profile.json": encode(profile(parts.reference, training.scored.answers, _measured(training.measures))),
+        "metrics.json": metrics,
+        "report.html": _page(training, metrics),
+    }
+
+
+def _record(training: Training, files: dict[str, bytes]) -> Metadata:
+    task, parts = training.task, training.parts
+    fitted, kept = described(parts.fitted), described(parts.cleaned.rows)
+    return Metadata(
+        namespace=task.namespace,
+        model_deployment=task.model_deployment,
+        version=task.version,
+        model=task.model,
+        parameters=training.parameters,
+        source=msgspec.structs.replace(task.data, uri=shown(task.data.uri)),
+        search=task.search,
+        calibration=task.calibration,
+        data=DataRecord(
+            sha256=parts.cleaned.rows.fingerprint,
+            roles=parts.training.roles(),
+            rows=len(parts.fitted),
+            holdout_rows=len(parts.holdout),
+            start=fitted.get("start"),
+            end=kept.get("end"),
+            trained_until=described(parts.training).get("end"),
+            span=parts.span.name,
+            counts=parts.cleaned.counts,
+        ),
+        seed=SEED,
+        python=metadata.python(),
+        libraries=metadata.libraries(),
+        files={name: StoredFile(sha256=artifact.digest(each), bytes=len(each)) for name, each in files.items()},
+    )
+
+
+def _metrics(training: Training) -> dict[str, Any]:
+    """Everything that was measured, more than an answer holds."""
+    classes = training.scored.classes
+    return {
+        "metrics": _measured(training.measures),
+        "baseline": _measured(training.baseline),
+        "f1": (f"of class {classes[1]}" if len(classes) == 2 else "macro") if classes else None,
+        "search": training.found,
+        "spans": training.parts.span.tried,
+        "outliers": training.parts.outliers,
+        "missing": training.parts.cleaned.missing,
+        "findings": training.parts.findings,
+    }
+
+
+def _measured(measures: dict[str, Measure]) -> dict[str, Measured]:
+    return {name: Measured(value=m.value, standard_error=m.standard_error) for name, m in measures.items()}
+
+
+def _page(training: Training, metrics: bytes) -> bytes:
+    task, parts = training.task, training.parts
+    base = training.baseline
+    return report.page(
+        f"{task.version}: training of {task.model_deployment}",
+        f"{task.model.estimator} for {task.model.task} of {task.model.target}, "
+        f"fitted to {len(parts.fitted)} rows and scored on {len(parts.holdout)} that it has not seen.",
+        [
+            report.Table(
+                "Metrics on the holdout",
+                [
+                    (name, m.value, base[name].value if name in base else None, m.standard_error)
+                    for name, m in training.measures.items()
+                ],
+                ("metric", task.version, "no features", "± s.e."),
+            ),
+            *answers.figures({task.version: training.scored}),
+            *card(_record(training, {}), json.loads(metrics)),
+        ],
+    )
+
+
+def _parquet(rows: Rows) -> bytes:
+    buffer = io.BytesIO()
+    rows.table().to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _npy(array: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,154 @@
+"""Which hyper-parameters are best, by cross-validation on the training rows alone."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import FitFailedWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the halving searches importable
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    ParameterGrid,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+from sklearn.pipeline import Pipeline
+
+from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.task import Engine, Kind, Search
+from perennial_trainer.data.rows import Rows
+from perennial_trainer.models.estimators import SEED, check_parameters
+from perennial_trainer.models.pipeline import STEP, UNFIT, cause, target_of
+from perennial_trainer.progress import Progress
+from perennial_trainer.training.dask_backend import Scorer, engaged
+
+log = logging.getLogger(__name__)
+
+_MEASURES: dict[Kind, tuple[str, ...]] = {  # the modules of scikit-learn's scorers
+    "regression": ("_regression",),
+    "classification": ("_classification", "_ranking"),
+}
+_DEFAULTS: dict[Kind, str] = {"regression": "r2", "classification": "accuracy"}
+MOST_LISTED = 100
+FACTOR = 3  # a halving search keeps a third of the candidates, for a round of three times the rows
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search chose, by what score, and the candidates it tried, best first (at most 100)."""
+
+    parameters: dict[str, Any]
+    scoring: str
+    candidates: int
+    ranking: list[dict[str, Any]]
+
+
+def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
+    """The name of the scoring. Raises a Refusal before any data are read: UnknownScoring, InvalidParameter."""
+    scoring = search.scoring or _DEFAULTS[kind]
+    valid = scorings(kind)
+    if scoring not in valid:
+        raise Refusal(
+            "UnknownScoring", f"training.search.scoring {scoring} is none for {kind}: choose one of {listed(valid, 60)}"
+        )
+    for name, values in search.space.items():
+        for value in values:
+            check_parameters(estimator, estimator.get_params(deep=False) | {name: value}, "training.search.space")
+    return scoring
+
+
+def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None) -> Found:
+    """The best candidate of the space. Raises a Refusal, SearchFailed, where not one can be fitted and scored."""
+    size = len(ParameterGrid(search.space))
+    candidates = min(size, search.iterations) if search.method == "random" else size
+    watched = _Watched(_costs(search, candidates), search.folds)
+    log.info("search: %s, %s candidates, %s folds, by %s", search.method, candidates, search.folds, scoring)
+    try:
+        with engaged(engine) as elsewhere, watched.progress, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)  # it holds tracebacks, which may show values
+            searcher = _searcher(search, pipeline, rows, elsewhere(get_scorer(scoring), watched.scored), candidates)
+            searcher.fit(rows.features, target_of(rows))
+    except UNFIT as error:
+        told = cause(error, -1)  # the last line of scikit-learn's summary
+        raise Refusal("SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {told}") from error
+    results = searcher.cv_results_
+    score = float(results["mean_test_score"][searcher.best_index_])
+    if not np.isfinite(score):
+        raise Refusal(
+            "SearchFailed",
+            f"training.search.scoring {scoring} cannot be computed in every fold: choose another, such as "
+            f"{_DEFAULTS[rows.columns.kind]}, or fewer folds",
+        )
+    parameters = _plain(results["params"][searcher.best_index_])
+    log.info("search: best %s with %s %.6g", parameters, scoring, score)
+    return Found(parameters, scoring, candidates, _ranking(results))
+
+
+def scorings(kind: Kind) -> list[str]:
+    """scikit-learn's scorers for a task, by name."""
+    scorers = {name: get_scorer(name) for name in get_scorer_names()}
+    return [name for name, scorer in scorers.items() if scorer._score_func.__module__.endswith(_MEASURES[kind])]
+
+
+class _Watched:
+    """Tells how far the search is: each candidate is scored once in each fold.
+
+    A fit that fails is not scored, so the search may be further than it says.
+    """
+
+    def __init__(self, costs: list[int], folds: int) -> None:
+        self._costs, self._folds = costs, folds
+        self._scored = 0
+        self.progress = Progress("search", sum(costs) * folds)
+
+    def scored(self) -> None:
+        candidate = min(self._scored // self._folds, len(self._costs) - 1)
+        self._scored += 1
+        self.progress.advance(self._costs[candidate], f"candidate {candidate + 1} of {len(self._costs)}")
+
+
+def _costs(search: Search, candidates: int) -> list[int]:
+    """What each candidate costs, in order; a halving search fits the third that is left to three times the rows."""
+    costs, cost = [1] * candidates, 1
+    while search.method == "halving" and candidates >= FACTOR:
+        candidates, cost = -(-candidates // FACTOR), cost * FACTOR
+        costs += [cost] * candidates
+    return costs
+
+
+def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: Scorer, candidates: int) -> Any:
+    if rows.time is not None:
+        folds: Any = TimeSeriesSplit(search.folds)
+    elif rows.columns.kind == "classification":
+        folds = StratifiedKFold(search.folds, shuffle=True, random_state=SEED)
+    else:
+        folds = KFold(search.folds, shuffle=True, random_state=SEED)
+    space = {f"{STEP}__{name}": values for name, values in search.space.items()}
+    common: dict[str, Any] = {"scoring": scoring, "cv": folds, "refit": False, "return_train_score": False}
+    if search.method == "halving":
+        return HalvingGridSearchCV(pipeline, space, factor=FACTOR, random_state=SEED, **common)
+    common["pre_dispatch"] = "all"  # workers that come late find work; a halving search looks anew in each round
+    if search.method == "grid":
+        return GridSearchCV(pipeline, space, **common)
+    return RandomizedSearchCV(pipeline, space, n_iter=candidates, random_state=SEED, **common)
+
+
+def _ranking(results: dict[str, Any]) -> list[dict[str, Any]]:
+    rounds = results.get(
+        "iter", np.zeros(len(results["params"]))
+    )  # a halving search scores its last round on most rows
+    scores = results["mean_test_score"]
+    order = [i for i in np.argsort(-scores, kind="stable") if rounds[i] == max(rounds) and np.isfinite(scores[i])]
+    return [{"parameters": _plain(results["params"][i]), "score": float(scores[i])} for i in order[:MOST_LISTED]]
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """By the estimator's own names, as JSON has them."""
+    return {name.removeprefix(f"{STEP}__"): value for name, value in parameters.items()}

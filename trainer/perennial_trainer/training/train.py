@@ -1,0 +1,87 @@
+"""The story of a training: from the data to a stored version."""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from perennial_trainer.contract import result
+from perennial_trainer.contract.task import TrainTask
+from perennial_trainer.data import load as data
+from perennial_trainer.data.cleaning import clean, without_outliers
+from perennial_trainer.data.holdout import split
+from perennial_trainer.data.rows import Rows, joined
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.window import Losses, Span, best_span, newest
+from perennial_trainer.metrics.measures import required
+from perennial_trainer.models.calibration import calibrated
+from perennial_trainer.models.estimators import estimator_of
+from perennial_trainer.models.pipeline import build, check_target, fit, score
+from perennial_trainer.profiling.novelty import check_new
+from perennial_trainer.profiling.quality import inspected
+from perennial_trainer.training import publish as stored
+from perennial_trainer.training import search
+from perennial_trainer.training.baseline import baseline, check_better
+from perennial_trainer.training.publish import Parts, Training
+
+log = logging.getLogger(__name__)
+
+
+def train(task: TrainTask) -> result.Trained:
+    """The version is stored whole, and summed up; or a Refusal, and nothing is stored."""
+    model = task.model
+    estimator = estimator_of(model)
+    scoring = search.check(task.search, estimator, model.task) if task.search else ""
+    columns = Columns(model.features, model.target, model.task, task.data.time_column)
+    unfitted = build(estimator, model.features)
+    parts = _parts(task, newest(data.read(task.data.uri, columns), task.data.window), unfitted)
+
+    found = search.best(task.search, unfitted, parts.fitted, scoring, task.engine) if task.search else None
+    parameters = model.parameters | (found.parameters if found else {})
+    log.info("fitting %s to %s rows of %s features", model.estimator, len(parts.fitted), len(model.features.names))
+    chosen = clone(estimator).set_params(**parameters)
+    if task.calibration:
+        chosen = calibrated(chosen, task.calibration, parts.fitted)
+    pipeline = fit(build(chosen, model.features), parts.fitted)
+    log.info("fitted %s to %s rows", model.estimator, len(parts.fitted))
+
+    scored = score(pipeline, parts.holdout)
+    measures = required(scored)
+    log.info("holdout of %s rows: %s", len(scored), ", ".join(f"{name} {m.value:.6g}" for name, m in measures.items()))
+    base = baseline(parts.fitted, parts.holdout)
+    check_better(scored, measures, base, model.estimator)
+    return stored.store(Training(task, parts, found, parameters, pipeline, scored, measures, base))
+
+
+def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
+    """The rows that were read, by what they are for."""
+    cleaned = clean(rows, task.data)
+    check_new(cleaned.rows, task)
+    held = split(cleaned.rows, task.data.holdout)
+    in_holdout = held.holds(cleaned.rows)
+    training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
+    check_target(training)
+    findings = inspected(cleaned.rows, task.live)
+    span = Span(str(task.data.window), None)
+    if task.data.window == "auto":
+        least = task.data.min_rows * (1 - task.data.holdout)
+        span = best_span(training, task.data.holdout, least, _losses(task, unfitted))
+    fitted, outliers = without_outliers(span.of(training), task.data.cleaning)
+    incomplete = cleaned.incomplete.take(~held.holds(cleaned.incomplete))
+    reference = joined([span.of(training), span.of(incomplete)])
+    log.info("%s rows to fit, %s held out", len(fitted), len(holdout))
+    return Parts(cleaned, findings, training, holdout, span, reference, fitted, outliers)
+
+
+def _losses(task: TrainTask, unfitted: Pipeline) -> Losses:
+    """How a span is judged: by the squared error, or the log loss, or, without probabilities, by the misses."""
+
+    def losses(early: Rows, late: Rows) -> NDArray[np.float64]:
+        fitted = fit(clone(unfitted), without_outliers(early, task.data.cleaning)[0])
+        of_row = score(fitted, late).losses
+        judge = next(name for name in ("mse", "log_loss", "accuracy") if name in of_row)
+        return -of_row[judge] if judge == "accuracy" else of_row[judge]
+
+    return losses

@@ -1,0 +1,52 @@
+"""How much worse a candidate is than the live version, and how sure that is."""
+
+import numpy as np
+
+from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.result import Worsening
+from perennial_trainer.metrics.measures import LOSSES, Floats, Groups, Scored, resampled
+from perennial_trainer.progress import Progress
+
+RESAMPLES = 2000
+GROUPS = 4096  # rows beyond so many are resampled in random groups: the sums of equal groups are as good a sample
+AT_ONCE = 250  # resamples in memory
+
+
+def worsening(metric: str, candidate: Scored, live: Scored, confidence: float, seed: int = 0) -> Worsening:
+    """The candidate's worsening against the live version on the same rows, in the same order.
+
+    `upper` is the one-sided percentile bound of a paired bootstrap over the rows: each resample scores both versions on
+    the same rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 15). Raises a
+    Refusal, MetricUndefined, where the metric does not exist on these rows.
+    """
+    n = len(candidate)
+    generator = np.random.default_rng(seed)
+    groups = min(n, GROUPS)
+    group = generator.permutation(n) % groups
+    parts = []
+    with Progress("bootstrap, resamples", RESAMPLES) as progress:
+        for _ in range(RESAMPLES // AT_ONCE):
+            drawn = generator.integers(0, groups, (AT_ONCE, groups)) + np.arange(AT_ONCE)[:, None] * groups
+            weights = np.bincount(drawn.ravel(), minlength=AT_ONCE * groups).reshape(AT_ONCE, groups)
+            parts.append(_difference(metric, candidate, live, group, weights.astype(np.float64)))
+            progress.advance(AT_ONCE)
+    resamples = np.concatenate(parts)
+    estimate = float(_difference(metric, candidate, live, group, np.ones((1, groups)))[0])
+    defined = resamples[~np.isnan(resamples)]
+    upper = float(np.quantile(defined, confidence, method="higher")) if len(defined) >= RESAMPLES / 2 else np.nan
+    if not np.isfinite([estimate, upper]).all():
+        raise Refusal(
+            "MetricUndefined",
+            f"validation.against.metric {metric} cannot be compared on these {n} rows (a {metric} of 0, one class "
+            "only, or no probabilities): choose another metric, or collect more rows",
+        )
+    return Worsening(metric=metric, estimate=estimate, upper=upper, confidence=confidence)
+
+
+def _difference(metric: str, candidate: Scored, live: Scored, group: Groups, weights: Floats) -> Floats:
+    of_candidate = resampled(metric, candidate, group, weights)
+    of_live = resampled(metric, live, group, weights)
+    if metric not in LOSSES:
+        return of_live - of_candidate
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(of_candidate == of_live, 0.0, of_candidate / of_live - 1)

@@ -1,0 +1,134 @@
+"""The story of a validation: the candidate and the live version on the same rows, which neither has seen."""
+
+import io
+import logging
+
+import pandas as pd
+import pyarrow as pa
+from msgspec import UNSET
+
+from perennial_trainer.artifacts import metadata
+from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.contract import result
+from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.task import ValidateTask, Version
+from perennial_trainer.data.holdout import LEAST
+from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.metrics.measures import CLASSIFICATION, REGRESSION, Measure, measure, required
+from perennial_trainer.models.pipeline import classes_of, score
+from perennial_trainer.storage import store as storage
+from perennial_trainer.validation import publish as validated
+from perennial_trainer.validation.bootstrap import worsening
+from perennial_trainer.validation.publish import Looked
+from perennial_trainer.validation.slices import worst
+from perennial_trainer.validation.unseen_rows import unseen
+
+log = logging.getLogger(__name__)
+
+
+def validate(task: ValidateTask) -> result.Validated:
+    """The metrics of both versions, and how much worse the candidate is; what that means is for the gate to say."""
+    _check_metrics(task)
+    holdout = _read(task)
+    rows, rows_for_live = _new_to(task.live, holdout) if task.live else (holdout, None)
+    log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
+    pipeline = artifact.load(task.candidate.uri, task.candidate.sha256)
+    live = artifact.load(task.live.uri, task.live.sha256) if task.live else None
+    candidate_scored = score(pipeline, rows, classes_of(live))
+    live_scored = score(live, rows_for_live, classes_of(pipeline)) if rows_for_live is not None else None
+
+    candidate = required(candidate_scored)
+    against = measure(live_scored) if live_scored is not None else {}
+    worse: result.Worsening | None = None
+    if task.against and live_scored is not None:
+        worse = worsening(task.against.metric, candidate_scored, live_scored, task.against.confidence)
+    answer = result.Validated(
+        message=_message(task, len(holdout), len(rows), candidate, against),
+        holdout_rows=len(rows),
+        metrics=result.Metrics(candidate=_values(candidate), live=_values(against) or UNSET),
+        standard_errors=_errors(candidate) or UNSET,
+        worsening=worse or UNSET,
+        slices=worst(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
+    )
+    looked = Looked.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
+    storage.write(task.storage, validated.files(task, answer, looked))
+    log.info("stored validation.json and validation.html in %s", task.storage)
+    return answer
+
+
+def _check_metrics(task: ValidateTask) -> None:
+    valid = CLASSIFICATION if task.model.task == "classification" else REGRESSION
+    asked = [("against.metric", task.against.metric)] if task.against else []
+    for field, metric in [*asked, *(("slices.metric", each.metric) for each in task.slices)]:
+        if metric not in valid:
+            raise Refusal(
+                "UnknownMetric",
+                f"validation.{field} {metric} is none for {task.model.task}: choose one of {listed(valid)}",
+            )
+
+
+def _read(task: ValidateTask) -> Rows:
+    """The candidate's holdout, of exactly the bytes it was stored with."""
+    model, holdout = task.model, task.holdout
+    time_column = metadata.of(task.candidate).source.time_column
+    try:
+        content = storage.read(holdout.uri)
+        artifact.check_digest(holdout.uri, content, holdout.sha256)
+        table = pd.read_parquet(io.BytesIO(content))
+    except FileNotFoundError as error:
+        raise Refusal("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error
+    except pa.ArrowInvalid as error:
+        raise Refusal("UnreadableFile", f"{holdout.uri} is no valid parquet file") from error
+    return rows_of(table, Columns(model.features, model.target, model.task, time_column))
+
+
+def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
+    """The held-out rows that the live version was not trained on, with the candidate's features and with its own.
+
+    Raises a Refusal: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen`.
+    """
+    how = metadata.of(live)
+    if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
+        raise Refusal(
+            "LiveCannotBeScored",
+            f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
+            f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
+        )
+    rows = holdout.take(unseen(holdout, live, how))
+    if len(rows) < LEAST:
+        raise Refusal(
+            "HoldoutTooSmall",
+            f"{len(rows)} of {len(holdout)} held-out rows are left after those that {live.name} was trained on, at "
+            f"least {LEAST} are needed: train again when there are more new rows",
+        )
+    try:
+        columns = Columns(how.model.features, how.model.target, how.model.task, None)
+        return rows, rows_of(rows.table(), columns)
+    except Refusal as refusal:
+        raise Refusal(
+            "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {refusal.message}"
+        ) from refusal
+
+
+def _message(
+    task: ValidateTask, all_rows: int, rows: int, candidate: dict[str, Measure], live: dict[str, Measure]
+) -> str:
+    name = _metric(task, candidate)
+    figures = f"{name} {candidate[name].value:.6g}"
+    if task.live and name in live:
+        figures += f", {task.live.name} {live[name].value:.6g}"
+    return f"scored on {rows} of {all_rows} held-out rows: {figures}"
+
+
+def _metric(task: ValidateTask, candidate: dict[str, Measure]) -> str:
+    """The metric that is told and looked into: the one that the gate compares, or the most telling one."""
+    return task.against.metric if task.against and task.against.metric in candidate else next(iter(candidate))
+
+
+def _errors(measures: dict[str, Measure]) -> dict[str, float]:
+    return {name: measure.standard_error for name, measure in measures.items() if measure.standard_error is not None}
+
+
+def _values(measures: dict[str, Measure]) -> dict[str, float]:
+    return {name: measure.value for name, measure in measures.items()}
