@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial_operator.core.reports import Report, report_of
-from perennial_operator.core.resources import ModelDeployment, ModelVersion, parse
-from perennial_operator.core.values import as_text
+from perennial_operator.core.api.resources import ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.drift_reports import Report, report_of
 from perennial_operator.core.world import World
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from kubectl_perennial.sorry import SorryError, UsageError
 from kubectl_perennial.subjects import Meant, deployment, meant
 from kubectl_perennial.times import now
 from perennial_operator.core import names
-from perennial_operator.core.values import as_text
+from perennial_operator.core.api.values import as_text
 
 
 def approve(cluster: Cluster, asked: Namespace, console: Console) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kubectl_perennial import phases
 from kubectl_perennial.cluster import Body
 from kubectl_perennial.times import instant
-from perennial_operator.core.thresholds import LOSSES
+from perennial_operator.core.api.thresholds import LOSSES
 
 
 def card(version: Body, now: datetime) -> Body:

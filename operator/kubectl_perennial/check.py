@@ -18,7 +18,7 @@ from kubectl_perennial.measured import Columns, Measured
 from kubectl_perennial.sorry import SorryError, UsageError, some
 from kubectl_perennial.subjects import Meant, meant
 from kubectl_perennial.times import instant
-from perennial_operator.core.values import as_text
+from perennial_operator.core.api.values import as_text
 
 TAKEN = 409
 

@@ -15,7 +15,7 @@ from kubectl_perennial.comparison import comparison
 from kubectl_perennial.numbers import judged
 from kubectl_perennial.sorry import SorryError, UsageError
 from kubectl_perennial.subjects import Meant, meant
-from perennial_operator.core.values import shown
+from perennial_operator.core.api.values import shown
 
 OWN_ROWS = "each on its own holdout: a difference may be that of the rows"
 SAME_ROWS = "both on the same holdout rows"

@@ -14,7 +14,7 @@ from kubectl_perennial.cluster import Body, Cluster
 from kubectl_perennial.numbers import judged
 from kubectl_perennial.subjects import meant
 from kubectl_perennial.times import instant, now, span
-from perennial_operator.core.values import shown
+from perennial_operator.core.api.values import shown
 
 HEAD = ("VERSION", "PHASE", "ASKED FOR BY", "METRIC", "LIVE HAD", "", "AGE", "TOOK", "MESSAGE")
 

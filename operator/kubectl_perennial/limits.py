@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_perennial.cluster import Body
-from perennial_operator.core.thresholds import DriftThreshold
+from perennial_operator.core.api.thresholds import DriftThreshold
 
 
 def limits(thresholds: list[Body], report: Body, live: Body | None) -> list[Body]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from kubectl_perennial.cluster import Body
-from perennial_operator.core.values import shown
+from perennial_operator.core.api.values import shown
 
 
 def judged(by: Body) -> Text:

@@ -12,7 +12,7 @@ from kubectl_perennial.limits import limits
 from kubectl_perennial.stages import stages
 from kubectl_perennial.subjects import Meant
 from kubectl_perennial.times import instant
-from perennial_operator.core.values import as_text, first_fire_after
+from perennial_operator.core.api.values import as_text, first_fire_after
 
 REPORTS = 5
 """How many of the last reports are shown."""

@@ -15,7 +15,7 @@ from kubectl_perennial.numbers import beside
 from kubectl_perennial.overview import condition
 from kubectl_perennial.subjects import Meant
 from kubectl_perennial.times import ago, instant, span, until
-from perennial_operator.core.values import shown
+from perennial_operator.core.api.values import shown
 
 
 def draw(of: Meant, found: Body, console: Console, at: datetime) -> None:

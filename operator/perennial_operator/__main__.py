@@ -9,9 +9,9 @@ import sys
 import kopf
 
 from perennial_operator import handlers as handlers  # kopf runs what is imported
-from perennial_operator.codec import go_as_deep_as_the_api_server
-from perennial_operator.logs import log
+from perennial_operator.cluster.codec import go_as_deep_as_the_api_server
 from perennial_operator.settings import BadSettingError, Settings, read_settings
+from perennial_operator.telemetry.logs import log
 
 
 def main() -> int:

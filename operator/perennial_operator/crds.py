@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 from pydantic.config import JsonDict
 
-from perennial_operator.core.cel import CHECKED, rule
-from perennial_operator.core.resources import (
+from perennial_operator.core.api.cel import CHECKED, rule
+from perennial_operator.core.api.resources import (
     GROUP,
     VERSION,
     DriftReportSpec,
@@ -23,8 +23,8 @@ from perennial_operator.core.resources import (
     ModelVersionSpec,
     ModelVersionStatus,
 )
-from perennial_operator.core.spec import ModelDeploymentSpec
-from perennial_operator.core.values import Value
+from perennial_operator.core.api.spec import ModelDeploymentSpec
+from perennial_operator.core.api.values import Value
 
 KEPT = {
     "description", "default", "enum", "format", "items", "maxItems", "maxLength", "maxProperties", "maximum",

@@ -6,10 +6,10 @@ from typing import Any
 
 import kopf
 
+from perennial_operator.app import Operator
+from perennial_operator.cluster.watches import configure_kopf
+from perennial_operator.core.api.resources import GROUP, VERSION
 from perennial_operator.core.names import DEPLOYMENT
-from perennial_operator.core.resources import GROUP, VERSION
-from perennial_operator.startup import Operator
-from perennial_operator.watches import configure_kopf
 
 OURS = {DEPLOYMENT: kopf.PRESENT}
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial_operator.kube import ConflictError, ExistsError, Kube, KubeError
-from perennial_operator.logs import log
+from perennial_operator.cluster.client import ConflictError, ExistsError, Kube, KubeError
+from perennial_operator.telemetry.logs import log
 
 NAME = "perennial-operator"
 HELD_FOR = 15.0

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from perennial_operator.core.candidate import begin
-from perennial_operator.core.resources import ModelVersion, Trigger, parse
+from perennial_operator.core.api.resources import ModelVersion, Trigger, parse
+from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.stages.training import _begun
-from perennial_operator.core.status import describe
+from perennial_operator.core.status.deployment_status import describe
 from tests.bench.fleet import WANTED, create, set_status, watch
 from tests.builders import a_body, a_deployment, a_version, a_world
 from tests.cluster.client import Api, Connection

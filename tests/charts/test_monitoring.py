@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
 
-from perennial_operator.metrics import Metrics
+from perennial_operator.telemetry.metrics import Metrics
 from tests.charts.chart import CASES, PATH, of_kind
 
 ON = CASES["everything on"]

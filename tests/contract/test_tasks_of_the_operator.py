@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from perennial_operator.core.jobs import train_manifest, validate_manifest
-from perennial_operator.core.ledger import record_manifest, recover_manifest
-from perennial_operator.core.resources import DriftReportSpec
-from perennial_operator.core.results import Checked, Recorded, Recovered, Trained, Unanswered, Validated, read
-from perennial_operator.core.serving import deployment_manifest
+from perennial_operator.core.api.resources import DriftReportSpec
+from perennial_operator.core.manifests.jobs import train_manifest, validate_manifest
+from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
+from perennial_operator.core.manifests.serving import deployment_manifest
+from perennial_operator.core.rules.job_results import Checked, Recorded, Recovered, Trained, Unanswered, Validated, read
 from perennial_operator.core.world import Job, JobState
 from tests.builders import a_deployment, a_version, a_world
 from tests.core.manifests import manifests, task_of

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from perennial_operator.core.inference import inference_manifest
-from perennial_operator.core.jobs import check_manifest, train_manifest, validate_manifest, workers_manifest
-from perennial_operator.core.ledger import record_manifest, recover_manifest
-from perennial_operator.core.serving import deployment_manifest, service_manifest
+from perennial_operator.core.manifests.jobs import check_manifest, train_manifest, validate_manifest, workers_manifest
+from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
+from perennial_operator.core.manifests.serving import deployment_manifest, service_manifest
+from perennial_operator.core.traffic.kserve import inference_manifest
 from perennial_operator.core.world import Job, JobState, Policy, World
 from tests.builders import NOON, a_deployment, a_version, a_world
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
+from perennial_operator.core.api.request_stats import Tally
+from perennial_operator.core.api.resources import ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.values import as_text
 from perennial_operator.core.decide import decide
-from perennial_operator.core.reports import in_order, report_of
-from perennial_operator.core.resources import ModelDeployment, ModelVersion, parse
-from perennial_operator.core.status import Trouble, describe
-from perennial_operator.core.tally import Tally
-from perennial_operator.core.values import as_text
+from perennial_operator.core.drift_reports import in_order, report_of
+from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
 from tests.cluster.patch import json_patch

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.stages.analysis import due
+from perennial_operator.core.stages.rollout_analysis import due
 from tests.core.play import Play, a_play, trained, validated
 
 STEPS = [{"weight": 50, "hold": "5m"}, {"weight": 80}]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.core.comparison import errs_more, is_slower
-from perennial_operator.core.tally import Tally
+from perennial_operator.core.api.request_stats import Tally
+from perennial_operator.core.rules.canary_comparison import errs_more, is_slower
 
 
 def errors(count: int, of: int) -> Tally:

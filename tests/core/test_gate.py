@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.gate import gate
-from perennial_operator.core.results import Validated
-from perennial_operator.core.spec import ValidationSpec
+from perennial_operator.core.api.spec import ValidationSpec
+from perennial_operator.core.rules.job_results import Validated
+from perennial_operator.core.rules.validation_gate import gate
 from tests.builders import merged
 from tests.core.play import validated
 

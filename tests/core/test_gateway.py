@@ -12,7 +12,7 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
-from perennial_operator.core.route import carries, hindrance, steered
+from perennial_operator.core.traffic.http_route import carries, hindrance, steered
 from perennial_operator.core.world import Route
 from tests.builders import a_deployment, a_route, a_world, merged
 from tests.core.play import Play, a_play

@@ -11,11 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
-from perennial_operator.core.conditions import find
+from perennial_operator.core.api.conditions import find
+from perennial_operator.core.api.resources import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
-from perennial_operator.core.resources import IN_FLIGHT, Phase
-from perennial_operator.core.route import hindrance
-from perennial_operator.core.status import Trouble, describe
+from perennial_operator.core.status.deployment_status import Trouble, describe
+from perennial_operator.core.traffic.http_route import hindrance
 from perennial_operator.core.world import Fleet, JobState
 from tests.builders import a_route
 from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, on_an_empty_cluster, validated

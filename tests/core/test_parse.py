@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.resources import BadObjectError, DriftReport, ModelDeployment, ModelVersion, Phase, parse
+from perennial_operator.core.api.resources import (
+    BadObjectError,
+    DriftReport,
+    ModelDeployment,
+    ModelVersion,
+    Phase,
+    parse,
+)
 from tests.builders import SPEC, a_body, a_version, merged
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.core.api.resources import Outcome
 from perennial_operator.core.decide import decide
-from perennial_operator.core.judge import judge
-from perennial_operator.core.resources import Outcome
+from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcomes, triage
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world

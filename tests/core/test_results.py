@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.results import Checked, Trained, Unanswered, Validated, read
+from perennial_operator.core.rules.job_results import Checked, Trained, Unanswered, Validated, read
 from perennial_operator.core.world import Job, JobState
 from tests.builders import merged
 from tests.core.play import REFUSED, TRAINED, checked, validated

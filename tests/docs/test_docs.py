@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial_operator.core.analysis import FAILURES, MEASURING, NO_DATA, PASSED
+from perennial_operator.core.api.analysis import FAILURES, MEASURING, NO_DATA, PASSED
 from tests.stage import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial_operator.core import names
-from perennial_operator.core.reports import is_judged
-from perennial_operator.core.values import as_text
-from perennial_operator.kube import (
+from perennial_operator.cluster.client import (
     Body,
     ConflictError,
     ExistsError,
@@ -26,6 +23,9 @@ from perennial_operator.kube import (
     RefusedError,
     UnavailableError,
 )
+from perennial_operator.core import names
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.drift_reports import is_judged
 from tests.builders import NOON
 from tests.cluster.patch import json_patch
 from tests.core.manifests import task_of

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
-from perennial_operator.core.values import as_text
-from perennial_operator.watches import WATCHED
+from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS

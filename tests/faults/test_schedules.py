@@ -22,10 +22,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
-from perennial_operator.core.resources import IN_FLIGHT
-from perennial_operator.core.values import as_text
-from perennial_operator.watches import WATCHED
+from perennial_operator.core.api.resources import IN_FLIGHT
+from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS

@@ -7,15 +7,15 @@ from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial_operator.cache import Cache
-from perennial_operator.core.tally import Tally
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.client import KubeError
+from perennial_operator.cluster.watches import WATCHED
+from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Policy, Sample, World
-from perennial_operator.kept import Key
-from perennial_operator.kube import KubeError
-from perennial_operator.measure import Surveyor
-from perennial_operator.metrics import Metrics
-from perennial_operator.reconcile import Reconciler
-from perennial_operator.watches import WATCHED
+from perennial_operator.reconcile.reconciler import Reconciler
+from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.telemetry.metrics import Metrics
 from tests.faults.memory import NAMESPACE, DiedError, Memory
 from tests.operator.listed import replaced
 

@@ -10,13 +10,13 @@ from typing import Any
 import jsonschema
 import yaml
 
-from perennial_operator.cache import Cache
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.client import GoneError
 from perennial_operator.core.world import Policy
-from perennial_operator.kept import Key
-from perennial_operator.kube import GoneError
-from perennial_operator.metrics import Metrics
-from perennial_operator.reconcile import Reconciler
-from perennial_operator.workqueue import WorkQueue
+from perennial_operator.reconcile.reconciler import Reconciler
+from perennial_operator.reconcile.workqueue import WorkQueue
+from perennial_operator.telemetry.metrics import Metrics
 from tests.builders import NOON, a_body
 from tests.stage import ROOT
 

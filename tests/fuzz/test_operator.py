@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_operator.core.names import labels
-from perennial_operator.core.start import owner
+from perennial_operator.core.rules.training_admission import owner
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
 from tests.core.play import TRAINED, checked, validated
 from tests.fuzz.echo import Body, Operator, body

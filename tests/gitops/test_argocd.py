@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from perennial_operator.core.api.resources import Outcome, Phase
 from perennial_operator.core.names import APPROVED, REJECTED, RETRAIN
-from perennial_operator.core.resources import Outcome, Phase
 from tests.cluster.schema import normalize
 from tests.gitops.argocd import CONFIG_MAP, KINDS, config_map
 from tests.gitops.lua import run

@@ -9,7 +9,7 @@ from typing import Any
 import kopf
 
 from perennial_operator import handlers as handlers  # registers what is watched
-from perennial_operator.kube import PATHS, VERBS
+from perennial_operator.cluster.client import PATHS, VERBS
 
 Rights = dict[tuple[str, str], set[str]]
 

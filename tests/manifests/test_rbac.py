@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
-from perennial_operator import kube as kube_module
-from perennial_operator.act import Actor
-from perennial_operator.cache import Cache
+from perennial_operator.cluster import client as kube_module
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.client import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
+from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.actions import Action, PatchRoute, SetStatus
-from perennial_operator.core.resources import API_VERSION
+from perennial_operator.core.api.resources import API_VERSION
 from perennial_operator.core.world import Policy
-from perennial_operator.kept import Key
-from perennial_operator.kube import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.lease import NAME, Lease
-from perennial_operator.metrics import Metrics
-from perennial_operator.reconcile import Reconciler
-from perennial_operator.watches import WATCHED
-from perennial_operator.workqueue import WorkQueue
+from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.reconciler import Reconciler
+from perennial_operator.reconcile.workqueue import WorkQueue
+from perennial_operator.telemetry.metrics import Metrics
 from tests.builders import a_route
 from tests.cluster.local import LocalCluster
 from tests.core.kserve import a_kserve_play

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.resources import ModelDeployment, parse
+from perennial_operator.core.api.resources import ModelDeployment, parse
 from tests.builders import merged
 from tests.kubectl import Kubectl, RefusedError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perennial_operator.cache import Cache
-from perennial_operator.kept import Body, Key, place_of
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Body, Key, place_of
 
 
 def replaced(cache: Cache, kind: str, items: Iterable[Body], listed_at: str, namespace: str | None = None) -> set[Key]:

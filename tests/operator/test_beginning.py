@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from perennial_operator.act import Actor
-from perennial_operator.cache import Cache
-from perennial_operator.core.candidate import begin
-from perennial_operator.core.resources import Trigger
-from perennial_operator.kube import ConflictError
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.client import ConflictError
+from perennial_operator.core.api.resources import Trigger
+from perennial_operator.core.manifests.candidate import begin
+from perennial_operator.reconcile.executor import Actor
 from tests.builders import a_body, a_deployment, a_world
 from tests.faults.memory import Memory
 from tests.faults.witness import KEY, run

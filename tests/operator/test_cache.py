@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.cache import REMEMBERED, Cache
+from perennial_operator.cluster.cache import REMEMBERED, Cache
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.names import DEPLOYMENT
-from perennial_operator.core.reports import Report
-from perennial_operator.kept import Key
 from tests.operator.listed import replaced
 
 BIKE = Key("default", "bike")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from perennial_operator.kept import Key
-from perennial_operator.metrics import Metrics
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.telemetry.metrics import Metrics
 from tests.core.test_analysis import analysed, traffic
 
 

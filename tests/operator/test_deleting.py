@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from perennial_operator.act import Actor
-from perennial_operator.cache import Cache
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.client import ConflictError
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
-from perennial_operator.kube import ConflictError
+from perennial_operator.reconcile.executor import Actor
 from tests.builders import a_body
 from tests.faults.memory import Memory
 from tests.faults.witness import KEY, run

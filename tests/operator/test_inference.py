@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.cache import Cache
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.client import GoneError, UnknownKindError, _translated
 from perennial_operator.core import names
 from perennial_operator.core.world import Inference, Policy, Serving, World
-from perennial_operator.kept import Key
-from perennial_operator.kube import GoneError, UnknownKindError, _translated
-from perennial_operator.observe import observe
+from perennial_operator.reconcile.world_builder import observe
 from tests.builders import NOON, SPEC, a_body, merged
 
 KEY = Key("default", "bike")

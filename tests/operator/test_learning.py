@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.app import Operator
+from perennial_operator.cluster.client import Kube, UnavailableError
+from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.world import Policy
-from perennial_operator.kube import Kube, UnavailableError
-from perennial_operator.metrics import Metrics
 from perennial_operator.settings import Settings
-from perennial_operator.startup import Operator
-from perennial_operator.watches import WATCHED
+from perennial_operator.telemetry.metrics import Metrics
 from tests.operator.leaping import run
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from perennial_operator.core.tally import Tally
+from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Sample, Serving, World
-from perennial_operator.exposition import UnreadableError, tally
-from perennial_operator.measure import Surveyor
+from perennial_operator.sampling.metrics_text import UnreadableError, tally
+from perennial_operator.sampling.sampler import Surveyor
 from perennial_trainer.serve.metrics import Metrics
 from tests.builders import a_deployment, a_version, a_world
 
@@ -137,7 +137,7 @@ async def silent(_: web.Request) -> web.Response:
 def test_a_pod_that_does_not_answer_is_left_out_and_the_sentence_says_why(
     server: Answer, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perennial_operator.measure.POD_SECONDS", 0.2)
+    monkeypatch.setattr("perennial_operator.sampling.sampler.POD_SECONDS", 0.2)
     sample = asked(server, lambda at: rolling({"bike-v2": {"new": at}}))
     assert sample.pods == {}
     assert len(sample.troubles) == 1

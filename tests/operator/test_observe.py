@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.cache import Cache
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core import names
 from perennial_operator.core.world import Policy
-from perennial_operator.kept import Key
-from perennial_operator.observe import observe
+from perennial_operator.reconcile.world_builder import observe
 from tests.builders import NOON, SPEC, a_body
 
 KEY = Key("default", "bike")

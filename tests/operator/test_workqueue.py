@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from perennial_operator.kept import Key
-from perennial_operator.workqueue import LATER, SOON, Pause, WorkQueue
+from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
 from tests.operator.leaping import run
 
 A, B, C = (Key("default", name) for name in "abc")

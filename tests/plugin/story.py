@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from perennial_operator.core.values import as_text
+from perennial_operator.core.api.values import as_text
 from tests.plugin.terminal import Terminal
 
 NOW = datetime.now(UTC)

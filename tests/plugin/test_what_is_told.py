@@ -13,7 +13,7 @@ from kubectl_perennial.cards import change
 from kubectl_perennial.limits import limits, nearness
 from kubectl_perennial.stages import stages
 from kubectl_perennial.times import span
-from perennial_operator.core.thresholds import DriftThreshold
+from perennial_operator.core.api.thresholds import DriftThreshold
 
 
 def a_version(phase: str, **conditions: str) -> dict[str, Any]:

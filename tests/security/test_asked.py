@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.jobs import train_manifest
-from perennial_operator.core.resources import BadObjectError, DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.resources import BadObjectError, DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.manifests.jobs import train_manifest
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world, merged
 from tests.kubectl import Kubectl, RefusedError
 from tests.stage import ROOT

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.cache import Cache
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.names import labels
 from perennial_operator.core.world import Job, JobState, Policy, World
-from perennial_operator.kept import Key
-from perennial_operator.observe import observe
+from perennial_operator.reconcile.world_builder import observe
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world
 from tests.core.play import TRAINED
 

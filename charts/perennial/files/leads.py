@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from perennial_operator.kube import Kube
+from perennial_operator.cluster.client import Kube
 from perennial_operator.lease import HELD_FOR, NAME
 from perennial_operator.settings import read_settings
 

@@ -10,9 +10,9 @@ live here   a check                                 live, back  ledger
 from __future__ import annotations
 
 from perennial_operator.core.decision import Decision, earliest
-from perennial_operator.core.shares import steering
+from perennial_operator.core.desired import upkeep
 from perennial_operator.core.stages import drift, record, recovery, rollout, training, validation
-from perennial_operator.core.upkeep import upkeep
+from perennial_operator.core.traffic.traffic_split import steering
 from perennial_operator.core.world import World
 
 STAGES = (

@@ -10,17 +10,17 @@ from functools import cached_property
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.data import DataSpec
-from perennial_operator.core.reports import Report
-from perennial_operator.core.resources import (
+from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.request_stats import Tally
+from perennial_operator.core.api.resources import (
     IN_FLIGHT,
     UNSUCCESSFUL,
     ModelDeployment,
     ModelVersion,
     Phase,
 )
-from perennial_operator.core.spec import ModelDeploymentSpec, TrainingSpec
-from perennial_operator.core.tally import Tally
+from perennial_operator.core.api.spec import ModelDeploymentSpec, TrainingSpec
+from perennial_operator.core.drift_reports import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 
 from perennial_operator.core.actions import Action, SetStatus
-from perennial_operator.core.candidate import begin
-from perennial_operator.core.checks import next_check, tend_checks
-from perennial_operator.core.judge import Verdict, judge, subject
-from perennial_operator.core.resources import DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
-from perennial_operator.core.start import Hold, hold
+from perennial_operator.core.api.resources import DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
+from perennial_operator.core.manifests.candidate import begin
+from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
+from perennial_operator.core.rules.training_admission import Hold, hold
+from perennial_operator.core.stages.drift_checks import next_check, tend_checks
 from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})

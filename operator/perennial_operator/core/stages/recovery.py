@@ -10,12 +10,12 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
-from perennial_operator.core.ledger import again_at, recover_manifest
-from perennial_operator.core.resources import Outcome
-from perennial_operator.core.restored import manifest, status
-from perennial_operator.core.results import Recovered, Unanswered, read
-from perennial_operator.core.start import Hold
-from perennial_operator.core.transitions import fail
+from perennial_operator.core.api.resources import Outcome
+from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
+from perennial_operator.core.rules.job_results import Recovered, Unanswered, read
+from perennial_operator.core.rules.training_admission import Hold
+from perennial_operator.core.rules.transitions import fail
+from perennial_operator.core.stages.recovered_version import manifest, status
 from perennial_operator.core.world import Job, JobState, World
 
 

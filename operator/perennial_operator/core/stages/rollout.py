@@ -7,15 +7,23 @@ from datetime import datetime, timedelta
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, SetStatus
-from perennial_operator.core.analysis import MEASURING, NO_DATA
-from perennial_operator.core.conditions import find, with_condition
-from perennial_operator.core.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
-from perennial_operator.core.route import ALL, Hindrance
-from perennial_operator.core.shares import SHADOW, hindrance, leads, ready, replicas_of, settled, shadow_asked
-from perennial_operator.core.stages import analysis
-from perennial_operator.core.stages.steps import hold, meaning, patience, weight_after
-from perennial_operator.core.start import REJECTED_BY_PERSON
-from perennial_operator.core.transitions import move
+from perennial_operator.core.api.analysis import MEASURING, NO_DATA
+from perennial_operator.core.api.conditions import find, with_condition
+from perennial_operator.core.api.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
+from perennial_operator.core.rules.training_admission import REJECTED_BY_PERSON
+from perennial_operator.core.rules.transitions import move
+from perennial_operator.core.stages import rollout_analysis as analysis
+from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, weight_after
+from perennial_operator.core.traffic.http_route import ALL, Hindrance
+from perennial_operator.core.traffic.traffic_split import (
+    SHADOW,
+    hindrance,
+    leads,
+    ready,
+    replicas_of,
+    settled,
+    shadow_asked,
+)
 from perennial_operator.core.world import World
 
 LOOK_AGAIN = timedelta(minutes=1)

@@ -7,15 +7,15 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
-from perennial_operator.core.candidate import begin
-from perennial_operator.core.jobs import job_image, train_manifest
-from perennial_operator.core.known import known_bad
-from perennial_operator.core.resources import ModelVersion, Phase, Trigger
-from perennial_operator.core.results import NO_NEW_ROWS, Trained, Unanswered, read
+from perennial_operator.core.api.resources import ModelVersion, Phase, Trigger
+from perennial_operator.core.api.values import first_fire_after, shown_addresses
+from perennial_operator.core.manifests.candidate import begin
+from perennial_operator.core.manifests.jobs import job_image, train_manifest
+from perennial_operator.core.rules.job_results import NO_NEW_ROWS, Trained, Unanswered, read
+from perennial_operator.core.rules.known_bad import known_bad
+from perennial_operator.core.rules.training_admission import Hold, hold
+from perennial_operator.core.rules.transitions import fail, move
 from perennial_operator.core.stages.recovery import looking, lost
-from perennial_operator.core.start import Hold, hold
-from perennial_operator.core.transitions import fail, move
-from perennial_operator.core.values import first_fire_after, shown_addresses
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
 
 

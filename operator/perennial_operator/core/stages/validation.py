@@ -6,13 +6,13 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete, SetStatus
-from perennial_operator.core.gate import gate
-from perennial_operator.core.jobs import comparison, validate_manifest
-from perennial_operator.core.resources import Metrics, ModelVersion, Phase
-from perennial_operator.core.results import Unanswered, Validated, read
-from perennial_operator.core.spec import Against
-from perennial_operator.core.transitions import fail, move
-from perennial_operator.core.values import shown
+from perennial_operator.core.api.resources import Metrics, ModelVersion, Phase
+from perennial_operator.core.api.spec import Against
+from perennial_operator.core.api.values import shown
+from perennial_operator.core.manifests.jobs import comparison, validate_manifest
+from perennial_operator.core.rules.job_results import Unanswered, Validated, read
+from perennial_operator.core.rules.transitions import fail, move
+from perennial_operator.core.rules.validation_gate import gate
 from perennial_operator.core.world import Job, JobState, World
 
 

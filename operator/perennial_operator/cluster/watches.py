@@ -1,0 +1,54 @@
+"""What is watched, and how kopf is told to do that and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from perennial_operator.cluster.client import PAGE
+from perennial_operator.core.api.resources import FINAL
+from perennial_operator.core.names import DEPLOYMENT, MANAGED_BY, OPERATOR
+
+OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"
+WATCHED: Mapping[str, str] = {
+    "ModelDeployment": "",
+    "ModelVersion": "",
+    "DriftReport": "",
+    "Job": OURS,
+    "Deployment": OURS,
+    "Service": OURS,
+    "Pod": OURS,
+}
+"""Kind → label selector of what is listed and watched."""
+OPEN = ",".join(f"status.outcome!={outcome}" for outcome in sorted(FINAL))
+"""Field selector of the drift reports that are watched. Of thousands the outcome stands: these a list tells of."""
+
+
+class NoDiffs(kopf.DiffBaseStorage):
+    """Kopf compares nothing; for that it would copy every object it is shown."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        raise NotImplementedError("kopf writes nothing to an object")
+
+
+def configure_kopf(settings: kopf.OperatorSettings) -> None:
+    """Kopf watches and does nothing else: no annotation, no finalizer, no event, no scan of the cluster."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NoDiffs()
+    settings.watching.server_timeout = 300
+    settings.watching.chunk_size = PAGE
+    settings.queueing.idle_timeout = 0.1
+    for kind in ("jobs.batch", "deployments.apps", "services", "pods"):
+        settings.watching.label_selectors[kind] = OURS
+    settings.watching.field_selectors["driftreports.perennial.dev"] = OPEN

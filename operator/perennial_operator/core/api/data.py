@@ -1,0 +1,143 @@
+"""Where rows and models are stored, and how rows are read, cleaned and split."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from perennial_operator.core.api.cel import CHECKED, matching, rule, rules
+from perennial_operator.core.api.pod import SecretRef
+from perennial_operator.core.api.values import Column, Folder, ObjectName, Share, Uri, Value
+
+SPAN = "auto|all|[1-9][0-9]{0,5}[smhd]"
+NO_SPAN = "give auto, all, a duration such as 90d, or a number of rows greater than 0"
+ONE_SOURCE = rule(
+    "has(self.uri) != has(self.persistentVolumeClaim)",
+    "give either uri or persistentVolumeClaim, not both and not neither",
+)
+
+
+def _known_span(span: int | str) -> int | str:
+    if not (span > 0 if isinstance(span, int) else re.fullmatch(SPAN, span)):
+        raise ValueError(NO_SPAN)
+    return span
+
+
+Span = Annotated[
+    int | str,
+    AfterValidator(_known_span),
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            CHECKED: [rule(f"type(self) == int ? self > 0 : self.matches('^({SPAN})$')", NO_SPAN)],
+        }
+    ),
+]
+
+
+Below = Annotated[
+    str,
+    *matching(
+        r"([^/\s]\S*)?",
+        "give a path below the claim's root, without a leading /",
+        512,
+        rule("!self.split('/').exists(part, part == '..')", "the path leaves the claim; remove .."),
+    ),
+]
+
+
+class ClaimPath(Value):
+    """Files on a PersistentVolumeClaim of the same namespace."""
+
+    claim_name: ObjectName = Field(description="Name of the PersistentVolumeClaim.")
+    path: Below = Field("", description="Path below the claim's root; may hold * wildcards.")
+
+    @model_validator(mode="after")
+    def stay_below_the_claim(self) -> ClaimPath:
+        if ".." in self.path.split("/"):
+            raise ValueError(f"path {self.path!r} leaves the claim; remove ..")
+        return self
+
+
+class Place(Value):
+    """An address or a claim, and what opens it."""
+
+    model_config = rules(ONE_SOURCE)
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        if (getattr(self, "uri", None) is None) == (getattr(self, "persistent_volume_claim", None) is None):
+            raise ValueError(str(ONE_SOURCE["message"]))
+        return self
+
+
+class Source(Place):
+    """Where data are: csv or parquet files."""
+
+    uri: Uri | None = Field(
+        None, description="csv or parquet files: s3://, gs://, az://, https:// or file://, with * wildcards."
+    )
+    persistent_volume_claim: ClaimPath | None = Field(
+        None, description="Files on a PersistentVolumeClaim, instead of uri."
+    )
+    secret_ref: SecretRef | None = Field(
+        None, description="Credentials for the source; the Secret's keys become environment variables of the Job."
+    )
+
+
+class Storage(Place):
+    """Where versions are stored."""
+
+    uri: Folder | None = Field(None, description="A folder: s3://, gs://, az:// or file://.")
+    persistent_volume_claim: ClaimPath | None = Field(
+        None, description="A folder on a PersistentVolumeClaim, instead of uri."
+    )
+    secret_ref: SecretRef | None = Field(
+        None, description="Credentials for the storage; the Secret's keys become environment variables of the pods."
+    )
+
+
+class Cleaning(Value):
+    """What is done about missing values, repeated rows and outliers."""
+
+    missing: Literal["drop", "impute", "fail"] = Field(
+        "drop", description="Rows with missing features: drop them, impute the median or most frequent value, or fail."
+    )
+    duplicates: Literal["drop", "keep"] = Field("drop", description="Rows that repeat another in every column used.")
+    outliers: Literal["keep", "clip", "drop"] = Field(
+        "keep", description="Numeric values far outside the training rows' quartiles."
+    )
+
+
+class DataSpec(Value):
+    """The labelled rows, and how they are read, cleaned and split."""
+
+    model_config = rules(
+        rule(
+            "has(self.timeColumn) || type(self.window) == int || !self.window.matches('^[0-9]')",
+            "a duration needs timeColumn; set it, or give auto, all or a number of rows",
+            at=".window",
+        ),
+    )
+    training: Source = Field(description="The labelled rows; the source grows as new data are collected.")
+    time_column: Column | None = Field(
+        None,
+        description="Rows are ordered by it and the newest become the holdout; "
+        "without it the holdout is random, by row digest.",
+    )
+    window: Span = Field(
+        "auto",
+        description="How much history to fit on: auto (the best of several spans), all, a duration such as 90d, "
+        "or a number of rows.",
+    )
+    holdout: float = Field(
+        0.2, ge=0.05, le=0.5, description="Share of the rows kept out of training to prove the model on."
+    )
+    cleaning: Cleaning = Field(Cleaning(), description="What is done about missing values, repeated rows and outliers.")
+    min_rows: int = Field(200, ge=10, description="Fewer rows than this after cleaning stop the training.")
+    max_missing: Share = Field(
+        0.2,
+        description="A column with a greater share of missing values stops the training: bad data are not new data.",
+    )

@@ -1,0 +1,104 @@
+"""The usual fields of a pod, as the `pod` sections of a spec take them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
+
+from perennial_operator.core.api.cel import CHECKED, rule
+from perennial_operator.core.api.values import Nested, ObjectName, Value
+
+Free: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
+Object = Annotated[Nested[dict[str, Any]], Field(json_schema_extra=Free)]
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            CHECKED: [rule("type(self) == int || isQuantity(self)", "give a quantity such as 500m, 2 or 1Gi")],
+        }
+    ),
+]
+Amounts = Annotated[dict[str, Quantity], Field(max_length=20)]
+
+
+_ANY: JsonDict = {"type": "object", **Free}
+_SOURCE: JsonDict = {**_ANY, "properties": {"serviceAccountToken": {**_ANY, "description": "Refused."}}}
+_PROJECTED: JsonDict = {
+    **_ANY,
+    "description": "Several sources in one volume; a token of a service account is none.",
+    "properties": {"sources": {"type": "array", "maxItems": 50, "description": "The sources.", "items": _SOURCE}},
+}
+NO_HOST = "a volume is no path of the node; use a claim, a Secret, a ConfigMap or an emptyDir"
+NO_TOKEN = "the pods get no token of a service account; remove serviceAccountToken"  # noqa: S105
+
+
+def _harmless(volume: dict[str, Any]) -> dict[str, Any]:
+    if "hostPath" in volume:
+        raise ValueError(NO_HOST)
+    projected = volume.get("projected")
+    sources = projected.get("sources") if isinstance(projected, dict) else None
+    if isinstance(sources, list) and any("serviceAccountToken" in s for s in sources if isinstance(s, dict)):
+        raise ValueError(NO_TOKEN)
+    return volume
+
+
+Volume = Annotated[
+    Nested[dict[str, Any]],
+    AfterValidator(_harmless),
+    Field(
+        json_schema_extra={
+            **Free,
+            "properties": {"hostPath": {**_ANY, "description": "Refused."}, "projected": _PROJECTED},
+            CHECKED: [
+                rule("!has(self.hostPath)", NO_HOST),
+                rule(
+                    "!has(self.projected) || !has(self.projected.sources)"
+                    " || self.projected.sources.all(s, !has(s.serviceAccountToken))",
+                    NO_TOKEN,
+                ),
+            ],
+        }
+    ),
+]
+
+
+class SecretRef(Value):
+    """A Secret of the same namespace."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+
+
+class Resources(Value):
+    """What the container may use."""
+
+    requests: Amounts | None = Field(None, description="What is set aside for it, such as cpu and memory.")
+    limits: Amounts | None = Field(None, description="What it may use at most, such as cpu and memory.")
+
+
+class PodSpec(Value):
+    """The usual fields of a pod, for the pods that train or serve."""
+
+    image: str | None = Field(
+        None, min_length=1, max_length=512, description="Image to run instead of the operator's default trainer image."
+    )
+    image_pull_secrets: list[SecretRef] | None = Field(
+        None, max_length=10, description="Secrets to pull the image with."
+    )
+    resources: Resources | None = Field(None, description="Requests and limits of the container.")
+    env: list[Object] | None = Field(None, max_length=100, description="More environment variables.")
+    volumes: list[Volume] | None = Field(None, max_length=50, description="More volumes.")
+    volume_mounts: list[Object] | None = Field(None, max_length=50, description="Where the container mounts them.")
+    node_selector: dict[str, str] | None = Field(None, description="Labels a node must have.")
+    tolerations: list[Object] | None = Field(None, max_length=50, description="Taints the pod tolerates.")
+    affinity: Object | None = Field(None, description="Scheduling preferences.")
+    topology_spread_constraints: list[Object] | None = Field(
+        None, max_length=20, description="How pods spread over failure domains."
+    )
+    priority_class_name: str | None = Field(None, max_length=253, description="Priority class of the pod.")
+    runtime_class_name: str | None = Field(None, max_length=253, description="Runtime class of the pod.")
+    labels: dict[str, str] | None = Field(None, description="More labels of the pod.")
+    annotations: dict[str, str] | None = Field(None, description="Annotations of the pod.")

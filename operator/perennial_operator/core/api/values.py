@@ -1,0 +1,191 @@
+"""The small values that fields are made of: durations, schedules, instants, and the base of every frozen value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from perennial_operator.core.api.cel import matching, rule
+
+MOST_LEVELS = 32
+"""Levels of a value that no schema describes, such as an affinity or a parameter: several times what any needs."""
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Value(BaseModel):
+    """A frozen value whose fields are camelCase in the API and snake_case here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    def to_api(self) -> dict[str, Any]:
+        """The object as the API writes it, without the fields that are not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def shallow(value: Any) -> Any:
+    """The same, if it has no more than MOST_LEVELS: no schema knows it, and what walks through it must not get lost."""
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested more than {MOST_LEVELS} deep; make it flatter")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def as_delta(text: str) -> timedelta:
+    """The duration `90s`, `15m`, `24h` or `7d` stands for."""
+    return timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+
+
+def as_instant(value: object) -> object:
+    """An instant in UTC, from RFC 3339 text (as the API holds it) or from a datetime."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    return value
+
+
+def as_text(instant: datetime) -> str:
+    """RFC 3339 in UTC, to the second: what Kubernetes writes for a Time."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shown(number: float) -> str:
+    """The number for people: four digits, and never as 1.8e+04."""
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
+def valid_cron(expression: str) -> str:
+    try:
+        next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise ValueError(
+            f"{expression!r} is not a cron schedule that ever fires ({error or 'no date matches'}); "
+            "write five fields such as '0 3 * * 1'"
+        ) from error
+    return expression
+
+
+def first_fire_after(expression: str, instant: datetime) -> datetime:
+    """The first time the schedule fires after `instant`, in UTC."""
+    return next(CronSim(expression, instant.astimezone(UTC)))
+
+
+def last_fire_by(expression: str, instant: datetime) -> datetime:
+    """The last time the schedule fired, `instant` included, in UTC."""
+    after = instant.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    return next(CronSim(expression, after, reverse=True))
+
+
+def _cron_field(number: str) -> str:
+    item = rf"(\*|({number})(-({number}))?)(/[0-9]+)?"
+    return rf"{item}(,{item})*"
+
+
+_DAYS, _MONTHS = "SUN|MON|TUE|WED|THU|FRI|SAT", "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+_CRON = r"[ ]+".join(
+    _cron_field(number)
+    for number in (
+        "[0-5]?[0-9]",
+        "[01]?[0-9]|2[0-3]",
+        "0?[1-9]|[12][0-9]|3[01]|LW?",
+        f"0?[1-9]|1[0-2]|{_MONTHS}",
+        rf"([0-7]|{_DAYS})(#[1-5]|L)?",
+    )
+)
+
+T = TypeVar("T")
+Nested = Annotated[T, AfterValidator(shallow)]
+Duration = Annotated[
+    str,
+    *matching(r"[1-9][0-9]{0,5}[smhd]", "give a duration: a number and s, m, h or d, such as 90s, 15m, 24h or 7d", 32),
+]
+Cron = Annotated[
+    str,
+    *matching(
+        rf"(?i)[ ]*{_CRON}[ ]*",
+        "give a cron schedule of five fields: minute, hour, day of month, month, day of week, such as 0 3 * * 1",
+        100,
+    ),
+    AfterValidator(valid_cron),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(as_instant),
+    PlainSerializer(as_text),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(as_instant),
+    PlainSerializer(lambda instant: instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""An instant to the microsecond: what Kubernetes writes for a MicroTime. Time-outs of seconds are counted from it."""
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+Name = Annotated[str, *matching(_LABEL, "give a name: a-z, 0-9 and - (not first, not last), at most 63 characters", 63)]
+ObjectName = Annotated[
+    str,
+    *matching(
+        rf"{_LABEL}(\.{_LABEL})*",
+        "give an object's name: a-z, 0-9, - and . (not first, not last), at most 253 characters",
+        253,
+    ),
+]
+_UNSAFE = (
+    ("[^:]+://[^/@]*:[^/@]*@.*", "the address holds a password; remove it, and name a Secret in secretRef"),
+    (".*::.*", "the address is a chain of several; give one"),
+    (r".*/\.\.(/.*)?", "the path of the address climbs; remove .."),
+)
+"""What no address may be, and the mend."""
+
+
+def _safe(uri: str) -> str:
+    for pattern, mend in _UNSAFE:
+        if re.fullmatch(pattern, uri):
+            raise ValueError(mend)
+    return uri
+
+
+def shown_addresses(text: str) -> str:
+    """The text, in which addresses have no password and no query: what is told of them holds no secret."""
+    text = re.sub(r"(?<=://)[^\s/@'\"]*:[^\s/@'\"]*@", "***@", text)
+    return re.sub(r"(https?://[^\s?'\"]*)\?[^\s'\"]*", r"\1?***", text)
+
+
+_SAFE_RULES = tuple(rule(f"!self.matches(r'^({pattern})$')", mend) for pattern, mend in _UNSAFE)
+Column = Annotated[str, Field(min_length=1, max_length=128)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Uri = Annotated[
+    str,
+    *matching(
+        r"(s3|gs|az|abfs|https|file)://\S+",
+        "give the files' address, beginning with s3://, gs://, az://, abfs://, https:// or file://",
+        1024,
+        *_SAFE_RULES,
+    ),
+    AfterValidator(_safe),
+]
+Folder = Annotated[
+    str,
+    *matching(
+        r"(s3|gs|az|abfs|file)://\S+",
+        "give the address of a folder that can be written, beginning with s3://, gs://, az://, abfs:// or file://",
+        1024,
+        *_SAFE_RULES,
+    ),
+    AfterValidator(_safe),
+]

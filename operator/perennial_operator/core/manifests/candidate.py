@@ -1,0 +1,37 @@
+"""How does a candidate begin? With a ModelVersion, which freezes what is asked for now, and the Job that trains it."""
+
+from __future__ import annotations
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Create
+from perennial_operator.core.api.resources import API_VERSION, Meta, ModelVersion, ModelVersionSpec, Trigger
+from perennial_operator.core.manifests.jobs import train_manifest
+from perennial_operator.core.rules.training_admission import next_name, owner
+from perennial_operator.core.world import World
+
+
+def begin(world: World, trigger: Trigger) -> tuple[Create, Create]:
+    """The version and its Job. Where only the first comes about, the next pass makes the second."""
+    spec = ModelVersionSpec(
+        model_deployment=world.name,
+        number=world.next_number,
+        trigger=trigger,
+        model=world.spec.model,
+        data=world.spec.data,
+        training=world.spec.training,
+        parent=world.live.name if world.live else None,
+    )
+    name, namespace = next_name(world), world.deployment.metadata.namespace
+    version = ModelVersion(metadata=Meta(name=name, namespace=namespace, creation_timestamp=world.now), spec=spec)
+    manifest = {
+        "apiVersion": API_VERSION,
+        "kind": "ModelVersion",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": names.labels(world.name, "version"),
+            "ownerReferences": [owner(world)],
+        },
+        "spec": spec.to_api(),
+    }
+    return Create(manifest), Create(train_manifest(world, version))

@@ -1,0 +1,133 @@
+"""What does the ledger beside the artifacts hold of a version, and which Jobs write it and look into it?
+
+The Jobs run the operator's own trainer image, whatever image trains, and ask for little: they read and hash files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.pod import Resources
+from perennial_operator.core.api.resources import ModelVersion, Phase
+from perennial_operator.core.api.spec import ModelSpec, TrainingSpec
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.jobs import job_manifest, model_storage
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.rules.training_admission import owner
+from perennial_operator.core.world import Job, World
+
+PAUSE = timedelta(minutes=5)
+"""After a Job about the ledger has failed, its retries included, it is begun again after so long."""
+HOW = {"search", "calibration"}
+"""The part of spec.training that makes a model another one."""
+LITTLE = Resources(requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "1", "memory": "512Mi"})
+
+
+def entry_name(version: ModelVersion) -> str | None:
+    """The entry that the ledger should have by now: that the version went live, or came to nothing; or None.
+
+    By order of names, entries are in the order of time.
+    """
+    event = _event(version)
+    if event is None:
+        return None
+    phase, at = event
+    return f"{as_text(at).replace('-', '').replace(':', '')}-v{version.spec.number}-{phase}"
+
+
+def again_at(world: World, job: Job) -> datetime:
+    """When a Job that failed is begun again; at once where a clock that was wrong says that it is still to come."""
+    began = names.scheduled_at(job.labels)
+    return began + PAUSE if began <= world.now else world.now
+
+
+def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The Job that writes the version's entry; it writes the same whenever it runs."""
+    name, mounts, spec = entry_name(version), Mounts(), version.spec
+    assert name
+    task = {
+        "task": "record",
+        **_about(world),
+        "version": version.name,
+        "entry": {
+            "name": name,
+            "trigger": spec.trigger.to_api(),
+            **({"parent": spec.parent} if spec.parent else {}),
+            "recipe": recipe(spec.model, spec.data, spec.training),
+            "status": _lasting(version),
+        },
+        "storage": model_storage(world, mounts, writable=True),
+    }
+    job, of = names.record_job(version.name), owner(world, version)
+    manifest = job_manifest(world, job, "record", version, task, mounts, _small(world), of)
+    manifest["metadata"]["labels"] |= {names.ENTRY: name, names.SCHEDULED: str(int(world.now.timestamp()))}
+    return manifest
+
+
+def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
+    """The Job that looks for the wanted version, or, if it is an empty name, for the one that was live last."""
+    mounts, spec = Mounts(), world.spec
+    task = {
+        "task": "recover",
+        **_about(world),
+        **({"version": wanted} if wanted else {}),
+        "recipe": recipe(spec.model, spec.data, spec.training),
+        "storage": model_storage(world, mounts, writable=False),
+    }
+    name = names.recover_job(world.name)
+    manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner(world))
+    # A person's request for a training asks for another look, too.
+    asked = json.dumps([manifest["spec"], world.request], sort_keys=True)
+    manifest["metadata"]["labels"] |= {
+        names.ASKED: hashlib.sha256(asked.encode()).hexdigest()[:16],
+        names.SCHEDULED: str(int(world.now.timestamp())),
+    }
+    return manifest
+
+
+def recipe(model: ModelSpec, data: DataSpec, training: TrainingSpec) -> dict[str, Any]:
+    """What a model is made from, as JSON."""
+    how = training.model_dump(mode="json", by_alias=True, exclude_none=True, include=HOW)
+    return {"model": model.to_api(), "data": data.to_api(), **how}
+
+
+def _event(version: ModelVersion) -> tuple[Phase, datetime] | None:
+    status = version.status
+    if status.artifact is None or status.data is None:
+        return None
+    if status.live_since:
+        return Phase.LIVE, status.live_since
+    if version.phase in (Phase.REJECTED, Phase.ROLLED_BACK) and status.ended_at:
+        return version.phase, status.ended_at
+    return None
+
+
+def _lasting(version: ModelVersion) -> dict[str, Any]:
+    """What of the status never changes after the event: an entry that is written late says what it would have said."""
+    event = _event(version)
+    assert event
+    kept = {"image", "artifact", "data", "parameters", "metrics", "metric"}
+    kept |= {"live_since"} if event[0] is Phase.LIVE else {"ended_at", "reason", "message"}
+    status = version.status.model_dump(mode="json", by_alias=True, exclude_none=True, include=kept)
+    return {"phase": event[0].value, **status}
+
+
+def _about(world: World) -> dict[str, str]:
+    return {"namespace": world.deployment.metadata.namespace, "modelDeployment": world.name}
+
+
+def _small(world: World) -> TrainingSpec:
+    """Where trainings run, but in the operator's image, with little, past any queue, and tried until it is done.
+
+    More volumes are mounted only where the storage may be on one: what brings the data may be gone or slow to come.
+    """
+    little: dict[str, Any] = {"image": world.policy.trainer_image, "resources": LITTLE}
+    if not (world.spec.storage.uri or "").startswith("file://"):
+        little |= {"volumes": None, "volume_mounts": None}
+    pod = world.spec.training.pod.model_copy(update=little)
+    return world.spec.training.model_copy(update={"pod": pod, "queue": None, "timeout": "1h", "retries": 3})

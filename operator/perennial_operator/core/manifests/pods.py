@@ -1,0 +1,118 @@
+"""The pods that train and serve: the trainer's image under the restricted profile, without a cluster token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from perennial_operator.core.api.data import Source, Storage
+from perennial_operator.core.api.pod import PodSpec
+from perennial_operator.core.world import Policy
+
+UID = 65532
+"""The image's user; numeric, since the kubelet refuses to prove of a name that it is not root."""
+
+RESULT = "/dev/termination-log"
+TMP = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
+LOCAL = "/mnt/perennial"
+
+
+class Mounts:
+    """The claims and secrets that the URIs of one pod ask for."""
+
+    def __init__(self) -> None:
+        self.claims: dict[str, bool] = {}
+        self.secrets: list[str] = []
+
+    def uri(self, source: Source | Storage, *, writable: bool = False) -> str:
+        """The source's URI; what is on a claim is a file below the claim's mount. Its secret is noted too."""
+        if source.secret_ref and source.secret_ref.name not in self.secrets:
+            self.secrets.append(source.secret_ref.name)
+        if claim := source.persistent_volume_claim:
+            self.claims[claim.claim_name] = self.claims.get(claim.claim_name, False) or writable
+            return f"file://{LOCAL}/{claim.claim_name}/{claim.path}".rstrip("/")
+        assert source.uri
+        return source.uri
+
+    def volumes(self) -> list[dict[str, Any]]:
+        return [
+            {"name": f"claim-{i}", "persistentVolumeClaim": {"claimName": name}} for i, name in enumerate(self.claims)
+        ]
+
+    def volume_mounts(self) -> list[dict[str, Any]]:
+        return [
+            {"name": f"claim-{i}", "mountPath": f"{LOCAL}/{name}", **({} if writable else {"readOnly": True})}
+            for i, (name, writable) in enumerate(self.claims.items())
+        ]
+
+
+def pod_template(
+    policy: Policy, pod: PodSpec, image: str, labels: dict[str, str], task: Mapping[str, Any], mounts: Mounts
+) -> dict[str, Any]:
+    """A pod template that gives the image, which says itself what it runs, one task."""
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": UID,
+            "runAsGroup": UID,
+            "fsGroup": UID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(pod, image, task, mounts)],
+        "volumes": _by("name", [{"name": "tmp", "emptyDir": {}}], mounts.volumes(), pod.volumes),
+    }
+    if policy.service_account:
+        spec["serviceAccountName"] = policy.service_account
+    passed_on = {
+        "node_selector", "tolerations", "affinity", "topology_spread_constraints", "priority_class_name",
+        "runtime_class_name", "image_pull_secrets",
+    }  # fmt: skip
+    spec |= pod.model_dump(mode="json", by_alias=True, exclude_none=True, include=passed_on)
+    metadata: dict[str, Any] = {"labels": {**(pod.labels or {}), **labels}}
+    if pod.annotations:
+        metadata["annotations"] = dict(pod.annotations)
+    return {"metadata": metadata, "spec": spec}
+
+
+def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
+    task_and_result = [
+        {"name": "PERENNIAL_TASK", "value": json.dumps(task, separators=(",", ":"), sort_keys=True)},
+        {"name": "PERENNIAL_RESULT", "value": RESULT},
+    ]
+    return {
+        "name": "trainer",
+        "image": image,
+        "env": _by("name", _defaults(pod), pod.env, task_and_result),
+        **({"envFrom": [{"secretRef": {"name": name}} for name in mounts.secrets]} if mounts.secrets else {}),
+        **({"resources": pod.resources.to_api()} if pod.resources else {}),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": RESULT,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": _by(
+            "mountPath", [{"name": "tmp", "mountPath": TMP}], mounts.volume_mounts(), pod.volume_mounts
+        ),
+    }
+
+
+def _defaults(pod: PodSpec) -> list[dict[str, Any]]:
+    """The environment that libraries need where only TMP is writable; spec may say otherwise."""
+    places = [{"name": name, "value": TMP} for name in ("HOME", "TMPDIR", "JOBLIB_TEMP_FOLDER")]
+    limits = pod.resources.limits if pod.resources else None
+    if "cpu" not in (limits or {}):
+        return places
+    # BLAS counts the node's processors, not the container's share of them.
+    share = {"resourceFieldRef": {"resource": "limits.cpu"}}
+    return [*places, *({"name": name, "valueFrom": share} for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"))]
+
+
+def _by(key: str, *lists: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """All items in order; of two with the same key, which Kubernetes refuses, the later takes the place."""
+    return list({item.get(key): item for items in lists for item in items or []}.values())

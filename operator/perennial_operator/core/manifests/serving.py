@@ -1,0 +1,139 @@
+"""What serves: one Deployment per version that takes part, one Service per ModelDeployment; inference.py for KServe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from perennial_operator.core import names
+from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.manifests.jobs import job_image, stored
+from perennial_operator.core.manifests.pods import Mounts, pod_template
+from perennial_operator.core.rules.training_admission import owner
+from perennial_operator.core.world import World
+
+GRACE_SECONDS = 30
+"""Longer than the server's drain time, so that what is in flight is answered before a pod goes."""
+
+
+def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> dict[str, Any]:
+    """The Deployment that serves one version; the ModelDeployment owns it, so that a lost record stops no serving."""
+    template = template_that_serves(world, version)
+    template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    return sealed(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata_of(world, version.name, names.labels(world.name, "serving", version.name)),
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {**names.serving_selector(world.name), names.MODEL_VERSION: version.name}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": template,
+            },
+        }
+    )
+
+
+def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The template of the pods that serve one version, whoever runs them."""
+    mounts = Mounts()
+    mounts.uri(world.spec.storage)
+    port = world.spec.serving.port
+    task = {
+        "task": "serve",
+        "namespace": world.deployment.metadata.namespace,
+        "modelDeployment": world.name,
+        "version": version.name,
+        "model": version.spec.model.to_api(),
+        "artifact": stored(version),
+        "port": port,
+    }
+    labels = names.labels(world.name, "serving", version.name)
+    # The image it was trained with: another one's libraries may refuse the artifact, so that an upgrade of the
+    # operator leaves what serves alone.
+    image = job_image(world, version, world.spec.serving.pod)
+    template = pod_template(world.policy, world.spec.serving.pod, image, labels, task, mounts)
+    alive = {"path": "/v2/health/live", "port": port}
+    template["spec"]["containers"][0] |= {
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "readinessProbe": {
+            "httpGet": {"path": "/v2/health/ready", "port": port},
+            "periodSeconds": 2,
+            "failureThreshold": 2,
+        },
+        # Importing the libraries may take minutes where processors are scarce: that is slow, not dead.
+        "startupProbe": {"httpGet": alive, "periodSeconds": 2, "failureThreshold": 90},
+        "livenessProbe": {"httpGet": alive, "periodSeconds": 10},
+    }
+    return template
+
+
+def service_manifest(world: World, name: str, version: ModelVersion | None) -> dict[str, Any]:
+    """The Service `name`, which the pods of one version stand behind, or of every version where it is None."""
+    port = world.spec.serving.port
+    of_version = {names.MODEL_VERSION: version.name} if version else {}
+    return sealed(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata_of(world, name, names.labels(world.name, "serving")),
+            "spec": {
+                "selector": names.serving_selector(world.name) | of_version,
+                # By name, so that while an edit of the port is on its way every pod is reached at its own.
+                "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
+            },
+        }
+    )
+
+
+def differs(desired: Mapping[str, Any], observed: Mapping[str, Any] | None) -> bool:
+    """Whether the object must be applied: it is not there, was last applied as something else, or somebody changed it.
+
+    What Kubernetes rewrites on the way in (quantities) is known by the digest alone.
+    """
+    return observed is None or outdated(desired, observed) or not _holds(desired["spec"], observed.get("spec"))
+
+
+def outdated(desired: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
+    """Whether something else was applied last."""
+    annotations = observed.get("metadata", {}).get("annotations") or {}
+    return bool(annotations.get(names.APPLIED) != desired["metadata"]["annotations"][names.APPLIED])
+
+
+def _holds(desired: Any, observed: Any) -> bool:
+    """Whether all that is desired is there; more may be, such as a side-car that an admission webhook adds."""
+    if desired == observed:
+        return True
+    if isinstance(desired, dict):
+        inside = observed if isinstance(observed, dict) else {}
+        return all(key == "resources" or _holds(value, inside.get(key)) for key, value in desired.items())
+    if isinstance(desired, list):
+        there = observed or []
+        if desired and all(isinstance(item, dict) and "name" in item for item in [*desired, *there]):
+            by_name = {item["name"]: item for item in there}
+            return all(_holds(item, by_name.get(item["name"])) for item in desired)
+        return len(there) == len(desired) and all(_holds(a, b) for a, b in zip(desired, there, strict=True))
+    return False
+
+
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with its own digest."""
+    manifest["metadata"].setdefault("annotations", {})[names.APPLIED] = digest(manifest)
+    return manifest
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def metadata_of(world: World, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": world.deployment.metadata.namespace,
+        "labels": dict(labels),
+        "ownerReferences": [owner(world)],
+    }

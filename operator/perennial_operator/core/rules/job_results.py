@@ -1,0 +1,153 @@
+"""What did a Job's pod answer? The trainer's JSON as values, or a reason and a sentence why there is no good one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from perennial_operator.core import names
+from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.resources import (
+    Artifact,
+    DataFacts,
+    Measurement,
+    ModelVersionStatus,
+    Number,
+    Trigger,
+    Window,
+)
+from perennial_operator.core.api.spec import ModelSpec, Search
+from perennial_operator.core.api.values import Nested, Value
+from perennial_operator.core.world import Job, JobState
+
+NO_NEW_ROWS = "NoNewRows"
+"""A training's word for: the rows are those that made the live version. That is no failure."""
+
+
+class Trained(Value):
+    message: str
+    artifact: Artifact
+    data: DataFacts
+    metrics: dict[str, Number]
+    parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
+
+
+class Worsening(Value):
+    metric: str
+    estimate: Number
+    upper: Number
+    confidence: Number
+
+
+class WorstGroup(Value):
+    """Of a slice the group that is made worst off: so many times as bad as by the live version."""
+
+    column: str
+    metric: str
+    group: str
+    rows: int
+    candidate: Number
+    live: Number
+    ratio: Number
+
+
+class Scores(Value):
+    candidate: dict[str, Number]
+    live: dict[str, Number] | None = None
+
+
+class Validated(Value):
+    message: str
+    holdout_rows: int
+    metrics: Scores
+    standard_errors: dict[str, Number] = Field(default_factory=dict)
+    worsening: Worsening | None = None
+    slices: list[WorstGroup] = Field(default_factory=list, max_length=100)
+
+
+class Checked(Value):
+    samples: int = Field(ge=0)
+    window: Window | None = None
+    metrics: list[Measurement] = Field(max_length=2000)
+    details: str | None = None
+
+
+class Recorded(Value):
+    message: str
+
+
+class Recipe(Value):
+    model: ModelSpec
+    data: DataSpec
+    search: Search | None = None
+    calibration: str | None = None
+
+
+class StoredVersion(Value):
+    """A version as the ledger has it; without a recipe it was made from what was asked for."""
+
+    number: int = Field(ge=1)
+    entry: str
+    trigger: Trigger
+    parent: str | None = None
+    recipe: Recipe | None = None
+    status: ModelVersionStatus
+
+
+class Recovered(Value):
+    message: str
+    number: int = Field(ge=0)
+    versions: list[StoredVersion] = Field(max_length=2)
+    passed_over: list[str]
+
+
+class Unanswered(Value):
+    """Why there is no good answer."""
+
+    reason: str
+    message: str
+
+
+Answer = TypeVar("Answer", Trained, Validated, Checked, Recorded, Recovered)
+
+
+def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
+    """The answer of a Job that has ended. One that failed has none, whatever its pod said before it was stopped."""
+    answer = job.answer or {}
+    if job.reason == "DeadlineExceeded":
+        limit = "an hour" if job.labels.get(names.ROLE) in ("record", "recovery") else "spec.training.timeout"
+        return Unanswered(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
+    if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
+        return _understood(job, answer, kind)
+    if answer.get("reason") and answer.get("message"):
+        return _said(job, str(answer["reason"]), str(answer["message"]))
+    if job.state is JobState.SUCCEEDED:
+        return Unanswered(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
+    because = f" ({job.reason})" if job.reason else ""
+    more = f": {job.trouble}" if job.trouble else ""
+    return Unanswered(
+        reason="JobFailed", message=f"Job {job.name} failed{because} and said nothing of why{more}; see its log"
+    )
+
+
+def _said(job: Job, reason: str, message: str) -> Unanswered:
+    """The trainer's own reason, if it is one word as conditions have it."""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
+        return Unanswered(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
+    return Unanswered(reason=reason, message=message[:1500])
+
+
+def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | Unanswered:
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return Unanswered(
+            reason="BadAnswer",
+            message=f"Job {job.name} answered something else than was agreed ({field}: {first['msg']}); "
+            "use the trainer's image of the operator's release",
+        )

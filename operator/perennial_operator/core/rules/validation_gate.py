@@ -1,0 +1,103 @@
+"""What must a candidate prove before it may serve?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perennial_operator.core.api.spec import Against, SliceLimit, ValidationSpec
+from perennial_operator.core.api.values import shown
+from perennial_operator.core.rules.job_results import Validated
+
+MIN_HOLDOUT = 30
+"""Below this many rows no metric says enough: the usual rule of thumb for the mean of a sample to be near normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    passed: bool
+    reason: str
+    message: str
+
+
+def gate(validation: ValidationSpec, against: Against, answer: Validated, live: str | None) -> Gate:
+    """Whether every threshold is met and the candidate is not worse than the live version; too few rows never pass."""
+    scores, rows = answer.metrics.candidate, answer.holdout_rows
+    if rows < MIN_HOLDOUT:
+        return Gate(
+            False,
+            "HoldoutTooSmall",
+            f"{rows} holdout rows are too few to prove anything; at least {MIN_HOLDOUT} are needed",
+        )
+    for threshold in validation.thresholds:
+        value = scores.get(threshold.metric)
+        if value is None:
+            return Gate(
+                False,
+                "MetricMissing",
+                f"spec.validation.thresholds asks for {threshold.metric}, which was not measured; "
+                f"ask for one of {', '.join(sorted(scores))}",
+            )
+        limit = threshold.crossed(value)
+        if limit is not None:
+            side = "above max" if value > limit else "below min"
+            return Gate(
+                False,
+                "ThresholdNotMet",
+                f"{threshold.metric} is {shown(value)} on {rows} holdout rows, {side} {shown(limit)}",
+            )
+    if live is None:
+        return Gate(
+            True, "ThresholdsMet", f"{_told(scores)} on {rows} holdout rows; no version is live to compare with"
+        )
+    compared = _compared(against, answer, live)
+    if not compared.passed:
+        return compared
+    return next((each for limit in validation.slices if (each := _slice(limit, answer, live))), compared)
+
+
+def _compared(against: Against, answer: Validated, live: str) -> Gate:
+    worse, rows = answer.worsening, answer.holdout_rows
+    old = (answer.metrics.live or {}).get(against.metric)
+    new = answer.metrics.candidate.get(against.metric)
+    if worse is None or worse.metric != against.metric or old is None or new is None:
+        return Gate(
+            False,
+            "NotCompared",
+            f"the candidate was not compared with {live} by {against.metric}, so nothing is proven",
+        )
+    told = f"{against.metric} is {shown(new)}, {live} has {shown(old)} on the same {rows} holdout rows"
+    sure = f"{worse.confidence * 100:g} % confidence"
+    if worse.upper <= against.tolerance:
+        return Gate(True, "BetterThanLive" if worse.upper < 0 else "NotWorseThanLive", told)
+    bound = (
+        f"at {sure} it may be worse by {worse.upper:.3g}, "
+        f"and spec.validation.against.tolerance is {against.tolerance:g}"
+    )
+    if worse.estimate > against.tolerance:
+        return Gate(False, "WorseThanLive", f"{told}; {bound}")
+    return Gate(False, "NotProvenBetter", f"{told}; {bound}: more holdout rows would be needed to tell")
+
+
+def _slice(limit: SliceLimit, answer: Validated, live: str) -> Gate | None:
+    """Why a slice keeps the gate shut, or None: no group of it may be served so much worse than before."""
+    worst = next((s for s in answer.slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
+    if worst is None:
+        return Gate(
+            False,
+            "SliceNotMeasured",
+            f"{limit.metric} could be compared with {live} in no group of {limit.column} of {MIN_HOLDOUT} holdout rows "
+            "or more, so it is not proven that none is worse off; collect more rows, or change spec.validation.slices",
+        )
+    if worst.ratio <= limit.max_ratio:
+        return None
+    return Gate(
+        False,
+        "SliceWorse",
+        f"for {worst.column} {worst.group} ({worst.rows} holdout rows) {worst.metric} is {shown(worst.candidate)}, "
+        f"{live} has {shown(worst.live)}: {worst.ratio:.3g} times as bad, and spec.validation.slices allows "
+        f"{limit.max_ratio:g}; give that group more training rows, or raise maxRatio if it may be served so",
+    )
+
+
+def _told(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {shown(value)}" for name, value in list(scores.items())[:4])

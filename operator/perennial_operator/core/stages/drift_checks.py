@@ -1,0 +1,97 @@
+"""The operator's own drift checks: is one due, what did the last one find, and what is done with its Job?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, Create, Delete
+from perennial_operator.core.api.resources import API_VERSION, DriftReportSpec
+from perennial_operator.core.api.values import first_fire_after, last_fire_by
+from perennial_operator.core.manifests.jobs import check_manifest
+from perennial_operator.core.rules.job_results import Checked, Unanswered, read
+from perennial_operator.core.rules.training_admission import owner
+from perennial_operator.core.world import Job, JobState, World, by_now
+
+
+def check_jobs(world: World) -> list[Job]:
+    """The Jobs of drift checks, oldest first."""
+    jobs = (job for job in world.jobs.values() if job.labels.get(names.ROLE) == "check")
+    return sorted(jobs, key=lambda job: names.scheduled_at(job.labels))
+
+
+def last_check(world: World) -> datetime | None:
+    """When the newest check was scheduled, as far as Jobs, reports and the status tell. None before the first."""
+    drift = world.deployment.status.drift
+    told = [drift.last_check_time] if drift and drift.last_check_time else []
+    reports = [report.scheduled_at for report in world.reports]
+    scheduled = [*told, *reports, *(names.scheduled_at(job.labels) for job in check_jobs(world))]
+    newest = max(by_now(world, *scheduled), default=names.NEVER)
+    return newest if newest > names.NEVER else None
+
+
+def next_check(world: World) -> datetime | None:
+    """When the next check is due; that may be in the past. None where the operator does not check by itself."""
+    live, drift = world.live, world.spec.drift
+    if live is None or drift is None or drift.check is None or world.spec.suspend:
+        return None
+    if any(job.state is JobState.RUNNING for job in check_jobs(world)):
+        return None
+    began = live.metadata.creation_timestamp
+    return first_fire_after(
+        drift.check.schedule, max(by_now(world, live.status.live_since, last_check(world)), default=began)
+    )
+
+
+def tend_checks(world: World) -> list[Action]:
+    """A report for each check that is done, away with Jobs whose word is recorded, and the check that is due."""
+    reports = {report.name for report in world.reports}
+    due = next_check(world)
+    start = due is not None and due <= world.now
+    jobs = check_jobs(world)
+    actions: list[Action] = []
+    for job in jobs:
+        if job.state is JobState.RUNNING:
+            continue
+        answer = read(job, Checked)
+        if isinstance(answer, Checked) and job.name not in reports:
+            actions.append(Create(_report(world, job, answer)))
+        elif isinstance(answer, Checked) or start or job is not jobs[-1]:
+            # A check that failed stays to be looked at until the next one begins.
+            actions.append(Delete("Job", job.name))
+    if start:
+        actions.append(_check(world))
+    return actions
+
+
+def unmade(world: World) -> Unanswered | None:
+    """Why the newest check that ended has no result, or None."""
+    ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
+    answer = read(ended[-1], Checked) if ended else None
+    return answer if isinstance(answer, Unanswered) else None
+
+
+def _check(world: World) -> Create:
+    """The check of the last time the schedule fired: after a pause one is made up for, not all that were missed."""
+    assert world.live and world.spec.drift and world.spec.drift.check
+    return Create(check_manifest(world, world.live, last_fire_by(world.spec.drift.check.schedule, world.now)))
+
+
+def _report(world: World, job: Job, answer: Checked) -> dict[str, object]:
+    spec = DriftReportSpec(
+        model_deployment=world.name,
+        model_version=job.labels.get(names.MODEL_VERSION),
+        source="perennial",
+        **dict(answer),
+    )
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DriftReport",
+        "metadata": {
+            "name": job.name,
+            "namespace": world.deployment.metadata.namespace,
+            "labels": names.labels(world.name, "report") | {names.SCHEDULED: job.labels[names.SCHEDULED]},
+            "ownerReferences": [owner(world)],
+        },
+        "spec": spec.to_api(),
+    }

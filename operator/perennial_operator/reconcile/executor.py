@@ -1,0 +1,184 @@
+"""Actions → calls. Each may be done twice: what is there is as good as done; a version that is there is looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from perennial_operator.cluster.cache import Cache
+from perennial_operator.cluster.cache_entry import Body, Key
+from perennial_operator.cluster.client import ConflictError, ExistsError, GoneError, Kube, KubeError, RefusedError
+from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
+from perennial_operator.core.api.resources import API_VERSION
+from perennial_operator.core.api.values import as_text
+from perennial_operator.telemetry.logs import about
+
+
+class Actor:
+    """The hands: does actions one by one and remembers in the cache what came of them."""
+
+    def __init__(self, kube: Kube, cache: Cache) -> None:
+        self._kube, self._cache = kube, cache
+
+    async def act(self, key: Key, action: Action) -> None:
+        """The action is done. KubeError if not; then nothing after it may be done either."""
+        match action:
+            case Create(manifest):
+                await self._create(key, manifest)
+            case Apply(manifest):
+                await self._apply(key, manifest)
+            case Delete(kind, name):
+                await self._delete(key, kind, name)
+            case SetStatus():
+                await self._set_status(key, action)
+            case PatchRoute():
+                await self._patch_route(key, action)
+            case _:
+                assert_never(action)
+
+    async def _patch_route(self, key: Key, to: PatchRoute) -> None:
+        try:
+            await self._kube.patch("HTTPRoute", key.namespace, to.name, to.operations, to.resource_version)
+        except GoneError:
+            raise ConflictError("Gone", f"HTTPRoute {to.name} has just gone; look again") from None
+        about(key).info("patched HTTPRoute %s", to.name)
+
+    async def _set_status(self, key: Key, to: SetStatus) -> None:
+        try:
+            body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
+        except GoneError:
+            self._cache.gone(key, to.kind, to.name)
+            raise ConflictError("Gone", f"{to.kind} {to.name} has just gone; look again") from None
+        self._cache.put(_of(to.kind, body))
+        if to.announce:
+            await self._announce(key, to.kind, to.name, to.announce)
+
+    async def _create(self, key: Key, manifest: Mapping[str, Any]) -> None:
+        kind, name, manifest = manifest["kind"], manifest["metadata"]["name"], self._owned(key, manifest)
+        try:
+            self._cache.put(_of(kind, await self._kube.create(manifest)))
+            about(key).info("created %s %s", kind, name)
+        except ExistsError:
+            there = await self._ours(key, manifest)
+            if there is None:
+                raise ConflictError("Conflict", f"{kind} {name} has just gone; look again") from None
+            self._cache.put(_of(kind, there))
+            if kind == "ModelVersion":
+                # Another one of that number, or this one a while ago: what it needs now is for the next pass to say.
+                raise ConflictError("Conflict", f"{kind} {name} was there already; look again") from None
+
+    def _owned(self, key: Key, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The manifest with the uid of an owner that was made just before."""
+        metadata = manifest["metadata"]
+        owners = [
+            owner if owner["uid"] else {**owner, "uid": self._cache.uid(key, owner["kind"], owner["name"])}
+            for owner in metadata.get("ownerReferences") or []
+        ]
+        if not all(owner["uid"] for owner in owners):
+            name = metadata["name"]
+            raise ConflictError("Conflict", f"the owner of {manifest['kind']} {name} has just gone; look again")
+        return {**manifest, "metadata": {**metadata, "ownerReferences": owners}} if owners else manifest
+
+    async def _apply(self, key: Key, manifest: Mapping[str, Any]) -> None:
+        """An apply takes over whatever holds the name, and what the watches have shown may be old: so it is asked."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        await self._ours(key, manifest)
+        self._cache.put(_of(kind, await self._kube.apply(manifest)))
+        about(key).info("applied %s %s", kind, name)
+
+    async def _ours(self, key: Key, manifest: Mapping[str, Any]) -> Body | None:
+        """The object that holds the name, or None.
+
+        RefusedError if it belongs to somebody else or to nobody, ConflictError if it is on its way out.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        there = await self._kube.get(kind, key.namespace, name)
+        if there is None:
+            return None
+        wanted, has = _owners(manifest), _owners(there)
+        ours = bool(wanted & has)
+        # What belonged to an owner of the same name that was deleted is still to be collected by Kubernetes.
+        left_over = not ours and {owner[:2] for owner in wanted} & {owner[:2] for owner in has}
+        if there["metadata"].get("deletionTimestamp") or left_over:
+            raise ConflictError("Conflict", f"{kind} {name} is there and on its way out; look again")
+        if not ours:
+            raise RefusedError(
+                "NameTaken",
+                f"{kind} {name} is there already and does not belong to ModelDeployment {key.name}; "
+                "remove it, or give the ModelDeployment another name",
+            )
+        return there
+
+    async def _delete(self, key: Key, kind: str, name: str) -> None:
+        try:
+            held = await self._kube.delete(kind, key.namespace, name, self._cache.uid(key, kind, name))
+            about(key).info("deleted %s %s", kind, name)
+        except GoneError:
+            held = None
+        except ConflictError:
+            # Another of its name, or one that just changed: known as it is, or it would be taken for gone and stay.
+            if there := await self._kube.get(kind, key.namespace, name):
+                self._cache.put(_of(kind, there))
+                raise
+            held = None
+        if held:
+            self._cache.put(_of(kind, held))
+        else:
+            self._cache.gone(key, kind, name)
+
+    async def _announce(self, key: Key, kind: str, name: str, announcement: Announcement) -> None:
+        """The same word as an event on the object and on its ModelDeployment, and in the log.
+
+        No event is worth a failed pass.
+        """
+        log, level = about(key), logging.WARNING if announcement.warning else logging.INFO
+        log.log(level, "%s: %s", announcement.reason, announcement.message)
+        for on in dict.fromkeys([(kind, name), ("ModelDeployment", key.name)]):
+            body = self._cache.get(key, *on)
+            if body:
+                try:
+                    await self._record(body, announcement)
+                except KubeError as error:
+                    log.warning("the event %s was not written: %s", announcement.reason, error.message)
+
+    async def _record(self, about: Body, announcement: Announcement) -> None:
+        metadata, now = about["metadata"], as_text(datetime.now(UTC))
+        digest = hashlib.sha256(f"{metadata['uid']} {announcement}".encode()).hexdigest()[:16]
+        name = f"{metadata['name']}.{digest}"
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "reason": announcement.reason,
+            "message": announcement.message[:1024],
+            "type": "Warning" if announcement.warning else "Normal",
+            "source": {"component": "perennial"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._kube.create(event)
+        except ExistsError:
+            old = await self._kube.get("Event", metadata["namespace"], name)
+            count = int((old or {}).get("count") or 1) + 1
+            await self._kube.merge("Event", metadata["namespace"], name, {"count": count, "lastTimestamp": now})
+
+
+def _owners(body: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """(kind, name, uid) of each owner."""
+    return {(o["kind"], o["name"], o["uid"]) for o in body["metadata"].get("ownerReferences") or []}
+
+
+def _of(kind: str, body: Body) -> Body:
+    return {**body, "kind": kind}

@@ -1,0 +1,84 @@
+"""Which ModelDeployment is looked at next? One pass per object at a time, bursts coalesced, failures backed off."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from perennial_operator.cluster.cache_entry import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long it lasts after a first failure, and after many: it doubles each time. Seconds."""
+
+    first: float
+    longest: float
+
+    def after(self, failures: int) -> float:
+        return float(min(self.first * 2 ** min(failures - 1, 30), self.longest))
+
+
+SOON = Pause(0.1, 5.0)
+"""After a conflict: what was read was old, and the event that tells what is new is on its way."""
+LATER = Pause(0.5, 120.0)
+"""After any other failure: somebody or something has to change first."""
+
+
+class WorkQueue:
+    """Keys to look at. The time is the event loop's."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._waiting: set[Key] = set()
+        self._running: set[Key] = set()
+        self._again: set[Key] = set()
+        self._alarms: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def wake(self, key: Key) -> None:
+        """The key is looked at soon; once more after the pass that is running, if one is."""
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.put_nowait(key)
+
+    def wake_in(self, key: Key, seconds: float) -> None:
+        """The key is looked at in so many seconds, unless an earlier time is set already."""
+        loop = asyncio.get_running_loop()
+        due, alarm = loop.time() + max(0.0, seconds), self._alarms.get(key)
+        if alarm is None or alarm.when() > due:
+            self._turn_off(key)
+            self._alarms[key] = loop.call_at(due, self._ring, key)
+
+    async def take(self) -> Key:
+        """The next key, which nobody else gets before `done`. Its pass sets the next alarm; the old one is off."""
+        key = await self._ready.get()
+        self._waiting.discard(key)
+        self._running.add(key)
+        self._turn_off(key)
+        return key
+
+    def done(self, key: Key, failed: Pause | None = None) -> None:
+        """The pass is over. One that failed is repeated after the pause, or at once if there was news meanwhile."""
+        self._running.discard(key)
+        if failed:
+            count = self._failures[key] = self._failures.get(key, 0) + 1
+            self.wake_in(key, failed.after(count))
+        else:
+            self._failures.pop(key, None)
+        if key in self._again:
+            self._again.discard(key)
+            self.wake(key)
+
+    def _ring(self, key: Key) -> None:
+        del self._alarms[key]
+        self.wake(key)
+
+    def _turn_off(self, key: Key) -> None:
+        if alarm := self._alarms.pop(key, None):
+            alarm.cancel()
+
+    def __len__(self) -> int:
+        return self._ready.qsize()
