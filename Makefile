@@ -6,7 +6,7 @@ BIN := .venv/bin
 # uv reads none of pip's configuration: it is told here to trust the system's certificates and to bring no Python along.
 export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
 .PHONY: help demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
 

@@ -12,6 +12,7 @@ from tests.stage import ROOT
 def test_no_package_is_named_operator_or_it_would_hide_the_standard_librarys() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
     assert not (ROOT / "trainer" / "__init__.py").exists()
+    assert not (ROOT / "kubectl" / "__init__.py").exists()
 
 
 def test_both_packages_and_the_project_have_the_same_version() -> None:

@@ -38,12 +38,12 @@ def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() ->
     code = "".join(
         (core / name).read_text()
         for name in (
-            "gate.py",
-            "results.py",
-            "readiness.py",
-            "status.py",
-            "route.py",
-            "inference.py",
+            "rules/validation_gate.py",
+            "rules/job_results.py",
+            "status/readiness.py",
+            "status/deployment_status.py",
+            "traffic/http_route.py",
+            "traffic/kserve.py",
             "stages/rollout.py",
         )
     )

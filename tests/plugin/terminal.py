@@ -20,7 +20,7 @@ from tests.kubectl import Body, Kubectl
 from tests.stage import ROOT
 
 API = "perennial.dev/v1alpha1"
-PATHS = f"{ROOT / 'operator'}:{ROOT / 'trainer'}"
+PATHS = f"{ROOT / 'kubectl'}:{ROOT / 'operator'}:{ROOT / 'trainer'}"
 
 
 class Said(NamedTuple):

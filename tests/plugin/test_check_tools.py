@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kubectl_perennial import evidently, nannyml
-from kubectl_perennial.measured import Columns
-from kubectl_perennial.sorry import SorryError
+from kubectl_perennial.errors import SorryError
+from kubectl_perennial.importers import evidently, nannyml
+from kubectl_perennial.importers.measurements import Columns
 from tests.plugin import measured
 from tests.plugin.measured import drift
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from kubernetes.config import incluster_config
 
-from kubectl_perennial import cluster
+from kubectl_perennial import client as cluster
 from tests.builders import SPEC
 from tests.plugin import measured
 from tests.plugin.certificates import Authority

@@ -70,9 +70,7 @@ def test_the_package_is_installed_with_the_project_and_is_no_part_of_the_operato
     where = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["where"]
     assert "kubectl_perennial" in [name for folder in where for name in find_packages(str(ROOT / folder))]
     copied = [line.split()[1] for line in _dockerfile() if line.startswith("COPY") and "--from" not in line]
-    assert copied and not any(
-        Path(source) in (Path("operator"), Path("operator/kubectl_perennial")) for source in copied
-    )
+    assert copied and not any(Path(source) in (Path("operator"), Path("kubectl")) for source in copied)
 
 
 def _dockerfile() -> list[str]:

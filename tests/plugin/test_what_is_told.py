@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_perennial.cards import change
-from kubectl_perennial.limits import limits, nearness
-from kubectl_perennial.stages import stages
-from kubectl_perennial.times import span
+from kubectl_perennial.views.limits import limits, nearness
+from kubectl_perennial.views.progress import stages
+from kubectl_perennial.views.times import span
+from kubectl_perennial.views.version import change
 from perennial_operator.core.api.thresholds import DriftThreshold
 
 

@@ -87,7 +87,10 @@ def test_a_kill_that_leaves_no_time_to_answer_is_explained(tmp_path: Path) -> No
     assert "memory" in found["message"]
 
 
-@pytest.mark.parametrize("module", ["__main__", "task", "result", "artifact", "storage", "refusal"])
+@pytest.mark.parametrize(
+    "module",
+    ["__main__", "contract.task", "contract.result", "artifacts.model_file", "storage.store", "contract.errors"],
+)
 def test_nothing_slow_is_imported_before_the_first_line_is_logged(module: str) -> None:
     code = f"import sys, perennial_trainer.{module}; print(sorted({{'sklearn', 'pandas', 'numpy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.text import Text
 
-from kubectl_perennial import phases, screen
-from kubectl_perennial.cards import card
-from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.numbers import judged
-from kubectl_perennial.subjects import meant
-from kubectl_perennial.times import instant, now, span
+from kubectl_perennial.client import Body, Cluster
+from kubectl_perennial.selection import meant
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.terminal.numbers import judged
+from kubectl_perennial.views import phases
+from kubectl_perennial.views.times import instant, now, span
+from kubectl_perennial.views.version import card
 from perennial_operator.core.api.values import shown
 
 HEAD = ("VERSION", "PHASE", "ASKED FOR BY", "METRIC", "LIVE HAD", "", "AGE", "TOOK", "MESSAGE")

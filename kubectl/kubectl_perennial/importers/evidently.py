@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kubectl_perennial.cluster import Body
-from kubectl_perennial.measured import Columns, Measured
-from kubectl_perennial.sorry import SorryError
+from kubectl_perennial.client import Body
+from kubectl_perennial.errors import SorryError
+from kubectl_perennial.importers.measurements import Columns, Measured
 
 NATS = 1 / math.sqrt(math.log(2))
 """A Jensen-Shannon distance in nats times this is one in bits."""

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kubectl_perennial.measured import Columns, Measured
-from kubectl_perennial.sorry import SorryError
+from kubectl_perennial.errors import SorryError
+from kubectl_perennial.importers.measurements import Columns, Measured
 
 DRIFT: Mapping[str, str] = {
     "jensen_shannon": "js",

@@ -8,10 +8,11 @@ from argparse import Namespace
 
 from rich.console import Console
 
-from kubectl_perennial import phases, screen
-from kubectl_perennial.cluster import API_VERSION, Body, Cluster
-from kubectl_perennial.sorry import SorryError, UsageError
-from kubectl_perennial.subjects import Meant, meant
+from kubectl_perennial.client import API_VERSION, Body, Cluster
+from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.selection import Meant, meant
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.views import phases
 
 
 def run(cluster: Cluster, asked: Namespace, console: Console) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kubectl_perennial.cluster import Body
-from kubectl_perennial.measured import Measured
-from kubectl_perennial.sorry import SorryError
+from kubectl_perennial.client import Body
+from kubectl_perennial.errors import SorryError
+from kubectl_perennial.importers.measurements import Measured
 
 
 def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubectl_perennial import phases
-from kubectl_perennial.cluster import Body
-from kubectl_perennial.times import instant
+from kubectl_perennial.client import Body
+from kubectl_perennial.views import phases
+from kubectl_perennial.views.times import instant
 from perennial_operator.core.api.thresholds import LOSSES
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from kubectl_perennial import ask, check, compare, history, pin, report, status
-from kubectl_perennial.cluster import Cluster
+from kubectl_perennial.client import Cluster
+from kubectl_perennial.commands import check, compare, history, pin, report, status
+from kubectl_perennial.commands import decisions as ask
 
 PROGRAM = "kubectl perennial"
 Run = Callable[[Cluster, Namespace, Console], None]

@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
-from kubectl_perennial.cluster import Cluster
-from kubectl_perennial.overview import newest_first
-from kubectl_perennial.sorry import SorryError, UsageError
-from kubectl_perennial.subjects import Meant, meant
+from kubectl_perennial.client import Cluster
+from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.selection import Meant, meant
+from kubectl_perennial.views.overview import newest_first
 
 PAGE = "report.html"
 DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubectl_perennial.cards import change
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
+from kubectl_perennial.views.version import change
 
 Pair = tuple[Any, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
 from perennial_operator.core.api.values import shown
 
 

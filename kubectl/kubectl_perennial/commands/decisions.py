@@ -6,11 +6,11 @@ from argparse import Namespace
 
 from rich.console import Console
 
-from kubectl_perennial import phases
-from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.sorry import SorryError, UsageError
-from kubectl_perennial.subjects import Meant, deployment, meant
-from kubectl_perennial.times import now
+from kubectl_perennial.client import Body, Cluster
+from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.selection import Meant, deployment, meant
+from kubectl_perennial.views import phases
+from kubectl_perennial.views.times import now
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 

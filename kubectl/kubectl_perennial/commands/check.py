@@ -12,12 +12,14 @@ from typing import Any
 
 from rich.console import Console
 
-from kubectl_perennial import evidently, nannyml, screen, two_files
-from kubectl_perennial.cluster import API_VERSION, Body, Cluster, RefusedError
-from kubectl_perennial.measured import Columns, Measured
-from kubectl_perennial.sorry import SorryError, UsageError, some
-from kubectl_perennial.subjects import Meant, meant
-from kubectl_perennial.times import instant
+from kubectl_perennial.client import API_VERSION, Body, Cluster, RefusedError
+from kubectl_perennial.errors import SorryError, UsageError, some
+from kubectl_perennial.importers import evidently, nannyml
+from kubectl_perennial.importers import files as two_files
+from kubectl_perennial.importers.measurements import Columns, Measured
+from kubectl_perennial.selection import Meant, meant
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.views.times import instant
 from perennial_operator.core.api.values import as_text
 
 TAKEN = 409

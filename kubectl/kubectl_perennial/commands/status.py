@@ -7,13 +7,14 @@ from argparse import Namespace
 from rich.console import Console
 from rich.text import Text
 
-from kubectl_perennial import screen, words
-from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.overview import glance, overview
-from kubectl_perennial.picture import draw
-from kubectl_perennial.sorry import UsageError
-from kubectl_perennial.subjects import meant
-from kubectl_perennial.times import now
+from kubectl_perennial.client import Body, Cluster
+from kubectl_perennial.errors import UsageError
+from kubectl_perennial.selection import meant
+from kubectl_perennial.terminal import colours as words
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.terminal.overview import draw
+from kubectl_perennial.views.overview import glance, overview
+from kubectl_perennial.views.times import now
 
 
 def run(cluster: Cluster, asked: Namespace, console: Console) -> None:

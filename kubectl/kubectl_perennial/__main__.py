@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_perennial.arguments import parsed, person
-from kubectl_perennial.cluster import Cluster
-from kubectl_perennial.screen import console
-from kubectl_perennial.sorry import SorryError, UsageError
+from kubectl_perennial.cli import parsed, person
+from kubectl_perennial.client import Cluster
+from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.terminal.console import console
 
 
 def main() -> int:

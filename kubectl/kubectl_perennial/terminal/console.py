@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
 
 Cell = Text | str
 PIPE_WIDTH = 10_000

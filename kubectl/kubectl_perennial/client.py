@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 from yaml import YAMLError
 
-from kubectl_perennial.sorry import SorryError, some
+from kubectl_perennial.errors import SorryError, some
 
 Body = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kubectl_perennial import phases
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
+from kubectl_perennial.views import phases
 
 DONE, HERE, AHEAD, FAILED = "done", "here", "ahead", "failed"
 STAGES = {

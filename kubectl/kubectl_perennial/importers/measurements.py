@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
 
 
 @dataclass

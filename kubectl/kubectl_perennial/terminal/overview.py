@@ -8,13 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kubectl_perennial import phases, screen, words
-from kubectl_perennial.cluster import Body
-from kubectl_perennial.limits import nearness
-from kubectl_perennial.numbers import beside
-from kubectl_perennial.overview import condition
-from kubectl_perennial.subjects import Meant
-from kubectl_perennial.times import ago, instant, span, until
+from kubectl_perennial.client import Body
+from kubectl_perennial.selection import Meant
+from kubectl_perennial.terminal import colours as words
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.terminal.numbers import beside
+from kubectl_perennial.views import phases
+from kubectl_perennial.views.limits import nearness
+from kubectl_perennial.views.overview import condition
+from kubectl_perennial.views.times import ago, instant, span, until
 from perennial_operator.core.api.values import shown
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.sorry import SorryError, UsageError, some
+from kubectl_perennial.client import Body, Cluster
+from kubectl_perennial.errors import SorryError, UsageError, some
 
 SHORT = re.compile(r"v([1-9]\d*)")
 FULL = re.compile(r"(.+)-v[1-9]\d*")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from kubectl_perennial import phases
-from kubectl_perennial.cluster import Body
+from kubectl_perennial.client import Body
+from kubectl_perennial.views import phases
 
 OUTCOMES = {"WithinThresholds": "green", "Triggered": "yellow", "Invalid": "red", "Breach": "yellow"}
 STATES = {"Suspended": "yellow", "Stalled": "red", "Pinned": "yellow"}

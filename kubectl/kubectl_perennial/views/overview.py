@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from kubectl_perennial import phases
-from kubectl_perennial.cards import card
-from kubectl_perennial.cluster import Body
-from kubectl_perennial.limits import limits
-from kubectl_perennial.stages import stages
-from kubectl_perennial.subjects import Meant
-from kubectl_perennial.times import instant
+from kubectl_perennial.client import Body
+from kubectl_perennial.selection import Meant
+from kubectl_perennial.views import phases
+from kubectl_perennial.views.limits import limits
+from kubectl_perennial.views.progress import stages
+from kubectl_perennial.views.times import instant
+from kubectl_perennial.views.version import card
 from perennial_operator.core.api.values import as_text, first_fire_after
 
 REPORTS = 5

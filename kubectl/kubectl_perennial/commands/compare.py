@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from kubectl_perennial import screen
-from kubectl_perennial.cluster import Body, Cluster
-from kubectl_perennial.comparison import comparison
-from kubectl_perennial.numbers import judged
-from kubectl_perennial.sorry import SorryError, UsageError
-from kubectl_perennial.subjects import Meant, meant
+from kubectl_perennial.client import Body, Cluster
+from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.selection import Meant, meant
+from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.terminal.numbers import judged
+from kubectl_perennial.views.comparison import comparison
 from perennial_operator.core.api.values import shown
 
 OWN_ROWS = "each on its own holdout: a difference may be that of the rows"
