@@ -21,7 +21,7 @@ from perennial_operator.core.actions import Action, PatchRoute, SetStatus
 from perennial_operator.core.api.resources import API_VERSION
 from perennial_operator.core.world import Policy
 from perennial_operator.lease import NAME, Lease
-from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.executor import Executor
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.reconcile.workqueue import WorkQueue
 from perennial_operator.telemetry.metrics import Metrics
@@ -118,13 +118,13 @@ async def _lived(cluster: LocalCluster, done: list[Action]) -> None:
     configuration = client.Configuration()
     await config.load_kube_config(config_file=str(cluster.kubeconfig), client_configuration=configuration)
     kube, cache = Kube(client.ApiClient(configuration)), Cache()
-    actor = Actor(kube, cache)
+    executor = Executor(kube, cache)
     for kind, selector in WATCHED.items():
         replaced(cache, kind, *await kube.list(kind, None, selector))
     for action in [*done, *done]:  # each may be done twice
         try:
             # The versions of objects in the play are not those of the cluster.
-            await actor.act(
+            await executor.act(
                 KEY, replace(action, resource_version="") if isinstance(action, SetStatus | PatchRoute) else action
             )
         except KubeError as error:

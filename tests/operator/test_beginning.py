@@ -8,7 +8,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.client import ConflictError
 from perennial_operator.core.api.resources import Trigger
 from perennial_operator.core.manifests.candidate import begin
-from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.executor import Executor
 from tests.builders import a_body, a_deployment, a_world
 from tests.faults.memory import Memory
 from tests.faults.witness import KEY, run
@@ -27,9 +27,9 @@ def a_memory() -> Memory:
 
 def test_the_job_belongs_to_the_version_that_was_made_just_before() -> None:
     memory, cache = a_memory(), Cache()
-    actor = Actor(memory, cache)
-    run(actor.act(KEY, VERSION))
-    run(actor.act(KEY, JOB))
+    executor = Executor(memory, cache)
+    run(executor.act(KEY, VERSION))
+    run(executor.act(KEY, JOB))
     version, job = memory.bodies["ModelVersion", "bike-v1"], memory.bodies["Job", "bike-v1-train"]
     (owner,) = job["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("ModelVersion", "bike-v1", version["metadata"]["uid"])
@@ -38,17 +38,17 @@ def test_the_job_belongs_to_the_version_that_was_made_just_before() -> None:
 def test_a_version_that_was_there_already_is_looked_at_before_anything_is_made_for_it() -> None:
     """It may have ended long ago; then a Job would train it a second time."""
     memory, cache = a_memory(), Cache()
-    run(Actor(memory, Cache()).act(KEY, VERSION))
+    run(Executor(memory, Cache()).act(KEY, VERSION))
     with pytest.raises(ConflictError, match="ModelVersion bike-v1 was there already; look again"):
-        run(Actor(memory, cache).act(KEY, VERSION))
+        run(Executor(memory, cache).act(KEY, VERSION))
     assert cache.get(KEY, "ModelVersion", "bike-v1")
 
 
 def test_a_job_whose_version_has_just_gone_is_not_made() -> None:
     memory, cache = a_memory(), Cache()
-    actor = Actor(memory, cache)
-    run(actor.act(KEY, VERSION))
+    executor = Executor(memory, cache)
+    run(executor.act(KEY, VERSION))
     cache.gone(KEY, "ModelVersion", "bike-v1")
     with pytest.raises(ConflictError, match="the owner of Job bike-v1-train has just gone; look again"):
-        run(actor.act(KEY, JOB))
+        run(executor.act(KEY, JOB))
     assert ("Job", "bike-v1-train") not in memory.bodies

@@ -8,7 +8,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.client import ConflictError
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
-from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.executor import Executor
 from tests.builders import a_body
 from tests.faults.memory import Memory
 from tests.faults.witness import KEY, run
@@ -19,11 +19,11 @@ JOB = {"kind": "Job", "metadata": {"name": "job", "labels": {names.DEPLOYMENT: "
 def test_a_deletion_that_meets_a_conflict_is_tried_again() -> None:
     memory, cache = Memory(fates=["conflict"]), Cache()
     cache.put(memory.put(JOB))
-    actor = Actor(memory, cache)
+    executor = Executor(memory, cache)
     with pytest.raises(ConflictError):
-        run(actor.act(KEY, Delete("Job", "job")))
+        run(executor.act(KEY, Delete("Job", "job")))
     assert cache.get(KEY, "Job", "job")
-    run(actor.act(KEY, Delete("Job", "job")))
+    run(executor.act(KEY, Delete("Job", "job")))
     assert not cache.get(KEY, "Job", "job")
     assert not memory.bodies
 
@@ -34,7 +34,7 @@ def test_another_one_of_the_name_is_left_alone_and_known() -> None:
     memory.remove("Job", "job")
     other = memory.put(JOB)
     with pytest.raises(ConflictError):
-        run(Actor(memory, cache).act(KEY, Delete("Job", "job")))
+        run(Executor(memory, cache).act(KEY, Delete("Job", "job")))
     assert cache.get(KEY, "Job", "job") == other
     assert memory.bodies
 
@@ -44,5 +44,5 @@ def test_a_report_that_somebody_else_has_deleted_is_not_deleted_for_ever() -> No
     spec = {"modelDeployment": "bike", "samples": 1}
     cache.put(memory.put(a_body("DriftReport", "old", spec, {"outcome": "Stale"})))
     memory.remove("DriftReport", "old")
-    run(Actor(memory, cache).act(KEY, Delete("DriftReport", "old")))
+    run(Executor(memory, cache).act(KEY, Delete("DriftReport", "old")))
     assert not cache.lasting(KEY, "DriftReport")

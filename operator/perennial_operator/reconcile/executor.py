@@ -17,7 +17,7 @@ from perennial_operator.core.api.values import as_text
 from perennial_operator.telemetry.logs import about
 
 
-class Actor:
+class Executor:
     """The hands: does actions one by one and remembers in the cache what came of them."""
 
     def __init__(self, kube: Kube, cache: Cache) -> None:

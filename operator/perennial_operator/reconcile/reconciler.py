@@ -26,7 +26,7 @@ from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
 from perennial_operator.core.status.deployment_status import Trouble
 from perennial_operator.core.world import Policy, World
-from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.executor import Executor
 from perennial_operator.reconcile.observer import Observer
 from perennial_operator.reconcile.status_writer import Teller
 from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
@@ -57,8 +57,8 @@ class Reconciler:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cache, self._queue, self._policy, self._clock = cache, queue, policy, clock
-        self._actor, self._metrics = Actor(kube, cache), metrics
-        self._teller = Teller(self._actor, cache, metrics)
+        self._executor, self._metrics = Executor(kube, cache), metrics
+        self._teller = Teller(self._executor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
         self._observer = Observer(kube, cache, policy, surveyor or Surveyor(), clock, self._starting)
@@ -162,7 +162,7 @@ class Reconciler:
             for action in decision.actions:
                 if refusal is None or (isinstance(action, SetStatus) and action.kind == "DriftReport"):
                     try:
-                        await self._actor.act(key, action)
+                        await self._executor.act(key, action)
                     except RefusedError as error:
                         refusal = refusal or error
         return refusal

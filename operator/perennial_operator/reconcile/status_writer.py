@@ -13,7 +13,7 @@ from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.status.events import news
 from perennial_operator.core.status.invalid_object import known_status, stalled
 from perennial_operator.core.world import World
-from perennial_operator.reconcile.executor import Actor
+from perennial_operator.reconcile.executor import Executor
 from perennial_operator.reconcile.world_builder import unreadable_reports
 from perennial_operator.telemetry.logs import about
 from perennial_operator.telemetry.metrics import Metrics
@@ -22,8 +22,8 @@ from perennial_operator.telemetry.metrics import Metrics
 class Teller:
     """Writes only what differs from what is told already, and only on the object as it was read."""
 
-    def __init__(self, actor: Actor, cache: Cache, metrics: Metrics) -> None:
-        self._actor, self._cache, self._metrics = actor, cache, metrics
+    def __init__(self, executor: Executor, cache: Cache, metrics: Metrics) -> None:
+        self._executor, self._cache, self._metrics = executor, cache, metrics
 
     async def tell(self, key: Key, world: World, trouble: Trouble | None) -> None:
         """The ModelDeployment's status says how things stand."""
@@ -69,9 +69,9 @@ class Teller:
         if status != before:
             announcement = news(before, status, trouble)
             action = SetStatus("ModelDeployment", key.name, status.to_api(), version, announcement)
-            await self._actor.act(key, action)
+            await self._executor.act(key, action)
 
     async def _set_outcome(self, key: Key, name: str, outcome: Outcome, message: str) -> None:
         if body := self._cache.get(key, "DriftReport", name):
             status = DriftReportStatus(outcome=outcome, message=message).to_api()
-            await self._actor.act(key, SetStatus("DriftReport", name, status, body["metadata"]["resourceVersion"]))
+            await self._executor.act(key, SetStatus("DriftReport", name, status, body["metadata"]["resourceVersion"]))
