@@ -28,7 +28,7 @@ from perennial_operator.core.status.deployment_status import Trouble
 from perennial_operator.core.world import Policy, World
 from perennial_operator.reconcile.executor import Executor
 from perennial_operator.reconcile.observer import Observer
-from perennial_operator.reconcile.status_writer import Teller
+from perennial_operator.reconcile.status_writer import StatusWriter
 from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
 from perennial_operator.reconcile.world_builder import jobs_without_pod
 from perennial_operator.sampling.sampler import Surveyor
@@ -58,7 +58,7 @@ class Reconciler:
     ) -> None:
         self._cache, self._queue, self._policy, self._clock = cache, queue, policy, clock
         self._executor, self._metrics = Executor(kube, cache), metrics
-        self._teller = Teller(self._executor, cache, metrics)
+        self._status_writer = StatusWriter(self._executor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
         self._observer = Observer(kube, cache, policy, surveyor or Surveyor(), clock, self._starting)
@@ -108,18 +108,18 @@ class Reconciler:
     async def look_at(self, key: Key) -> RefusedError | None:
         """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
         await self._observer.find_out(key)
-        await self._teller.refuse_unreadable_reports(key)
+        await self._status_writer.reject_unreadable_reports(key)
         try:
             world, decision, refusal = await self._steps(key)
         except BadObjectError as error:
-            await self._teller.tell_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
+            await self._status_writer.write_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
             return None
         if world is None:
             self._metrics.forget(key)
             self._observer.forget(key)
-            await self._teller.tell_orphans(key)
+            await self._status_writer.write_orphaned_reports(key)
             return None
-        await self._teller.tell(key, world, Trouble(refusal.reason, refusal.message) if refusal else None)
+        await self._status_writer.write(key, world, Trouble(refusal.reason, refusal.message) if refusal else None)
         if refusal is None:
             self._set_alarm(key, decision)
         return refusal

@@ -19,25 +19,25 @@ from perennial_operator.telemetry.logs import about
 from perennial_operator.telemetry.metrics import Metrics
 
 
-class Teller:
+class StatusWriter:
     """Writes only what differs from what is told already, and only on the object as it was read."""
 
     def __init__(self, executor: Executor, cache: Cache, metrics: Metrics) -> None:
         self._executor, self._cache, self._metrics = executor, cache, metrics
 
-    async def tell(self, key: Key, world: World, trouble: Trouble | None) -> None:
+    async def write(self, key: Key, world: World, trouble: Trouble | None) -> None:
         """The ModelDeployment's status says how things stand."""
         status, version = describe(world, trouble), world.deployment.metadata.resource_version
         await self._set_status(key, world.deployment.status, status, trouble, version)
 
-    async def tell_unreadable(self, key: Key, trouble: Trouble, now: datetime) -> None:
+    async def write_unreadable(self, key: Key, trouble: Trouble, now: datetime) -> None:
         """A ModelDeployment that cannot be read, or a version of which cannot, says so."""
         body = self._cache.get(key, "ModelDeployment", key.name)
         if body:
             status, version = stalled(body, trouble, now), body["metadata"]["resourceVersion"]
             await self._set_status(key, known_status(body), status, trouble, version)
 
-    async def refuse_unreadable_reports(self, key: Key) -> None:
+    async def reject_unreadable_reports(self, key: Key) -> None:
         """Reports that cannot be read are Invalid, and say why."""
         for name, error in unreadable_reports(self._cache, key).items():
             try:
@@ -47,7 +47,7 @@ class Teller:
                 # The ModelDeployment's other business goes on.
                 about(key).warning("DriftReport %s cannot be read (%s) nor told so: %s", name, error, refusal.message)
 
-    async def tell_orphans(self, key: Key) -> None:
+    async def write_orphaned_reports(self, key: Key) -> None:
         """Reports about a ModelDeployment that is not there say so; they are judged when it comes."""
         message = (
             f"there is no ModelDeployment {key.name} in namespace {key.namespace}; "
