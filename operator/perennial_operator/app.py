@@ -14,7 +14,7 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.lease import Lease, LostLeaseError
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.reconcile.workqueue import WorkQueue
-from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.settings import Settings
 from perennial_operator.telemetry.endpoints import Endpoints
 from perennial_operator.telemetry.logs import log
@@ -38,8 +38,8 @@ class Operator:
     def __init__(self, settings: Settings, kube: Kube, metrics: Metrics, give_up: Callable[[str], None]) -> None:
         self._settings, self._kube, self.metrics, self._give_up = settings, kube, metrics, give_up
         self.cache, self.queue = Cache(), WorkQueue()
-        self._surveyor = Surveyor(settings.prometheus)
-        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._surveyor)
+        self._sampler = Sampler(settings.prometheus)
+        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._sampler)
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
         self._endpoints = Endpoints(self._ailing, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class Operator:
         if self._lease and self._leads:
             await self._lease.release()
         await self._endpoints.stop()
-        await self._surveyor.close()
+        await self._sampler.close()
         await self._kube.close()
 
     def see(self, event: str | None, body: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Policy, Sample, World
 from perennial_operator.reconcile.reconciler import Reconciler
-from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.metrics import Metrics
 from tests.faults.memory import NAMESPACE, DiedError, Memory
 from tests.operator.listed import replaced
@@ -40,7 +40,7 @@ class Alarms:
             self.at = min(self.at, due) if self.at else due
 
 
-class Pods(Surveyor):
+class Pods(Sampler):
     """What serving pods say: each time they have answered more, the candidate's badly where `memory.ailing`."""
 
     def __init__(self, memory: Memory) -> None:

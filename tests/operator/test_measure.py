@@ -13,7 +13,7 @@ from aiohttp import web
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Sample, Serving, World
 from perennial_operator.sampling.metrics_text import UnreadableError, tally
-from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.sampling.sampler import Sampler
 from perennial_trainer.serve.metrics import Metrics
 from tests.builders import a_deployment, a_version, a_world
 
@@ -31,11 +31,11 @@ def asked(server: Answer, world: Callable[[str], World], prometheus: str = "http
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         address = f"127.0.0.1:{runner.addresses[0][1]}"
-        surveyor = Surveyor(prometheus.format(address))
+        sampler = Sampler(prometheus.format(address))
         try:
-            return await surveyor.sample(world(address))
+            return await sampler.sample(world(address))
         finally:
-            await surveyor.close()
+            await sampler.close()
             await runner.cleanup()
 
     return asyncio.run(run())

@@ -13,7 +13,7 @@ from perennial_operator.core.stages.rollout_analysis import due
 from perennial_operator.core.traffic.kserve import KIND
 from perennial_operator.core.world import Inference, Policy, Route, World
 from perennial_operator.reconcile.world_builder import jobs_without_word, observe
-from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.sampling.sampler import Sampler
 
 
 class Observer:
@@ -24,13 +24,13 @@ class Observer:
         kube: Kube,
         cache: Cache,
         policy: Policy,
-        surveyor: Surveyor,
+        sampler: Sampler,
         clock: Callable[[], datetime],
         starting: Collection[Key],
     ) -> None:
         """`starting` are those for which a version is just being made: each holds a place in the fleet."""
         self._kube, self._cache, self._policy, self._clock = kube, cache, policy, clock
-        self._surveyor, self._starting = surveyor, starting
+        self._sampler, self._starting = sampler, starting
         self._asked: dict[Key, set[str]] = {}
 
     def forget(self, key: Key) -> None:
@@ -54,7 +54,7 @@ class Observer:
         world = await self._heard(key)
         if world is None or not due(world):
             return world
-        sample = await self._surveyor.sample(world)
+        sample = await self._sampler.sample(world)
         now = self.after(key, world)  # it may have changed meanwhile
         return replace(now, sample=sample) if now else None
 

@@ -31,7 +31,7 @@ from perennial_operator.reconcile.observer import Observer
 from perennial_operator.reconcile.status_writer import StatusWriter
 from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
 from perennial_operator.reconcile.world_builder import jobs_without_pod
-from perennial_operator.sampling.sampler import Surveyor
+from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.logs import about
 from perennial_operator.telemetry.metrics import Metrics
 
@@ -53,7 +53,7 @@ class Reconciler:
         queue: WorkQueue,
         policy: Policy,
         metrics: Metrics,
-        surveyor: Surveyor | None = None,
+        sampler: Sampler | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cache, self._queue, self._policy, self._clock = cache, queue, policy, clock
@@ -61,7 +61,7 @@ class Reconciler:
         self._status_writer = StatusWriter(self._executor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
-        self._observer = Observer(kube, cache, policy, surveyor or Surveyor(), clock, self._starting)
+        self._observer = Observer(kube, cache, policy, sampler or Sampler(), clock, self._starting)
 
     async def work(self) -> None:
         """Takes keys from the queue for ever. Whatever goes wrong with one, the others go on."""

@@ -19,7 +19,7 @@ LARGEST = 2**20
 """Bytes of an answer that are read; the pods' image may be anybody's."""
 
 
-class Surveyor:
+class Sampler:
     """Asks over HTTP, without any credential, and follows nobody elsewhere."""
 
     def __init__(self, prometheus: str = "") -> None:
