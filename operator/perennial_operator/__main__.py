@@ -9,7 +9,7 @@ import sys
 import kopf
 
 from perennial_operator import handlers as handlers  # kopf runs what is imported
-from perennial_operator.cluster.codec import go_as_deep_as_the_api_server
+from perennial_operator.cluster.codec import raise_recursion_limit
 from perennial_operator.settings import BadSettingError, Settings, read_settings
 from perennial_operator.telemetry.logs import log
 
@@ -21,7 +21,7 @@ def main() -> int:
     except BadSettingError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
-    go_as_deep_as_the_api_server()
+    raise_recursion_limit()
     as_json = settings.log_format == "json"
     kopf.configure(log_format=kopf.LogFormat.JSON if as_json else kopf.LogFormat.FULL, log_prefix=not as_json)
     try:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.cluster.codec import DEEPEST, dumps, go_as_deep_as_the_api_server, loads
+from perennial_operator.cluster.codec import DEEPEST, dumps, loads, raise_recursion_limit
 from tests.builders import merged
 from tests.core.play import TRAINED
 from tests.fuzz.junk import nested
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 @pytest.fixture(autouse=True)
 def as_deep_as_the_operator() -> Iterator[None]:
     before = sys.getrecursionlimit()
-    go_as_deep_as_the_api_server()
+    raise_recursion_limit()
     yield
     sys.setrecursionlimit(before)
 

@@ -16,7 +16,7 @@ DEEPEST = 10_000
 """Levels of the deepest JSON that the API server reads: Go's own limit."""
 
 
-def go_as_deep_as_the_api_server() -> None:
+def raise_recursion_limit() -> None:
     """The standard library, with which kopf reads too, reads whatever the API server may hold."""
     sys.setrecursionlimit(2 * DEEPEST)
 
