@@ -41,7 +41,7 @@ class Operator:
         self._sampler = Sampler(settings.prometheus)
         self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._sampler)
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
-        self._endpoints = Endpoints(self._ailing, self._unready, self.metrics.registry, settings.bind_address)
+        self._endpoints = Endpoints(self._unhealthy, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
         self._knows = self._leads = False
         self.metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
@@ -154,7 +154,7 @@ class Operator:
             except KubeError as error:
                 log.warning("the periodic list failed: %s; the watches go on", error.message)
 
-    def _ailing(self) -> str:
+    def _unhealthy(self) -> str:
         """Why the process should be started anew, or nothing."""
         if self._running and self._running.done():
             return "what should run for ever has ended"
