@@ -56,7 +56,7 @@ class Cache:
     def drop(self, body: Body) -> set[Key]:
         """The object is not there any more; the keys this changes something for."""
         old = self._at(place_of(body))
-        self._bury(uid_of(body), version_of(body))
+        self._tombstone(uid_of(body), version_of(body))
         if old is None or old.uid != uid_of(body) or version_of(body) < old.version:
             return set()
         return self._remove(place_of(body))
@@ -65,7 +65,7 @@ class Cache:
         """The object is not there any more, whatever state was known."""
         place = Place(kind, key.namespace, name)
         if known := self._at(place):
-            self._bury(known.uid, known.version)
+            self._tombstone(known.uid, known.version)
             self._remove(place)
 
     def _left(self, body: Body) -> set[Key]:
@@ -93,7 +93,7 @@ class Cache:
         for place in [each for each in self._homes if each.kind == kind and namespace in (None, each.namespace)]:
             known = self._at(place)
             if known and place not in there and known.version <= int(listed_at or 0):
-                self._bury(known.uid, int(listed_at or 0))
+                self._tombstone(known.uid, int(listed_at or 0))
                 changed |= self._remove(place)
         return changed
 
@@ -151,7 +151,7 @@ class Cache:
         self._note(home)
         return {home}
 
-    def _bury(self, uid: str, version: int) -> None:
+    def _tombstone(self, uid: str, version: int) -> None:
         """What is said of the object later and is not newer, such as the answer to a write before, revives nothing."""
         self._gone[uid] = max(version, self._gone.pop(uid, 0))
         if len(self._gone) > REMEMBERED:
