@@ -13,7 +13,7 @@ from perennial_operator.core.api.resources import DriftReportSpec
 from perennial_operator.core.manifests.jobs import train_manifest, validate_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest
-from perennial_operator.core.rules.job_results import Checked, Recorded, Recovered, Trained, Unanswered, Validated, read
+from perennial_operator.core.rules.job_results import Checked, JobFailure, Recorded, Recovered, Trained, Validated, read
 from perennial_operator.core.world import Job, JobState
 from tests.builders import a_deployment, a_version, a_world
 from tests.core.manifests import manifests, task_of
@@ -114,7 +114,7 @@ def test_every_bad_answer_is_passed_on_in_the_trainer_s_words(task: str, outcome
     answer = {"task": task, "outcome": outcome, "reason": "TooFewRows", "message": "12 rows are too few"}
     RESULT.validate(answer)
     found = read(Job("j", JobState.FAILED, reason="BackoffLimitExceeded", answer=answer), Trained)
-    assert found == Unanswered(reason="TooFewRows", message="12 rows are too few")
+    assert found == JobFailure(reason="TooFewRows", message="12 rows are too few")
 
 
 def test_what_a_check_answers_fits_into_a_report() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.rules.job_results import Checked, Trained, Unanswered, Validated, read
+from perennial_operator.core.rules.job_results import Checked, JobFailure, Trained, Validated, read
 from perennial_operator.core.world import Job, JobState
 from tests.builders import merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
@@ -51,6 +51,6 @@ def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) ->
 )
 def test_without_a_good_answer_there_is_a_reason(job: Job, answer: Any, reason: str, message: str) -> None:
     found = read(replace(job, answer=answer), Trained)
-    assert isinstance(found, Unanswered)
+    assert isinstance(found, JobFailure)
     assert found.reason == reason
     assert message in found.message

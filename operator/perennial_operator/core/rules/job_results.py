@@ -104,7 +104,7 @@ class Recovered(Value):
     passed_over: list[str]
 
 
-class Unanswered(Value):
+class JobFailure(Value):
     """Why there is no good answer."""
 
     reason: str
@@ -114,39 +114,39 @@ class Unanswered(Value):
 Answer = TypeVar("Answer", Trained, Validated, Checked, Recorded, Recovered)
 
 
-def read(job: Job, kind: type[Answer]) -> Answer | Unanswered:
+def read(job: Job, kind: type[Answer]) -> Answer | JobFailure:
     """The answer of a Job that has ended. One that failed has none, whatever its pod said before it was stopped."""
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":
         limit = "an hour" if job.labels.get(names.ROLE) in ("record", "recovery") else "spec.training.timeout"
-        return Unanswered(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
+        return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _understood(job, answer, kind)
     if answer.get("reason") and answer.get("message"):
         return _said(job, str(answer["reason"]), str(answer["message"]))
     if job.state is JobState.SUCCEEDED:
-        return Unanswered(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
+        return JobFailure(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
     because = f" ({job.reason})" if job.reason else ""
     more = f": {job.trouble}" if job.trouble else ""
-    return Unanswered(
+    return JobFailure(
         reason="JobFailed", message=f"Job {job.name} failed{because} and said nothing of why{more}; see its log"
     )
 
 
-def _said(job: Job, reason: str, message: str) -> Unanswered:
+def _said(job: Job, reason: str, message: str) -> JobFailure:
     """The trainer's own reason, if it is one word as conditions have it."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
-        return Unanswered(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
-    return Unanswered(reason=reason, message=message[:1500])
+        return JobFailure(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
+    return JobFailure(reason=reason, message=message[:1500])
 
 
-def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | Unanswered:
+def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | JobFailure:
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        return Unanswered(
+        return JobFailure(
             reason="BadAnswer",
             message=f"Job {job.name} answered something else than was agreed ({field}: {first['msg']}); "
             "use the trainer's image of the operator's release",

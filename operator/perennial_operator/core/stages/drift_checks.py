@@ -9,7 +9,7 @@ from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.resources import API_VERSION, DriftReportSpec
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.jobs import check_manifest
-from perennial_operator.core.rules.job_results import Checked, Unanswered, read
+from perennial_operator.core.rules.job_results import Checked, JobFailure, read
 from perennial_operator.core.rules.training_admission import owner
 from perennial_operator.core.world import Job, JobState, World, by_now
 
@@ -64,11 +64,11 @@ def tend_checks(world: World) -> list[Action]:
     return actions
 
 
-def unmade(world: World) -> Unanswered | None:
+def unmade(world: World) -> JobFailure | None:
     """Why the newest check that ended has no result, or None."""
     ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
     answer = read(ended[-1], Checked) if ended else None
-    return answer if isinstance(answer, Unanswered) else None
+    return answer if isinstance(answer, JobFailure) else None
 
 
 def _check(world: World) -> Create:

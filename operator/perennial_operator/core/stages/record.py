@@ -10,7 +10,7 @@ from perennial_operator.core.actions import Action, Announcement, Create, Delete
 from perennial_operator.core.api.conditions import find, with_condition
 from perennial_operator.core.api.resources import ModelVersion
 from perennial_operator.core.manifests.ledger_jobs import again_at, entry_name, record_manifest
-from perennial_operator.core.rules.job_results import Recorded, Unanswered, read
+from perennial_operator.core.rules.job_results import JobFailure, Recorded, read
 from perennial_operator.core.world import Job, JobState, World
 
 
@@ -36,14 +36,14 @@ def _next(world: World, version: ModelVersion) -> Action | None:
     if job.state is JobState.RUNNING:
         return None
     answer = read(job, Recorded)
-    if isinstance(answer, Unanswered):
+    if isinstance(answer, JobFailure):
         return Delete("Job", job.name) if again_at(world, job) <= world.now else _unrecorded(world, version, answer)
     conditions = with_condition(version.status.conditions, "Recorded", True, "Recorded", answer.message, world.now)
     status = version.status.model_copy(update={"conditions": conditions, "recorded": name})
     return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
 
 
-def _unrecorded(world: World, version: ModelVersion, why: Unanswered) -> SetStatus | None:
+def _unrecorded(world: World, version: ModelVersion, why: JobFailure) -> SetStatus | None:
     """The version says that its entry is missing, and why; nothing where it says so already."""
     before = find(version.status.conditions, "Recorded")
     if before and (before.status, before.reason, before.message) == ("False", why.reason, why.message[:2000]):

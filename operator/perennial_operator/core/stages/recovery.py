@@ -12,7 +12,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.resources import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
-from perennial_operator.core.rules.job_results import Recovered, Unanswered, read
+from perennial_operator.core.rules.job_results import JobFailure, Recovered, read
 from perennial_operator.core.rules.training_admission import Hold
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.recovered_version import manifest, status
@@ -39,7 +39,7 @@ def looking(world: World) -> Hold | None:
     if wanted is None or isinstance(found, Recovered):
         return None
     what = wanted or "a version that was live before"
-    if job and isinstance(found, Unanswered):
+    if job and isinstance(found, JobFailure):
         message = f"the ledger in storage could not be searched for {what}: {found.message}"
         return Hold(Outcome.STALLED, message, again_at(world, job), cause=found.reason)
     trouble = f"; {job.trouble}" if job and job.trouble else ""
@@ -75,7 +75,7 @@ def _job(world: World) -> Job | None:
     return world.jobs.get(names.recover_job(world.name))
 
 
-def _found(world: World) -> Recovered | Unanswered | None:
+def _found(world: World) -> Recovered | JobFailure | None:
     """What the Job answered, if it has."""
     job = _job(world)
     return None if job is None or job.state is JobState.RUNNING else read(job, Recovered)
@@ -84,7 +84,7 @@ def _found(world: World) -> Recovered | Unanswered | None:
 def _over(world: World, job: Job) -> bool:
     """Whether the Job may go: all that it knows is known without it, or it has failed and is to be begun again."""
     found = _found(world)
-    if isinstance(found, Unanswered) and again_at(world, job) <= world.now:
+    if isinstance(found, JobFailure) and again_at(world, job) <= world.now:
         return True
     number = found.number if isinstance(found, Recovered) else 0
     return _sought(world) is None and (world.deployment.status.last_version_number or 0) >= number

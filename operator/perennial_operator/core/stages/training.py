@@ -11,7 +11,7 @@ from perennial_operator.core.api.resources import ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import first_fire_after, shown_addresses
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image, train_manifest
-from perennial_operator.core.rules.job_results import NO_NEW_ROWS, Trained, Unanswered, read
+from perennial_operator.core.rules.job_results import NO_NEW_ROWS, JobFailure, Trained, read
 from perennial_operator.core.rules.known_bad import known_bad
 from perennial_operator.core.rules.training_admission import Hold, hold
 from perennial_operator.core.rules.transitions import fail, move
@@ -108,7 +108,7 @@ def _lost(workers: Job) -> str:
 
 def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
     answer = read(job, Trained)
-    if isinstance(answer, Unanswered):
+    if isinstance(answer, JobFailure):
         if answer.reason == NO_NEW_ROWS:
             condition = ("Trained", False)
             return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)

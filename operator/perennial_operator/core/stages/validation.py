@@ -10,7 +10,7 @@ from perennial_operator.core.api.resources import Metrics, ModelVersion, Phase
 from perennial_operator.core.api.spec import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.jobs import comparison, validate_manifest
-from perennial_operator.core.rules.job_results import Unanswered, Validated, read
+from perennial_operator.core.rules.job_results import JobFailure, Validated, read
 from perennial_operator.core.rules.transitions import fail, move
 from perennial_operator.core.rules.validation_gate import gate
 from perennial_operator.core.world import Job, JobState, World
@@ -40,7 +40,7 @@ def _again(world: World, version: ModelVersion) -> SetStatus:
 
 def _judged(world: World, version: ModelVersion, job: Job) -> SetStatus:
     answer = read(job, Validated)
-    if isinstance(answer, Unanswered):
+    if isinstance(answer, JobFailure):
         return fail(world, version, answer.reason, answer.message, "Validated")
     against = world.spec.validation.compared_by(version.spec.model.task)
     verdict = gate(world.spec.validation, against, answer, world.live.name if world.live else None)
