@@ -28,7 +28,7 @@ LABEL = 32  # characters, which leave room for the count
 
 
 @dataclass(frozen=True)
-class Looked:
+class Details:
     """What no gate asks for and a person wants to know; `metric` is the one of slices and importances."""
 
     metric: str
@@ -38,12 +38,12 @@ class Looked:
     importances: list[Importance]
 
     @classmethod
-    def at(cls, metric: str, rows: Rows, pipeline: Pipeline, candidate: Scored, live: Scored | None) -> "Looked":
+    def at(cls, metric: str, rows: Rows, pipeline: Pipeline, candidate: Scored, live: Scored | None) -> "Details":
         found = slices(metric, rows, candidate, live)
         return cls(metric, candidate, live, found, importance(metric, pipeline, rows))
 
 
-def files(task: ValidateTask, answer: result.Validated, looked: Looked) -> dict[str, bytes]:
+def files(task: ValidateTask, answer: result.Validated, looked: Details) -> dict[str, bytes]:
     """`validation.json` and `validation.html`. Raises a Refusal: ArtifactMissing, DigestMismatch."""
     more = {"metric": looked.metric, "groups": looked.slices, "importances": looked.importances}
     content = msgspec.to_builtins(answer) | msgspec.to_builtins(more)
@@ -53,7 +53,7 @@ def files(task: ValidateTask, answer: result.Validated, looked: Looked) -> dict[
     }
 
 
-def _page(task: ValidateTask, answer: result.Validated, looked: Looked) -> bytes:
+def _page(task: ValidateTask, answer: result.Validated, looked: Details) -> bytes:
     record = metadata.of(task.candidate)
     measured = _measured(task.candidate, record)
     live = task.live.name if task.live else None

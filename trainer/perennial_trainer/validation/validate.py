@@ -20,7 +20,7 @@ from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store as storage
 from perennial_trainer.validation import publish as validated
 from perennial_trainer.validation.bootstrap import worsening
-from perennial_trainer.validation.publish import Looked
+from perennial_trainer.validation.publish import Details
 from perennial_trainer.validation.slices import worst
 from perennial_trainer.validation.unseen_rows import unseen
 
@@ -51,7 +51,7 @@ def validate(task: ValidateTask) -> result.Validated:
         worsening=worse or UNSET,
         slices=worst(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
     )
-    looked = Looked.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
+    looked = Details.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
     storage.write(task.storage, validated.files(task, answer, looked))
     log.info("stored validation.json and validation.html in %s", task.storage)
     return answer
