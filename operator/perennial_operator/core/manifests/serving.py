@@ -23,7 +23,7 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
     """The Deployment that serves one version; the ModelDeployment owns it, so that a lost record stops no serving."""
     template = template_that_serves(world, version)
     template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
-    return sealed(
+    return with_digest(
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -76,7 +76,7 @@ def service_manifest(world: World, name: str, version: ModelVersion | None) -> d
     """The Service `name`, which the pods of one version stand behind, or of every version where it is None."""
     port = world.spec.serving.port
     of_version = {names.MODEL_VERSION: version.name} if version else {}
-    return sealed(
+    return with_digest(
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -120,7 +120,7 @@ def _holds(desired: Any, observed: Any) -> bool:
     return False
 
 
-def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+def with_digest(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest with its own digest."""
     manifest["metadata"].setdefault("annotations", {})[names.APPLIED] = digest(manifest)
     return manifest

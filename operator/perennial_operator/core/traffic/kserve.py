@@ -14,7 +14,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.resources import ModelVersion
-from perennial_operator.core.manifests.serving import digest, metadata_of, sealed, template_that_serves
+from perennial_operator.core.manifests.serving import digest, metadata_of, template_that_serves, with_digest
 from perennial_operator.core.traffic.http_route import Hindrance
 from perennial_operator.core.world import World
 
@@ -37,7 +37,7 @@ def inference_manifest(world: World, version: ModelVersion, percent: int) -> dic
     }
     predictor["annotations"] = {**predictor["annotations"], names.PREDICTOR: digest(predictor)}
     metadata = metadata_of(world, world.name, names.labels(world.name, "serving"))
-    manifest = sealed(
+    manifest = with_digest(
         {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": KIND,
@@ -45,7 +45,7 @@ def inference_manifest(world: World, version: ModelVersion, percent: int) -> dic
             "spec": {"predictor": predictor},
         }
     )
-    # Not sealed: KServe hands the annotations on to the revision, and another share is to make no other one.
+    # Not with_digest: KServe hands the annotations on to the revision, and another share is to make no other one.
     predictor["canaryTrafficPercent"] = percent
     return manifest
 
