@@ -17,10 +17,10 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
+from tests.faults.invariants import Witness
 from tests.faults.memory import FATES, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 from tests.faults.test_schedules import CHECK, by
-from tests.faults.witness import Witness
 
 EVENTS = st.one_of(
     st.tuples(st.just("edit"), st.sampled_from(EDITS)),

@@ -29,9 +29,9 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
+from tests.faults.invariants import KEY, Witness
 from tests.faults.memory import FATES, Body, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
-from tests.faults.witness import KEY, Witness
 
 KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)

@@ -15,7 +15,7 @@ from perennial_operator.core.rules.training_admission import owner
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
 from tests.core.play import TRAINED, checked, validated
 from tests.fuzz.echo import Body, Operator, body
-from tests.fuzz.junk import VALUES, looked, spoilt
+from tests.fuzz.malformed import VALUES, looked, spoilt
 
 DEPLOYMENT = body("ModelDeployment", "bike", merged(SPEC, {"rollout": {"steps": [{"weight": 20, "hold": "5m"}]}}))
 STATUS = {"phase": "Live", "liveVersion": "bike-v1", "queuedSince": "2026-11-23T12:00:00Z", "lastVersionNumber": 1}

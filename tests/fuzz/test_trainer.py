@@ -13,7 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from perennial_trainer.artifacts.model_file import digest
-from tests.fuzz.junk import NASTY, VALUES, looked, spoilt, torn
+from tests.fuzz.malformed import NASTY, VALUES, looked, spoilt, torn
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 
 Frame = pd.DataFrame

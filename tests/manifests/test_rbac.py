@@ -34,7 +34,7 @@ from tests.kserve_api import definition
 from tests.kubectl import Kubectl, documents
 from tests.manifests.conftest import install
 from tests.manifests.rights import called_by_kube, granted, together, watched
-from tests.operator.listed import replaced
+from tests.operator.watch_list import replaced
 from tests.stage import ROOT
 
 LEASES = ("coordination.k8s.io", "leases")

@@ -10,8 +10,8 @@ from perennial_operator.core.api.resources import Trigger
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.reconcile.executor import Executor
 from tests.builders import a_body, a_deployment, a_world
+from tests.faults.invariants import KEY, run
 from tests.faults.memory import Memory
-from tests.faults.witness import KEY, run
 
 DEPLOYMENT = a_deployment()
 VERSION, JOB = begin(a_world(deployment=DEPLOYMENT), Trigger(reason="Initial", message="there is none"))

@@ -12,7 +12,7 @@ from perennial_operator.cluster.cache import REMEMBERED, Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.names import DEPLOYMENT
-from tests.operator.listed import replaced
+from tests.operator.watch_list import replaced
 
 BIKE = Key("default", "bike")
 

@@ -10,8 +10,8 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.reconcile.executor import Executor
 from tests.builders import a_body
+from tests.faults.invariants import KEY, run
 from tests.faults.memory import Memory
-from tests.faults.witness import KEY, run
 
 JOB = {"kind": "Job", "metadata": {"name": "job", "labels": {names.DEPLOYMENT: "bike"}}, "spec": {}}
 

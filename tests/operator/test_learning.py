@@ -15,7 +15,7 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.world import Policy
 from perennial_operator.settings import Settings
 from perennial_operator.telemetry.metrics import Metrics
-from tests.operator.leaping import run
+from tests.operator.fake_clock import run
 
 
 class Flaky(Kube):

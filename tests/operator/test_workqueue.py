@@ -9,7 +9,7 @@ import pytest
 
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
-from tests.operator.leaping import run
+from tests.operator.fake_clock import run
 
 A, B, C = (Key("default", name) for name in "abc")
 AT_ONCE = 0.001

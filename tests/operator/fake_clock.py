@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
-    leapt = 0.0
+    skipped = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
         """What is ready now; where nothing is, the time that was to be waited has passed."""
@@ -19,17 +19,17 @@ class _Selector(selectors.DefaultSelector):
         if not ready:
             if timeout is None:
                 raise RuntimeError("everything waits and no timer runs: it would wait for ever")
-            self.leapt += timeout
+            self.skipped += timeout
         return ready
 
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._leaping = _Selector()
-        super().__init__(self._leaping)
+        self._selector_with_time = _Selector()
+        super().__init__(self._selector_with_time)
 
     def time(self) -> float:
-        return self._leaping.leapt
+        return self._selector_with_time.skipped
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:

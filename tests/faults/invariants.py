@@ -17,7 +17,7 @@ from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.metrics import Metrics
 from tests.faults.memory import NAMESPACE, DiedError, Memory
-from tests.operator.listed import replaced
+from tests.operator.watch_list import replaced
 
 KEY = Key(NAMESPACE, "bike")
 POLICY = Policy(trainer_image="trainer:1", max_trainings=2)
