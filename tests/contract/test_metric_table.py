@@ -1,0 +1,36 @@
+"""The metric table is the same in the operator, the trainer and the contract's schemas."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from perennial_operator.core.api import metric_table as of_operator
+from perennial_trainer.contract import metric_table as of_trainer
+
+HERE = Path(__file__).parent
+TASK: dict[str, Any] = json.loads((HERE / "task.schema.json").read_text(encoding="utf-8"))
+
+
+def test_operator_and_trainer_have_identical_metric_tables() -> None:
+    copies = [Path(str(module.__file__)) for module in (of_operator, of_trainer)]
+    assert copies[0].read_bytes() == copies[1].read_bytes(), f"copy one over the other: cp {copies[0]} {copies[1]}"
+
+
+def test_metric_names_are_unique() -> None:
+    assert len(of_trainer.METRICS_BY_NAME) == len(of_trainer.METRIC_TABLE)
+
+
+def test_only_quality_metrics_have_a_task() -> None:
+    for entry in of_trainer.METRIC_TABLE:
+        assert (entry.task is not None) == (entry.kind == "quality"), entry.name
+
+
+def test_schema_allows_exactly_the_quality_metrics() -> None:
+    quality = [entry.name for entry in of_trainer.METRIC_TABLE if entry.kind == "quality"]
+    assert TASK["$defs"]["qualityMetric"]["enum"] == quality
+
+
+def test_schema_allows_slices_by_exactly_the_metrics_with_a_ratio() -> None:
+    assert TASK["$defs"]["sliceMetric"]["enum"] == list(of_trainer.SLICE_METRICS)
