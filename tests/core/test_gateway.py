@@ -12,7 +12,7 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
-from perennial_operator.core.traffic.http_route import carries, hindrance, steered
+from perennial_operator.core.traffic.http_route import blocker, carries, steered
 from perennial_operator.core.world import Route
 from tests.builders import a_deployment, a_route, a_world, merged
 from tests.core.play import Play, a_play
@@ -122,7 +122,7 @@ ELSEWHERE = merged(
     a_route(),
     {"spec": {"rules": [{"backendRefs": [{"name": "bike"}, {"name": "bike-candidate", "namespace": "other"}]}]}},
 )
-HINDRANCES: dict[str, tuple[Route, str, str]] = {
+BLOCKERS: dict[str, tuple[Route, str, str]] = {
     "missing": (Route(None), "RouteNotFound", "there is no HTTPRoute bike in namespace default; apply it, or mend"),
     "going": (Route(a_route(deletionTimestamp="2026-11-23T12:00:00Z")), "RouteNotFound", "there is no HTTPRoute"),
     "forbidden": (
@@ -149,17 +149,17 @@ HINDRANCES: dict[str, tuple[Route, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("route", "reason", "words"), HINDRANCES.values(), ids=HINDRANCES)
+@pytest.mark.parametrize(("route", "reason", "words"), BLOCKERS.values(), ids=BLOCKERS)
 def test_a_route_that_cannot_be_steered_is_told_with_the_mend(route: Route, reason: str, words: str) -> None:
-    found = hindrance(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), route=route))
+    found = blocker(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), route=route))
     assert found is not None
     assert found.reason == reason
     assert words in found.message
 
 
-@pytest.mark.parametrize("name", [name for name, (route, *_) in HINDRANCES.items() if not route.refusal])
+@pytest.mark.parametrize("name", [name for name, (route, *_) in BLOCKERS.items() if not route.refusal])
 def test_the_roll_out_waits_until_the_route_is_mended_and_harms_nobody(name: str) -> None:
-    route, reason, words = HINDRANCES[name]
+    route, reason, words = BLOCKERS[name]
     play = rolling(route.body and dict(route.body))
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "RollingOut"}
     play.wait(hours=1)
@@ -317,7 +317,7 @@ def test_the_routes_that_are_shown_can_be_steered(text: str) -> None:
     name = route["metadata"]["name"]
     deployment = a_deployment(name, spec={"rollout": {"gateway": {"httpRoute": name}}})
     world = a_world(deployment=deployment, route=Route(route))
-    assert hindrance(world) is None
+    assert blocker(world) is None
     assert carries(world, 0, mirrored=False)
     change = steered(world, 20, mirrored=False)
     assert change is not None

@@ -15,7 +15,7 @@ from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.resources import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
 from perennial_operator.core.status.deployment_status import Trouble, describe
-from perennial_operator.core.traffic.http_route import hindrance
+from perennial_operator.core.traffic.http_route import blocker
 from perennial_operator.core.world import Fleet, JobState
 from tests.builders import a_route
 from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, on_an_empty_cluster, validated
@@ -255,7 +255,7 @@ class Storm(RuleBasedStateMachine):
     @invariant()
     def a_route_that_can_be_steered_gives_the_candidate_no_more_than_its_step(self) -> None:
         world = self.play.world()
-        if world.spec.rollout.gateway and hindrance(world) is None:
+        if world.spec.rollout.gateway and blocker(world) is None:
             state = world.candidate.status.rollout if world.candidate and world.live else None
             live, candidate = self.play.weights()
             assert (live + candidate, candidate <= (state.weight if state else 0)) == (100, True)

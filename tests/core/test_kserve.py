@@ -295,7 +295,7 @@ def test_what_somebody_removed_the_record_of_goes_on_serving() -> None:
     assert play.inference
 
 
-HINDRANCES = {
+BLOCKERS = {
     "no KServe": (Inference(None, unknown=True), "KServeNotFound", "install KServe with Knative"),
     "forbidden": (
         Inference(None, "isvc is forbidden"),
@@ -310,7 +310,7 @@ HINDRANCES = {
 }
 
 
-@pytest.mark.parametrize(("read", "reason", "words"), HINDRANCES.values(), ids=HINDRANCES)
+@pytest.mark.parametrize(("read", "reason", "words"), BLOCKERS.values(), ids=BLOCKERS)
 def test_a_first_version_waits_where_kserve_cannot_be_used_and_says_why_and_goes_live_when_it_can(
     read: Inference, reason: str, words: str
 ) -> None:

@@ -282,7 +282,7 @@ def test_a_mistyped_pin_on_an_empty_cluster_hides_nothing() -> None:
 # ---- a look that takes long, or fails
 
 
-def test_nothing_is_trained_while_the_ledger_has_not_answered_and_what_hinders_is_told() -> None:
+def test_training_waits_for_the_ledger_and_reports_the_blocker() -> None:
     play = a_play()
     play.storage.slow = True
     play.settle()

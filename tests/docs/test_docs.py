@@ -48,9 +48,7 @@ def test_every_reason_of_the_operator_that_needs_a_person_is_in_the_runbook() ->
         )
     )
     reasons = set(
-        re.findall(
-            r'(?:Gate\(False, |Hindrance\(\s*|reason=|Statement\("\w+", (?:False|True|None), )"([A-Z]\w+)"', code
-        )
+        re.findall(r'(?:Gate\(False, |Blocker\(\s*|reason=|Statement\("\w+", (?:False|True|None), )"([A-Z]\w+)"', code)
     )
     told = {"NotStalled", "Serving", "Steered", "Idle", "NotNeeded", "Done"}  # nothing is wrong
     assert len(reasons) > 10

@@ -82,7 +82,7 @@ def _podless(job: Body, own: Sequence[Body], now: datetime) -> str:
 
 
 def serving_of(body: Body, pods: Iterable[Body]) -> Serving:
-    """The Deployment of one version, with what hinders its pods."""
+    """The Deployment of one version, with the reason why its pods are not ready."""
     metadata, spec, status = body["metadata"], body.get("spec", {}), body.get("status") or {}
     version = (metadata.get("labels") or {}).get(MODEL_VERSION)
     own = [pod for pod in pods if _label(pod, MODEL_VERSION) == version and _label(pod, ROLE) == "serving"]

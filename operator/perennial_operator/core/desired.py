@@ -15,7 +15,7 @@ from perennial_operator.core.manifests.serving import deployment_manifest, diffe
 from perennial_operator.core.rules.job_results import NO_NEW_ROWS
 from perennial_operator.core.stages.drift import triage
 from perennial_operator.core.traffic.kserve import KIND, held, inference_manifest
-from perennial_operator.core.traffic.traffic_split import hindrance, predictor, ready, replicas_of
+from perennial_operator.core.traffic.traffic_split import blocker, predictor, ready, replicas_of
 from perennial_operator.core.weights import split
 from perennial_operator.core.world import Job, JobState, World, failures_in_a_row
 
@@ -89,7 +89,7 @@ def _services(world: World) -> Iterator[Action]:
     weights are. A Service that a route named once is kept, since the route may name it still.
     """
     gateway, live, candidate = world.spec.rollout.gateway, world.live, world.candidate
-    rolls = candidate is not None and candidate.status.rollout is not None and not (world.pinned or hindrance(world))
+    rolls = candidate is not None and candidate.status.rollout is not None and not (world.pinned or blocker(world))
     called = service_manifest(world, world.name, live if gateway else None)
     if differs(called, world.service):
         yield Apply(called)

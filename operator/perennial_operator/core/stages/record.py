@@ -15,7 +15,7 @@ from perennial_operator.core.world import Job, JobState, World
 
 
 def record(world: World) -> tuple[Action, ...]:
-    """The next thing to do for the ledger. It comes last: what it cannot do hinders nothing else."""
+    """The next thing to do for the ledger. It is the last stage: its failure blocks no other."""
     actions = (_next(world, version) for version in world.versions)
     return tuple(action for action in actions if action)[:1]
 

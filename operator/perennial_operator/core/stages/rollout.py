@@ -14,10 +14,10 @@ from perennial_operator.core.rules.training_admission import REJECTED_BY_PERSON
 from perennial_operator.core.rules.transitions import move
 from perennial_operator.core.stages import rollout_analysis as analysis
 from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, weight_after
-from perennial_operator.core.traffic.http_route import ALL, Hindrance
+from perennial_operator.core.traffic.http_route import ALL, Blocker
 from perennial_operator.core.traffic.traffic_split import (
     SHADOW,
-    hindrance,
+    blocker,
     leads,
     ready,
     replicas_of,
@@ -43,12 +43,12 @@ def wakes_at(world: World) -> Iterator[datetime]:
     """When the running step's hold or time-out ends, and when what is not watched is read again."""
     version = world.candidate
     if (world.spec.rollout.gateway or world.kserve) and (
-        (version and version.phase is Phase.ROLLING_OUT) or hindrance(world)
+        (version and version.phase is Phase.ROLLING_OUT) or blocker(world)
     ):
         yield world.now + LOOK_AGAIN
     state = version.status.rollout if version else None
     starts = state is not None and state.started_at is not None and state.ready_at is None
-    if world.kserve and (starts or not settled(world)) and not hindrance(world):
+    if world.kserve and (starts or not settled(world)) and not blocker(world):
         yield world.now + LOOK_SOON
     if state and state.started_at and state.ready_at is None:
         yield patience(world, state, state.started_at)
@@ -117,7 +117,7 @@ def _stepped(world: World) -> SetStatus | None:
     if world.automation_rests:
         # The step's clock stands still: what was put off by a person is nobody's delay.
         return _noted(version, RolloutState(weight=state.weight)) if state and state.started_at else None
-    if (world.live or world.kserve) and (why := hindrance(world)):
+    if (world.live or world.kserve) and (why := blocker(world)):
         return _halted(world, version, why)
     if state is None:
         return _at_weight(world, version, SHADOW if shadow_asked(world) else weight_after(world, 0))
@@ -167,10 +167,10 @@ def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> Se
         if gateway
         else f"InferenceService {world.name} led the requests otherwise; its canaryTrafficPercent is the operator's"
     )
-    return _halted(world, version, Hindrance("WeightsOverwritten", message))
+    return _halted(world, version, Blocker("WeightsOverwritten", message))
 
 
-def _halted(world: World, version: ModelVersion, why: Hindrance) -> SetStatus | None:
+def _halted(world: World, version: ModelVersion, why: Blocker) -> SetStatus | None:
     """The step's clock stands still and the version says why, until somebody has mended it."""
     state = version.status.rollout
     stopped = RolloutState(weight=state.weight) if state else None

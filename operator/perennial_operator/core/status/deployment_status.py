@@ -20,7 +20,7 @@ from perennial_operator.core.status.readiness import (
     ready,
 )
 from perennial_operator.core.traffic.kserve import KIND, address, held
-from perennial_operator.core.traffic.traffic_split import hindrance, settled, shadows
+from perennial_operator.core.traffic.traffic_split import blocker, settled, shadows
 from perennial_operator.core.world import JobState, World
 
 
@@ -70,7 +70,7 @@ def waiting(world: World) -> Hold | None:
 def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> list[Statement]:
     """As kstatus has them: never two of Ready, Reconciling and Stalled at once.
 
-    While the spec is served, what hinders a retraining is said by Retraining, and nobody's deployment is broken by it.
+    While the spec is served, only Retraining reports the blocker of a retraining: the deployment works.
     """
     serves = ready(world, waits)
     stalled = None if serves.holds else _stalled(world, trouble, waits)
@@ -101,8 +101,8 @@ def _stalled(world: World, trouble: Trouble | None, waits: Hold | None) -> State
 def _retraining(world: World, trouble: Trouble | None, waits: Hold | None) -> Statement:
     candidate, newest = world.candidate, world.newest
     if candidate and world.live:
-        hindrance = f"; {trouble.message}" if trouble else ""
-        return Statement("Retraining", True, candidate.phase.value, progress_of(world, candidate) + hindrance)
+        blocker = f"; {trouble.message}" if trouble else ""
+        return Statement("Retraining", True, candidate.phase.value, progress_of(world, candidate) + blocker)
     if trouble:
         return Statement("Retraining", False, trouble.reason, trouble.message)
     if waits and world.live:
@@ -140,7 +140,7 @@ def _routed(world: World) -> list[Statement]:
     gateway = world.spec.rollout.gateway
     if gateway is None and not world.kserve:
         return []
-    if why := hindrance(world):
+    if why := blocker(world):
         return [Statement("Routed", False, why.reason, why.message)]
     if gateway:
         told = f"HTTPRoute {gateway.http_route} leads to both Services; its weights are the operator's"

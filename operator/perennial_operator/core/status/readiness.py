@@ -79,15 +79,15 @@ def missing_pin(world: World) -> tuple[str, str]:
 
 
 def progress_of(world: World, version: ModelVersion) -> str:
-    """How far the version has come, and what hinders it."""
+    """The progress of the version, and its blocker."""
     train, validate = names.train_job(version.name), names.validate_job(version.name)
     job = world.jobs.get(train if version.phase is Phase.TRAINING else validate)
-    hindrance = trouble_of(world, version.name)
+    blocker = trouble_of(world, version.name)
     if job and job.state is JobState.RUNNING and version.phase in (Phase.TRAINING, Phase.VALIDATING):
-        hindrance = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
+        blocker = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
     said = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
     analysed = f"; {said.reason}: {said.message}" if said else ""
-    return f"{version.name}: {version.status.message or 'about to be trained'}{hindrance}{analysed}"
+    return f"{version.name}: {version.status.message or 'about to be trained'}{blocker}{analysed}"
 
 
 def trouble_of(world: World, name: str) -> str:

@@ -19,14 +19,14 @@ DEFAULT_WEIGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Hindrance:
+class Blocker:
     """Why no request can be led by weight, and the mend."""
 
     reason: str
     message: str
 
 
-def hindrance(world: World) -> Hindrance | None:
+def blocker(world: World) -> Blocker | None:
     """What keeps the operator from steering the route; None where all is well, or nothing is to be steered."""
     found = _unsteerable(world)
     if found or world.route is None or world.route.body is None or world.spec.rollout.gateway is None:
@@ -51,16 +51,16 @@ def steered(world: World, weight: int, mirrored: bool) -> PatchRoute | None:
     return PatchRoute(metadata["name"], operations, metadata["resourceVersion"]) if operations else None
 
 
-def _unsteerable(world: World) -> Hindrance | None:
+def _unsteerable(world: World) -> Blocker | None:
     gateway, route = world.spec.rollout.gateway, world.route
     if gateway is None or route is None:
         return None
     told = f"HTTPRoute {gateway.http_route}"
     if route.refusal:
         message = f"{told} cannot be read: {route.refusal}; let the operator's role get and patch httproutes"
-        return Hindrance("RouteForbidden", message)
+        return Blocker("RouteForbidden", message)
     if route.body is None or route.body["metadata"].get("deletionTimestamp"):
-        return Hindrance(
+        return Blocker(
             "RouteNotFound",
             f"there is no {told} in namespace {world.deployment.metadata.namespace}; apply it, or mend "
             "spec.rollout.gateway.httpRoute; where the cluster has no Gateway API, install it or remove "
@@ -107,17 +107,17 @@ def _mirror_of(one: Mapping[str, Any]) -> Mapping[str, Any]:
     return backend
 
 
-def _foreign(told: str, body: Mapping[str, Any]) -> Hindrance | None:
+def _foreign(told: str, body: Mapping[str, Any]) -> Blocker | None:
     for owner in body["metadata"].get("ownerReferences") or []:
         if owner.get("controller"):
             message = (
                 f"{told} belongs to {owner['kind']} {owner['name']}, which steers it; name a route of the model's own"
             )
-            return Hindrance("RouteNotOurs", message)
+            return Blocker("RouteNotOurs", message)
     return None
 
 
-def _unfit(world: World, told: str, body: Mapping[str, Any]) -> Hindrance | None:
+def _unfit(world: World, told: str, body: Mapping[str, Any]) -> Blocker | None:
     live, candidate = world.name, names.candidate_service(world.name)
     fit = False
     for i, rule in enumerate(_rules(body)):
@@ -129,17 +129,17 @@ def _unfit(world: World, told: str, body: Mapping[str, Any]) -> Hindrance | None
             message = (
                 f"spec.rules[{i}] of {told} names more than {live} and {candidate}, each once; leave only the two in it"
             )
-            return Hindrance("BackendsMixed", message)
+            return Blocker("BackendsMixed", message)
     if fit:
         return None
     message = (
         f"no rule of {told} names both Services {live} and {candidate}; list the two as backendRefs of one rule, "
         f"with port {world.spec.serving.port} and the weights 100 and 0"
     )
-    return Hindrance("BackendsMissing", message)
+    return Blocker("BackendsMissing", message)
 
 
-def _not_accepted(told: str, body: Mapping[str, Any]) -> Hindrance | None:
+def _not_accepted(told: str, body: Mapping[str, Any]) -> Blocker | None:
     """A route that no Gateway obeys leads nothing anywhere, whatever its weights are."""
     parents = (body.get("status") or {}).get("parents") or []
     said = [c for parent in parents for c in parent.get("conditions") or [] if c["type"] == "Accepted"]
@@ -147,7 +147,7 @@ def _not_accepted(told: str, body: Mapping[str, Any]) -> Hindrance | None:
         return None
     because = f": {said[0]['message']}" if said and said[0].get("message") else ""
     message = f"no Gateway has accepted {told}{because}; see its parentRefs, and status.parents of the route"
-    return Hindrance("RouteNotAccepted", message)
+    return Blocker("RouteNotAccepted", message)
 
 
 def _rules(body: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

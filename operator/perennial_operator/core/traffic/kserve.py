@@ -15,7 +15,7 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.api.resources import ModelVersion
 from perennial_operator.core.manifests.serving import digest, metadata_of, template_that_serves, with_digest
-from perennial_operator.core.traffic.http_route import Hindrance
+from perennial_operator.core.traffic.http_route import Blocker
 from perennial_operator.core.world import World
 
 KIND = "InferenceService"
@@ -86,7 +86,7 @@ def address(world: World) -> str:
     return str(_body_status(world).get("url") or "")
 
 
-def hindrance(world: World) -> Hindrance | None:
+def blocker(world: World) -> Blocker | None:
     """Why there can be no InferenceService that is steered, and the mend."""
     there = world.inference
     told = f"{KIND} {world.name}"
@@ -97,14 +97,14 @@ def hindrance(world: World) -> Hindrance | None:
             f"the cluster has no {KIND}; install KServe with Knative, or make another ModelDeployment "
             "with serving.runtime deployment"
         )
-        return Hindrance("KServeNotFound", message)
+        return Blocker("KServeNotFound", message)
     if there.refusal:
         message = f"{told} cannot be read: {there.refusal}; let the operator's role get, create, patch and delete them"
-        return Hindrance("KServeForbidden", message)
+        return Blocker("KServeForbidden", message)
     mode = _body_status(world).get("deploymentMode") or KNATIVE[0]
     if mode not in KNATIVE:
         message = f"KServe runs {told} in its mode {mode}, which leads by no weight; remove it to have it made anew"
-        return Hindrance("WrongDeploymentMode", message)
+        return Blocker("WrongDeploymentMode", message)
     return None
 
 

@@ -7,7 +7,7 @@ from perennial_operator.core.api.resources import ModelVersion, RolloutState
 from perennial_operator.core.manifests.serving import differs
 from perennial_operator.core.traffic import http_route as route
 from perennial_operator.core.traffic import kserve as inference
-from perennial_operator.core.traffic.http_route import ALL, Hindrance, carries, steered
+from perennial_operator.core.traffic.http_route import ALL, Blocker, carries, steered
 from perennial_operator.core.weights import share, split
 from perennial_operator.core.world import World
 
@@ -113,6 +113,6 @@ def _shared(world: World, version: ModelVersion, percent: int) -> bool:
     return (inference.led(world, version), rest) == (percent, ALL - percent)
 
 
-def hindrance(world: World) -> Hindrance | None:
+def blocker(world: World) -> Blocker | None:
     """What keeps the requests from being led by weight, or KServe from serving at all; None where all is well."""
-    return inference.hindrance(world) if world.kserve else route.hindrance(world)
+    return inference.blocker(world) if world.kserve else route.blocker(world)
