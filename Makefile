@@ -25,11 +25,12 @@ test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of 
 test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
 
-check: .venv/ready ## Linters, types and layers only
+check: .venv/ready ## Linters, types, layers and words only
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.house.word_list
 
 e2e: .venv/ready ## The end-to-end tests only; CLUSTER=local, real or current
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
