@@ -10,9 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from perennial_operator.core.api.resources import DriftReportSpec
-from perennial_operator.core.manifests.jobs import train_manifest, validate_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest
+from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.manifests.validate_job import validate_manifest
 from perennial_operator.core.rules.job_results import Checked, JobFailure, Recorded, Recovered, Trained, Validated, read
 from perennial_operator.core.world import Job, JobState
 from tests.builders import a_deployment, a_version, a_world

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from perennial_operator.core import names
-from perennial_operator.core.manifests.jobs import train_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, differs
+from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.world import Policy
 from tests.builders import a_deployment, a_version, a_world, merged
 from tests.core.manifests import GOLDEN, as_yaml, manifests, task_of

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.manifests.jobs import comparison
+from perennial_operator.core.manifests.validate_job import comparison
 from tests.builders import NOON, a_deployment, a_version, a_world
 
 LONGEST = "m" * 40

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.names import labels
-from perennial_operator.core.rules.training_admission import owner
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
 from tests.core.play import TRAINED, checked, validated
 from tests.fuzz.echo import Body, Operator, body
@@ -35,7 +35,7 @@ REPORT = body(
     },
     {"outcome": "Breach", "message": "m", "breaches": [{"metric": "psi", "value": 0.3, "limit": 0.2}]},
 )
-OWNER = [owner(a_world(deployment=a_deployment()))]
+OWNER = [owner_reference(a_world(deployment=a_deployment()))]
 SERVING = body(
     "Deployment",
     "bike-v1",

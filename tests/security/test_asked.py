@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from perennial_operator.core.api.resources import BadObjectError, DriftReport, ModelDeployment, ModelVersion, parse
-from perennial_operator.core.manifests.jobs import train_manifest
+from perennial_operator.core.manifests.train_job import train_manifest
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world, merged
 from tests.kubectl import Kubectl, RefusedError
 from tests.stage import ROOT

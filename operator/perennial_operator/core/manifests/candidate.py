@@ -5,8 +5,8 @@ from __future__ import annotations
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
 from perennial_operator.core.api.resources import API_VERSION, Meta, ModelVersion, ModelVersionSpec, Trigger
-from perennial_operator.core.manifests.jobs import train_manifest
-from perennial_operator.core.rules.training_admission import next_name, owner
+from perennial_operator.core.manifests.owner import next_version_name, owner_reference
+from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.world import World
 
 
@@ -21,7 +21,7 @@ def begin(world: World, trigger: Trigger) -> tuple[Create, Create]:
         training=world.spec.training,
         parent=world.live.name if world.live else None,
     )
-    name, namespace = next_name(world), world.deployment.metadata.namespace
+    name, namespace = next_version_name(world), world.deployment.metadata.namespace
     version = ModelVersion(metadata=Meta(name=name, namespace=namespace, creation_timestamp=world.now), spec=spec)
     manifest = {
         "apiVersion": API_VERSION,
@@ -30,7 +30,7 @@ def begin(world: World, trigger: Trigger) -> tuple[Create, Create]:
             "name": name,
             "namespace": namespace,
             "labels": names.labels(world.name, "version"),
-            "ownerReferences": [owner(world)],
+            "ownerReferences": [owner_reference(world)],
         },
         "spec": spec.to_api(),
     }

@@ -16,9 +16,9 @@ from perennial_operator.core.api.pod import Resources
 from perennial_operator.core.api.resources import ModelVersion, Phase
 from perennial_operator.core.api.spec import ModelSpec, TrainingSpec
 from perennial_operator.core.api.values import as_text
-from perennial_operator.core.manifests.jobs import job_manifest, model_storage
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields, model_storage
+from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
-from perennial_operator.core.rules.training_admission import owner
 from perennial_operator.core.world import Job, World
 
 PAUSE = timedelta(minutes=5)
@@ -52,8 +52,7 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     assert name
     task = {
         "task": "record",
-        **_about(world),
-        "version": version.name,
+        **model_fields(world, version),
         "entry": {
             "name": name,
             "trigger": spec.trigger.to_api(),
@@ -63,8 +62,8 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         },
         "storage": model_storage(world, mounts, writable=True),
     }
-    job, of = names.record_job(version.name), owner(world, version)
-    manifest = job_manifest(world, job, "record", version, task, mounts, _small(world), of)
+    job, owner = names.record_job(version.name), owner_reference(world, version)
+    manifest = job_manifest(world, job, "record", version, task, mounts, _small(world), owner)
     manifest["metadata"]["labels"] |= {names.ENTRY: name, names.SCHEDULED: str(int(world.now.timestamp()))}
     return manifest
 
@@ -74,13 +73,13 @@ def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
     mounts, spec = Mounts(), world.spec
     task = {
         "task": "recover",
-        **_about(world),
+        **model_fields(world),
         **({"version": wanted} if wanted else {}),
         "recipe": recipe(spec.model, spec.data, spec.training),
         "storage": model_storage(world, mounts, writable=False),
     }
     name = names.recover_job(world.name)
-    manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner(world))
+    manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner_reference(world))
     # A person's request for a training asks for another look, too.
     asked = json.dumps([manifest["spec"], world.request], sort_keys=True)
     manifest["metadata"]["labels"] |= {
@@ -115,10 +114,6 @@ def _lasting(version: ModelVersion) -> dict[str, Any]:
     kept |= {"live_since"} if event[0] is Phase.LIVE else {"ended_at", "reason", "message"}
     status = version.status.model_dump(mode="json", by_alias=True, exclude_none=True, include=kept)
     return {"phase": event[0].value, **status}
-
-
-def _about(world: World) -> dict[str, str]:
-    return {"namespace": world.deployment.metadata.namespace, "modelDeployment": world.name}
 
 
 def _small(world: World) -> TrainingSpec:

@@ -10,9 +10,9 @@ import orjson
 
 from perennial_operator.core import names
 from perennial_operator.core.api.resources import ModelVersion
-from perennial_operator.core.manifests.jobs import job_image, stored
+from perennial_operator.core.manifests.jobs import job_image, model_fields, stored_model
+from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts, pod_template
-from perennial_operator.core.rules.training_admission import owner
 from perennial_operator.core.world import World
 
 GRACE_SECONDS = 30
@@ -45,11 +45,9 @@ def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
     port = world.spec.serving.port
     task = {
         "task": "serve",
-        "namespace": world.deployment.metadata.namespace,
-        "modelDeployment": world.name,
-        "version": version.name,
+        **model_fields(world, version),
         "model": version.spec.model.to_api(),
-        "artifact": stored(version),
+        "artifact": stored_model(version),
         "port": port,
     }
     labels = names.labels(world.name, "serving", version.name)
@@ -135,5 +133,5 @@ def metadata_of(world: World, name: str, labels: Mapping[str, str]) -> dict[str,
         "name": name,
         "namespace": world.deployment.metadata.namespace,
         "labels": dict(labels),
-        "ownerReferences": [owner(world)],
+        "ownerReferences": [owner_reference(world)],
     }

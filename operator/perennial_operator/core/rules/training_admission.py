@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import API_VERSION, ModelVersion, Outcome
+from perennial_operator.core.api.resources import Outcome
 from perennial_operator.core.api.spec import DriftSpec
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.world import World, asked_for, failures_in_a_row
@@ -94,20 +94,3 @@ def _cooling_down(world: World) -> Hold | None:
 
 def cooldown(world: World) -> timedelta:
     return as_delta(world.spec.drift.cooldown if world.spec.drift else DEFAULT_COOLDOWN)
-
-
-def next_name(world: World) -> str:
-    return names.version_name(world.name, world.next_number)
-
-
-def owner(world: World, version: ModelVersion | None = None) -> dict[str, object]:
-    """The reference that makes Kubernetes remove a thing together with its version or its ModelDeployment."""
-    kind, of = ("ModelVersion", version.metadata) if version else ("ModelDeployment", world.deployment.metadata)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": kind,
-        "name": of.name,
-        "uid": of.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }

@@ -8,9 +8,9 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.resources import API_VERSION, DriftReportSpec
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
-from perennial_operator.core.manifests.jobs import check_manifest
+from perennial_operator.core.manifests.check_job import check_manifest
+from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Checked, JobFailure, read
-from perennial_operator.core.rules.training_admission import owner
 from perennial_operator.core.world import Job, JobState, World, by_now
 
 
@@ -91,7 +91,7 @@ def _report(world: World, job: Job, answer: Checked) -> dict[str, object]:
             "name": job.name,
             "namespace": world.deployment.metadata.namespace,
             "labels": names.labels(world.name, "report") | {names.SCHEDULED: job.labels[names.SCHEDULED]},
-            "ownerReferences": [owner(world)],
+            "ownerReferences": [owner_reference(world)],
         },
         "spec": spec.to_api(),
     }

@@ -8,8 +8,8 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.resources import API_VERSION, ModelVersion, ModelVersionSpec, Phase, Trigger
+from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
-from perennial_operator.core.rules.training_admission import owner
 from perennial_operator.core.world import World
 
 
@@ -41,7 +41,7 @@ def manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
             "name": names.version_name(world.name, stored.number),
             "namespace": world.deployment.metadata.namespace,
             "labels": names.labels(world.name, "version"),
-            "ownerReferences": [owner(world)],
+            "ownerReferences": [owner_reference(world)],
         },
         "spec": spec.to_api(),
     }

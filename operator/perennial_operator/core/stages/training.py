@@ -10,7 +10,8 @@ from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.api.resources import ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import first_fire_after, shown_addresses
 from perennial_operator.core.manifests.candidate import begin
-from perennial_operator.core.manifests.jobs import job_image, train_manifest
+from perennial_operator.core.manifests.jobs import job_image
+from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import NO_NEW_ROWS, JobFailure, Trained, read
 from perennial_operator.core.rules.known_bad import known_bad
 from perennial_operator.core.rules.training_admission import Hold, hold

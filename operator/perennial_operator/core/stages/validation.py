@@ -9,7 +9,7 @@ from perennial_operator.core.actions import Action, Create, Delete, SetStatus
 from perennial_operator.core.api.resources import Metrics, ModelVersion, Phase
 from perennial_operator.core.api.spec import Against
 from perennial_operator.core.api.values import shown
-from perennial_operator.core.manifests.jobs import comparison, validate_manifest
+from perennial_operator.core.manifests.validate_job import comparison, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, read
 from perennial_operator.core.rules.transitions import fail, move
 from perennial_operator.core.rules.validation_gate import gate

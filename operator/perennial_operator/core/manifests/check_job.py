@@ -1,0 +1,38 @@
+"""Which Job checks the live version for drift?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.world import World
+
+
+def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:
+    """The Job that measures how recent data differ from what the live version was trained on."""
+    assert world.spec.drift and world.spec.drift.check
+    check, mounts = world.spec.drift.check, Mounts()
+    name = names.check_job(world.name, scheduled)
+    data: dict[str, Any] = {"uri": mounts.uri(check.data), "window": check.window}
+    if live.spec.data.time_column:
+        data["timeColumn"] = live.spec.data.time_column
+    task: dict[str, Any] = {
+        "task": "check",
+        **model_fields(world, live),
+        "model": live.spec.model.to_api(),
+        "live": stored_model(live),
+        "data": data,
+        "storage": version_storage(world, f"checks/{name}", mounts),
+    }
+    if not check.predictions:  # left out else: the trainer of an older version knows no such field
+        task["predictions"] = False
+    manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))
+    manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
+    manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
+    return manifest

@@ -1,0 +1,59 @@
+"""Which Job trains a version?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.world import World, made_from
+
+
+def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The Job that makes the version's model."""
+    data, training = version.spec.data, version.spec.training
+    mounts = Mounts()
+    task = {
+        "task": "train",
+        **model_fields(world, version),
+        "model": version.spec.model.to_api(),
+        "data": {
+            "uri": mounts.uri(data.training),
+            **data.model_dump(
+                mode="json",
+                by_alias=True,
+                exclude_none=True,
+                include={"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"},
+            ),
+        },
+        "storage": version_storage(world, version.name, mounts),
+    }
+    if training.search:
+        task["search"] = training.search.to_api()
+    if training.calibration:
+        task["calibration"] = training.calibration
+    if world.live and world.live.status.artifact:
+        task["live"] = stored_model(world.live)
+        if known := _known_rows(version, world.live):
+            task["knownRows"] = known
+    if training.engine:
+        task["engine"] = training.engine.to_api()
+    return job_manifest(
+        world,
+        names.train_job(version.name),
+        "training",
+        version,
+        task,
+        mounts,
+        training,
+        owner_reference(world, version),
+    )
+
+
+def _known_rows(version: ModelVersion, live: ModelVersion) -> str | None:
+    """The digest of the rows that would only make the live version again; None where a person or the spec asks."""
+    same = version.spec.trigger.reason in ("Drift", "Schedule") and made_from(version) == made_from(live)
+    return live.status.data.sha256 if same and live.status.data else None

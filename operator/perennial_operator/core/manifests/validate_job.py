@@ -1,0 +1,59 @@
+"""Which Job validates a candidate, and what is the candidate compared with?"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.world import World
+
+
+def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The Job that scores the candidate and the live version on the candidate's holdout."""
+    assert version.status.artifact and version.status.data
+    live, mounts = world.live, Mounts()
+    storage = version_storage(world, version.name, mounts)
+    task: dict[str, Any] = {
+        "task": "validate",
+        **model_fields(world, version),
+        "model": version.spec.model.to_api(),
+        "candidate": stored_model(version),
+        "holdout": {"uri": version.status.data.holdout_uri, "sha256": version.status.data.holdout_sha256},
+        "storage": storage,
+    }
+    if live:
+        against = world.spec.validation.compared_by(version.spec.model.task)
+        task["live"] = stored_model(live)
+        task["against"] = against.model_dump(include={"metric", "confidence"})
+        if world.spec.validation.slices:
+            asked = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
+            task["slices"] = asked
+    manifest = job_manifest(
+        world,
+        names.validate_job(version.name),
+        "validation",
+        version,
+        task,
+        mounts,
+        version.spec.training,
+        owner_reference(world, version),
+    )
+    manifest["metadata"]["labels"] |= comparison(world, version)
+    return manifest
+
+
+def comparison(world: World, version: ModelVersion) -> dict[str, str]:
+    """Labels of a validation Job: what the candidate is compared with, and by what, as things are now."""
+    if world.live is None:
+        return {names.AGAINST: "none"}
+    by = world.spec.validation.compared_by(version.spec.model.task)
+    labels = {names.AGAINST: world.live.name, names.COMPARED_BY: f"{by.metric}-{by.confidence:g}"}
+    if pairs := sorted((each.column, each.metric) for each in world.spec.validation.slices):
+        labels[names.SLICED_BY] = sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+    return labels

@@ -1,0 +1,44 @@
+"""Which Job runs the workers of a search?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields
+from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.world import Job, World
+
+SCHEDULER_PORT = 8786
+"""Where the pod that trains listens for its workers; the trainer has the same number."""
+
+
+def workers_manifest(world: World, version: ModelVersion, train: Job) -> dict[str, Any]:
+    """The Job whose pods try the candidates of a search; the pod that trains deals them out.
+
+    They get no Secret and no claim: the rows come from the pod that trains.
+    """
+    engine = version.spec.training.engine
+    assert engine and engine.dask.workers and train.pod
+    host = f"[{train.address}]" if ":" in train.address else train.address
+    task = {"task": "work", **model_fields(world, version), "scheduler": f"tcp://{host}:{SCHEDULER_PORT}"}
+    manifest = job_manifest(
+        world,
+        names.workers_job(version.name),
+        "worker",
+        version,
+        task,
+        Mounts(),
+        version.spec.training,
+        owner_reference(world, version),
+    )
+    manifest["metadata"]["labels"][names.FOR_POD] = train.pod
+    count = engine.dask.workers
+    manifest["spec"] |= {
+        "parallelism": count,
+        "completions": count,
+        "backoffLimit": count * (version.spec.training.retries + 1),
+    }
+    return manifest
