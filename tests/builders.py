@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial_operator.core.api.resources import ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.drift_reports import Report, report_of
 from perennial_operator.core.world import World

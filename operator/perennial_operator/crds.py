@@ -14,16 +14,10 @@ import yaml
 from pydantic.config import JsonDict
 
 from perennial_operator.core.api.cel import CHECKED, rule
-from perennial_operator.core.api.resources import (
-    GROUP,
-    VERSION,
-    DriftReportSpec,
-    DriftReportStatus,
-    ModelDeploymentStatus,
-    ModelVersionSpec,
-    ModelVersionStatus,
-)
-from perennial_operator.core.api.spec import ModelDeploymentSpec
+from perennial_operator.core.api.drift_report import DriftReportSpec, DriftReportStatus
+from perennial_operator.core.api.meta import GROUP, VERSION
+from perennial_operator.core.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from perennial_operator.core.api.model_version import ModelVersionSpec, ModelVersionStatus
 from perennial_operator.core.api.values import Value
 
 KEPT = {

@@ -8,7 +8,7 @@ import kopf
 
 from perennial_operator.app import Operator
 from perennial_operator.cluster.watches import configure_kopf
-from perennial_operator.core.api.resources import GROUP, VERSION
+from perennial_operator.core.api.meta import GROUP, VERSION
 from perennial_operator.core.names import DEPLOYMENT
 
 OURS = {DEPLOYMENT: kopf.PRESENT}

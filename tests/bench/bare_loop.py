@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from perennial_operator.core.api.resources import ModelVersion, Trigger, parse
+from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.stages.training import _begun
 from perennial_operator.core.status.deployment_status import describe

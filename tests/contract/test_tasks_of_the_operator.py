@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from perennial_operator.core.api.resources import DriftReportSpec
+from perennial_operator.core.api.drift_report import DriftReportSpec
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest
 from perennial_operator.core.manifests.train_job import train_manifest

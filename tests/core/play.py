@@ -15,8 +15,10 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.api.request_stats import Tally
-from perennial_operator.core.api.resources import ModelDeployment, ModelVersion, parse
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.decide import decide
 from perennial_operator.core.drift_reports import in_order, report_of

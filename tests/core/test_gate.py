@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.api.spec import ValidationSpec
+from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.rules.job_results import Validated
 from perennial_operator.core.rules.validation_gate import gate
 from tests.builders import merged

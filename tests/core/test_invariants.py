@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.resources import IN_FLIGHT, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.traffic.http_route import blocker

@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.api.resources import (
-    BadObjectError,
-    DriftReport,
-    ModelDeployment,
-    ModelVersion,
-    Phase,
-    parse,
-)
+from perennial_operator.core.api.drift_report import DriftReport
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.api.parsing import BadObjectError, parse
 from tests.builders import SPEC, a_body, a_version, merged
 
 

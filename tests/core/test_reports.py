@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.api.resources import Outcome
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.decide import decide
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcomes, triage

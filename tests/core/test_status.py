@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.api.resources import Phase
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from tests.builders import a_body, a_deployment, a_version, a_world, merged
 from tests.core.play import REFUSED, TRAINED, Play, a_play, validated

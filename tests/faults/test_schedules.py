@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import IN_FLIGHT
+from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated

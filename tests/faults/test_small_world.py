@@ -17,7 +17,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Apply, Create, Delete
-from perennial_operator.core.api.resources import IN_FLIGHT, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
 from perennial_operator.core.world import JobState
 from tests.core.play import REFUSED, TRAINED, DiedError, Play, a_play, validated

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.api.resources import Outcome, Phase
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.names import APPROVED, REJECTED, RETRAIN
 from tests.cluster.schema import normalize
 from tests.gitops.argocd import CONFIG_MAP, KINDS, config_map

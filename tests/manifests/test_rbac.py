@@ -18,7 +18,7 @@ from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.actions import Action, PatchRoute, SetStatus
-from perennial_operator.core.api.resources import API_VERSION
+from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.world import Policy
 from perennial_operator.lease import NAME, Lease
 from perennial_operator.reconcile.executor import Executor

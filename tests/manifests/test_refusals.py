@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.api.resources import ModelDeployment, parse
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.parsing import parse
 from tests.builders import merged
 from tests.kubectl import Kubectl, RefusedError
 

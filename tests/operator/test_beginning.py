@@ -6,7 +6,7 @@ import pytest
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.client import ConflictError
-from perennial_operator.core.api.resources import Trigger
+from perennial_operator.core.api.model_version import Trigger
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.reconcile.executor import Executor
 from tests.builders import a_body, a_deployment, a_world

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from kubectl_perennial.views import phases
-from perennial_operator.core.api.resources import IN_FLIGHT, UNSUCCESSFUL, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, Phase
 from tests.plugin.terminal import PATHS, Terminal
 from tests.stage import ROOT
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.api.resources import BadObjectError, DriftReport, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.drift_report import DriftReport
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.manifests.train_job import train_manifest
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world, merged
 from tests.kubectl import Kubectl, RefusedError

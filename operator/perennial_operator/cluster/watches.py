@@ -9,7 +9,7 @@ from typing import Any
 import kopf
 
 from perennial_operator.cluster.client import PAGE
-from perennial_operator.core.api.resources import FINAL
+from perennial_operator.core.api.drift_report import FINAL
 from perennial_operator.core.names import DEPLOYMENT, MANAGED_BY, OPERATOR
 
 OURS = f"{DEPLOYMENT},{MANAGED_BY}={OPERATOR}"

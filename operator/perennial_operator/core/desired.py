@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Create, Delete
-from perennial_operator.core.api.resources import IN_FLIGHT, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.manifests.serving import deployment_manifest, differs, service_manifest
 from perennial_operator.core.manifests.worker_job import workers_manifest
 from perennial_operator.core.rules.job_results import NO_NEW_ROWS

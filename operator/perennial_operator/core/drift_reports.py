@@ -9,7 +9,9 @@ from hashlib import blake2b
 from sys import intern
 from typing import Any
 
-from perennial_operator.core.api.resources import FINAL, BadObjectError, DriftReport, Measurement, Meta, Outcome, parse
+from perennial_operator.core.api.drift_report import FINAL, DriftReport, Measurement, Outcome
+from perennial_operator.core.api.meta import Meta
+from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.names import NEVER, scheduled_at
 
 

@@ -11,15 +11,10 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.model_deployment import ModelDeployment, ModelDeploymentSpec
+from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.api.request_stats import Tally
-from perennial_operator.core.api.resources import (
-    IN_FLIGHT,
-    UNSUCCESSFUL,
-    ModelDeployment,
-    ModelVersion,
-    Phase,
-)
-from perennial_operator.core.api.spec import ModelDeploymentSpec, TrainingSpec
+from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.drift_reports import Report
 
 

@@ -12,7 +12,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Body, Key
 from perennial_operator.cluster.client import ConflictError, ExistsError, GoneError, Kube, KubeError, RefusedError
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
-from perennial_operator.core.api.resources import API_VERSION
+from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import as_text
 from perennial_operator.telemetry.logs import about
 

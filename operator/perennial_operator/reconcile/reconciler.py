@@ -21,7 +21,7 @@ from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import ConflictError, Kube, KubeError, RefusedError
 from perennial_operator.cluster.workloads import POD_PATIENCE
 from perennial_operator.core.actions import Create, SetStatus
-from perennial_operator.core.api.resources import BadObjectError
+from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.decide import decide
 from perennial_operator.core.decision import Decision
 from perennial_operator.core.status.deployment_status import Trouble

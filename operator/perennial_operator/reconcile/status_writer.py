@@ -8,7 +8,8 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key, part
 from perennial_operator.cluster.client import RefusedError
 from perennial_operator.core.actions import SetStatus
-from perennial_operator.core.api.resources import DriftReportStatus, ModelDeploymentStatus, Outcome
+from perennial_operator.core.api.drift_report import DriftReportStatus, Outcome
+from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.status.events import news
 from perennial_operator.core.status.invalid_object import known_status, stalled

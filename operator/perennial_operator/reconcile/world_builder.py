@@ -12,7 +12,9 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Body, Key, read
 from perennial_operator.cluster.workloads import job_of, lacks_pod, revisions_of, served_by, serving_of
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import BadObjectError, ModelDeployment, ModelVersion, parse
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.world import Fleet, Inference, JobState, Policy, Route, World
 

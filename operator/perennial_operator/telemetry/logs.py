@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.core.api.resources import API_VERSION
+from perennial_operator.core.api.meta import API_VERSION
 
 log = logging.getLogger("perennial")
 

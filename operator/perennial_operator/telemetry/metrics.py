@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.resources import IN_FLIGHT, ModelVersion, Outcome
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.status.measures import Limit, stage_that_ended, watched_limits
 from perennial_operator.core.world import World
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
-from perennial_operator.core.api.resources import API_VERSION, Meta, ModelVersion, ModelVersionSpec, Trigger
+from perennial_operator.core.api.meta import API_VERSION, Meta
+from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Trigger
 from perennial_operator.core.manifests.owner import next_version_name, owner_reference
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.world import World

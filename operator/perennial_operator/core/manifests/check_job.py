@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
 from perennial_operator.core.manifests.owner import owner_reference

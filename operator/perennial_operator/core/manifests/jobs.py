@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.pod import PodSpec
-from perennial_operator.core.api.resources import ModelVersion
-from perennial_operator.core.api.spec import TrainingSpec
+from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.manifests.pods import Mounts, pod_template
 from perennial_operator.core.world import World

@@ -12,9 +12,10 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.model import ModelSpec
+from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.api.pod import Resources
-from perennial_operator.core.api.resources import ModelVersion, Phase
-from perennial_operator.core.api.spec import ModelSpec, TrainingSpec
+from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import job_manifest, model_fields, model_storage
 from perennial_operator.core.manifests.owner import owner_reference

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import API_VERSION, ModelVersion
+from perennial_operator.core.api.meta import API_VERSION
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.world import World
 
 

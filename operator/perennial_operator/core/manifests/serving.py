@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.jobs import job_image, model_fields, stored_model
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts, pod_template

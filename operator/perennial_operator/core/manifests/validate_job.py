@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts

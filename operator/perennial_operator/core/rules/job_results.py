@@ -10,16 +10,11 @@ from pydantic import Field, ValidationError
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
-from perennial_operator.core.api.resources import (
-    Artifact,
-    DataFacts,
-    Measurement,
-    ModelVersionStatus,
-    Number,
-    Trigger,
-    Window,
-)
-from perennial_operator.core.api.spec import ModelSpec, Search
+from perennial_operator.core.api.drift_report import Measurement, Window
+from perennial_operator.core.api.meta import Number
+from perennial_operator.core.api.model import ModelSpec
+from perennial_operator.core.api.model_version import Artifact, DataFacts, ModelVersionStatus, Trigger
+from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
 from perennial_operator.core.world import Job, JobState
 

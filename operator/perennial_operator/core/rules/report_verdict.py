@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial_operator.core.api.resources import Breach, DriftReport, Measurement, ModelVersion, Outcome
+from perennial_operator.core.api.drift_report import Breach, DriftReport, Measurement, Outcome
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report

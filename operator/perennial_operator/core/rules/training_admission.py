@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import Outcome
-from perennial_operator.core.api.spec import DriftSpec
+from perennial_operator.core.api.drift import DriftSpec
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.world import World, asked_for, failures_in_a_row
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
-from perennial_operator.core.api.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.world import World
 
 

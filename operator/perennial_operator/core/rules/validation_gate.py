@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perennial_operator.core.api.spec import Against, SliceLimit, ValidationSpec
+from perennial_operator.core.api.validation import Against, SliceLimit, ValidationSpec
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.job_results import Validated
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from perennial_operator.core.actions import Action, SetStatus
-from perennial_operator.core.api.resources import DriftReport, DriftReportStatus, ModelVersion, Outcome, Trigger
+from perennial_operator.core.api.drift_report import DriftReport, DriftReportStatus, Outcome
+from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.training_admission import Hold, hold

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
-from perennial_operator.core.api.resources import API_VERSION, DriftReportSpec
+from perennial_operator.core.api.drift_report import DriftReportSpec
+from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference

@@ -8,7 +8,7 @@ from datetime import datetime
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Create, Delete, SetStatus
 from perennial_operator.core.api.conditions import find, with_condition
-from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.ledger_jobs import again_at, entry_name, record_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recorded, read
 from perennial_operator.core.world import Job, JobState, World

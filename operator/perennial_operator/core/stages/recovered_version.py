@@ -7,7 +7,8 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
-from perennial_operator.core.api.resources import API_VERSION, ModelVersion, ModelVersionSpec, Phase, Trigger
+from perennial_operator.core.api.meta import API_VERSION
+from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Phase, Trigger
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
 from perennial_operator.core.world import World

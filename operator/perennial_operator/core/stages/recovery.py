@@ -10,7 +10,7 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
-from perennial_operator.core.api.resources import Outcome
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recovered, read
 from perennial_operator.core.rules.training_admission import Hold

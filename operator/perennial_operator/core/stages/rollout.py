@@ -9,7 +9,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.analysis import MEASURING, NO_DATA
 from perennial_operator.core.api.conditions import find, with_condition
-from perennial_operator.core.api.resources import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
+from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
 from perennial_operator.core.rules.training_admission import REJECTED_BY_PERSON
 from perennial_operator.core.rules.transitions import move
 from perennial_operator.core.stages import rollout_analysis as analysis

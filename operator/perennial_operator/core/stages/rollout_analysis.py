@@ -8,8 +8,9 @@ from datetime import datetime
 
 from perennial_operator.core.api import analysis as reasons
 from perennial_operator.core.api.analysis import Analysis
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import ModelVersion, Phase, RolloutState
 from perennial_operator.core.api.request_stats import AnalysisState, Pair, Tally
-from perennial_operator.core.api.resources import ModelVersion, Outcome, Phase, RolloutState
 from perennial_operator.core.api.values import as_delta, shown
 from perennial_operator.core.rules.canary_comparison import error_share, errs_more, is_slower, latency
 from perennial_operator.core.rules.report_verdict import subject

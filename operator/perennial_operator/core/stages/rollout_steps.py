@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from perennial_operator.core.api.resources import RolloutState
+from perennial_operator.core.api.model_version import RolloutState
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.stages import rollout_analysis as analysis
 from perennial_operator.core.traffic.http_route import ALL

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
-from perennial_operator.core.api.resources import ModelVersion, Phase, Trigger
+from perennial_operator.core.api.model_version import ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import first_fire_after, shown_addresses
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image

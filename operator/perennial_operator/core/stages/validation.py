@@ -6,8 +6,8 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete, SetStatus
-from perennial_operator.core.api.resources import Metrics, ModelVersion, Phase
-from perennial_operator.core.api.spec import Against
+from perennial_operator.core.api.model_version import Metrics, ModelVersion, Phase
+from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, read

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from perennial_operator.core import names
 from perennial_operator.core.api.conditions import Condition, find, with_condition
-from perennial_operator.core.api.resources import DriftFacts, ModelDeploymentStatus, Outcome, Phase
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.rules.training_admission import Hold
 from perennial_operator.core.stages.drift import NOT_COUNTED, triage
 from perennial_operator.core.stages.drift_checks import check_jobs, last_check, unmade

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from perennial_operator.core.actions import Announcement
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.resources import ModelDeploymentStatus
+from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.status.deployment_status import Trouble
 
 KNOWN_BY = 1000

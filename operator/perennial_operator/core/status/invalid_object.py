@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from perennial_operator.core.api.conditions import with_condition
-from perennial_operator.core.api.resources import ModelDeploymentStatus
+from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.status.deployment_status import Trouble
 
 

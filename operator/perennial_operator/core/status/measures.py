@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.resources import ModelVersion, Phase
+from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.world import World
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.resources import UNSUCCESSFUL, ModelVersion, Outcome, Phase
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.desired import replicas_wanted
 from perennial_operator.core.manifests.serving import deployment_manifest, outdated
 from perennial_operator.core.rules.training_admission import Hold

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.api.resources import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.serving import digest, metadata_of, template_that_serves, with_digest
 from perennial_operator.core.traffic.http_route import Blocker
 from perennial_operator.core.world import World

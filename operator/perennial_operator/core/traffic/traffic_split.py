@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perennial_operator.core.actions import PatchRoute
-from perennial_operator.core.api.resources import ModelVersion, RolloutState
+from perennial_operator.core.api.model_version import ModelVersion, RolloutState
 from perennial_operator.core.manifests.serving import differs
 from perennial_operator.core.traffic import http_route as route
 from perennial_operator.core.traffic import kserve as inference

@@ -1,0 +1,78 @@
+"""What the model is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from perennial_operator.core.api.cel import rule, rules
+from perennial_operator.core.api.pod import Object
+from perennial_operator.core.api.values import Column, Value
+
+
+class Features(Value):
+    """The columns the model reads."""
+
+    model_config = rules(
+        rule("size(self.numeric) + size(self.categorical) > 0", "name at least one numeric or categorical feature"),
+        rule(
+            "self.numeric.all(f, !(f in self.categorical))",
+            "a feature is either numeric or categorical; remove it from one of the lists",
+            at=".categorical",
+        ),
+    )
+    numeric: list[Column] = Field(
+        [], max_length=400, description="Columns of numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    categorical: list[Column] = Field(
+        [],
+        max_length=100,
+        description="Columns of categories, text or codes.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+
+class ModelSpec(Value):
+    """What the model is."""
+
+    model_config = rules(
+        rule(
+            "!(self.target in self.features.numeric) && !(self.target in self.features.categorical)",
+            "the target is one of the features too: a model that reads its answer learns nothing; remove it there",
+            told="'target ' + self.target + ' is one of the features too: "
+            "a model that reads its answer learns nothing; remove it there'",
+            at=".target",
+        ),
+        rule(
+            "self.framework != 'keras' || self.format != 'skops'",
+            "format skops is for scikit-learn; Keras models are stored in Keras's own format: leave format out",
+            at=".format",
+        ),
+        rule(
+            "self.framework == 'custom' || self.estimator.matches('^' + self.framework + '([.][A-Za-z_][A-Za-z0-9_]*)+$')",
+            "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
+            told="'estimator ' + self.estimator + ' is no full name of a class of ' + self.framework"
+            " + '; give one such as sklearn.linear_model.LinearRegression'",
+            at=".estimator",
+        ),
+    )
+    framework: Literal["sklearn", "keras", "custom"] = Field(
+        "sklearn", description="The library that trains the model, or custom for a trainer image of one's own."
+    )
+    format: Literal["joblib", "skops"] = Field(
+        "joblib",
+        description="How the model is stored: joblib (its digest is checked before it is loaded) "
+        "or skops (no code runs at load).",
+    )
+    estimator: str = Field(
+        max_length=200,
+        description="The estimator's full name, from the trainer's allow-list, "
+        "for example sklearn.linear_model.LinearRegression.",
+    )
+    parameters: Object = Field({}, description="Keyword arguments of the estimator.")
+    task: Literal["regression", "classification"] = Field(
+        "regression", description="What is predicted: a number or a class."
+    )
+    features: Features = Field(description="The columns the model reads.")
+    target: Column = Field(description="The column the model predicts.")

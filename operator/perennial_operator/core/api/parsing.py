@@ -1,0 +1,50 @@
+"""API objects as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from perennial_operator.core.api.drift_report import DriftReport
+from perennial_operator.core.api.meta import Kind
+from perennial_operator.core.api.model_deployment import ModelDeployment
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.values import shown_addresses
+
+LONGEST_SHOWN = 200
+"""Characters of a bad value that are told."""
+
+
+class BadObjectError(ValueError):
+    """The object does not say what its kind must say; the message names the field, the value and the mend."""
+
+
+KINDS: dict[str, type[ModelDeployment | ModelVersion | DriftReport]] = {
+    "ModelDeployment": ModelDeployment,
+    "ModelVersion": ModelVersion,
+    "DriftReport": DriftReport,
+}
+K = TypeVar("K", bound=Kind)
+
+
+def parse(kind: type[K], body: Mapping[str, Any]) -> K:
+    """The object as a value; BadObjectError names every bad field. Unknown fields are passed over.
+
+    A status that cannot be read is dropped where the operator can tell it anew; that of a ModelVersion is the only
+    record there is, so that it is an error.
+    """
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        if kind is not ModelVersion and any(item["loc"][:1] == ("status",) for item in error.errors()):
+            return parse(kind, {**body, "status": {}})
+        raise BadObjectError("; ".join(_sentence(item) for item in error.errors())) from error
+
+
+def _sentence(item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    given = item["input"]
+    value = "" if isinstance(given, dict | list) else f" (it is {shown_addresses(repr(given))[:LONGEST_SHOWN]})"
+    return f"{path}: {shown_addresses(item['msg'].removeprefix('Value error, '))}{value}"

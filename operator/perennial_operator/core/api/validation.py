@@ -1,0 +1,61 @@
+"""What a candidate must prove before it may serve."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from perennial_operator.core.api.thresholds import Threshold
+from perennial_operator.core.api.values import Column, Value
+
+
+class Against(Value):
+    """The comparison with the live version on the same holdout."""
+
+    metric: Literal["mse", "rmse", "mae", "r2", "accuracy", "f1", "log_loss", "roc_auc"] = Field(
+        description="The metric compared."
+    )
+    tolerance: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How much worse the candidate may be: a share of the live value for a loss, "
+        "a difference for a score.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure that must be (a bootstrap bound).")
+
+
+class SliceLimit(Value):
+    """How much worse than by the live version a single group of rows may be served."""
+
+    column: Column = Field(description="A feature: its categories, or the quarters of a number, are the groups.")
+    metric: Literal["mse", "rmse", "mae", "accuracy", "f1", "log_loss", "roc_auc"] = Field(
+        description="The metric compared in each group of 30 holdout rows or more."
+    )
+    max_ratio: float = Field(
+        ge=1,
+        le=1000,
+        description="The greatest ratio that passes: the candidate's value to the live version's for a loss, "
+        "the live version's to the candidate's for a score; 1.5 is half as bad again.",
+    )
+
+
+class ValidationSpec(Value):
+    """What a candidate must prove before it may serve."""
+
+    thresholds: list[Threshold] = Field(
+        [], max_length=50, description="Limits the candidate's metrics on the holdout must keep."
+    )
+    against: Against | None = Field(
+        None, description="The comparison with the live version; default mse or accuracy, tolerance 0."
+    )
+    slices: list[SliceLimit] = Field(
+        [],
+        max_length=8,
+        description="Groups of rows none of which may be served so much worse than by the live version.",
+    )
+
+    def compared_by(self, task: str) -> Against:
+        """The comparison asked for, or the task's usual one."""
+        return self.against or Against(metric="mse" if task == "regression" else "accuracy")
