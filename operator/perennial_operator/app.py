@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.cluster.cache_entry import Key, Place, place_of
+from perennial_operator.cluster.cache_entry import Key, Place
 from perennial_operator.cluster.client import GoneError, Kube, KubeError, RefusedError
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.lease import Lease, LostLeaseError
@@ -79,7 +79,7 @@ class Operator:
 
     def see(self, event: str | None, body: Mapping[str, Any]) -> None:
         """What a watch has shown is known, and whoever it concerns is woken."""
-        for key in self.cache.shown(event, body):
+        for key in self.cache.apply_event(event, body):
             self.queue.wake(key)
         if body["kind"] in ("ModelVersion", "ModelDeployment"):
             # Also where it is no news, being the echo of an own write: a place in the fleet may have become free.
@@ -95,7 +95,7 @@ class Operator:
             version, there = "", set[Place]()
             async for page, version in self._kube.pages(kind, namespace, WATCHED[kind]):  # noqa: B007 - used after it
                 changed |= set().union(*[self.cache.put(body) for body in page])
-                there.update(place_of(body) for body in page)
+                there.update(Place.of(body) for body in page)
             changed |= self.cache.prune(kind, there, version, namespace)
         return changed
 
@@ -113,7 +113,7 @@ class Operator:
                     log.warning("cannot list what is there: %s; %s", error.message, _mend(error))
                     await asyncio.sleep(LIST_AGAIN_SECONDS)
         self._knows = True
-        log.info("perennial is up and knows of %d ModelDeployments", len(self.cache.known()))
+        log.info("perennial is up and knows of %d ModelDeployments", len(self.cache.all_keys()))
 
     async def _run(self) -> None:
         """Leads or waits to lead, for ever. Whatever ends one part of it ends all, and the process: it starts anew."""
@@ -135,7 +135,7 @@ class Operator:
             if waited:
                 # Watches tell who stands by that reports are open no more, and not what became of them.
                 await self._learn()
-        for key in self.cache.known():
+        for key in self.cache.all_keys():
             self.queue.wake(key)
         for _ in range(self._settings.workers):
             parts.create_task(self._reconciler.work())

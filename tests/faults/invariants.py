@@ -100,7 +100,7 @@ class Witness:
         self.shown[kind] = end
         for event, body in past[begin:end]:
             if not lost:
-                self.cache.shown(event, body)
+                self.cache.apply_event(event, body)
 
     def see_all(self) -> None:
         for kind in WATCHED:

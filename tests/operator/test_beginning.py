@@ -48,7 +48,7 @@ def test_a_job_whose_version_has_just_gone_is_not_made() -> None:
     memory, cache = a_memory(), Cache()
     executor = Executor(memory, cache)
     run(executor.act(KEY, VERSION))
-    cache.gone(KEY, "ModelVersion", "bike-v1")
+    cache.remove(KEY, "ModelVersion", "bike-v1")
     with pytest.raises(ConflictError, match="the owner of Job bike-v1-train has just gone; look again"):
         run(executor.act(KEY, JOB))
     assert ("Job", "bike-v1-train") not in memory.bodies

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.cluster.cache import REMEMBERED, Cache
+from perennial_operator.cluster.cache import TOMBSTONES, Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.names import DEPLOYMENT
@@ -139,14 +139,14 @@ def test_what_passes_to_another_owner_is_taken_from_the_first(how: str) -> None:
     changed = cache.put(moved) if how == "put" else replaced(cache, "Job", [moved], "2")
     assert changed == {BIKE, car}
     assert (version_of(cache), version_of(cache, key=car)) == (None, "2")
-    assert cache.known() == [car]
+    assert cache.all_keys() == [car]
 
 
 def test_no_more_is_remembered_of_what_has_gone_than_needed() -> None:
     cache = Cache()
-    for number in range(REMEMBERED + 10):
+    for number in range(TOMBSTONES + 10):
         cache.drop(an_object(1, uid=str(number)))
-    assert len(cache._gone) == REMEMBERED
+    assert len(cache._tombstones) == TOMBSTONES
 
 
 def test_nothing_is_kept_that_no_decision_needs() -> None:
@@ -156,10 +156,10 @@ def test_nothing_is_kept_that_no_decision_needs() -> None:
     cache = Cache()
     cache.put(job)
     cache.put(pod)
-    (kept,) = cache.of(BIKE, "Job")
+    (kept,) = cache.objects(BIKE, "Job")
     assert "managedFields" not in kept["metadata"]
     assert kept["metadata"]["annotations"] == {"perennial.dev/approved-by": "ada"}
-    assert "spec" not in cache.of(BIKE, "Pod")[0]
+    assert "spec" not in cache.objects(BIKE, "Pod")[0]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_nothing_is_kept_that_no_decision_needs() -> None:
 def test_what_belongs_to_no_model_deployment_is_not_kept(body: Any) -> None:
     cache = Cache()
     assert not cache.put(body)
-    assert not cache.known()
+    assert not cache.all_keys()
 
 
 # ---- drift reports: watched while they are open
@@ -186,11 +186,11 @@ def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "repor
 
 
 def judged(cache: Cache) -> list[Report]:
-    return [known for known in cache.lasting(BIKE, "DriftReport") if isinstance(known, Report)]
+    return [known for known in cache.contents(BIKE, "DriftReport") if isinstance(known, Report)]
 
 
 def known_outcomes(cache: Cache) -> dict[str, str]:
-    open_ones = {body["metadata"]["name"]: "" for body in cache.of(BIKE, "DriftReport")}
+    open_ones = {body["metadata"]["name"]: "" for body in cache.objects(BIKE, "DriftReport")}
     return open_ones | {report.name: str(report.outcome) for report in judged(cache)}
 
 
@@ -200,22 +200,22 @@ def test_a_report_whose_outcome_was_written_from_here_is_known_whatever_the_watc
 ) -> None:
     cache = Cache()
     cache.put(a_report(1))
-    told = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.shown("DELETED", a_report(2))]
+    told = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.apply_event("DELETED", a_report(2))]
     for which in order:
         told[which]()
     assert known_outcomes(cache) == {"report": "Stale"}
-    assert not cache.unsure(BIKE)
+    assert not cache.unresolved_reports(BIKE)
 
 
 def test_a_report_that_is_open_no_more_for_reasons_unknown_has_to_be_asked_for() -> None:
     cache = Cache()
     cache.put(a_report(1))
-    assert cache.shown("DELETED", a_report(5)) == {BIKE}
-    assert not cache.shown("MODIFIED", a_report(1)), "told of late"
+    assert cache.apply_event("DELETED", a_report(5)) == {BIKE}
+    assert not cache.apply_event("MODIFIED", a_report(1)), "told of late"
     cache.put(a_report(3))
-    assert cache.unsure(BIKE) == ["report"], "what was so before is no answer"
+    assert cache.unresolved_reports(BIKE) == ["report"], "what was so before is no answer"
     cache.put(a_report(5, "Triggered"))
-    assert not cache.unsure(BIKE)
+    assert not cache.unresolved_reports(BIKE)
     assert known_outcomes(cache) == {"report": "Triggered"}
 
 
@@ -223,27 +223,27 @@ def test_a_report_that_is_open_no_more_for_reasons_unknown_has_to_be_asked_for()
 def test_a_report_that_is_open_no_more_may_have_gone(how: str) -> None:
     cache = Cache()
     cache.put(a_report(1))
-    cache.shown("DELETED", a_report(2))
+    cache.apply_event("DELETED", a_report(2))
     if how == "gone":
-        cache.gone(BIKE, "DriftReport", "report")
+        cache.remove(BIKE, "DriftReport", "report")
     else:
         replaced(cache, "DriftReport", [], "2")
-    assert not cache.unsure(BIKE)
-    assert not cache.known()
+    assert not cache.unresolved_reports(BIKE)
+    assert not cache.all_keys()
 
 
 def test_the_end_of_an_older_report_says_nothing_of_the_newer_one_of_its_name() -> None:
     cache = Cache()
     cache.put(a_report(4, uid="new"))
-    assert not cache.shown("DELETED", a_report(5, uid="old"))
-    assert not cache.unsure(BIKE)
+    assert not cache.apply_event("DELETED", a_report(5, uid="old"))
+    assert not cache.unresolved_reports(BIKE)
 
 
 def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
     cache = Cache()
     cache.put(a_report(1))
     cache.put(a_report(2, "WithinThresholds"))
-    assert not cache.of(BIKE, "DriftReport")
+    assert not cache.objects(BIKE, "DriftReport")
     (kept,) = judged(cache)
     assert kept.whole is None
     assert (kept.about, kept.message) == ("bike-v1", "so it was")
@@ -253,7 +253,7 @@ def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
 def test_a_report_whose_status_was_taken_back_is_open_again() -> None:
     cache = Cache()
     cache.put(a_report(1, "Stale"))
-    assert cache.shown("ADDED", a_report(2)) == {BIKE}
+    assert cache.apply_event("ADDED", a_report(2)) == {BIKE}
     assert known_outcomes(cache) == {"report": ""}
 
 
@@ -293,8 +293,8 @@ def test_the_fleets_books_say_what_the_objects_say(steps: list[tuple[str, str]])
         if part == "version" and name in deployments and body["status"].get("phase", "Training") == "Training"
     }
     queued = {name: since for name, body in deployments.items() if (since := body["status"].get("queuedSince"))}
-    assert cache.trainings(()) == len(training)
-    assert all(cache.trainings((), but=key) == len(training - {key}) for key in (BIKE, Key("default", "car")))
-    assert cache.trainings({BIKE}) == len(training | {BIKE})
-    assert cache.trainings({BIKE}, but=BIKE) == len(training - {BIKE})
-    assert cache.queue() == [Key("default", name) for name in sorted(queued, key=lambda name: queued[name])]
+    assert cache.count_trainings(()) == len(training)
+    assert all(cache.count_trainings((), but=key) == len(training - {key}) for key in (BIKE, Key("default", "car")))
+    assert cache.count_trainings({BIKE}) == len(training | {BIKE})
+    assert cache.count_trainings({BIKE}, but=BIKE) == len(training - {BIKE})
+    assert cache.queued() == [Key("default", name) for name in sorted(queued, key=lambda name: queued[name])]

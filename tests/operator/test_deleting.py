@@ -45,4 +45,4 @@ def test_a_report_that_somebody_else_has_deleted_is_not_deleted_for_ever() -> No
     cache.put(memory.put(a_body("DriftReport", "old", spec, {"outcome": "Stale"})))
     memory.remove("DriftReport", "old")
     run(Executor(memory, cache).act(KEY, Delete("DriftReport", "old")))
-    assert not cache.lasting(KEY, "DriftReport")
+    assert not cache.contents(KEY, "DriftReport")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.cluster.cache_entry import Body, Key, place_of
+from perennial_operator.cluster.cache_entry import Body, Key, Place
 
 
 def replaced(cache: Cache, kind: str, items: Iterable[Body], listed_at: str, namespace: str | None = None) -> set[Key]:
     """The kind is known as it was listed; the keys that this changes something for."""
     items = list(items)
     changed = set().union(*[cache.put(body) for body in items])
-    return changed | cache.prune(kind, {place_of(body) for body in items}, listed_at, namespace)
+    return changed | cache.prune(kind, {Place.of(body) for body in items}, listed_at, namespace)

@@ -1,169 +1,174 @@
-"""What the watches have shown: every object that matters, by the ModelDeployment it belongs to."""
+"""The newest known state of every watched object, by the ModelDeployment it belongs to."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from perennial_operator.cluster.cache_entry import Body, Kept, Key, Place, kept, key_of, place_of, uid_of, version_of
+from perennial_operator.cluster.cache_entry import Body, CacheEntry, Key, Place
 from perennial_operator.core.drift_reports import Report
 
-REMEMBERED = 10_000
-"""How many objects that have gone are remembered: as many as may go while an answer about one is on its way."""
+TOMBSTONES = 10_000
+"""Deleted objects that are remembered: more than can be deleted while one response is on its way."""
 
 
 class Cache:
-    """The newest known state of each object. An older state never takes the place of a newer one.
+    """An older state never replaces a newer one.
 
-    Watches, lists and the answers to our own writes come in any order, so versions decide, not arrival: Kubernetes
-    guarantees that those of one resource grow.
+    Watch events, lists and responses to our own writes arrive in any order, so the resourceVersion decides: Kubernetes
+    guarantees that it grows within one resource.
     """
 
     def __init__(self) -> None:
-        self._objects: dict[Key, dict[str, dict[str, Kept]]] = {}
+        self._entries: dict[Place, CacheEntry] = {}
+        self._by_key: dict[Key, dict[str, dict[str, CacheEntry]]] = {}
         """ModelDeployment → kind → name."""
-        self._homes: dict[Place, Key] = {}
-        self._gone: OrderedDict[str, int] = OrderedDict()
-        self._unsure: dict[Place, int] = {}
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
+        """uid → the newest version that is known to be outdated."""
+        self._unresolved: dict[Place, int] = {}
+        """Drift report that left the watch → the version at which it did."""
         self._training: set[Key] = set()
         self._queued: dict[Key, str] = {}
 
-    def shown(self, event: str | None, body: Body) -> set[Key]:
-        """What an event of a watch says is known; the keys this changes something for."""
+    def apply_event(self, event: str | None, body: Body) -> set[Key]:
+        """The cache reflects the watch event; the affected keys."""
         if event != "DELETED":
             return self.put(body)
-        # Only open reports are watched, so that the end of a watch's interest is not the end of the report.
-        return self._left(body) if body["kind"] == "DriftReport" else self.drop(body)
+        return self._report_left_watch(body) if body["kind"] == "DriftReport" else self.drop(body)
 
     def put(self, body: Body) -> set[Key]:
-        """The object is known in this state, unless a newer one was; the keys this changes something for."""
-        place, key = place_of(body), key_of(body)
-        old = self._at(place)
-        version = version_of(body)
-        if version <= self._gone.get(uid_of(body), -1) or (old is not None and version <= old.version):
+        """The cache holds the object in this state or a newer one; the affected keys."""
+        entry = CacheEntry.of(body)
+        place, version = entry.place, entry.version
+        old = self._entries.get(place)
+        if version <= self._tombstones.get(entry.uid, -1) or (old is not None and version <= old.version):
             return set()
-        unsure_since = self._unsure.get(place, 0)
-        changed = self._remove(place)
-        if key is not None:
-            self._objects.setdefault(key, {}).setdefault(place.kind, {})[place.name] = kept(body)
-            self._homes[place] = key
-            if unsure_since > version:
-                self._unsure[place] = unsure_since
-            self._note(key)
-            changed.add(key)
-        return changed
+        left_at = self._unresolved.get(place, 0)
+        affected = self._remove(place)
+        if entry.key is not None:
+            self._add(entry.key, entry.compacted())
+            if left_at > version:
+                self._unresolved[place] = left_at
+            affected.add(entry.key)
+        return affected
 
     def drop(self, body: Body) -> set[Key]:
-        """The object is not there any more; the keys this changes something for."""
-        old = self._at(place_of(body))
-        self._tombstone(uid_of(body), version_of(body))
-        if old is None or old.uid != uid_of(body) or version_of(body) < old.version:
+        """The cache holds no state of the object up to this one; the affected keys."""
+        deleted = CacheEntry.of(body)
+        old = self._entries.get(deleted.place)
+        self._tombstone(deleted.uid, deleted.version)
+        if old is None or old.uid != deleted.uid or deleted.version < old.version:
             return set()
-        return self._remove(place_of(body))
+        return self._remove(deleted.place)
 
-    def gone(self, key: Key, kind: str, name: str) -> None:
-        """The object is not there any more, whatever state was known."""
+    def remove(self, key: Key, kind: str, name: str) -> None:
+        """The cache does not hold the object, in whatever state it was known."""
         place = Place(kind, key.namespace, name)
-        if known := self._at(place):
-            self._tombstone(known.uid, known.version)
+        if entry := self._entries.get(place):
+            self._tombstone(entry.uid, entry.version)
             self._remove(place)
 
-    def _left(self, body: Body) -> set[Key]:
-        """A drift report is open no more: its outcome stands, or it has gone; the key that has to find out which.
+    def _report_left_watch(self, body: Body) -> set[Key]:
+        """The report left the watch: it is final or deleted; the next pass checks which. The affected key.
 
-        None where that is known already, as it is of a report whose outcome was written from here.
+        None if the cache knows the newer state already, as it does if this operator wrote the outcome.
         """
-        place, version = place_of(body), version_of(body)
-        old = self._at(place)
-        if old is None or old.uid != uid_of(body) or version <= old.version:
+        event = CacheEntry.of(body)
+        old = self._entries.get(event.place)
+        if old is None or old.key is None or old.uid != event.uid or event.version <= old.version:
             return set()
-        self._unsure[place] = version
-        return {self._homes[place]}
+        self._unresolved[event.place] = event.version
+        return {old.key}
 
-    def unsure(self, key: Key) -> list[str]:
-        """Names of drift reports that are open no more, and of which no more is known."""
-        return [place.name for place in self._unsure if self._homes[place] == key]
+    def unresolved_reports(self, key: Key) -> list[str]:
+        """Names of drift reports that left the watch and are either final or deleted."""
+        return [place.name for place in self._unresolved if self._entries[place].key == key]
 
-    def prune(self, kind: str, there: Collection[Place], listed_at: str, namespace: str | None = None) -> set[Key]:
-        """Of the kind (in one namespace, or all) what a list did not show and is not newer than the list is gone.
+    def prune(self, kind: str, listed: Collection[Place], list_version: str, namespace: str | None = None) -> set[Key]:
+        """Objects of the kind (in one namespace, or all) that the list lacks and that are not newer are removed.
 
-        The keys that this changes something for.
+        Returns the affected keys.
         """
-        changed: set[Key] = set()
-        for place in [each for each in self._homes if each.kind == kind and namespace in (None, each.namespace)]:
-            known = self._at(place)
-            if known and place not in there and known.version <= int(listed_at or 0):
-                self._tombstone(known.uid, int(listed_at or 0))
-                changed |= self._remove(place)
-        return changed
+        affected: set[Key] = set()
+        at = int(list_version or 0)
+        places = [place for place in self._entries if place.kind == kind and namespace in (None, place.namespace)]
+        for place in places:
+            entry = self._entries[place]
+            if place not in listed and entry.version <= at:
+                self._tombstone(entry.uid, at)
+                affected |= self._remove(place)
+        return affected
 
-    def of(self, key: Key, kind: str) -> list[Body]:
-        """Objects of the kind; of drift reports only those that are open."""
-        return [known.body for known in self._all(key, kind).values() if not isinstance(known.what, Report)]
+    def objects(self, key: Key, kind: str) -> list[Body]:
+        """Objects of the kind, without final drift reports."""
+        return [entry.body for entry in self._of(key, kind) if not isinstance(entry.content, Report)]
 
-    def lasting(self, key: Key, kind: str) -> list[bytes | Report]:
-        """What is kept of objects of the kind, but for those of a ModelDeployment of the name that was deleted.
+    def contents(self, key: Key, kind: str) -> list[bytes | Report]:
+        """Compact contents of the kind's objects; a final drift report is a Report, anything else is JSON.
 
-        Kubernetes is about to collect those.
+        Without those owned by an earlier ModelDeployment of the name, which Kubernetes is about to delete.
         """
         uid = self.uid(key, "ModelDeployment", key.name)
-        return [known.what for known in self._all(key, kind).values() if known.owner in (None, uid)]
+        entries = [entry for entry in self._of(key, kind) if entry.owner in (None, uid)]
+        return [entry.content for entry in entries if isinstance(entry.content, bytes | Report)]
 
     def get(self, key: Key, kind: str, name: str) -> Body | None:
-        """The object; None also of a drift report whose outcome stands."""
-        known = self._all(key, kind).get(name)
-        return known.body if known and not isinstance(known.what, Report) else None
+        """The object; None also for a final drift report."""
+        entry = self._by_key.get(key, {}).get(kind, {}).get(name)
+        return entry.body if entry and not isinstance(entry.content, Report) else None
 
     def uid(self, key: Key, kind: str, name: str) -> str | None:
-        known = self._at(Place(kind, key.namespace, name))
-        return known.uid if known else None
+        entry = self._entries.get(Place(kind, key.namespace, name))
+        return entry.uid if entry else None
 
-    def known(self) -> list[Key]:
-        return list(self._objects)
+    def all_keys(self) -> list[Key]:
+        return list(self._by_key)
 
-    def trainings(self, starting: Collection[Key], but: Key | None = None) -> int:
-        """How many ModelDeployments train or are among these; but for one."""
-        more = sum(key not in self._training for key in starting if key != but)
+    def count_trainings(self, reserved: Collection[Key], but: Key | None = None) -> int:
+        """How many ModelDeployments train or have reserved a training slot, not counting `but`."""
+        more = sum(key not in self._training for key in reserved if key != but)
         return len(self._training) - (but in self._training) + more
 
-    def queue(self) -> list[Key]:
-        """Keys that wait for a place in the fleet, the longest wait first."""
+    def queued(self) -> list[Key]:
+        """Keys that wait for a training slot, the longest wait first."""
         return sorted(self._queued, key=lambda key: (self._queued[key], key))
 
-    def _at(self, place: Place) -> Kept | None:
-        home = self._homes.get(place)
-        return self._objects[home][place.kind][place.name] if home else None
+    def _of(self, key: Key, kind: str) -> Iterable[CacheEntry]:
+        return self._by_key.get(key, {}).get(kind, {}).values()
 
-    def _all(self, key: Key, kind: str) -> dict[str, Kept]:
-        return self._objects.get(key, {}).get(kind, {})
+    def _add(self, key: Key, entry: CacheEntry) -> None:
+        self._entries[entry.place] = entry
+        self._by_key.setdefault(key, {}).setdefault(entry.place.kind, {})[entry.place.name] = entry
+        self._update_fleet(key)
 
     def _remove(self, place: Place) -> set[Key]:
-        home = self._homes.pop(place, None)
-        if home is None:
+        """The entry is removed; its key, if there was one."""
+        entry = self._entries.pop(place, None)
+        if entry is None or entry.key is None:
             return set()
-        known = self._objects[home]
-        del known[place.kind][place.name]
-        if not known[place.kind]:
-            del known[place.kind]
-        if not known:
-            del self._objects[home]
-        self._unsure.pop(place, None)
-        self._note(home)
-        return {home}
+        kinds = self._by_key[entry.key]
+        del kinds[place.kind][place.name]
+        if not kinds[place.kind]:
+            del kinds[place.kind]
+        if not kinds:
+            del self._by_key[entry.key]
+        self._unresolved.pop(place, None)
+        self._update_fleet(entry.key)
+        return {entry.key}
 
     def _tombstone(self, uid: str, version: int) -> None:
-        """What is said of the object later and is not newer, such as the answer to a write before, revives nothing."""
-        self._gone[uid] = max(version, self._gone.pop(uid, 0))
-        if len(self._gone) > REMEMBERED:
-            self._gone.popitem(last=False)
+        """A late state of the object up to this version, such as the response to an earlier write, is ignored."""
+        self._tombstones[uid] = max(version, self._tombstones.pop(uid, 0))
+        if len(self._tombstones) > TOMBSTONES:
+            self._tombstones.popitem(last=False)
 
-    def _note(self, key: Key) -> None:
-        """Keep the fleet's books: who trains, who waits."""
-        deployment = self._all(key, "ModelDeployment").get(key.name)
-        phases = {known.books for known in self._all(key, "ModelVersion").values()}
-        # Versions that outlive their ModelDeployment are nobody's trainings.
+    def _update_fleet(self, key: Key) -> None:
+        """The sets of training and of queued ModelDeployments are right for this key."""
+        deployment = self._by_key.get(key, {}).get("ModelDeployment", {}).get(key.name)
+        phases = {entry.fleet_state for entry in self._of(key, "ModelVersion")}
+        # Versions that outlive their ModelDeployment take no training slot.
         (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
-        if deployment and deployment.books:
-            self._queued[key] = deployment.books
+        if deployment and deployment.fleet_state:
+            self._queued[key] = deployment.fleet_state
         else:
             self._queued.pop(key, None)

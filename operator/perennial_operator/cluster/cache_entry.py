@@ -1,4 +1,4 @@
-"""What is kept of an object that a watch has shown, and which ModelDeployment it belongs to."""
+"""What the cache knows of one object: which object it is, which ModelDeployment it belongs to, and its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from perennial_operator.cluster.codec import dumps, loads
 from perennial_operator.core.drift_reports import Report, is_judged, judged
 from perennial_operator.core.names import DEPLOYMENT
 
-OWN = ("ModelVersion", "DriftReport")
+OWN_KINDS = ("ModelVersion", "DriftReport")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """A second copy of the spec, left by kubectl apply."""
 
@@ -19,97 +19,102 @@ Body = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """The ModelDeployment that a pass is about."""
+    """Namespace and name of a ModelDeployment, which may not exist."""
 
     namespace: str
     name: str
 
 
 class Place(NamedTuple):
-    """Where an object is; one at a time, whatever its uid."""
+    """Kind, namespace and name: one object at a time, whatever its uid."""
 
     kind: str
     namespace: str
     name: str
 
+    @classmethod
+    def of(cls, body: Body) -> Place:
+        metadata = body["metadata"]
+        return cls(body["kind"], metadata.get("namespace", "default"), metadata["name"])
 
-class Kept(NamedTuple):
-    """An object without what no decision needs; as text, which takes a third of the memory."""
 
+class CacheEntry(NamedTuple):
+    """One object in one state."""
+
+    place: Place
+    key: Key | None
+    """The ModelDeployment that the object belongs to; None if it belongs to none."""
     uid: str
     version: int
-    what: bytes | Report
-    """The object as JSON; of a drift report whose outcome stands what later decisions rest on."""
-    owner: str | None
-    """The uid of the ModelDeployment that it goes with, if it does."""
-    books: str = ""
-    """What the fleet's books need: the phase of a version, since when a ModelDeployment waits for a place."""
+    """The resourceVersion as a number."""
+    content: Body | bytes | Report
+    """The object; once compacted, its JSON without unused fields, or a Report if it is a final drift report."""
+    owner: str | None = None
+    """Once compacted: the uid of the ModelDeployment that owns the object, if one does."""
+    fleet_state: str = ""
+    """Once compacted: of a ModelVersion its phase, of a ModelDeployment since when it waits for a training slot."""
+
+    @classmethod
+    def of(cls, body: Body) -> CacheEntry:
+        """The entry, not yet compacted: most objects of a periodic list are known already and need not be."""
+        metadata = body["metadata"]
+        place, version = Place.of(body), metadata.get("resourceVersion", "")
+        number = int(version) if version.isdigit() else 0
+        return cls(place, _key(place, body), str(metadata.get("uid", "")), number, body)
+
+    def compacted(self) -> CacheEntry:
+        """The same entry as the cache stores it: JSON text takes a third of the memory of the parsed object."""
+        body = self.content
+        assert isinstance(body, Mapping)
+        owners = body["metadata"].get("ownerReferences") or []
+        owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
+        if self.place.kind == "DriftReport" and is_judged(body):
+            return self._replace(content=judged(body), owner=owner)
+        return self._replace(content=dumps(_trimmed(body)), owner=owner, fleet_state=_fleet_state(body))
 
     @property
     def body(self) -> Body:
-        assert isinstance(self.what, bytes)
-        return read(self.what)
+        """The object, parsed from the JSON of a compacted entry."""
+        assert isinstance(self.content, bytes)
+        return read(self.content)
 
 
-@lru_cache(maxsize=256)  # a pass looks at the same few again and again
+@lru_cache(maxsize=256)  # a pass reads the same few objects several times
 def read(text: bytes) -> Body:
     body: Body = loads(text)
     return body
 
 
-def kept(body: Body) -> Kept:
-    """What is kept of the object."""
-    kind, uid, version = body["kind"], uid_of(body), version_of(body)
-    owners = body["metadata"].get("ownerReferences") or []
-    owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
-    if kind == "DriftReport" and is_judged(body):
-        return Kept(uid, version, judged(body), owner)
-    return Kept(uid, version, dumps(_trimmed(body)), owner, _for_the_books(kind, part(body, "status")))
+def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The field if it is an object, else an empty one: without the CRD's schema it may be anything."""
+    value = body.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _key(place: Place, body: Body) -> Key | None:
+    name: Any
+    if place.kind == "ModelDeployment":
+        name = place.name
+    elif place.kind in OWN_KINDS:
+        name = part(body, "spec").get("modelDeployment")
+    else:
+        name = part(body["metadata"], "labels").get(DEPLOYMENT)
+    return Key(place.namespace, name) if isinstance(name, str) else None
 
 
 def _trimmed(body: Body) -> Body:
+    """The object without the fields that no decision reads."""
     metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
     if LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != LAST_APPLIED}
-    without = "spec" if body["kind"] == "Pod" else None
-    return {k: v for k, v in body.items() if k != without} | {"metadata": metadata}
+    unused = "spec" if body["kind"] == "Pod" else None
+    return {k: v for k, v in body.items() if k != unused} | {"metadata": metadata}
 
 
-def _for_the_books(kind: str, status: Mapping[str, Any]) -> str:
-    if kind == "ModelVersion":
-        said = status.get("phase") or "Training"
+def _fleet_state(body: Body) -> str:
+    status = part(body, "status")
+    if body["kind"] == "ModelVersion":
+        state = status.get("phase") or "Training"
     else:
-        said = status.get("queuedSince") if kind == "ModelDeployment" else None
-    return intern(said) if isinstance(said, str) else ""
-
-
-def place_of(body: Body) -> Place:
-    metadata = body["metadata"]
-    return Place(body["kind"], metadata.get("namespace", "default"), metadata["name"])
-
-
-def key_of(body: Body) -> Key | None:
-    """The ModelDeployment an object belongs to, or None if it belongs to none."""
-    metadata = body["metadata"]
-    if body["kind"] == "ModelDeployment":
-        name = metadata["name"]
-    elif body["kind"] in OWN:
-        name = part(body, "spec").get("modelDeployment")
-    else:
-        name = part(metadata, "labels").get(DEPLOYMENT)
-    return Key(metadata.get("namespace", "default"), name) if isinstance(name, str) else None
-
-
-def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of an object; an empty one where it is none, as may be where no schema has been asked."""
-    found = body.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def uid_of(body: Body) -> str:
-    return str(body["metadata"].get("uid", ""))
-
-
-def version_of(body: Body) -> int:
-    text = body["metadata"].get("resourceVersion", "")
-    return int(text) if text.isdigit() else 0
+        state = status.get("queuedSince") if body["kind"] == "ModelDeployment" else None
+    return intern(state) if isinstance(state, str) else ""

@@ -50,7 +50,7 @@ class Executor:
         try:
             body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
         except GoneError:
-            self._cache.gone(key, to.kind, to.name)
+            self._cache.remove(key, to.kind, to.name)
             raise ConflictError("Gone", f"{to.kind} {to.name} has just gone; look again") from None
         self._cache.put(_of(to.kind, body))
         if to.announce:
@@ -127,7 +127,7 @@ class Executor:
         if held:
             self._cache.put(_of(kind, held))
         else:
-            self._cache.gone(key, kind, name)
+            self._cache.remove(key, kind, name)
 
     async def _announce(self, key: Key, kind: str, name: str, announcement: Announcement) -> None:
         """The same word as an event on the object and on its ModelDeployment, and in the log.

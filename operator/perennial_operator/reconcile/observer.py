@@ -43,11 +43,11 @@ class Observer:
 
     async def find_out(self, key: Key) -> None:
         """Of each report that is open no more it is known whether its outcome stands or it has gone."""
-        for name in self._cache.unsure(key):
+        for name in self._cache.unresolved_reports(key):
             if body := await self._kube.get("DriftReport", key.namespace, name):
                 self._cache.put({**body, "kind": "DriftReport"})
             else:
-                self._cache.gone(key, "DriftReport", name)
+                self._cache.remove(key, "DriftReport", name)
 
     async def world(self, key: Key) -> World | None:
         """The world; with what its pods say, where an analysis is due."""

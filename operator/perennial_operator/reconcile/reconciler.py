@@ -81,9 +81,9 @@ class Reconciler:
 
     def wake_the_waiting(self) -> None:
         """Those that have waited longest for a place in the fleet are looked at, as many as there are places."""
-        free = self._policy.max_trainings - self._cache.trainings(self._starting)
+        free = self._policy.max_trainings - self._cache.count_trainings(self._starting)
         if free > 0:
-            for key in self._cache.queue()[:free]:
+            for key in self._cache.queued()[:free]:
                 self._queue.wake(key)
 
     async def _tried(self, key: Key) -> Pause | None:

@@ -54,7 +54,7 @@ class StatusWriter:
             f"there is no ModelDeployment {key.name} in namespace {key.namespace}; "
             "apply it, or mend spec.modelDeployment"
         )
-        for body in self._cache.of(key, "DriftReport"):
+        for body in self._cache.objects(key, "DriftReport"):
             owned = bool(body["metadata"].get("ownerReferences"))  # and so about to go with its owner
             if not owned and part(body, "status").get("message") != message:
                 await self._set_outcome(key, body["metadata"]["name"], Outcome.STALLED, message)

@@ -37,9 +37,11 @@ def observe(
     body = cache.get(key, "ModelDeployment", key.name)
     if body is None:
         return None
-    pods = cache.of(key, "Pod")
-    versions = [_value(ModelVersion, text) for text in cache.lasting(key, "ModelVersion")]
-    reports = [known if isinstance(known, Report) else _report(known)[1] for known in cache.lasting(key, "DriftReport")]
+    pods = cache.objects(key, "Pod")
+    versions = [_value(ModelVersion, text) for text in cache.contents(key, "ModelVersion")]
+    reports = [
+        known if isinstance(known, Report) else _report(known)[1] for known in cache.contents(key, "DriftReport")
+    ]
     owners = {body["metadata"].get("uid"), *(version.metadata.uid for version in versions)}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
     if inference:
@@ -50,7 +52,7 @@ def observe(
         serving = {each.name: each for each in held}
     return World(
         now=now,
-        deployment=_value(ModelDeployment, cache.lasting(key, "ModelDeployment")[0]),
+        deployment=_value(ModelDeployment, cache.contents(key, "ModelDeployment")[0]),
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
         reports=in_order([report for report in reports if report]),
         jobs={job.name: job for job in jobs},
@@ -66,7 +68,7 @@ def observe(
 
 def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
     """Name → why the report cannot be read, for those that have not been told so yet."""
-    there = [_report(known) for known in cache.lasting(key, "DriftReport") if not isinstance(known, Report)]
+    there = [_report(known) for known in cache.contents(key, "DriftReport") if not isinstance(known, Report)]
     return {name: error for name, report, error in there if report is None}
 
 
@@ -77,8 +79,8 @@ def jobs_without_word(world: World) -> list[str]:
 
 def jobs_without_pod(cache: Cache, key: Key) -> bool:
     """Whether a Job should have a pod and has none, of which no event would tell."""
-    pods = cache.of(key, "Pod")
-    return any(lacks_pod(job, pods) for job in cache.of(key, "Job"))
+    pods = cache.objects(key, "Pod")
+    return any(lacks_pod(job, pods) for job in cache.objects(key, "Job"))
 
 
 @lru_cache(maxsize=64)  # the steps of a pass see the same again
@@ -102,7 +104,7 @@ def _report(text: bytes) -> tuple[str, Report | None, str]:
 
 def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:
     """Without what only carries our labels, as somebody's copy does: it is theirs and says nothing of ours."""
-    return [body for body in cache.of(key, kind) if _belongs(body, owners)]
+    return [body for body in cache.objects(key, kind) if _belongs(body, owners)]
 
 
 def _belongs(body: Body, owners: set[str]) -> bool:
@@ -110,6 +112,6 @@ def _belongs(body: Body, owners: set[str]) -> bool:
 
 
 def _fleet(cache: Cache, key: Key, reserved: Collection[Key]) -> Fleet:
-    queue = cache.queue()
+    queue = cache.queued()
     ahead = queue.index(key) if key in queue else len(queue)
-    return Fleet(trainings=cache.trainings(reserved, but=key), ahead=ahead)
+    return Fleet(trainings=cache.count_trainings(reserved, but=key), ahead=ahead)
