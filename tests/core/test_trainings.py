@@ -211,7 +211,7 @@ NOTHING_NEW = {
     "task": "train",
     "outcome": "Refused",
     "reason": "NoNewRows",
-    "message": "the 1000 rows that s3://bikes comes to are those that made bike-v1: train when there are new rows",
+    "message": "the 1000 rows of s3://bikes are the rows that bike-v1 was trained on; train again when there are new rows",
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 from perennial_trainer import redaction as hidden
 from perennial_trainer.artifacts.model_file import digest
 from perennial_trainer.contract.errors import Failure, Refusal
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 from tests.trainer.tasks import Trainer, a_training, a_validation, a_version, changed, diabetes, written
 from tests.trainer.test_artifact import Bomb
 
@@ -102,7 +102,7 @@ def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address
     assert not (tmp_path / "v1").exists()
 
 
-@pytest.mark.parametrize("write", [storage.read, lambda uri: storage.write(uri, {"a": b""}), storage.remove])
+@pytest.mark.parametrize("write", [store.read_bytes, lambda uri: store.write_files(uri, {"a": b""}), store.remove_file])
 def test_nothing_is_stored_or_taken_away_elsewhere(tmp_path: Path, write: Any) -> None:
     (tmp_path / "victim").write_text("whole")
     with pytest.raises(Refusal, match="climb"):
@@ -188,7 +188,7 @@ def test_a_traceback_in_the_log_tells_no_secret(
     ],
 )
 def test_only_secrets_are_hidden(text: str, shown: str | None) -> None:
-    assert hidden.hidden(text) == (shown or text)
+    assert hidden.redact(text) == (shown or text)
 
 
 def test_a_failure_says_no_secret_whoever_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:

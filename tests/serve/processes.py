@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.models import pipeline
 
 MIXED = Features(numeric=("temp", "hum"), categorical=("season",))
@@ -45,7 +45,7 @@ def fitted(wanted: Features, kind: str, target: str) -> Any:
     """A pipeline fitted as the trainer does."""
     frame = rides()
     estimator = LinearRegression() if kind == "regression" else LogisticRegression()
-    return pipeline.build(estimator, wanted).fit(features.frame(frame, wanted), frame[target].to_numpy())
+    return pipeline.build(estimator, wanted).fit(conversion.feature_frame(frame, wanted), frame[target].to_numpy())
 
 
 def serve_task(

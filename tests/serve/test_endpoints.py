@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from perennial_trainer.contract.task import ServeTask, parse
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import Served, State
@@ -40,7 +40,7 @@ def client(estimator: LinearRegression, limit: int = 100) -> httpx.AsyncClient:
     """Of the endpoints alone, for a model that takes no season it has not seen; `limit` requests may wait."""
     task = parse(json.dumps(serve_task("file:///model.joblib", "0" * 64)))
     assert isinstance(task, ServeTask)
-    frame = features.frame(rides(), MIXED)
+    frame = conversion.feature_frame(rides(), MIXED)
     columns = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["season"]), remainder="passthrough")
     predictor = Predictor(make_pipeline(columns, estimator).fit(frame, rides().cnt), task.model)
     state = State()

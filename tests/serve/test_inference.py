@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from tests.serve.conftest import Deployed
 from tests.serve.processes import MIXED, NUMERIC, rides
 from tests.serve.requests import ROWS, request, tensor
@@ -22,7 +22,7 @@ def test_a_regression_answers_with_the_model_s_predictions(regression: Deployed)
     frame = rides(50)[["season", "hum", "temp"]]  # in another order than the model's
     predict = outputs(regression.server.infer(request(frame)))["predict"]
     assert (predict["datatype"], predict["shape"]) == ("FP64", [50])
-    assert predict["data"] == pytest.approx(regression.model.predict(features.frame(frame, MIXED)))
+    assert predict["data"] == pytest.approx(regression.model.predict(conversion.feature_frame(frame, MIXED)))
 
 
 def test_an_answer_names_the_model_the_version_and_the_request(regression: Deployed) -> None:
@@ -56,7 +56,7 @@ def test_the_same_values_get_the_same_answer_however_they_are_written(
     frame = ROWS.assign(temp=[0.0, 1.0, 1.0])
     temp = tensor("temp", frame.temp.astype(bool if datatype == "BOOL" else int).tolist(), datatype=datatype)
     answer = regression.server.infer({"inputs": [season, temp, tensor("hum", frame.hum.tolist())]})
-    expected = regression.model.predict(features.frame(frame, MIXED))
+    expected = regression.model.predict(conversion.feature_frame(frame, MIXED))
     assert outputs(answer)["predict"]["data"] == pytest.approx(expected)
 
 
@@ -71,7 +71,7 @@ def test_null_is_a_missing_value(regression: Deployed) -> None:
 @pytest.mark.parametrize("data", [[0.1, 0.3, 0.5, None], [[0.1, 0.3], [0.5, None]]])
 def test_a_model_without_categories_takes_one_tensor_of_all_features(numeric: Deployed, data: list) -> None:
     matrix = {"name": "rows", "shape": [2, 2], "datatype": "FP64", "data": data}
-    frame = features.frame({"temp": [0.1, 0.5], "hum": [0.3, None]}, NUMERIC)
+    frame = conversion.feature_frame({"temp": [0.1, 0.5], "hum": [0.3, None]}, NUMERIC)
     assert outputs(numeric.server.infer({"inputs": [matrix]}))["predict"]["data"] == pytest.approx(
         numeric.model.predict(frame)
     )
@@ -81,13 +81,13 @@ def test_a_classification_answers_with_classes(classification: Deployed) -> None
     answer = outputs(classification.server.infer(request(ROWS)))
     assert list(answer) == ["predict"]
     assert answer["predict"]["datatype"] == "BYTES"
-    assert answer["predict"]["data"] == classification.model.predict(features.frame(ROWS, MIXED)).tolist()
+    assert answer["predict"]["data"] == classification.model.predict(conversion.feature_frame(ROWS, MIXED)).tolist()
 
 
 def test_probabilities_are_answered_when_they_are_asked_for(classification: Deployed) -> None:
     wanted = [{"name": "predict_proba"}, {"name": "predict"}]
     answer = outputs(classification.server.infer(request(ROWS, outputs=wanted)))
-    expected = classification.model.predict_proba(features.frame(ROWS, MIXED))
+    expected = classification.model.predict_proba(conversion.feature_frame(ROWS, MIXED))
     assert list(answer) == ["predict_proba", "predict"]
     assert answer["predict_proba"]["shape"] == [3, 2]
     assert answer["predict_proba"]["data"] == pytest.approx(expected.ravel())
@@ -108,7 +108,7 @@ def test_requests_at_the_same_time_share_a_predict_and_each_gets_its_own_answer(
                 *(client.post("/v2/models/bike-demand/infer", json=request(row)) for row in rows)
             )
 
-    expected = regression.model.predict(features.frame(frame, MIXED))
+    expected = regression.model.predict(conversion.feature_frame(frame, MIXED))
     for i, response in enumerate(asyncio.run(send())):
         assert outputs(response)["predict"]["data"] == pytest.approx(expected[i : i + 1 + i % 3])
     answered, called = server.metric(requests) - before[0], server.metric(batches) - before[1]
@@ -125,7 +125,7 @@ def test_a_request_that_cannot_be_predicted_hurts_no_other(regression: Deployed)
             return await asyncio.gather(*(client.post("/v2/models/bike-demand/infer", json=body) for body in bodies))
 
     responses = asyncio.run(send())
-    expected = regression.model.predict(features.frame(ROWS, MIXED))
+    expected = regression.model.predict(conversion.feature_frame(ROWS, MIXED))
     for i, response in enumerate(responses):
         if i % 5 == 0:
             assert response.status_code == 500

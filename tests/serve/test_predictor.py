@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from perennial_trainer.contract.task import Model
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.models import pipeline
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.predictor import Predictor
@@ -29,7 +29,7 @@ def predictor(estimator: Any, target: Any) -> Predictor:
         features=MIXED,
         target="y",
     )
-    return Predictor(pipeline.build(estimator, MIXED).fit(features.frame(rides(), MIXED), target), model)
+    return Predictor(pipeline.build(estimator, MIXED).fit(conversion.feature_frame(rides(), MIXED), target), model)
 
 
 SEASONS = predictor(LogisticRegression(), rides().season.astype(int).to_numpy())

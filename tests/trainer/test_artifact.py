@@ -17,7 +17,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.errors import Failure, Refusal
 from perennial_trainer.contract.task import Features, Kind, Model
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.estimators import allowed, estimator_of
 from perennial_trainer.models.pipeline import build, fit, score
@@ -49,7 +49,7 @@ def rows(kind: Kind) -> Rows:
     frame = diabetes() if kind == "regression" else iris().assign(sex=np.arange(150) % 2)
     features = MODELS["diabetes" if kind == "regression" else "iris"]["features"]
     wanted = Features(numeric=tuple(features["numeric"]), categorical=("sex",))
-    return rows_of(frame.iloc[::2].reset_index(drop=True), Columns(wanted, "target", kind, None))
+    return convert_rows(frame.iloc[::2].reset_index(drop=True), Columns(wanted, "target", kind, None))
 
 
 def fitted(name: str, kind: Kind, data: Rows) -> Any:

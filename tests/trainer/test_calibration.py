@@ -10,7 +10,7 @@ import pytest
 
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.task import Features, Model
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.calibration import calibrated
 from perennial_trainer.models.estimators import estimator_of
@@ -83,7 +83,7 @@ def test_the_same_data_give_the_same_calibrated_bytes(hospital: Hospital) -> Non
 
 def rows(time: str | None) -> Rows:
     features = Features(numeric=("mean radius", "mean texture"), categorical=())
-    return rows_of(CANCER, Columns(features, "target", "classification", time))
+    return convert_rows(CANCER, Columns(features, "target", "classification", time))
 
 
 def classifier(estimator: str = BAYES) -> Any:

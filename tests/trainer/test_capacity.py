@@ -6,8 +6,7 @@ import pytest
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import memory as capacity
-from perennial_trainer.data import readers as tables
+from perennial_trainer.data import memory, readers
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.storage import store as storage
@@ -46,19 +45,19 @@ def machine(root: Path, files: dict[str, str]) -> Path:
 def test_the_limit_is_the_least_of_the_control_groups_and_what_the_machine_has_left(
     tmp_path: Path, files: dict[str, str], limit: int | None
 ) -> None:
-    assert capacity.limit(machine(tmp_path, files)) == limit
+    assert memory.memory_limit(machine(tmp_path, files)) == limit
 
 
 def test_this_machine_has_a_limit_that_holds_a_python() -> None:
-    limit = capacity.limit()
-    assert limit is not None and limit > capacity.IDLE / 10
+    limit = memory.memory_limit()
+    assert limit is not None and limit > memory.IDLE / 10
 
 
 def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() -> None:
-    capacity.check(10**9, None, "s3://bikes")
-    capacity.check(10**9, capacity.IDLE + capacity.COPIES * 10**9, "s3://bikes")
+    memory.check_memory(10**9, None, "s3://bikes")
+    memory.check_memory(10**9, memory.IDLE + memory.COPIES * 10**9, "s3://bikes")
     with pytest.raises(Refusal) as refused:
-        capacity.check(10**11, 2 * 10**9, "s3://bikes")
+        memory.check_memory(10**11, 2 * 10**9, "s3://bikes")
     assert refused.value.reason == "DataTooLarge"
     told = refused.value.message
     for words in ("s3://bikes", "100.0 GB", "500.2 GB", "2.0 GB", "training.pod.resources.limits.memory"):
@@ -68,9 +67,9 @@ def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
 def test_the_size_in_memory_is_told_from_a_file_s_ends(tmp_path: Path, name: str) -> None:
     patients = Frame.sample(diabetes(), 25_000, replace=True, random_state=0)
-    store, path = storage.filesystem(written(patients, tmp_path / name))
-    found = tables.size(store, f"{path}/{name}", COLUMNS)
-    (table,) = tables.parts(store, f"{path}/{name}", COLUMNS, whole=True)
+    store, path = storage.open_filesystem(written(patients, tmp_path / name))
+    found = readers.estimated_size(store, f"{path}/{name}", COLUMNS)
+    (table,) = readers.read_tables(store, f"{path}/{name}", COLUMNS, whole=True)
     whole = table.to_pandas()
     rows = Rows(
         COLUMNS, whole[["age", "bmi"]].astype(float).assign(sex=whole["sex"].astype("str")), whole["target"], None
@@ -87,7 +86,7 @@ def test_a_training_is_refused_before_it_reads_what_it_cannot_hold(
     task = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     task["model"]["features"]["numeric"] = ["mean_radius"]
     assert trainer(task).answer["reason"] == "NonNumericFeature"
-    monkeypatch.setattr("perennial_trainer.data.memory.limit", lambda: capacity.IDLE + 569 * 8)
+    monkeypatch.setattr("perennial_trainer.data.memory.memory_limit", lambda: memory.IDLE + 569 * 8)
     code, answer = trainer(task)
     assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "DataTooLarge"), answer
     assert uri in answer["message"] and "250.0 MB" not in answer["message"]
@@ -99,6 +98,8 @@ def test_only_the_needed_columns_count(trainer: Trainer, tmp_path: Path, monkeyp
     all_of_them = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     few = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     few["model"]["features"]["numeric"] = ["mean radius", "mean texture"]
-    monkeypatch.setattr("perennial_trainer.data.memory.limit", lambda: capacity.IDLE + capacity.COPIES * 569 * 8 * 10)
+    monkeypatch.setattr(
+        "perennial_trainer.data.memory.memory_limit", lambda: memory.IDLE + memory.COPIES * 569 * 8 * 10
+    )
     assert trainer(all_of_them).answer["reason"] == "DataTooLarge"
     trainer.done(few)

@@ -11,7 +11,7 @@ import pytest
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features, RecentData
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.compare import differences
+from perennial_trainer.drift.compare import compare_with_reference
 from tests.trainer.tasks import Frame, Json, Trainer, a_check, a_model, a_training, diabetes, written
 
 MODEL = a_model()
@@ -21,7 +21,9 @@ FEATURES = Features(**{kind: tuple(names) for kind, names in MODEL["features"].i
 def compared(before: Frame, after: Frame, tmp_path: Path, time: str | None = None, window: Any = "all") -> Json:
     uris = [written(frame, tmp_path / name / "rows.parquet") for name, frame in (("before", before), ("after", after))]
     source = RecentData(uri=uris[1], window=window, **({"time_column": time} if time else {}))
-    found: Json = msgspec.to_builtins(differences(uris[0], source, Columns(FEATURES, "target", "regression", time)))
+    found: Json = msgspec.to_builtins(
+        compare_with_reference(uris[0], source, Columns(FEATURES, "target", "regression", time))
+    )
     return found
 
 

@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
-from perennial_trainer.drift.bins import Places
-from perennial_trainer.drift.column_drift import statistics
-from perennial_trainer.drift.histogram import Counted, Numbers, counted
-from perennial_trainer.drift.statistics import chi_square, ks_p, psi, significant_share
-from perennial_trainer.profiling.profile import NumericProfile, column
+from perennial_trainer.drift.column_drift import column_statistics
+from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty_histogram
+from perennial_trainer.drift.mark_index import MarkIndex
+from perennial_trainer.drift.statistics import chi_square, ks_p_value, psi, significant_share
+from perennial_trainer.profiling.profile import NumericProfile, profile_column
 from tests.trainer.tasks import diabetes
 
 NUMBERS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0, np.nan]))
@@ -32,11 +32,11 @@ def texts(values: Any) -> "pd.Series[Any]":
 
 
 def moved(old: "pd.Series[Any]", new: "pd.Series[Any]", points: int = 1000) -> dict[str, float]:
-    return statistics(count(old, new, points), len(old))
+    return column_statistics(count(old, new, points), len(old))
 
 
-def count(old: "pd.Series[Any]", new: "pd.Series[Any]", points: int = 1000) -> Counted:
-    found = counted(column(old, points))
+def count(old: "pd.Series[Any]", new: "pd.Series[Any]", points: int = 1000) -> Histogram:
+    found = empty_histogram(profile_column(old, points))
     found.add(new)
     return found
 
@@ -61,7 +61,7 @@ def test_the_place_of_a_value_is_what_a_search_finds(marks: np.ndarray, values: 
         beside = [np.nextafter(marks, np.inf), np.nextafter(marks, -np.inf)]
     values = np.concatenate([values, values * scale, marks, *beside])
     searched = np.searchsorted(marks, values) + np.searchsorted(marks, values, side="right")
-    assert Places(marks).of(values).tolist() == searched.tolist()
+    assert MarkIndex(marks).of(values).tolist() == searched.tolist()
 
 
 @given(NUMBERS, NUMBERS)
@@ -180,7 +180,7 @@ def test_the_corrected_share_is_that_of_scipy_s_adjusted_p_values(seed: int, siz
 def test_of_large_samples_the_p_value_is_scipy_s_of_kolmogorov_s_limit(distance: float, size: int) -> None:
     scaled = distance * size**0.5
     limit = special.kolmogorov(scaled + 1 / (6 * size**0.5) + (scaled - 1) / (4 * size))
-    assert ks_p(distance, 2 * size, 2 * size) == pytest.approx(limit, abs=1e-11)
+    assert ks_p_value(distance, 2 * size, 2 * size) == pytest.approx(limit, abs=1e-11)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=2, max_size=100))
@@ -194,11 +194,11 @@ def test_chi_square_of_any_counts_is_scipy_s(counts: list[tuple[int, int]]) -> N
 
 @given(NUMBERS, NUMBERS, st.integers(1, 5))
 def test_what_is_counted_in_batches_is_what_is_counted_at_once(old: np.ndarray, new: np.ndarray, size: int) -> None:
-    reference = column(numbers(old))
-    batches = counted(reference)
+    reference = profile_column(numbers(old))
+    batches = empty_histogram(reference)
     for start in range(0, len(new), size):
         batches.add(numbers(new[start : start + size]))
-    assert statistics(batches, len(old)) == pytest.approx(moved(numbers(old), numbers(new)), rel=1e-12, abs=1e-6)
+    assert column_statistics(batches, len(old)) == pytest.approx(moved(numbers(old), numbers(new)), rel=1e-12, abs=1e-6)
 
 
 def test_a_weight_is_as_good_as_repeating() -> None:
@@ -206,10 +206,10 @@ def test_a_weight_is_as_good_as_repeating() -> None:
         (numbers([1, 2, 3, np.nan]), numbers([2.5, 2.5, 9, np.nan])),
         (texts(SMOKERS), texts(["no", "pipe"])),
     ):
-        once, thrice = counted(column(old)), counted(column(old))
+        once, thrice = empty_histogram(profile_column(old)), empty_histogram(profile_column(old))
         once.add(new, weight=3)
         thrice.add(pd.concat([new] * 3, ignore_index=True))
-        assert statistics(once, len(old)) == pytest.approx(statistics(thrice, len(old)))
+        assert column_statistics(once, len(old)) == pytest.approx(column_statistics(thrice, len(old)))
 
 
 @pytest.mark.parametrize("column_name", ["bmi", "s5"])
@@ -254,12 +254,12 @@ def test_a_rare_category_is_not_new_and_where_not_all_are_known_nothing_is_said(
 
 
 def test_a_profile_keeps_a_hundred_categories_and_counts_the_rest_together() -> None:
-    reference = column(texts([f"c{i:03}" for i in range(150)]))
+    reference = profile_column(texts([f"c{i:03}" for i in range(150)]))
     assert (len(reference.shares), reference.shares[-2:]) == (102, [pytest.approx(50 / 150), 0])
 
 
 def test_a_profile_of_a_million_numbers_is_small() -> None:
-    reference = column(numbers(np.random.default_rng(0).normal(size=1_000_000)))
+    reference = profile_column(numbers(np.random.default_rng(0).normal(size=1_000_000)))
     assert isinstance(reference, NumericProfile)
     assert len(reference.edges) == 9
     assert 1000 < len(reference.points) <= 1021
@@ -268,7 +268,7 @@ def test_a_profile_of_a_million_numbers_is_small() -> None:
 def test_with_the_profile_of_an_older_version_the_same_is_found_to_a_hundredth() -> None:
     generator = np.random.default_rng(0)
     old, new = numbers(generator.normal(size=10_000)), numbers(generator.normal(0.5, size=5000))
-    now = column(old, 100)
+    now = profile_column(old, 100)
     assert isinstance(now, NumericProfile)
     older = NumericProfile(
         edges=now.edges,
@@ -277,6 +277,6 @@ def test_with_the_profile_of_an_older_version_the_same_is_found_to_a_hundredth()
         below=[each / now.size for each in now.below],
         upto=[each / now.size for each in now.upto],
     )
-    recent = Numbers(older)
+    recent = NumericHistogram(older)
     recent.add(new)
-    assert statistics(recent, 10_000) == pytest.approx(moved(old, new), abs=0.01)
+    assert column_statistics(recent, 10_000) == pytest.approx(moved(old, new), abs=0.01)

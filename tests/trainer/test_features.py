@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import conversion as features
-from perennial_trainer.data.categories import in_order
-from perennial_trainer.data.load import read
+from perennial_trainer.data import conversion
+from perennial_trainer.data.categories import sorted_classes
+from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.schema import Columns
 from tests.trainer.tasks import Frame, written
 
@@ -39,28 +39,28 @@ COLUMNS = Columns(SEASONS, "cnt", "regression", None)
     ],
 )
 def test_a_category_is_the_same_text_however_it_is_written(values: Any) -> None:
-    assert features.categories(values).tolist() == ["1", "2", "1"]
+    assert conversion.to_categories(values).tolist() == ["1", "2", "1"]
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, ""])
 def test_what_is_missing_is_missing(missing: Any) -> None:
-    assert features.categories(["a", missing]).isna().tolist() == [False, True]
+    assert conversion.to_categories(["a", missing]).isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("text", "kept"), [("01", "01"), ("1.50", "1.50"), ("a.0", "a.0"), ("1.0.0", "1.0.0")])
 def test_text_that_only_looks_like_a_number_is_left_alone(text: str, kept: str) -> None:
-    assert features.categories([text]).tolist() == [kept]
+    assert conversion.to_categories([text]).tolist() == [kept]
 
 
 @pytest.mark.parametrize("truth", [True, np.True_, "True", "TRUE", "true"])
 def test_truth_has_one_spelling(truth: Any) -> None:
-    assert features.categories([truth, None]).tolist()[0] == "true"
+    assert conversion.to_categories([truth, None]).tolist()[0] == "true"
 
 
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)))
 def test_a_category_made_twice_is_made_once(values: list[Any]) -> None:
-    once = features.categories(values)
-    pd.testing.assert_series_equal(features.categories(once), once)
+    once = conversion.to_categories(values)
+    pd.testing.assert_series_equal(conversion.to_categories(once), once)
 
 
 def test_csv_parquet_and_a_request_give_the_same_rows(tmp_path: Path) -> None:
@@ -70,22 +70,22 @@ def test_csv_parquet_and_a_request_give_the_same_rows(tmp_path: Path) -> None:
     for number, source in enumerate((whole, gap)):
         for suffix in ("csv", "parquet"):
             uri = written(source, tmp_path / f"{number}{suffix}" / f"rides.{suffix}")
-            frames.append(read(uri, COLUMNS).take(slice(0, 3)).features)
+            frames.append(load_rows(uri, COLUMNS).take(slice(0, 3)).features)
     request = json.loads('{"season": [1, "2", 1.0], "temp": [0.1, 20, 3.0]}')
-    frames.append(features.frame(request, SEASONS))
+    frames.append(conversion.feature_frame(request, SEASONS))
     for other in frames[1:]:
         pd.testing.assert_frame_equal(other, frames[0])
 
 
 def test_a_zip_code_keeps_its_leading_zero_in_csv(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("temp,season,cnt\n1,01234,1\n2,1234,1\n")
-    assert read(tmp_path.as_uri(), COLUMNS).features["season"].tolist() == ["01234", "1234"]
+    assert load_rows(tmp_path.as_uri(), COLUMNS).features["season"].tolist() == ["01234", "1234"]
 
 
 def test_equal_rows_have_equal_digests_in_every_file_format_and_release(tmp_path: Path) -> None:
     frame = pd.DataFrame({"temp": [0.1, -0.0, 3], "season": [1, None, 1], "cnt": [5, 6, 7]})
-    ours = read(written(frame, tmp_path / "c" / "a.csv"), COLUMNS).digests
-    assert ours.tolist() == read(written(frame.abs(), tmp_path / "p" / "a.parquet"), COLUMNS).digests.tolist()
+    ours = load_rows(written(frame, tmp_path / "c" / "a.csv"), COLUMNS).digests
+    assert ours.tolist() == load_rows(written(frame.abs(), tmp_path / "p" / "a.parquet"), COLUMNS).digests.tolist()
     # Stored with every version: should they ever change, no row of an older version would be known again.
     assert ours.tolist() == [14134390724306714571, 17139097657780778353, 6672178646990196224]
 
@@ -106,18 +106,18 @@ def test_equal_rows_have_equal_digests_in_every_file_format_and_release(tmp_path
     ],
 )
 def test_a_time_is_the_same_instant_however_it_is_written(values: Any) -> None:
-    assert features.times("hour", values).tolist() == [pd.Timestamp("2026-01-02 03:00", tz="UTC")]
+    assert conversion.to_times("hour", values).tolist() == [pd.Timestamp("2026-01-02 03:00", tz="UTC")]
 
 
 @pytest.mark.parametrize("values", [["20260102"], [20260102], ["2026-01-02"], [pd.Timestamp("2026-01-02").date()]])
 def test_a_day_is_its_midnight(values: Any) -> None:
-    assert features.times("day", values).tolist() == [pd.Timestamp("2026-01-02", tz="UTC")]
+    assert conversion.to_times("day", values).tolist() == [pd.Timestamp("2026-01-02", tz="UTC")]
 
 
 @pytest.mark.parametrize("values", [["03/04/2026"], ["soon"], [True], ["1767322800"]])
 def test_an_ambiguous_time_is_refused(values: Any) -> None:
     with pytest.raises(Refusal, match="time column hour"):
-        features.times("hour", values)
+        conversion.to_times("hour", values)
 
 
 def test_rows_are_ordered_by_time_and_those_of_one_time_keep_their_order(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_rows_are_ordered_by_time_and_those_of_one_time_keep_their_order(tmp_pat
     )
     written(first, tmp_path / "a.csv")
     written(first.assign(cnt=[4, 5, 6]), tmp_path / "b.parquet")
-    assert read(tmp_path.as_uri(), columns).target.tolist() == [2, 5, 3, 6, 1, 4]
+    assert load_rows(tmp_path.as_uri(), columns).target.tolist() == [2, 5, 3, 6, 1, 4]
 
 
 def test_a_glob_names_files_and_a_folder_means_all_of_them_but_the_hidden(tmp_path: Path) -> None:
@@ -135,16 +135,16 @@ def test_a_glob_names_files_and_a_folder_means_all_of_them_but_the_hidden(tmp_pa
     for number, name in enumerate(("a.csv", "b/c.csv", "_log/d.csv", ".e.csv", "f.csv.gz", "g.txt")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         frame.assign(cnt=number).to_csv(tmp_path / name, index=False)
-    assert read(tmp_path.as_uri(), COLUMNS).target.tolist() == [0, 1, 4]
-    assert read(f"{tmp_path.as_uri()}/*.csv", COLUMNS).target.tolist() == [3, 0]
-    assert read(f"{tmp_path.as_uri()}/[ab]*", COLUMNS).target.tolist() == [0]
+    assert load_rows(tmp_path.as_uri(), COLUMNS).target.tolist() == [0, 1, 4]
+    assert load_rows(f"{tmp_path.as_uri()}/*.csv", COLUMNS).target.tolist() == [3, 0]
+    assert load_rows(f"{tmp_path.as_uri()}/[ab]*", COLUMNS).target.tolist() == [0]
 
 
 def test_a_row_without_a_time_is_not_the_newest(tmp_path: Path) -> None:
     columns = Columns(SEASONS, "cnt", "regression", "day")
     days = ["2026-01-02", None, "2026-01-01"]
     written(pd.DataFrame({"temp": 0, "season": "a", "cnt": [1, 2, 3], "day": days}), tmp_path / "a.csv")
-    assert read(tmp_path.as_uri(), columns).target.tolist() == [2, 3, 1]
+    assert load_rows(tmp_path.as_uri(), columns).target.tolist() == [2, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -158,18 +158,18 @@ def test_a_row_without_a_time_is_not_the_newest(tmp_path: Path) -> None:
     ],
 )
 def test_a_number_is_the_same_however_it_is_written(values: Any) -> None:
-    found, bad = features.numbers(values)
+    found, bad = conversion.to_numbers(values)
     np.testing.assert_array_equal(found, [1.0, 0.0, np.nan])
     assert not bad.any()
 
 
 @pytest.mark.parametrize("value", ["1,5", "1.5 kg", "warm", pd.Timestamp("2026-01-01")])
 def test_what_is_no_number_is_told_from_what_is_missing(value: Any) -> None:
-    assert features.numbers([1.0, value, None])[1].tolist() == [False, True, False]
+    assert conversion.to_numbers([1.0, value, None])[1].tolist() == [False, True, False]
 
 
 def test_classes_are_integers_where_they_are_written_so() -> None:
-    assert features.labels(features.categories(["10", 9.0])).tolist() == [10, 9]
-    assert features.labels(features.categories(["10", "9", "a"])).tolist() == ["10", "9", "a"]
-    assert in_order(["10", "9"]) == ("9", "10")
-    assert in_order(["10", "9", "a"]) == ("10", "9", "a")
+    assert conversion.to_labels(conversion.to_categories(["10", 9.0])).tolist() == [10, 9]
+    assert conversion.to_labels(conversion.to_categories(["10", "9", "a"])).tolist() == ["10", "9", "a"]
+    assert sorted_classes(["10", "9"]) == ("9", "10")
+    assert sorted_classes(["10", "9", "a"]) == ("10", "9", "a")

@@ -9,7 +9,7 @@ import pytest
 
 from perennial_trainer.contract.task import Version
 from perennial_trainer.profiling import profile
-from perennial_trainer.profiling.novelty import beyond
+from perennial_trainer.profiling.novelty import find_novelties
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_version, diabetes, iris, written
 from tests.trainer.test_quality import rows
 
@@ -53,7 +53,7 @@ def clinic(trainer: Trainer, tmp_path: Path) -> Clinic:
 def test_rows_that_made_the_live_version_are_no_reason_to_train(clinic: Clinic, same: Frame) -> None:
     code, answer = clinic.trainer(clinic.after(same))
     assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "NoNewRows"), answer
-    assert "400 rows" in answer["message"] and "made v1" in answer["message"]
+    assert "400 rows" in answer["message"] and "v1 was trained on" in answer["message"]
     assert not (clinic.folder / "v2").exists()
 
 
@@ -128,9 +128,9 @@ def test_a_live_version_whose_profile_cannot_be_read_stops_no_training(clinic: C
 
 def test_a_column_that_was_something_else_is_not_compared(tmp_path: Path) -> None:
     before = iris().rename(columns={"petal width (cm)": "category"}).assign(target=range(150))
-    content = profile.encode(profile.profile(rows(before), rows(before).target, {}))
+    content = profile.encode_profile(profile.build_profile(rows(before), rows(before).target, {}))
     (tmp_path / "profile.json").write_bytes(content)
     live = Version(name="v1", uri=(tmp_path / "model.joblib").as_uri(), sha256="0" * 64)
-    assert beyond(rows(before), live) == {}
+    assert find_novelties(rows(before), live) == {}
     after = before.rename(columns={"category": "petal width (cm)"})
-    assert "petal width (cm)" not in beyond(rows(after), live)
+    assert "petal width (cm)" not in find_novelties(rows(after), live)

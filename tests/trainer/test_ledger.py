@@ -37,7 +37,7 @@ def versions(storage: str) -> Callable[..., Json]:
         name = f"{DEPLOYMENT}-v{number}"
         folder, files = f"{storage}/{name}", {each: f"{each} of {name}".encode() for each in FILES}
         listed = {each: {"sha256": digest(content), "bytes": len(content)} for each, content in files.items()}
-        store.write(folder, {**files, "metadata.json": json.dumps({"files": listed, "seed": 0}).encode()})
+        store.write_files(folder, {**files, "metadata.json": json.dumps({"files": listed, "seed": 0}).encode()})
         model, holdout = "model.joblib", "holdout.parquet"
         return {
             "task": "record",
@@ -181,13 +181,13 @@ def test_a_damaged_page_is_passed_over_by_name(
 ) -> None:
     older, newer = versions(1), versions(2)
     trainer.done(older), trainer.done(newer)
-    content = store.read(page(newer))
+    content = store.read_bytes(page(newer))
     put(
         page(newer),
         {
             "truncated": content[:-20],
             "edited": content.replace(b"trainer:1", b"trainer:2"),
-            "copied": store.read(page(older)),
+            "copied": store.read_bytes(page(older)),
             "empty": b"",
         }[damage],
     )
@@ -247,7 +247,7 @@ def test_a_folder_that_was_copied_is_found_where_it_lies_now(
 ) -> None:
     record = versions(1)
     trainer.done(record)
-    there, path = store.filesystem(storage)
+    there, path = store.open_filesystem(storage)
     there.get(path, str(tmp_path / "moved"), recursive=True)
     put(record["entry"]["status"]["artifact"]["uri"], None)
     moved = next(path.parent.parent for path in (tmp_path / "moved").rglob("ledger/*.json")).as_uri()

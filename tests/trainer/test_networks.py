@@ -16,7 +16,7 @@ import pytest
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.models import keras_layers as layers
 from tests.serve.processes import free_port, running, until
 from tests.stage import ROOT
@@ -191,7 +191,9 @@ def test_a_network_is_served(stored: Json, tmp_path: Path) -> None:
         until(lambda: server.status("/v2/health/ready") == 200, "the server is ready", 240)
         answer = server.infer({"inputs": inputs}, "/v2/models/progression/infer").json()
     pipeline = artifact.load(stored["artifact"]["uri"], stored["artifact"]["sha256"])
-    seen = features.frame(rows, Features(**{name: tuple(found) for name, found in task["model"]["features"].items()}))
+    seen = conversion.feature_frame(
+        rows, Features(**{name: tuple(found) for name, found in task["model"]["features"].items()})
+    )
     assert answer["outputs"][0]["data"] == pytest.approx(list(pipeline.predict(seen)))
 
 

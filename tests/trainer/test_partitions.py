@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import load as data
+from perennial_trainer.data import load
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift import stream
-from perennial_trainer.storage.listing import partitions
+from perennial_trainer.storage.listing import partition_columns
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
 
 COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", "date")
@@ -28,11 +28,11 @@ COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "r
     ],
 )
 def test_a_folder_names_a_column_and_its_value(name: str, found: dict[str, str]) -> None:
-    assert partitions(name) == found
+    assert partition_columns(name) == found
 
 
 def test_hive_s_word_for_none_is_a_missing_value() -> None:
-    assert pd.isna(partitions("bikes/region=__HIVE_DEFAULT_PARTITION__/a.csv")["region"])
+    assert pd.isna(partition_columns("bikes/region=__HIVE_DEFAULT_PARTITION__/a.csv")["region"])
 
 
 def folders(root: Path) -> str:
@@ -46,15 +46,15 @@ def folders(root: Path) -> str:
 
 
 def test_partitions_are_read_as_the_columns_that_they_were_written_from(tmp_path: Path) -> None:
-    found = data.read(folders(tmp_path), COLUMNS)
+    found = load.load_rows(folders(tmp_path), COLUMNS)
     assert found.features["sex"].value_counts().to_dict() == diabetes()["sex"].astype(str).value_counts().to_dict()
     assert found.time is not None and found.time.is_monotonic_increasing
     assert found.features.groupby("sex")["bmi"].sum().to_dict() == pytest.approx(
         diabetes().groupby(diabetes()["sex"].astype(str))["bmi"].sum().to_dict()
     )
-    some = data.read(f"{tmp_path.as_uri()}/patients/sex=2/**", COLUMNS)
+    some = load.load_rows(f"{tmp_path.as_uri()}/patients/sex=2/**", COLUMNS)
     assert set(some.features["sex"]) == {"2"}
-    streamed = pd.concat([part.rows.features for part in stream.parts(folders_uri(tmp_path), COLUMNS)])
+    streamed = pd.concat([part.rows.features for part in stream.read_batches(folders_uri(tmp_path), COLUMNS)])
     assert sorted(streamed["bmi"]) == sorted(found.features["bmi"])
 
 
@@ -65,7 +65,7 @@ def folders_uri(root: Path) -> str:
 def test_a_column_of_the_file_comes_before_one_of_its_folder(tmp_path: Path) -> None:
     (tmp_path / "sex=9").mkdir()
     diabetes().assign(date="2026-01-01").to_csv(tmp_path / "sex=9" / "a.csv", index=False)
-    assert set(data.read(tmp_path.as_uri(), COLUMNS).features["sex"]) == {"1", "2"}
+    assert set(load.load_rows(tmp_path.as_uri(), COLUMNS).features["sex"]) == {"1", "2"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -73,7 +73,7 @@ def test_rows_are_counted_where_all_that_is_asked_for_are_partitions(tmp_path: P
     folder = tmp_path / "date=2026-01-01"
     folder.mkdir()
     diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
-    dates = pd.concat(list(stream.column(tmp_path.as_uri(), "date")))
+    dates = pd.concat(list(stream.read_column(tmp_path.as_uri(), "date")))
     assert (len(dates), set(dates)) == (442, {"2026-01-01"})
 
 

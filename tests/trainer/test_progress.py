@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
 from perennial_trainer.contract.task import Features, Search
-from perennial_trainer.data.rows import rows_of
+from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.pipeline import build
-from perennial_trainer.progress import Progress, bar, duration, state
+from perennial_trainer.progress import Progress, format_duration, progress_bar, progress_text
 from perennial_trainer.training import search
 from tests.trainer.tasks import diabetes
 
@@ -37,15 +37,15 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (state(3, 12, 80, "candidate 3 of 12"), "candidate 3 of 12, 25%, 1m20s so far, about 4m00s left"),
-        (state(1_000_000, None, 5), "1,000,000, 5s so far"),
-        (state(0, 8, 2), "0 of 8, 0%, 2s so far"),
-        (state(8, 8, 2), "8 of 8, 100%, 2s so far, about 0s left"),
-        (state(9, 8, 2), "9 of 8, 100%, 2s so far"),
-        (duration(7503), "2h05m"),
-        (duration(59.6), "1m00s"),
-        (bar(1, 2), "████████████░░░░░░░░░░░░  "),
-        (bar(1, None), ""),
+        (progress_text(3, 12, 80, "candidate 3 of 12"), "candidate 3 of 12, 25%, 1m20s so far, about 4m00s left"),
+        (progress_text(1_000_000, None, 5), "1,000,000, 5s so far"),
+        (progress_text(0, 8, 2), "0 of 8, 0%, 2s so far"),
+        (progress_text(8, 8, 2), "8 of 8, 100%, 2s so far, about 0s left"),
+        (progress_text(9, 8, 2), "9 of 8, 100%, 2s so far"),
+        (format_duration(7503), "2h05m"),
+        (format_duration(59.6), "1m00s"),
+        (progress_bar(1, 2), "████████████░░░░░░░░░░░░  "),
+        (progress_bar(1, None), ""),
     ],
 )
 def test_how_far_it_is_said_in_words(said: str, words: str) -> None:
@@ -54,7 +54,7 @@ def test_how_far_it_is_said_in_words(said: str, words: str) -> None:
 
 @given(st.floats(0, 1e9), st.one_of(st.none(), st.floats(0, 1e9)))
 def test_a_bar_is_never_longer_than_its_place(done: float, total: float | None) -> None:
-    assert len(bar(done, total)) in (0, 26)
+    assert len(progress_bar(done, total)) in (0, 26)
 
 
 def test_a_log_has_a_line_every_ten_seconds_and_no_control_character(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +94,7 @@ def test_a_search_counts_its_candidates_up_to_the_last(
     told: list[tuple[float, str]] = []
     monkeypatch.setattr(Progress, "advance", lambda _, part=1, detail="": told.append((part, detail)))
     features = Features(numeric=("bmi", "bp"), categorical=())
-    rows = rows_of(diabetes(), Columns(features, "target", "regression", None))
+    rows = convert_rows(diabetes(), Columns(features, "target", "regression", None))
     wanted = Search(method=method, space={"constant": [*range(0, 270, 30)]}, folds=4, iterations=5)  # type: ignore[arg-type]
     found = search.best(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
     if method != "random":

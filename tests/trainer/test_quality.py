@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from perennial_trainer.contract.task import Features, Kind
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.profiling.quality import inspected, sentences
+from perennial_trainer.profiling.quality import describe_findings, inspect_rows
 from tests.trainer.tasks import Frame, Trainer, a_training, breast_cancer, diabetes, iris, refused, written
 
 Change = Callable[[Frame], Frame]
@@ -56,7 +56,7 @@ def test_what_cannot_be_learned_from_is_refused_and_leaves_nothing_in_storage(
 def rows(frame: Frame, kind: Kind = "regression") -> Rows:
     names = [str(name) for name in frame if name not in ("target", "category")]
     features = Features(numeric=tuple(names), categorical=("category",) if "category" in frame else ())
-    return rows_of(frame, Columns(features, "target", kind, None))
+    return convert_rows(frame, Columns(features, "target", kind, None))
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def rows(frame: Frame, kind: Kind = "regression") -> Rows:
     ids=["two rows", "a key", "a coarser class", "a strong cause", "separable classes"],
 )
 def test_a_telling_feature_is_no_leak(frame: Frame, kind: Kind) -> None:
-    inspected(rows(frame, kind))
+    inspect_rows(rows(frame, kind))
 
 
 def test_classes_in_order_hide_no_leak() -> None:
     frame = pd.DataFrame({"category": np.repeat(["a", "b"], 11_000), "target": np.repeat(["x", "y"], 11_000)})
     with pytest.raises(Exception, match="one for one"):
-        inspected(rows(frame, "classification"))
+        inspect_rows(rows(frame, "classification"))
 
 
 def test_every_finding_is_counted_and_told() -> None:
@@ -93,11 +93,13 @@ def test_every_finding_is_counted_and_told() -> None:
             "target": ["rare", *["common"] * 199],
         }
     )
-    found = inspected(rows(frame, "classification"))
+    found = inspect_rows(rows(frame, "classification"))
     assert (found.constant, found.rare_classes, found.distinct_targets) == (["b"], {"rare": 1}, 2)
     assert found.commonest_target_share == 0.995
     assert found.contradicting == 2  # the first two rows, but not the one whose b is missing
-    assert [sum(word in each for each in sentences(found)) for word in ("b", "rare (1)", "99.5%", "2 rows")] >= [1] * 4
+    assert [
+        sum(word in each for each in describe_findings(found)) for word in ("b", "rare (1)", "99.5%", "2 rows")
+    ] >= [1] * 4
 
 
 def test_a_constant_column_is_a_finding_and_no_refusal(trainer: Trainer, tmp_path: Path) -> None:

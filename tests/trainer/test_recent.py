@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer.contract.task import Features, RecentData
-from perennial_trainer.data import load as data
-from perennial_trainer.data import readers as tables
-from perennial_trainer.data.categories import in_order
-from perennial_trainer.data.rows import Rows, joined, ordered
+from perennial_trainer.data import load, readers
+from perennial_trainer.data.categories import sorted_classes
+from perennial_trainer.data.rows import Rows, concatenate, sort_by_time
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import newest
-from perennial_trainer.drift.batch import Part
-from perennial_trainer.drift.recent import recent
+from perennial_trainer.data.window import rows_in_window
+from perennial_trainer.drift.batch import Batch
+from perennial_trainer.drift.recent import recent_batches
 from perennial_trainer.metrics.measures import Scored, measure
 from perennial_trainer.metrics.sampling import Thinned
 from perennial_trainer.metrics.streaming import Performance
@@ -44,19 +43,19 @@ def rides(rows: int, seed: int = 0) -> Frame:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "BATCH", 64)
-    monkeypatch.setattr(tables, "BLOCK", 2048)
+    monkeypatch.setattr(readers, "BATCH", 64)
+    monkeypatch.setattr(readers, "BLOCK", 2048)
 
 
 def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:
     """The rows of the window read at once, and in a stream."""
     columns = Columns(FEATURES, "cnt", "regression", time)
-    once = newest(data.read(folder.as_uri(), columns), window)
-    parts = recent(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns)
+    once = rows_in_window(load.load_rows(folder.as_uri(), columns), window)
+    parts = recent_batches(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns)
     batches = [part.rows for part in parts]
     assert all(0 < len(batch) <= 350 for batch in batches)
     empty = once.take(slice(0, 0))
-    return once, ordered(joined(batches or [empty]))
+    return once, sort_by_time(concatenate(batches or [empty]))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
@@ -89,7 +88,7 @@ def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
 @pytest.mark.parametrize("part", [slice(0, 4), slice(1, 4), slice(2, 3)])
 def test_what_is_counted_as_it_lies_in_the_file_is_what_the_model_gets(temp: Any, season: Any, part: slice) -> None:
     table = pa.table({"temp": temp, "season": season, "cnt": pa.array([1.0, None, 2.0, 3.0])})[part]
-    found = Part(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
+    found = Batch(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
     np.testing.assert_array_equal(found.numbers("temp"), found.rows.features["temp"])
     assert found.tally("season") == found.rows.features["season"].value_counts().to_dict()
     assert found.labelled.tolist() == found.rows.target.notna().tolist()
@@ -175,7 +174,7 @@ def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() ->
 
     found = Performance()
     found.add(scored(["a", "c"], ("a", "c")))
-    found.add(scored(["a", "b"], in_order(["a", "b", "c"])))
+    found.add(scored(["a", "b"], sorted_classes(["a", "b", "c"])))
     assert found.measures() == pytest.approx(measure(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
 
 

@@ -15,13 +15,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.measures import Scored
 from perennial_trainer.models.pipeline import build, fit
-from perennial_trainer.reporting import html as report
-from perennial_trainer.reporting.figures import WIDTH, Figure, bars, cells, columns
-from perennial_trainer.reporting.prediction_figures import figures
+from perennial_trainer.reporting import html
+from perennial_trainer.reporting.figures import WIDTH, Figure, bar_chart, column_chart, heat_map
+from perennial_trainer.reporting.prediction_figures import draw_predictions
 from perennial_trainer.validation.importance import importance
 from perennial_trainer.validation.slices import slices
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
@@ -50,24 +50,24 @@ class Text(HTMLParser):
 
 
 def test_everything_from_data_is_escaped_wherever_it_stands() -> None:
-    parts: list[report.Part] = [
-        report.Table(EVIL, [(EVIL, 1.0)], (EVIL, EVIL)),
-        report.pairs(EVIL, {EVIL: EVIL}),
-        report.Notes(EVIL, [EVIL]),
-        bars(EVIL, [(EVIL, [1, 2])], [EVIL, EVIL], EVIL),
-        columns(EVIL, [EVIL], {EVIL: [1], "other": [2]}, EVIL),
-        cells(EVIL, [EVIL], [EVIL], [[1]], EVIL, numbers=True),
+    parts: list[html.Section] = [
+        html.Table(EVIL, [(EVIL, 1.0)], (EVIL, EVIL)),
+        html.pairs_table(EVIL, {EVIL: EVIL}),
+        html.Notes(EVIL, [EVIL]),
+        bar_chart(EVIL, [(EVIL, [1, 2])], [EVIL, EVIL], EVIL),
+        column_chart(EVIL, [EVIL], {EVIL: [1], "other": [2]}, EVIL),
+        heat_map(EVIL, [EVIL], [EVIL], [[1]], EVIL, numbers=True),
     ]
-    page = report.page(EVIL, EVIL, parts)
+    page = html.render_page(EVIL, EVIL, parts)
     assert "img" not in Text(page).elements
     assert b"49" not in page
     assert EVIL in Text(page)
 
 
 def test_what_has_nothing_to_say_is_left_out() -> None:
-    empty: list[report.Part] = [report.pairs("gone", {}), report.Notes("gone", [])]
-    empty += [bars("gone", [], []), columns("gone", [], {"one": []}), cells("gone", [], [], [])]
-    assert "gone" not in Text(report.page("title", "summary", empty))
+    empty: list[html.Section] = [html.pairs_table("gone", {}), html.Notes("gone", [])]
+    empty += [bar_chart("gone", [], []), column_chart("gone", [], {"one": []}), heat_map("gone", [], [], [])]
+    assert "gone" not in Text(html.render_page("title", "summary", empty))
 
 
 def inside(figure: Figure) -> bool:
@@ -83,18 +83,18 @@ def inside(figure: Figure) -> bool:
 @given(st.lists(st.tuples(st.text(), VALUES), max_size=40))
 @example([("the least of spans", [2.225073858507203e-309])])
 def test_bars_lie_in_their_box_whatever_they_show(rows: list[tuple[str, list[float | None]]]) -> None:
-    assert inside(bars("caption", rows, ["one", "two"]))
+    assert inside(bar_chart("caption", rows, ["one", "two"]))
 
 
 @given(st.lists(st.floats(0, 1), max_size=40), st.integers(1, 3))
 def test_columns_stand_in_their_box_whatever_they_show(values: list[float], series: int) -> None:
     labels = [str(value) for value in values]
-    assert inside(columns("caption", labels, {str(each): values for each in range(series)}))
+    assert inside(column_chart("caption", labels, {str(each): values for each in range(series)}))
 
 
 @given(st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3), max_size=30))
 def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[int]]) -> None:
-    figure = cells("caption", ["down"] * len(counts), ["across"] * 3, counts, numbers=True)
+    figure = heat_map("caption", ["down"] * len(counts), ["across"] * 3, counts, numbers=True)
     assert inside(figure)
     by_shade = sorted(zip(figure.shades, (int(mark.text) for mark in figure.marks), strict=True))
     assert [count for _, count in by_shade] == sorted(count for _, count in by_shade)
@@ -103,7 +103,7 @@ def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[in
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats() | st.none())
 def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float], odd: float | None) -> None:
     answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
-    against, residuals = figures({"v2": Scored(np.array(truth), answer)})
+    against, residuals = draw_predictions({"v2": Scored(np.array(truth), answer)})
     assert sum(float(mark.text) for mark in against.marks) == len(truth)
     shares = sum(float(mark.text.rpartition(": ")[2]) for mark in residuals.marks)
     assert shares == pytest.approx(1, abs=0.01)
@@ -111,7 +111,7 @@ def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float]
 
 def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
     truth = np.repeat(np.arange(20), range(1, 21))
-    (confusion,) = figures({"v2": Scored(truth, truth, tuple(f"class {i}" for i in range(20)))})
+    (confusion,) = draw_predictions({"v2": Scored(truth, truth, tuple(f"class {i}" for i in range(20)))})
     words = [word.text for word in confusion.words]
     assert "class 19" in words and "class 3" not in words and "others" in words
     assert sum(int(mark.text) for mark in confusion.marks) == len(truth)
@@ -119,7 +119,7 @@ def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
 
 def rows_and_scored() -> tuple[Rows, Scored]:
     frame = diabetes().assign(sex=lambda f: f["sex"].where(f.index % 4 > 0))
-    rows = rows_of(frame, Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", None))
+    rows = convert_rows(frame, Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", None))
     return rows, Scored(rows.target.to_numpy(), np.full(len(rows), 152.0))
 
 
@@ -147,7 +147,7 @@ def test_importance_is_of_what_the_model_leans_on_and_the_same_each_time() -> No
     frame = pd.DataFrame({name: random.normal(size=6000) for name in ("idle", "little", "much")})
     frame["target"] = 3 * frame["much"] + frame["little"]
     features = Features(numeric=("idle", "little", "much"), categorical=())
-    rows = rows_of(frame, Columns(features, "target", "regression", None))
+    rows = convert_rows(frame, Columns(features, "target", "regression", None))
     pipeline = fit(build(LinearRegression(), features), rows)
     found = importance("mse", pipeline, rows)
     assert [each.feature for each in found] == ["much", "little", "idle"]

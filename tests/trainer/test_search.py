@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features, Search
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.pipeline import build
 from perennial_trainer.training.search import best
@@ -35,7 +35,7 @@ class OnlyLater(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def rows(time: str | None) -> Rows:
     frame = pd.DataFrame({"hour": range(200), "target": np.sin(np.arange(200))})
-    return rows_of(frame, Columns(FEATURES, "target", "regression", time))
+    return convert_rows(frame, Columns(FEATURES, "target", "regression", time))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -108,7 +108,7 @@ def test_each_scheme_has_its_client_which_a_secret_s_variables_configure(
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acme")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
-    store, found = storage.filesystem(uri)
+    store, found = storage.open_filesystem(uri)
     assert (client in {kind.__name__ for kind in type(store).__mro__}, found) == (True, path)
 
 
@@ -152,12 +152,12 @@ def test_data_are_read_over_http_and_the_secret_of_a_presigned_address_is_told_n
 
 def test_a_local_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = (tmp_path / "v1").as_uri()
-    storage.write(uri, {"a": b"old", "b": b"old"})
+    storage.write_files(uri, {"a": b"old", "b": b"old"})
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(Failure, match="No space left"):
-        storage.write(uri, {"a": b"new and longer"})
+        storage.write_files(uri, {"a": b"new and longer"})
     assert (tmp_path / "v1" / "a").read_bytes() == b"old"

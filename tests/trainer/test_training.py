@@ -12,7 +12,7 @@ import pytest
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.model_file import digest
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.rows import rows_of
+from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
 from tests.trainer.tasks import (
     Frame,
@@ -111,7 +111,7 @@ def test_the_holdout_and_the_training_rows_share_no_row(trainer: Trainer, uri: s
     assert (np.diff(trained.astype(object)) > 0).all()  # sorted, and each once
     model = task["model"]
     features = Features(**{role: tuple(names) for role, names in model["features"].items()})
-    held_digests = rows_of(held, Columns(features, "target", "regression", None)).digests
+    held_digests = convert_rows(held, Columns(features, "target", "regression", None)).digests
     assert not np.isin(held_digests, trained).any()
 
 

@@ -20,7 +20,7 @@ from perennial_trainer.contract.task import (
     WorkTask,
     parse,
 )
-from perennial_trainer.redaction import HidingFormatter, hidden
+from perennial_trainer.redaction import RedactingFormatter, redact
 
 log = logging.getLogger("perennial_trainer")
 
@@ -33,7 +33,7 @@ INTERRUPTED = (
 def main() -> int:
     """The answer to the task in PERENNIAL_TASK is in the file PERENNIAL_RESULT; returns the exit code."""
     to_stdout = logging.StreamHandler(sys.stdout)
-    to_stdout.setFormatter(HidingFormatter("%(message)s"))
+    to_stdout.setFormatter(RedactingFormatter("%(message)s"))
     logging.basicConfig(handlers=[to_stdout], force=True)
     log.setLevel(logging.INFO)  # the libraries stay at warnings
     logging.captureWarnings(True)
@@ -51,7 +51,7 @@ def main() -> int:
     except MemoryError:
         return _end(path, kind, Failure("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
-        print(hidden(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
+        print(redact(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
         message = f"the task met an unexpected {type(error).__name__}: the traceback is in the log of its pod"
         return _end(path, kind, Failure("Unexpected", message))
     if answer is None:  # a server that was asked to stop, a worker without work
@@ -74,17 +74,17 @@ def _run(task: Task) -> Answer | None:
 
             return validate(task)
         case CheckTask():
-            from perennial_trainer.drift.check import check
+            from perennial_trainer.drift.check import check_drift
 
-            return check(task)
+            return check_drift(task)
         case RecordTask():
-            from perennial_trainer.ledger.record import record
+            from perennial_trainer.ledger.record import record_version
 
-            return record(task)
+            return record_version(task)
         case RecoverTask():
-            from perennial_trainer.ledger.recover import recover
+            from perennial_trainer.ledger.recover import recover_version
 
-            return recover(task)
+            return recover_version(task)
         case ServeTask():
             from perennial_trainer.serve.app import serve
 

@@ -49,26 +49,26 @@ class Progress:
         if now - self._told < (REDRAWN if self._terminal else EVERY):
             return
         self._told = now
-        text = f"{self._what}: " + state(self._done, self._total, now - self._start, detail)
+        text = f"{self._what}: " + progress_text(self._done, self._total, now - self._start, detail)
         if self._terminal:
-            self._out.write(CLEARED + bar(self._done, self._total) + text)
+            self._out.write(CLEARED + progress_bar(self._done, self._total) + text)
             self._out.flush()
         else:
             log.info("%s", text)
 
 
-def state(done: float, total: float | None, elapsed: float, detail: str = "") -> str:
+def progress_text(done: float, total: float | None, elapsed: float, detail: str = "") -> str:
     """`candidate 3 of 12, 25 %, 1m20s so far, about 4m00s left`: as if each part took as long as those before it."""
     parts = [detail or f"{done:,.0f}" + (f" of {total:,.0f}" if total else "")]
     if total:
         parts.append(f"{min(done / total, 1.0):.0%}")
-    parts.append(f"{duration(elapsed)} so far")
+    parts.append(f"{format_duration(elapsed)} so far")
     if total and 0 < done <= total:
-        parts.append(f"about {duration(elapsed * (total - done) / done)} left")
+        parts.append(f"about {format_duration(elapsed * (total - done) / done)} left")
     return ", ".join(parts)
 
 
-def bar(done: float, total: float | None) -> str:
+def progress_bar(done: float, total: float | None) -> str:
     """A bar of 24 characters and two spaces; nothing where the total is not known."""
     if not total:
         return ""
@@ -76,7 +76,7 @@ def bar(done: float, total: float | None) -> str:
     return "█" * full + "░" * (WIDTH - full) + "  "
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`9s`, `1m20s`, `2h05m`."""
     whole = round(seconds)
     if whole < 60:

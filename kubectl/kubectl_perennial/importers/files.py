@@ -21,7 +21,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
         from perennial_trainer.contract.errors import NotDone
         from perennial_trainer.contract.task import Features, RecentData
         from perennial_trainer.data.schema import Columns
-        from perennial_trainer.drift.compare import differences
+        from perennial_trainer.drift.compare import compare_with_reference
     except ImportError as error:
         raise SorryError(
             f"two files are compared by the trainer's code, which is not installed ({error.name} is missing): "
@@ -33,7 +33,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     window: Any = int(newest) if newest.isdecimal() else newest
     task = {"uri": _uri(recent), "window": window, **({"timeColumn": time} if time else {})}
     try:
-        found = differences(_uri(reference), msgspec.convert(task, RecentData), columns)
+        found = compare_with_reference(_uri(reference), msgspec.convert(task, RecentData), columns)
     except NotDone as error:
         raise SorryError(f"{error.reason}: {error.message}") from error
     except msgspec.ValidationError as error:

@@ -9,7 +9,7 @@ import msgspec
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Calibration, Model, Search, TrainingData, Value, Version
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 
 NAME = "metadata.json"
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops", "keras", "tensorflow-cpu")
@@ -72,9 +72,9 @@ def encode(record: Value) -> bytes:
 
 def of(version: Version) -> Metadata:
     """The metadata beside a stored version. A Refusal: ArtifactMissing, UnreadableMetadata."""
-    uri = storage.beside(version.uri, NAME)
+    uri = store.sibling_uri(version.uri, NAME)
     try:
-        return msgspec.json.decode(storage.read(uri), type=Metadata)
+        return msgspec.json.decode(store.read_bytes(uri), type=Metadata)
     except FileNotFoundError as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

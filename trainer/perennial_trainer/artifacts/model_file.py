@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import Format
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -26,7 +26,7 @@ def load(uri: str, sha256: str, stored_as: Format | None = None) -> "Pipeline":
     DigestMismatch, LibraryMismatch (stored by another scikit-learn), UntrustedArtifact, UnreadableArtifact.
     """
     try:
-        content = storage.read(uri)
+        content = store.read_bytes(uri)
     except FileNotFoundError as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there: train a new version, or restore the file") from error
     check_digest(uri, content, sha256)
@@ -61,7 +61,9 @@ def loads(uri: str, content: bytes, stored_as: Format) -> "Pipeline":
         except Refusal:
             raise
         except Exception as error:
-            raise Refusal("UnreadableArtifact", f"{uri} is no {stored_as} model: {storage.named(error)}") from error
+            raise Refusal(
+                "UnreadableArtifact", f"{uri} is no {stored_as} model: {store.describe_error(error)}"
+            ) from error
 
 
 def dumps(pipeline: "Pipeline", stored_as: Format) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from perennial_trainer.redaction import hidden
+from perennial_trainer.redaction import redact
 
 LONGEST_MESSAGE = 1500  # characters; the whole answer must fit into 4,096 bytes
 
@@ -14,7 +14,7 @@ class NotDone(Exception):  # noqa: N818 - an answer, not an error
     exit_code: ClassVar[int]
 
     def __init__(self, reason: str, message: str) -> None:
-        message = " ".join(hidden(message).split())
+        message = " ".join(redact(message).split())
         super().__init__(message)
         self.reason = reason
         self.message = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

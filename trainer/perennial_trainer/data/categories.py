@@ -10,7 +10,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
 
 
-def category(value: Any) -> Any:
+def category_name(value: Any) -> Any:
     """The text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; NaN for what is missing."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -32,11 +32,11 @@ def category(value: Any) -> Any:
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
-def integers(classes: Iterable[str]) -> bool:
+def all_integers(classes: Iterable[str]) -> bool:
     """Whether all of them are written as integers are."""
     return all(_INTEGER.fullmatch(name) for name in classes)
 
 
-def in_order(classes: Collection[str]) -> tuple[str, ...]:
+def sorted_classes(classes: Collection[str]) -> tuple[str, ...]:
     """The classes as an estimator orders them: by number if all of them are written so, else as text."""
-    return tuple(sorted(classes, key=int if integers(classes) else None))
+    return tuple(sorted(classes, key=int if all_integers(classes) else None))

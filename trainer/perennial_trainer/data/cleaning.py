@@ -9,7 +9,7 @@ import pandas as pd
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Cleaning, TrainingData
 from perennial_trainer.data.rows import Mask, Rows
-from perennial_trainer.storage.listing import shown
+from perennial_trainer.storage.listing import display_uri
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _shares_missing(rows: Rows, data: TrainingData) -> dict[str, float]:
     """The share missing of each column; a Refusal if there are no rows, or more is missing than may be."""
     if not len(rows):
         raise Refusal(
-            "EmptyData", f"{shown(data.uri)} holds no row: see whether anything is written there, or mend the URI"
+            "EmptyData", f"{display_uri(data.uri)} holds no row: see whether anything is written there, or mend the URI"
         )
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items()}
     worst = max(shares, key=lambda name: shares[name])

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.categories import category, integers
+from perennial_trainer.data.categories import all_integers, category_name
 
 _CALENDAR_DAYS = (19000101, 21001231)  # integers in this range are yyyymmdd; as epoch seconds all lie in 1970
 
 Column = Any  # a pandas Series, a NumPy array or a list
 
 
-def frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
+def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
     """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
 
     Columns that are no features are left out. Raises a Refusal: MissingColumn, NonNumericFeature, InfiniteValues.
@@ -32,10 +32,10 @@ def frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) ->
         raise Refusal("MissingColumn", f"{listed(missing)} is missing; the columns are {listed(columns)}")
     numeric = {name: _feature(name, columns[name]) for name in features.numeric}
     # Every column is new already; pandas would copy them once more, into one block.
-    return pd.DataFrame(numeric | {name: categories(columns[name]) for name in features.categorical}, copy=False)
+    return pd.DataFrame(numeric | {name: to_categories(columns[name]) for name in features.categorical}, copy=False)
 
 
-def numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The values as float64, and which of them were there but are no numbers (those are NaN)."""
     plain = isinstance(values, (list, np.ndarray)) or isinstance(getattr(values, "dtype", None), np.dtype)
     array = np.asarray(values) if plain else None
@@ -51,25 +51,25 @@ def numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return _canonical(floats), np.isnan(floats) & series.notna().to_numpy()
 
 
-def categories(values: Column) -> "pd.Series[Any]":
+def to_categories(values: Column) -> "pd.Series[Any]":
     """The values as text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; empty text is missing."""
     series = _series(values)
     if series.dtype == object:  # factorize would take 1 and True for one value
-        return pd.Series([category(value) for value in series], dtype="str")
+        return pd.Series([category_name(value) for value in series], dtype="str")
     codes, uniques = pd.factorize(series)
-    names = pd.Series([category(value) for value in uniques] + [np.nan], dtype="str")
+    names = pd.Series([category_name(value) for value in uniques] + [np.nan], dtype="str")
     return names.take(codes).reset_index(drop=True)  # code -1 is missing, and the last name
 
 
-def labels(classes: "pd.Series[Any]") -> NDArray[Any]:
+def to_labels(classes: "pd.Series[Any]") -> NDArray[Any]:
     """Classes as an estimator is given them: integers if all of them are written so, else text.
 
     `classes` are what `categories` made; `categories` takes the estimator's answers back to them.
     """
-    return classes.astype(np.int64).to_numpy() if integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
+    return classes.astype(np.int64).to_numpy() if all_integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
 
 
-def times(name: str, values: Column) -> "pd.Series[Any]":
+def to_times(name: str, values: Column) -> "pd.Series[Any]":
     """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
 
     Text is read as ISO 8601; an integer as yyyymmdd, or as seconds, milli-, micro- or nanoseconds since 1970, by its
@@ -91,7 +91,7 @@ def times(name: str, values: Column) -> "pd.Series[Any]":
     return parsed.astype("datetime64[us, UTC]")
 
 
-def infinite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def require_finite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same values, none of them infinite; else a Refusal, InfiniteValues."""
     count = int(np.isinf(values).sum())
     if count:
@@ -100,7 +100,7 @@ def infinite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _feature(name: str, values: Column) -> NDArray[np.float64]:
-    floats, bad = numbers(values)
+    floats, bad = to_numbers(values)
     if bad.any():
         example = str(_series(values)[bad].iloc[0])
         kind = "numbers with other characters" if re.search(r"\d", example) else "words"
@@ -109,7 +109,7 @@ def _feature(name: str, values: Column) -> NDArray[np.float64]:
             f"{int(bad.sum())} of {len(floats)} values of the numeric feature {name} are no numbers ({kind}): "
             f"clean them, or list {name} under features.categorical",
         )
-    return infinite(name, floats)
+    return require_finite(name, floats)
 
 
 def _series(values: Column) -> "pd.Series[Any]":

@@ -8,11 +8,11 @@ import pandas as pd
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.data.rows import Mask, Rows
 
-LEAST = 2  # rows; one row has no standard error
+MIN_ROWS = 2  # rows; one row has no standard error
 
 
 @dataclass(frozen=True)
-class Split:
+class HoldoutSplit:
     """Where the holdout begins: at a time, or, without one, below a share of the rows' digests."""
 
     share: float
@@ -25,19 +25,19 @@ class Split:
         return np.asarray(rows.digests / 2.0**64 < self.share, dtype=bool)
 
 
-def split(rows: Rows, share: float) -> Split:
+def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     """The newest `share` of the rows (all rows of one time on one side), or a seeded random share without a time.
 
     Raises a Refusal, HoldoutTooSmall, if either side would have fewer than 2 rows.
     """
-    found = Split(share, _begins(rows.time, share) if rows.time is not None and len(rows) else None)
+    found = HoldoutSplit(share, _begins(rows.time, share) if rows.time is not None and len(rows) else None)
     held = int(found.holds(rows).sum()) if len(rows) else 0
-    if min(held, len(rows) - held) < LEAST:
+    if min(held, len(rows) - held) < MIN_ROWS:
         of_one_time = " (they all have one time)" if rows.time is not None and rows.time.nunique() == 1 else ""
         raise Refusal(
             "HoldoutTooSmall",
             f"data.holdout {share} leaves {held} of {len(rows)} rows for the holdout and {len(rows) - held} for the "
-            f"training{of_one_time}: each needs {LEAST}; collect more rows or change data.holdout",
+            f"training{of_one_time}: each needs {MIN_ROWS}; collect more rows or change data.holdout",
         )
     return found
 

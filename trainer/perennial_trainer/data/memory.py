@@ -8,7 +8,7 @@ COPIES = 5  # as read, cleaned, split and encoded; a training of a million rows 
 IDLE = 250_000_000  # bytes of Python and its libraries
 
 
-def check(size: int, limit: int | None, uri: str) -> None:
+def check_memory(size: int, limit: int | None, uri: str) -> None:
     """A training has room for `size` bytes of rows in `limit` bytes of memory; else a Refusal, DataTooLarge."""
     needed = IDLE + COPIES * size
     if limit is not None and needed > limit:
@@ -20,7 +20,7 @@ def check(size: int, limit: int | None, uri: str) -> None:
         )
 
 
-def limit(root: Path = Path("/")) -> int | None:
+def memory_limit(root: Path = Path("/")) -> int | None:
     """The bytes that this process may have: the least of what its control groups and the machine have for it."""
     groups = root / "sys/fs/cgroup"
     own = next((line[3:].strip("/") for line in _lines(root / "proc/self/cgroup") if line.startswith("0::")), "")

@@ -15,8 +15,8 @@ import pyarrow.parquet
 
 from perennial_trainer.contract.errors import Failure, Refusal, listed
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.storage import store as storage
-from perennial_trainer.storage.listing import partitions, shown
+from perennial_trainer.storage import store
+from perennial_trainer.storage.listing import display_uri, partition_columns
 
 BATCH = 65_536  # rows of parquet
 BLOCK = 1 << 23  # bytes of csv
@@ -26,12 +26,12 @@ _BROKEN = (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, EOF
 
 
 @contextmanager
-def of(name: str) -> Iterator[None]:
+def naming_file(name: str) -> Iterator[None]:
     """A Refusal names the file."""
     try:
         yield
     except Refusal as refusal:
-        raise Refusal(refusal.reason, f"{shown(name)}: {refusal.message}") from refusal
+        raise Refusal(refusal.reason, f"{display_uri(name)}: {refusal.message}") from refusal
 
 
 @contextmanager
@@ -45,22 +45,28 @@ def _from(name: str) -> Iterator[None]:
         problem = ": ".join(str(error).split(": ")[:2])  # Arrow goes on with the row itself, which no log may show
         raise Refusal("UnreadableFile", f"this is no valid csv or parquet file: {problem}") from error
     except Exception as error:
-        raise Failure("DataUnreachable", f"{shown(name)} could not be read: {storage.named(error)}") from error
+        raise Failure(
+            "DataUnreachable", f"{display_uri(name)} could not be read: {store.describe_error(error)}"
+        ) from error
 
 
-def parts(store: Any, name: str, columns: Columns, optional_target: bool = False, whole: bool = False) -> Iterator[Any]:
+def read_tables(
+    filesystem: Any, name: str, columns: Columns, optional_target: bool = False, whole: bool = False
+) -> Iterator[Any]:
     """The needed columns of one file, as they are in it, in tables of Arrow that hold at least one row, or at once.
 
     A column that the file does not have may be one that its folders name.
     """
-    parquet = shown(name).endswith(".parquet")
-    with of(name), _from(name), _open(store, name) as stream:
+    parquet = display_uri(name).endswith(".parquet")
+    with naming_file(name), _from(name), _open(filesystem, name) as stream:
         if not stream.read(1):
             return
         stream.seek(0)
         present = (_parquet_names if parquet else _csv_names)(stream)
         stream.seek(0)
-        outside = {key: value for key, value in partitions(name).items() if key in columns.names and key not in present}
+        outside = {
+            key: value for key, value in partition_columns(name).items() if key in columns.names and key not in present
+        }
         inside = [each for each in columns.names if each in present]
         if not (optional_target and columns.target not in (*inside, *outside)):
             _check(columns.names, [*present, *outside])
@@ -102,18 +108,22 @@ def _with(outside: Mapping[str, Any], table: Any) -> Any:
     return table
 
 
-def size(store: Any, name: str, columns: Columns) -> int:
+def estimated_size(filesystem: Any, name: str, columns: Columns) -> int:
     """About how many bytes the needed columns of the file fill in memory; nothing of it but its ends is read.
 
     Over HTTP, where a file is loaded whole, at least its own size.
     """
-    if "http" in store.protocol:
-        return int(store.info(name).get("size") or 0)
-    with of(name), _from(name), store.open(name, "rb") as packed:
+    if "http" in filesystem.protocol:
+        return int(filesystem.info(name).get("size") or 0)
+    with naming_file(name), _from(name), filesystem.open(name, "rb") as packed:
         if not packed.read(1):
             return 0
         packed.seek(0)
-        rows = _parquet_rows(packed) if name.endswith(".parquet") else _csv_rows(packed, name, store.info(name)["size"])
+        rows = (
+            _parquet_rows(packed)
+            if name.endswith(".parquet")
+            else _csv_rows(packed, name, filesystem.info(name)["size"])
+        )
     return rows * columns.bytes_per_row
 
 
@@ -132,10 +142,12 @@ def _csv_rows(packed: IO[bytes], name: str, size: int) -> int:
     return lines if len(sample) < SAMPLE else lines * size // packed.tell()
 
 
-def _open(store: Any, name: str) -> Any:
+def _open(filesystem: Any, name: str) -> Any:
     """The file's bytes, unpacked. Over HTTP at once: not every server answers for a part of a file."""
-    packed: Any = io.BytesIO(store.cat_file(name)) if "http" in store.protocol else store.open(name, "rb")
-    return gzip.open(packed) if shown(name).endswith(".gz") else packed
+    packed: Any = (
+        io.BytesIO(filesystem.cat_file(name)) if "http" in filesystem.protocol else filesystem.open(name, "rb")
+    )
+    return gzip.open(packed) if display_uri(name).endswith(".gz") else packed
 
 
 def _check(needed: Sequence[str], present: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Kind
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.data.schema import Columns
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
@@ -76,17 +76,17 @@ class Rows:
         return {str(name): kinds.get(values.dtype.kind, "category") for name, values in sorted(self.table().items())}
 
 
-def rows_of(table: pd.DataFrame, columns: Columns) -> Rows:
+def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     """The rows of a table as read; a Refusal if a value is not what its column's role asks for."""
     return Rows(
         columns,
-        features.frame(table, columns.features),
+        conversion.feature_frame(table, columns.features),
         _target(columns.target, table[columns.target], columns.kind),
-        None if columns.time is None else features.times(columns.time, table[columns.time]),
+        None if columns.time is None else conversion.to_times(columns.time, table[columns.time]),
     )
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def concatenate(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, one after the other; there is at least one part."""
     first = parts[0]
     if len(parts) == 1:
@@ -99,7 +99,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def ordered(rows: Rows) -> Rows:
+def sort_by_time(rows: Rows) -> Rows:
     """Oldest first; rows of the same time, and all rows where there is no time, keep their order.
 
     Rows whose time is missing come first: they must not pass for the newest.
@@ -121,12 +121,12 @@ def _bits(values: "Series[Any]") -> NDArray[np.uint64]:
 
 def _target(name: str, values: "Series[Any]", kind: Kind) -> "Series[Any]":
     if kind == "classification":
-        return features.categories(values)
-    floats, bad = features.numbers(values)
+        return conversion.to_categories(values)
+    floats, bad = conversion.to_numbers(values)
     if bad.any():
         raise Refusal(
             "NonNumericTarget",
             f"{int(bad.sum())} of {len(floats)} values of the target {name} are no numbers, such as "
             f"{str(values[bad].iloc[0])[:40]!r}: clean them, or set model.task to classification",
         )
-    return pd.Series(features.infinite(name, floats))
+    return pd.Series(conversion.require_finite(name, floats))

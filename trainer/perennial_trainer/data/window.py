@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.data.holdout import split
+from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Span:
         return rows.take(np.asarray(rows.time >= self.start, dtype=bool))
 
 
-def newest(rows: Rows, window: str | int) -> Rows:
+def rows_in_window(rows: Rows, window: str | int) -> Rows:
     """The rows of a fixed window: so many of them, or those not older than a duration before the newest.
 
     `auto` and `all` leave them as they are. Raises a Refusal, WindowNeedsTimeColumn.
@@ -43,13 +43,13 @@ def newest(rows: Rows, window: str | int) -> Rows:
         return rows.take(slice(max(0, len(rows) - window), None))
     if window in ("auto", "all"):
         return rows
-    check_time(window, rows.columns.time)
+    require_time_column(window, rows.columns.time)
     assert rows.time is not None
-    since = rows.time.max() - span_of(window)
+    since = rows.time.max() - window_duration(window)
     return rows.take(np.asarray((rows.time > since) | rows.time.isna(), dtype=bool))
 
 
-def check_time(window: str | int, time_column: str | None) -> None:
+def require_time_column(window: str | int, time_column: str | None) -> None:
     """A duration has times to count back from; else a Refusal, WindowNeedsTimeColumn."""
     if isinstance(window, str) and window not in ("auto", "all") and time_column is None:
         raise Refusal(
@@ -59,7 +59,7 @@ def check_time(window: str | int, time_column: str | None) -> None:
         )
 
 
-def span_of(window: str) -> pd.Timedelta:
+def window_duration(window: str) -> pd.Timedelta:
     """How long a duration such as 90d is."""
     return pd.Timedelta(int(window[:-1]), unit=_UNITS[window[-1]])  # type: ignore[arg-type]
 
@@ -75,7 +75,7 @@ def best_span(rows: Rows, share: float, least: float, losses: Losses) -> Span:
     sizes = {name: round(len(rows) * part) for name, part in SPANS.items() if len(rows) * part >= least}
     if rows.time is None or len(sizes) < 2:
         return Span(whole, None)
-    newest_rows = split(rows, share).holds(rows)
+    newest_rows = split_holdout(rows, share).holds(rows)
     early, late = rows.take(~newest_rows), rows.take(newest_rows)
     found: dict[str, NDArray[np.float64]] = {}
     for name in sizes:
@@ -100,13 +100,13 @@ def _better_than_whole(found: dict[str, NDArray[np.float64]], whole: str) -> str
     return best
 
 
-def described(rows: Rows) -> dict[str, str]:
+def time_range(rows: Rows) -> dict[str, str]:
     """The times of the oldest and the newest row, ISO 8601, or nothing where there are no times."""
     if rows.time is None or not len(rows) or rows.time.isna().all():
         return {}
-    return {"start": iso(rows.time.min()), "end": iso(rows.time.max())}
+    return {"start": iso_time(rows.time.min()), "end": iso_time(rows.time.max())}
 
 
-def iso(time: pd.Timestamp) -> str:
+def iso_time(time: pd.Timestamp) -> str:
     """`2026-11-22T13:00:00Z`; the time is in UTC."""
     return time.tz_localize(None).isoformat() + "Z"

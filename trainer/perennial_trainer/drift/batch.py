@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from perennial_trainer.data import readers as tables
-from perennial_trainer.data.categories import category
+from perennial_trainer.data import readers
+from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.histogram import Counted, Numbers
+from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class Batch:
     """n > 0 rows. Whatever is asked of them raises what `rows_of` does, as soon as it finds it."""
 
     columns: Columns
@@ -32,7 +32,7 @@ class Part:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def take(self, which: "NDArray[np.bool_] | NDArray[np.intp]") -> "Part":
+    def take(self, which: "NDArray[np.bool_] | NDArray[np.intp]") -> "Batch":
         """The rows at a mask or at positions, in that order."""
         chosen = pa.array(which)
         return replace(self, table=self.table.filter(chosen) if which.dtype == bool else self.table.take(chosen))
@@ -40,10 +40,10 @@ class Part:
     @cached_property
     def rows(self) -> "Rows":
         """As a model gets them."""
-        from perennial_trainer.data.rows import rows_of
+        from perennial_trainer.data.rows import convert_rows
 
-        with tables.of(self.file):
-            return rows_of(self.table.to_pandas(), self.columns)
+        with readers.naming_file(self.file):
+            return convert_rows(self.table.to_pandas(), self.columns)
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:
@@ -57,15 +57,15 @@ class Part:
         name = self.columns.time
         if name is None:
             return None
-        from perennial_trainer.data import conversion as features
+        from perennial_trainer.data import conversion
 
-        with tables.of(self.file):
-            return features.times(name, self.table[name].to_pandas())
+        with readers.naming_file(self.file):
+            return conversion.to_times(name, self.table[name].to_pandas())
 
-    def count(self, features: Mapping[str, Counted]) -> None:
+    def count(self, features: Mapping[str, Histogram]) -> None:
         """Every value of these features has been counted."""
         for name, counted in features.items():
-            if isinstance(counted, Numbers):
+            if isinstance(counted, NumericHistogram):
                 counted.add(self.numbers(name))
             else:
                 counted.tally(self.tally(name), len(self))
@@ -88,7 +88,7 @@ class Part:
         found: Counter[str] = Counter()
         for values, counts in map(_counts, column.chunks):
             for value, count in zip(values, counts.tolist(), strict=True):
-                if count and isinstance(text := category(value), str):
+                if count and isinstance(text := category_name(value), str):
                     found[text] += count
         return found
 

@@ -15,17 +15,17 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.batch import Part
-from perennial_trainer.drift.histogram import Counted, counted
-from perennial_trainer.drift.recent import recent
-from perennial_trainer.drift.summary import Found, found
+from perennial_trainer.drift.batch import Batch
+from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.drift.recent import recent_batches
+from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.measures import Scored
 from perennial_trainer.metrics.sampling import Thinned
 from perennial_trainer.metrics.streaming import Performance
-from perennial_trainer.profiling.profile import Profile, parse
-from perennial_trainer.reporting import html as report
-from perennial_trainer.storage import store as storage
-from perennial_trainer.storage.listing import shown
+from perennial_trainer.profiling.profile import Profile, parse_profile
+from perennial_trainer.reporting import html
+from perennial_trainer.storage import store
+from perennial_trainer.storage.listing import display_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,20 +41,20 @@ UNLABELLED = 20_000  # rows without a target that are scored at most: only the d
 
 
 @dataclass
-class Seen:
+class RecentCounts:
     """What has been counted of the recent rows so far."""
 
-    features: dict[str, Counted]
-    target: Counted
-    prediction: Counted
-    unlabelled: Thinned[Part] | None  # None where nobody asks what the model would answer for them
+    features: dict[str, Histogram]
+    target: Histogram
+    prediction: Histogram
+    unlabelled: Thinned[Batch] | None  # None where nobody asks what the model would answer for them
     performance: Performance = field(default_factory=Performance)
     rows: int = 0
     labelled: int = 0
     start: "pd.Timestamp | None" = None
     end: "pd.Timestamp | None" = None
 
-    def add(self, part: Part, model: "Model") -> None:
+    def add(self, part: Batch, model: "Model") -> None:
         part.count(self.features)
         labelled = part.labelled
         if labelled.any():
@@ -73,9 +73,9 @@ class Seen:
 
     def score_unlabelled(self, model: "Model") -> None:
         if self.unlabelled is not None and self.unlabelled.parts:
-            from perennial_trainer.data.rows import joined
+            from perennial_trainer.data.rows import concatenate
 
-            answers = _score(model, joined([part.rows for part in self.unlabelled.parts])).answers
+            answers = _score(model, concatenate([part.rows for part in self.unlabelled.parts])).answers
             self.prediction.add(answers, weight=self.unlabelled.every)
 
 
@@ -85,14 +85,14 @@ def _score(model: "Model", rows: "Rows") -> Scored:
     return score(model().result(), rows)
 
 
-def check(task: CheckTask) -> result.Checked:
+def check_drift(task: CheckTask) -> result.Checked:
     """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
     columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
     reference = _reference(task)
-    seen = Seen(
-        {name: counted(reference.features[name]) for name in task.model.features.names},
-        counted(reference.target),
-        counted(reference.prediction),
+    seen = RecentCounts(
+        {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
+        empty_histogram(reference.target),
+        empty_histogram(reference.prediction),
         Thinned(UNLABELLED) if task.predictions else None,
     )
     with ThreadPoolExecutor(1) as pool:
@@ -100,11 +100,11 @@ def check(task: CheckTask) -> result.Checked:
         model = cache(lambda: pool.submit(artifact.load, task.live.uri, task.live.sha256))
         if task.predictions:
             model()  # while the rows are read
-        for part in recent(task.data, columns):
+        for part in recent_batches(task.data, columns):
             seen.add(part, model)
         seen.score_unlabelled(model)
     if not seen.rows:
-        return result.Checked(message=f"{shown(task.data.uri)} holds no row", samples=0, metrics=[])
+        return result.Checked(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
 
     what = _found(reference, seen)
@@ -113,25 +113,25 @@ def check(task: CheckTask) -> result.Checked:
         samples=seen.rows,
         window=_window(seen),
         metrics=what.ranked(),
-        details=storage.within(task.storage, "report.html"),
+        details=store.child_uri(task.storage, "report.html"),
     )
-    storage.write(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
+    store.write_files(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
     return answer
 
 
-def _window(seen: Seen) -> result.Window | UnsetType:
+def _window(seen: RecentCounts) -> result.Window | UnsetType:
     if not seen.start or not seen.end:
         return UNSET
-    from perennial_trainer.data.window import iso
+    from perennial_trainer.data.window import iso_time
 
-    return result.Window(start=iso(seen.start), end=iso(seen.end))
+    return result.Window(start=iso_time(seen.start), end=iso_time(seen.end))
 
 
 def _reference(task: CheckTask) -> Profile:
     """The profile beside the live model. Raises a Refusal: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
-    uri = storage.beside(task.live.uri, "profile.json")
+    uri = store.sibling_uri(task.live.uri, "profile.json")
     try:
-        found = parse(uri, storage.read(uri))
+        found = parse_profile(uri, store.read_bytes(uri))
     except FileNotFoundError as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there, so version {task.live.name} is not whole") from error
     unknown = [name for name in task.model.features.names if name not in found.features]
@@ -140,13 +140,13 @@ def _reference(task: CheckTask) -> Profile:
     return found
 
 
-def _found(reference: Profile, seen: Seen) -> Found:
+def _found(reference: Profile, seen: RecentCounts) -> DriftSummary:
     others = {name: each for name, each in (("prediction", seen.prediction), ("target", seen.target)) if each.rows}
     told = f"{seen.rows} rows, {seen.labelled} with a target"
-    return found(seen.features, others, reference.rows, seen.performance.measures(), told)
+    return summarize(seen.features, others, reference.rows, seen.performance.measures(), told)
 
 
-def _details(seen: Seen, found: Found, answer: result.Checked) -> bytes:
+def _details(seen: RecentCounts, found: DriftSummary, answer: result.Checked) -> bytes:
     """Every metric, and the shares behind each stability index; no value of any row."""
     bins = {
         name: {"reference": each.reference.shares, "recent": (each.counts / each.rows).tolist()}
@@ -156,13 +156,13 @@ def _details(seen: Seen, found: Found, answer: result.Checked) -> bytes:
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
-def _page(task: CheckTask, found: Found) -> bytes:
+def _page(task: CheckTask, found: DriftSummary) -> bytes:
     names = ("psi", "ks", "wasserstein", "js", "chi2", "new_share", "missing_before", "missing_share")
-    return report.page(
+    return html.render_page(
         f"{task.live.name}: drift check of {task.model_deployment}",
         found.message + ".",
         [
-            report.Table(
+            html.Table(
                 "Features, the one that moved most first",
                 [
                     (feature, *(each.get(name) for name in names))
@@ -170,7 +170,7 @@ def _page(task: CheckTask, found: Found) -> bytes:
                 ],
                 ("feature", *(name.replace("_", " ") for name in names)),
             ),
-            report.Table(
+            html.Table(
                 "Metrics of the live version on these rows",
                 [(name, m.value, m.standard_error) for name, m in found.measures.items()],
                 ("metric", "value", "standard error"),

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.drift.histogram import Categories, Counted, Numbers
-from perennial_trainer.drift.statistics import chi_square, jensen_shannon, ks, ks_p, psi, wasserstein
+from perennial_trainer.drift.histogram import CategoricalHistogram, Histogram, NumericHistogram
+from perennial_trainer.drift.statistics import chi_square, jensen_shannon, ks, ks_p_value, psi, wasserstein
 from perennial_trainer.profiling.profile import NumericProfile
 
 Floats = NDArray[np.float64]
 
 
-def statistics(recent: Counted, rows: int) -> dict[str, float]:
+def column_statistics(recent: Histogram, rows: int) -> dict[str, float]:
     """Each statistic that is defined, by name; n > 0 recent values were counted, of `rows` in the reference.
 
     psi and js are of the bins of the reference, the missing being one: deciles, or categories.
@@ -22,11 +22,11 @@ def statistics(recent: Counted, rows: int) -> dict[str, float]:
         "missing_before": before[-1],
         "missing_share": float(after[-1]),
     }
-    more = _of_numbers(recent, rows) if isinstance(recent, Numbers) else _of_categories(recent, rows)
+    more = _of_numbers(recent, rows) if isinstance(recent, NumericHistogram) else _of_categories(recent, rows)
     return {name: value for name, value in (found | more).items() if value is not None and np.isfinite(value)}
 
 
-def _of_numbers(recent: Numbers, rows: int) -> dict[str, float | None]:
+def _of_numbers(recent: NumericHistogram, rows: int) -> dict[str, float | None]:
     reference = recent.reference
     if not reference.points or not recent.present:
         return {}
@@ -37,12 +37,12 @@ def _of_numbers(recent: Numbers, rows: int) -> dict[str, float | None]:
     deviation = _deviation(masses) if reference.deviation is None else reference.deviation
     return {
         "ks": found,
-        "ks_p": ks_p(found, max(1, round(rows * (1 - reference.shares[-1]))), recent.present),
+        "ks_p": ks_p_value(found, max(1, round(rows * (1 - reference.shares[-1]))), recent.present),
         "wasserstein": wasserstein(masses, recent.masses(), deviation),
     }
 
 
-def _of_categories(recent: Categories, rows: int) -> dict[str, float | None]:
+def _of_categories(recent: CategoricalHistogram, rows: int) -> dict[str, float | None]:
     test = chi_square(np.rint(np.asarray(recent.reference.shares) * rows), recent.counts)
     statistic, p = test or (None, None)
     return {"new_share": recent.new_share, "chi2": statistic, "chi2_p": p}

@@ -5,29 +5,31 @@ from msgspec import UNSET
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.result import Checked, Window
 from perennial_trainer.contract.task import RecentData
-from perennial_trainer.data.rows import joined
+from perennial_trainer.data.rows import concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import iso
+from perennial_trainer.data.window import iso_time
 from perennial_trainer.drift import stream
-from perennial_trainer.drift.histogram import Counted, counted
-from perennial_trainer.drift.recent import recent
-from perennial_trainer.drift.summary import found
-from perennial_trainer.profiling.profile import column
+from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.drift.recent import recent_batches
+from perennial_trainer.drift.summary import summarize
+from perennial_trainer.profiling.profile import profile_column
 
 
-def differences(reference: str, source: RecentData, columns: Columns) -> Checked:
+def compare_with_reference(reference: str, source: RecentData, columns: Columns) -> Checked:
     """The drift of every feature, and of the target where both have it.
 
     Raises what `stream.parts` and `recent` do, and a Refusal, EmptyData.
     """
-    parts = [part.rows for part in stream.parts(reference, columns, optional_target=True)]
+    parts = [part.rows for part in stream.read_batches(reference, columns, optional_target=True)]
     if not parts:
         raise Refusal("EmptyData", "the reference holds no row to compare with")
-    before = joined(parts)
-    features: dict[str, Counted] = {str(name): counted(column(values)) for name, values in before.features.items()}
-    target = counted(column(before.target)) if before.target.notna().any() else None
+    before = concatenate(parts)
+    features: dict[str, Histogram] = {
+        str(name): empty_histogram(profile_column(values)) for name, values in before.features.items()
+    }
+    target = empty_histogram(profile_column(before.target)) if before.target.notna().any() else None
     rows, start, end = 0, None, None
-    for part in recent(source, columns):
+    for part in recent_batches(source, columns):
         part.count(features)
         known = part.rows.target[part.labelled]
         if target is not None and len(known):
@@ -39,6 +41,6 @@ def differences(reference: str, source: RecentData, columns: Columns) -> Checked
     if not rows:
         raise Refusal("EmptyData", "the recent data hold no row")
     others = {"target": target} if target is not None and target.rows else {}
-    what = found(features, others, len(before), {}, f"{rows} rows")
-    window = Window(start=iso(start), end=iso(end)) if start is not None and end is not None else UNSET
+    what = summarize(features, others, len(before), {}, f"{rows} rows")
+    window = Window(start=iso_time(start), end=iso_time(end)) if start is not None and end is not None else UNSET
     return Checked(message=what.message, samples=rows, metrics=what.ranked(), window=window)

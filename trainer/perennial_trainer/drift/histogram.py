@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perennial_trainer.drift.bins import Places
+from perennial_trainer.drift.mark_index import MarkIndex
 from perennial_trainer.profiling.profile import CategoricalProfile, ColumnProfile, NumericProfile
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ Floats = NDArray[np.float64]
 BLOCK = 16_384  # values that are counted at once: what is made of them stays in the cache
 
 
-class Numbers:
+class NumericHistogram:
     """Of the values added: how many lie at each point and edge and between each two of them, and their sums."""
 
     def __init__(self, reference: NumericProfile) -> None:
         self.reference = reference
         self.rows = self.missing = 0
         self._marks = np.union1d(reference.points, reference.edges).astype(np.float64)
-        self._places = Places(self._marks)
+        self._places = MarkIndex(self._marks)
         self._counts = np.zeros(2 * len(self._marks) + 1, dtype=np.int64)
         self._sums = np.zeros(len(self._counts))
 
@@ -73,7 +73,7 @@ class Numbers:
         )
 
 
-class Categories:
+class CategoricalHistogram:
     """Of the values added: how many are each of the reference's categories, another, or missing."""
 
     def __init__(self, reference: CategoricalProfile) -> None:
@@ -110,9 +110,9 @@ class Categories:
         return self.unknown / self.rows
 
 
-Counted = Numbers | Categories
+Histogram = NumericHistogram | CategoricalHistogram
 
 
-def counted(reference: ColumnProfile) -> Counted:
+def empty_histogram(reference: ColumnProfile) -> Histogram:
     """Nothing counted yet."""
-    return Numbers(reference) if isinstance(reference, NumericProfile) else Categories(reference)
+    return NumericHistogram(reference) if isinstance(reference, NumericProfile) else CategoricalHistogram(reference)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift import stream
-from perennial_trainer.drift.batch import Part
+from perennial_trainer.drift.batch import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 Times = NDArray[np.int64]  # microseconds since 1970; a missing time is the least of all
 
 
-def recent(source: RecentData, columns: Columns) -> Iterator[Part]:
+def recent_batches(source: RecentData, columns: Columns) -> Iterator[Batch]:
     """The rows of the window in the order of files, few at a time and none empty.
 
     For a window the times (or, without them, any one column) are read first, so that memory does not grow with
     the number of rows; for N rows it grows by 8 bytes x N. Raises what `data.read` does, and
     WindowNeedsTimeColumn.
     """
-    parts = stream.parts(source.uri, columns, optional_target=True)
+    parts = stream.read_batches(source.uri, columns, optional_target=True)
     if source.window in ("auto", "all"):
         yield from parts
         return
@@ -58,17 +58,17 @@ _MISSING = np.iinfo(np.int64).min  # as NumPy writes NaT
 def _cut(source: RecentData, columns: Columns) -> _Cut:
     import pandas as pd
 
-    from perennial_trainer.data import conversion as features
-    from perennial_trainer.data.window import check_time, span_of
+    from perennial_trainer.data import conversion
+    from perennial_trainer.data.window import require_time_column, window_duration
 
-    check_time(source.window, source.time_column)
+    require_time_column(source.window, source.time_column)
     name = source.time_column or columns.features.names[0]
-    values = stream.column(source.uri, name)
-    times = (_times(features.times(name, part) if source.time_column else None, len(part)) for part in values)
+    values = stream.read_column(source.uri, name)
+    times = (_times(conversion.to_times(name, part) if source.time_column else None, len(part)) for part in values)
     if isinstance(source.window, int):
         return _last(times, source.window)
     newest = max((int(part.max()) for part in times), default=_MISSING)
-    span = span_of(source.window) // pd.Timedelta(1, "us")
+    span = window_duration(source.window) // pd.Timedelta(1, "us")
     return _Cut(max(newest - span, _MISSING + 1) if newest > _MISSING else _MISSING, np.iinfo(np.int64).max, True)
 
 

@@ -53,7 +53,7 @@ def ks(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> float:
     return float(max(np.abs(b - a).max() for b, a in zip(before, after, strict=True)))
 
 
-def ks_p(found: float, before: int, after: int) -> float:
+def ks_p_value(found: float, before: int, after: int) -> float:
     """The chance of a distance of at least `found` between samples of these sizes from one distribution.
 
     By the one-sample distribution at the effective size nm/(n + m), as `scipy.stats.ks_2samp(method="asymp")` has it;

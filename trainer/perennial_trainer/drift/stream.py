@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import readers as tables
+from perennial_trainer.data import readers
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.batch import Part
-from perennial_trainer.storage import listing as files
-from perennial_trainer.storage import store as storage
+from perennial_trainer.drift.batch import Batch
+from perennial_trainer.storage import listing, store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,25 +16,27 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def parts(uri: str, columns: Columns, optional_target: bool = False) -> Iterator[Part]:
+def read_batches(uri: str, columns: Columns, optional_target: bool = False) -> Iterator[Batch]:
     """The rows that `data.read` returns, in the order of file names and rows, few at a time and none empty.
 
     The memory needed depends on the size of parquet's row groups, not on that of the files. Raises what `read` does; a
     message counts within a part. With `optional_target`, rows without a target column have a missing target.
     """
-    store, path = storage.filesystem(uri)
-    names = files.found(store, path, uri)
+    filesystem, path = store.open_filesystem(uri)
+    names = listing.list_files(filesystem, path, uri)
     return _ahead(
-        Part(columns, table, name) for name in names for table in tables.parts(store, name, columns, optional_target)
+        Batch(columns, table, name)
+        for name in names
+        for table in readers.read_tables(filesystem, name, columns, optional_target)
     )
 
 
-def column(uri: str, name: str) -> Iterator["pd.Series[Any]"]:
+def read_column(uri: str, name: str) -> Iterator["pd.Series[Any]"]:
     """The values of one column as they are in the files, in the same order and as few at a time as `parts`."""
     only = Columns(Features(numeric=(), categorical=()), name, "regression", None)
-    store, path = storage.filesystem(uri)
-    for file in files.found(store, path, uri):
-        for table in tables.parts(store, file, only):
+    filesystem, path = store.open_filesystem(uri)
+    for file in listing.list_files(filesystem, path, uri):
+        for table in readers.read_tables(filesystem, file, only):
             yield table[name].to_pandas()
 
 

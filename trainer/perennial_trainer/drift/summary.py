@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from perennial_trainer.contract.result import DriftMetric
-from perennial_trainer.drift.column_drift import statistics
-from perennial_trainer.drift.histogram import Counted
+from perennial_trainer.drift.column_drift import column_statistics
+from perennial_trainer.drift.histogram import Histogram
 from perennial_trainer.drift.statistics import DRIFTED, significant_share
 from perennial_trainer.metrics.measures import Measure
 
@@ -17,7 +17,7 @@ Statistics = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Found:
+class DriftSummary:
     """What has moved, by feature and as a whole, and how good the live version still is."""
 
     features: dict[str, Statistics]
@@ -41,25 +41,29 @@ class Found:
         return metrics
 
 
-def found(
-    features: Mapping[str, Counted], others: Mapping[str, Counted], rows: int, measures: dict[str, Measure], told: str
-) -> Found:
+def summarize(
+    features: Mapping[str, Histogram],
+    others: Mapping[str, Histogram],
+    rows: int,
+    measures: dict[str, Measure],
+    told: str,
+) -> DriftSummary:
     """What of n > 0 recent rows differs from a reference of so many rows; `others` are the target and the like."""
-    moved = {name: statistics(each, rows) for name, each in features.items()}
+    moved = {name: column_statistics(each, rows) for name, each in features.items()}
     psi = {name: each["psi"] for name, each in moved.items()}
     drifted = [name for name, value in psi.items() if value > DRIFTED]
     most = max(psi, key=lambda name: psi[name])
     p_values = [value for each in moved.values() for name, value in each.items() if name in ("ks_p", "chi2_p")]
     whole = {
         "drifted_share": len(drifted) / len(psi),
-        **{f"{name}_psi": statistics(each, rows)["psi"] for name, each in others.items()},
+        **{f"{name}_psi": column_statistics(each, rows)["psi"] for name, each in others.items()},
         "significant_share": significant_share(p_values),
     }
     message = (
         f"{told}: {len(drifted)} of {len(psi)} features have a psi above {DRIFTED}, "
         f"the highest is {psi[most]:.3g} of {most}"
     ) + "".join(f"; {name} {m.value:.6g}" for name, m in list(measures.items())[:1])
-    return Found(moved, whole, measures, message)
+    return DriftSummary(moved, whole, measures, message)
 
 
 def _told(name: str, statistics: Statistics) -> bool:

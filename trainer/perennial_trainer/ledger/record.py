@@ -9,8 +9,8 @@ from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import StoredFile
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import RecordTask
-from perennial_trainer.ledger import pages as ledger
-from perennial_trainer.storage import store as storage
+from perennial_trainer.ledger import files as ledger
+from perennial_trainer.storage import store
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +21,18 @@ class Listed(msgspec.Struct):
     files: dict[str, StoredFile] = {}
 
 
-def record(task: RecordTask) -> result.Recorded:
+def record_version(task: RecordTask) -> result.Recorded:
     """The entry is in the ledger; a second time is as good as the first."""
     files = _files(task.entry.stored.artifact.uri)
-    page = ledger.Page(version=task.version, storage=task.storage, files=files, entry=task.entry)
-    uri = ledger.write(task.storage, page)
+    page = ledger.LedgerFile(version=task.version, storage=task.storage, files=files, entry=task.entry)
+    uri = ledger.write_ledger_file(task.storage, page)
     return result.Recorded(message=f"{task.version} is in the ledger with {len(files)} files: {uri}", entry=uri)
 
 
 def _files(model: str) -> dict[str, str]:
     """Name → sha256 of what lies beside the model and is read by machines."""
     try:
-        content = storage.read(storage.beside(model, metadata.NAME))
+        content = store.read_bytes(store.sibling_uri(model, metadata.NAME))
         listed = msgspec.json.decode(content, type=Listed).files
     except (FileNotFoundError, msgspec.DecodeError):
         log.warning("no %s beside %s: only the model and the holdout are recorded", metadata.NAME, model)

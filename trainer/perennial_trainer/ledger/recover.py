@@ -11,21 +11,21 @@ from msgspec.structs import replace
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import RecoverTask
-from perennial_trainer.ledger import pages as ledger
-from perennial_trainer.ledger.pages import Found, Page
-from perennial_trainer.storage import store as storage
+from perennial_trainer.ledger import files
+from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef
+from perennial_trainer.storage import store
 
 log = logging.getLogger(__name__)
 
 MOST_FAULTS = 3  # told in the answer; the log has them all
 
 
-def recover(task: RecoverTask) -> result.Recovered:
+def recover_version(task: RecoverTask) -> result.Recovered:
     """The version that was live last and is whole, or the one that is asked for by name; nothing is changed.
 
     A version that came to nothing after it is told too, so that what was rejected stays rejected.
     """
-    pages = ledger.pages(task.storage)
+    pages = files.list_ledger_files(task.storage)
     faults: dict[str, str] = {}
     if task.version:
         versions = served = _first_whole(task, [page for page in pages if _name(task, page) == task.version], faults)
@@ -42,7 +42,9 @@ def recover(task: RecoverTask) -> result.Recovered:
     )
 
 
-def _first_whole(task: RecoverTask, pages: Iterable[Found], faults: dict[str, str]) -> list[result.StoredVersion]:
+def _first_whole(
+    task: RecoverTask, pages: Iterable[LedgerFileRef], faults: dict[str, str]
+) -> list[result.StoredVersion]:
     """The first of the pages whose version is whole; `faults` tells of those before it, by the version's name."""
     for found in pages:
         try:
@@ -55,7 +57,7 @@ def _first_whole(task: RecoverTask, pages: Iterable[Found], faults: dict[str, st
 
 
 def _verdict(
-    task: RecoverTask, found: list[Found], live: list[result.StoredVersion], faults: dict[str, str]
+    task: RecoverTask, found: list[LedgerFileRef], live: list[result.StoredVersion], faults: dict[str, str]
 ) -> list[result.StoredVersion]:
     """The last version that came to nothing, if that was after the live one was made. It is not to be served."""
     newest = found[:1]
@@ -68,9 +70,9 @@ def _verdict(
         return []
 
 
-def _read(task: RecoverTask, found: Found) -> Page:
+def _read(task: RecoverTask, found: LedgerFileRef) -> LedgerFile:
     """The page, with the addresses of its files as they are now: a folder may have been copied to another store."""
-    page = ledger.read(found.uri)
+    page = files.read_ledger_file(found.uri)
     if page.version != _name(task, found) or not found.uri.endswith(f"/{page.entry.name}.json"):
         raise Refusal("LedgerDamaged", f"{found.uri} is about {page.version}: it was copied or renamed")
     status = _moved(page.entry.status, page.storage.rstrip("/"), task.storage.rstrip("/"))
@@ -86,14 +88,14 @@ def _moved(value: Any, old: str, new: str) -> Any:
     return value
 
 
-def _check_files(page: Page) -> None:
+def _check_files(page: LedgerFile) -> None:
     """Every file of the version is as it was when it was recorded; else a Refusal that names it."""
     stored = page.entry.stored
-    digests = {storage.beside(stored.artifact.uri, name): sha256 for name, sha256 in page.files.items()}
+    digests = {store.sibling_uri(stored.artifact.uri, name): sha256 for name, sha256 in page.files.items()}
     digests |= {stored.artifact.uri: stored.artifact.sha256, stored.data.holdout_uri: stored.data.holdout_sha256}
     for uri, sha256 in digests.items():
         try:
-            found = storage.digest(uri)
+            found = store.file_sha256(uri)
         except FileNotFoundError as error:
             raise Refusal("ArtifactMissing", f"{page.version}: {uri} is not there") from error
         if found != sha256:
@@ -101,7 +103,7 @@ def _check_files(page: Page) -> None:
     log.info("%s is whole: %s files", page.version, len(digests))
 
 
-def _told(task: RecoverTask, found: Found, page: Page) -> result.StoredVersion:
+def _told(task: RecoverTask, found: LedgerFileRef, page: LedgerFile) -> result.StoredVersion:
     return result.StoredVersion(
         version=page.version,
         number=found.number,
@@ -124,8 +126,8 @@ def _message(task: RecoverTask, served: list[result.StoredVersion], faults: list
 def _numbers(task: RecoverTask) -> list[int]:
     """The numbers of all versions that have a folder, recorded or not."""
     name = re.compile(rf"{re.escape(task.model_deployment)}-v([1-9]\d*)")
-    return [int(match[1]) for each in storage.names(task.storage) if (match := name.fullmatch(each))]
+    return [int(match[1]) for each in store.list_names(task.storage) if (match := name.fullmatch(each))]
 
 
-def _name(task: RecoverTask, found: Found) -> str:
+def _name(task: RecoverTask, found: LedgerFileRef) -> str:
     return f"{task.model_deployment}-v{found.number}"

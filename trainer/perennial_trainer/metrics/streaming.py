@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.data.categories import in_order
+from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.metrics.measures import Floats, Measure, Scored, measure
 from perennial_trainer.metrics.sampling import Thinned
 
@@ -96,7 +96,7 @@ class Performance:
 
     def _f1(self) -> float:
         """2 tp / (2 tp + fp + fn), by the same classes as `metrics`."""
-        classes = in_order(self._classes)
+        classes = sorted_classes(self._classes)
         occurring = sorted({name for pair in self._pairs for name in pair})
         each = []
         for name in [classes[1]] if len(classes) == 2 else occurring:
@@ -106,7 +106,7 @@ class Performance:
 
     def _whole_sample(self) -> Scored:
         """One table: a batch knows only the classes of its own rows and of the model."""
-        classes = in_order(self._classes)
+        classes = sorted_classes(self._classes)
         place = {name: number for number, name in enumerate(classes)}
         truths, answers, probabilities = [], [], []
         for part in self._sample.parts:

@@ -14,8 +14,8 @@ from sklearn.utils import get_tags
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import conversion as features
-from perennial_trainer.data.categories import in_order
+from perennial_trainer.data import conversion
+from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.measures import Scored
 
@@ -75,7 +75,7 @@ def check_target(rows: Rows) -> None:
 
 def target_of(rows: Rows) -> Any:
     """The target as an estimator takes it."""
-    return features.labels(rows.target) if rows.columns.kind == "classification" else rows.target.to_numpy()
+    return conversion.to_labels(rows.target) if rows.columns.kind == "classification" else rows.target.to_numpy()
 
 
 def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
@@ -87,9 +87,9 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
     if rows.columns.kind == "regression":
         return Scored(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
-    classes = in_order({*own, *rows.target.dropna().unique(), *also})
+    classes = sorted_classes({*own, *rows.target.dropna().unique(), *also})
     index = pd.Index(classes, dtype="str")
-    truth, answer = (index.get_indexer(pd.Index(names)) for names in (rows.target, features.categories(answers)))
+    truth, answer = (index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(answers)))
     if not hasattr(pipeline, "predict_proba"):
         return Scored(truth, answer, classes)
     probability = np.zeros((len(rows), len(classes)))
@@ -111,4 +111,4 @@ def _asked(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows
 
 def classes_of(pipeline: Pipeline | None) -> tuple[str, ...]:
     """The classes a fitted classifier knows, in its order; none for a regressor."""
-    return tuple(features.categories(getattr(pipeline, "classes_", [])))
+    return tuple(conversion.to_categories(getattr(pipeline, "classes_", [])))

@@ -9,16 +9,22 @@ import numpy as np
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.rows import Rows, Series
-from perennial_trainer.profiling.profile import CategoricalProfile, ColumnProfile, NumericProfile, Profile, parse
-from perennial_trainer.storage import store as storage
-from perennial_trainer.storage.listing import shown
+from perennial_trainer.profiling.profile import (
+    CategoricalProfile,
+    ColumnProfile,
+    NumericProfile,
+    Profile,
+    parse_profile,
+)
+from perennial_trainer.storage import store
+from perennial_trainer.storage.listing import display_uri
 
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 5
 
 
-class Beyond(msgspec.Struct, frozen=True, kw_only=True):
+class Novelty(msgspec.Struct, frozen=True, kw_only=True):
     """So many rows have values that the live version has not been trained on; it knew `known`, they have `found`."""
 
     rows: int
@@ -26,18 +32,18 @@ class Beyond(msgspec.Struct, frozen=True, kw_only=True):
     found: str
 
 
-def check_new(rows: Rows, task: TrainTask) -> None:
+def require_new_rows(rows: Rows, task: TrainTask) -> None:
     """The rows are others than those that made the live version, where that is asked; else a Refusal, NoNewRows."""
     if task.known_rows is not None and rows.fingerprint == task.known_rows:
         made = task.live.name if task.live else "the live version"
         raise Refusal(
             "NoNewRows",
-            f"the {len(rows)} rows that {shown(task.data.uri)} comes to are those that made {made}, so the same model "
-            "would be made again: train when there are new rows",
+            f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {made} was trained on: the "
+            "training would produce the same model; train again when there are new rows",
         )
 
 
-def beyond(rows: Rows, live: Version | None) -> dict[str, Beyond]:
+def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:
     """By column, the rows whose values lie outside what the live version was trained on; nothing without one."""
     known = _profile(live) if live else None
     if known is None:
@@ -50,15 +56,15 @@ def beyond(rows: Rows, live: Version | None) -> dict[str, Beyond]:
 
 def _profile(live: Version) -> Profile | None:
     """The profile beside the live model; None where there is none, as another trainer may have made it."""
-    uri = storage.beside(live.uri, "profile.json")
+    uri = store.sibling_uri(live.uri, "profile.json")
     try:
-        return parse(uri, storage.read(uri))
+        return parse_profile(uri, store.read_bytes(uri))
     except (FileNotFoundError, Refusal) as error:
         log.info("what %s knew is not known: %s", live.name, error)
         return None
 
 
-def _outside(values: "Series[Any]", known: ColumnProfile) -> Beyond | None:
+def _outside(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
     numeric = values.dtype.kind == "f"
     match known:
         case NumericProfile() if numeric and known.points:
@@ -69,21 +75,21 @@ def _outside(values: "Series[Any]", known: ColumnProfile) -> Beyond | None:
             return None
 
 
-def _out_of_range(values: "Series[Any]", lowest: float, highest: float) -> Beyond | None:
+def _out_of_range(values: "Series[Any]", lowest: float, highest: float) -> Novelty | None:
     outside = values[(values < lowest) | (values > highest)]
     if outside.empty:
         return None
     ends = [end for end in (outside.min(), outside.max()) if not lowest <= end <= highest]
-    return Beyond(
+    return Novelty(
         rows=len(outside),
         known=f"{lowest:.6g} to {highest:.6g}",
         found=" to ".join(dict.fromkeys(f"{end:.6g}" for end in ends)),
     )
 
 
-def _new_categories(values: "Series[Any]", known: list[str]) -> Beyond | None:
+def _new_categories(values: "Series[Any]", known: list[str]) -> Novelty | None:
     counts = values.value_counts()
     new = counts[~np.isin(counts.index.to_numpy(dtype=object), known)]
     if new.empty:
         return None
-    return Beyond(rows=int(new.sum()), known=f"{len(known)} categories", found=listed(new.index, MOST_LISTED))
+    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", found=listed(new.index, MOST_LISTED))

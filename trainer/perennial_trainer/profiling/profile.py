@@ -61,7 +61,7 @@ class CategoricalProfile(Value, frozen=True, kw_only=True, tag="categorical"):
 ColumnProfile = NumericProfile | CategoricalProfile
 
 
-class Measured(Value, frozen=True, kw_only=True):
+class ProfileMetric(Value, frozen=True, kw_only=True):
     value: float
     standard_error: float | None = None
 
@@ -73,23 +73,23 @@ class Profile(Value, frozen=True, kw_only=True):
     features: dict[str, ColumnProfile]
     target: ColumnProfile
     prediction: ColumnProfile
-    metrics: dict[str, Measured]
+    metrics: dict[str, ProfileMetric]
 
 
-def profile(rows: "Rows", prediction: "pd.Series[Any]", metrics: dict[str, Measured]) -> Profile:
+def build_profile(rows: "Rows", prediction: "pd.Series[Any]", metrics: dict[str, ProfileMetric]) -> Profile:
     """The profile of n > 0 rows: finer where there are few numeric features, so that it stays small."""
     numeric = len(rows.columns.features.numeric)
     points = min(MOST_POINTS, max(FEWEST_POINTS, ALL_POINTS // max(1, numeric)))
     return Profile(
         rows=len(rows),
-        features={str(name): column(values, points) for name, values in rows.features.items()},
-        target=column(rows.target),
-        prediction=column(prediction),
+        features={str(name): profile_column(values, points) for name, values in rows.features.items()},
+        target=profile_column(rows.target),
+        prediction=profile_column(prediction),
         metrics=metrics,
     )
 
 
-def column(values: "pd.Series[Any]", points: int = MOST_POINTS) -> ColumnProfile:
+def profile_column(values: "pd.Series[Any]", points: int = MOST_POINTS) -> ColumnProfile:
     """The profile of a column of n > 0 numbers or categories."""
     if values.dtype.kind == "f":
         return _numeric(values.to_numpy(dtype=np.float64), points)
@@ -105,12 +105,12 @@ def column(values: "pd.Series[Any]", points: int = MOST_POINTS) -> ColumnProfile
     )
 
 
-def encode(found: Profile) -> bytes:
+def encode_profile(found: Profile) -> bytes:
     """The profile as JSON without a space: ten thousand numbers are no reading."""
     return msgspec.json.encode(found)
 
 
-def parse(uri: str, content: bytes) -> Profile:
+def parse_profile(uri: str, content: bytes) -> Profile:
     """A stored profile; a Refusal, UnreadableProfile, if it is none."""
     try:
         return msgspec.json.decode(content, type=Profile)

@@ -10,7 +10,7 @@ import pandas as pd
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Rows, Series
-from perennial_trainer.profiling.novelty import Beyond, beyond
+from perennial_trainer.profiling.novelty import Novelty, find_novelties
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     commonest_target_share: float
     rare_classes: dict[str, int]
     contradicting: int
-    beyond: dict[str, Beyond] = {}
+    beyond: dict[str, Novelty] = {}
 
 
-def inspected(rows: Rows, live: Version | None = None) -> Findings:
+def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
     """The findings, logged. Raises a Refusal: ConstantFeatures, LeakingColumn, TooManyClasses."""
     constant = [str(name) for name, values in rows.features.items() if _is_constant(values)]
     if len(constant) == len(rows.features.columns):
@@ -64,13 +64,13 @@ def inspected(rows: Rows, live: Version | None = None) -> Findings:
         commonest_target_share=float(counts.iloc[0] / len(rows)),
         rare_classes={str(name): int(count) for name, count in counts.items() if count < RARE} if classes else {},
         contradicting=_contradicting(rows) if classes else 0,
-        beyond=beyond(rows, live),
+        beyond=find_novelties(rows, live),
     )
-    log.info("quality: %s", "; ".join(sentences(found)) or "nothing odd")
+    log.info("quality: %s", "; ".join(describe_findings(found)) or "nothing odd")
     return found
 
 
-def sentences(found: Findings) -> list[str]:
+def describe_findings(found: Findings) -> list[str]:
     """What is odd, for people; nothing where nothing is."""
     share = found.commonest_target_share
     rare = (f"{name} ({count})" for name, count in found.rare_classes.items())

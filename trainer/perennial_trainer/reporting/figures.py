@@ -20,7 +20,7 @@ class Mark(NamedTuple):
     text: str = ""
 
 
-class Word(NamedTuple):
+class Label(NamedTuple):
     """A text at its baseline; `anchor` is SVG's text-anchor."""
 
     x: float
@@ -36,14 +36,14 @@ class Figure:
     caption: str
     height: float
     marks: Sequence[Mark]
-    words: Sequence[Word]
+    words: Sequence[Label]
     series: Sequence[str] = ()
     note: str = ""
     shades: Sequence[float] = ()  # of each mark, 0 to 1; by series where there are none
     diagonal: tuple[float, float, float, float] | None = None
 
 
-def bars(
+def bar_chart(
     caption: str, rows: Sequence[tuple[str, Sequence[float | None]]], series: Sequence[str], note: str = ""
 ) -> Figure:
     """One lying bar for each series below each label, from zero to the left or right; the first 20 labels."""
@@ -54,20 +54,20 @@ def bars(
     span, room = (high - low) or 1.0, WIDTH - 70
     marks, words, y = [], [], 0.0
     for label, each in shown:
-        words.append(Word(0, y + 13, "start", short(label, LONGEST)))
+        words.append(Label(0, y + 13, "start", shorten(label, LONGEST)))
         y += 18
         for number, value in enumerate(each):
             if value is None:
                 continue
             start = (min(value, 0.0) - low) / span * room  # the ratio first: the least of spans has no reciprocal
             marks.append(Mark(start, y, max(abs(value) / span * room, 1.0), 11, number))
-            words.append(Word(WIDTH, y + 10, "end", f"{value:.4g}"))
+            words.append(Label(WIDTH, y + 10, "end", f"{value:.4g}"))
             y += 15
         y += 6
     return Figure(caption, y, marks, words, series, note.strip())
 
 
-def columns(caption: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], note: str = "") -> Figure:
+def column_chart(caption: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], note: str = "") -> Figure:
     """A distribution: at each of n labels one standing column for each series; at most five labels are written."""
     top, floor, most = 16.0, 150.0, max((value for each in series.values() for value in each), default=0.0) or 1.0
     slot = WIDTH / max(len(labels), 1)
@@ -82,15 +82,15 @@ def columns(caption: str, labels: Sequence[str], series: Mapping[str, Sequence[f
     ]
     step = max(1, -(-len(labels) // 5))
     longest = max(3, int(step * slot / 7))
-    words = [Word(WIDTH, 10, "end", f"up to {most:.4g}")]
+    words = [Label(WIDTH, 10, "end", f"up to {most:.4g}")]
     words += [
-        Word((place + 0.5) * slot, floor + 16, _anchor(place, len(labels)), short(labels[place], longest))
+        Label((place + 0.5) * slot, floor + 16, _anchor(place, len(labels)), shorten(labels[place], longest))
         for place in range((len(labels) - 1) % step // 2, len(labels), step)
     ]
     return Figure(caption, floor + 22, marks, words, tuple(series), note)
 
 
-def cells(
+def heat_map(
     caption: str,
     down: Sequence[str],
     across: Sequence[str],
@@ -110,12 +110,12 @@ def cells(
     places = [(i, j) for i in range(len(down)) for j in range(len(across)) if numbers or counts[i][j]]
     marks = [Mark(left + j * size, above + i * high, size, high, 0, f"{counts[i][j]:g}") for i, j in places]
     words = [
-        Word(left - 6, above + (i + 0.5) * high + 4, "end", short(name, 12)) for i, name in enumerate(down) if name
+        Label(left - 6, above + (i + 0.5) * high + 4, "end", shorten(name, 12)) for i, name in enumerate(down) if name
     ]
     longest = max(2, int(size / 7.5))
-    words += [Word(left + (j + 0.5) * size, 12, "middle", short(n, longest)) for j, n in enumerate(across) if n]
+    words += [Label(left + (j + 0.5) * size, 12, "middle", shorten(n, longest)) for j, n in enumerate(across) if n]
     if numbers:
-        words += [Word(m.x + size / 2, m.y + high / 2 + 4, "middle", m.text) for m in marks]
+        words += [Label(m.x + size / 2, m.y + high / 2 + 4, "middle", m.text) for m in marks]
     end = above + high * len(down)
     line = (left, end, left + size * len(across), above) if diagonal else None
     shades = [(counts[i][j] / most) ** 0.5 for i, j in places]
@@ -128,6 +128,6 @@ def _anchor(place: int, size: int) -> str:
     return "end" if place == size - 1 and size > 5 else "middle"
 
 
-def short(text: str, longest: int) -> str:
+def shorten(text: str, longest: int) -> str:
     """The text, or its beginning and an ellipsis: at most `longest` characters."""
     return text if len(text) <= longest else text[: max(longest - 1, 1)] + "…"

@@ -125,22 +125,22 @@ class Notes:
     lines: Sequence[str]
 
 
-Part = Table | Notes | Figure
+Section = Table | Notes | Figure
 
 
-def pairs(caption: str, values: Mapping[str, Any]) -> Table:
+def pairs_table(caption: str, values: Mapping[str, Any]) -> Table:
     """A table of names and values."""
     return Table(caption, list(values.items()))
 
 
-def page(title: str, summary: str, parts: Sequence[Part]) -> bytes:
+def render_page(title: str, summary: str, parts: Sequence[Section]) -> bytes:
     """The page; tables without a row, notes without a line and figures without a mark are left out."""
     return _PAGE.render(
         title=title, summary=summary, width=WIDTH, parts=[_shown(each) for each in parts if _says(each)]
     ).encode()
 
 
-def _says(part: Part) -> bool:
+def _says(part: Section) -> bool:
     match part:
         case Table():
             return bool(part.rows)
@@ -150,7 +150,7 @@ def _says(part: Part) -> bool:
             return bool(part.marks)
 
 
-def _shown(part: Part) -> dict[str, Any]:
+def _shown(part: Section) -> dict[str, Any]:
     shown: dict[str, Any] = {"kind": type(part).__name__, "of": part}
     if isinstance(part, Table):
         by_column = list(zip(*part.rows, strict=True))

@@ -6,22 +6,22 @@ from typing import Any
 import msgspec
 
 from perennial_trainer.artifacts.metadata import Metadata
-from perennial_trainer.profiling.quality import Findings, sentences
-from perennial_trainer.reporting import html as report
-from perennial_trainer.reporting.figures import bars
+from perennial_trainer.profiling.quality import Findings, describe_findings
+from perennial_trainer.reporting import html
+from perennial_trainer.reporting.figures import bar_chart
 
 MOST_TRIED = 20
 
 
-def card(record: Metadata, measured: dict[str, Any]) -> list[report.Part]:
+def model_card_sections(record: Metadata, measured: dict[str, Any]) -> list[html.Section]:
     """Of the version's metadata.json and metrics.json."""
     data, source, found = record.data, record.source, measured.get("search")
     findings = measured.get("findings")
     missing = [(name, [share]) for name, share in measured["missing"].items()]
     times = {"oldest row fitted": data.start, "newest row": data.end}
     return [
-        report.Notes("Findings in the data", sentences(msgspec.convert(findings, Findings)) if findings else []),
-        report.pairs(
+        html.Notes("Findings in the data", describe_findings(msgspec.convert(findings, Findings)) if findings else []),
+        html.pairs_table(
             "Model",
             {
                 "estimator": record.model.estimator,
@@ -32,7 +32,7 @@ def card(record: Metadata, measured: dict[str, Any]) -> list[report.Part]:
                 **({"calibration": record.calibration} if record.calibration else {}),
             },
         ),
-        report.pairs(
+        html.pairs_table(
             "Data",
             {
                 "source": source.uri,
@@ -44,19 +44,19 @@ def card(record: Metadata, measured: dict[str, Any]) -> list[report.Part]:
                 "digest": data.sha256[:16],
             },
         ),
-        bars("Share missing, as read", missing, ["share"]),
-        report.pairs("Values beyond the outer fences", measured["outliers"]),
-        report.Table(
+        bar_chart("Share missing, as read", missing, ["share"]),
+        html.pairs_table("Values beyond the outer fences", measured["outliers"]),
+        html.Table(
             "Spans of the history",
             list(measured["spans"].items()),
             ("span", "loss on the newest rows"),
         ),
-        report.Table(
+        html.Table(
             f"Search: the best of {found['candidates'] if found else 0} candidates",
             [(json.dumps(each["parameters"]), each["score"]) for each in found["ranking"][:MOST_TRIED]]
             if found
             else [],
             ("parameters", found["scoring"] if found else ""),
         ),
-        report.pairs("Made with", {"seed": record.seed, "Python": record.python, **record.libraries}),
+        html.pairs_table("Made with", {"seed": record.seed, "Python": record.python, **record.libraries}),
     ]

@@ -4,14 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.metrics.measures import Scored
-from perennial_trainer.reporting.figures import Figure, cells, columns
+from perennial_trainer.reporting.figures import Figure, column_chart, heat_map
 
 BINS = 24
 MOST = 7  # classes; the rarer are one
 TAIL = 0.005  # of the rows on either side lie in the outermost bin
 
 
-def figures(scored: dict[str, Scored]) -> list[Figure]:
+def draw_predictions(scored: dict[str, Scored]) -> list[Figure]:
     """Of versions by name, the first being the one that the page is about; they were scored on the same rows."""
     first = next(iter(scored.values()))
     if not len(first):
@@ -26,7 +26,7 @@ def _against(scored: Scored) -> Figure:
     counts = np.zeros((BINS, BINS))
     np.add.at(counts, (BINS - 1 - up, across), 1)
     note = f"Across: actual, up: predicted, both from {edges[0]:.4g} to {edges[-1]:.4g}. On the line they are equal."
-    return cells("Predicted against actual", [""] * BINS, [""] * BINS, counts.tolist(), note, diagonal=True)
+    return heat_map("Predicted against actual", [""] * BINS, [""] * BINS, counts.tolist(), note, diagonal=True)
 
 
 def _residuals(scored: dict[str, Scored]) -> Figure:
@@ -35,7 +35,7 @@ def _residuals(scored: dict[str, Scored]) -> Figure:
     series = {name: (np.bincount(_bin(e, edges), minlength=BINS) / len(e)).tolist() for name, e in errors.items()}
     middles = edges[:-1] / 2 + edges[1:] / 2
     note = "Share of rows by predicted minus actual: right of zero the prediction is too high."
-    return columns("Residuals", [f"{middle:.3g}" for middle in middles], series, note)
+    return column_chart("Residuals", [f"{middle:.3g}" for middle in middles], series, note)
 
 
 def _confusion(scored: Scored) -> Figure:
@@ -46,7 +46,7 @@ def _confusion(scored: Scored) -> Figure:
     names = [scored.classes[each] for each in kept] + (["others"] if len(kept) < len(scored.classes) else [])
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (place[scored.truth], place[scored.answer]), 1)
-    return cells("Confusion", names, names, counts.tolist(), "Down: actual, across: predicted. Rows.", numbers=True)
+    return heat_map("Confusion", names, names, counts.tolist(), "Down: actual, across: predicted. Rows.", numbers=True)
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:

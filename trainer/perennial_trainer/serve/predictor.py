@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Model
-from perennial_trainer.data import conversion as features
+from perennial_trainer.data import conversion
 from perennial_trainer.serve.protocol import Column, Inference, datatype
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -54,7 +54,7 @@ class Predictor:
 
     def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
         """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
-        frame = features.frame(_joined(inferences), self._features)
+        frame = conversion.feature_frame(_joined(inferences), self._features)
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
         answers = {name: self._compute(name, frame) for name in wanted}
         ends = np.cumsum([inference.rows for inference in inferences])

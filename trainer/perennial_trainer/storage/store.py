@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SCHEMES = ("file", "s3", "gs", "az", "abfs", "https", "http")
 
 
-def filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
+def open_filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
     """The file system of a URI and the path in it. Raises a Refusal: UnknownScheme, StoreNotConfigured.
 
     fsspec knows many more schemes, some of which unpack, cache or run what they find, and chains them with `::`.
@@ -37,99 +37,99 @@ def filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
     return filesystem, str(path)
 
 
-def beside(uri: str, name: str) -> str:
+def sibling_uri(uri: str, name: str) -> str:
     """The URI of `name` in the folder of the file `uri`."""
     return f"{uri.rpartition('/')[0]}/{name}"
 
 
-def within(folder: str, name: str) -> str:
+def child_uri(folder: str, name: str) -> str:
     """The URI of `name` in the folder `folder`."""
     return f"{folder.rstrip('/')}/{name}"
 
 
-def read(uri: str) -> bytes:
+def read_bytes(uri: str) -> bytes:
     """All bytes of one file. Raises FileNotFoundError, or a Failure if the store cannot be reached."""
-    store, path = filesystem(uri)
+    filesystem, path = open_filesystem(uri)
     try:
-        return bytes(store.cat_file(path))
+        return bytes(filesystem.cat_file(path))
     except FileNotFoundError:
         raise
     except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
-        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
 
 
-def digest(uri: str) -> str:
+def file_sha256(uri: str) -> str:
     """The sha256 of one file, read in pieces. Raises as `read` does."""
-    store, path = filesystem(uri)
+    filesystem, path = open_filesystem(uri)
     try:
-        with store.open(path, "rb") as stream:
+        with filesystem.open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise Failure("StorageUnreachable", f"{uri} could not be read: {named(error)}") from error
+        raise Failure("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
 
 
-def names(folder: str) -> list[str]:
+def list_names(folder: str) -> list[str]:
     """What lies in the folder, by name and in order; nothing where there is no such folder."""
-    store, path = filesystem(folder)
-    store.invalidate_cache()
+    filesystem, path = open_filesystem(folder)
+    filesystem.invalidate_cache()
     try:
-        return sorted(str(found).rstrip("/").rpartition("/")[2] for found in store.ls(path, detail=False))
+        return sorted(str(found).rstrip("/").rpartition("/")[2] for found in filesystem.ls(path, detail=False))
     except FileNotFoundError:
         return []
     except Exception as error:
-        raise Failure("StorageUnreachable", f"{folder} could not be listed: {named(error)}") from error
+        raise Failure("StorageUnreachable", f"{folder} could not be listed: {describe_error(error)}") from error
 
 
-def create(uri: str, content: bytes) -> bool:
+def create_file(uri: str, content: bytes) -> bool:
     """The file is there with this content and took no other's place; False where another one has the name."""
-    store, path = filesystem(uri)
+    filesystem, path = open_filesystem(uri)
     try:
-        if "file" not in store.protocol:
-            store.pipe_file(path, content, mode="create")
+        if "file" not in filesystem.protocol:
+            filesystem.pipe_file(path, content, mode="create")
         elif not Path(path).exists():  # whoever is as quick writes the same
-            _put(store, path, content)
+            _put(filesystem, path, content)
     except Exception as error:
         # Each store has its own word for "it is there already".
-        if not store.exists(path):
-            raise Failure("StorageNotWritable", f"{uri} could not be written: {named(error)}") from error
-    return read(uri) == content
+        if not filesystem.exists(path):
+            raise Failure("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
+    return read_bytes(uri) == content
 
 
-def write(folder: str, files: Mapping[str, bytes]) -> None:
+def write_files(folder: str, files: Mapping[str, bytes]) -> None:
     """Every file is in the folder, in the given order, each whole or not at all; a Failure if it cannot be written."""
-    store, path = filesystem(folder)
+    filesystem, path = open_filesystem(folder)
     try:
         for name, content in files.items():
-            _put(store, f"{path.rstrip('/')}/{name}", content)
+            _put(filesystem, f"{path.rstrip('/')}/{name}", content)
     except Exception as error:
-        raise Failure("StorageNotWritable", f"{folder} could not be written: {named(error)}") from error
+        raise Failure("StorageNotWritable", f"{folder} could not be written: {describe_error(error)}") from error
 
 
-def remove(uri: str) -> None:
+def remove_file(uri: str) -> None:
     """The file is not there; a Failure if it cannot be removed."""
-    store, path = filesystem(uri)
+    filesystem, path = open_filesystem(uri)
     try:
-        store.rm_file(path)
+        filesystem.rm_file(path)
     except FileNotFoundError:
         return
     except Exception as error:
-        raise Failure("StorageNotWritable", f"{uri} could not be removed: {named(error)}") from error
+        raise Failure("StorageNotWritable", f"{uri} could not be removed: {describe_error(error)}") from error
 
 
-def named(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """`PermissionError: Access Denied`: an exception for a sentence."""
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _put(store: Any, path: str, content: bytes) -> None:
+def _put(filesystem: Any, path: str, content: bytes) -> None:
     """Object stores show an object only once it is whole; a local file is renamed into place.
 
     Folders are made for local files alone: a bucket with a mistyped name must not come into being.
     """
-    if "file" not in store.protocol:
-        store.pipe_file(path, content)
+    if "file" not in filesystem.protocol:
+        filesystem.pipe_file(path, content)
         return
     part = Path(f"{path}.part")
     part.parent.mkdir(parents=True, exist_ok=True)

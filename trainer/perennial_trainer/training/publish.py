@@ -18,16 +18,15 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data.cleaning import Cleaned
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.data.window import Span, described
+from perennial_trainer.data.window import Span, time_range
 from perennial_trainer.metrics.measures import Measure, Scored
 from perennial_trainer.models.estimators import SEED
-from perennial_trainer.profiling.profile import Measured, encode, profile
+from perennial_trainer.profiling.profile import ProfileMetric, build_profile, encode_profile
 from perennial_trainer.profiling.quality import Findings
-from perennial_trainer.reporting import html as report
-from perennial_trainer.reporting import prediction_figures as answers
-from perennial_trainer.reporting.model_card import card
+from perennial_trainer.reporting import html, prediction_figures
+from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
-from perennial_trainer.storage.listing import shown
+from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.training.search import Found
 
 log = logging.getLogger(__name__)
@@ -66,21 +65,23 @@ def store(training: Training) -> result.Trained:
     task, parts = training.task, training.parts
     files = _files(training)
     record = _record(training, files)
-    storage.remove(storage.within(task.storage, metadata.NAME))  # while files change, the version is not whole
-    storage.write(task.storage, files | {metadata.NAME: metadata.encode(record)})
+    storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is not whole
+    storage.write_files(task.storage, files | {metadata.NAME: metadata.encode(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = f"model.{task.model.stored_as}", "holdout.parquet"
     return result.Trained(
         message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
         f"scored on {len(parts.holdout)} held out",
         artifact=result.Artifact(
-            uri=storage.within(task.storage, model), sha256=record.files[model].sha256, bytes=record.files[model].bytes
+            uri=storage.child_uri(task.storage, model),
+            sha256=record.files[model].sha256,
+            bytes=record.files[model].bytes,
         ),
         data=result.Data(
             rows=record.data.rows,
             holdout_rows=record.data.holdout_rows,
             sha256=record.data.sha256,
-            holdout_uri=storage.within(task.storage, holdout),
+            holdout_uri=storage.child_uri(task.storage, holdout),
             holdout_sha256=record.files[holdout].sha256,
             start=record.data.start or UNSET,
             end=record.data.end or UNSET,
@@ -97,7 +98,9 @@ def _files(training: Training) -> dict[str, bytes]:
         f"model.{training.task.model.stored_as}": artifact.dumps(training.pipeline, training.task.model.stored_as),
         "holdout.parquet": _parquet(parts.holdout),
         "rows.npy": _npy(np.sort(parts.training.digests)),
-        "profile.json": encode(profile(parts.reference, training.scored.answers, _measured(training.measures))),
+        "profile.json": encode_profile(
+            build_profile(parts.reference, training.scored.answers, _measured(training.measures))
+        ),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
     }
@@ -105,14 +108,14 @@ def _files(training: Training) -> dict[str, bytes]:
 
 def _record(training: Training, files: dict[str, bytes]) -> Metadata:
     task, parts = training.task, training.parts
-    fitted, kept = described(parts.fitted), described(parts.cleaned.rows)
+    fitted, kept = time_range(parts.fitted), time_range(parts.cleaned.rows)
     return Metadata(
         namespace=task.namespace,
         model_deployment=task.model_deployment,
         version=task.version,
         model=task.model,
         parameters=training.parameters,
-        source=msgspec.structs.replace(task.data, uri=shown(task.data.uri)),
+        source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri)),
         search=task.search,
         calibration=task.calibration,
         data=DataRecord(
@@ -122,7 +125,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
             holdout_rows=len(parts.holdout),
             start=fitted.get("start"),
             end=kept.get("end"),
-            trained_until=described(parts.training).get("end"),
+            trained_until=time_range(parts.training).get("end"),
             span=parts.span.name,
             counts=parts.cleaned.counts,
         ),
@@ -148,19 +151,19 @@ def _metrics(training: Training) -> dict[str, Any]:
     }
 
 
-def _measured(measures: dict[str, Measure]) -> dict[str, Measured]:
-    return {name: Measured(value=m.value, standard_error=m.standard_error) for name, m in measures.items()}
+def _measured(measures: dict[str, Measure]) -> dict[str, ProfileMetric]:
+    return {name: ProfileMetric(value=m.value, standard_error=m.standard_error) for name, m in measures.items()}
 
 
 def _page(training: Training, metrics: bytes) -> bytes:
     task, parts = training.task, training.parts
     base = training.baseline
-    return report.page(
+    return html.render_page(
         f"{task.version}: training of {task.model_deployment}",
         f"{task.model.estimator} for {task.model.task} of {task.model.target}, "
         f"fitted to {len(parts.fitted)} rows and scored on {len(parts.holdout)} that it has not seen.",
         [
-            report.Table(
+            html.Table(
                 "Metrics on the holdout",
                 [
                     (name, m.value, base[name].value if name in base else None, m.standard_error)
@@ -168,8 +171,8 @@ def _page(training: Training, metrics: bytes) -> bytes:
                 ],
                 ("metric", task.version, "no features", "± s.e."),
             ),
-            *answers.figures({task.version: training.scored}),
-            *card(_record(training, {}), json.loads(metrics)),
+            *prediction_figures.draw_predictions({task.version: training.scored}),
+            *model_card_sections(_record(training, {}), json.loads(metrics)),
         ],
     )
 

@@ -9,18 +9,18 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import TrainTask
-from perennial_trainer.data import load as data
+from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import clean, without_outliers
-from perennial_trainer.data.holdout import split
-from perennial_trainer.data.rows import Rows, joined
+from perennial_trainer.data.holdout import split_holdout
+from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import Losses, Span, best_span, newest
+from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
 from perennial_trainer.metrics.measures import required
 from perennial_trainer.models.calibration import calibrated
 from perennial_trainer.models.estimators import estimator_of
 from perennial_trainer.models.pipeline import build, check_target, fit, score
-from perennial_trainer.profiling.novelty import check_new
-from perennial_trainer.profiling.quality import inspected
+from perennial_trainer.profiling.novelty import require_new_rows
+from perennial_trainer.profiling.quality import inspect_rows
 from perennial_trainer.training import publish as stored
 from perennial_trainer.training import search
 from perennial_trainer.training.baseline import baseline, check_better
@@ -36,7 +36,7 @@ def train(task: TrainTask) -> result.Trained:
     scoring = search.check(task.search, estimator, model.task) if task.search else ""
     columns = Columns(model.features, model.target, model.task, task.data.time_column)
     unfitted = build(estimator, model.features)
-    parts = _parts(task, newest(data.read(task.data.uri, columns), task.data.window), unfitted)
+    parts = _parts(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
 
     found = search.best(task.search, unfitted, parts.fitted, scoring, task.engine) if task.search else None
     parameters = model.parameters | (found.parameters if found else {})
@@ -58,19 +58,19 @@ def train(task: TrainTask) -> result.Trained:
 def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
     """The rows that were read, by what they are for."""
     cleaned = clean(rows, task.data)
-    check_new(cleaned.rows, task)
-    held = split(cleaned.rows, task.data.holdout)
+    require_new_rows(cleaned.rows, task)
+    held = split_holdout(cleaned.rows, task.data.holdout)
     in_holdout = held.holds(cleaned.rows)
     training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
     check_target(training)
-    findings = inspected(cleaned.rows, task.live)
+    findings = inspect_rows(cleaned.rows, task.live)
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
         least = task.data.min_rows * (1 - task.data.holdout)
         span = best_span(training, task.data.holdout, least, _losses(task, unfitted))
     fitted, outliers = without_outliers(span.of(training), task.data.cleaning)
     incomplete = cleaned.incomplete.take(~held.holds(cleaned.incomplete))
-    reference = joined([span.of(training), span.of(incomplete)])
+    reference = concatenate([span.of(training), span.of(incomplete)])
     log.info("%s rows to fit, %s held out", len(fitted), len(holdout))
     return Parts(cleaned, findings, training, holdout, span, reference, fitted, outliers)
 

@@ -15,11 +15,10 @@ from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.measures import LOSSES, Scored
-from perennial_trainer.reporting import html as report
-from perennial_trainer.reporting import prediction_figures as answers
-from perennial_trainer.reporting.figures import bars, short
-from perennial_trainer.reporting.model_card import card
-from perennial_trainer.storage import store as storage
+from perennial_trainer.reporting import html, prediction_figures
+from perennial_trainer.reporting.figures import bar_chart, shorten
+from perennial_trainer.reporting.model_card import model_card_sections
+from perennial_trainer.storage import store
 from perennial_trainer.validation.importance import Importance, importance
 from perennial_trainer.validation.slices import Slice, slices
 
@@ -61,19 +60,19 @@ def _page(task: ValidateTask, answer: result.Validated, looked: Details) -> byte
     if live and looked.live is not None:
         scored[f"{live} (live)"] = looked.live
     better = "lower is better" if looked.metric in LOSSES else "higher is better"
-    return report.page(
+    return html.render_page(
         f"{task.version} of {task.model_deployment}",
         f"{task.model.estimator} for {task.model.task} of {task.model.target}: {answer.message}.",
         [
             _metrics(task, answer, measured),
             _worst(answer),
             _worsening(answer),
-            *answers.figures(scored),
-            bars(
+            *prediction_figures.draw_predictions(scored),
+            bar_chart(
                 f"{looked.metric} by slice",
                 [
                     (
-                        f"{short(f'{each.feature} = {each.category}', LABEL)} ({each.rows} rows)",
+                        f"{shorten(f'{each.feature} = {each.category}', LABEL)} ({each.rows} rows)",
                         [each.candidate, each.live][: len(scored)],
                     )
                     for each in looked.slices
@@ -81,18 +80,18 @@ def _page(task: ValidateTask, answer: result.Validated, looked: Details) -> byte
                 list(scored),
                 f"Categories of at least 10 rows; {better}.",
             ),
-            bars(
+            bar_chart(
                 "Permutation importance",
                 [(each.feature, [each.mean]) for each in looked.importances],
                 [looked.metric],
                 f"How much worse {looked.metric} becomes when the values of one feature are dealt to other rows.",
             ),
-            *card(record, measured),
+            *model_card_sections(record, measured),
         ],
     )
 
 
-def _metrics(task: ValidateTask, answer: result.Validated, measured: dict[str, Any]) -> report.Table:
+def _metrics(task: ValidateTask, answer: result.Validated, measured: dict[str, Any]) -> html.Table:
     errors = answer.standard_errors or {}
     live = answer.metrics.live or {}
     base = measured.get("baseline", {})
@@ -101,22 +100,22 @@ def _metrics(task: ValidateTask, answer: result.Validated, measured: dict[str, A
         for name, value in answer.metrics.candidate.items()
     ]
     names = ["metric", task.version, *([f"{task.live.name} (live)"] if task.live else []), "no features", "± s.e."]
-    return report.Table("Metrics on the holdout", rows, names)
+    return html.Table("Metrics on the holdout", rows, names)
 
 
-def _worsening(answer: result.Validated) -> report.Table:
+def _worsening(answer: result.Validated) -> html.Table:
     worse = answer.worsening
     if not worse:
-        return report.pairs("", {})
+        return html.pairs_table("", {})
     unit = "share of the live value" if worse.metric in LOSSES else "difference"
-    return report.pairs(
+    return html.pairs_table(
         f"How much worse than the live version ({worse.metric}, {unit}; negative is better)",
         {"estimate": worse.estimate, f"at most, at a confidence of {worse.confidence:g}": worse.upper},
     )
 
 
-def _worst(answer: result.Validated) -> report.Table:
-    return report.Table(
+def _worst(answer: result.Validated) -> html.Table:
+    return html.Table(
         "The group of each slice that is made worst off",
         [
             (f"{each.column}: {each.group}", each.rows, each.metric, each.candidate, each.live, each.ratio)
@@ -128,9 +127,9 @@ def _worst(answer: result.Validated) -> report.Table:
 
 def _measured(version: Version, record: Metadata) -> dict[str, Any]:
     """The version's metrics.json, of exactly the bytes it was stored with."""
-    uri = storage.beside(version.uri, METRICS)
+    uri = store.sibling_uri(version.uri, METRICS)
     try:
-        content = storage.read(uri)
+        content = store.read_bytes(uri)
         artifact.check_digest(uri, content, record.files[METRICS].sha256)
     except (FileNotFoundError, KeyError) as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error

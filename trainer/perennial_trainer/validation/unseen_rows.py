@@ -10,7 +10,7 @@ from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Mask, Rows
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 
 NAME = "rows.npy"
 
@@ -33,9 +33,9 @@ def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
 
 
 def _trained_on(live: Version, how: Metadata) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-    uri = storage.beside(live.uri, NAME)
+    uri = store.sibling_uri(live.uri, NAME)
     try:
-        content = storage.read(uri)
+        content = store.read_bytes(uri)
         artifact.check_digest(uri, content, how.files[NAME].sha256)
     except (FileNotFoundError, KeyError) as error:
         raise Refusal("ArtifactMissing", f"{uri} is not there, so version {live.name} is not whole") from error

@@ -12,12 +12,12 @@ from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import Refusal, listed
 from perennial_trainer.contract.task import ValidateTask, Version
-from perennial_trainer.data.holdout import LEAST
-from perennial_trainer.data.rows import Rows, rows_of
+from perennial_trainer.data.holdout import MIN_ROWS
+from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.measures import CLASSIFICATION, REGRESSION, Measure, measure, required
 from perennial_trainer.models.pipeline import classes_of, score
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 from perennial_trainer.validation import publish as validated
 from perennial_trainer.validation.bootstrap import worsening
 from perennial_trainer.validation.publish import Details
@@ -52,7 +52,7 @@ def validate(task: ValidateTask) -> result.Validated:
         slices=worst(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
     )
     looked = Details.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
-    storage.write(task.storage, validated.files(task, answer, looked))
+    store.write_files(task.storage, validated.files(task, answer, looked))
     log.info("stored validation.json and validation.html in %s", task.storage)
     return answer
 
@@ -73,14 +73,14 @@ def _read(task: ValidateTask) -> Rows:
     model, holdout = task.model, task.holdout
     time_column = metadata.of(task.candidate).source.time_column
     try:
-        content = storage.read(holdout.uri)
+        content = store.read_bytes(holdout.uri)
         artifact.check_digest(holdout.uri, content, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError as error:
         raise Refusal("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error
     except pa.ArrowInvalid as error:
         raise Refusal("UnreadableFile", f"{holdout.uri} is no valid parquet file") from error
-    return rows_of(table, Columns(model.features, model.target, model.task, time_column))
+    return convert_rows(table, Columns(model.features, model.target, model.task, time_column))
 
 
 def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
@@ -96,15 +96,15 @@ def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
             f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
         )
     rows = holdout.take(unseen(holdout, live, how))
-    if len(rows) < LEAST:
+    if len(rows) < MIN_ROWS:
         raise Refusal(
             "HoldoutTooSmall",
             f"{len(rows)} of {len(holdout)} held-out rows are left after those that {live.name} was trained on, at "
-            f"least {LEAST} are needed: train again when there are more new rows",
+            f"least {MIN_ROWS} are needed: train again when there are more new rows",
         )
     try:
         columns = Columns(how.model.features, how.model.target, how.model.task, None)
-        return rows, rows_of(rows.table(), columns)
+        return rows, convert_rows(rows.table(), columns)
     except Refusal as refusal:
         raise Refusal(
             "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {refusal.message}"

@@ -14,13 +14,13 @@ import msgspec
 
 from perennial_trainer.contract.errors import Refusal
 from perennial_trainer.contract.task import Entry, Value
-from perennial_trainer.storage import store as storage
+from perennial_trainer.storage import store
 
 KEY = "PERENNIAL_LEDGER_KEY"
 NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Rejected|RolledBack)\.json")
 
 
-class Page(Value, frozen=True, kw_only=True):
+class LedgerFile(Value, frozen=True, kw_only=True):
     """One file of the ledger. `files` are the digests of what lies beside the model, `storage` is where that was."""
 
     version: str
@@ -29,7 +29,7 @@ class Page(Value, frozen=True, kw_only=True):
     entry: Entry
 
 
-class Found(NamedTuple):
+class LedgerFileRef(NamedTuple):
     """A page by what its name says, in the order of time."""
 
     at: str
@@ -38,44 +38,44 @@ class Found(NamedTuple):
     uri: str
 
 
-def pages(folder: str) -> list[Found]:
+def list_ledger_files(folder: str) -> list[LedgerFileRef]:
     """What became of the model's versions, the newest first; by their names alone, nothing is read."""
-    ledger = storage.within(folder, "ledger")
+    ledger = store.child_uri(folder, "ledger")
     found = [
-        Found(match["at"], int(match["number"]), match["phase"], storage.within(ledger, name))
-        for name in storage.names(ledger)
+        LedgerFileRef(match["at"], int(match["number"]), match["phase"], store.child_uri(ledger, name))
+        for name in store.list_names(ledger)
         if (match := NAME.fullmatch(name))
     ]
     return sorted(found, reverse=True)
 
 
-def write(folder: str, page: Page) -> str:
+def write_ledger_file(folder: str, page: LedgerFile) -> str:
     """The page is in the ledger; its URI. A Refusal, LedgerConflict, if another page has its name."""
-    uri = storage.within(folder, f"ledger/{page.entry.name}.json")
+    uri = store.child_uri(folder, f"ledger/{page.entry.name}.json")
     raw = msgspec.to_builtins(page)
     content = msgspec.json.format(msgspec.json.encode({**raw, "seal": _seal(raw)}), indent=2)
-    if not storage.create(uri, content) and not _same(uri, page):
+    if not store.create_file(uri, content) and not _same(uri, page):
         raise Refusal("LedgerConflict", f"{uri} is there and says something else: two clusters must not share a folder")
     return uri
 
 
-def read(uri: str) -> Page:
+def read_ledger_file(uri: str) -> LedgerFile:
     """The page as it was written. A Refusal: LedgerDamaged."""
     try:
-        raw = msgspec.json.decode(storage.read(uri), type=dict[str, Any])
+        raw = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
         seal = raw.pop("seal", None)
         if not hmac.compare_digest(str(seal), _seal(raw)):
             keyed = f"with the key in {KEY}" if os.environ.get(KEY) else "as it stands"
             raise Refusal("LedgerDamaged", f"{uri} was changed, or was not sealed {keyed}")
-        return msgspec.convert(raw, Page)
+        return msgspec.convert(raw, LedgerFile)
     except (msgspec.DecodeError, FileNotFoundError) as error:
         raise Refusal("LedgerDamaged", f"{uri} is no page of the ledger: {error}") from error
 
 
-def _same(uri: str, page: Page) -> bool:
+def _same(uri: str, page: LedgerFile) -> bool:
     """Whether the page says the same in other bytes: an older trainer, or another key, may have written it."""
     try:
-        return read(uri) == page
+        return read_ledger_file(uri) == page
     except Refusal:
         return False
 

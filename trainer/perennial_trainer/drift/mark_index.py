@@ -8,7 +8,7 @@ Floats = NDArray[np.float64]
 CELLS = 48  # for each mark: so fine that nearly all hold none, and so few that their table stays in the cache
 
 
-class Places:
+class MarkIndex:
     """Of n distinct ascending marks: place 2i lies between mark i - 1 and mark i, place 2i + 1 at mark i.
 
     The span is cut into even cells. A value lies above all marks of lower cells, however floats are rounded, since a
