@@ -42,6 +42,7 @@ crds: .venv/ready ## Write the CRDs, their copies and the API reference anew fro
 	@$(BIN)/python -m perennial_operator.crds manifests/crds
 	@cp manifests/crds/*.yaml charts/perennial/files/crds/
 	@$(BIN)/python docs/reference.py
+	@$(BIN)/python docs/phases.py
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 

@@ -16,12 +16,14 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
 from perennial_operator.core.api.model_deployment import ModelDeployment
-from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.decide import decide
 from perennial_operator.core.drift_reports import in_order, report_of
+from perennial_operator.core.rules.phases import may_follow
+from perennial_operator.core.rules.transitions import phase_before
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
@@ -257,11 +259,18 @@ class Play:
         elif isinstance(action, SetStatus):
             body = self.bodies.get((action.kind, action.name))
             if body and body["metadata"]["resourceVersion"] == action.resource_version:
+                if action.kind == "ModelVersion":
+                    self.check_phase(parse(ModelVersion, body), action.status)
                 body["status"] = dict(action.status)
                 self.put(body)
-
         elif self.route and self.route["metadata"]["resourceVersion"] == action.resource_version:
             self.rewrite(json_patch(self.route, list(action.operations)))
+
+    def check_phase(self, before: ModelVersion, status: Mapping[str, Any]) -> None:
+        """Every change of a phase is in the table of phases."""
+        phase = Phase(status["phase"])
+        if phase is not before.status.phase:
+            assert may_follow(phase_before(before, phase), phase, status["reason"]), (before.status, status)
 
     def rewrite(self, route: dict[str, Any] | None) -> None:
         """The HTTPRoute is this now; nothing has looked at it yet."""

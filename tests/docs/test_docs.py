@@ -19,6 +19,11 @@ def test_the_api_reference_is_made_from_the_crds() -> None:
     assert (ROOT / "docs" / "api.md").read_text() == page, "run make crds"
 
 
+def test_the_diagram_of_phases_is_made_from_the_table() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert runpy.run_path(str(ROOT / "docs" / "phases.py"))["written"](page) == page, "run python docs/phases.py"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()) if "://" not in link]

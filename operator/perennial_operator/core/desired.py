@@ -12,7 +12,7 @@ from perennial_operator.core.actions import Action, Apply, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.manifests.serving import deployment_manifest, differs, service_manifest
 from perennial_operator.core.manifests.worker_job import workers_manifest
-from perennial_operator.core.rules.job_results import NO_NEW_ROWS
+from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.stages.drift import triage
 from perennial_operator.core.traffic.kserve import KIND, held, inference_manifest
 from perennial_operator.core.traffic.traffic_split import blocker, predictor, ready, replicas_of

@@ -183,9 +183,9 @@ class World:
 
     @property
     def pinned(self) -> ModelVersion | None:
-        """The version a person pinned, where it exists and has something to serve."""
+        """The version that spec.pin names, if it exists and has a stored model."""
         version = self.version(self.spec.pin)
-        return version if version and version.status.artifact else None
+        return version if version and version.status.artifact and version.phase is not Phase.TRAINING else None
 
     @property
     def request(self) -> str | None:

@@ -112,7 +112,7 @@ class Reconciler:
         try:
             world, decision, refusal = await self._steps(key)
         except BadObjectError as error:
-            await self._status_writer.write_unreadable(key, Trouble("InvalidSpec", str(error)), self._clock())
+            await self._status_writer.write_unreadable(key, Trouble(error.reason, str(error)), self._clock())
             return None
         if world is None:
             self._metrics.forget(key)

@@ -89,7 +89,7 @@ def _value(kind: Any, text: bytes) -> Any:
     try:
         return parse(kind, body)
     except BadObjectError as error:
-        raise BadObjectError(f"{kind.__name__} {body['metadata']['name']}: {error}") from error
+        raise type(error)(f"{kind.__name__} {body['metadata']['name']}: {error}") from error
 
 
 @lru_cache(maxsize=64)

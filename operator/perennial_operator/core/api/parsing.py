@@ -18,7 +18,15 @@ LONGEST_SHOWN = 200
 
 
 class BadObjectError(ValueError):
-    """The object does not say what its kind must say; the message names the field, the value and the mend."""
+    """The object does not say what its kind must say; the message names the field, the value and the fix."""
+
+    reason = "InvalidSpec"
+
+
+class UnknownPhaseError(BadObjectError):
+    """The ModelVersion is in a phase that this operator does not know, as after a downgrade or an edit by hand."""
+
+    reason = "UnknownPhase"
 
 
 KINDS: dict[str, type[ModelDeployment | ModelVersion | DriftReport]] = {
@@ -40,7 +48,11 @@ def parse(kind: type[K], body: Mapping[str, Any]) -> K:
     except ValidationError as error:
         if kind is not ModelVersion and any(item["loc"][:1] == ("status",) for item in error.errors()):
             return parse(kind, {**body, "status": {}})
-        raise BadObjectError("; ".join(_sentence(item) for item in error.errors())) from error
+        unknown = kind is ModelVersion and any(item["loc"] == ("status", "phase") for item in error.errors())
+        message = "; ".join(_sentence(item) for item in error.errors())
+        if unknown:
+            raise UnknownPhaseError(f"{message}; upgrade the operator, or restore the status") from error
+        raise BadObjectError(message) from error
 
 
 def _sentence(item: Any) -> str:

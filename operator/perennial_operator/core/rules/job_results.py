@@ -18,9 +18,6 @@ from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
 from perennial_operator.core.world import Job, JobState
 
-NO_NEW_ROWS = "NoNewRows"
-"""A training's word for: the rows are those that made the live version. That is no failure."""
-
 
 class Trained(Value):
     message: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from perennial_operator.core import names
 from perennial_operator.core.api.analysis import FAILURES
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Artifact, ModelVersion
-from perennial_operator.core.rules.training_admission import REJECTED_BY_PERSON
+from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
 from perennial_operator.core.world import World
 
 

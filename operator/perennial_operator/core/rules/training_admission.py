@@ -9,9 +9,9 @@ from perennial_operator.core import names
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.values import as_delta
+from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
 from perennial_operator.core.world import World, asked_for, failures_in_a_row
 
-REJECTED_BY_PERSON = "RejectedByPerson"
 DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
 
 

@@ -1,4 +1,4 @@
-"""A version's next status: one phase, one reason, one sentence, the same in status, condition, event and log."""
+"""A version's next status: one phase, one reason and one message, the same in status, condition, event and log."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import Any
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
+from perennial_operator.core.api.parsing import BadObjectError
+from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.world import World
 
 
-def move(
+class ForbiddenTransitionError(BadObjectError):
+    """The table of phases does not have the transition: the status was edited by hand or by another operator."""
+
+    reason = "ForbiddenTransition"
+
+
+def transition(
     world: World,
     version: ModelVersion,
     phase: Phase,
@@ -19,7 +27,8 @@ def move(
     condition: tuple[str, bool | None] | None = None,
     **updates: Any,
 ) -> SetStatus:
-    """The version in its next phase. `condition` is the (type, status) that this says something of."""
+    """The version in its next phase, with `condition` as (type, status); else ForbiddenTransitionError."""
+    check_transition(version, phase, reason)
     conditions = version.status.conditions
     if condition:
         conditions = with_condition(conditions, *condition, reason, message, world.now)
@@ -33,5 +42,21 @@ def move(
 
 
 def fail(world: World, version: ModelVersion, reason: str, message: str, condition: str) -> SetStatus:
-    """The version ends because its work could not be done."""
-    return move(world, version, Phase.FAILED, reason, message, (condition, False))
+    """The version ends in phase Failed."""
+    return transition(world, version, Phase.FAILED, reason, message, (condition, False))
+
+
+def check_transition(version: ModelVersion, phase: Phase, reason: str) -> None:
+    """The transition is in the table of phases, or else ForbiddenTransitionError."""
+    before = phase_before(version, phase)
+    if not may_follow(before, phase, reason):
+        raise ForbiddenTransitionError(
+            f"ModelVersion {version.name}: phase {phase} ({reason}) may not follow {before}; "
+            "restore its status, or delete the ModelVersion"
+        )
+
+
+def phase_before(version: ModelVersion, phase: Phase) -> Phase | None:
+    """The phase that the transition starts from; None for a version that was just made or found in the ledger."""
+    begins = version.unrestored or (version.status.phase is None and phase is Phase.TRAINING)
+    return None if begins else version.phase

@@ -11,6 +11,7 @@ from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Phase, Trigger
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
+from perennial_operator.core.rules.transitions import check_transition
 from perennial_operator.core.world import World
 
 
@@ -60,9 +61,10 @@ def status(world: World, version: ModelVersion, stored: StoredVersion, found: Re
         updates |= {"phase": Phase.LIVE if again else Phase.SUPERSEDED, "reason": "Recovered", "message": message}
         updates["ended_at"] = None if again else world.now
     updates["conditions"] = with_condition((), "Recorded", True, "Recovered", message, world.now)
-    restored = before.model_copy(update=updates).to_api()
+    restored = before.model_copy(update=updates)
+    check_transition(version, restored.phase or Phase.TRAINING, restored.reason or "")
     announcement = Announcement("Recovered", f"{version.name}: {message}", warning=bool(found.passed_over))
-    return SetStatus("ModelVersion", version.name, restored, version.metadata.resource_version, announcement)
+    return SetStatus("ModelVersion", version.name, restored.to_api(), version.metadata.resource_version, announcement)
 
 
 def _believed(world: World, image: str) -> bool:

@@ -10,8 +10,8 @@ from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.analysis import MEASURING, NO_DATA
 from perennial_operator.core.api.conditions import find, with_condition
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase, RolloutState
-from perennial_operator.core.rules.training_admission import REJECTED_BY_PERSON
-from perennial_operator.core.rules.transitions import move
+from perennial_operator.core.rules.phases import REJECTED_BY_PERSON, ROLLING_OUT
+from perennial_operator.core.rules.transitions import transition
 from perennial_operator.core.stages import rollout_analysis as analysis
 from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, weight_after
 from perennial_operator.core.traffic.http_route import ALL, Blocker
@@ -30,7 +30,6 @@ LOOK_AGAIN = timedelta(minutes=1)
 """How often a route that is not watched is read while its weights matter: somebody may mend it, or overwrite them."""
 LOOK_SOON = timedelta(seconds=5)
 """How often an InferenceService is read, which is not watched either, while it is not yet as it is wanted."""
-UNDER_WAY = "RollingOut"
 
 
 def rollout(world: World) -> tuple[Action, ...]:
@@ -66,11 +65,11 @@ def _tidied(world: World) -> SetStatus | None:
     for version in world.versions:
         if version.phase is Phase.LIVE and version is not world.live:
             assert world.live
-            return move(world, version, Phase.SUPERSEDED, "Superseded", f"{world.live.name} serves instead")
+            return transition(world, version, Phase.SUPERSEDED, "Superseded", f"{world.live.name} serves instead")
         if version.phase in IN_FLIGHT and version is not world.candidate and not version.unrestored:
             assert world.newest
             message = f"{world.newest.name} was made after it"
-            return move(world, version, Phase.SUPERSEDED, "Superseded", message, rollout=None)
+            return transition(world, version, Phase.SUPERSEDED, "Superseded", message, rollout=None)
     return None
 
 
@@ -81,7 +80,7 @@ def _pinned(world: World) -> SetStatus | None:
         return None
     if candidate and candidate is not pinned and candidate.status.rollout:
         message = f"spec.pin holds {pinned.name}"
-        return move(world, candidate, Phase.SUPERSEDED, "Pinned", message, ("RolledOut", False), rollout=None)
+        return transition(world, candidate, Phase.SUPERSEDED, "Pinned", message, ("RolledOut", False), rollout=None)
     if pinned is not world.live and ready(world, pinned, world.spec.serving.replicas):
         known = f", although it was {pinned.phase}: {pinned.status.message}" if pinned.phase in UNSUCCESSFUL else ""
         return _promoted(world, pinned, "Pinned", f"serves because spec.pin names it{known}")
@@ -95,7 +94,7 @@ def _rejected(world: World) -> SetStatus | None:
         return None
     if version.status.rollout:
         return _back(world, version, REJECTED_BY_PERSON, f"rejected by {person}")
-    return move(world, version, Phase.REJECTED, REJECTED_BY_PERSON, f"rejected by {person}", ("Approved", False))
+    return transition(world, version, Phase.REJECTED, REJECTED_BY_PERSON, f"rejected by {person}", ("Approved", False))
 
 
 def _approved(world: World) -> SetStatus | None:
@@ -106,7 +105,7 @@ def _approved(world: World) -> SetStatus | None:
     if not person and world.spec.rollout.approval == "manual":
         return None
     message = f"approved by {person}" if person else "spec.rollout.approval is automatic"
-    return move(world, version, Phase.ROLLING_OUT, "Approved", message, ("Approved", True))
+    return transition(world, version, Phase.ROLLING_OUT, "Approved", message, ("Approved", True))
 
 
 def _stepped(world: World) -> SetStatus | None:
@@ -122,7 +121,7 @@ def _stepped(world: World) -> SetStatus | None:
     if state is None:
         return _at_weight(world, version, SHADOW if shadow_asked(world) else weight_after(world, 0))
     if state.started_at is None:
-        if version.status.reason != UNDER_WAY:
+        if version.status.reason != ROLLING_OUT:
             return _at_weight(world, version, state.weight)
         return _noted(version, RolloutState(weight=state.weight, started_at=world.now))
     if (
@@ -176,7 +175,7 @@ def _halted(world: World, version: ModelVersion, why: Blocker) -> SetStatus | No
     stopped = RolloutState(weight=state.weight) if state else None
     if (version.status.reason, version.status.message, state) == (why.reason, why.message, stopped):
         return None
-    return move(world, version, Phase.ROLLING_OUT, why.reason, why.message, ("RolledOut", None), rollout=stopped)
+    return transition(world, version, Phase.ROLLING_OUT, why.reason, why.message, ("RolledOut", None), rollout=stopped)
 
 
 def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
@@ -229,8 +228,8 @@ def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
 
 def _at_weight(world: World, version: ModelVersion, weight: int) -> SetStatus:
     state = RolloutState(weight=weight, started_at=world.now)
-    return move(
-        world, version, Phase.ROLLING_OUT, UNDER_WAY, meaning(world, weight), ("RolledOut", None), rollout=state
+    return transition(
+        world, version, Phase.ROLLING_OUT, ROLLING_OUT, meaning(world, weight), ("RolledOut", None), rollout=state
     )
 
 
@@ -252,8 +251,8 @@ def _promoted(world: World, version: ModelVersion, reason: str, message: str) ->
     before = world.live.status.live_since if world.live else None
     since = max(world.now, before + timedelta(seconds=1)) if before else world.now
     done = {"live_since": since, "ended_at": None, "rollout": None}
-    return move(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **done)
+    return transition(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **done)
 
 
 def _back(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
-    return move(world, version, Phase.ROLLED_BACK, reason, message, ("RolledOut", False), rollout=None)
+    return transition(world, version, Phase.ROLLED_BACK, reason, message, ("RolledOut", False), rollout=None)

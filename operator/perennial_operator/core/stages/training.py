@@ -12,10 +12,11 @@ from perennial_operator.core.api.values import first_fire_after, shown_addresses
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.rules.job_results import NO_NEW_ROWS, JobFailure, Trained, read
+from perennial_operator.core.rules.job_results import JobFailure, Trained, read
 from perennial_operator.core.rules.known_bad import known_bad
+from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.rules.training_admission import Hold, hold
-from perennial_operator.core.rules.transitions import fail, move
+from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
 
@@ -30,7 +31,7 @@ def training(world: World) -> tuple[Action, ...]:
         return ()
     if made_from(candidate) != recipe(world.spec) and not world.automation_rests:
         message = "spec asks for another model now; a new candidate takes its place"
-        return (move(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
+        return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
     return _tend(world, candidate) if candidate.phase is Phase.TRAINING else ()
 
 
@@ -97,7 +98,7 @@ def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:
 def _begun(world: World, version: ModelVersion) -> SetStatus:
     message = f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
     image = job_image(world, version, version.spec.training.pod)
-    return move(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
+    return transition(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
 
 
 def _lost(workers: Job) -> str:
@@ -112,7 +113,7 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
     if isinstance(answer, JobFailure):
         if answer.reason == NO_NEW_ROWS:
             condition = ("Trained", False)
-            return move(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
+            return transition(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
         return fail(world, version, answer.reason, answer.message, "Trained")
     if strayed := _elsewhere(world, answer):
         return fail(world, version, "BadAnswer", f"Job {job.name} {strayed}", "Trained")
@@ -125,8 +126,8 @@ def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "parameters": answer.parameters or None,
     }
     if told := known_bad(world, version, answer.artifact):
-        return move(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
-    return move(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)
+        return transition(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
+    return transition(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)
 
 
 def _elsewhere(world: World, answer: Trained) -> str:

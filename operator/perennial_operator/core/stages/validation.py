@@ -11,7 +11,7 @@ from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, read
-from perennial_operator.core.rules.transitions import fail, move
+from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate
 from perennial_operator.core.world import Job, JobState, World
 
@@ -35,7 +35,7 @@ def validation(world: World) -> tuple[Action, ...]:
 def _again(world: World, version: ModelVersion) -> SetStatus:
     """What was proven against another version, or by another metric, proves nothing now."""
     message = "the live version, or what spec.validation compares by, is another one now, so it is validated again"
-    return move(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None))
+    return transition(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None))
 
 
 def _judged(world: World, version: ModelVersion, job: Job) -> SetStatus:
@@ -46,7 +46,7 @@ def _judged(world: World, version: ModelVersion, job: Job) -> SetStatus:
     verdict = gate(world.spec.validation, against, answer, world.live.name if world.live else None)
     manual = verdict.passed and world.spec.rollout.approval == "manual"
     phase = Phase.AWAITING_APPROVAL if manual else Phase.ROLLING_OUT if verdict.passed else Phase.REJECTED
-    return move(
+    return transition(
         world,
         version,
         phase,

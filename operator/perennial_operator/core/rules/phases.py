@@ -1,0 +1,90 @@
+"""Which phase may follow which, and for which reasons?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from perennial_operator.core.api import analysis
+from perennial_operator.core.api.model_version import Phase
+
+ANY = "*"
+"""A reason that the operator does not choose: the trainer's, a serving pod's, the ledger's, or a blocker's."""
+REJECTED_BY_PERSON = "RejectedByPerson"
+NO_NEW_ROWS = "NoNewRows"
+"""The trainer's reason when the rows are those that the live version was trained on. This is not a failure."""
+ROLLING_OUT = "RollingOut"
+"""The reason of a roll-out that nothing blocks."""
+
+JOB_FAILURES = frozenset({"JobFailed", "TimedOut", "ResultLost", "BadAnswer", ANY})
+GATE_PASSED = frozenset({"ThresholdsMet", "BetterThanLive", "NotWorseThanLive"})
+GATE_FAILED = frozenset(
+    {
+        "HoldoutTooSmall",
+        "MetricMissing",
+        "ThresholdNotMet",
+        "NotCompared",
+        "WorseThanLive",
+        "NotProvenBetter",
+        "SliceNotMeasured",
+        "SliceWorse",
+    }
+)
+REPLACED = frozenset({"SpecChanged", "Superseded"})
+PINNED = frozenset({"Pinned"})
+
+TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
+    None: {
+        Phase.TRAINING: frozenset({"Training"}),
+        Phase.LIVE: frozenset({"Recovered"}),
+        Phase.SUPERSEDED: frozenset({"Recovered"}),
+        Phase.REJECTED: frozenset({ANY}),
+        Phase.ROLLED_BACK: frozenset({ANY}),
+        Phase.FAILED: frozenset({"NotRecovered"}),
+    },
+    Phase.TRAINING: {
+        Phase.VALIDATING: frozenset({"Trained"}),
+        Phase.SUPERSEDED: REPLACED | {NO_NEW_ROWS},
+        Phase.REJECTED: frozenset({REJECTED_BY_PERSON, "KnownBad"}),
+        Phase.FAILED: JOB_FAILURES | {"WorkersFailed"},
+    },
+    Phase.VALIDATING: {
+        Phase.AWAITING_APPROVAL: GATE_PASSED,
+        Phase.ROLLING_OUT: GATE_PASSED,
+        Phase.LIVE: PINNED,
+        Phase.SUPERSEDED: REPLACED,
+        Phase.REJECTED: GATE_FAILED | {REJECTED_BY_PERSON},
+        Phase.FAILED: JOB_FAILURES,
+    },
+    Phase.AWAITING_APPROVAL: {
+        Phase.VALIDATING: frozenset({"ComparisonChanged"}),
+        Phase.ROLLING_OUT: frozenset({"Approved"}),
+        Phase.LIVE: PINNED,
+        Phase.SUPERSEDED: REPLACED,
+        Phase.REJECTED: frozenset({REJECTED_BY_PERSON}),
+    },
+    Phase.ROLLING_OUT: {
+        Phase.VALIDATING: frozenset({"ComparisonChanged"}),
+        Phase.ROLLING_OUT: frozenset({ROLLING_OUT, ANY}),
+        Phase.LIVE: PINNED | {"RolledOut"},
+        Phase.SUPERSEDED: REPLACED | PINNED,
+        Phase.REJECTED: frozenset({REJECTED_BY_PERSON}),
+        Phase.ROLLED_BACK: frozenset(
+            {*analysis.FAILURES, analysis.NO_DATA, "NotReady", REJECTED_BY_PERSON, ANY},
+        ),
+    },
+    Phase.LIVE: {Phase.SUPERSEDED: frozenset({"Superseded"})},
+    Phase.SUPERSEDED: {Phase.LIVE: PINNED},
+    Phase.REJECTED: {Phase.LIVE: PINNED},
+    Phase.FAILED: {Phase.LIVE: PINNED},
+    Phase.ROLLED_BACK: {Phase.LIVE: PINNED},
+}
+"""Phase → next phase → reasons. A version without a phase was just made, or was found in the ledger.
+
+The reason alone does not decide the next phase: spec.rollout.approval does too, for a candidate that passed the gate.
+"""
+
+
+def may_follow(before: Phase | None, after: Phase, reason: str) -> bool:
+    """Whether the table has the transition."""
+    reasons = TRANSITIONS[before].get(after, frozenset())
+    return reason in reasons or ANY in reasons
