@@ -15,7 +15,7 @@ from tests.cluster.local import LocalCluster
 from tests.cluster.node import LocalNode
 from tests.cluster.real import RealApi, binaries
 from tests.kubectl import Body, Kubectl
-from tests.stage import HURRY, IMAGES, ROOT, Stage
+from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
 
 SAMPLE = ROOT / "manifests" / "samples" / "01-linear-regression.yaml"
 
@@ -30,7 +30,9 @@ class Empty(Stage):
         self._stack.callback(self.kubectl.close)
         code = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer'}", "KUBECONFIG": str(self.kubeconfig)}
         self.node = self._stack.enter_context(
-            LocalNode(self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES)
+            LocalNode(
+                self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES, preloaded=PRELOADED
+            )
         )
 
 

@@ -25,7 +25,8 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def node(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
     """A node in a hurry: a probe's period of 1 s lasts 20 ms."""
-    with LocalNode(kubeconfig, tmp_path_factory.mktemp("node"), {"GREETING": "hello"}, hurry=50, backoff=0.05) as node:
+    directory, preloaded = tmp_path_factory.mktemp("node"), {"forked": ["decimal"]}
+    with LocalNode(kubeconfig, directory, {"GREETING": "hello"}, hurry=50, backoff=0.05, preloaded=preloaded) as node:
         yield node
 
 

@@ -16,6 +16,7 @@ from tests.cluster.client import Api, Connection
 from tests.cluster.controllers.loop import Loop
 from tests.cluster.controllers.passes import Passes
 from tests.cluster.kubelet.kubelet import Kubelet
+from tests.cluster.kubelet.starter import Starter
 from tests.cluster.kubelet.surroundings import Host
 from tests.cluster.kubelet.volumes import claim_directory
 from tests.cluster.mirror import BUILT_IN, Mirror
@@ -35,7 +36,7 @@ class LocalNode:
 
     `environment` is passed to every container. `hurry` divides the periods and delays of probes and the back-offs of
     containers; `backoff` is the seconds before a Job's first retry. `entrypoints` says what an image would run that is
-    given no `command`. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
+    given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
 
     Left out: images, mount namespaces (mount paths are rewritten in commands and environments instead), limits,
     sidecars, postStart, gRPC probes, Services' addresses, Indexed Jobs, every controller not named in `controllers`.
@@ -50,11 +51,13 @@ class LocalNode:
         hurry: float = 1.0,
         backoff: float = 0.2,
         entrypoints: Mapping[str, Sequence[str]] | None = None,
+        preloaded: Mapping[str, Sequence[str]] | None = None,
         network: str = "127.0.0.0/8",
         name: str = "local",
     ) -> None:
         self._kubeconfig, self._directory, self._name = kubeconfig, directory.resolve(), name
         self._environment, self._entrypoints = dict(environment or {}), dict(entrypoints or {})
+        self._preloaded = dict(preloaded or {})
         self._hurry, self._backoff, self._network = hurry, backoff, IPv4Network(network)
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._main, name="local-node", daemon=True)
@@ -107,7 +110,8 @@ class LocalNode:
         probing = aiohttp.TCPConnector(limit=0, force_close=True)  # a kept connection would hold up a server's stop
         async with Api(Connection.of(self._kubeconfig)) as api, aiohttp.ClientSession(connector=probing) as http:
             mirror = Mirror(api)
-            host = Host(api, http, self._directory, self._environment, self._entrypoints, self._hurry)
+            starter = Starter(self._preloaded)
+            host = Host(api, http, self._directory, self._environment, self._entrypoints, self._hurry, starter)
             self._kubelet = Kubelet(host, mirror, self._name, self._network)
             try:
                 versions = [(resource, await mirror.list(resource)) for resource in BUILT_IN]
@@ -123,3 +127,4 @@ class LocalNode:
                 pass
             finally:
                 await self._kubelet.close(STOP_GRACE)
+                await starter.close()

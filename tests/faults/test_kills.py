@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.cluster.node import LocalNode
 from tests.e2e.proxy import Proxy
 from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_as_undisturbed, tell
-from tests.stage import HURRY, IMAGES, ROOT, Stage, chosen_cluster
+from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage, chosen_cluster
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -149,7 +149,15 @@ def test_a_node_that_vanishes_takes_its_pods_along_and_the_loop_goes_on_elsewher
     if stage.cluster == "current":
         pytest.fail("this test takes a node away: play it on a cluster of its own, CLUSTER=local or real")
     code = {"PYTHONPATH": f"{ROOT / 'trainer'}:{ROOT / 'tests' / 'contract'}"}
-    other = LocalNode(stage.kubeconfig, stage.directory / "node", code, hurry=HURRY, entrypoints=IMAGES, name="other")
+    other = LocalNode(
+        stage.kubeconfig,
+        stage.directory / "node",
+        code,
+        hurry=HURRY,
+        entrypoints=IMAGES,
+        preloaded=PRELOADED,
+        name="other",
+    )
 
     def vanish() -> None:
         stage.wait("the second version is made", lambda: stage.kubectl.get("ModelVersion", "moved-v2"))

@@ -17,7 +17,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.real import RealApi, binaries
 from tests.e2e.test_sample import SAMPLE
 from tests.kubectl import Kubectl
-from tests.stage import HURRY, IMAGES, ROOT, Stage
+from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
 
 ACCOUNT = "perennial-operator"
 FORBIDDEN = [
@@ -50,7 +50,9 @@ class Installed(Stage):
         self.type("apply", "--server-side", "-k", self._kustomization)
         code = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer'}", "KUBECONFIG": str(self.own_kubeconfig())}
         self.node = self._stack.enter_context(
-            LocalNode(self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES)
+            LocalNode(
+                self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES, preloaded=PRELOADED
+            )
         )
         self.type("rollout", "status", f"deployment/{ACCOUNT}", "-n", self.system_namespace, "--timeout=120s")
 

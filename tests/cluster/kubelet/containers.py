@@ -67,7 +67,7 @@ class Run:
 
     async def execute(self, command: Sequence[str]) -> int:
         """The exit code of a command in the container's environment; a cancelled one is killed."""
-        process = await Process.start(self._real(command), self._env, self._around.directory, None)
+        process = await self._around.host.starter.start(self._real(command), self._env, self._around.directory, None)
         try:
             return await process.wait()
         finally:
@@ -89,7 +89,7 @@ class Run:
         self._files.renew()
         began, self._killed = datetime.now(UTC), False
         try:
-            self.process = await Process.start(argv, self._env, self._workplace(), self._files.log)
+            self.process = await self._around.host.starter.start(argv, self._env, self._workplace(), self._files.log)
         except OSError as error:
             await self._ended(128, "StartError", f"failed to start {argv[0]}: {error.strerror}", began)
             return

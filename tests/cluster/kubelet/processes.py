@@ -11,33 +11,29 @@ from pathlib import Path
 
 
 class Process:
-    """Runs from `start` on; everything it has started dies with it."""
+    """Runs from its start on; everything it has started dies with it. `ended` gets the exit code as in `subprocess`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, pid: int, ended: asyncio.Future[int]) -> None:
+        self.pid, self._ended = pid, ended
 
     @classmethod
-    async def start(cls, argv: Sequence[str], env: Mapping[str, str], directory: Path, log: Path | None) -> Process:
+    async def start(cls, argv: Sequence[str], env: Mapping[str, str], directory: Path, output: str) -> Process:
         """Raises OSError if there is no such program."""
-        with open(log or os.devnull, "ab") as output:
+        with open(output, "ab") as stream:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 env=dict(env),
                 cwd=directory,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+                stdout=stream,
+                stderr=stream,
+                process_group=0,
             )
-        return cls(process)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        return cls(process.pid, asyncio.ensure_future(process.wait()))
 
     async def wait(self) -> int:
         """The exit code as a container runtime gives it: 128 + the number of the signal that ended the process."""
-        code = await self._process.wait()
+        code = await asyncio.shield(self._ended)
         self.kill()  # what it leaves behind
         return 128 - code if code < 0 else code
 
@@ -47,10 +43,10 @@ class Process:
 
     async def stop(self, grace: float) -> None:
         """The process has ended: by itself within `grace` seconds of SIGTERM, else by SIGKILL."""
-        if self._process.returncode is None:
+        if not self._ended.done():
             with suppress(ProcessLookupError):
-                self._process.terminate()
+                os.kill(self.pid, signal.SIGTERM)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), grace)
+                await asyncio.wait_for(asyncio.shield(self._ended), grace)
         self.kill()
-        await self._process.wait()
+        await asyncio.shield(self._ended)

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.cluster.client import Api
+from tests.cluster.kubelet.starter import Starter
 from tests.cluster.objects import Obj
 
 
@@ -24,6 +25,7 @@ class Host:
     environment: Mapping[str, str]
     entrypoints: Mapping[str, Sequence[str]]
     hurry: float
+    starter: Starter
 
 
 @dataclass(frozen=True)
