@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.crds import UNOBSERVED
+from perennial_operator.crds.definitions import UNOBSERVED
 from tests.core.play import REFUSED, Play, a_play
 from tests.gitops.argocd import KINDS
 from tests.gitops.kstatus import kstatus

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.crds import definitions
+from perennial_operator.crds.definitions import definitions
 from tests.stage import ROOT
 
 DEFINITIONS = definitions()

@@ -358,7 +358,7 @@ def limits(**values: Any) -> Body:
         (
             {"pin": "other-v3"},
             "spec.pin",
-            "other-v3 is no version of this ModelDeployment; give one such as bike-demand-v1",
+            "other-v3 is not a version of this ModelDeployment; give one such as bike-demand-v1",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_the_api_server_refuses(kubectl: Kubectl, change: Mapping[str, Any], wor
     body = {"apiVersion": "perennial.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "bike"}}
     with pytest.raises(RefusedError) as refused:
         kubectl.apply({**body, "spec": merged(SPEC, change)})
-    assert (words or "is no version of this ModelDeployment") in str(refused.value)
+    assert (words or "is not a version of this ModelDeployment") in str(refused.value)
 
 
 BY_SCHEMA_ALONE = {
