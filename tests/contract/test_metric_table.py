@@ -8,6 +8,7 @@ from typing import Any
 
 from perennial_operator.core.api import metric_table as of_operator
 from perennial_trainer.contract import metric_table as of_trainer
+from perennial_trainer.metrics.registry import COMPUTATIONS
 
 HERE = Path(__file__).parent
 TASK: dict[str, Any] = json.loads((HERE / "task.schema.json").read_text(encoding="utf-8"))
@@ -34,3 +35,12 @@ def test_schema_allows_exactly_the_quality_metrics() -> None:
 
 def test_schema_allows_slices_by_exactly_the_metrics_with_a_ratio() -> None:
     assert TASK["$defs"]["sliceMetric"]["enum"] == list(of_trainer.SLICE_METRICS)
+
+
+def test_every_quality_metric_has_a_computation() -> None:
+    assert list(COMPUTATIONS) == [entry.name for entry in of_trainer.METRIC_TABLE if entry.kind == "quality"]
+
+
+def test_metric_table_says_which_computations_have_a_standard_error() -> None:
+    for name, computation in COMPUTATIONS.items():
+        assert of_trainer.METRICS_BY_NAME[name].standard_error == (computation.standard_error is not None), name

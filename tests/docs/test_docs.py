@@ -33,7 +33,7 @@ def test_links_lead_to_files(document: Path) -> None:
 
 def test_every_reason_of_the_trainer_is_in_the_runbook() -> None:
     code = "".join(path.read_text() for path in (ROOT / "trainer").rglob("*.py"))
-    reasons = set(re.findall(r'(?:Refusal|Failure)\(\s*"([A-Z]\w+)"', code))
+    reasons = set(re.findall(r'(?:RejectedTask|FailedTask)\(\s*"([A-Z]\w+)"', code))
     assert len(reasons) > 30
     assert not {reason for reason in reasons if f"`{reason}`" not in (ROOT / "docs" / "runbook.md").read_text()}
 

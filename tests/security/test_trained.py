@@ -14,7 +14,7 @@ import pytest
 
 from perennial_trainer import redaction as hidden
 from perennial_trainer.artifacts.model_file import digest
-from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.storage import store
 from tests.trainer.tasks import Trainer, a_training, a_validation, a_version, changed, diabetes, written
 from tests.trainer.test_artifact import Bomb
@@ -105,7 +105,7 @@ def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address
 @pytest.mark.parametrize("write", [store.read_bytes, lambda uri: store.write_files(uri, {"a": b""}), store.remove_file])
 def test_nothing_is_stored_or_taken_away_elsewhere(tmp_path: Path, write: Any) -> None:
     (tmp_path / "victim").write_text("whole")
-    with pytest.raises(Refusal, match="climb"):
+    with pytest.raises(RejectedTask, match="climb"):
         write(f"file://{tmp_path}/bike/../victim")
     assert (tmp_path / "victim").read_text() == "whole"
 
@@ -193,4 +193,4 @@ def test_only_secrets_are_hidden(text: str, shown: str | None) -> None:
 
 def test_a_failure_says_no_secret_whoever_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", PASSWORD)
-    assert Failure("X", f"no {PASSWORD}").message == "no ***"
+    assert FailedTask("X", f"no {PASSWORD}").message == "no ***"

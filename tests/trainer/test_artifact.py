@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from perennial_trainer.artifacts import model_file as artifact
-from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Features, Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
@@ -68,7 +68,7 @@ def fitted(name: str, kind: Kind, data: Rows) -> Any:
 def test_a_file_with_another_digest_is_never_unpickled(tmp_path: Path) -> None:
     content = pickle.dumps(Bomb(tmp_path / "trace"))
     uri = stored(content, tmp_path / "model.joblib")
-    with pytest.raises(Refusal, match=artifact.digest(content)) as refused:
+    with pytest.raises(RejectedTask, match=artifact.digest(content)) as refused:
         artifact.load(uri, "0" * 64)
     assert refused.value.reason == "DigestMismatch"
     assert not (tmp_path / "trace").exists()
@@ -80,19 +80,19 @@ def test_a_file_with_another_digest_is_never_unpickled(tmp_path: Path) -> None:
 def test_no_foreign_type_is_built_from_skops_whatever_its_digest(tmp_path: Path) -> None:
     content = skops.io.dumps(Foreign())
     uri = stored(content, tmp_path / "model.skops")
-    with pytest.raises(Refusal, match="Foreign") as refused:
+    with pytest.raises(RejectedTask, match="Foreign") as refused:
         artifact.load(uri, artifact.digest(content))
     assert refused.value.reason == "UntrustedArtifact"
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"model\.joblib") as refused:
+    with pytest.raises(RejectedTask, match=r"model\.joblib") as refused:
         artifact.load((tmp_path / "model.joblib").as_uri(), "0" * 64)
     assert refused.value.reason == "ArtifactMissing"
 
 
 def test_a_store_that_cannot_be_reached_is_a_failure_to_try_again() -> None:
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(FailedTask) as failed:
         artifact.load("http://127.0.0.1:1/model.joblib", "0" * 64)
     assert failed.value.reason == "StorageUnreachable"
 
@@ -100,7 +100,7 @@ def test_a_store_that_cannot_be_reached_is_a_failure_to_try_again() -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_is_no_model_is_refused(tmp_path: Path, suffix: str) -> None:
     uri = stored(b"no model", tmp_path / f"model.{suffix}")
-    with pytest.raises(Refusal, match=suffix) as refused:
+    with pytest.raises(RejectedTask, match=suffix) as refused:
         artifact.load(uri, artifact.digest(b"no model"))
     assert refused.value.reason == "UnreadableArtifact"
 
@@ -117,7 +117,7 @@ def test_a_model_of_another_scikit_learn_is_refused_by_both_versions(tmp_path: P
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         joblib.load(io.BytesIO(content))  # the control: it is whole
     uri = stored(content, tmp_path / "model.joblib")
-    with pytest.raises(Refusal, match=r"0\.9\.9") as refused:
+    with pytest.raises(RejectedTask, match=r"0\.9\.9") as refused:
         artifact.load(uri, artifact.digest(content))
     assert refused.value.reason == "LibraryMismatch"
 
@@ -140,7 +140,7 @@ def test_every_allowed_estimator_comes_back_from_both_formats_as_it_was(kind: Ki
     pipeline = fitted(name, kind, data)
     for each in ("joblib", "skops"):
         again = artifact.loads("uri", artifact.dumps(pipeline, each), each)
-        assert (score(again, data).answer == score(pipeline, data).answer).all()
+        assert (score(again, data).prediction == score(pipeline, data).prediction).all()
 
 
 @pytest.mark.parametrize("stored_as", FORMATS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import memory, readers
 from perennial_trainer.data.rows import Rows
@@ -56,7 +56,7 @@ def test_this_machine_has_a_limit_that_holds_a_python() -> None:
 def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() -> None:
     memory.check_memory(10**9, None, "s3://bikes")
     memory.check_memory(10**9, memory.IDLE + memory.COPIES * 10**9, "s3://bikes")
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RejectedTask) as refused:
         memory.check_memory(10**11, 2 * 10**9, "s3://bikes")
     assert refused.value.reason == "DataTooLarge"
     told = refused.value.message

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, RecentData
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.compare import compare_with_reference
@@ -67,10 +67,10 @@ def test_the_window_counts_back_from_the_newest_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(0, 442), (442, 0)])
 def test_no_rows_are_no_comparison(before: int, after: int, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="no row"):
+    with pytest.raises(RejectedTask, match="no row"):
         compared(diabetes().head(before), diabetes().head(after), tmp_path)
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="bmi is missing"):
+    with pytest.raises(RejectedTask, match="bmi is missing"):
         compared(diabetes(), diabetes().drop(columns="bmi"), tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import perennial_trainer
-from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Dask, Engine
 from perennial_trainer.training import dask_backend as engine
 from tests.serve.processes import free_port, until
@@ -110,7 +110,7 @@ def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
     ):
         monkeypatch.setattr(perennial_trainer, "__version__", "0.0.9")  # of this process, and not of the worker's
         asked = Engine(dask=Dask(address=cluster.scheduler_address))
-        with pytest.raises(Refusal, match="run its scheduler and its workers from the same image") as caught:
+        with pytest.raises(RejectedTask, match="run its scheduler and its workers from the same image") as caught:
             engine.engaged(asked).__enter__()
     assert caught.value.reason == "EngineOfOtherVersion"
 
@@ -131,7 +131,10 @@ def test_a_scheduler_that_does_not_answer_is_a_failure_to_try_again(
 
 def test_workers_that_never_come_are_a_failure_to_try_again(port: int) -> None:
     asked = Engine(dask=Dask(workers=2))
-    with pytest.raises(Failure, match=r"no worker has come in 0\.2 s") as caught, engine.engaged(asked, patience=0.2):
+    with (
+        pytest.raises(FailedTask, match=r"no worker has come in 0\.2 s") as caught,
+        engine.engaged(asked, patience=0.2),
+    ):
         pass
     assert caught.value.reason == "NoWorkers"
 
@@ -144,7 +147,7 @@ def test_a_candidate_that_ends_its_workers_is_a_failure_that_says_what_to_do(tmp
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         workers(tmp_path, f"tcp://127.0.0.1:{port}", 1),
-        pytest.raises(Failure, match=r"give training\.pod more") as caught,
+        pytest.raises(FailedTask, match=r"give training\.pod more") as caught,
         engine.engaged(asked),
     ):
         joblib.Parallel()([joblib.delayed(_end_worker)(os.getpid())])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import sorted_classes
@@ -116,7 +116,7 @@ def test_a_day_is_its_midnight(values: Any) -> None:
 
 @pytest.mark.parametrize("values", [["03/04/2026"], ["soon"], [True], ["1767322800"]])
 def test_an_ambiguous_time_is_refused(values: Any) -> None:
-    with pytest.raises(Refusal, match="time column hour"):
+    with pytest.raises(RejectedTask, match="time column hour"):
         conversion.to_times("hour", values)
 
 

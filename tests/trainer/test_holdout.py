@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.holdout import HoldoutSplit, split_holdout
 from perennial_trainer.data.rows import Rows, concatenate, convert_rows
@@ -51,7 +51,7 @@ def test_the_newest_rows_are_held_out_and_those_of_one_time_stay_together(times:
     table = rows([(float(i), "a", 0) for i in range(len(times))], sorted(times))
     try:
         held = split_holdout(table, share).holds(table)
-    except Refusal as refusal:
+    except RejectedTask as refusal:
         assert refusal.reason == "HoldoutTooSmall"
         return
     assert table.time is not None

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.metrics.measures import LOSSES, METRICS, Scored, measure, resampled
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.metric_table import LOSSES
+from perennial_trainer.metrics.evaluate import measure_all, resampled_values
+from perennial_trainer.metrics.registry import COMPUTATIONS
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.validation.bootstrap import worsening
 
 REGRESSION = {
@@ -21,88 +24,88 @@ REGRESSION = {
 }
 
 
-def regression(n: int = 300, noise: float = 1.0, seed: int = 0) -> Scored:
+def regression(n: int = 300, noise: float = 1.0, seed: int = 0) -> ScoredRows:
     generator = np.random.default_rng(seed)
     truth = np.random.default_rng(0).normal(100, 5, n)
-    return Scored(truth, truth + noise * generator.normal(size=n))
+    return ScoredRows(truth, truth + noise * generator.normal(size=n))
 
 
-def classification(n: int = 300, classes: int = 2, seed: int = 0, noise: float = 1.0) -> Scored:
+def classification(n: int = 300, classes: int = 2, seed: int = 0, noise: float = 1.0) -> ScoredRows:
     generator = np.random.default_rng(seed)
     truth = np.random.default_rng(0).integers(0, classes, n)
     score = np.exp(2 * np.eye(classes)[truth] + noise * generator.normal(size=(n, classes)).round(1))
     probability = score / score.sum(axis=1, keepdims=True)
-    return Scored(truth, probability.argmax(axis=1), tuple("abcdef"[:classes]), probability)
+    return ScoredRows(truth, probability.argmax(axis=1), tuple("abcdef"[:classes]), probability)
 
 
-def expected(name: str, scored: Scored, weights: Any = None) -> float:
+def expected(name: str, scored: ScoredRows, weights: Any = None) -> float:
     if name in REGRESSION:
-        return float(REGRESSION[name](scored.truth, scored.answer, sample_weight=weights))
+        return float(REGRESSION[name](scored.target, scored.prediction, sample_weight=weights))
     binary = len(scored.classes) == 2
     if name == "accuracy":
-        return float(sk.accuracy_score(scored.truth, scored.answer, sample_weight=weights))
+        return float(sk.accuracy_score(scored.target, scored.prediction, sample_weight=weights))
     if name == "f1":
         average = "binary" if binary else "macro"
-        return float(sk.f1_score(scored.truth, scored.answer, average=average, sample_weight=weights))
+        return float(sk.f1_score(scored.target, scored.prediction, average=average, sample_weight=weights))
     assert scored.probability is not None
     labels = range(len(scored.classes))
     if name == "log_loss":
-        return float(sk.log_loss(scored.truth, scored.probability, labels=labels, sample_weight=weights))
+        return float(sk.log_loss(scored.target, scored.probability, labels=labels, sample_weight=weights))
     score = scored.probability[:, 1] if binary else scored.probability
-    return float(sk.roc_auc_score(scored.truth, score, multi_class="ovr", sample_weight=weights))
+    return float(sk.roc_auc_score(scored.target, score, multi_class="ovr", sample_weight=weights))
 
 
 SCORED = [regression(), classification(), classification(classes=4)]
 
 
 @pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
-def test_each_metric_is_scikit_learns(scored: Scored) -> None:
-    found = measure(scored)
+def test_each_metric_is_scikit_learns(scored: ScoredRows) -> None:
+    found = measure_all(scored)
     assert len(found) == 4
     theirs = {name: expected(name, scored) for name in found}
     assert {name: m.value for name, m in found.items()} == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
-def test_each_resample_is_scikit_learns_with_these_weights(scored: Scored) -> None:
+def test_each_resample_is_scikit_learns_with_these_weights(scored: ScoredRows) -> None:
     generator = np.random.default_rng(1)
     group, weights = np.arange(300) % 50, generator.integers(0, 3, (5, 50)).astype(float)
-    for name in measure(scored):
+    for name in measure_all(scored):
         theirs = [expected(name, scored, of_group[group]) for of_group in weights]
-        assert resampled(name, scored, group, weights).tolist() == pytest.approx(theirs), name
+        assert resampled_values(name, scored, group, weights).tolist() == pytest.approx(theirs), name
 
 
 @given(arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)), arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)))
 def test_whatever_is_measured_is_finite(truth: np.ndarray, answer: np.ndarray) -> None:
-    found = measure(Scored(truth, answer))
+    found = measure_all(ScoredRows(truth, answer))
     assert {"mse", "rmse", "mae"} <= set(found)
     assert np.isfinite([m.value for m in found.values()]).all()
 
 
 def test_what_is_undefined_is_left_out() -> None:
-    assert "r2" not in measure(Scored(np.ones(5), np.zeros(5)))
-    one_class = Scored(np.zeros(5, int), np.zeros(5, int), ("a", "b"), np.tile([0.9, 0.1], (5, 1)))
-    assert "roc_auc" not in measure(one_class)
-    assert set(measure(Scored(one_class.truth, one_class.answer, ("a", "b")))) == {"accuracy"}
-    assert measure(Scored(np.ones(0), np.ones(0))) == {}
+    assert "r2" not in measure_all(ScoredRows(np.ones(5), np.zeros(5)))
+    one_class = ScoredRows(np.zeros(5, int), np.zeros(5, int), ("a", "b"), np.tile([0.9, 0.1], (5, 1)))
+    assert "roc_auc" not in measure_all(one_class)
+    assert set(measure_all(ScoredRows(one_class.target, one_class.prediction, ("a", "b")))) == {"accuracy"}
+    assert measure_all(ScoredRows(np.ones(0), np.ones(0))) == {}
 
 
 @pytest.mark.parametrize("name", ["mse", "mae", "rmse", "accuracy", "log_loss"])
 def test_a_standard_error_is_the_spread_over_repeated_samples(name: str) -> None:
     make = regression if name in REGRESSION else classification
-    found = [measure(make(400, seed=seed))[name] for seed in range(1, 201)]
+    found = [measure_all(make(400, seed=seed))[name] for seed in range(1, 201)]
     claimed = np.mean([m.standard_error for m in found if m.standard_error is not None])
     assert claimed == pytest.approx(np.std([m.value for m in found], ddof=1), rel=0.2)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", COMPUTATIONS)
 def test_a_version_is_no_worse_than_itself(metric: str) -> None:
     scored = regression() if metric in REGRESSION else classification()
     found = worsening(metric, scored, scored, 0.95)
     assert (found.estimate, found.upper) == (0, 0)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", COMPUTATIONS)
 @pytest.mark.parametrize("n", [200, 5000])
 def test_the_worse_is_worse_the_better_is_better_and_the_bound_lies_above(metric: str, n: int) -> None:
     make = regression if metric in REGRESSION else classification
@@ -115,7 +118,7 @@ def test_the_worse_is_worse_the_better_is_better_and_the_bound_lies_above(metric
 def test_a_loss_worsens_by_a_share_and_a_score_by_a_difference() -> None:
     live, candidate = regression(noise=1.0), regression(noise=2.0)
     assert worsening("mse", candidate, live, 0.9).estimate == pytest.approx(3.0)
-    difference = measure(live)["r2"].value - measure(candidate)["r2"].value
+    difference = measure_all(live)["r2"].value - measure_all(candidate)["r2"].value
     assert worsening("r2", candidate, live, 0.9).estimate == pytest.approx(difference)
     assert "mse" in LOSSES and "r2" not in LOSSES
 
@@ -128,7 +131,7 @@ def test_the_bound_covers_as_often_as_its_confidence(monkeypatch: pytest.MonkeyP
     for seed in range(200):
         generator = np.random.default_rng(seed)
         truth = np.zeros(n)
-        candidate, live = Scored(truth, generator.normal(size=n)), Scored(truth, generator.normal(size=n))
+        candidate, live = ScoredRows(truth, generator.normal(size=n)), ScoredRows(truth, generator.normal(size=n))
         covered += worsening("mse", candidate, live, 0.9, seed).upper >= 0
     assert 0.84 <= covered / 200 <= 0.96
 
@@ -142,11 +145,14 @@ def test_a_higher_confidence_is_a_higher_bound_and_the_same_seed_the_same_bound(
 
 @pytest.mark.parametrize(
     ("metric", "scored"),
-    [("mse", Scored(np.ones(9), np.ones(9))), ("log_loss", Scored(np.zeros(9, int), np.zeros(9, int), ("a", "b")))],
+    [
+        ("mse", ScoredRows(np.ones(9), np.ones(9))),
+        ("log_loss", ScoredRows(np.zeros(9, int), np.zeros(9, int), ("a", "b"))),
+    ],
 )
-def test_what_cannot_be_compared_is_refused(metric: str, scored: Scored) -> None:
-    other = Scored(scored.truth, scored.answer + 1.0) if metric == "mse" else scored
-    with pytest.raises(Refusal, match=metric):
+def test_what_cannot_be_compared_is_refused(metric: str, scored: ScoredRows) -> None:
+    other = ScoredRows(scored.target, scored.prediction + 1.0) if metric == "mse" else scored
+    with pytest.raises(RejectedTask, match=metric):
         worsening(metric, other, scored, 0.95)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from perennial_trainer.artifacts import model_file as artifact
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.models import keras_layers as layers
@@ -160,7 +160,7 @@ def test_the_file_is_one_that_keras_reads_and_its_answers_are_those_of_the_versi
 def test_a_changed_file_is_not_loaded(stored: Json) -> None:
     path = Path(stored["artifact"]["uri"].removeprefix("file://"))
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(Refusal, match="changed after it was stored"):
+    with pytest.raises(RejectedTask, match="changed after it was stored"):
         artifact.load(stored["artifact"]["uri"], stored["artifact"]["sha256"])
 
 
@@ -173,7 +173,7 @@ def test_a_network_that_holds_more_than_layers_of_the_list_is_not_built(stored: 
         for name in ("columns.skops", "classes.json"):
             target.writestr(name, source.read(name))
     foreign.write_bytes(content.getvalue())
-    with pytest.raises(Refusal, match="Lambda") as caught:
+    with pytest.raises(RejectedTask, match="Lambda") as caught:
         artifact.load(foreign.as_uri(), artifact.digest(content.getvalue()))
     assert caught.value.reason == "UntrustedArtifact"
 

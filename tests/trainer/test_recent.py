@@ -19,9 +19,10 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import rows_in_window
 from perennial_trainer.drift.batch import Batch
 from perennial_trainer.drift.recent import recent_batches
-from perennial_trainer.metrics.measures import Scored, measure
-from perennial_trainer.metrics.sampling import Thinned
-from perennial_trainer.metrics.streaming import Performance
+from perennial_trainer.metrics.evaluate import measure_all
+from perennial_trainer.metrics.sampling import EvenSample
+from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.metrics.streaming import StreamedMetrics
 from tests.trainer.tasks import Frame, written
 
 FEATURES = Features(numeric=("temp",), categorical=("season",))
@@ -127,8 +128,8 @@ def test_files_without_a_row_are_passed_over(tmp_path: Path) -> None:
     assert len(once) == len(streamed) == 5
 
 
-def in_parts(scored: Scored, size: int) -> Performance:
-    found = Performance()
+def in_parts(scored: ScoredRows, size: int) -> StreamedMetrics:
+    found = StreamedMetrics()
     for start in range(0, len(scored), size):
         inside = np.zeros(len(scored), dtype=bool)
         inside[start : start + size] = True
@@ -140,8 +141,8 @@ def in_parts(scored: Scored, size: int) -> Performance:
 def test_a_regressor_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, far: float) -> None:
     generator = np.random.default_rng(seed)
     truth = far + generator.normal(size=rows)
-    scored = Scored(truth, truth + generator.normal(size=rows))
-    once, batches = measure(scored), in_parts(scored, size).measures()
+    scored = ScoredRows(truth, truth + generator.normal(size=rows))
+    once, batches = measure_all(scored), in_parts(scored, size).measurements()
     assert list(batches) == list(once)
     for name, each in once.items():
         assert batches[name].value == pytest.approx(each.value, rel=1e-6)
@@ -152,43 +153,43 @@ def test_a_regressor_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows:
 def test_a_classifier_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, classes: int) -> None:
     generator = np.random.default_rng(seed)
     probability = generator.dirichlet(np.ones(classes), rows)
-    scored = Scored(
+    scored = ScoredRows(
         generator.integers(0, classes, rows), probability.argmax(axis=1), tuple("abcd"[:classes]), probability
     )
-    once, batches = measure(scored), in_parts(scored, size).measures()
+    once, batches = measure_all(scored), in_parts(scored, size).measurements()
     assert list(batches) == list(once)
     for name, each in once.items():
         assert batches[name].value == pytest.approx(each.value, rel=1e-9)
 
 
 def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() -> None:
-    def scored(truth: list[str], classes: tuple[str, ...]) -> Scored:
+    def scored(truth: list[str], classes: tuple[str, ...]) -> ScoredRows:
         probability: Any = np.zeros((len(truth), len(classes)))
         probability[:, classes.index("a")], probability[:, classes.index("c")] = 0.7, 0.3
-        return Scored(
+        return ScoredRows(
             np.array([classes.index(name) for name in truth]),
             np.full(len(truth), classes.index("a")),
             classes,
             probability,
         )
 
-    found = Performance()
+    found = StreamedMetrics()
     found.add(scored(["a", "c"], ("a", "c")))
     found.add(scored(["a", "b"], sorted_classes(["a", "b", "c"])))
-    assert found.measures() == pytest.approx(measure(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
+    assert found.measurements() == pytest.approx(measure_all(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
 
 
 def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("perennial_trainer.metrics.streaming.SAMPLE", 5000)
+    monkeypatch.setattr("perennial_trainer.metrics.totals.SAMPLE", 5000)
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 2, 60_000)
     score = np.clip(generator.normal(0.4 + 0.2 * truth, 0.2), 0, 1)
-    scored = Scored(truth, (score > 0.5).astype(int), ("a", "b"), np.column_stack([1 - score, score]))
+    scored = ScoredRows(truth, (score > 0.5).astype(int), ("a", "b"), np.column_stack([1 - score, score]))
     performance = in_parts(scored, 1000)
-    assert 2500 <= sum(map(len, performance._sample.parts)) <= 5000
-    once, batches = measure(scored), performance.measures()
+    assert 2500 <= sum(map(len, performance._totals.sample.batches)) <= 5000
+    once, batches = measure_all(scored), performance.measurements()
     assert batches["f1"].value == pytest.approx(once["f1"].value)
     assert batches["log_loss"].value == pytest.approx(once["log_loss"].value)
     assert batches["roc_auc"].value == pytest.approx(once["roc_auc"].value, abs=0.03)
@@ -198,11 +199,11 @@ def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every
 def test_a_thinned_sample_is_every_so_manieth_row_and_at_least_half_of_what_it_may_be(
     sizes: list[int], most: int
 ) -> None:
-    found: Thinned[Scored] = Thinned(most)
+    found: EvenSample[ScoredRows] = EvenSample(most)
     whole = np.arange(sum(sizes))
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
         part = whole[end - size : end]
-        found.add(Scored(part, part))
-    kept = [number for part in found.parts for number in part.truth]
-    assert kept == whole[:: found.every].tolist()
+        found.add(ScoredRows(part, part))
+    kept = [number for part in found.batches for number in part.target]
+    assert kept == whole[:: found.step].tolist()
     assert min(len(whole), most // 2) <= len(kept) <= most

@@ -17,7 +17,7 @@ from sklearn.metrics import mean_squared_error
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.metrics.measures import Scored
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.pipeline import build, fit
 from perennial_trainer.reporting import html
 from perennial_trainer.reporting.figures import WIDTH, Figure, bar_chart, column_chart, heat_map
@@ -103,7 +103,7 @@ def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[in
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats() | st.none())
 def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float], odd: float | None) -> None:
     answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
-    against, residuals = draw_predictions({"v2": Scored(np.array(truth), answer)})
+    against, residuals = draw_predictions({"v2": ScoredRows(np.array(truth), answer)})
     assert sum(float(mark.text) for mark in against.marks) == len(truth)
     shares = sum(float(mark.text.rpartition(": ")[2]) for mark in residuals.marks)
     assert shares == pytest.approx(1, abs=0.01)
@@ -111,16 +111,16 @@ def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float]
 
 def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
     truth = np.repeat(np.arange(20), range(1, 21))
-    (confusion,) = draw_predictions({"v2": Scored(truth, truth, tuple(f"class {i}" for i in range(20)))})
+    (confusion,) = draw_predictions({"v2": ScoredRows(truth, truth, tuple(f"class {i}" for i in range(20)))})
     words = [word.text for word in confusion.words]
     assert "class 19" in words and "class 3" not in words and "others" in words
     assert sum(int(mark.text) for mark in confusion.marks) == len(truth)
 
 
-def rows_and_scored() -> tuple[Rows, Scored]:
+def rows_and_scored() -> tuple[Rows, ScoredRows]:
     frame = diabetes().assign(sex=lambda f: f["sex"].where(f.index % 4 > 0))
     rows = convert_rows(frame, Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "regression", None))
-    return rows, Scored(rows.target.to_numpy(), np.full(len(rows), 152.0))
+    return rows, ScoredRows(rows.target.to_numpy(), np.full(len(rows), 152.0))
 
 
 def test_a_slice_is_the_metric_of_its_rows_and_the_missing_are_one() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from tests.trainer.tasks import RESULT
 
 TEXT = st.text(max_size=200)
@@ -20,7 +20,7 @@ METRICS = st.lists(
 
 @given(METRICS)
 def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: list[result.DriftMetric]) -> None:
-    answer = result.Checked(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
+    answer = result.CheckResult(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
     content = result.encode(answer)
     assert len(content) <= result.LIMIT
     found = json.loads(content)
@@ -31,16 +31,16 @@ def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: lis
 
 def test_no_more_is_left_out_than_must_be() -> None:
     metrics = [result.DriftMetric(name="psi", value=0.1, feature=f"feature {i:04}") for i in range(500)]
-    answer = result.Checked(message="m", samples=1, metrics=metrics)
+    answer = result.CheckResult(message="m", samples=1, metrics=metrics)
     assert 3500 < len(result.encode(answer)) <= result.LIMIT
-    few = result.Checked(message="m", samples=1, metrics=metrics[:20])
+    few = result.CheckResult(message="m", samples=1, metrics=metrics[:20])
     assert len(json.loads(result.encode(few))["metrics"]) == 20
 
 
 @given(st.dictionaries(TEXT, TEXT, max_size=60))
 def test_a_training_leaves_out_its_parameters_first(parameters: dict[str, str]) -> None:
     sha = "0" * 64
-    answer = result.Trained(
+    answer = result.TrainResult(
         message="m",
         artifact=result.Artifact(uri="s3://m", sha256=sha, bytes=1),
         data=result.Data(rows=1, holdout_rows=1, sha256=sha, holdout_uri="s3://h", holdout_sha256=sha),
@@ -55,7 +55,7 @@ def test_a_training_leaves_out_its_parameters_first(parameters: dict[str, str]) 
 
 @given(st.text(max_size=5000))
 def test_a_refusal_is_one_line_that_fits(message: str) -> None:
-    refusal = Refusal("Bad", message)
-    answer = result.NotDoneAnswer(task="train", outcome="Refused", reason=refusal.reason, message=refusal.message)
+    refusal = RejectedTask("Bad", message)
+    answer = result.ErrorResult(task="train", outcome="Refused", reason=refusal.reason, message=refusal.message)
     assert len(result.encode(answer)) <= result.LIMIT
     assert "\n" not in refusal.message

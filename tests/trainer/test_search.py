@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, Search
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
@@ -43,5 +43,5 @@ def rows(time: str | None) -> Rows:
 def test_with_a_time_each_fold_is_later_than_what_was_fitted(method: Any) -> None:
     search = Search(method=method, space={"alpha": [1.0, 2.0]}, folds=4, iterations=2)
     assert best(search, build(OnlyLater(), FEATURES), rows("hour"), "r2").parameters["alpha"] in (1.0, 2.0)
-    with pytest.raises(Refusal):  # without one folds are drawn at random, and this estimator cannot be scored
+    with pytest.raises(RejectedTask):  # without one folds are drawn at random, and this estimator cannot be scored
         best(search, build(OnlyLater(), FEATURES), rows(None), "r2")

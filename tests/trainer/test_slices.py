@@ -132,7 +132,7 @@ def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -
 
 def test_what_was_without_fault_and_is_no_more_is_endlessly_worse_and_still_a_number() -> None:
     rows, scored = rows_and_scored()
-    perfect = type(scored)(scored.truth, scored.truth)
+    perfect = type(scored)(scored.target, scored.target)
     (found,) = worst([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
     assert found.ratio == ENDLESS
     (found,) = worst([SliceBy(column="sex", metric="mse")], rows, perfect, perfect)
@@ -147,11 +147,11 @@ def test_each_number_lies_in_one_quarter_and_each_group_is_named_once(values: li
 
 
 def test_eight_slices_of_long_names_fit_into_an_answer() -> None:
-    each = result.Slice(
+    each = result.SliceResult(
         column="c" * 128, metric="mse", group="g" * 64, rows=9, candidate=1 / 3, live=1 / 7, ratio=7 / 3
     )
     metrics = result.Metrics(candidate=dict.fromkeys("abcd", 1 / 3), live=dict.fromkeys("abcd", 1 / 3))
-    answer = result.Validated(
+    answer = result.ValidateResult(
         message="m" * 200, holdout_rows=9, metrics=metrics, standard_errors={"a": 1 / 3}, slices=[each] * 8
     )
     content = result.encode(answer)

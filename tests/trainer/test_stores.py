@@ -11,7 +11,7 @@ import pytest
 import s3fs
 from adlfs import AzureBlobFileSystem
 
-from perennial_trainer.contract.errors import Failure
+from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.storage import store as storage
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 
@@ -158,6 +158,6 @@ def test_a_local_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(Failure, match="No space left"):
+    with pytest.raises(FailedTask, match="No space left"):
         storage.write_files(uri, {"a": b"new and longer"})
     assert (tmp_path / "v1" / "a").read_bytes() == b"old"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse
 from tests.trainer.tasks import ABSENT, TASK, Json, a_check, a_training, a_validation, changed
 
@@ -96,7 +96,7 @@ WRONG: list[tuple[Json, str, Any]] = [
 def test_what_breaks_the_contract_is_refused_by_the_name_of_the_field(task: Json, path: str, value: Any) -> None:
     bad = changed(task, **{path: value})
     assert not TASK.is_valid(bad)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RejectedTask) as refused:
         parse(json.dumps(bad))
     assert refused.value.reason == "InvalidTask"
     assert path.split("__")[-1] in refused.value.message

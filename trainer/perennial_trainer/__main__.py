@@ -7,8 +7,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from perennial_trainer.contract.errors import Failure, NotDone
-from perennial_trainer.contract.result import Answer, NotDoneAnswer, encode
+from perennial_trainer.contract.errors import FailedTask, TaskError
+from perennial_trainer.contract.result import ErrorResult, TaskResult, encode
 from perennial_trainer.contract.task import (
     CheckTask,
     RecordTask,
@@ -44,16 +44,16 @@ def main() -> int:
         task = parse(text)
         log.info("%s %s in %s", kind, task.version or task.model_deployment, task.namespace)
         # Written now, so that the end by an OOM killer, which leaves no chance to write, is explained as well.
-        _write(path, encode(NotDoneAnswer(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
+        _write(path, encode(ErrorResult(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
         answer = _run(task)
-    except NotDone as end:
+    except TaskError as end:
         return _end(path, kind, end)
     except MemoryError:
-        return _end(path, kind, Failure("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
+        return _end(path, kind, FailedTask("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
         print(redact(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
         message = f"the task met an unexpected {type(error).__name__}: the traceback is in the log of its pod"
-        return _end(path, kind, Failure("Unexpected", message))
+        return _end(path, kind, FailedTask("Unexpected", message))
     if answer is None:  # a server that was asked to stop, a worker without work
         _write(path, b"")
     else:
@@ -62,7 +62,7 @@ def main() -> int:
     return 0
 
 
-def _run(task: Task) -> Answer | None:
+def _run(task: Task) -> TaskResult | None:
     """Each task is imported when it is asked for: scikit-learn alone takes a second."""
     match task:
         case TrainTask():
@@ -97,9 +97,9 @@ def _run(task: Task) -> Answer | None:
             return None
 
 
-def _end(path: Path, kind: str, end: NotDone) -> int:
+def _end(path: Path, kind: str, end: TaskError) -> int:
     log.error("%s: %s: %s", end.outcome, end.reason, end.message)
-    _write(path, encode(NotDoneAnswer(task=kind, outcome=end.outcome, reason=end.reason, message=end.message)))
+    _write(path, encode(ErrorResult(task=kind, outcome=end.outcome, reason=end.reason, message=end.message)))
     return end.exit_code
 
 

@@ -18,7 +18,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     try:
         import msgspec
 
-        from perennial_trainer.contract.errors import NotDone
+        from perennial_trainer.contract.errors import TaskError
         from perennial_trainer.contract.task import Features, RecentData
         from perennial_trainer.data.schema import Columns
         from perennial_trainer.drift.compare import compare_with_reference
@@ -34,7 +34,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     task = {"uri": _uri(recent), "window": window, **({"timeColumn": time} if time else {})}
     try:
         found = compare_with_reference(_uri(reference), msgspec.convert(task, RecentData), columns)
-    except NotDone as error:
+    except TaskError as error:
         raise SorryError(f"{error.reason}: {error.message}") from error
     except msgspec.ValidationError as error:
         raise SorryError(

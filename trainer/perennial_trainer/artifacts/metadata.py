@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 
-from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.contract.task import Calibration, Model, Search, TrainingData, Value, Version
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.task import Calibration, Model, Search, StrictStruct, TrainingData, Version
 from perennial_trainer.storage import store
 
 NAME = "metadata.json"
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops", "keras", "tensorflow-cpu")
 
 
-class StoredFile(Value, frozen=True, kw_only=True):
+class StoredFile(StrictStruct, frozen=True, kw_only=True):
     sha256: str
     bytes: int
 
 
-class DataRecord(Value, frozen=True, kw_only=True):
+class DataRecord(StrictStruct, frozen=True, kw_only=True):
     """What was read and kept: `sha256` is of all rows that were kept, in order, `roles` of the columns they have."""
 
     sha256: str
@@ -34,7 +34,7 @@ class DataRecord(Value, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
-class Metadata(Value, frozen=True, kw_only=True):
+class Metadata(StrictStruct, frozen=True, kw_only=True):
     """Everything that the version's bytes depend on. It is written last: where it is, the version is whole."""
 
     namespace: str
@@ -65,17 +65,17 @@ def python() -> str:
     return platform.python_version()
 
 
-def encode(record: Value) -> bytes:
+def encode(record: StrictStruct) -> bytes:
     """The record as JSON for people, too."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2)
 
 
 def of(version: Version) -> Metadata:
-    """The metadata beside a stored version. A Refusal: ArtifactMissing, UnreadableMetadata."""
+    """The metadata beside a stored version. A RejectedTask: ArtifactMissing, UnreadableMetadata."""
     uri = store.sibling_uri(version.uri, NAME)
     try:
         return msgspec.json.decode(store.read_bytes(uri), type=Metadata)
     except FileNotFoundError as error:
-        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
+        raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal("UnreadableMetadata", f"{uri} is no metadata of this trainer: {error}") from error
+        raise RejectedTask("UnreadableMetadata", f"{uri} is no metadata of this trainer: {error}") from error

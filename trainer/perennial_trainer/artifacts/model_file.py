@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Format
 from perennial_trainer.storage import store
 
@@ -22,22 +22,27 @@ TRUSTED = ("sklearn.", "numpy.dtype")
 def load(uri: str, sha256: str, stored_as: Format | None = None) -> "Pipeline":
     """The fitted pipeline stored at `uri`, whose bytes had exactly the digest `sha256`.
 
-    `stored_as` is joblib, skops or keras, by default what the file's name ends in. Raises a Refusal: ArtifactMissing,
-    DigestMismatch, LibraryMismatch (stored by another scikit-learn), UntrustedArtifact, UnreadableArtifact.
+    `stored_as` is joblib, skops or keras, by default what the file's name ends in. Raises RejectedTask:
+    ArtifactMissing, DigestMismatch, LibraryMismatch (stored by another scikit-learn), UntrustedArtifact,
+    UnreadableArtifact.
     """
     try:
         content = store.read_bytes(uri)
     except FileNotFoundError as error:
-        raise Refusal("ArtifactMissing", f"{uri} is not there: train a new version, or restore the file") from error
+        raise RejectedTask(
+            "ArtifactMissing", f"{uri} is not there: train a new version, or restore the file"
+        ) from error
     check_digest(uri, content, sha256)
     return loads(uri, content, stored_as or _format(uri))
 
 
 def check_digest(uri: str, content: bytes, sha256: str) -> None:
-    """The content has the digest; else a Refusal, DigestMismatch."""
+    """The content has the digest; else a RejectedTask, DigestMismatch."""
     found = digest(content)
     if found != sha256:
-        raise Refusal("DigestMismatch", f"{uri} has sha256 {found}, not {sha256}: it was changed after it was stored")
+        raise RejectedTask(
+            "DigestMismatch", f"{uri} has sha256 {found}, not {sha256}: it was changed after it was stored"
+        )
 
 
 def digest(content: bytes) -> str:
@@ -53,15 +58,15 @@ def loads(uri: str, content: bytes, stored_as: Format) -> "Pipeline":
         try:
             return _LOADERS[stored_as](uri, content)
         except InconsistentVersionWarning as error:
-            raise Refusal(
+            raise RejectedTask(
                 "LibraryMismatch",
                 f"{uri} was stored by scikit-learn {error.original_sklearn_version}, this image has "
                 f"{error.current_sklearn_version}: use the image it was trained with, or train it again",
             ) from error
-        except Refusal:
+        except RejectedTask:
             raise
         except Exception as error:
-            raise Refusal(
+            raise RejectedTask(
                 "UnreadableArtifact", f"{uri} is no {stored_as} model: {store.describe_error(error)}"
             ) from error
 
@@ -104,7 +109,9 @@ def _skops(uri: str, content: bytes) -> "Pipeline":
     types = skops.io.get_untrusted_types(data=content)
     foreign = [name for name in types if not name.startswith(TRUSTED)]
     if foreign:
-        raise Refusal("UntrustedArtifact", f"{uri} holds types that no version of ours holds: {listed(foreign)}")
+        raise RejectedTask(
+            "UntrustedArtifact", f"{uri} holds types that no version of ours holds: {join_names(foreign)}"
+        )
     pipeline: Pipeline = skops.io.loads(content, trusted=types)
     return pipeline
 

@@ -12,27 +12,27 @@ from msgspec.structs import replace
 LIMIT = 4096  # bytes
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ResultPart(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A part of an answer, by the names of tests/contract/result.schema.json."""
 
 
-class Answer(Part, frozen=True, kw_only=True, tag_field="task"):
+class TaskResult(ResultPart, frozen=True, kw_only=True, tag_field="task"):
     """A whole answer; `task` is its tag."""
 
     message: str
 
-    def smaller(self, share: float) -> "Answer":
+    def shortened(self, share: float) -> "TaskResult":
         """The answer with about `share` of what may be left out; the same if nothing may."""
         raise NotImplementedError
 
 
-class Artifact(Part, frozen=True, kw_only=True):
+class Artifact(ResultPart, frozen=True, kw_only=True):
     uri: str
     sha256: str
     bytes: int
 
 
-class Data(Part, frozen=True, kw_only=True):
+class Data(ResultPart, frozen=True, kw_only=True):
     rows: int
     holdout_rows: int
     sha256: str
@@ -42,23 +42,23 @@ class Data(Part, frozen=True, kw_only=True):
     end: str | UnsetType = UNSET
 
 
-class Trained(Answer, frozen=True, kw_only=True, tag="train"):
+class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     outcome: Literal["Succeeded"] = "Succeeded"
     artifact: Artifact
     data: Data
     metrics: dict[str, float]
     parameters: dict[str, Any]
 
-    def smaller(self, share: float) -> "Trained":  # noqa: ARG002
+    def shortened(self, share: float) -> "TrainResult":  # noqa: ARG002
         return replace(self, parameters={})
 
 
-class Metrics(Part, frozen=True, kw_only=True):
+class Metrics(ResultPart, frozen=True, kw_only=True):
     candidate: dict[str, float]
     live: dict[str, float] | UnsetType = UNSET
 
 
-class Worsening(Part, frozen=True, kw_only=True):
+class Worsening(ResultPart, frozen=True, kw_only=True):
     """By `metric`: a share of the live value for a loss, a difference for a score; negative is better.
 
     It does not exceed `upper`, at `confidence`.
@@ -70,7 +70,7 @@ class Worsening(Part, frozen=True, kw_only=True):
     confidence: float
 
 
-class Slice(Part, frozen=True, kw_only=True):
+class SliceResult(ResultPart, frozen=True, kw_only=True):
     """A group of the rows; `ratio` is how many times as bad as the live version the candidate is for it."""
 
     column: str
@@ -82,32 +82,32 @@ class Slice(Part, frozen=True, kw_only=True):
     ratio: float
 
 
-class Validated(Answer, frozen=True, kw_only=True, tag="validate"):
+class ValidateResult(TaskResult, frozen=True, kw_only=True, tag="validate"):
     outcome: Literal["Succeeded"] = "Succeeded"
     holdout_rows: int
     metrics: Metrics
     standard_errors: dict[str, float] | UnsetType = UNSET
     worsening: Worsening | UnsetType = UNSET
-    slices: list[Slice] | UnsetType = UNSET
+    slices: list[SliceResult] | UnsetType = UNSET
     """Of each slice that was asked for the group that is made worst off."""
 
-    def smaller(self, share: float) -> "Validated":  # noqa: ARG002
+    def shortened(self, share: float) -> "ValidateResult":  # noqa: ARG002
         return replace(self, standard_errors=UNSET)
 
 
-class Window(Part, frozen=True, kw_only=True):
+class Window(ResultPart, frozen=True, kw_only=True):
     start: str
     end: str
 
 
-class DriftMetric(Part, frozen=True, kw_only=True):
+class DriftMetric(ResultPart, frozen=True, kw_only=True):
     name: str
     value: float
     feature: str | UnsetType = UNSET
     standard_error: float | UnsetType = UNSET
 
 
-class Checked(Answer, frozen=True, kw_only=True, tag="check"):
+class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
     """`metrics` are ranked: the first are the last to be left out."""
 
     outcome: Literal["Succeeded"] = "Succeeded"
@@ -116,19 +116,19 @@ class Checked(Answer, frozen=True, kw_only=True, tag="check"):
     metrics: list[DriftMetric]
     details: str | UnsetType = UNSET
 
-    def smaller(self, share: float) -> "Checked":
+    def shortened(self, share: float) -> "CheckResult":
         return replace(self, metrics=self.metrics[: min(int(len(self.metrics) * share), len(self.metrics) - 1)])
 
 
-class Recorded(Answer, frozen=True, kw_only=True, tag="record"):
+class RecordResult(TaskResult, frozen=True, kw_only=True, tag="record"):
     outcome: Literal["Succeeded"] = "Succeeded"
     entry: str  # its URI
 
-    def smaller(self, share: float) -> "Recorded":  # noqa: ARG002
+    def shortened(self, share: float) -> "RecordResult":  # noqa: ARG002
         return self
 
 
-class StoredVersion(Part, frozen=True, kw_only=True):
+class StoredVersion(ResultPart, frozen=True, kw_only=True):
     """A version as the ledger has it; `recipe` only where it is another than the one asked for now."""
 
     version: str
@@ -140,7 +140,7 @@ class StoredVersion(Part, frozen=True, kw_only=True):
     status: dict[str, Any]
 
 
-class Recovered(Answer, frozen=True, kw_only=True, tag="recover"):
+class RecoverResult(TaskResult, frozen=True, kw_only=True, tag="recover"):
     """`number` is the greatest that storage knows; `versions` begins with the one to serve."""
 
     outcome: Literal["Succeeded"] = "Succeeded"
@@ -148,7 +148,7 @@ class Recovered(Answer, frozen=True, kw_only=True, tag="recover"):
     versions: list[StoredVersion]
     passed_over: list[str]
 
-    def smaller(self, share: float) -> "Recovered":  # noqa: ARG002
+    def shortened(self, share: float) -> "RecoverResult":  # noqa: ARG002
         """Without the parameters that were chosen, then without the last version, then without any."""
         if any("parameters" in each.status for each in self.versions):
             kept = [
@@ -163,7 +163,7 @@ class Recovered(Answer, frozen=True, kw_only=True, tag="recover"):
         return replace(self, message=message, versions=self.versions[:-1], passed_over=[*self.passed_over[:9], lost])
 
 
-class NotDoneAnswer(Part, frozen=True, kw_only=True):
+class ErrorResult(ResultPart, frozen=True, kw_only=True):
     """A task that was refused or has failed."""
 
     task: str
@@ -172,11 +172,11 @@ class NotDoneAnswer(Part, frozen=True, kw_only=True):
     message: str
 
 
-def encode(answer: Answer | NotDoneAnswer) -> bytes:
+def encode(answer: TaskResult | ErrorResult) -> bytes:
     """The JSON of the answer, at most 4,096 bytes, with as much in it as fits."""
     content = msgspec.json.encode(answer)
-    while len(content) > LIMIT and isinstance(answer, Answer):
-        less = answer.smaller(LIMIT / len(content))
+    while len(content) > LIMIT and isinstance(answer, TaskResult):
+        less = answer.shortened(LIMIT / len(content))
         if less == answer:
             break
         answer, content = less, msgspec.json.encode(less)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.metric_table import SLICE_METRICS
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
 Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
@@ -22,11 +23,11 @@ Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A frozen part of a task; unknown fields are refused."""
 
 
-class Features(Value, frozen=True, kw_only=True):
+class Features(StrictStruct, frozen=True, kw_only=True):
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
 
@@ -35,7 +36,7 @@ class Features(Value, frozen=True, kw_only=True):
         return self.numeric + self.categorical
 
 
-class Model(Value, frozen=True, kw_only=True):
+class Model(StrictStruct, frozen=True, kw_only=True):
     framework: Literal["sklearn", "keras", "custom"]
     format: Literal["joblib", "skops"]
     estimator: str
@@ -54,10 +55,10 @@ class Model(Value, frozen=True, kw_only=True):
             raise ValueError("features names no column: list at least one under numeric or categorical")
         twice = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
         if twice:
-            raise ValueError(f"{listed(twice)} is named more than once among features and target: keep one role")
+            raise ValueError(f"{join_names(twice)} is named more than once among features and target: keep one role")
 
 
-class Version(Value, frozen=True, kw_only=True):
+class Version(StrictStruct, frozen=True, kw_only=True):
     """A stored version: its model file, whose digest is checked before it is loaded; other files lie beside it."""
 
     name: Name
@@ -65,18 +66,18 @@ class Version(Value, frozen=True, kw_only=True):
     sha256: Sha256
 
 
-class Holdout(Value, frozen=True, kw_only=True):
+class Holdout(StrictStruct, frozen=True, kw_only=True):
     uri: Uri
     sha256: Sha256
 
 
-class Cleaning(Value, frozen=True, kw_only=True):
+class Cleaning(StrictStruct, frozen=True, kw_only=True):
     missing: Literal["drop", "impute", "fail"]
     duplicates: Literal["drop", "keep"]
     outliers: Literal["keep", "clip", "drop"]
 
 
-class TrainingData(Value, frozen=True, kw_only=True):
+class TrainingData(StrictStruct, frozen=True, kw_only=True):
     uri: Uri
     time_column: str | None = None
     window: Window
@@ -86,13 +87,13 @@ class TrainingData(Value, frozen=True, kw_only=True):
     max_missing: Share
 
 
-class RecentData(Value, frozen=True, kw_only=True):
+class RecentData(StrictStruct, frozen=True, kw_only=True):
     uri: Uri
     time_column: str | None = None
     window: Window
 
 
-class Search(Value, frozen=True, kw_only=True):
+class Search(StrictStruct, frozen=True, kw_only=True):
     method: Literal["grid", "random", "halving"]
     space: Annotated[dict[str, Annotated[list[Any], Meta(min_length=1)]], Meta(min_length=1)]
     folds: Annotated[int, Meta(ge=2)]
@@ -100,7 +101,7 @@ class Search(Value, frozen=True, kw_only=True):
     iterations: Annotated[int, Meta(ge=1)]
 
 
-class Dask(Value, frozen=True, kw_only=True):
+class Dask(StrictStruct, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1)] | None = None
     address: Annotated[str, Meta(pattern="^(tcp|tls)://")] | None = None
 
@@ -109,23 +110,27 @@ class Dask(Value, frozen=True, kw_only=True):
             raise ValueError("engine.dask takes either workers or an address: give one of them")
 
 
-class Engine(Value, frozen=True, kw_only=True):
+class Engine(StrictStruct, frozen=True, kw_only=True):
     dask: Dask
 
 
-class Against(Value, frozen=True, kw_only=True):
+class Against(StrictStruct, frozen=True, kw_only=True):
     metric: str
     confidence: Annotated[float, Meta(gt=0.5, lt=1)]
 
 
-class SliceBy(Value, frozen=True, kw_only=True):
+class SliceBy(StrictStruct, frozen=True, kw_only=True):
     """The groups of a feature, by each of which the candidate is compared with the live version."""
 
     column: str
-    metric: Literal["mse", "rmse", "mae", "accuracy", "f1", "log_loss", "roc_auc"]
+    metric: str
+
+    def __post_init__(self) -> None:
+        if self.metric not in SLICE_METRICS:
+            raise ValueError(f"slices.metric {self.metric} has no ratio: choose one of {join_names(SLICE_METRICS)}")
 
 
-class Subject(Value, frozen=True, kw_only=True, tag_field="task"):
+class Subject(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
     """What every task says: whose model it is about."""
 
     namespace: Name
@@ -163,7 +168,7 @@ class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):
         unknown = [each.column for each in self.slices if each.column not in self.model.features.names]
         if unknown:
             raise ValueError(
-                f"slices names {listed(unknown)}, which is no feature: the rows are kept with features only"
+                f"slices names {join_names(unknown)}, which is no feature: the rows are kept with features only"
             )
 
 
@@ -182,14 +187,14 @@ class ServeTask(Subject, frozen=True, kw_only=True, tag="serve"):
     port: Annotated[int, Meta(ge=1, le=65535)]
 
 
-class WorkTask(Value, frozen=True, kw_only=True, tag_field="task", tag="work"):
+class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="work"):
     namespace: Name
     model_deployment: Name
     version: Name
     scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
 
 
-class Entry(Value, frozen=True, kw_only=True):
+class Entry(StrictStruct, frozen=True, kw_only=True):
     """What became of a version and when, and what an empty cluster needs to have it again; `name` tells the three."""
 
     name: Annotated[str, Meta(pattern="^[0-9]{8}T[0-9]{6}Z-v[1-9][0-9]*-(Live|Rejected|RolledBack)$")]
@@ -226,7 +231,7 @@ class Stored(msgspec.Struct, frozen=True):
     data: StoredHoldout
 
 
-class RecordTask(Value, frozen=True, kw_only=True, tag_field="task", tag="record"):
+class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="record"):
     namespace: Name
     model_deployment: Name
     version: Name
@@ -234,7 +239,7 @@ class RecordTask(Value, frozen=True, kw_only=True, tag_field="task", tag="record
     storage: Uri  # the model's folder, in which the versions' lie
 
 
-class RecoverTask(Value, frozen=True, kw_only=True, tag_field="task", tag="recover"):
+class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="recover"):
     namespace: Name
     model_deployment: Name
     version: Name | None = None  # exactly this one; by itself the one that was live last
@@ -246,15 +251,15 @@ Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask 
 
 
 def parse(text: str | bytes) -> Task:
-    """The task, or a Refusal (`InvalidTask`) that names the field."""
+    """The task, or a RejectedTask (`InvalidTask`) that names the field."""
     try:
         task: Task = msgspec.json.decode(text, type=Task)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or "the task"
-        raise Refusal("InvalidTask", f"{field} in PERENNIAL_TASK is not valid: {problem}") from error
+        raise RejectedTask("InvalidTask", f"{field} in PERENNIAL_TASK is not valid: {problem}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal("InvalidTask", f"PERENNIAL_TASK is not JSON: {error}") from error
+        raise RejectedTask("InvalidTask", f"PERENNIAL_TASK is not JSON: {error}") from error
     return task
 
 

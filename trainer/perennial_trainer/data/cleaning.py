@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Cleaning, TrainingData
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage.listing import display_uri
@@ -29,7 +29,7 @@ class Cleaned:
 def clean(rows: Rows, data: TrainingData) -> Cleaned:
     """The rows cleaned by `data.cleaning`.
 
-    Raises a Refusal: EmptyData, AllMissingColumn, TooManyMissing, MissingValues, TooFewRows.
+    Raises a RejectedTask: EmptyData, AllMissingColumn, TooManyMissing, MissingValues, TooFewRows.
     """
     missing = _shares_missing(rows, data)
     known = rows.target.notna().to_numpy() & (True if rows.time is None else rows.time.notna().to_numpy())
@@ -48,7 +48,7 @@ def clean(rows: Rows, data: TrainingData) -> Cleaned:
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
     if len(kept) < data.min_rows:
         dropped = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        raise Refusal(
+        raise RejectedTask(
             "TooFewRows",
             f"{len(kept)} rows are fewer than data.minRows {data.min_rows} ({dropped}): "
             "collect more, or lower data.minRows",
@@ -80,27 +80,27 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
 
 
 def _shares_missing(rows: Rows, data: TrainingData) -> dict[str, float]:
-    """The share missing of each column; a Refusal if there are no rows, or more is missing than may be."""
+    """The share missing of each column; a RejectedTask if there are no rows, or more is missing than may be."""
     if not len(rows):
-        raise Refusal(
+        raise RejectedTask(
             "EmptyData", f"{display_uri(data.uri)} holds no row: see whether anything is written there, or mend the URI"
         )
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items()}
     worst = max(shares, key=lambda name: shares[name])
     if shares[worst] == 1:
-        raise Refusal(
+        raise RejectedTask(
             "AllMissingColumn",
             f"column {worst} has no value in any of {len(rows)} rows: mend what "
             "writes it, or take it out of model.features",
         )
     if shares[worst] > data.max_missing:
-        raise Refusal(
+        raise RejectedTask(
             "TooManyMissing",
             f"{shares[worst]:.1%} of column {worst} is missing, more than data.maxMissing {data.max_missing:.1%}: mend "
             "what writes it, or raise data.maxMissing if that share is right",
         )
     if shares[worst] > 0 and data.cleaning.missing == "fail":
-        raise Refusal(
+        raise RejectedTask(
             "MissingValues",
             f"{shares[worst]:.2%} of column {worst} is missing, and data.cleaning.missing is fail: "
             "mend the data, or choose drop or impute",

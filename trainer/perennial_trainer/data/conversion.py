@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.categories import all_integers, category_name
 
@@ -25,11 +25,11 @@ Column = Any  # a pandas Series, a NumPy array or a list
 def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
     """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
 
-    Columns that are no features are left out. Raises a Refusal: MissingColumn, NonNumericFeature, InfiniteValues.
+    Columns that are no features are left out. Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
     """
     missing = [name for name in features.names if name not in columns]
     if missing:
-        raise Refusal("MissingColumn", f"{listed(missing)} is missing; the columns are {listed(columns)}")
+        raise RejectedTask("MissingColumn", f"{join_names(missing)} is missing; the columns are {join_names(columns)}")
     numeric = {name: _feature(name, columns[name]) for name in features.numeric}
     # Every column is new already; pandas would copy them once more, into one block.
     return pd.DataFrame(numeric | {name: to_categories(columns[name]) for name in features.categorical}, copy=False)
@@ -83,7 +83,7 @@ def to_times(name: str, values: Column) -> "pd.Series[Any]":
         parsed = pd.to_datetime(series, utc=True, format="ISO8601", errors="coerce")
     unreadable = present & parsed.isna()
     if unreadable.any():
-        raise Refusal(
+        raise RejectedTask(
             "UnreadableTime",
             f"{int(unreadable.sum())} of {len(series)} values of the time column {name} are no time, such as "
             f"{str(series[unreadable].iloc[0])[:60]!r}: write ISO 8601 (2026-11-22T13:00:00Z) or seconds since 1970",
@@ -92,10 +92,12 @@ def to_times(name: str, values: Column) -> "pd.Series[Any]":
 
 
 def require_finite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same values, none of them infinite; else a Refusal, InfiniteValues."""
+    """The same values, none of them infinite; else a RejectedTask, InfiniteValues."""
     count = int(np.isinf(values).sum())
     if count:
-        raise Refusal("InfiniteValues", f"column {name} holds {count} infinite values: leave them empty or mend them")
+        raise RejectedTask(
+            "InfiniteValues", f"column {name} holds {count} infinite values: leave them empty or mend them"
+        )
     return values
 
 
@@ -104,7 +106,7 @@ def _feature(name: str, values: Column) -> NDArray[np.float64]:
     if bad.any():
         example = str(_series(values)[bad].iloc[0])
         kind = "numbers with other characters" if re.search(r"\d", example) else "words"
-        raise Refusal(
+        raise RejectedTask(
             "NonNumericFeature",
             f"{int(bad.sum())} of {len(floats)} values of the numeric feature {name} are no numbers ({kind}): "
             f"clean them, or list {name} under features.categorical",

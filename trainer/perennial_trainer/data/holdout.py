@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.rows import Mask, Rows
 
 MIN_ROWS = 2  # rows; one row has no standard error
@@ -28,13 +28,13 @@ class HoldoutSplit:
 def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     """The newest `share` of the rows (all rows of one time on one side), or a seeded random share without a time.
 
-    Raises a Refusal, HoldoutTooSmall, if either side would have fewer than 2 rows.
+    Raises a RejectedTask, HoldoutTooSmall, if either side would have fewer than 2 rows.
     """
     found = HoldoutSplit(share, _begins(rows.time, share) if rows.time is not None and len(rows) else None)
     held = int(found.holds(rows).sum()) if len(rows) else 0
     if min(held, len(rows) - held) < MIN_ROWS:
         of_one_time = " (they all have one time)" if rows.time is not None and rows.time.nunique() == 1 else ""
-        raise Refusal(
+        raise RejectedTask(
             "HoldoutTooSmall",
             f"data.holdout {share} leaves {held} of {len(rows)} rows for the holdout and {len(rows) - held} for the "
             f"training{of_one_time}: each needs {MIN_ROWS}; collect more rows or change data.holdout",

@@ -20,8 +20,8 @@ def load_rows(uri: str, columns: Columns) -> Rows:
     """The needed columns of all rows that the URI means, oldest first, or in the order of file names and rows.
 
     A file, a glob, or a folder with all csv and parquet files below it, whose `column=value` folders are columns too.
-    Raises a Refusal: NoFilesMatched, UnreadableFile, MissingColumn, DuplicateColumn, NonNumericFeature,
-    NonNumericTarget, UnreadableTime, InfiniteValues, or DataTooLarge before any row is loaded; or a Failure if the
+    Raises a RejectedTask: NoFilesMatched, UnreadableFile, MissingColumn, DuplicateColumn, NonNumericFeature,
+    NonNumericTarget, UnreadableTime, InfiniteValues, or DataTooLarge before any row is loaded; or a FailedTask if the
     store cannot be reached.
     """
     filesystem, path = store.open_filesystem(uri)
@@ -42,7 +42,7 @@ def load_rows(uri: str, columns: Columns) -> Rows:
 
 
 def _rows(filesystem: Any, name: str, columns: Columns) -> Rows:
-    """The rows of one file; a Refusal that names the file."""
+    """The rows of one file; a RejectedTask that names the file."""
     empty = pa.table({each: [] for each in columns.names})
     # The table is let go as soon as it has become a frame.
     whole = next(readers.read_tables(filesystem, name, columns, whole=True), empty).to_pandas()

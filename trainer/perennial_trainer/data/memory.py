@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 
 COPIES = 5  # as read, cleaned, split and encoded; a training of a million rows x 26 columns has six at its height
 IDLE = 250_000_000  # bytes of Python and its libraries
 
 
 def check_memory(size: int, limit: int | None, uri: str) -> None:
-    """A training has room for `size` bytes of rows in `limit` bytes of memory; else a Refusal, DataTooLarge."""
+    """A training has room for `size` bytes of rows in `limit` bytes of memory; else a RejectedTask, DataTooLarge."""
     needed = IDLE + COPIES * size
     if limit is not None and needed > limit:
-        raise Refusal(
+        raise RejectedTask(
             "DataTooLarge",
             f"the needed columns of {uri} fill about {_shown(size)}, and a training about {_shown(needed)}, more than "
             f"the {_shown(limit)} of memory that this pod may have: raise training.pod.resources.limits.memory, narrow "

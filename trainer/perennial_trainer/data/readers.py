@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from perennial_trainer.contract.errors import Failure, Refusal, listed
+from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri, partition_columns
@@ -27,25 +27,25 @@ _BROKEN = (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, EOF
 
 @contextmanager
 def naming_file(name: str) -> Iterator[None]:
-    """A Refusal names the file."""
+    """A RejectedTask names the file."""
     try:
         yield
-    except Refusal as refusal:
-        raise Refusal(refusal.reason, f"{display_uri(name)}: {refusal.message}") from refusal
+    except RejectedTask as refusal:
+        raise RejectedTask(refusal.reason, f"{display_uri(name)}: {refusal.message}") from refusal
 
 
 @contextmanager
 def _from(name: str) -> Iterator[None]:
-    """Whatever goes wrong is a Refusal where the file is at fault, or a Failure where its store is."""
+    """Whatever goes wrong is a RejectedTask where the file is at fault, or a FailedTask where its store is."""
     try:
         yield
-    except (Refusal, Failure):
+    except (RejectedTask, FailedTask):
         raise
     except _BROKEN as error:
         problem = ": ".join(str(error).split(": ")[:2])  # Arrow goes on with the row itself, which no log may show
-        raise Refusal("UnreadableFile", f"this is no valid csv or parquet file: {problem}") from error
+        raise RejectedTask("UnreadableFile", f"this is no valid csv or parquet file: {problem}") from error
     except Exception as error:
-        raise Failure(
+        raise FailedTask(
             "DataUnreachable", f"{display_uri(name)} could not be read: {store.describe_error(error)}"
         ) from error
 
@@ -92,7 +92,7 @@ def _in_utf8(table: Any) -> Any:
             try:
                 table[name].validate(full=True)
             except pa.ArrowInvalid as error:
-                raise Refusal(
+                raise RejectedTask(
                     "UnreadableFile", f"column {name} holds text that is not UTF-8: write it anew as UTF-8"
                 ) from error
     return table
@@ -151,17 +151,19 @@ def _open(filesystem: Any, name: str) -> Any:
 
 
 def _check(needed: Sequence[str], present: Sequence[str]) -> None:
-    """Each needed column is there once; else a Refusal."""
+    """Each needed column is there once; else a RejectedTask."""
     missing = [name for name in needed if name not in present]
     if missing:
-        raise Refusal(
+        raise RejectedTask(
             "MissingColumn",
-            f"column {listed(missing)} is missing; the columns are {listed(present)}: name one of them, or mend what "
-            "writes the file",
+            f"column {join_names(missing)} is missing; the columns are {join_names(present)}: name one of them, or fix "
+            "what writes the file",
         )
     twice = [name for name in needed if present.count(name) > 1]
     if twice:
-        raise Refusal("DuplicateColumn", f"column {listed(twice)} is there more than once: rename or remove the others")
+        raise RejectedTask(
+            "DuplicateColumn", f"column {join_names(twice)} is there more than once: rename or remove the others"
+        )
 
 
 def _parquet_names(stream: IO[bytes]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data import conversion
 from perennial_trainer.data.schema import Columns
@@ -77,7 +77,7 @@ class Rows:
 
 
 def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
-    """The rows of a table as read; a Refusal if a value is not what its column's role asks for."""
+    """The rows of a table as read; a RejectedTask if a value is not what its column's role asks for."""
     return Rows(
         columns,
         conversion.feature_frame(table, columns.features),
@@ -124,7 +124,7 @@ def _target(name: str, values: "Series[Any]", kind: Kind) -> "Series[Any]":
         return conversion.to_categories(values)
     floats, bad = conversion.to_numbers(values)
     if bad.any():
-        raise Refusal(
+        raise RejectedTask(
             "NonNumericTarget",
             f"{int(bad.sum())} of {len(floats)} values of the target {name} are no numbers, such as "
             f"{str(values[bad].iloc[0])[:40]!r}: clean them, or set model.task to classification",

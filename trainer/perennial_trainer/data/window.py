@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.rows import Rows
 
@@ -37,7 +37,7 @@ class Span:
 def rows_in_window(rows: Rows, window: str | int) -> Rows:
     """The rows of a fixed window: so many of them, or those not older than a duration before the newest.
 
-    `auto` and `all` leave them as they are. Raises a Refusal, WindowNeedsTimeColumn.
+    `auto` and `all` leave them as they are. Raises a RejectedTask, WindowNeedsTimeColumn.
     """
     if isinstance(window, int):
         return rows.take(slice(max(0, len(rows) - window), None))
@@ -50,9 +50,9 @@ def rows_in_window(rows: Rows, window: str | int) -> Rows:
 
 
 def require_time_column(window: str | int, time_column: str | None) -> None:
-    """A duration has times to count back from; else a Refusal, WindowNeedsTimeColumn."""
+    """A duration has times to count back from; else a RejectedTask, WindowNeedsTimeColumn."""
     if isinstance(window, str) and window not in ("auto", "all") and time_column is None:
-        raise Refusal(
+        raise RejectedTask(
             "WindowNeedsTimeColumn",
             f"data.window {window} counts back from the newest row, but there is no data.timeColumn: name one, "
             "or give a number of rows",
@@ -81,7 +81,7 @@ def best_span(rows: Rows, share: float, least: float, losses: Losses) -> Span:
     for name in sizes:
         try:
             found[name] = losses(early.take(slice(len(early) - round(len(early) * SPANS[name]), None)), late)
-        except Refusal as refusal:  # a short span may lack a class; the whole history then still has its say
+        except RejectedTask as refusal:  # a short span may lack a class; the whole history then still has its say
             log.info("window: %s cannot be fitted: %s", name, refusal.message)
     tried = {name: float(each.mean()) for name, each in found.items()}
     best = _better_than_whole(found, whole)

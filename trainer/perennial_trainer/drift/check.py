@@ -12,16 +12,16 @@ from msgspec import UNSET, UnsetType
 
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.batch import Batch
 from perennial_trainer.drift.histogram import Histogram, empty_histogram
 from perennial_trainer.drift.recent import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
-from perennial_trainer.metrics.measures import Scored
-from perennial_trainer.metrics.sampling import Thinned
-from perennial_trainer.metrics.streaming import Performance
+from perennial_trainer.metrics.sampling import EvenSample
+from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.metrics.streaming import StreamedMetrics
 from perennial_trainer.profiling.profile import Profile, parse_profile
 from perennial_trainer.reporting import html
 from perennial_trainer.storage import store
@@ -47,8 +47,8 @@ class RecentCounts:
     features: dict[str, Histogram]
     target: Histogram
     prediction: Histogram
-    unlabelled: Thinned[Batch] | None  # None where nobody asks what the model would answer for them
-    performance: Performance = field(default_factory=Performance)
+    unlabelled: EvenSample[Batch] | None  # None where nobody asks what the model would answer for them
+    performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0
     start: "pd.Timestamp | None" = None
@@ -62,7 +62,7 @@ class RecentCounts:
             scored = _score(model, known)
             self.target.add(known.target)
             self.performance.add(scored)
-            self.prediction.add(scored.answers)
+            self.prediction.add(scored.predicted_values)
         if self.unlabelled is not None and not labelled.all():
             self.unlabelled.add(part.take(~labelled) if labelled.any() else part)
         self.rows += len(part)
@@ -72,20 +72,20 @@ class RecentCounts:
             self.end = max(part.time.max(), self.end or part.time.max())
 
     def score_unlabelled(self, model: "Model") -> None:
-        if self.unlabelled is not None and self.unlabelled.parts:
+        if self.unlabelled is not None and self.unlabelled.batches:
             from perennial_trainer.data.rows import concatenate
 
-            answers = _score(model, concatenate([part.rows for part in self.unlabelled.parts])).answers
-            self.prediction.add(answers, weight=self.unlabelled.every)
+            answers = _score(model, concatenate([part.rows for part in self.unlabelled.batches])).predicted_values
+            self.prediction.add(answers, weight=self.unlabelled.step)
 
 
-def _score(model: "Model", rows: "Rows") -> Scored:
+def _score(model: "Model", rows: "Rows") -> ScoredRows:
     from perennial_trainer.models.pipeline import score
 
     return score(model().result(), rows)
 
 
-def check_drift(task: CheckTask) -> result.Checked:
+def check_drift(task: CheckTask) -> result.CheckResult:
     """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
     columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
     reference = _reference(task)
@@ -93,7 +93,7 @@ def check_drift(task: CheckTask) -> result.Checked:
         {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
         empty_histogram(reference.target),
         empty_histogram(reference.prediction),
-        Thinned(UNLABELLED) if task.predictions else None,
+        EvenSample(UNLABELLED) if task.predictions else None,
     )
     with ThreadPoolExecutor(1) as pool:
         # Not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
@@ -104,11 +104,11 @@ def check_drift(task: CheckTask) -> result.Checked:
             seen.add(part, model)
         seen.score_unlabelled(model)
     if not seen.rows:
-        return result.Checked(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
+        return result.CheckResult(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
     log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
 
     what = _found(reference, seen)
-    answer = result.Checked(
+    answer = result.CheckResult(
         message=what.message,
         samples=seen.rows,
         window=_window(seen),
@@ -128,25 +128,29 @@ def _window(seen: RecentCounts) -> result.Window | UnsetType:
 
 
 def _reference(task: CheckTask) -> Profile:
-    """The profile beside the live model. Raises a Refusal: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
+    """The profile beside the live model. Raises a RejectedTask: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
     uri = store.sibling_uri(task.live.uri, "profile.json")
     try:
         found = parse_profile(uri, store.read_bytes(uri))
     except FileNotFoundError as error:
-        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {task.live.name} is not whole") from error
+        raise RejectedTask(
+            "ArtifactMissing", f"{uri} is not there, so version {task.live.name} is not whole"
+        ) from error
     unknown = [name for name in task.model.features.names if name not in found.features]
     if unknown:
-        raise Refusal("ProfileMismatch", f"{uri} has no {listed(unknown)}: {task.live.name} was trained without it")
+        raise RejectedTask(
+            "ProfileMismatch", f"{uri} has no {join_names(unknown)}: {task.live.name} was trained without it"
+        )
     return found
 
 
 def _found(reference: Profile, seen: RecentCounts) -> DriftSummary:
     others = {name: each for name, each in (("prediction", seen.prediction), ("target", seen.target)) if each.rows}
     told = f"{seen.rows} rows, {seen.labelled} with a target"
-    return summarize(seen.features, others, reference.rows, seen.performance.measures(), told)
+    return summarize(seen.features, others, reference.rows, seen.performance.measurements(), told)
 
 
-def _details(seen: RecentCounts, found: DriftSummary, answer: result.Checked) -> bytes:
+def _details(seen: RecentCounts, found: DriftSummary, answer: result.CheckResult) -> bytes:
     """Every metric, and the shares behind each stability index; no value of any row."""
     bins = {
         name: {"reference": each.reference.shares, "recent": (each.counts / each.rows).tolist()}

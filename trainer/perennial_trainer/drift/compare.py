@@ -2,8 +2,8 @@
 
 from msgspec import UNSET
 
-from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.contract.result import Checked, Window
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.result import CheckResult, Window
 from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.rows import concatenate
 from perennial_trainer.data.schema import Columns
@@ -15,14 +15,14 @@ from perennial_trainer.drift.summary import summarize
 from perennial_trainer.profiling.profile import profile_column
 
 
-def compare_with_reference(reference: str, source: RecentData, columns: Columns) -> Checked:
+def compare_with_reference(reference: str, source: RecentData, columns: Columns) -> CheckResult:
     """The drift of every feature, and of the target where both have it.
 
-    Raises what `stream.parts` and `recent` do, and a Refusal, EmptyData.
+    Raises what `stream.parts` and `recent` do, and a RejectedTask, EmptyData.
     """
     parts = [part.rows for part in stream.read_batches(reference, columns, optional_target=True)]
     if not parts:
-        raise Refusal("EmptyData", "the reference holds no row to compare with")
+        raise RejectedTask("EmptyData", "the reference holds no row to compare with")
     before = concatenate(parts)
     features: dict[str, Histogram] = {
         str(name): empty_histogram(profile_column(values)) for name, values in before.features.items()
@@ -39,8 +39,8 @@ def compare_with_reference(reference: str, source: RecentData, columns: Columns)
             start = min(part.time.min(), start or part.time.min())
             end = max(part.time.max(), end or part.time.max())
     if not rows:
-        raise Refusal("EmptyData", "the recent data hold no row")
+        raise RejectedTask("EmptyData", "the recent data hold no row")
     others = {"target": target} if target is not None and target.rows else {}
     what = summarize(features, others, len(before), {}, f"{rows} rows")
     window = Window(start=iso_time(start), end=iso_time(end)) if start is not None and end is not None else UNSET
-    return Checked(message=what.message, samples=rows, metrics=what.ranked(), window=window)
+    return CheckResult(message=what.message, samples=rows, metrics=what.ranked(), window=window)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from perennial_trainer.contract.metric_table import METRICS_BY_NAME
 from perennial_trainer.contract.result import DriftMetric
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram
 from perennial_trainer.drift.statistics import DRIFTED, significant_share
-from perennial_trainer.metrics.measures import Measure
+from perennial_trainer.metrics.computation import Measurement
 
 CHANGED = 0.001  # a change of the share missing that is worth a line
 
@@ -22,7 +23,7 @@ class DriftSummary:
 
     features: dict[str, Statistics]
     whole: dict[str, float]
-    measures: dict[str, Measure]
+    measures: dict[str, Measurement]
     message: str
 
     def ranked(self) -> list[DriftMetric]:
@@ -34,9 +35,9 @@ class DriftSummary:
             for name, m in self.measures.items()
         ]
         metrics += [DriftMetric(name=name, value=round(value, 6)) for name, value in self.whole.items()]
-        for name in ("psi", "missing_share", "new_share", "ks", "wasserstein", "js", "chi2", "ks_p", "chi2_p"):
+        for name, entry in METRICS_BY_NAME.items():
             values = {feature: each[name] for feature, each in self.features.items() if _told(name, each)}
-            ordered = sorted(values.items(), key=lambda pair: pair[1], reverse=not name.endswith("_p"))
+            ordered = sorted(values.items(), key=lambda pair: pair[1], reverse=entry.better == "lower")
             metrics += [DriftMetric(name=name, feature=feature, value=round(value, 6)) for feature, value in ordered]
         return metrics
 
@@ -45,7 +46,7 @@ def summarize(
     features: Mapping[str, Histogram],
     others: Mapping[str, Histogram],
     rows: int,
-    measures: dict[str, Measure],
+    measures: dict[str, Measurement],
     told: str,
 ) -> DriftSummary:
     """What of n > 0 recent rows differs from a reference of so many rows; `others` are the target and the like."""

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.contract.task import Entry, Value
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.task import Entry, StrictStruct
 from perennial_trainer.storage import store
 
 KEY = "PERENNIAL_LEDGER_KEY"
 NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Rejected|RolledBack)\.json")
 
 
-class LedgerFile(Value, frozen=True, kw_only=True):
+class LedgerFile(StrictStruct, frozen=True, kw_only=True):
     """One file of the ledger. `files` are the digests of what lies beside the model, `storage` is where that was."""
 
     version: str
@@ -50,33 +50,35 @@ def list_ledger_files(folder: str) -> list[LedgerFileRef]:
 
 
 def write_ledger_file(folder: str, page: LedgerFile) -> str:
-    """The page is in the ledger; its URI. A Refusal, LedgerConflict, if another page has its name."""
+    """The page is in the ledger; its URI. A RejectedTask, LedgerConflict, if another page has its name."""
     uri = store.child_uri(folder, f"ledger/{page.entry.name}.json")
     raw = msgspec.to_builtins(page)
     content = msgspec.json.format(msgspec.json.encode({**raw, "seal": _seal(raw)}), indent=2)
     if not store.create_file(uri, content) and not _same(uri, page):
-        raise Refusal("LedgerConflict", f"{uri} is there and says something else: two clusters must not share a folder")
+        raise RejectedTask(
+            "LedgerConflict", f"{uri} is there and says something else: two clusters must not share a folder"
+        )
     return uri
 
 
 def read_ledger_file(uri: str) -> LedgerFile:
-    """The page as it was written. A Refusal: LedgerDamaged."""
+    """The page as it was written. A RejectedTask: LedgerDamaged."""
     try:
         raw = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
         seal = raw.pop("seal", None)
         if not hmac.compare_digest(str(seal), _seal(raw)):
             keyed = f"with the key in {KEY}" if os.environ.get(KEY) else "as it stands"
-            raise Refusal("LedgerDamaged", f"{uri} was changed, or was not sealed {keyed}")
+            raise RejectedTask("LedgerDamaged", f"{uri} was changed, or was not sealed {keyed}")
         return msgspec.convert(raw, LedgerFile)
     except (msgspec.DecodeError, FileNotFoundError) as error:
-        raise Refusal("LedgerDamaged", f"{uri} is no page of the ledger: {error}") from error
+        raise RejectedTask("LedgerDamaged", f"{uri} is no page of the ledger: {error}") from error
 
 
 def _same(uri: str, page: LedgerFile) -> bool:
     """Whether the page says the same in other bytes: an older trainer, or another key, may have written it."""
     try:
         return read_ledger_file(uri) == page
-    except Refusal:
+    except RejectedTask:
         return False
 
 

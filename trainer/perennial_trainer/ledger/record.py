@@ -21,12 +21,12 @@ class Listed(msgspec.Struct):
     files: dict[str, StoredFile] = {}
 
 
-def record_version(task: RecordTask) -> result.Recorded:
+def record_version(task: RecordTask) -> result.RecordResult:
     """The entry is in the ledger; a second time is as good as the first."""
     files = _files(task.entry.stored.artifact.uri)
     page = ledger.LedgerFile(version=task.version, storage=task.storage, files=files, entry=task.entry)
     uri = ledger.write_ledger_file(task.storage, page)
-    return result.Recorded(message=f"{task.version} is in the ledger with {len(files)} files: {uri}", entry=uri)
+    return result.RecordResult(message=f"{task.version} is in the ledger with {len(files)} files: {uri}", entry=uri)
 
 
 def _files(model: str) -> dict[str, str]:

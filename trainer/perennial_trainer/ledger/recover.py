@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import RecoverTask
 from perennial_trainer.ledger import files
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 MOST_FAULTS = 3  # told in the answer; the log has them all
 
 
-def recover_version(task: RecoverTask) -> result.Recovered:
+def recover_version(task: RecoverTask) -> result.RecoverResult:
     """The version that was live last and is whole, or the one that is asked for by name; nothing is changed.
 
     A version that came to nothing after it is told too, so that what was rejected stays rejected.
@@ -34,7 +34,7 @@ def recover_version(task: RecoverTask) -> result.Recovered:
         versions = served + _verdict(task, pages, served, faults)
     for fault in faults.values():
         log.warning("%s", fault)
-    return result.Recovered(
+    return result.RecoverResult(
         message=_message(task, served, list(faults.values())),
         number=max([0, *(page.number for page in pages), *_numbers(task)]),
         versions=versions,
@@ -51,7 +51,7 @@ def _first_whole(
             page = _read(task, found)
             _check_files(page)
             return [_told(task, found, page)]
-        except Refusal as refusal:
+        except RejectedTask as refusal:
             faults[_name(task, found)] = refusal.message
     return []
 
@@ -65,7 +65,7 @@ def _verdict(
         return []
     try:
         return [_told(task, newest[0], _read(task, newest[0]))]
-    except Refusal as refusal:
+    except RejectedTask as refusal:
         faults.setdefault(_name(task, newest[0]), refusal.message)
         return []
 
@@ -74,7 +74,7 @@ def _read(task: RecoverTask, found: LedgerFileRef) -> LedgerFile:
     """The page, with the addresses of its files as they are now: a folder may have been copied to another store."""
     page = files.read_ledger_file(found.uri)
     if page.version != _name(task, found) or not found.uri.endswith(f"/{page.entry.name}.json"):
-        raise Refusal("LedgerDamaged", f"{found.uri} is about {page.version}: it was copied or renamed")
+        raise RejectedTask("LedgerDamaged", f"{found.uri} is about {page.version}: it was copied or renamed")
     status = _moved(page.entry.status, page.storage.rstrip("/"), task.storage.rstrip("/"))
     return replace(page, entry=replace(page.entry, status=status))
 
@@ -89,7 +89,7 @@ def _moved(value: Any, old: str, new: str) -> Any:
 
 
 def _check_files(page: LedgerFile) -> None:
-    """Every file of the version is as it was when it was recorded; else a Refusal that names it."""
+    """Every file of the version is as it was when it was recorded; else a RejectedTask that names it."""
     stored = page.entry.stored
     digests = {store.sibling_uri(stored.artifact.uri, name): sha256 for name, sha256 in page.files.items()}
     digests |= {stored.artifact.uri: stored.artifact.sha256, stored.data.holdout_uri: stored.data.holdout_sha256}
@@ -97,9 +97,9 @@ def _check_files(page: LedgerFile) -> None:
         try:
             found = store.file_sha256(uri)
         except FileNotFoundError as error:
-            raise Refusal("ArtifactMissing", f"{page.version}: {uri} is not there") from error
+            raise RejectedTask("ArtifactMissing", f"{page.version}: {uri} is not there") from error
         if found != sha256:
-            raise Refusal("DigestMismatch", f"{page.version}: {uri} has sha256 {found}, not {sha256}")
+            raise RejectedTask("DigestMismatch", f"{page.version}: {uri} has sha256 {found}, not {sha256}")
     log.info("%s is whole: %s files", page.version, len(digests))
 
 

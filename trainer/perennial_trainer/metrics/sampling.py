@@ -1,11 +1,11 @@
-"""An even sample of what comes in parts, of bounded size, and the same each time."""
+"""An even sample of rows that come in batches, of bounded size, and the same each time."""
 
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
 
-class Part(Protocol):
+class SizedRows(Protocol):
     """Rows of any kind."""
 
     def __len__(self) -> int: ...
@@ -13,29 +13,29 @@ class Part(Protocol):
     def take(self, which: Any) -> Self: ...
 
 
-P = TypeVar("P", bound=Part)
+R = TypeVar("R", bound=SizedRows)
 
 
-class Thinned(Generic[P]):
-    """All rows added while there are at most `most`; then every second, fourth, eighth ..., at least half of `most`."""
+class EvenSample(Generic[R]):
+    """All rows added while there are at most `limit`; then every 2nd, 4th, 8th ..., at least half of `limit`."""
 
-    def __init__(self, most: int) -> None:
-        self.parts: list[P] = []
-        self.every = 1
-        self._most, self._seen = most, 0
+    def __init__(self, limit: int) -> None:
+        self.batches: list[R] = []
+        self.step = 1  # one row of so many is in the sample
+        self._limit, self._added = limit, 0
 
-    def add(self, part: P) -> None:
-        end = self._seen + len(part)
-        while -(-end // self.every) > self._most:
+    def add(self, batch: R) -> None:
+        end = self._added + len(batch)
+        while -(-end // self.step) > self._limit:
             self._halve()
-        # Positions rather than a slice, whose view would keep the whole part in memory.
-        self.parts.append(part.take(np.arange(-self._seen % self.every, len(part), self.every)))
-        self._seen = end
+        # Positions rather than a slice, whose view would keep the whole batch in memory.
+        self.batches.append(batch.take(np.arange(-self._added % self.step, len(batch), self.step)))
+        self._added = end
 
     def _halve(self) -> None:
-        self.every *= 2
+        self.step *= 2
         start = 0
-        for number, part in enumerate(self.parts):
-            self.parts[number] = part.take(np.arange(start % 2, len(part), 2))
-            start += len(part)
-        self.parts = [part for part in self.parts if len(part)]
+        for number, batch in enumerate(self.batches):
+            self.batches[number] = batch.take(np.arange(start % 2, len(batch), 2))
+            start += len(batch)
+        self.batches = [batch for batch in self.batches if len(batch)]

@@ -4,7 +4,7 @@ from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import StratifiedKFold
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Calibration
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import SEED
@@ -17,11 +17,11 @@ def calibrated(estimator: BaseEstimator, method: Calibration, rows: Rows) -> Bas
 
     It is fitted to all rows; the map (Platt's sigmoid, 1999, or Zadrozny and Elkan's isotonic regression, 2002) to what
     it answers for each fold when fitted without it. Where rows have a time the folds are stretches of time: what is
-    near in time is alike, and would be known. Raises a Refusal, TooFewToCalibrate.
+    near in time is alike, and would be known. Raises a RejectedTask, TooFewToCalibrate.
     """
     counts = rows.target.value_counts()
     if counts.min() < FOLDS:
-        raise Refusal(
+        raise RejectedTask(
             "TooFewToCalibrate",
             f"class {str(counts.idxmin())[:40]} of the target {rows.columns.target} has {counts.min()} training rows, "
             f"and training.calibration {method} needs {FOLDS} of each: collect more rows, or take it out",

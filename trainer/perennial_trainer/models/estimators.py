@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Kind, Model
 
 MODULES = (
@@ -34,18 +34,18 @@ SEED = 0
 def estimator_of(model: Model) -> BaseEstimator:
     """The unfitted estimator with its parameters, seeded where it draws at random.
 
-    Raises a Refusal: FrameworkNotInstalled, UnknownEstimator, EstimatorOfOtherTask, InvalidParameter.
+    Raises a RejectedTask: FrameworkNotInstalled, UnknownEstimator, EstimatorOfOtherTask, InvalidParameter.
     """
     found = _network(model) if model.framework == "keras" else _allowed(model.estimator)
     if found is None:
         near = difflib.get_close_matches(model.estimator, allowed(model.task), n=3, cutoff=0.5)
-        raise Refusal(
+        raise RejectedTask(
             "UnknownEstimator",
             f"model.estimator {model.estimator} is not on the allow-list of scikit-learn's plain predictors"
             + (f": did you mean {' or '.join(near)}?" if near else ", such as sklearn.linear_model.Ridge"),
         )
     if not issubclass(found, _MIXINS[model.task]):
-        raise Refusal(
+        raise RejectedTask(
             "EstimatorOfOtherTask",
             f"model.estimator {model.estimator} does no {model.task}: change the estimator or model.task",
         )
@@ -55,33 +55,34 @@ def estimator_of(model: Model) -> BaseEstimator:
 
 
 def check_parameters(estimator: BaseEstimator, parameters: dict[str, Any], field: str) -> None:
-    """The estimator takes these parameters and values; else a Refusal, InvalidParameter."""
+    """The estimator takes these parameters and values; else a RejectedTask, InvalidParameter."""
     valid = sorted(estimator.get_params(deep=False))
     unknown = [name for name in parameters if name not in valid]
     if unknown:
-        raise Refusal(
+        raise RejectedTask(
             "InvalidParameter",
-            f"{field} names {listed(unknown)}, which {type(estimator).__name__} does not have: it has {listed(valid)}",
+            f"{field} names {join_names(unknown)}, which {type(estimator).__name__} does not have: it has "
+            f"{join_names(valid)}",
         )
     try:
         type(estimator)(**parameters)._validate_params()
     except InvalidParameterError as error:
-        raise Refusal("InvalidParameter", f"{field}: {error}") from error
+        raise RejectedTask("InvalidParameter", f"{field}: {error}") from error
     except Exception as error:  # a value that its own check cannot take, such as an object for a number
-        raise Refusal("InvalidParameter", f"{field} cannot be used: {type(error).__name__}: {error}") from error
+        raise RejectedTask("InvalidParameter", f"{field} cannot be used: {type(error).__name__}: {error}") from error
 
 
 def _network(model: Model) -> type[Any]:
     """The estimator that is a network."""
     if model.estimator != "keras.Sequential":
-        raise Refusal(
+        raise RejectedTask(
             "UnknownEstimator",
             f"model.estimator {model.estimator} is not on the allow-list: of Keras it holds keras.Sequential alone",
         )
     try:
         from perennial_trainer.models.keras_estimators import ESTIMATORS
     except ImportError as error:
-        raise Refusal(
+        raise RejectedTask(
             "FrameworkNotInstalled",
             "model.framework keras is not part of this image: name one that was built with REQUIREMENTS=trainer-keras "
             "in training.pod.image, or use framework sklearn",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -55,13 +55,13 @@ def columns_of(content: bytes) -> bytes:
 
 
 def loads(uri: str, content: bytes) -> Any:
-    """The fitted estimator in bytes whose digest was checked; a Refusal, UntrustedArtifact, if it is none of ours."""
+    """The fitted estimator in bytes whose digest was checked; else RejectedTask: UntrustedArtifact."""
     try:
         import keras
 
         from perennial_trainer.models.keras_estimators import Classifier, Regressor
     except ImportError as error:
-        raise Refusal(
+        raise RejectedTask(
             "FrameworkNotInstalled",
             f"{uri} is a Keras model, and Keras is not part of this image: use the one it was trained with",
         ) from error
@@ -69,7 +69,9 @@ def loads(uri: str, content: bytes) -> Any:
         foreign = sorted(_classes(json.loads(members.read("config.json"))) - PARTS)
         classes = json.loads(members.read(CLASSES))
     if foreign:
-        raise Refusal("UntrustedArtifact", f"{uri} holds parts that no network of ours holds: {listed(foreign)}")
+        raise RejectedTask(
+            "UntrustedArtifact", f"{uri} holds parts that no network of ours holds: {join_names(foreign)}"
+        )
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "network.keras"
         path.write_bytes(content)

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from perennial_trainer.contract.task import Value
+from perennial_trainer.contract.task import StrictStruct
 
 Activation = Literal["relu", "gelu", "silu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear"]
 Width = Annotated[int, Meta(ge=1, le=65536)]
 
 
-class Layer(Value, frozen=True, kw_only=True, rename=None, tag_field="class"):
+class Layer(StrictStruct, frozen=True, kw_only=True, rename=None, tag_field="class"):
     """The fields are the layer's own, by Keras's names."""
 
     @property

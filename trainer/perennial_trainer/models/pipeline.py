@@ -12,12 +12,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.metrics.measures import Scored
+from perennial_trainer.metrics.scored_rows import ScoredRows
 
 STEP = "model"
 
@@ -45,12 +45,12 @@ UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 
 
 def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
-    """The pipeline fitted to the rows. Raises a Refusal: SingleClass, ConstantTarget, FitFailed."""
+    """The pipeline fitted to the rows. Raises a RejectedTask: SingleClass, ConstantTarget, FitFailed."""
     check_target(rows)
     try:
         return pipeline.fit(rows.features, target_of(rows))
     except UNFIT as error:
-        raise Refusal(
+        raise RejectedTask(
             "FitFailed",
             f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {cause(error)}",
         ) from error
@@ -63,10 +63,10 @@ def cause(error: Exception, line: int = 0) -> str:
 
 
 def check_target(rows: Rows) -> None:
-    """There are two values of the target to tell apart; else a Refusal, SingleClass or ConstantTarget."""
+    """There are two values of the target to tell apart; else a RejectedTask, SingleClass or ConstantTarget."""
     if rows.target.nunique() < 2:
         classes = rows.columns.kind == "classification"
-        raise Refusal(
+        raise RejectedTask(
             "SingleClass" if classes else "ConstantTarget",
             f"all {len(rows)} training rows have one {'class' if classes else 'value'} of the target "
             f"{rows.columns.target}: give rows with another, or a longer data.window",
@@ -78,31 +78,31 @@ def target_of(rows: Rows) -> Any:
     return conversion.to_labels(rows.target) if rows.columns.kind == "classification" else rows.target.to_numpy()
 
 
-def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> Scored:
+def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredRows:
     """What the fitted pipeline answers for the rows, beside the truth.
 
     `also` are classes that another model knows: metrics of two models compare only over the same classes.
     """
     answers = _asked(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
-        return Scored(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
+        return ScoredRows(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
     classes = sorted_classes({*own, *rows.target.dropna().unique(), *also})
     index = pd.Index(classes, dtype="str")
     truth, answer = (index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(answers)))
     if not hasattr(pipeline, "predict_proba"):
-        return Scored(truth, answer, classes)
+        return ScoredRows(truth, answer, classes)
     probability = np.zeros((len(rows), len(classes)))
     probability[:, index.get_indexer(pd.Index(own))] = _asked(pipeline.predict_proba, pipeline, rows)
-    return Scored(truth, answer, classes, probability)
+    return ScoredRows(truth, answer, classes, probability)
 
 
 def _asked(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
-    """What the fitted pipeline answers; a Refusal, PredictFailed, where what could be fitted cannot be asked."""
+    """What the fitted pipeline answers; a RejectedTask, PredictFailed, where what could be fitted cannot be asked."""
     try:
         return method(rows.features)
     except UNFIT as error:
-        raise Refusal(
+        raise RejectedTask(
             "PredictFailed",
             f"{type(pipeline[-1]).__name__} was fitted and cannot answer for {len(rows)} rows: {cause(error)}; "
             "mend model.parameters or training.search.space",

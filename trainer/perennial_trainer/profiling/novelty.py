@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.rows import Rows, Series
 from perennial_trainer.profiling.profile import (
@@ -33,10 +33,10 @@ class Novelty(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_new_rows(rows: Rows, task: TrainTask) -> None:
-    """The rows are others than those that made the live version, where that is asked; else a Refusal, NoNewRows."""
+    """The rows are others than those that made the live version, where that is asked; else RejectedTask, NoNewRows."""
     if task.known_rows is not None and rows.fingerprint == task.known_rows:
         made = task.live.name if task.live else "the live version"
-        raise Refusal(
+        raise RejectedTask(
             "NoNewRows",
             f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {made} was trained on: the "
             "training would produce the same model; train again when there are new rows",
@@ -59,7 +59,7 @@ def _profile(live: Version) -> Profile | None:
     uri = store.sibling_uri(live.uri, "profile.json")
     try:
         return parse_profile(uri, store.read_bytes(uri))
-    except (FileNotFoundError, Refusal) as error:
+    except (FileNotFoundError, RejectedTask) as error:
         log.info("what %s knew is not known: %s", live.name, error)
         return None
 
@@ -92,4 +92,4 @@ def _new_categories(values: "Series[Any]", known: list[str]) -> Novelty | None:
     new = counts[~np.isin(counts.index.to_numpy(dtype=object), known)]
     if new.empty:
         return None
-    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", found=listed(new.index, MOST_LISTED))
+    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", found=join_names(new.index, MOST_LISTED))

@@ -8,8 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import Refusal
-from perennial_trainer.contract.task import Value
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.task import StrictStruct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
 
 
-class NumericProfile(Value, frozen=True, kw_only=True, tag="numeric"):
+class NumericProfile(StrictStruct, frozen=True, kw_only=True, tag="numeric"):
     """`shares` of the bins that `edges` (ascending, each the upper end of its bin) divide, and of the missing, last.
 
     `points` are quantiles, or all values where there are not more; `below` and `upto` each say how many of `size`
@@ -47,7 +47,7 @@ class NumericProfile(Value, frozen=True, kw_only=True, tag="numeric"):
     deviation: Annotated[float, Meta(ge=0)] | None = None
 
 
-class CategoricalProfile(Value, frozen=True, kw_only=True, tag="categorical"):
+class CategoricalProfile(StrictStruct, frozen=True, kw_only=True, tag="categorical"):
     """`shares` of the most frequent `values`, of all others, and of the missing, in this order.
 
     `others` are the values of the second last share, or None where they are too many, or were not kept.
@@ -61,12 +61,12 @@ class CategoricalProfile(Value, frozen=True, kw_only=True, tag="categorical"):
 ColumnProfile = NumericProfile | CategoricalProfile
 
 
-class ProfileMetric(Value, frozen=True, kw_only=True):
+class ProfileMetric(StrictStruct, frozen=True, kw_only=True):
     value: float
     standard_error: float | None = None
 
 
-class Profile(Value, frozen=True, kw_only=True):
+class Profile(StrictStruct, frozen=True, kw_only=True):
     """Of the training rows as they came in; `prediction` and `metrics` are of the holdout."""
 
     rows: Size
@@ -111,11 +111,11 @@ def encode_profile(found: Profile) -> bytes:
 
 
 def parse_profile(uri: str, content: bytes) -> Profile:
-    """A stored profile; a Refusal, UnreadableProfile, if it is none."""
+    """A stored profile; a RejectedTask, UnreadableProfile, if it is none."""
     try:
         return msgspec.json.decode(content, type=Profile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal("UnreadableProfile", f"{uri} is no profile of this trainer: {error}") from error
+        raise RejectedTask("UnreadableProfile", f"{uri} is no profile of this trainer: {error}") from error
 
 
 def in_bins(present: Floats, edges: Sequence[float] | Floats) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Rows, Series
 from perennial_trainer.profiling.novelty import Novelty, find_novelties
@@ -35,17 +35,17 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
-    """The findings, logged. Raises a Refusal: ConstantFeatures, LeakingColumn, TooManyClasses."""
+    """The findings, logged. Raises a RejectedTask: ConstantFeatures, LeakingColumn, TooManyClasses."""
     constant = [str(name) for name, values in rows.features.items() if _is_constant(values)]
     if len(constant) == len(rows.features.columns):
-        raise Refusal(
+        raise RejectedTask(
             "ConstantFeatures",
-            f"each feature ({listed(constant)}) has one value in all {len(rows)} rows, so there is nothing to learn "
-            "from: mend what writes them",
+            f"each feature ({join_names(constant)}) has one value in all {len(rows)} rows, so nothing to learn from: "
+            "fix what writes them",
         )
     for name, values in rows.features.items():
         if name not in constant and (how := _leaks(values, rows.target)):
-            raise Refusal(
+            raise RejectedTask(
                 "LeakingColumn",
                 f"feature {name} {how} the target {rows.columns.target} in {len(rows)} rows: it gives the answer away "
                 "and will not be known when predictions are asked for; take it out of model.features",
@@ -53,7 +53,7 @@ def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
     counts = rows.target.value_counts()
     classes = rows.columns.kind == "classification"
     if classes and len(counts) * 2 > len(rows):
-        raise Refusal(
+        raise RejectedTask(
             "TooManyClasses",
             f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
             f"{str(counts.index[0])[:40]!r}, so most occur once: set model.task to regression, or group them",
@@ -75,8 +75,12 @@ def describe_findings(found: Findings) -> list[str]:
     share = found.commonest_target_share
     rare = (f"{name} ({count})" for name, count in found.rare_classes.items())
     return [
-        *([f"one value in every row, so nothing to learn from: {listed(found.constant)}"] if found.constant else []),
-        *([f"fewer than {RARE} rows of a class: {listed(rare)}"] if found.rare_classes else []),
+        *(
+            [f"one value in every row, so nothing to learn from: {join_names(found.constant)}"]
+            if found.constant
+            else []
+        ),
+        *([f"fewer than {RARE} rows of a class: {join_names(rare)}"] if found.rare_classes else []),
         *([f"{share:.1%} of rows have one target"] if share > 0.9 else []),
         *([f"{found.contradicting} rows have another's features and not its class"] if found.contradicting else []),
         *(

@@ -9,7 +9,7 @@ import time
 import uvicorn
 
 from perennial_trainer.artifacts import model_file as artifact
-from perennial_trainer.contract.errors import Failure
+from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.endpoints import Endpoints
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(task: ServeTask) -> None:
-    """Returns after a graceful end. Raises a Refusal or Failure if it cannot listen, or not load the model."""
+    """Returns after a graceful end. Raises a RejectedTask or FailedTask if it cannot listen, or not load the model."""
     asyncio.run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod is there to be reached
 
 
@@ -58,13 +58,13 @@ async def _serve(task: ServeTask, address: str) -> None:
 
 
 def listener(address: str, port: int) -> socket.socket:
-    """Listens, for an address of IPv6 to both families: `::` is every address of either. Raises a Failure."""
+    """Listens, for an address of IPv6 to both families: `::` is every address of either. Raises a FailedTask."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
         listening = socket.create_server((address, port), family=family, dualstack_ipv6=dual, backlog=2048)
     except OSError as error:
-        raise Failure("CannotListen", f"address {address}, port {port} cannot be listened on: {error}") from error
+        raise FailedTask("CannotListen", f"address {address}, port {port} cannot be listened on: {error}") from error
     # Connections inherit it. asyncio sets it only on sockets that it has made, and without it every answer waits 40 ms
     # for the client's acknowledgement of its first part.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import listed
+from perennial_trainer.contract.errors import join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
 
@@ -35,7 +35,7 @@ def read(body: bytes, features: Features, outputs: Collection[str]) -> Inference
     wanted = [output.name for output in request.outputs or ()] or ["predict"]
     unknown = [name for name in wanted if name not in outputs]
     if unknown:
-        raise BadRequestError(f"output {listed(unknown)} is unknown: ask for {listed(outputs)}")
+        raise BadRequestError(f"output {join_names(unknown)} is unknown: ask for {join_names(outputs)}")
     first = request.inputs[0]
     single = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.names
     columns = _matrix(first, features) if single else _columns(request, features)
@@ -67,10 +67,10 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
     unknown = sorted(given.keys() - set(features.names))
     missing = [name for name in features.names if name not in given]
     if unknown:
-        raise BadRequestError(f"input {listed(unknown)} is unknown: the inputs are {listed(features.names)}")
+        raise BadRequestError(f"input {join_names(unknown)} is unknown: the inputs are {join_names(features.names)}")
     if missing:
         raise BadRequestError(
-            f"input {listed(missing)} is missing: give one tensor per feature, with null for a missing value"
+            f"input {join_names(missing)} is missing: give one tensor per feature, with null for a missing value"
         )
     if len(given) < len(request.inputs):
         raise BadRequestError(f"{len(request.inputs)} inputs have {len(given)} names: give each feature once")
@@ -91,12 +91,12 @@ def _matrix(tensor: Tensor, features: Features) -> dict[str, Column]:
     if features.categorical:
         raise BadRequestError(
             f"input {tensor.name} is no feature, and one tensor for all features cannot hold the categorical "
-            f"{listed(features.categorical)}: give one tensor per feature"
+            f"{join_names(features.categorical)}: give one tensor per feature"
         )
     if tensor.shape[1] != len(features.numeric):
         raise BadRequestError(
             f"input {tensor.name} has the shape {tensor.shape}: make it [n, {len(features.numeric)}], "
-            f"with the columns {listed(features.numeric)}"
+            f"with the columns {join_names(features.numeric)}"
         )
     values = _numbers(tensor).reshape(tensor.shape)
     return dict(zip(features.numeric, values.T, strict=True))

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from perennial_trainer.contract.errors import Failure, Refusal, listed
+from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.redaction import redact_passwords
 from perennial_trainer.storage import store
 
@@ -14,7 +14,7 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def list_files(filesystem: Any, path: str, uri: str) -> list[str]:
-    """The csv and parquet files of a path, a glob or a folder, by name; a Refusal, NoFilesMatched, if there is none."""
+    """The csv and parquet files of a path, a glob or a folder, by name; RejectedTask, NoFilesMatched, without any."""
     over_http = "http" in filesystem.protocol
     try:
         if any(character in path for character in ("*[" if over_http else "*?[")):
@@ -26,13 +26,13 @@ def list_files(filesystem: Any, path: str, uri: str) -> list[str]:
     except FileNotFoundError:
         names = []
     except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
-        raise Failure(
+        raise FailedTask(
             "DataUnreachable", f"{display_uri(uri)} could not be listed: {store.describe_error(error)}"
         ) from error
     wanted = sorted(name for name in names if display_uri(name).endswith(SUFFIXES))
     if not wanted:
-        raise Refusal(
-            "NoFilesMatched", f"{display_uri(uri)} matches no file that ends in {listed(SUFFIXES)}: mend the URI"
+        raise RejectedTask(
+            "NoFilesMatched", f"{display_uri(uri)} matches no file that ends in {join_names(SUFFIXES)}: mend the URI"
         )
     return wanted
 

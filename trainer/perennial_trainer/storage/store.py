@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perennial_trainer.contract.errors import Failure, Refusal
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -15,21 +15,23 @@ SCHEMES = ("file", "s3", "gs", "az", "abfs", "https", "http")
 
 
 def open_filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
-    """The file system of a URI and the path in it. Raises a Refusal: UnknownScheme, StoreNotConfigured.
+    """The file system of a URI and the path in it. Raises a RejectedTask: UnknownScheme, StoreNotConfigured.
 
     fsspec knows many more schemes, some of which unpack, cache or run what they find, and chains them with `::`.
     """
     scheme, _, place = uri.partition("://")
     if scheme not in SCHEMES or "::" in uri:
-        raise Refusal("UnknownScheme", f"{uri} cannot be read: use one address, with file, s3, gs, az, abfs or https")
+        raise RejectedTask(
+            "UnknownScheme", f"{uri} cannot be read: use one address, with file, s3, gs, az, abfs or https"
+        )
     if ".." in place.split("/"):
-        raise Refusal("UnknownScheme", f"{uri} cannot be read: a path does not climb, remove ..")
+        raise RejectedTask("UnknownScheme", f"{uri} cannot be read: a path does not climb, remove ..")
     from fsspec.core import url_to_fs
 
     try:
         filesystem, path = url_to_fs(uri)
     except ValueError as error:  # adlfs asks for an account before it does anything
-        raise Refusal(
+        raise RejectedTask(
             "StoreNotConfigured",
             f"{uri} cannot be opened: {error}; name a Secret in secretRef whose keys are the variables of the store's "
             "client, such as AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
@@ -48,14 +50,14 @@ def child_uri(folder: str, name: str) -> str:
 
 
 def read_bytes(uri: str) -> bytes:
-    """All bytes of one file. Raises FileNotFoundError, or a Failure if the store cannot be reached."""
+    """All bytes of one file. Raises FileNotFoundError, or a FailedTask if the store cannot be reached."""
     filesystem, path = open_filesystem(uri)
     try:
         return bytes(filesystem.cat_file(path))
     except FileNotFoundError:
         raise
     except Exception as error:  # each store has its own exceptions for "denied" and "unreachable"
-        raise Failure("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
+        raise FailedTask("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
 
 
 def file_sha256(uri: str) -> str:
@@ -67,7 +69,7 @@ def file_sha256(uri: str) -> str:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise Failure("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
+        raise FailedTask("StorageUnreachable", f"{uri} could not be read: {describe_error(error)}") from error
 
 
 def list_names(folder: str) -> list[str]:
@@ -79,7 +81,7 @@ def list_names(folder: str) -> list[str]:
     except FileNotFoundError:
         return []
     except Exception as error:
-        raise Failure("StorageUnreachable", f"{folder} could not be listed: {describe_error(error)}") from error
+        raise FailedTask("StorageUnreachable", f"{folder} could not be listed: {describe_error(error)}") from error
 
 
 def create_file(uri: str, content: bytes) -> bool:
@@ -93,29 +95,29 @@ def create_file(uri: str, content: bytes) -> bool:
     except Exception as error:
         # Each store has its own word for "it is there already".
         if not filesystem.exists(path):
-            raise Failure("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
+            raise FailedTask("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
     return read_bytes(uri) == content
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
-    """Every file is in the folder, in the given order, each whole or not at all; a Failure if it cannot be written."""
+    """Every file is in the folder, in the given order, each whole or not at all; a FailedTask where that fails."""
     filesystem, path = open_filesystem(folder)
     try:
         for name, content in files.items():
             _put(filesystem, f"{path.rstrip('/')}/{name}", content)
     except Exception as error:
-        raise Failure("StorageNotWritable", f"{folder} could not be written: {describe_error(error)}") from error
+        raise FailedTask("StorageNotWritable", f"{folder} could not be written: {describe_error(error)}") from error
 
 
 def remove_file(uri: str) -> None:
-    """The file is not there; a Failure if it cannot be removed."""
+    """The file is not there; a FailedTask if it cannot be removed."""
     filesystem, path = open_filesystem(uri)
     try:
         filesystem.rm_file(path)
     except FileNotFoundError:
         return
     except Exception as error:
-        raise Failure("StorageNotWritable", f"{uri} could not be removed: {describe_error(error)}") from error
+        raise FailedTask("StorageNotWritable", f"{uri} could not be removed: {describe_error(error)}") from error
 
 
 def describe_error(error: BaseException) -> str:

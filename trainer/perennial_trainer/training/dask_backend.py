@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import perennial_trainer
-from perennial_trainer.contract.errors import Failure, Refusal, listed
+from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.contract.task import Dask, Engine
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def engaged(engine: Engine | None, patience: float = PATIENCE) -> Iterator[Elsew
     """While the context lasts, joblib's parallel loops run on the engine.
 
     Given is what makes of a scorer, and of what is to be called after each score, a scorer that can be sent away.
-    Raises a Failure: NoWorkers, EngineUnreachable, WorkersLost; a Refusal: EngineOfOtherVersion.
+    Raises a FailedTask: NoWorkers, EngineUnreachable, WorkersLost; a RejectedTask: EngineOfOtherVersion.
     """
     if engine is None:
         yield _here
@@ -48,7 +48,7 @@ def engaged(engine: Engine | None, patience: float = PATIENCE) -> Iterator[Elsew
         try:
             yield elsewhere
         except KilledWorker as error:
-            raise Failure(
+            raise FailedTask(
                 "WorkersLost",
                 f"training.engine: one candidate of the search has ended {error.allowed_failures + 1} workers, most "
                 "often by using up their memory: give training.pod more, or search a smaller space",
@@ -114,7 +114,7 @@ def _client(dask: Dask, patience: float) -> "Iterator[Client]":
         try:
             client = Client(dask.address, timeout=CONNECT, set_as_default=False)
         except (OSError, TimeoutError) as error:
-            raise Failure(
+            raise FailedTask(
                 "EngineUnreachable",
                 f"training.engine.dask.address {dask.address} does not answer: mend the address, "
                 "or start the scheduler",
@@ -138,7 +138,7 @@ def _wait(client: "Client", patience: float) -> None:
     try:
         client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
-        raise Failure(
+        raise FailedTask(
             "NoWorkers",
             f"training.engine: no worker has come in {patience:g} s: look at the pods of the workers' Job, and "
             "whether a quota or a NetworkPolicy keeps them from the pod that trains",
@@ -146,7 +146,7 @@ def _wait(client: "Client", patience: float) -> None:
 
 
 def _check_versions(client: "Client", address: str) -> None:
-    """Scheduler and workers have the libraries and the trainer of this image; else a Refusal, EngineOfOtherVersion."""
+    """Scheduler and workers have the libraries and the trainer of this image; else EngineOfOtherVersion."""
     from distributed.versions import error_message
 
     found = client.get_versions(packages=["scikit-learn", "joblib"])  # which itself only warns of what is not the same
@@ -154,8 +154,8 @@ def _check_versions(client: "Client", address: str) -> None:
     told = client.run(_version, on_error="return")  # an error where there is no trainer at all
     trainers = {_version(), *map(str, told.values())}
     if different or len(trainers) > 1:
-        log.warning("%s", different or f"perennial_trainer: {listed(sorted(trainers))}")
-        raise Refusal(
+        log.warning("%s", different or f"perennial_trainer: {join_names(sorted(trainers))}")
+        raise RejectedTask(
             "EngineOfOtherVersion",
             f"training.engine.dask.address {address} has other libraries than this image: run its scheduler and its "
             "workers from the same image",

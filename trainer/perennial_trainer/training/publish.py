@@ -19,7 +19,8 @@ from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data.cleaning import Cleaned
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import Span, time_range
-from perennial_trainer.metrics.measures import Measure, Scored
+from perennial_trainer.metrics.computation import Measurement
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.estimators import SEED
 from perennial_trainer.profiling.profile import ProfileMetric, build_profile, encode_profile
 from perennial_trainer.profiling.quality import Findings
@@ -55,12 +56,12 @@ class Training:
     found: Found | None
     parameters: dict[str, Any]
     pipeline: Pipeline
-    scored: Scored
-    measures: dict[str, Measure]
-    baseline: dict[str, Measure]
+    scored: ScoredRows
+    measures: dict[str, Measurement]
+    baseline: dict[str, Measurement]
 
 
-def store(training: Training) -> result.Trained:
+def store(training: Training) -> result.TrainResult:
     """All files of the version lie in its folder, `metadata.json` last, the same bytes for the same data and task."""
     task, parts = training.task, training.parts
     files = _files(training)
@@ -69,7 +70,7 @@ def store(training: Training) -> result.Trained:
     storage.write_files(task.storage, files | {metadata.NAME: metadata.encode(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = f"model.{task.model.stored_as}", "holdout.parquet"
-    return result.Trained(
+    return result.TrainResult(
         message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
         f"scored on {len(parts.holdout)} held out",
         artifact=result.Artifact(
@@ -99,7 +100,7 @@ def _files(training: Training) -> dict[str, bytes]:
         "holdout.parquet": _parquet(parts.holdout),
         "rows.npy": _npy(np.sort(parts.training.digests)),
         "profile.json": encode_profile(
-            build_profile(parts.reference, training.scored.answers, _measured(training.measures))
+            build_profile(parts.reference, training.scored.predicted_values, _measured(training.measures))
         ),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
@@ -151,7 +152,7 @@ def _metrics(training: Training) -> dict[str, Any]:
     }
 
 
-def _measured(measures: dict[str, Measure]) -> dict[str, ProfileMetric]:
+def _measured(measures: dict[str, Measurement]) -> dict[str, ProfileMetric]:
     return {name: ProfileMetric(value=m.value, standard_error=m.standard_error) for name, m in measures.items()}
 
 

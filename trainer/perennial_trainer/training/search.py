@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Engine, Kind, Search
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import SEED, check_parameters
@@ -51,12 +51,13 @@ class Found:
 
 
 def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
-    """The name of the scoring. Raises a Refusal before any data are read: UnknownScoring, InvalidParameter."""
+    """The name of the scoring. Raises a RejectedTask before any data are read: UnknownScoring, InvalidParameter."""
     scoring = search.scoring or _DEFAULTS[kind]
     valid = scorings(kind)
     if scoring not in valid:
-        raise Refusal(
-            "UnknownScoring", f"training.search.scoring {scoring} is none for {kind}: choose one of {listed(valid, 60)}"
+        raise RejectedTask(
+            "UnknownScoring",
+            f"training.search.scoring {scoring} is none for {kind}: choose one of {join_names(valid, 60)}",
         )
     for name, values in search.space.items():
         for value in values:
@@ -65,7 +66,7 @@ def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
 
 
 def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None) -> Found:
-    """The best candidate of the space. Raises a Refusal, SearchFailed, where not one can be fitted and scored."""
+    """The best candidate of the space. Raises a RejectedTask, SearchFailed, where not one can be fitted and scored."""
     size = len(ParameterGrid(search.space))
     candidates = min(size, search.iterations) if search.method == "random" else size
     watched = _Watched(_costs(search, candidates), search.folds)
@@ -77,11 +78,13 @@ def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: E
             searcher.fit(rows.features, target_of(rows))
     except UNFIT as error:
         told = cause(error, -1)  # the last line of scikit-learn's summary
-        raise Refusal("SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {told}") from error
+        raise RejectedTask(
+            "SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {told}"
+        ) from error
     results = searcher.cv_results_
     score = float(results["mean_test_score"][searcher.best_index_])
     if not np.isfinite(score):
-        raise Refusal(
+        raise RejectedTask(
             "SearchFailed",
             f"training.search.scoring {scoring} cannot be computed in every fold: choose another, such as "
             f"{_DEFAULTS[rows.columns.kind]}, or fewer folds",

@@ -15,7 +15,7 @@ from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
-from perennial_trainer.metrics.measures import required
+from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.models.calibration import calibrated
 from perennial_trainer.models.estimators import estimator_of
 from perennial_trainer.models.pipeline import build, check_target, fit, score
@@ -29,8 +29,8 @@ from perennial_trainer.training.publish import Parts, Training
 log = logging.getLogger(__name__)
 
 
-def train(task: TrainTask) -> result.Trained:
-    """The version is stored whole, and summed up; or a Refusal, and nothing is stored."""
+def train(task: TrainTask) -> result.TrainResult:
+    """The version is stored whole, and summed up; or a RejectedTask, and nothing is stored."""
     model = task.model
     estimator = estimator_of(model)
     scoring = search.check(task.search, estimator, model.task) if task.search else ""
@@ -48,7 +48,7 @@ def train(task: TrainTask) -> result.Trained:
     log.info("fitted %s to %s rows", model.estimator, len(parts.fitted))
 
     scored = score(pipeline, parts.holdout)
-    measures = required(scored)
+    measures = require_metrics(scored)
     log.info("holdout of %s rows: %s", len(scored), ", ".join(f"{name} {m.value:.6g}" for name, m in measures.items()))
     base = baseline(parts.fitted, parts.holdout)
     check_better(scored, measures, base, model.estimator)
@@ -76,12 +76,10 @@ def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
 
 
 def _losses(task: TrainTask, unfitted: Pipeline) -> Losses:
-    """How a span is judged: by the squared error, or the log loss, or, without probabilities, by the misses."""
+    """The losses on late rows of a model fitted to early rows, by which a span is judged."""
 
     def losses(early: Rows, late: Rows) -> NDArray[np.float64]:
         fitted = fit(clone(unfitted), without_outliers(early, task.data.cleaning)[0])
-        of_row = score(fitted, late).losses
-        judge = next(name for name in ("mse", "log_loss", "accuracy") if name in of_row)
-        return -of_row[judge] if judge == "accuracy" else of_row[judge]
+        return row_losses(score(fitted, late))
 
     return losses

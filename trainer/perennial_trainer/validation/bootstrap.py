@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.contract.result import Worsening
-from perennial_trainer.metrics.measures import LOSSES, Floats, Groups, Scored, resampled
+from perennial_trainer.metrics.evaluate import resampled_values
+from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 from perennial_trainer.progress import Progress
 
 RESAMPLES = 2000
@@ -12,12 +14,12 @@ GROUPS = 4096  # rows beyond so many are resampled in random groups: the sums of
 AT_ONCE = 250  # resamples in memory
 
 
-def worsening(metric: str, candidate: Scored, live: Scored, confidence: float, seed: int = 0) -> Worsening:
+def worsening(metric: str, candidate: ScoredRows, live: ScoredRows, confidence: float, seed: int = 0) -> Worsening:
     """The candidate's worsening against the live version on the same rows, in the same order.
 
     `upper` is the one-sided percentile bound of a paired bootstrap over the rows: each resample scores both versions on
     the same rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 15). Raises a
-    Refusal, MetricUndefined, where the metric does not exist on these rows.
+    RejectedTask, MetricUndefined, where the metric does not exist on these rows.
     """
     n = len(candidate)
     generator = np.random.default_rng(seed)
@@ -35,7 +37,7 @@ def worsening(metric: str, candidate: Scored, live: Scored, confidence: float, s
     defined = resamples[~np.isnan(resamples)]
     upper = float(np.quantile(defined, confidence, method="higher")) if len(defined) >= RESAMPLES / 2 else np.nan
     if not np.isfinite([estimate, upper]).all():
-        raise Refusal(
+        raise RejectedTask(
             "MetricUndefined",
             f"validation.against.metric {metric} cannot be compared on these {n} rows (a {metric} of 0, one class "
             "only, or no probabilities): choose another metric, or collect more rows",
@@ -43,9 +45,9 @@ def worsening(metric: str, candidate: Scored, live: Scored, confidence: float, s
     return Worsening(metric=metric, estimate=estimate, upper=upper, confidence=confidence)
 
 
-def _difference(metric: str, candidate: Scored, live: Scored, group: Groups, weights: Floats) -> Floats:
-    of_candidate = resampled(metric, candidate, group, weights)
-    of_live = resampled(metric, live, group, weights)
+def _difference(metric: str, candidate: ScoredRows, live: ScoredRows, group: Groups, weights: Floats) -> Floats:
+    of_candidate = resampled_values(metric, candidate, group, weights)
+    of_live = resampled_values(metric, live, group, weights)
     if metric not in LOSSES:
         return of_live - of_candidate
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
+from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.metrics.measures import LOSSES, single
+from perennial_trainer.metrics.evaluate import metric_value
 from perennial_trainer.models.estimators import SEED
 from perennial_trainer.models.pipeline import score
 from perennial_trainer.progress import Progress
@@ -38,7 +39,7 @@ def importance(metric: str, pipeline: Pipeline, rows: Rows) -> list[Importance]:
 
         def goodness(fitted: Pipeline, features: Any, target: Any) -> float:
             progress.advance()
-            value = single(metric, score(fitted, Rows(rows.columns, features, target, None)))
+            value = metric_value(metric, score(fitted, Rows(rows.columns, features, target, None)))
             return -value if metric in LOSSES else value
 
         found = permutation_importance(

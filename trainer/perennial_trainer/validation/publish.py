@@ -11,10 +11,11 @@ from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.metrics.measures import LOSSES, Scored
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.figures import bar_chart, shorten
 from perennial_trainer.reporting.model_card import model_card_sections
@@ -31,19 +32,21 @@ class Details:
     """What no gate asks for and a person wants to know; `metric` is the one of slices and importances."""
 
     metric: str
-    candidate: Scored
-    live: Scored | None
+    candidate: ScoredRows
+    live: ScoredRows | None
     slices: list[Slice]
     importances: list[Importance]
 
     @classmethod
-    def at(cls, metric: str, rows: Rows, pipeline: Pipeline, candidate: Scored, live: Scored | None) -> "Details":
+    def at(
+        cls, metric: str, rows: Rows, pipeline: Pipeline, candidate: ScoredRows, live: ScoredRows | None
+    ) -> "Details":
         found = slices(metric, rows, candidate, live)
         return cls(metric, candidate, live, found, importance(metric, pipeline, rows))
 
 
-def files(task: ValidateTask, answer: result.Validated, looked: Details) -> dict[str, bytes]:
-    """`validation.json` and `validation.html`. Raises a Refusal: ArtifactMissing, DigestMismatch."""
+def files(task: ValidateTask, answer: result.ValidateResult, looked: Details) -> dict[str, bytes]:
+    """`validation.json` and `validation.html`. Raises a RejectedTask: ArtifactMissing, DigestMismatch."""
     more = {"metric": looked.metric, "groups": looked.slices, "importances": looked.importances}
     content = msgspec.to_builtins(answer) | msgspec.to_builtins(more)
     return {
@@ -52,7 +55,7 @@ def files(task: ValidateTask, answer: result.Validated, looked: Details) -> dict
     }
 
 
-def _page(task: ValidateTask, answer: result.Validated, looked: Details) -> bytes:
+def _page(task: ValidateTask, answer: result.ValidateResult, looked: Details) -> bytes:
     record = metadata.of(task.candidate)
     measured = _measured(task.candidate, record)
     live = task.live.name if task.live else None
@@ -91,7 +94,7 @@ def _page(task: ValidateTask, answer: result.Validated, looked: Details) -> byte
     )
 
 
-def _metrics(task: ValidateTask, answer: result.Validated, measured: dict[str, Any]) -> html.Table:
+def _metrics(task: ValidateTask, answer: result.ValidateResult, measured: dict[str, Any]) -> html.Table:
     errors = answer.standard_errors or {}
     live = answer.metrics.live or {}
     base = measured.get("baseline", {})
@@ -103,7 +106,7 @@ def _metrics(task: ValidateTask, answer: result.Validated, measured: dict[str, A
     return html.Table("Metrics on the holdout", rows, names)
 
 
-def _worsening(answer: result.Validated) -> html.Table:
+def _worsening(answer: result.ValidateResult) -> html.Table:
     worse = answer.worsening
     if not worse:
         return html.pairs_table("", {})
@@ -114,7 +117,7 @@ def _worsening(answer: result.Validated) -> html.Table:
     )
 
 
-def _worst(answer: result.Validated) -> html.Table:
+def _worst(answer: result.ValidateResult) -> html.Table:
     return html.Table(
         "The group of each slice that is made worst off",
         [
@@ -132,6 +135,6 @@ def _measured(version: Version, record: Metadata) -> dict[str, Any]:
         content = store.read_bytes(uri)
         artifact.check_digest(uri, content, record.files[METRICS].sha256)
     except (FileNotFoundError, KeyError) as error:
-        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
+        raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
     found: dict[str, Any] = json.loads(content)
     return found

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from perennial_trainer.contract import result
+from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.contract.task import SliceBy
 from perennial_trainer.data.rows import Mask, Rows, Series
-from perennial_trainer.metrics.measures import LOSSES, Scored, single
+from perennial_trainer.metrics.evaluate import metric_value
+from perennial_trainer.metrics.scored_rows import ScoredRows
 
 MOST = 8  # categories of a feature
 LEAST = 10  # rows; fewer say nothing, and would say too much of single ones
@@ -31,7 +33,7 @@ class Slice:
     live: float | None
 
 
-def slices(metric: str, rows: Rows, candidate: Scored, live: Scored | None) -> list[Slice]:
+def slices(metric: str, rows: Rows, candidate: ScoredRows, live: ScoredRows | None) -> list[Slice]:
     """The metric in each of the 8 most frequent categories of 10 rows or more, by categorical feature.
 
     All rows are scored already, in the same order; a missing value is a category too.
@@ -43,7 +45,7 @@ def slices(metric: str, rows: Rows, candidate: Scored, live: Scored | None) -> l
     return found
 
 
-def worst(asked: Sequence[SliceBy], rows: Rows, candidate: Scored, live: Scored) -> list[result.Slice]:
+def worst(asked: Sequence[SliceBy], rows: Rows, candidate: ScoredRows, live: ScoredRows) -> list[result.SliceResult]:
     """Of each slice that is asked for the group of 30 rows or more that is made worst off, the worst of all first.
 
     A slice is left out where no group is so large, or the metric exists in none for both versions.
@@ -78,15 +80,15 @@ def _quarters(values: "Series[Any]") -> "Series[Any]":
     return pd.Series(names[np.searchsorted(edges, values)], index=values.index, dtype="str").where(values.notna())
 
 
-def _slice(feature: str, metric: str, name: str, which: Mask, candidate: Scored, live: Scored | None) -> Slice:
+def _slice(feature: str, metric: str, name: str, which: Mask, candidate: ScoredRows, live: ScoredRows | None) -> Slice:
     return Slice(feature, name, int(which.sum()), _value(metric, candidate, which), _value(metric, live, which))
 
 
-def _compared(of: Slice, metric: str) -> result.Slice:
+def _compared(of: Slice, metric: str) -> result.SliceResult:
     assert of.candidate is not None and of.live is not None
     worse, better = (of.candidate, of.live) if metric in LOSSES else (of.live, of.candidate)
     ratio = 1.0 if worse == better else min(worse / better, ENDLESS) if better else ENDLESS
-    return result.Slice(
+    return result.SliceResult(
         column=of.feature,
         metric=metric,
         group=of.category[:LONGEST],
@@ -97,8 +99,8 @@ def _compared(of: Slice, metric: str) -> result.Slice:
     )
 
 
-def _value(metric: str, scored: Scored | None, which: Mask) -> float | None:
+def _value(metric: str, scored: ScoredRows | None, which: Mask) -> float | None:
     if scored is None:
         return None
-    value = single(metric, scored.take(which))
+    value = metric_value(metric, scored.take(which))
     return value if np.isfinite(value) else None

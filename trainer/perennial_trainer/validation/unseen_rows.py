@@ -7,7 +7,7 @@ import pandas as pd
 
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import Metadata
-from perennial_trainer.contract.errors import Refusal
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage import store
@@ -19,13 +19,13 @@ def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
     """Which of the candidate's held-out rows are new to the live version as well.
 
     By the digests of its training rows where both versions have the same columns, else by the time of the newest of
-    them. Raises a Refusal: RowsNotComparable, ArtifactMissing, DigestMismatch.
+    them. Raises a RejectedTask: RowsNotComparable, ArtifactMissing, DigestMismatch.
     """
     if how.data.roles == rows.roles():
         return ~np.isin(rows.digests, _trained_on(live, how))
     if rows.time is not None and how.source.time_column == rows.columns.time and how.data.trained_until:
         return np.asarray(rows.time > pd.Timestamp(how.data.trained_until), dtype=bool)
-    raise Refusal(
+    raise RejectedTask(
         "RowsNotComparable",
         f"whether {live.name} was trained on rows of this holdout cannot be told: it has other columns, and there is "
         "no data.timeColumn that both versions share; give both one",
@@ -38,6 +38,6 @@ def _trained_on(live: Version, how: Metadata) -> "np.ndarray[tuple[int], np.dtyp
         content = store.read_bytes(uri)
         artifact.check_digest(uri, content, how.files[NAME].sha256)
     except (FileNotFoundError, KeyError) as error:
-        raise Refusal("ArtifactMissing", f"{uri} is not there, so version {live.name} is not whole") from error
+        raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {live.name} is not whole") from error
     found: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.load(io.BytesIO(content), allow_pickle=False)
     return found

@@ -10,12 +10,14 @@ from msgspec import UNSET
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import Refusal, listed
+from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.metric_table import quality_metrics
 from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.holdout import MIN_ROWS
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.metrics.measures import CLASSIFICATION, REGRESSION, Measure, measure, required
+from perennial_trainer.metrics.computation import Measurement
+from perennial_trainer.metrics.evaluate import measure_all, require_metrics
 from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store
 from perennial_trainer.validation import publish as validated
@@ -27,7 +29,7 @@ from perennial_trainer.validation.unseen_rows import unseen
 log = logging.getLogger(__name__)
 
 
-def validate(task: ValidateTask) -> result.Validated:
+def validate(task: ValidateTask) -> result.ValidateResult:
     """The metrics of both versions, and how much worse the candidate is; what that means is for the gate to say."""
     _check_metrics(task)
     holdout = _read(task)
@@ -38,12 +40,12 @@ def validate(task: ValidateTask) -> result.Validated:
     candidate_scored = score(pipeline, rows, classes_of(live))
     live_scored = score(live, rows_for_live, classes_of(pipeline)) if rows_for_live is not None else None
 
-    candidate = required(candidate_scored)
-    against = measure(live_scored) if live_scored is not None else {}
+    candidate = require_metrics(candidate_scored)
+    against = measure_all(live_scored) if live_scored is not None else {}
     worse: result.Worsening | None = None
     if task.against and live_scored is not None:
         worse = worsening(task.against.metric, candidate_scored, live_scored, task.against.confidence)
-    answer = result.Validated(
+    answer = result.ValidateResult(
         message=_message(task, len(holdout), len(rows), candidate, against),
         holdout_rows=len(rows),
         metrics=result.Metrics(candidate=_values(candidate), live=_values(against) or UNSET),
@@ -58,13 +60,13 @@ def validate(task: ValidateTask) -> result.Validated:
 
 
 def _check_metrics(task: ValidateTask) -> None:
-    valid = CLASSIFICATION if task.model.task == "classification" else REGRESSION
+    valid = quality_metrics(task.model.task)
     asked = [("against.metric", task.against.metric)] if task.against else []
     for field, metric in [*asked, *(("slices.metric", each.metric) for each in task.slices)]:
         if metric not in valid:
-            raise Refusal(
+            raise RejectedTask(
                 "UnknownMetric",
-                f"validation.{field} {metric} is none for {task.model.task}: choose one of {listed(valid)}",
+                f"validation.{field} {metric} is none for {task.model.task}: choose one of {join_names(valid)}",
             )
 
 
@@ -77,27 +79,27 @@ def _read(task: ValidateTask) -> Rows:
         artifact.check_digest(holdout.uri, content, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError as error:
-        raise Refusal("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error
+        raise RejectedTask("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error
     except pa.ArrowInvalid as error:
-        raise Refusal("UnreadableFile", f"{holdout.uri} is no valid parquet file") from error
+        raise RejectedTask("UnreadableFile", f"{holdout.uri} is no valid parquet file") from error
     return convert_rows(table, Columns(model.features, model.target, model.task, time_column))
 
 
 def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
     """The held-out rows that the live version was not trained on, with the candidate's features and with its own.
 
-    Raises a Refusal: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen`.
+    Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen`.
     """
     how = metadata.of(live)
     if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
-        raise Refusal(
+        raise RejectedTask(
             "LiveCannotBeScored",
             f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
             f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
         )
     rows = holdout.take(unseen(holdout, live, how))
     if len(rows) < MIN_ROWS:
-        raise Refusal(
+        raise RejectedTask(
             "HoldoutTooSmall",
             f"{len(rows)} of {len(holdout)} held-out rows are left after those that {live.name} was trained on, at "
             f"least {MIN_ROWS} are needed: train again when there are more new rows",
@@ -105,14 +107,14 @@ def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
     try:
         columns = Columns(how.model.features, how.model.target, how.model.task, None)
         return rows, convert_rows(rows.table(), columns)
-    except Refusal as refusal:
-        raise Refusal(
+    except RejectedTask as refusal:
+        raise RejectedTask(
             "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {refusal.message}"
         ) from refusal
 
 
 def _message(
-    task: ValidateTask, all_rows: int, rows: int, candidate: dict[str, Measure], live: dict[str, Measure]
+    task: ValidateTask, all_rows: int, rows: int, candidate: dict[str, Measurement], live: dict[str, Measurement]
 ) -> str:
     name = _metric(task, candidate)
     figures = f"{name} {candidate[name].value:.6g}"
@@ -121,14 +123,14 @@ def _message(
     return f"scored on {rows} of {all_rows} held-out rows: {figures}"
 
 
-def _metric(task: ValidateTask, candidate: dict[str, Measure]) -> str:
+def _metric(task: ValidateTask, candidate: dict[str, Measurement]) -> str:
     """The metric that is told and looked into: the one that the gate compares, or the most telling one."""
     return task.against.metric if task.against and task.against.metric in candidate else next(iter(candidate))
 
 
-def _errors(measures: dict[str, Measure]) -> dict[str, float]:
+def _errors(measures: dict[str, Measurement]) -> dict[str, float]:
     return {name: measure.standard_error for name, measure in measures.items() if measure.standard_error is not None}
 
 
-def _values(measures: dict[str, Measure]) -> dict[str, float]:
+def _values(measures: dict[str, Measurement]) -> dict[str, float]:
     return {name: measure.value for name, measure in measures.items()}

@@ -1,0 +1,105 @@
+"""How a metric is computed: on rows, on resamples of them, and from the totals of batches.
+
+Every metric but `roc_auc` is a function of sums over rows, so a resample needs only other weights of the sums.
+scikit-learn's metrics, with which the tests compare these, would take hours for a bootstrap of a million rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
+from perennial_trainer.metrics.totals import Totals
+
+Resampled = Callable[[ScoredRows, Groups, Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A metric's value and, where it is known, its standard error."""
+
+    value: float
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Computation:
+    """The computation of one metric; a value is NaN where the metric is undefined.
+
+    `resampled(rows, group, weights)` is the metric in each resample: `group` (n) is the group of each row, `weights`
+    (resamples x groups) is how often each group is drawn. `from_totals` is the metric of all rows of all batches.
+    `row_values` is there where the metric is a mean: the value of each row, or None where the model gives none.
+    """
+
+    resampled: Resampled
+    from_totals: Callable[[Totals], Measurement]
+    standard_error: Callable[[ScoredRows], float | None] | None = None
+    row_values: Callable[[ScoredRows], Floats | None] | None = None
+
+
+def mean_of_rows(name: str, row_values: Callable[[ScoredRows], Floats | None]) -> Computation:
+    """The computation of a metric that is the mean of a value of each row; its standard error is sd/sqrt(n)."""
+
+    def resampled(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
+        values = row_values(scored)
+        if values is None:
+            return np.full(len(weights), np.nan)
+        return weighted_sum(values, group, weights) / weighted_sum(np.ones(len(scored)), group, weights)
+
+    def from_totals(totals: Totals) -> Measurement:
+        moments = totals.row_values.get(name)
+        return Measurement(np.nan) if moments is None else Measurement(moments.mean, moments.standard_error)
+
+    def standard_error(scored: ScoredRows) -> float | None:
+        values = row_values(scored)
+        return None if values is None else standard_error_of_mean(values)
+
+    return Computation(resampled, from_totals, standard_error, row_values)
+
+
+def of_confusion(resampled: Resampled) -> Computation:
+    """The computation of a metric that depends on the target and the predicted class of each row alone."""
+
+    def from_totals(totals: Totals) -> Measurement:
+        pairs, counts = totals.confusion()
+        return Measurement(float(resampled(pairs, np.arange(len(pairs)), counts[None, :])[0]))
+
+    return Computation(resampled, from_totals)
+
+
+def of_sample(resampled: Resampled) -> Computation:
+    """The computation of a metric that does not add up: of very many rows it is that of an even sample."""
+
+    def from_totals(totals: Totals) -> Measurement:
+        return Measurement(of_all_rows(resampled, totals.sampled_rows()))
+
+    return Computation(resampled, from_totals)
+
+
+def of_all_rows(resampled: Resampled, scored: ScoredRows) -> float:
+    """The metric in the resample that draws each row once."""
+    return float(resampled(scored, np.zeros(len(scored), dtype=np.intp), np.ones((1, 1)))[0])
+
+
+def standard_error_of_mean(values: Floats) -> float | None:
+    """sd/sqrt(n); None below two values."""
+    if len(values) < 2:
+        return None
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return error if np.isfinite(error) else None
+
+
+def weighted_sum(values: NDArray[np.float64 | np.bool_], group: Groups, weights: Floats) -> Floats:
+    """The sum of the rows' values in each resample."""
+    return weights @ np.bincount(group, values)
+
+
+def mean_over_classes(scored: ScoredRows, of_class: Callable[[int], Floats]) -> Floats:
+    """The metric of the second of two classes; of more classes the mean over those for which it is defined (macro)."""
+    positions = [1] if len(scored.classes) == 2 else range(len(scored.classes))
+    values = np.array([of_class(position) for position in positions])
+    defined = np.isfinite(values)
+    mean: Floats = np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)
+    return mean
