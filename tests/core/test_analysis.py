@@ -297,7 +297,7 @@ def test_without_an_analysis_a_report_about_the_candidate_is_stale() -> None:
     play.edit({"rollout": {"analysis": None}})
     play.report("labels", 0.9, modelVersion="bike-v2")
     play.settle()
-    assert play.outcome("labels") == ("Stale", "it is about bike-v2, and bike-v1 is live")
+    assert play.outcome("labels") == ("Stale", "the report is about bike-v2, and bike-v1 is live")
 
 
 def test_an_operator_that_starts_anew_goes_on_with_the_figures_of_the_one_before() -> None:

@@ -49,6 +49,7 @@ def sliced(ratio: float) -> dict[str, Any]:
             "mse is 80 on 200 holdout rows, above max 70",
         ),
         ({"thresholds": [{"metric": "mse", "max": 80}]}, BETTER, "bike-v1", True, "BetterThanLive", "mse is 80"),
+        ({"thresholds": [{"metric": "r2", "min": 0.9}]}, BETTER, "bike-v1", True, "BetterThanLive", "mse is 80"),
         (
             {"thresholds": [{"metric": "f1", "min": 0.5}]},
             ALONE,

@@ -46,7 +46,7 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
             "mse was not measured when bike-v1 was validated, so maxIncrease has nothing to compare with",
         ),
         ({}, {}, {"versions": ()}, "Stale", "no version is live yet"),
-        ({"modelVersion": "bike-v7"}, {}, {}, "Stale", "it is about bike-v7, and bike-v1 is live"),
+        ({"modelVersion": "bike-v7"}, {}, {}, "Stale", "the report is about bike-v7, and bike-v1 is live"),
         (
             {},
             {},
@@ -69,6 +69,8 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
             "bike-v1 was trained on data up to 2026-11-23 13:00:00",
         ),
         ({"samples": 8}, {}, {}, "TooFewSamples", "8 samples are fewer than spec.drift.minSamples 200"),
+        ({"samples": 199}, {}, {}, "TooFewSamples", "199 samples are fewer than spec.drift.minSamples 200"),
+        ({"samples": 200}, {"drift": {"consecutive": 2}}, {}, "Breach", "1 of 2 consecutive"),
         ({"samples": 0, "metrics": []}, {}, {}, "TooFewSamples", "0 samples are fewer"),
         ({}, {"drift": {"thresholds": [{"metric": "psi", "max": 0.5}]}}, {}, "WithinThresholds", "psi of feature1 0.3"),
         (mse(104), {"drift": {"thresholds": SERIOUS}}, {}, "WithinThresholds", "within thresholds: mse 104"),
@@ -118,12 +120,13 @@ def test_every_outcome_has_its_reason(
         (
             {"metric": "mse", "maxIncrease": 0.05, "sigmas": 3},
             {"name": "mse", "value": 130.0, "standardError": 6.0},
-            "mse is 130, was 100 when bike-v1 was validated, and may grow to 123.4",
+            "mse is 130, above 123.4: 100 when bike-v1 was validated, "
+            "plus the greater of 5 (maxIncrease 0.05) and 23.43 (sigmas 3 times standard error 7.81)",
         ),
         (
             {"metric": "mse", "maxIncrease": 0.05},
             {"name": "mse", "value": 105.1},
-            "mse is 105.1, was 100 when bike-v1 was validated, and may grow to 105",
+            "mse is 105.1, above 105: 100 when bike-v1 was validated, plus 5 (maxIncrease 0.05)",
         ),
     ],
 )
@@ -187,7 +190,7 @@ def test_a_measurement_that_is_written_twice_starts_one_training() -> None:
     for name in ("october", "october-again"):
         play.report(name, window={"start": "2026-11-23T12:00:00Z", "end": "2026-11-23T13:00:00Z"})
         play.settle()
-    assert play.outcome("october-again") == ("Duplicate", "version, window and metrics are those of october")
+    assert play.outcome("october-again") == ("Duplicate", "same version, window and metrics as october")
     play.until_rolling(2, candidate=90.0, live=90.0, upper=0.5)
     play.wait(hours=2)
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "Rejected"}
@@ -269,7 +272,7 @@ def test_a_breach_during_a_training_that_succeeds_is_stale() -> None:
     play.report("second", 0.4)
     play.until_live_again(2)
     play.wait(hours=5)
-    assert play.outcome("second") == ("Stale", "it is about bike-v1, and bike-v2 is live")
+    assert play.outcome("second") == ("Stale", "the report is about bike-v1, and bike-v2 is live")
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
 
 

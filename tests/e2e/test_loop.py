@@ -50,7 +50,11 @@ def calm(stage: Stage) -> str:
     [
         (a_report("small", "calm", samples=8), "TooFewSamples", "8 samples are fewer than spec.drift.minSamples 200"),
         (a_report("within", "calm", psi=0.1), "WithinThresholds", "within thresholds: psi of feature1 0.1"),
-        (a_report("older", "calm", modelVersion="calm-v0"), "Stale", "it is about calm-v0, and calm-v1 is live"),
+        (
+            a_report("older", "calm", modelVersion="calm-v0"),
+            "Stale",
+            "the report is about calm-v0, and calm-v1 is live",
+        ),
         (
             a_report("past", "calm", window={"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}),
             "Stale",

@@ -247,7 +247,7 @@ def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
     (kept,) = judged(cache)
     assert kept.whole is None
     assert (kept.about, kept.message) == ("bike-v1", "so it was")
-    assert kept.extremes == (("psi", 0.0, 0.4),)
+    assert [(each.feature, each.value) for each in kept.extremes] == [("f0", 0.0), ("f4", 0.4)]
 
 
 def test_a_report_whose_status_was_taken_back_is_open_again() -> None:

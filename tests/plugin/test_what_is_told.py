@@ -6,14 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kubectl_perennial.views.limits import limits, nearness
+from kubectl_perennial.views.limits import limit_rows, share_of_limit
 from kubectl_perennial.views.progress import stages
 from kubectl_perennial.views.times import span
 from kubectl_perennial.views.version import change
-from perennial_operator.core.api.thresholds import DriftThreshold
 
 
 def a_version(phase: str, **conditions: str) -> dict[str, Any]:
@@ -97,27 +94,9 @@ def test_of_each_limit_the_number_that_is_nearest_is_told(threshold: Any, metric
         {"name": name, "value": value, "standardError": 4.0, **({"feature": feature} if feature else {})}
         for name, feature, value in metrics
     ]
-    found = limits([threshold], {"spec": {"metrics": measured}}, LIVE)
+    found = limit_rows([threshold], {"spec": {"metrics": measured}}, LIVE)
     told = [(each.get("feature"), each["value"], each["side"], each["limit"], each["beyond"]) for each in found]
     assert told == ([row] if row else [])
-
-
-@given(
-    value=st.floats(0, 1e6),
-    error=st.floats(0, 1e3),
-    baseline=st.floats(0, 1e6),
-    before=st.floats(0, 1e3),
-    share=st.floats(0, 100),
-    sigmas=st.floats(0, 100),
-)
-def test_what_is_shown_beyond_its_limit_is_what_the_operator_takes_for_a_breach(
-    value: float, error: float, baseline: float, before: float, share: float, sigmas: float
-) -> None:
-    threshold = DriftThreshold(metric="mse", max_increase=share, sigmas=sigmas)
-    live = {"status": {"metrics": {"candidate": {"mse": baseline}, "standardErrors": {"mse": before}}}}
-    report = {"spec": {"metrics": [{"name": "mse", "value": value, "standardError": error}]}}
-    (row,) = limits([threshold.to_api()], report, live)
-    assert row["beyond"] == (threshold.outgrown(value, error, baseline, before) is not None)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +110,7 @@ def test_what_is_shown_beyond_its_limit_is_what_the_operator_takes_for_a_breach(
     ],
 )
 def test_how_near_a_limit_is_where_that_can_be_said(row: Any, share: float | None) -> None:
-    assert nearness(row) == share
+    assert share_of_limit(row) == share
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kubectl_perennial.terminal import colours as words
 from kubectl_perennial.terminal import console as screen
 from kubectl_perennial.terminal.numbers import beside
 from kubectl_perennial.views import phases
-from kubectl_perennial.views.limits import nearness
+from kubectl_perennial.views.limits import share_of_limit
 from kubectl_perennial.views.overview import condition
 from kubectl_perennial.views.times import ago, instant, span, until
 from perennial_operator.core.api.values import shown
@@ -95,7 +95,7 @@ def _drift(of: Meant, found: Body, at: datetime) -> list[tuple[str, object]]:
 
 def _limit(row: Body) -> list[screen.Cell]:
     name = f"{row['metric']} of {row['feature']}" if "feature" in row else row["metric"]
-    share = nearness(row)
+    share = share_of_limit(row)
     word = "at most" if row["side"] == "max" else "at least"
     told = Text("beyond", "red") if row["beyond"] else Text("" if share is None else f"{share * 100:.0f} %", "dim")
     value = Text(shown(row["value"]), "red" if row["beyond"] else "")

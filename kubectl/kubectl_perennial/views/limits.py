@@ -1,47 +1,45 @@
-"""How near is each metric of a drift report to its limit?"""
+"""Each threshold beside the measurement of a drift report that is nearest to it or furthest beyond it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kubectl_perennial.client import Body
+from perennial_operator.core.api.drift_report import Measurement
+from perennial_operator.core.api.model_version import Metrics
 from perennial_operator.core.api.thresholds import DriftThreshold
+from perennial_operator.core.rules.limits import Limit, baseline_of, limit_for
 
 
-def limits(thresholds: list[Body], report: Body, live: Body | None) -> list[Body]:
-    """For each limit the number that comes nearest to it, or is furthest beyond it."""
-    proven = ((live or {}).get("status") or {}).get("metrics") or {}
-    found = []
-    for each in thresholds:
-        threshold = DriftThreshold.model_validate(each)
-        rows = [
-            row
-            for metric in report["spec"].get("metrics", [])
-            if threshold.concerns(metric["name"], metric.get("feature"))
-            for row in _rows(threshold, metric, proven)
+def limit_rows(thresholds: list[Body], report: Body, live: Body | None) -> list[Body]:
+    """One row for each threshold that applies to a metric of the report."""
+    metrics = ((live or {}).get("status") or {}).get("metrics")
+    baselines = Metrics.model_validate(metrics) if metrics else None
+    measured = [Measurement.model_validate(metric) for metric in report["spec"].get("metrics", [])]
+    rows = []
+    for threshold in map(DriftThreshold.model_validate, thresholds):
+        compared = [
+            (limit.excess(each.value), _row(each, limit))
+            for each in measured
+            if threshold.concerns(each.name, each.feature)
+            and (limit := limit_for(threshold, each, baseline_of(baselines, each.name)))
         ]
-        for side in ("max", "min"):
-            of_side = [row for row in rows if row["side"] == side]
-            if of_side:
-                found.append(max(of_side, key=lambda row: row["value"] * (1 if row["side"] == "max" else -1)))
-    return found
+        if compared:
+            rows.append(max(compared, key=lambda pair: pair[0])[1])
+    return rows
 
 
-def _rows(threshold: DriftThreshold, metric: Body, proven: Body) -> Iterator[Body]:
-    name, value = metric["name"], metric["value"]
-    baseline = proven.get("candidate", {}).get(name)
-    error, before = metric.get("standardError") or 0.0, (proven.get("standardErrors") or {}).get(name, 0.0)
-    grown = None if baseline is None else threshold.grown(error, baseline, before)
-    highest = [limit for limit in (threshold.max, grown) if limit is not None]
-    about = {"metric": name, **({"feature": metric["feature"]} if metric.get("feature") else {}), "value": value}
-    if highest:
-        yield {**about, "side": "max", "limit": min(highest), "beyond": value > min(highest)}
-    if threshold.min is not None:
-        yield {**about, "side": "min", "limit": threshold.min, "beyond": value < threshold.min}
+def _row(measurement: Measurement, limit: Limit) -> Body:
+    return {
+        "metric": measurement.name,
+        **({"feature": measurement.feature} if measurement.feature else {}),
+        "value": measurement.value,
+        "side": limit.side,
+        "limit": limit.value,
+        "beyond": limit.is_crossed(measurement.value),
+    }
 
 
-def nearness(row: Body) -> float | None:
-    """The way to the limit that is gone, 1 at the limit; None where a share of it means nothing."""
+def share_of_limit(row: Body) -> float | None:
+    """1 at the limit; None where a share of the limit has no meaning."""
     value, limit = row["value"], row["limit"]
     if row["side"] == "max" and limit > 0:
         return max(0.0, float(value / limit))

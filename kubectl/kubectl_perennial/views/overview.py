@@ -8,7 +8,7 @@ from datetime import datetime
 from kubectl_perennial.client import Body
 from kubectl_perennial.selection import Meant
 from kubectl_perennial.views import phases
-from kubectl_perennial.views.limits import limits
+from kubectl_perennial.views.limits import limit_rows
 from kubectl_perennial.views.progress import stages
 from kubectl_perennial.views.times import instant
 from kubectl_perennial.views.version import card
@@ -48,7 +48,8 @@ def overview(of: Meant, reports: Sequence[Body], now: datetime) -> Body:
     failed = None if of.candidate or newest is None or _phase(newest) not in phases.UNSUCCESSFUL else newest
     told = (status.get("drift") or {}).get("report")
     report = next((each for each in reports if each["metadata"]["name"] == told), None)
-    check = (spec.get("drift") or {}).get("check")
+    drift = spec.get("drift") or {}
+    check = drift.get("check")
     manual = (spec.get("rollout") or {}).get("approval") == "manual"
     return glance(of.deployment) | _known(
         {
@@ -56,7 +57,7 @@ def overview(of: Meant, reports: Sequence[Body], now: datetime) -> Body:
             "candidate": card(of.candidate, now) if of.candidate else None,
             "lastAttempt": card(failed, now) if failed else None,
             "stages": stages(of.candidate or failed, manual=manual, weight=status.get("weight")),
-            "limits": limits(spec["drift"]["thresholds"], report, of.live) if report and spec.get("drift") else None,
+            "limits": limit_rows(drift["thresholds"], report, of.live) if report and drift else None,
             "checkSchedule": check["schedule"] if check else None,
             "nextCheck": _next_check(of, check["schedule"]) if check else None,
             "reports": [_report(each) for each in newest_first(reports)[:REPORTS]],

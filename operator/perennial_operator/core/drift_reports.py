@@ -6,13 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from operator import attrgetter
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from perennial_operator.core.api.drift_report import FINAL, DriftReport, Measurement, Outcome
 from perennial_operator.core.api.meta import Meta
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.names import NEVER, scheduled_at
+
+
+class Extreme(NamedTuple):
+    """The smallest or the greatest measurement of a metric."""
+
+    name: str
+    feature: str | None
+    value: float
+    standard_error: float | None
+
+    @property
+    def measurement(self) -> Measurement:
+        return Measurement(**self._asdict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +45,8 @@ class Report:
     """Digest of what was measured; two reports of one mark about one version are the same measurement."""
     scheduled_at: datetime
     """When the check was due that made it; NEVER if none did."""
-    extremes: tuple[tuple[str, float, float], ...]
-    """Each metric with its least and its greatest value."""
+    extremes: tuple[Extreme, ...]
+    """The smallest and the greatest measurement of each metric."""
     whole: DriftReport | None = None
     """None once its outcome stands."""
 
@@ -84,8 +98,11 @@ def _mark(report: DriftReport) -> bytes:
     return blake2b(repr((span, report.spec.samples, metrics)).encode(), digest_size=16).digest()
 
 
-def _extremes(metrics: list[Measurement]) -> tuple[tuple[str, float, float], ...]:
-    values: dict[str, list[float]] = {}
+def _extremes(metrics: list[Measurement]) -> tuple[Extreme, ...]:
+    by_name: dict[str, list[Measurement]] = {}
     for metric in metrics:
-        values.setdefault(metric.name, []).append(metric.value)
-    return tuple((intern(name), min(found), max(found)) for name, found in values.items())
+        by_name.setdefault(metric.name, []).append(metric)
+    by_value = attrgetter("value")
+    ends = [end for each in by_name.values() for end in (min(each, key=by_value), max(each, key=by_value))]
+    extremes = [Extreme(intern(m.name), m.feature, m.value, m.standard_error) for m in ends]
+    return tuple(dict.fromkeys(extremes))

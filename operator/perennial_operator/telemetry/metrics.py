@@ -13,7 +13,7 @@ from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
-from perennial_operator.core.status.measures import Limit, stage_that_ended, watched_limits
+from perennial_operator.core.status.measures import WatchedMetric, stage_that_ended, watched_metrics
 from perennial_operator.core.world import World
 
 STAGE_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
@@ -52,7 +52,7 @@ class Metrics(Collector):
         self.queue = Gauge("perennial_queue_length", "ModelDeployments that wait for a pass.", registry=made)
         self.tasks = Gauge("perennial_tasks", "Tasks of the operator's event loop, kopf's among them.", registry=made)
         self.leader = Gauge("perennial_leader", "1 where this operator acts, 0 where it stands by.", registry=made)
-        self._models: dict[Key, tuple[datetime | None, tuple[Limit, ...]]] = {}
+        self._models: dict[Key, tuple[datetime | None, tuple[WatchedMetric, ...]]] = {}
         made.register(self)
 
     def called(self, verb: str) -> None:
@@ -75,7 +75,7 @@ class Metrics(Collector):
             if earlier and told and told != find(earlier.status.conditions, "Analysed"):
                 self._analyses.labels(told.reason).inc()
         live = after.live
-        self._models[key] = (live.status.live_since if live else None, watched_limits(after))
+        self._models[key] = (live.status.live_since if live else None, watched_metrics(after))
 
     def _moved(self, before: ModelVersion, after: ModelVersion, now: datetime) -> None:
         if before.phase in IN_FLIGHT and after.phase not in IN_FLIGHT:
@@ -93,14 +93,16 @@ class Metrics(Collector):
             "perennial_live_version_age_seconds", "Since when the live version serves.", labels=model
         )
         value = GaugeMetricFamily(
-            "perennial_drift_value", "The worst value in the newest report.", labels=[*model, "metric"]
+            "perennial_drift_value",
+            "The newest report's value that is nearest to its limit or beyond it.",
+            labels=[*model, "metric"],
         )
-        limit = GaugeMetricFamily("perennial_drift_limit", "The limit it is held to.", labels=[*model, "metric"])
+        limit = GaugeMetricFamily("perennial_drift_limit", "The limit of that value.", labels=[*model, "metric"])
         now = datetime.now(UTC)
-        for (namespace, name), (since, limits) in self._models.items():
+        for (namespace, name), (since, metrics) in self._models.items():
             if since:
                 age.add_metric([namespace, name], (now - since).total_seconds())
-            for watched in limits:
+            for watched in metrics:
                 value.add_metric([namespace, name, watched.metric], watched.value)
                 limit.add_metric([namespace, name, watched.metric], watched.limit)
         yield from (age, value, limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
-from perennial_operator.core.api.thresholds import beyond
+from perennial_operator.core.api.thresholds import crossed_limit
 from perennial_operator.core.api.values import Duration, Name, Value
 
 PASSED, MEASURING, NO_DATA = "AnalysisPassed", "Measuring", "NoData"
@@ -42,7 +42,7 @@ class Query(Value):
 
     def crossed(self, answer: float) -> float | None:
         """The limit that the answer is beyond, or None."""
-        return beyond(answer, self.min, self.max)
+        return crossed_limit(answer, self.min, self.max)
 
 
 class Analysis(Value):

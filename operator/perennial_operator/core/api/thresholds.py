@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import hypot
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -53,8 +52,8 @@ LIMITS_MAKE_SENSE = (
 )
 
 
-def beyond(value: float, least: float | None, most: float | None) -> float | None:
-    """The limit that `value` is beyond, or None."""
+def crossed_limit(value: float, least: float | None, most: float | None) -> float | None:
+    """The limit that `value` is beyond, or None; a value at its limit passes."""
     if most is not None and value > most:
         return most
     if least is not None and value < least:
@@ -91,7 +90,7 @@ class Threshold(Value):
 
     def crossed(self, value: float) -> float | None:
         """The limit that `value` is beyond, or None."""
-        return beyond(value, self.min, self.max)
+        return crossed_limit(value, self.min, self.max)
 
 
 class DriftThreshold(Threshold):
@@ -131,22 +130,5 @@ class DriftThreshold(Threshold):
     features: list[Column] | None = Field(None, max_length=500, description="Only on these features; default any.")
 
     def concerns(self, metric: str, feature: str | None) -> bool:
-        """Whether it is about this number of a report."""
+        """Whether the threshold applies to this metric of a report."""
         return metric == self.metric and (not self.features or feature in self.features)
-
-    def grown(self, error: float, baseline: float, baseline_error: float) -> float | None:
-        """The limit that `maxIncrease` sets: that share of the baseline, and `sigmas` standard errors of the difference.
-
-        The two estimates come from different rows, so the variances of their errors add up.
-        """
-        if self.max_increase is None:
-            return None
-        return max(
-            baseline * (1 + self.max_increase),
-            baseline + (self.sigmas or 0.0) * hypot(error, baseline_error),
-        )
-
-    def outgrown(self, value: float, error: float, baseline: float, baseline_error: float) -> float | None:
-        """The limit of `maxIncrease` that a loss is beyond, or None."""
-        limit = self.grown(error, baseline, baseline_error)
-        return limit if limit is not None and value > limit else None

@@ -1,4 +1,4 @@
-"""What does one drift report say by itself: is it usable, and does it breach?"""
+"""The outcome of one drift report by itself: whether it can be used, and whether it breaches a threshold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.rules.limits import Growth, baseline_of, lacks_standard_error, limit_for
 from perennial_operator.core.world import World, by_now
 
 Pair = tuple[DriftThreshold, Measurement]
-"""A limit and a number that it is about."""
+"""A threshold and a measurement that it applies to."""
 
-TOLD = 3
-"""How many breaches a message names; the status holds more."""
+MAX_BREACHES_IN_MESSAGE, MAX_BREACHES_IN_STATUS = 3, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,71 +29,74 @@ class Verdict:
 
 
 def subject(report: Report | DriftReport, world: World) -> str | None:
-    """The version a report is about: the one it names, or else the one that was live when it was first seen."""
+    """The version that the report names, or else the version that was live when the report was first seen."""
     return report.about or (world.live.name if world.live else None)
 
 
-def judge(report: DriftReport, world: World, twin: str | None = None) -> Verdict:
-    """The report's verdict by itself: one of the final outcomes, or Breach.
+def judge(report: DriftReport, world: World, duplicate_of: str | None = None) -> Verdict:
+    """The verdict on the report by itself: one of the final outcomes, or Breach.
 
-    It is held to the live version, or to the candidate while that serves beside it and is analysed. Whether a breach
-    starts a training is not asked here. `twin` is an earlier report of the same measurement.
+    It is compared with the live version, or with the candidate while that serves beside it and is analysed. Whether a
+    breach starts a training is not decided here. `duplicate_of` is an earlier report of the same measurement.
     """
     drift, about = world.spec.drift, subject(report, world)
     version = world.on_trial if world.on_trial and world.on_trial.name == about else world.live
     if drift is None:
-        told = f"ModelDeployment {world.name} has no spec.drift, so no limit to compare with; set spec.drift.thresholds"
-        return Verdict(Outcome.INVALID, told, about)
+        message = f"ModelDeployment {world.name} has no spec.drift, so there is no limit; set spec.drift.thresholds"
+        return Verdict(Outcome.INVALID, message, about)
     if version is None:
-        return Verdict(Outcome.STALE, "no version is live yet, so there is nothing it could be about", about)
-    if told := _stale(report, world, version, about):
-        return Verdict(Outcome.STALE, told, about)
-    if twin:
-        return Verdict(Outcome.DUPLICATE, f"version, window and metrics are those of {twin}", about)
+        return Verdict(Outcome.STALE, "no version is live yet, so the report is about none", about)
+    if message := _stale(report, world, version, about):
+        return Verdict(Outcome.STALE, message, about)
+    if duplicate_of:
+        return Verdict(Outcome.DUPLICATE, f"same version, window and metrics as {duplicate_of}", about)
     if report.spec.samples < drift.min_samples:
-        told = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
-        return Verdict(Outcome.TOO_FEW_SAMPLES, told, about)
+        message = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
+        return Verdict(Outcome.TOO_FEW_SAMPLES, message, about)
     pairs = [(t, m) for t in drift.thresholds for m in report.spec.metrics if t.concerns(m.name, m.feature)]
-    if told := _invalid(report, world, version, pairs):
-        return Verdict(Outcome.INVALID, told, about)
-    found = [breach for pair in pairs if (breach := _breach(*pair, version))]
-    if not found:
+    if message := _invalid(report, world, version, pairs):
+        return Verdict(Outcome.INVALID, message, about)
+    breaches = [breach for pair in pairs if (breach := _breach(*pair, version))]
+    if not breaches:
         return Verdict(Outcome.WITHIN_THRESHOLDS, f"within thresholds: {_worst(drift.thresholds, pairs)}", about)
-    more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
-    message = "; ".join(text for _, text in found[:TOLD]) + more
-    return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in found[:100]))
+    others = len(breaches) - MAX_BREACHES_IN_MESSAGE
+    message = "; ".join(text for _, text in breaches[:MAX_BREACHES_IN_MESSAGE])
+    message += f"; and {others} more" if others > 0 else ""
+    return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in breaches[:MAX_BREACHES_IN_STATUS]))
 
 
 def _stale(report: DriftReport, world: World, version: ModelVersion, about: str | None) -> str:
+    """Why the report is not about the version as it serves now; empty if it is."""
     if about != version.name:
-        return f"it is about {about}, and {version.name} is live"
+        return f"the report is about {about}, and {version.name} is live"
     since = next(iter(by_now(world, version.status.live_since)), None)
     if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
-        return f"it was written before {version.name} went live at {since:%Y-%m-%d %H:%M:%S}"
-    learnt = version.status.data.end if version.status.data else None
-    known = learnt or since
-    if report.spec.window and known and report.spec.window.end <= known:
-        what = "was trained on data up to" if learnt else "went live at"
+        return f"the report was written before {version.name} went live at {since:%Y-%m-%d %H:%M:%S}"
+    trained_until = version.status.data.end if version.status.data else None
+    earliest = trained_until or since
+    if report.spec.window and earliest and report.spec.window.end <= earliest:
+        event = "was trained on data up to" if trained_until else "went live at"
         end = report.spec.window.end
-        return f"its window ends at {end:%Y-%m-%d %H:%M:%S}, and {version.name} {what} {known:%Y-%m-%d %H:%M:%S}"
+        return f"its window ends at {end:%Y-%m-%d %H:%M:%S}, and {version.name} {event} {earliest:%Y-%m-%d %H:%M:%S}"
     return ""
 
 
 def _invalid(report: DriftReport, world: World, version: ModelVersion, pairs: Sequence[Pair]) -> str:
+    """Why the report cannot be compared with the thresholds; empty if it can."""
     if not report.spec.metrics:
         return "spec.metrics is empty, so nothing was measured; write at least one metric"
     if not pairs:
         assert world.spec.drift
-        carried = ", ".join([*dict.fromkeys(_name(metric) for metric in report.spec.metrics)][:10])
-        wanted = ", ".join(dict.fromkeys(_limited(threshold) for threshold in world.spec.drift.thresholds))
-        return f"none of its metrics ({carried}) has a threshold; spec.drift.thresholds asks for {wanted}"
+        metrics = ", ".join([*dict.fromkeys(_name(metric) for metric in report.spec.metrics)][:10])
+        wanted = ", ".join(dict.fromkeys(_subject_of(threshold) for threshold in world.spec.drift.thresholds))
+        return f"none of its metrics ({metrics}) has a threshold; spec.drift.thresholds asks for {wanted}"
     for threshold, metric in pairs:
-        if threshold.sigmas and metric.standard_error is None:
+        if lacks_standard_error(threshold, metric):
             return (
                 f"{_name(metric)} has no standardError, which the threshold's sigmas {threshold.sigmas:g} needs; "
                 "write it, or remove sigmas"
             )
-        if threshold.max_increase is not None and _proven(version, metric.name) is None:
+        if threshold.max_increase is not None and baseline_of(version.status.metrics, metric.name) is None:
             return (
                 f"{metric.name} was not measured when {version.name} was validated, so maxIncrease has nothing to "
                 f"compare with; give the threshold on {metric.name} a max instead"
@@ -102,43 +105,42 @@ def _invalid(report: DriftReport, world: World, version: ModelVersion, pairs: Se
 
 
 def _breach(threshold: DriftThreshold, metric: Measurement, version: ModelVersion) -> tuple[Breach, str] | None:
-    limit = threshold.crossed(metric.value)
-    baseline = _proven(version, metric.name)
-    if limit is not None:
-        side = "above" if metric.value > limit else "below"
-        text = f"{_name(metric)} is {shown(metric.value)}, {side} {shown(limit)}"
-    elif baseline is not None:
-        proven = version.status.metrics
-        error = ((proven and proven.standard_errors) or {}).get(metric.name, 0.0)
-        limit = threshold.outgrown(metric.value, metric.standard_error or 0.0, baseline, error)
-        text = (
-            f"{_name(metric)} is {shown(metric.value)}, was {shown(baseline)} when {version.name} was validated, "
-            f"and may grow to {shown(limit or 0)}"
-        )
-    if limit is None:
+    """The breach and a message about it, or None if the measurement is within its limit."""
+    limit = limit_for(threshold, metric, baseline_of(version.status.metrics, metric.name))
+    if limit is None or not limit.is_crossed(metric.value):
         return None
-    return Breach(metric=metric.name, feature=metric.feature, value=metric.value, limit=limit), text
+    side = "above" if limit.side == "max" else "below"
+    message = f"{_name(metric)} is {shown(metric.value)}, {side} {shown(limit.value)}"
+    if limit.growth:
+        message += f": {_allowed(limit.growth, version.name)}"
+    return Breach(metric=metric.name, feature=metric.feature, value=metric.value, limit=limit.value), message
 
 
-def _proven(version: ModelVersion, metric: str) -> float | None:
-    return version.status.metrics.candidate.get(metric) if version.status.metrics else None
+def _allowed(growth: Growth, version: str) -> str:
+    """`100 when bike-v1 was validated, plus the greater of 5 (maxIncrease 0.05) and 23 (sigmas 3 times …)`."""
+    allowed = f"{shown(growth.baseline * growth.share)} (maxIncrease {growth.share:g})"
+    if growth.sigmas:
+        error = growth.standard_error
+        by_error = f"{shown(growth.sigmas * error)} (sigmas {growth.sigmas:g} times standard error {shown(error)})"
+        allowed = f"the greater of {allowed} and {by_error}"
+    return f"{shown(growth.baseline)} when {version} was validated, plus {allowed}"
 
 
 def _worst(thresholds: Sequence[DriftThreshold], pairs: Sequence[Pair]) -> str:
-    """The number of each threshold that comes nearest to its limit."""
-    told = []
+    """For each threshold, the measurement that comes nearest to its limit."""
+    worst = []
     for threshold in thresholds:
-        numbers = [metric for one, metric in pairs if one is threshold]
-        if numbers:
+        measurements = [metric for each, metric in pairs if each is threshold]
+        if measurements:
             low = threshold.max is None and threshold.min is not None
-            worst = (min if low else max)(numbers, key=lambda metric: metric.value)
-            told.append(f"{_name(worst)} {shown(worst.value)}")
-    return ", ".join(dict.fromkeys(told))
+            nearest = (min if low else max)(measurements, key=lambda metric: metric.value)
+            worst.append(f"{_name(nearest)} {shown(nearest.value)}")
+    return ", ".join(dict.fromkeys(worst))
 
 
 def _name(metric: Measurement) -> str:
     return f"{metric.name} of {metric.feature}" if metric.feature else metric.name
 
 
-def _limited(threshold: DriftThreshold) -> str:
+def _subject_of(threshold: DriftThreshold) -> str:
     return threshold.metric + (f" of {', '.join(threshold.features[:10])}" if threshold.features else "")

@@ -1,4 +1,4 @@
-"""What is worth measuring about a model: how far its drift is from the limits, and how long each stage took."""
+"""The values exported for a model: each drift metric with its limit, and how long each stage took."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import datetime
 
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """The worst value of a metric in the newest report about the live version, and the limit it is held to."""
+class WatchedMetric:
+    """The measurement of a metric that is nearest to its limit or furthest beyond it."""
 
     metric: str
     value: float
@@ -33,29 +34,26 @@ BEGAN_BY = {
 """Phase → the stage it is, and the conditions whose change began it. Waiting for a person is no stage."""
 
 
-def watched_limits(world: World) -> tuple[Limit, ...]:
-    """One for each threshold that the newest report about the live version speaks of."""
+def watched_metrics(world: World) -> tuple[WatchedMetric, ...]:
+    """One for each metric of the newest report about the live version that has a threshold.
+
+    Of each metric a report keeps the smallest and the greatest measurement; a threshold with `features` applies where
+    one of these two is of such a feature.
+    """
     live, drift = world.live, world.spec.drift
-    if live is None or drift is None:
+    reports = [report for report in world.reports if live and report.about == live.name and report.outcome]
+    if live is None or drift is None or not reports:
         return ()
-    about = [report for report in world.reports if report.about == live.name and report.outcome]
-    if not about:
-        return ()
-    baselines = live.status.metrics.candidate if live.status.metrics else {}
-    extremes = {name: (least, greatest) for name, least, greatest in about[-1].extremes}
-    found = []
-    for threshold in drift.thresholds:
-        if threshold.metric not in extremes:
-            continue
-        least, greatest = extremes[threshold.metric]
-        if threshold.max is None and threshold.min is not None:
-            found.append(Limit(threshold.metric, least, threshold.min))
-        elif threshold.max is not None:
-            found.append(Limit(threshold.metric, greatest, threshold.max))
-        elif threshold.max_increase is not None and threshold.metric in baselines:
-            limit = baselines[threshold.metric] * (1 + threshold.max_increase)
-            found.append(Limit(threshold.metric, greatest, limit))
-    return tuple({limit.metric: limit for limit in found}.values())
+    measured = [extreme.measurement for extreme in reports[-1].extremes]
+    compared = [
+        (limit.excess(each.value), WatchedMetric(each.name, each.value, limit.value))
+        for threshold in drift.thresholds
+        for each in measured
+        if threshold.concerns(each.name, each.feature)
+        and (limit := limit_for(threshold, each, baseline_of(live.status.metrics, each.name)))
+    ]
+    by_excess = sorted(compared, key=lambda pair: pair[0])
+    return tuple({watched.metric: watched for _, watched in by_excess}.values())
 
 
 def stage_that_ended(before: ModelVersion, now: datetime) -> Ended | None:
