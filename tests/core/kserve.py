@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from perennial_operator.core.names import PREDICTOR
-from perennial_operator.core.world import Inference, Serving, World
+from perennial_operator.core.world import RoutingObject, Serving, World
 from tests.builders import SPEC, merged
 from tests.core.play import Play
 from tests.knative import Revisions
@@ -25,21 +25,21 @@ class KServePlay(Play):
         self.told: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
         self.asleep = self.podless = False
         """Whether KServe does nothing; whether no pod tells of which version a revision is."""
-        self.unreadable = Inference(None)
+        self.unreadable = RoutingObject(None)
         """What is read where there is no KServe, or it may not be asked."""
         super().__post_init__()
 
     def world(self) -> World:
         world = super().world()
-        if self.unreadable != Inference(None):
-            return replace(world, inference=self.unreadable)
+        if self.unreadable != RoutingObject(None):
+            return replace(world, routing=self.unreadable)
         if self.inference and not self.asleep:
             self.knative.hear(self.inference)
             for _ in range(2):  # whom requests are led to follows from what the status says
                 self.inference["status"] = self.knative.status()
         revisions = {each.name: each.version for each in self.knative.running() if not self.podless}
-        there = Inference(copy.deepcopy(self.inference), revisions=revisions)
-        return replace(world, inference=there, serving=self._served())
+        there = RoutingObject(copy.deepcopy(self.inference), revisions=revisions)
+        return replace(world, routing=there, serving=self._served())
 
     def _served(self) -> dict[str, Serving]:
         found: dict[str, Serving] = {}

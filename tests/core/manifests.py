@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from perennial_operator.core.manifests.check_job import check_manifest
+from perennial_operator.core.manifests.inference_service import inference_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, service_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.manifests.validate_job import validate_manifest
 from perennial_operator.core.manifests.worker_job import workers_manifest
-from perennial_operator.core.traffic.kserve import inference_manifest
 from perennial_operator.core.world import Job, JobState, Policy, World
 from tests.builders import NOON, a_deployment, a_version, a_world
 

@@ -25,7 +25,7 @@ from perennial_operator.core.drift_reports import in_order, report_of
 from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.rules.transitions import phase_before
 from perennial_operator.core.status.deployment_status import Trouble, describe
-from perennial_operator.core.world import Fleet, Job, JobState, Policy, Route, Sample, Serving, World
+from perennial_operator.core.world import Fleet, Job, JobState, Policy, RoutingObject, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
 from tests.cluster.patch import json_patch
 from tests.core.manifests import task_of
@@ -203,7 +203,7 @@ class Play:
             serving=dict(self.serving),
             service=self.services.get("bike"),
             candidate_service=self.services.get("bike-candidate"),
-            route=Route(copy.deepcopy(self.route)) if deployment.spec.rollout.gateway else None,
+            routing=RoutingObject(copy.deepcopy(self.route)) if deployment.spec.rollout.gateway else None,
             fleet=self.fleet,
             policy=self.policy,
             sample=Sample({name: dict(pods) for name, pods in self.pods.items()}, dict(self.answers), self.troubles),

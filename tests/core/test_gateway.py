@@ -12,8 +12,8 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
-from perennial_operator.core.traffic.http_route import blocker, carries, steered
-from perennial_operator.core.world import Route
+from perennial_operator.core.traffic.http_route import blocker, is_as_wanted, route_patch
+from perennial_operator.core.world import RoutingObject
 from tests.builders import a_deployment, a_route, a_world, merged
 from tests.core.play import Play, a_play
 from tests.stage import ROOT
@@ -122,36 +122,56 @@ ELSEWHERE = merged(
     a_route(),
     {"spec": {"rules": [{"backendRefs": [{"name": "bike"}, {"name": "bike-candidate", "namespace": "other"}]}]}},
 )
-BLOCKERS: dict[str, tuple[Route, str, str]] = {
-    "missing": (Route(None), "RouteNotFound", "there is no HTTPRoute bike in namespace default; apply it, or mend"),
-    "going": (Route(a_route(deletionTimestamp="2026-11-23T12:00:00Z")), "RouteNotFound", "there is no HTTPRoute"),
+BLOCKERS: dict[str, tuple[RoutingObject, str, str]] = {
+    "missing": (
+        RoutingObject(None),
+        "RouteNotFound",
+        "HTTPRoute bike does not exist in namespace default; create it, or fix",
+    ),
+    "going": (
+        RoutingObject(a_route(deletionTimestamp="2026-11-23T12:00:00Z")),
+        "RouteNotFound",
+        "HTTPRoute bike does not exist",
+    ),
     "forbidden": (
-        Route(None, "httproutes is forbidden"),
+        RoutingObject(None, "httproutes is forbidden"),
         "RouteForbidden",
-        "httproutes is forbidden; let the operator's",
+        "httproutes is forbidden; allow the operator's role",
     ),
-    "somebody else's": (Route(OWNED), "RouteNotOurs", "belongs to Canary bike, which steers it"),
-    "one backend": (Route(ONE_BACKEND), "BackendsMissing", "names both Services bike and bike-candidate; list the two"),
-    "another namespace": (Route(ELSEWHERE), "BackendsMissing", "with port 8080 and the weights 100 and 0"),
-    "no rules": (Route(without(a_route(), "spec", "rules")), "BackendsMissing", "no rule of HTTPRoute bike"),
+    "somebody else's": (
+        RoutingObject(OWNED),
+        "RouteNotOurs",
+        "is controlled by Canary bike; name a route of this model alone",
+    ),
+    "one backend": (
+        RoutingObject(ONE_BACKEND),
+        "BackendsMissing",
+        "lists both Services bike and bike-candidate; list both",
+    ),
+    "another namespace": (RoutingObject(ELSEWHERE), "BackendsMissing", "with port 8080 and the weights 100 and 0"),
+    "no rules": (RoutingObject(without(a_route(), "spec", "rules")), "BackendsMissing", "no rule of HTTPRoute bike"),
     "a third backend": (
-        Route(with_backend({"name": "old"})),
+        RoutingObject(with_backend({"name": "old"})),
         "BackendsMixed",
-        "spec.rules[0] of HTTPRoute bike names more",
+        "spec.rules[0] of HTTPRoute bike must list bike and bike-candidate once each",
     ),
-    "one twice": (Route(with_backend({"name": "bike"})), "BackendsMixed", "leave only the two in it"),
+    "one twice": (RoutingObject(with_backend({"name": "bike"})), "BackendsMixed", "and no other backend"),
     "refused": (
-        Route(a_route(accepted=False)),
+        RoutingObject(a_route(accepted=False)),
         "RouteNotAccepted",
         "no Gateway has accepted HTTPRoute bike: no listener",
     ),
-    "no gateway": (Route(without(a_route(), "status", "parents")), "RouteNotAccepted", "see its parentRefs"),
+    "no gateway": (
+        RoutingObject(without(a_route(), "status", "parents")),
+        "RouteNotAccepted",
+        "check the route's parentRefs",
+    ),
 }
 
 
 @pytest.mark.parametrize(("route", "reason", "words"), BLOCKERS.values(), ids=BLOCKERS)
-def test_a_route_that_cannot_be_steered_is_told_with_the_mend(route: Route, reason: str, words: str) -> None:
-    found = blocker(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), route=route))
+def test_a_route_that_cannot_be_steered_is_told_with_the_mend(route: RoutingObject, reason: str, words: str) -> None:
+    found = blocker(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), routing=route))
     assert found is not None
     assert found.reason == reason
     assert words in found.message
@@ -316,9 +336,9 @@ def test_the_routes_that_are_shown_can_be_steered(text: str) -> None:
     route["status"] = a_route()["status"]
     name = route["metadata"]["name"]
     deployment = a_deployment(name, spec={"rollout": {"gateway": {"httpRoute": name}}})
-    world = a_world(deployment=deployment, route=Route(route))
+    world = a_world(deployment=deployment, routing=RoutingObject(route))
     assert blocker(world) is None
-    assert carries(world, 0, mirrored=False)
-    change = steered(world, 20, mirrored=False)
+    assert is_as_wanted(world, 0, mirrored=False)
+    change = route_patch(world, 20, mirrored=False)
     assert change is not None
     assert [operation["value"] for operation in change.operations] == [80, 20]

@@ -9,7 +9,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Apply, SetStatus
-from perennial_operator.core.world import Inference
+from perennial_operator.core.world import RoutingObject
 from tests.core.kserve import KServePlay, a_kserve_play
 from tests.core.play import dying, late, twice
 
@@ -143,7 +143,7 @@ def test_a_candidate_that_kserve_never_leads_to_goes_back() -> None:
     play.wait(minutes=16)
     assert play.version(2)["message"] == (
         "2 of 2 replicas were ready after spec.rollout.timeout 15m, "
-        "and KServe did not lead 20 % of the requests to them, the rest to bike-v1"
+        "but InferenceService bike did not route 20 % of the requests to them, the rest to bike-v1"
     )
 
 
@@ -240,7 +240,7 @@ def test_before_there_is_a_version_to_serve_nothing_is_said_to_serve() -> None:
     play.settle()
     assert (play.condition("Routed")["status"], play.condition("Routed")["message"]) == (
         "Unknown",
-        "there is no InferenceService bike yet",
+        "InferenceService bike does not exist yet",
     )
 
 
@@ -254,13 +254,13 @@ def test_what_kserve_has_not_done_yet_is_told_and_looked_at_every_few_seconds() 
     play.asleep = False
     play.wait(seconds=5)
     assert play.condition("Routed")["message"] == (
-        "InferenceService bike leads the requests at http://bike.default.example.com; "
-        "its canaryTrafficPercent is the operator's"
+        "InferenceService bike routes traffic at http://bike.default.example.com; "
+        "the operator manages its canaryTrafficPercent"
     )
 
 
-@pytest.mark.parametrize("read", [Inference(None, unknown=True), Inference(None, "isvc is forbidden")])
-def test_what_serves_is_left_alone_while_kserve_cannot_be_asked(read: Inference) -> None:
+@pytest.mark.parametrize("read", [RoutingObject(None, unknown_kind=True), RoutingObject(None, "isvc is forbidden")])
+def test_what_serves_is_left_alone_while_kserve_cannot_be_asked(read: RoutingObject) -> None:
     play = a_kserve_play()
     play.until_live(1)
     play.unreadable = read
@@ -296,23 +296,23 @@ def test_what_somebody_removed_the_record_of_goes_on_serving() -> None:
 
 
 BLOCKERS = {
-    "no KServe": (Inference(None, unknown=True), "KServeNotFound", "install KServe with Knative"),
+    "no KServe": (RoutingObject(None, unknown_kind=True), "KServeNotFound", "install KServe with Knative"),
     "forbidden": (
-        Inference(None, "isvc is forbidden"),
+        RoutingObject(None, "isvc is forbidden"),
         "KServeForbidden",
-        "isvc is forbidden; let the operator's role",
+        "isvc is forbidden; allow the operator's role",
     ),
     "another mode": (
-        Inference({"metadata": {}, "spec": {"predictor": {}}, "status": {"deploymentMode": "Standard"}}),
+        RoutingObject({"metadata": {}, "spec": {"predictor": {}}, "status": {"deploymentMode": "Standard"}}),
         "WrongDeploymentMode",
-        "in its mode Standard, which leads by no weight; remove it",
+        "in its mode Standard, which does not support traffic splitting; delete it",
     ),
 }
 
 
 @pytest.mark.parametrize(("read", "reason", "words"), BLOCKERS.values(), ids=BLOCKERS)
 def test_a_first_version_waits_where_kserve_cannot_be_used_and_says_why_and_goes_live_when_it_can(
-    read: Inference, reason: str, words: str
+    read: RoutingObject, reason: str, words: str
 ) -> None:
     play = a_kserve_play()
     play.unreadable = read
@@ -322,7 +322,7 @@ def test_a_first_version_waits_where_kserve_cannot_be_used_and_says_why_and_goes
     assert words in play.version(1)["message"]
     assert (play.condition("Routed")["status"], play.condition("Routed")["reason"]) == ("False", reason)
     assert words in play.condition("Ready")["message"]
-    play.unreadable = Inference(None)
+    play.unreadable = RoutingObject(None)
     play.wait(minutes=1)
     play.pods_ready()
     assert play.phases() == {"bike-v1": "Live"}
@@ -330,7 +330,7 @@ def test_a_first_version_waits_where_kserve_cannot_be_used_and_says_why_and_goes
 
 def test_a_cluster_without_kserve_is_looked_at_once_a_minute() -> None:
     play = a_kserve_play()
-    play.unreadable = Inference(None, unknown=True)
+    play.unreadable = RoutingObject(None, unknown_kind=True)
     play.until_rolling(1)
     assert play.alarm and (play.alarm - play.now).total_seconds() == 60
     assert play.step() == 0

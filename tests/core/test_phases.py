@@ -17,7 +17,7 @@ from perennial_operator.core.decide import decide
 from perennial_operator.core.manifests.validate_job import comparison
 from perennial_operator.core.rules.phases import ANY, GATE_FAILED, GATE_PASSED, REPLACED, TRANSITIONS, may_follow
 from perennial_operator.core.rules.transitions import ForbiddenTransitionError, phase_before, transition
-from perennial_operator.core.world import Job, JobState, Route, Serving, World
+from perennial_operator.core.world import Job, JobState, RoutingObject, Serving, World
 from tests.builders import NOON, a_body, a_deployment, a_report, a_version, a_world, merged
 from tests.core.play import REFUSED, Play, a_play, on_an_empty_cluster, trained, validated
 from tests.core.test_analysis import analysed, traffic
@@ -184,7 +184,7 @@ def test_a_roll_out_goes_on_stops_or_ends() -> None:
     last = with_candidate("RollingOut", status={"rollout": {"weight": 100, "startedAt": as_text(NOON)}})
     serving = {"bike-v2": Serving("bike-v2", {}, 2, 2, 2, 2)}
     assert taken(rolling) == {("RollingOut", "RollingOut", "RollingOut")}
-    blocked = with_candidate("RollingOut", {"rollout": {"gateway": {"httpRoute": "bike"}}}, route=Route(None))
+    blocked = with_candidate("RollingOut", {"rollout": {"gateway": {"httpRoute": "bike"}}}, routing=RoutingObject(None))
     assert taken(blocked) == {("RollingOut", ANY, "RollingOut")}
     assert taken(replace(last, serving=serving)) == {("RollingOut", "RolledOut", "Live")}
     pinned = with_candidate("RollingOut", {"pin": "bike-v1"}, status=STARTED)

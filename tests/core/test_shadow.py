@@ -98,7 +98,7 @@ def test_the_candidate_has_all_replicas_in_the_shadow_and_then_those_of_its_weig
 def test_what_it_does_is_told() -> None:
     play = shadowing()
     assert play.version(2)["message"] == (
-        "shadow: it answers all of the requests by HTTPRoute bike too, and nobody gets its answers: "
+        "shadow: it answers a copy of the requests by HTTPRoute bike, and its answers are discarded: "
         "2 replicas beside 2 of bike-v1"
     )
     assert play.status["weight"] == 0

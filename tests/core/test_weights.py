@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.core.weights import split
+from perennial_operator.core.traffic.traffic_split import split
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.core.traffic.kserve import inference_manifest
+from perennial_operator.core.manifests.inference_service import inference_manifest
 from tests.builders import a_deployment, a_version, a_world, merged
 from tests.core.manifests import manifests
 from tests.kserve_api import complaints, definition, own_definition

@@ -11,7 +11,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import GoneError, UnknownKindError, _translated
 from perennial_operator.core import names
-from perennial_operator.core.world import Inference, Policy, Serving, World
+from perennial_operator.core.world import Policy, RoutingObject, Serving, World
 from perennial_operator.reconcile.world_builder import observe
 from tests.builders import NOON, SPEC, a_body, merged
 
@@ -44,7 +44,7 @@ def seen(inference: dict[str, Any], *pods: dict[str, Any]) -> World:
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", KSERVE), *pods):
         cache.put(body)
-    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"), inference=Inference(inference))
+    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"), routing=RoutingObject(inference))
     assert world
     return world
 
@@ -74,7 +74,7 @@ def test_pods_count_for_their_version_and_as_ready_where_they_are_of_its_present
 
 def test_a_revision_is_of_the_version_of_its_pods() -> None:
     world = seen(an_inference(), *PODS[:4])
-    assert world.inference and world.inference.revisions == {
+    assert world.routing and world.routing.revisions == {
         "bike-predictor-1-old": "bike-v1",
         "bike-predictor-2-old": "bike-v2",
         "bike-predictor-2-new": "bike-v2",

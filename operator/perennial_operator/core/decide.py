@@ -12,7 +12,7 @@ from __future__ import annotations
 from perennial_operator.core.decision import Decision, earliest
 from perennial_operator.core.desired import upkeep
 from perennial_operator.core.stages import drift, record, recovery, rollout, training, validation
-from perennial_operator.core.traffic.traffic_split import steering
+from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import World
 
 STAGES = (
@@ -34,7 +34,7 @@ def decide(world: World) -> Decision:
     if world.deployment.metadata.deletion_timestamp:
         return Decision()
     step = next(filter(None, (stage(world) for stage in STAGES)), ())
-    if actions := (*step, *steering(world), *drift.outcomes(world)):
+    if actions := (*step, *runtime_of(world.spec).route_patches(world), *drift.outcomes(world)):
         return Decision((*upkeep(world), *actions), world.now)
     # What is due already and yet not done waits for something else than time.
     return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))

@@ -88,24 +88,14 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """The HTTPRoute that spec.rollout.gateway names, as it was read in this pass."""
+class RoutingObject:
+    """The object that splits the traffic, an HTTPRoute or InferenceService, as it was read in this pass."""
 
     body: Mapping[str, Any] | None
-    """None if there is none, or it could not be read."""
+    """None if it does not exist or could not be read."""
     refusal: str = ""
     """Why it could not be read, in the API server's words, or nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """The InferenceService of a model with serving.runtime kserve, as it was read in this pass."""
-
-    body: Mapping[str, Any] | None
-    """None if there is none, or it could not be read."""
-    refusal: str = ""
-    """Why it could not be read, in the API server's words, or nothing."""
-    unknown: bool = False
+    unknown_kind: bool = False
     """Whether the cluster does not have the kind."""
     revisions: Mapping[str, str] = field(default_factory=dict)
     """Knative's revision → the version of its pods."""
@@ -132,10 +122,8 @@ class World:
     serving: Mapping[str, Serving] = field(default_factory=dict)
     service: Mapping[str, Any] | None = None
     candidate_service: Mapping[str, Any] | None = None
-    route: Route | None = None
-    """None where spec.rollout.gateway is not set."""
-    inference: Inference | None = None
-    """None where spec.serving.runtime is not kserve."""
+    routing: RoutingObject | None = None
+    """None if the serving runtime has none."""
     fleet: Fleet = Fleet()
     sample: Sample | None = None
     """Taken only where an analysis is due."""
@@ -148,11 +136,6 @@ class World:
     @property
     def spec(self) -> ModelDeploymentSpec:
         return self.deployment.spec
-
-    @property
-    def kserve(self) -> bool:
-        """Whether KServe runs the pods and leads the requests."""
-        return self.spec.serving.runtime == "kserve"
 
     @cached_property
     def live(self) -> ModelVersion | None:

@@ -10,8 +10,8 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import Kube, RefusedError, UnknownKindError
 from perennial_operator.core.stages.rollout_analysis import due
-from perennial_operator.core.traffic.kserve import KIND
-from perennial_operator.core.world import Inference, Policy, Route, World
+from perennial_operator.core.traffic.registry import runtime_of
+from perennial_operator.core.world import Policy, RoutingObject, World
 from perennial_operator.reconcile.world_builder import jobs_without_word, observe
 from perennial_operator.sampling.sampler import Sampler
 
@@ -39,7 +39,7 @@ class Observer:
 
     def after(self, key: Key, before: World) -> World | None:
         """The world, but for what is not watched: that is as it was."""
-        return self._seen(key, before.route, before.inference)
+        return self._seen(key, before.routing)
 
     async def find_out(self, key: Key) -> None:
         """Of each report that is open no more it is known whether its outcome stands or it has gone."""
@@ -59,46 +59,36 @@ class Observer:
         return replace(now, sample=sample) if now else None
 
     async def _heard(self, key: Key) -> World | None:
-        """The world: with the route or InferenceService, which is not watched, and the last words of Jobs that ended.
+        """The world, with the object that splits the traffic, which is not watched, and the results of Jobs that ended.
 
         Each Job is asked for once if no watch has shown any.
         """
         world = self._seen(key)
-        route, inference = await self._route(key, world), await self._inference(key, world)
+        routing = await self._routing(key, world)
         silent = {name: self._cache.uid(key, "Job", name) or "" for name in jobs_without_word(world)} if world else {}
         new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
-        if not new and inference is None:
-            return replace(world, route=route) if world else None
+        if not new and routing is None:
+            return world
         for name in new:
             pods, _ = await self._kube.list("Pod", key.namespace, f"batch.kubernetes.io/job-name={name}")
             for pod in pods:
                 self._cache.put(pod)
         if new:
             self._asked[key] = set(silent.values())
-        return self._seen(key, route, inference)
+        return self._seen(key, routing)
 
-    async def _route(self, key: Key, world: World | None) -> Route | None:
-        """The HTTPRoute that the spec names, which may be of a kind that the cluster does not have."""
-        gateway = world.spec.rollout.gateway if world else None
-        if gateway is None:
+    async def _routing(self, key: Key, world: World | None) -> RoutingObject | None:
+        """The object that splits the traffic, which may be of a kind that the cluster does not have."""
+        named = runtime_of(world.spec).polled_object(world) if world else None
+        if named is None:
             return None
+        kind, name = named
         try:
-            return Route(await self._kube.get("HTTPRoute", key.namespace, gateway.http_route))
+            return RoutingObject(await self._kube.get(kind, key.namespace, name))
         except UnknownKindError:
-            return Route(None)
+            return RoutingObject(None, unknown_kind=True)
         except RefusedError as error:
-            return Route(None, error.message)
+            return RoutingObject(None, error.message)
 
-    async def _inference(self, key: Key, world: World | None) -> Inference | None:
-        """The InferenceService of a model that KServe serves."""
-        if world is None or not world.kserve:
-            return None
-        try:
-            return Inference(await self._kube.get(KIND, key.namespace, key.name))
-        except UnknownKindError:
-            return Inference(None, unknown=True)
-        except RefusedError as error:
-            return Inference(None, error.message)
-
-    def _seen(self, key: Key, route: Route | None = None, inference: Inference | None = None) -> World | None:
-        return observe(self._cache, key, self._clock(), self._policy, self._starting, route, inference)
+    def _seen(self, key: Key, routing: RoutingObject | None = None) -> World | None:
+        return observe(self._cache, key, self._clock(), self._policy, self._starting, routing)

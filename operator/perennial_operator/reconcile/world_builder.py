@@ -16,7 +16,8 @@ from perennial_operator.core.api.model_deployment import ModelDeployment
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
-from perennial_operator.core.world import Fleet, Inference, JobState, Policy, Route, World
+from perennial_operator.core.traffic.registry import runtime_of
+from perennial_operator.core.world import Fleet, JobState, Policy, RoutingObject, World
 
 
 def observe(
@@ -25,8 +26,7 @@ def observe(
     now: datetime,
     policy: Policy,
     reserved: Collection[Key] = (),
-    route: Route | None = None,
-    inference: Inference | None = None,
+    routing: RoutingObject | None = None,
 ) -> World | None:
     """Everything one pass looks at; None if there is no ModelDeployment of the name.
 
@@ -44,23 +44,23 @@ def observe(
     ]
     owners = {body["metadata"].get("uid"), *(version.metadata.uid for version in versions)}
     jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
-    if inference:
-        serving = served_by(inference.body, pods) if inference.body and _belongs(inference.body, owners) else {}
-        inference = replace(inference, revisions=revisions_of(pods))
+    deployment = _value(ModelDeployment, cache.contents(key, "ModelDeployment")[0])
+    if routing and not runtime_of(deployment.spec).makes_deployments:
+        serving = served_by(routing.body, pods) if routing.body and _belongs(routing.body, owners) else {}
+        routing = replace(routing, revisions=revisions_of(pods))
     else:
         held = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
         serving = {each.name: each for each in held}
     return World(
         now=now,
-        deployment=_value(ModelDeployment, cache.contents(key, "ModelDeployment")[0]),
+        deployment=deployment,
         versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
         reports=in_order([report for report in reports if report]),
         jobs={job.name: job for job in jobs},
         serving=serving,
         service=cache.get(key, "Service", key.name),
         candidate_service=cache.get(key, "Service", names.candidate_service(key.name)),
-        route=route,
-        inference=inference,
+        routing=routing,
         fleet=_fleet(cache, key, reserved),
         policy=policy,
     )

@@ -13,23 +13,16 @@ from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, M
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON, ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
 from perennial_operator.core.stages import rollout_analysis as analysis
-from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, weight_after
-from perennial_operator.core.traffic.http_route import ALL, Blocker
-from perennial_operator.core.traffic.traffic_split import (
-    SHADOW,
-    blocker,
-    leads,
-    ready,
-    replicas_of,
-    settled,
-    shadow_asked,
-)
+from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, replicas_of, weight_after
+from perennial_operator.core.traffic.registry import runtime_of
+from perennial_operator.core.traffic.runtime import ALL, SHADOW, Blocker
+from perennial_operator.core.traffic.traffic_split import ready, shadow_asked
 from perennial_operator.core.world import World
 
 LOOK_AGAIN = timedelta(minutes=1)
-"""How often a route that is not watched is read while its weights matter: somebody may mend it, or overwrite them."""
+"""How often a route, which is not watched, is read while its weights matter: a person may fix or overwrite them."""
 LOOK_SOON = timedelta(seconds=5)
-"""How often an InferenceService is read, which is not watched either, while it is not yet as it is wanted."""
+"""How often an object that is not watched is read while it is about to change."""
 
 
 def rollout(world: World) -> tuple[Action, ...]:
@@ -40,15 +33,13 @@ def rollout(world: World) -> tuple[Action, ...]:
 
 def wakes_at(world: World) -> Iterator[datetime]:
     """When the running step's hold or time-out ends, and when what is not watched is read again."""
-    version = world.candidate
-    if (world.spec.rollout.gateway or world.kserve) and (
-        (version and version.phase is Phase.ROLLING_OUT) or blocker(world)
-    ):
+    version, runtime = world.candidate, runtime_of(world.spec)
+    rolls_out = version is not None and version.phase is Phase.ROLLING_OUT
+    if runtime.polled_object(world) and (rolls_out or runtime.blocker(world)):
         yield world.now + LOOK_AGAIN
-    state = version.status.rollout if version else None
-    starts = state is not None and state.started_at is not None and state.ready_at is None
-    if world.kserve and (starts or not settled(world)) and not blocker(world):
+    if runtime.changes_soon(world):
         yield world.now + LOOK_SOON
+    state = version.status.rollout if version else None
     if state and state.started_at and state.ready_at is None:
         yield patience(world, state, state.started_at)
     elif state and state.ready_at:
@@ -116,8 +107,9 @@ def _stepped(world: World) -> SetStatus | None:
     if world.automation_rests:
         # The step's clock stands still: what was put off by a person is nobody's delay.
         return _noted(version, RolloutState(weight=state.weight)) if state and state.started_at else None
-    if (world.live or world.kserve) and (why := blocker(world)):
-        return _halted(world, version, why)
+    runtime = runtime_of(world.spec)
+    if (world.live or runtime.blocks_first_version) and (blocker := runtime.blocker(world)):
+        return _halted(world, version, blocker)
     if state is None:
         return _at_weight(world, version, SHADOW if shadow_asked(world) else weight_after(world, 0))
     if state.started_at is None:
@@ -136,9 +128,10 @@ def _stepped(world: World) -> SetStatus | None:
 def _going(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
     """What follows from the step's replicas being ready, or not; nothing where there is still time."""
     if ready(world, version, replicas_of(world, state)):
-        if leads(world, state):
+        runtime = runtime_of(world.spec)
+        if runtime.routes_as_asked(world, state):
             return _held(world, version, state)
-        if state.ready_at or not world.kserve:
+        if state.ready_at or not runtime.routes_later:
             return _overwritten(world, version, state)
     elif state.ready_at:
         return _noted(version, state.model_copy(update={"ready_at": None, "faltered": True}))
@@ -156,26 +149,21 @@ def _condemned(world: World, version: ModelVersion) -> SetStatus | None:
 
 
 def _overwritten(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
-    """The hold begins anew where somebody has set the weight otherwise; nothing where it is still to be set."""
+    """The hold begins again if the weight was overwritten; nothing if it is not set yet."""
     if state.ready_at is None:
         return None
-    gateway = world.spec.rollout.gateway
-    message = (
-        f"somebody has overwritten the weights of HTTPRoute {gateway.http_route}; they are set "
-        "again; if a tool that applies Git's files does it, tell it to leave backendRefs' weights alone"
-        if gateway
-        else f"InferenceService {world.name} led the requests otherwise; its canaryTrafficPercent is the operator's"
-    )
+    message = runtime_of(world.spec).overwritten_message(world)
     return _halted(world, version, Blocker("WeightsOverwritten", message))
 
 
-def _halted(world: World, version: ModelVersion, why: Blocker) -> SetStatus | None:
-    """The step's clock stands still and the version says why, until somebody has mended it."""
+def _halted(world: World, version: ModelVersion, blocker: Blocker) -> SetStatus | None:
+    """The step's clock stops, and the version reports the blocker until it is fixed."""
     state = version.status.rollout
     stopped = RolloutState(weight=state.weight) if state else None
-    if (version.status.reason, version.status.message, state) == (why.reason, why.message, stopped):
+    if (version.status.reason, version.status.message, state) == (blocker.reason, blocker.message, stopped):
         return None
-    return transition(world, version, Phase.ROLLING_OUT, why.reason, why.message, ("RolledOut", None), rollout=stopped)
+    reason, message = blocker.reason, blocker.message
+    return transition(world, version, Phase.ROLLING_OUT, reason, message, ("RolledOut", None), rollout=stopped)
 
 
 def _held(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
@@ -217,8 +205,11 @@ def _late(world: World, version: ModelVersion, state: RolloutState) -> SetStatus
     serving = world.serving.get(version.name)
     count = serving.ready if serving else 0
     because = f": {serving.trouble}" if serving and serving.trouble else ""
-    if world.kserve and world.live and count >= replicas_of(world, state):
-        because = f", and KServe did not lead {state.weight} % of the requests to them, the rest to {world.live.name}"
+    if world.live and count >= replicas_of(world, state):
+        splitter = runtime_of(world.spec).traffic_splitter(world)
+        because = (
+            f", but {splitter} did not route {state.weight} % of the requests to them, the rest to {world.live.name}"
+        )
     message = (
         f"{count} of {replicas_of(world, state)} replicas were ready after spec.rollout.timeout "
         f"{world.spec.rollout.timeout}{because}"

@@ -14,8 +14,8 @@ from perennial_operator.core.api.request_stats import AnalysisState, Pair, Tally
 from perennial_operator.core.api.values import as_delta, shown
 from perennial_operator.core.rules.canary_comparison import error_share, errs_more, is_slower, latency
 from perennial_operator.core.rules.report_verdict import subject
-from perennial_operator.core.traffic.http_route import ALL
-from perennial_operator.core.traffic.traffic_split import SHADOW, shadow_asked
+from perennial_operator.core.traffic.runtime import ALL, SHADOW
+from perennial_operator.core.traffic.traffic_split import shadow_asked
 from perennial_operator.core.world import Sample, World
 
 

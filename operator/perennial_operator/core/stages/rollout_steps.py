@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 from perennial_operator.core.api.model_version import RolloutState
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.stages import rollout_analysis as analysis
-from perennial_operator.core.traffic.http_route import ALL
-from perennial_operator.core.traffic.kserve import KIND
-from perennial_operator.core.traffic.traffic_split import SHADOW, replicas_at, shadow_asked
-from perennial_operator.core.weights import split
+from perennial_operator.core.traffic.registry import runtime_of
+from perennial_operator.core.traffic.runtime import ALL, SHADOW
+from perennial_operator.core.traffic.traffic_split import shadow_asked
 from perennial_operator.core.world import World
+
+
+def replicas_of(world: World, state: RolloutState) -> int:
+    """How many replicas of the candidate the step needs."""
+    return runtime_of(world.spec).replicas_at(world, state.weight).candidate
 
 
 def weight_after(world: World, weight: int) -> int:
@@ -35,16 +39,11 @@ def patience(world: World, state: RolloutState, since: datetime) -> datetime:
 
 
 def meaning(world: World, weight: int) -> str:
-    """What a step means, in a sentence."""
-    ours, rest = replicas_at(world, weight), split(world.spec.serving.replicas, weight)[1]
-    gateway = world.spec.rollout.gateway if world.live else None
-    by = f"HTTPRoute {gateway.http_route}" if gateway else f"{KIND} {world.name}" if world.kserve and world.live else ""
-    if by:
-        rest = world.spec.serving.replicas
-    through = f" of the requests by {by}" if by else ""
-    what = (
-        f"weight {weight} %{through}" if weight else f"shadow: it answers all{through} too, and nobody gets its answers"
-    )
-    beside = f" beside {rest} of {world.live.name}" if world.live and rest else ""
-    replicas = "replica" if ours == 1 else "replicas"
-    return f"{what}: {ours} {replicas}{beside}"
+    """What a step does, in a sentence."""
+    runtime = runtime_of(world.spec)
+    replicas = runtime.replicas_at(world, weight)
+    splitter = runtime.traffic_splitter(world) if world.live else ""
+    share = f" of the requests by {splitter}" if splitter else ""
+    step = f"weight {weight} %{share}" if weight else f"shadow: it answers a copy{share}, and its answers are discarded"
+    beside = f" beside {replicas.live} of {world.live.name}" if world.live and replicas.live else ""
+    return f"{step}: {replicas.candidate} {'replica' if replicas.candidate == 1 else 'replicas'}{beside}"

@@ -21,8 +21,8 @@ from perennial_operator.core.status.readiness import (
     progress_of,
     ready,
 )
-from perennial_operator.core.traffic.kserve import KIND, address, held
-from perennial_operator.core.traffic.traffic_split import blocker, settled, shadows
+from perennial_operator.core.traffic.registry import runtime_of
+from perennial_operator.core.traffic.traffic_split import is_shadowing
 from perennial_operator.core.world import JobState, World
 
 
@@ -133,28 +133,17 @@ def _checked(world: World) -> list[Statement]:
 
 def _sharing_the_load(world: World) -> dict[str, str]:
     """Labels of the pods by whose load a scale is to be found: one that only shadows bears a second copy of it."""
-    of_version = {names.MODEL_VERSION: world.live.name} if world.live and shadows(world) else {}
+    of_version = {names.MODEL_VERSION: world.live.name} if world.live and is_shadowing(world) else {}
     return names.serving_selector(world.name) | of_version
 
 
 def _routed(world: World) -> list[Statement]:
-    """Whether a route or KServe can lead requests by weight, also while no candidate needs it; else nothing."""
-    gateway = world.spec.rollout.gateway
-    if gateway is None and not world.kserve:
-        return []
-    if why := blocker(world):
-        return [Statement("Routed", False, why.reason, why.message)]
-    if gateway:
-        told = f"HTTPRoute {gateway.http_route} leads to both Services; its weights are the operator's"
-        return [Statement("Routed", True, "Steered", told)]
-    told = f"{KIND} {world.name}"
-    if held(world) is None:
-        return [Statement("Routed", None, "NotYet", f"there is no {told} yet")]
-    if not settled(world):
-        return [Statement("Routed", None, "NotYet", f"KServe does not yet do what {told} is to ask for")]
-    at = f" at {address(world)}" if address(world) else ""
-    message = f"{told} leads the requests{at}; its canaryTrafficPercent is the operator's"
-    return [Statement("Routed", True, "Steered", message)]
+    """Whether the runtime can split the traffic by weight, also while no candidate needs it; nothing if replicas do."""
+    runtime = runtime_of(world.spec)
+    if blocker := runtime.blocker(world):
+        return [Statement("Routed", False, blocker.reason, blocker.message)]
+    status = runtime.routing_status(world)
+    return [Statement("Routed", status.routed, status.reason, status.message)] if status else []
 
 
 def _timed(world: World, statements: list[Statement]) -> list[Condition]:

@@ -8,11 +8,9 @@ from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
-from perennial_operator.core.desired import replicas_wanted
-from perennial_operator.core.manifests.serving import deployment_manifest, outdated
 from perennial_operator.core.rules.training_admission import Hold
 from perennial_operator.core.stages.recovery import looking, lost
-from perennial_operator.core.traffic.traffic_split import settled
+from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import JobState, World, made_from, recipe
 
 
@@ -101,11 +99,7 @@ def trouble_of(world: World, name: str) -> str:
 def _as_asked(world: World, live: ModelVersion) -> bool:
     """Whether the live version's pods are those that the present spec makes."""
     held = world.serving.get(live.name)
-    if held is None or not held.settled:
-        return False
-    if world.kserve:
-        return settled(world)
-    return not outdated(deployment_manifest(world, live, replicas_wanted(world)[live.name]), held.manifest)
+    return held is not None and held.settled and runtime_of(world.spec).settled(world)
 
 
 def _progress(world: World, waits: Hold | None) -> tuple[str, str]:

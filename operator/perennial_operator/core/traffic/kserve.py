@@ -1,58 +1,152 @@
-"""What does KServe serve, and whom does it lead the requests to, where serving.runtime is kserve?
+"""How does KServe serve a model? In its Knative mode, one InferenceService with a revision for each version.
 
-In its Knative mode KServe keeps a revision for each predictor that it was given. `canaryTrafficPercent` of the requests
-go to the newest one that is ready, the rest to the one that had all of them last. That is always one of the live
-version's, since a candidate gets everything only after it has been promoted: so a roll-back waits for no pod.
+`canaryTrafficPercent` of the requests go to the newest ready revision, the rest to the revision that had all requests
+last. That is always one of the live version: a candidate gets all requests only after its promotion, so a roll-back
+waits for no pod.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from math import ceil
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.api.model_version import ModelVersion
-from perennial_operator.core.manifests.serving import digest, metadata_of, template_that_serves, with_digest
-from perennial_operator.core.traffic.http_route import Blocker
+from perennial_operator.core.actions import Action, Apply, Delete
+from perennial_operator.core.api.model_version import ModelVersion, RolloutState
+from perennial_operator.core.manifests.inference_service import KIND, MODES, inference_manifest
+from perennial_operator.core.manifests.serving import differs
+from perennial_operator.core.traffic.runtime import ALL, Blocker, Replicas, RoutingStatus, ServingRuntime
+from perennial_operator.core.traffic.traffic_split import ready, step_weights
 from perennial_operator.core.world import World
 
-KIND = "InferenceService"
-MODE = "serving.kserve.io/deploymentMode"
-KNATIVE = ("Knative", "Serverless")
-"""Both names of the mode, the second of KServe before 0.17."""
-ON_THE_CONTAINER = ("runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile")
-"""What Knative takes of a pod's security context on the container alone, unless its administrator allows more."""
+
+class KServe(ServingRuntime):
+    """spec.serving.runtime kserve."""
+
+    makes_deployments = False
+    blocks_first_version = True
+    routes_later = True
+
+    def polled_object(self, world: World) -> tuple[str, str] | None:
+        return KIND, world.name
+
+    def changes_soon(self, world: World) -> bool:
+        state = world.candidate.status.rollout if world.candidate else None
+        starts = state is not None and state.started_at is not None and state.ready_at is None
+        return (starts or not self.settled(world)) and self.blocker(world) is None
+
+    def blocker(self, world: World) -> Blocker | None:
+        observed, name = world.routing, self.traffic_splitter(world)
+        if observed is None:
+            return None
+        if observed.unknown_kind:
+            message = (
+                f"the cluster does not have the kind {KIND}; install KServe with Knative, or create another "
+                "ModelDeployment with serving.runtime deployment"
+            )
+            return Blocker("KServeNotFound", message)
+        if observed.refusal:
+            message = (
+                f"{name} cannot be read: {observed.refusal}; allow the operator's role to get, create, patch and "
+                "delete inferenceservices"
+            )
+            return Blocker("KServeForbidden", message)
+        mode = _status(world).get("deploymentMode") or MODES[0]
+        if mode not in MODES:
+            message = (
+                f"KServe runs {name} in its mode {mode}, which does not support traffic splitting; delete it, and the "
+                "operator creates it again"
+            )
+            return Blocker("WrongDeploymentMode", message)
+        return None
+
+    def replicas_at(self, world: World, weight: int) -> Replicas:
+        """All: other replicas would be another revision in each step."""
+        return Replicas(world.spec.serving.replicas, world.spec.serving.replicas)
+
+    def serving_actions(self, world: World) -> Iterator[Action]:
+        """The InferenceService; it is deleted if its version was unsuccessful and no other version is live."""
+        observed, wanted = world.routing, _wanted(world)
+        if observed is None or observed.unknown_kind or observed.refusal:
+            return
+        if wanted and wanted[0].status.artifact:
+            manifest = inference_manifest(world, *wanted)
+            if differs(manifest, observed.body):
+                yield Apply(manifest)
+        elif wanted is None and world.version(_version_of_predictor(world)):
+            yield Delete(KIND, world.name)
+
+    def routes_as_asked(self, world: World, state: RolloutState) -> bool:
+        version = world.candidate
+        if world.live is None or version is None or state.weight == ALL:
+            return True
+        return _routes(world, version, state.weight)
+
+    def settled(self, world: World) -> bool:
+        """Whether KServe has the InferenceService that is wanted now, and routes the requests as it asks."""
+        wanted, observed = _wanted(world), world.routing
+        if wanted is None or observed is None:
+            return True
+        return not differs(inference_manifest(world, *wanted), observed.body) and _routes(world, *wanted)
+
+    def traffic_splitter(self, world: World) -> str:
+        return f"{KIND} {world.name}"
+
+    def overwritten_message(self, world: World) -> str:
+        name = self.traffic_splitter(world)
+        return f"{name} split the traffic differently; the operator manages its canaryTrafficPercent"
+
+    def routing_status(self, world: World) -> RoutingStatus | None:
+        name = self.traffic_splitter(world)
+        if _version_of_predictor(world) is None:
+            return RoutingStatus(None, "NotYet", f"{name} does not exist yet")
+        if not self.settled(world):
+            return RoutingStatus(None, "NotYet", f"KServe has not yet done what {name} asks for")
+        url = _status(world).get("url")
+        at = f" at {url}" if url else ""
+        return RoutingStatus(
+            True, "Routed", f"{name} routes traffic{at}; the operator manages its canaryTrafficPercent"
+        )
 
 
-def inference_manifest(world: World, version: ModelVersion, percent: int) -> dict[str, Any]:
-    """The InferenceService with the predictor of one version, which gets so much of the requests once it is ready."""
-    template = template_that_serves(world, version)
-    predictor = {
-        **_for_knative(template["spec"]),
-        "labels": template["metadata"]["labels"],
-        "annotations": template["metadata"].get("annotations", {}),
-        "minReplicas": world.spec.serving.replicas,
-    }
-    predictor["annotations"] = {**predictor["annotations"], names.PREDICTOR: digest(predictor)}
-    metadata = metadata_of(world, world.name, names.labels(world.name, "serving"))
-    manifest = with_digest(
-        {
-            "apiVersion": "serving.kserve.io/v1beta1",
-            "kind": KIND,
-            "metadata": {**metadata, "annotations": {MODE: KNATIVE[0]}},
-            "spec": {"predictor": predictor},
-        }
+def _wanted(world: World) -> tuple[ModelVersion, int] | None:
+    """The version of the predictor and its per cent of the requests; None if nothing serves."""
+    live, candidate, pinned = world.live, world.candidate, world.pinned
+    if pinned and pinned is not live:
+        return pinned, 0 if live else ALL
+    if candidate and candidate.status.rollout and not pinned:
+        return candidate, _candidate_percent(world, candidate) if live else ALL
+    if live is None:
+        return None
+    # The newest ready revision may be that of a candidate that was rolled back: no request until the live version's is.
+    return live, ALL if _newest_revision_is_stable(world) or _newest_version(world) == live.name else 0
+
+
+def _candidate_percent(world: World, candidate: ModelVersion) -> int:
+    """The weight of its step, but never all: KServe rolls back to the revision that had all requests."""
+    if _newest_version(world) != candidate.name or not ready(world, candidate, world.spec.serving.replicas):
+        return 0  # the newest ready revision would get it, whichever version it belongs to
+    return max(step_weights(world) - {ALL}, default=0)
+
+
+def _routes(world: World, version: ModelVersion, percent: int) -> bool:
+    """Whether KServe routes this share of the requests to the version, and the rest to the live version."""
+    live = world.live
+    rest = _observed_percent(world, live) if live and live is not version else ALL - percent
+    return (_observed_percent(world, version), rest) == (percent, ALL - percent)
+
+
+def _observed_percent(world: World, version: ModelVersion) -> int:
+    return sum(
+        target.get("percent") or 0
+        for target in _predictor_status(world).get("traffic") or []
+        if _revisions(world).get(target.get("revisionName")) == version.name
     )
-    # Not with_digest: KServe hands the annotations on to the revision, and another share is to make no other one.
-    predictor["canaryTrafficPercent"] = percent
-    return manifest
 
 
-def held(world: World) -> str | None:
-    """The version that the InferenceService holds; None where there is none, or it is not the ModelDeployment's."""
-    body = (world.inference.body if world.inference else None) or {}
+def _version_of_predictor(world: World) -> str | None:
+    """The version of the predictor; None if the ModelDeployment has no InferenceService."""
+    body = _body(world)
     owners = [owner["uid"] for owner in (body.get("metadata") or {}).get("ownerReferences") or []]
     if world.deployment.metadata.uid not in owners:
         return None
@@ -60,94 +154,28 @@ def held(world: World) -> str | None:
     return version
 
 
-def newest(world: World) -> str | None:
-    """The version of the newest revision that is ready; None where that is not known."""
-    return _revisions(world).get(_status(world).get("latestReadyRevision", ""))
+def _newest_version(world: World) -> str | None:
+    """The version of the newest ready revision; None if that is unknown."""
+    return _revisions(world).get(_predictor_status(world).get("latestReadyRevision", ""))
 
 
-def had_all(world: World) -> bool:
-    """Whether the newest revision that is ready is also the one that had all requests last, or there is none."""
-    status = _status(world)
+def _newest_revision_is_stable(world: World) -> bool:
+    """Whether the newest ready revision is the one that had all requests last; also if there is none."""
+    status = _predictor_status(world)
     return status.get("latestReadyRevision") in (None, "", status.get("latestRolledoutRevision"))
 
 
-def led(world: World, version: ModelVersion) -> int:
-    """Per cent of the requests that KServe says it leads to the version."""
-    revisions = _revisions(world)
-    return sum(
-        target.get("percent") or 0
-        for target in _status(world).get("traffic") or []
-        if revisions.get(target.get("revisionName")) == version.name
-    )
-
-
-def address(world: World) -> str:
-    """Where KServe serves the model, or nothing while it does not say."""
-    return str(_body_status(world).get("url") or "")
-
-
-def blocker(world: World) -> Blocker | None:
-    """Why there can be no InferenceService that is steered, and the mend."""
-    there = world.inference
-    told = f"{KIND} {world.name}"
-    if there is None:
-        return None
-    if there.unknown:
-        message = (
-            f"the cluster has no {KIND}; install KServe with Knative, or make another ModelDeployment "
-            "with serving.runtime deployment"
-        )
-        return Blocker("KServeNotFound", message)
-    if there.refusal:
-        message = f"{told} cannot be read: {there.refusal}; let the operator's role get, create, patch and delete them"
-        return Blocker("KServeForbidden", message)
-    mode = _body_status(world).get("deploymentMode") or KNATIVE[0]
-    if mode not in KNATIVE:
-        message = f"KServe runs {told} in its mode {mode}, which leads by no weight; remove it to have it made anew"
-        return Blocker("WrongDeploymentMode", message)
-    return None
-
-
-def _for_knative(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """The pod as Knative takes it without an administrator's leave, as restricted as before."""
-    spec = dict(pod)
-    of_pod = spec.pop("securityContext")
-    container = dict(spec["containers"][0])
-    limit = ((container.get("resources") or {}).get("limits") or {}).get("cpu")
-    container |= {
-        "name": "kserve-container",
-        "ports": [{**container["ports"][0], "name": "http1"}],
-        "env": [_without_field(variable, limit) for variable in container["env"]],
-        "securityContext": container["securityContext"] | {field: of_pod[field] for field in ON_THE_CONTAINER},
-    }
-    return {**spec, "containers": [container], "volumes": [_read_only(volume) for volume in spec["volumes"]]}
-
-
-def _without_field(variable: Mapping[str, Any], limit: int | str | None) -> dict[str, Any]:
-    """The processors of the container as a number: Knative takes no reference to a field of the pod."""
-    field = (variable.get("valueFrom") or {}).get("resourceFieldRef") or {}
-    if limit is None or field.get("resource") != "limits.cpu":
-        return dict(variable)
-    text = str(limit)
-    count = Decimal(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
-    return {"name": variable["name"], "value": str(ceil(count))}
-
-
-def _read_only(volume: Mapping[str, Any]) -> dict[str, Any]:
-    """Knative takes a claim only where it is to be read."""
-    claim = volume.get("persistentVolumeClaim")
-    return {**volume, "persistentVolumeClaim": {**claim, "readOnly": True}} if claim else dict(volume)
-
-
 def _revisions(world: World) -> Mapping[str, str]:
-    return world.inference.revisions if world.inference else {}
+    return world.routing.revisions if world.routing else {}
 
 
-def _body_status(world: World) -> Mapping[str, Any]:
-    body = (world.inference.body if world.inference else None) or {}
-    return body.get("status") or {}
+def _body(world: World) -> Mapping[str, Any]:
+    return (world.routing.body if world.routing else None) or {}
 
 
 def _status(world: World) -> Mapping[str, Any]:
-    """What KServe says of its predictor."""
-    return (_body_status(world).get("components") or {}).get("predictor") or {}
+    return _body(world).get("status") or {}
+
+
+def _predictor_status(world: World) -> Mapping[str, Any]:
+    return (_status(world).get("components") or {}).get("predictor") or {}

@@ -1,0 +1,94 @@
+"""How do Deployments serve a model? One for each version behind one Service, so that replicas split the traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perennial_operator.core import names
+from perennial_operator.core.actions import Action, Apply, Delete
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.manifests.serving import deployment_manifest, differs, outdated, service_manifest
+from perennial_operator.core.traffic.runtime import Replicas, ServingRuntime
+from perennial_operator.core.traffic.traffic_split import ready, split
+from perennial_operator.core.world import World
+
+
+class Deployments(ServingRuntime):
+    """spec.serving.runtime deployment."""
+
+    def replicas_at(self, world: World, weight: int) -> Replicas:
+        return split(world.spec.serving.replicas, weight)
+
+    def serving_actions(self, world: World) -> Iterator[Action]:
+        wanted = self.replicas_wanted(world)
+        if wanted:
+            yield from self._services(world)
+        for name, replicas in wanted.items():
+            version = world.version(name)
+            if version is None or version.status.artifact is None:
+                continue
+            manifest = deployment_manifest(world, version, replicas)
+            serving = world.serving.get(name)
+            if differs(manifest, serving.manifest if serving else None):
+                yield Apply(manifest)
+        for name, serving in world.serving.items():
+            # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
+            if name not in wanted and (serving.answering == 0 or _is_dispensable(world, name)):
+                yield Delete("Deployment", name)
+
+    def replicas_wanted(self, world: World) -> dict[str, int]:
+        """Version → replicas it should have now.
+
+        The live version gives up replicas only after the candidate's are ready, so that ready replicas never fall below
+        spec.serving.replicas.
+        """
+        replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
+        wanted = {live.name: replicas} if live else {}
+        if world.pinned:
+            return wanted | {world.pinned.name: replicas}
+        if candidate is None or candidate.status.rollout is None:
+            return wanted
+        step = self.replicas_at(world, candidate.status.rollout.weight)
+        wanted[candidate.name] = step.candidate
+        if live and replicas:
+            wanted[live.name] = _live_replicas(world, live, candidate, step)
+        return wanted
+
+    def settled(self, world: World) -> bool:
+        live = world.live
+        serving = world.serving.get(live.name) if live else None
+        if live is None or serving is None:
+            return live is None
+        return not outdated(deployment_manifest(world, live, self.replicas_wanted(world)[live.name]), serving.manifest)
+
+    def services(self, world: World) -> Iterator[tuple[str, ModelVersion | None]]:
+        """Name → the version whose pods the Service selects; None for those of every version."""
+        yield world.name, None
+        if world.candidate_service:  # an HTTPRoute may name it still
+            yield names.candidate_service(world.name), None
+
+    def _services(self, world: World) -> Iterator[Action]:
+        observed = {world.name: world.service, names.candidate_service(world.name): world.candidate_service}
+        for name, version in self.services(world):
+            manifest = service_manifest(world, name, version)
+            if differs(manifest, observed[name]):
+                yield Apply(manifest)
+
+
+def _live_replicas(world: World, live: ModelVersion, candidate: ModelVersion, step: Replicas) -> int:
+    if ready(world, candidate, step.candidate):
+        return max(step.live, 1)
+    of_live, of_candidate = world.serving.get(live.name), world.serving.get(candidate.name)
+    replicas = world.spec.serving.replicas
+    running = min(of_live.desired, replicas) if of_live else replicas
+    return max(running, step.live, replicas - (of_candidate.ready if of_candidate else 0))
+
+
+def _is_dispensable(world: World, name: str) -> bool:
+    """Whether the ready pods of a version that serves no longer may be deleted: the live version is ready without them.
+
+    If no version is live, unsuccessful versions are deleted; pods whose ModelVersion was deleted keep serving.
+    """
+    if world.live:
+        return ready(world, world.live, world.spec.serving.replicas)
+    return world.version(name) is not None
