@@ -1,4 +1,4 @@
-"""`python -m perennial_operator` runs the operator; the environment says how (settings.py)."""
+"""`python -m perennial_operator` runs the operator; settings.py reads its settings from the environment."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 
 import kopf
 
-from perennial_operator import handlers as handlers  # kopf runs what is imported
+from perennial_operator import handlers as handlers  # kopf runs the handlers that are imported
 from perennial_operator.cluster.codec import raise_recursion_limit
 from perennial_operator.settings import BadSettingError, Settings, read_settings
 from perennial_operator.telemetry.logs import log
 
 
 def main() -> int:
-    """The operator has run until it was told to stop; 0 then, 2 if the settings are bad, 1 if it has to start anew."""
+    """The operator has stopped: 0 on request, 2 because of invalid settings, 1 if it must be restarted."""
     try:
         settings = read_settings(os.environ)
     except BadSettingError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
+        print(error, file=sys.stderr)  # noqa: T201 - the log is not configured yet
         return 2
     raise_recursion_limit()
     as_json = settings.log_format == "json"
@@ -27,15 +27,15 @@ def main() -> int:
     try:
         gave_up = _run(settings)
     except Exception as error:
-        # Crash-only: to start anew is quick and harmless, and the next one says it if it cannot.
+        # Crash-only: a restart is fast and safe, and reports the error again if it persists.
         gave_up = f"the watches ended: {error!r}"
     if gave_up:
-        log.error("%s; this operator ends, and starts anew", gave_up)
+        log.error("%s; this operator exits to be restarted", gave_up)
     return 1 if gave_up else 0
 
 
 def _run(settings: Settings) -> str:
-    """Why the operator gave up, or nothing if it was told to stop."""
+    """Why the operator gave up, or an empty text if it was stopped on request."""
     reasons: list[str] = []
     stop = asyncio.Event()
 

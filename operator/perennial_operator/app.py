@@ -1,4 +1,4 @@
-"""What runs beside kopf: a snapshot before the first decision, the workers, and a snapshot every few minutes."""
+"""The operator beside kopf: a list of everything before the first decision, workers, periodic lists, and the Lease."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key, Place
-from perennial_operator.cluster.client import GoneError, Kube, KubeError, RefusedError
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import GoneError, KubeError, RefusedError
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.lease import Lease, LostLeaseError
 from perennial_operator.reconcile.reconciler import Reconciler
@@ -23,17 +24,17 @@ from perennial_operator.telemetry.metrics import Metrics
 LONGEST_PASS_SECONDS = 300
 LIST_AGAIN_SECONDS = 2.0
 FIRST_RESYNC_SECONDS = 10.0
-"""Soon: what went between our first list and that of the watches is told by no event."""
+"""Soon: no event reports what was deleted between our first list and that of the watches."""
 
 
-def _mend(error: KubeError) -> str:
+def _advice(error: KubeError) -> str:
     if isinstance(error, GoneError):
         return "are the CustomResourceDefinitions installed? kubectl apply -f manifests/crds"
     return "does the operator's role allow it?" if isinstance(error, RefusedError) else "is the API server up?"
 
 
 class Operator:
-    """The running operator: it knows what there is, and acts where it holds the Lease."""
+    """The running operator: it observes the cluster always, and acts while it holds the Lease."""
 
     def __init__(self, settings: Settings, kube: Kube, metrics: Metrics, give_up: Callable[[str], None]) -> None:
         self._settings, self._kube, self.metrics, self._give_up = settings, kube, metrics, give_up
@@ -43,23 +44,23 @@ class Operator:
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
         self._endpoints = Endpoints(self._unhealthy, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
-        self._knows = self._leads = False
+        self._listed = self._leads = False
         self.metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
-        # Who stands by wakes many and looks at none: that is no queue.
+        # A standby queues keys but processes none.
         self.metrics.queue.set_function(lambda: len(self.queue) if self._leads else 0)
 
     @classmethod
     async def start(cls, settings: Settings, give_up: Callable[[str], None]) -> Operator:
-        """The operator knows everything that is there, and acts as soon as it may."""
+        """The operator has listed every kind, and acts as soon as it holds the Lease."""
         metrics = Metrics()
         operator = cls(settings, await Kube.connect(metrics.called), metrics, give_up)
         try:
             await operator._endpoints.start(settings.probes_port, settings.metrics_port)
-            await operator._learn()
+            await operator._list_all()
         except BaseException:
             await operator.stop()
             raise
-        # What is here now stays: the garbage collector looks through the rest, and more seldom, since JSON is no cycle.
+        # Objects allocated by now stay. The rest is collected less often, since parsed JSON has no reference cycles.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
@@ -67,7 +68,7 @@ class Operator:
         return operator
 
     async def stop(self) -> None:
-        """Nothing runs any more, and the next operator need not wait."""
+        """Nothing runs any more, and a standby may take over at once."""
         if self._running:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -77,32 +78,32 @@ class Operator:
         await self._sampler.close()
         await self._kube.close()
 
-    def see(self, event: str | None, body: Mapping[str, Any]) -> None:
-        """What a watch has shown is known, and whoever it concerns is woken."""
+    def handle_event(self, event: str | None, body: Mapping[str, Any]) -> None:
+        """The cache reflects the watch event, and the affected keys are queued."""
         for key in self.cache.apply_event(event, body):
             self.queue.wake(key)
         if body["kind"] in ("ModelVersion", "ModelDeployment"):
-            # Also where it is no news, being the echo of an own write: a place in the fleet may have become free.
-            self._reconciler.wake_the_waiting()
+            # Also if the event only repeats our own write: a training slot may have become free.
+            self._reconciler.wake_queued()
 
     async def snapshot(self) -> set[Key]:
-        """Every kind is known as it is listed now, which mends what a watch has missed; the keys that this concerns."""
+        """The cache reflects a new list of every kind, which repairs what a watch missed; the affected keys."""
         return set().union(*[await self._list(kind) for kind in WATCHED])
 
     async def _list(self, kind: str) -> set[Key]:
-        changed: set[Key] = set()
+        affected: set[Key] = set()
         for namespace in self._settings.namespaces or (None,):
-            version, there = "", set[Place]()
+            version, listed = "", set[Place]()
             async for page, version in self._kube.pages(kind, namespace, WATCHED[kind]):  # noqa: B007 - used after it
-                changed |= set().union(*[self.cache.put(body) for body in page])
-                there.update(Place.of(body) for body in page)
-            changed |= self.cache.prune(kind, there, version, namespace)
-        return changed
+                affected |= set().union(*[self.cache.put(body) for body in page])
+                listed.update(Place.of(body) for body in page)
+            affected |= self.cache.prune(kind, listed, version, namespace)
+        return affected
 
-    async def _learn(self) -> None:
-        """Everything is known; until then the probes say that this operator lives and is not ready.
+    async def _list_all(self) -> None:
+        """Every kind is listed; until then the operator is alive but not ready.
 
-        Kind by kind: where every third call fails, all of them in a row would hardly ever succeed.
+        Each kind is retried by itself: if every third call fails, a list of all of them would hardly ever succeed.
         """
         for kind in WATCHED:
             while True:
@@ -110,35 +111,35 @@ class Operator:
                     await self._list(kind)
                     break
                 except KubeError as error:
-                    log.warning("cannot list what is there: %s; %s", error.message, _mend(error))
+                    log.warning("cannot list every %s: %s; %s", kind, error.message, _advice(error))
                     await asyncio.sleep(LIST_AGAIN_SECONDS)
-        self._knows = True
-        log.info("perennial is up and knows of %d ModelDeployments", len(self.cache.all_keys()))
+        self._listed = True
+        log.info("perennial has listed %d ModelDeployments", len(self.cache.all_keys()))
 
     async def _run(self) -> None:
-        """Leads or waits to lead, for ever. Whatever ends one part of it ends all, and the process: it starts anew."""
+        """Leads or waits to lead, forever. If one task ends, all end, and the process exits to be restarted."""
         try:
-            async with asyncio.TaskGroup() as parts:
-                parts.create_task(self._resync())
-                parts.create_task(self._lead(parts))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._resync())
+                tasks.create_task(self._lead(tasks))
         except* LostLeaseError as lost:
             self._give_up(str(lost.exceptions[0]))
         except* Exception as bugs:
-            log.error("a part that runs for ever has ended", exc_info=bugs)
+            log.error("a task that runs forever has ended", exc_info=bugs)
             self._give_up(f"{bugs.exceptions[0]!r}")
 
-    async def _lead(self, parts: asyncio.TaskGroup) -> None:
-        """Acts while it holds the Lease; once it may have lost it, nothing acts any more."""
+    async def _lead(self, tasks: asyncio.TaskGroup) -> None:
+        """Waits for the Lease, then starts the workers; LostLeaseError from `keep` ends them."""
         if self._lease:
             waited = await self._lease.acquire()
-            parts.create_task(self._lease.keep())
+            tasks.create_task(self._lease.keep())
             if waited:
-                # Watches tell who stands by that reports are open no more, and not what became of them.
-                await self._learn()
+                # A standby only sees reports disappear, not their outcome.
+                await self._list_all()
         for key in self.cache.all_keys():
             self.queue.wake(key)
         for _ in range(self._settings.workers):
-            parts.create_task(self._reconciler.work())
+            tasks.create_task(self._reconciler.work())
         self._leads = True
         self.metrics.leader.set(1)
 
@@ -150,16 +151,16 @@ class Operator:
             try:
                 for key in await self.snapshot():
                     self.queue.wake(key)
-                self._reconciler.wake_the_waiting()
+                self._reconciler.wake_queued()
             except KubeError as error:
-                log.warning("the periodic list failed: %s; the watches go on", error.message)
+                log.warning("the periodic list failed: %s; the watches continue", error.message)
 
     def _unhealthy(self) -> str:
-        """Why the process should be started anew, or nothing."""
+        """Why the process should be restarted, or an empty text."""
         if self._running and self._running.done():
-            return "what should run for ever has ended"
+            return "a task that runs forever has ended"
         longest = self._reconciler.longest_pass()
         return f"a pass has taken {longest:.0f} s" if longest > LONGEST_PASS_SECONDS else ""
 
     def _unready(self) -> str:
-        return "" if self._knows else "not everything has been listed yet"
+        return "" if self._listed else "not every kind has been listed yet"

@@ -1,4 +1,4 @@
-"""What happens when: every event that the operator hears, and whom it tells."""
+"""Every event that the operator handles."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 @kopf.on.event("apps", "v1", "deployments", labels=OURS)
 @kopf.on.event("", "v1", "services", labels=OURS)
 @kopf.on.event("", "v1", "pods", labels=OURS)
-async def see(event: kopf.RawEvent, resource: kopf.Resource, memo: kopf.Memo, **_: Any) -> None:
-    memo.operator.see(event["type"], {**event["object"], "kind": resource.kind})
+async def watch_event(event: kopf.RawEvent, resource: kopf.Resource, memo: kopf.Memo, **_: Any) -> None:
+    memo.operator.handle_event(event["type"], {**event["object"], "kind": resource.kind})

@@ -1,4 +1,4 @@
-"""What the operator's environment says, read once and frozen."""
+"""The operator's settings, read once from the environment."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ T = TypeVar("T")
 
 
 class BadSettingError(ValueError):
-    """An environment variable cannot be used; the message names it, its value and the mend."""
+    """An environment variable is invalid; the message names it, its value and what is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     policy: Policy
     namespaces: tuple[str, ...] = ()
-    """Namespaces to watch; none means all."""
+    """Namespaces to watch; empty means all."""
     resync_seconds: float = 300.0
-    """How often everything is listed anew, which mends what a watch has missed."""
+    """How often every kind is listed again, which repairs what a watch missed."""
     workers: int = 32
-    """Passes at the same time, each about another ModelDeployment; most of a pass is waiting for the API server."""
+    """Concurrent passes, each for another ModelDeployment; a pass mostly waits for the API server."""
     lease_namespace: str = ""
-    """Where the Lease is by which several operators agree on one that acts; without it this one acts alone."""
+    """Namespace of the Lease that elects the leader; empty means that this operator is the only one."""
     identity: str = ""
-    """How this operator signs the Lease; no other may sign like it."""
+    """The holder identity in the Lease, unique to this operator."""
     probes_port: int = 0
     """Port of /healthz and /readyz; 0 for none."""
     metrics_port: int = 0
     """Port of /metrics; 0 for none."""
     bind_address: str | None = None
-    """The address of both ports; none means all of the pod's."""
+    """The address of both ports; None means all of the pod's addresses."""
     log_format: str = "text"
     prometheus: str = ""
-    """Address of the Prometheus that queries of roll-outs are put to; none means that there are no such queries."""
+    """Address of the Prometheus that answers the queries of roll-out analyses; empty means that none is configured."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings that `environment` asks for. BadSettingError names the variable that is wrong."""
+    """The settings in `environment`. BadSettingError names the invalid variable."""
 
-    def read(name: str, default: str, meaning: Callable[[str], T], mend: str) -> T:
+    def read(name: str, default: str, convert: Callable[[str], T], valid: str) -> T:
         text = environment.get(PREFIX + name, default)
         try:
-            return meaning(text)
+            return convert(text)
         except ValueError:
-            raise BadSettingError(f"{PREFIX}{name} is {text!r}; give {mend}") from None
+            raise BadSettingError(f"{PREFIX}{name} is {text!r}; give {valid}") from None
 
     settings = Settings(
         policy=Policy(
@@ -96,26 +96,26 @@ def _check_together(settings: Settings) -> None:
 
 
 def _matching(pattern: str) -> Callable[[str], str]:
-    def meaning(text: str) -> str:
+    def convert(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError
         return text
 
-    return meaning
+    return convert
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Each once: kopf would take wildcards too, of which our own lists know nothing."""
+    """Each name once; wildcards are invalid, since only kopf understands them and our own lists do not."""
     return tuple(dict.fromkeys(_matching(NAMESPACE)(name) for name in text.replace(",", " ").split()))
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
-    def meaning(text: str) -> int:
+    def convert(text: str) -> int:
         if not least <= (number := int(text)) <= most:
             raise ValueError
         return number
 
-    return meaning
+    return convert
 
 
 def _seconds(text: str) -> float:

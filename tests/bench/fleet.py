@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial_operator.cluster.client import PATHS
+from perennial_operator.cluster.permitted_calls import PATHS
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_version, merged
 from tests.cluster.client import Api

@@ -9,7 +9,7 @@ from typing import Any
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import KubeError
+from perennial_operator.cluster.errors import KubeError
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Policy, Sample, World

@@ -1,4 +1,4 @@
-"""A cluster in memory: the calls of kube.py, what Kubernetes makes of them, and a history for watches to lag behind.
+"""A cluster in memory: the calls of the operator's client, what Kubernetes makes of them, and a history for watches to lag behind.
 
 It knows nothing of why anything is decided. Each call may be given a fate. Bodies are shared and never changed in place.
 """
@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial_operator.cluster.client import (
-    Body,
+from perennial_operator.cluster.client import Body, Kube
+from perennial_operator.cluster.errors import (
     ConflictError,
     ExistsError,
     GoneError,
-    Kube,
     KubeError,
     RefusedError,
     UnavailableError,

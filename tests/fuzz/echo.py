@@ -12,7 +12,7 @@ import yaml
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import GoneError
+from perennial_operator.cluster.errors import GoneError
 from perennial_operator.core.world import Policy
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.reconcile.workqueue import WorkQueue

@@ -9,13 +9,13 @@ from typing import Any
 import kopf
 
 from perennial_operator import handlers as handlers  # registers what is watched
-from perennial_operator.cluster.client import PATHS, VERBS
+from perennial_operator.cluster.permitted_calls import PATHS, VERBS
 
 Rights = dict[tuple[str, str], set[str]]
 
 
 def called_by_kube() -> Rights:
-    """What kube.py sends, and refuses to send beyond."""
+    """What permitted_calls.py permits, and refuses to send beyond."""
     rights: Rights = defaultdict(set)
     for kind, path in PATHS.items():
         *_, api, version, _, resource = path.split("/")

@@ -15,7 +15,9 @@ from kubernetes.aio import client, config
 from perennial_operator.cluster import client as kube_module
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import PATHS, VERBS, ConflictError, Kube, KubeError, RefusedError
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedError
+from perennial_operator.cluster.permitted_calls import PATHS, VERBS
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.actions import Action, PatchRoute, SetStatus
 from perennial_operator.core.api.meta import API_VERSION
@@ -142,13 +144,13 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: defaultdict[str, set[str]] = defaultdict(set)
-    way = kube_module._path
+    way = kube_module.path_of
 
     def noted(verbs: str, kind: str, namespace: str | None, name: str = "") -> str:
         used[kind] |= set(verbs.split())
         return way(verbs, kind, namespace, name)
 
-    monkeypatch.setattr(kube_module, "_path", noted)
+    monkeypatch.setattr(kube_module, "path_of", noted)
     play = a_life()
     with LocalCluster(tmp_path) as cluster:
         kubectl = Kubectl(cluster.kubeconfig)

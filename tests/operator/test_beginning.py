@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.cluster.client import ConflictError
+from perennial_operator.cluster.errors import ConflictError
 from perennial_operator.core.api.model_version import Trigger
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.reconcile.executor import Executor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.cluster.client import ConflictError
+from perennial_operator.cluster.errors import ConflictError
 from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.reconcile.executor import Executor

@@ -9,7 +9,7 @@ import pytest
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import GoneError, UnknownKindError, _translated
+from perennial_operator.cluster.errors import GoneError, UnknownKindError, error_of
 from perennial_operator.core import names
 from perennial_operator.core.world import Policy, RoutingObject, Serving, World
 from perennial_operator.reconcile.world_builder import observe
@@ -87,11 +87,11 @@ def condition(status: str, **more: str) -> dict[str, Any]:
 
 MADE = {"deploymentMode": "Knative", "components": {"predictor": {"latestCreatedRevision": "bike-predictor-00001"}}}
 TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
-    "failed": (condition("False", reason="RevisionFailed", message="no such image"), "says: no such image"),
-    "failed without a word": (condition("False", reason="RevisionFailed"), "says: RevisionFailed"),
+    "failed": (condition("False", reason="RevisionFailed", message="no such image"), "is not ready: no such image"),
+    "failed without a word": (condition("False", reason="RevisionFailed"), "is not ready: RevisionFailed"),
     "on its way": (condition("Unknown", reason="Deploying") | MADE, ""),
     "not seen by KServe": ({}, ""),
-    "no Knative": ({"deploymentMode": "Knative"}, "KServe has made no revision; is there Knative?"),
+    "no Knative": ({"deploymentMode": "Knative"}, "KServe has created no revision; is Knative installed?"),
 }
 
 
@@ -124,4 +124,4 @@ ABSENT = {
 
 @pytest.mark.parametrize(("answer", "error"), ABSENT.values(), ids=ABSENT)
 def test_a_kind_that_is_not_there_is_told_from_an_object_that_is_not(answer: bytes, error: type[Exception]) -> None:
-    assert type(_translated(404, "Not Found", answer)) is error
+    assert type(error_of(404, "Not Found", answer)) is error

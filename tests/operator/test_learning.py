@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from perennial_operator.app import Operator
-from perennial_operator.cluster.client import Kube, UnavailableError
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import UnavailableError
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.world import Policy
 from perennial_operator.settings import Settings
@@ -38,7 +39,7 @@ def test_a_kind_that_was_listed_is_not_listed_again_because_another_failed() -> 
     async def story() -> Flaky:
         kube = Flaky()
         operator = Operator(Settings(policy=Policy(trainer_image="trainer:1")), kube, Metrics(), give_up=print)
-        await operator._learn()
+        await operator._list_all()
         assert not operator._unready()
         return kube
 
@@ -78,7 +79,7 @@ def test_who_has_stood_by_lists_anew_before_it_acts(holder: str, times: int) -> 
         kube = Succession(holder)
         settings = Settings(policy=Policy(trainer_image="trainer:1"), lease_namespace="perennial", resync_seconds=1e9)
         operator = Operator(settings, kube, Metrics(), give_up=print)
-        await operator._learn()
+        await operator._list_all()
         acts = asyncio.create_task(operator._run())
         while not operator._leads:
             await asyncio.sleep(1)

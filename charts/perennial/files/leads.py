@@ -5,7 +5,7 @@ import os
 import sys
 
 from perennial_operator.cluster.client import Kube
-from perennial_operator.lease import HELD_FOR, NAME
+from perennial_operator.lease import LEASE_SECONDS, NAME
 from perennial_operator.settings import read_settings
 
 
@@ -17,7 +17,7 @@ async def main() -> str:
         for namespace in settings.namespaces or (None,):
             await kube.list("ModelDeployment", namespace)
         seen = set()
-        for _ in range(int(2 * HELD_FOR)):
+        for _ in range(int(2 * LEASE_SECONDS)):
             lease = await kube.get("Lease", settings.lease_namespace, NAME)
             if lease and lease["spec"].get("holderIdentity"):
                 seen.add(lease["spec"]["renewTime"])

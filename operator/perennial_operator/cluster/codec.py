@@ -1,7 +1,7 @@
-"""JSON as text and back: fast, and where orjson gives up all the same.
+"""JSON encoding and decoding by orjson, and by the standard library for what orjson rejects.
 
-It does beyond 64 bits (kopf reads the 1e20 that Go writes as 100000000000000000000 as a whole number) and beyond some
-hundred levels, of which a tenant may nest as many as the API server takes. Neither may cost more than the one object.
+That is integers beyond 64 bits (Go writes 1e20 as 100000000000000000000, which kopf parses as an integer) and nesting
+of more than some hundred levels. Any tenant can store both; neither may stop the passes of other objects.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 import orjson
 
 DEEPEST = 10_000
-"""Levels of the deepest JSON that the API server reads: Go's own limit."""
+"""Levels of the deepest JSON that the API server accepts: the limit of Go's decoder."""
 
 
 def raise_recursion_limit() -> None:
-    """The standard library, with which kopf reads too, reads whatever the API server may hold."""
+    """The standard library, which kopf uses too, can decode any JSON that the API server stores."""
     sys.setrecursionlimit(2 * DEEPEST)
 
 
 def dumps(value: Any) -> bytes:
-    """The value as JSON without a space. RecursionError if it is too deep even so."""
+    """The value as JSON without spaces. RecursionError if it is nested too deep for the standard library."""
     try:
-        # Copied, since what orjson answers is cut from a larger piece of memory, which would never be whole again.
+        # Copied, since orjson returns a part of a larger buffer, which would stay allocated as long as this text.
         return bytes(memoryview(orjson.dumps(value)))
     except TypeError:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
 def loads(text: bytes) -> Any:
-    """The value. ValueError if the text is no JSON, RecursionError if it is too deep."""
+    """The value. ValueError if the text is not JSON, RecursionError if it is nested too deep."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What did a pod say last, and what keeps it from running?"""
+"""The result that a pod reported, and the reason why it does not run."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from perennial_operator.cluster.cache_entry import Body
 STARTING = (None, "ContainerCreating", "PodInitializing")
 
 
-def answer(pod: Body, code: int | None = None) -> Mapping[str, Any] | None:
-    """The JSON object that a container of the pod left as its last word; with `code`, only if it ended with that."""
+def termination_result(pod: Body, exit_code: int | None = None) -> Mapping[str, Any] | None:
+    """The JSON object in a container's termination message; with `exit_code`, only of one that ended with it."""
     for container in _containers(pod):
-        ended = _ended(container)
-        if ended and (code is None or ended.get("exitCode") == code):
+        terminated = _terminated(container)
+        if terminated and (exit_code is None or terminated.get("exitCode") == exit_code):
             try:
-                said = json.loads(ended.get("message") or "")
+                result = json.loads(terminated.get("message") or "")
             except (ValueError, RecursionError):
                 continue
-            if isinstance(said, dict):
-                return said
+            if isinstance(result, dict):
+                return result
     return None
 
 
-def trouble(pod: Body) -> str:
-    """Why the pod is not running, in a sentence, or nothing; a pod that is being removed has no trouble left."""
+def pod_problem(pod: Body) -> str:
+    """Why the pod does not run, as a sentence; an empty text if it runs or is being deleted."""
     status = pod.get("status") or {}
     if pod["metadata"].get("deletionTimestamp"):
         return ""
-    found = _waiting(pod) or _unscheduled(status) or _evicted(status) or _killed(pod)
-    return f"pod {pod['metadata']['name']} {found}" if found else ""
+    problem = _waiting(pod) or _unscheduled(status) or _evicted(status) or _killed(pod)
+    return f"pod {pod['metadata']['name']} {problem}" if problem else ""
 
 
 def _waiting(pod: Body) -> str:
     for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in STARTING:
-            said = (answer(pod) or {}).get("message")
-            because = said or waiting.get("message") or (_ended(container) or {}).get("reason")
-            return f"is waiting ({waiting['reason']}{f': {because}' if because else ''})"
+            result = (termination_result(pod) or {}).get("message")
+            cause = result or waiting.get("message") or (_terminated(container) or {}).get("reason")
+            return f"is waiting ({waiting['reason']}{f': {cause}' if cause else ''})"
     return ""
 
 
@@ -52,15 +52,15 @@ def _unscheduled(status: Mapping[str, Any]) -> str:
 
 
 def _evicted(status: Mapping[str, Any]) -> str:
-    """What the kubelet said that ended the pod as a whole."""
+    """The reason why the kubelet stopped the pod as a whole."""
     if status.get("phase") != "Failed" or not status.get("reason"):
         return ""
-    return f"was ended ({status['reason']}{': ' + status['message'] if status.get('message') else ''})"
+    return f"was stopped ({status['reason']}{': ' + status['message'] if status.get('message') else ''})"
 
 
 def _killed(pod: Body) -> str:
-    ends = [(container.get("state") or {}).get("terminated") or {} for container in _containers(pod)]
-    return "ran out of memory (OOMKilled)" if any(end.get("reason") == "OOMKilled" for end in ends) else ""
+    states = [(container.get("state") or {}).get("terminated") or {} for container in _containers(pod)]
+    return "ran out of memory (OOMKilled)" if any(state.get("reason") == "OOMKilled" for state in states) else ""
 
 
 def _containers(pod: Body) -> list[Mapping[str, Any]]:
@@ -68,7 +68,7 @@ def _containers(pod: Body) -> list[Mapping[str, Any]]:
     return [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
 
 
-def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """How the container last ended, if it ever did."""
+def _terminated(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How the container last terminated, if it ever did."""
     state = container.get("state") or {}
     return state.get("terminated") or (container.get("lastState") or {}).get("terminated")

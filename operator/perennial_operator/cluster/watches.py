@@ -1,4 +1,4 @@
-"""What is watched, and how kopf is told to do that and nothing else."""
+"""The watched kinds and their selectors, and the settings that restrict kopf to watching."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ WATCHED: Mapping[str, str] = {
     "Service": OURS,
     "Pod": OURS,
 }
-"""Kind → label selector of what is listed and watched."""
+"""Kind → label selector of the listed and watched objects."""
 OPEN = ",".join(f"status.outcome!={outcome}" for outcome in sorted(FINAL))
-"""Field selector of the drift reports that are watched. Of thousands the outcome stands: these a list tells of."""
+"""Field selector of the watched drift reports. The many final ones are only listed."""
 
 
 class NoDiffs(kopf.DiffBaseStorage):
-    """Kopf compares nothing; for that it would copy every object it is shown."""
+    """Kopf compares no states of an object; for that it would copy every object it receives."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -37,11 +37,11 @@ class NoDiffs(kopf.DiffBaseStorage):
         return None
 
     def store(self, **_: Any) -> None:
-        raise NotImplementedError("kopf writes nothing to an object")
+        raise NotImplementedError("kopf must not write to objects")
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Kopf watches and does nothing else: no annotation, no finalizer, no event, no scan of the cluster."""
+    """Kopf only watches: no annotations, no finalizers, no events, no scan of the cluster."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     settings.posting.enabled = False
     settings.scanning.disabled = True

@@ -10,7 +10,8 @@ from typing import Any, assert_never
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Body, Key
-from perennial_operator.cluster.client import ConflictError, ExistsError, GoneError, Kube, KubeError, RefusedError
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneError, KubeError, RefusedError
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
 from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import as_text

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import Kube, RefusedError, UnknownKindError
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import RefusedError, UnknownKindError
 from perennial_operator.core.stages.rollout_analysis import due
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Policy, RoutingObject, World

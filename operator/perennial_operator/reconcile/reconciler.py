@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.client import ConflictError, Kube, KubeError, RefusedError
-from perennial_operator.cluster.workloads import POD_PATIENCE
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedError
+from perennial_operator.cluster.workloads import POD_CREATION_TIMEOUT
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.decide import decide
@@ -79,7 +80,7 @@ class Reconciler:
         """For how many seconds the oldest of the passes under way has been going on."""
         return time.monotonic() - min(self._running.values(), default=time.monotonic())
 
-    def wake_the_waiting(self) -> None:
+    def wake_queued(self) -> None:
         """Those that have waited longest for a place in the fleet are looked at, as many as there are places."""
         free = self._policy.max_trainings - self._cache.count_trainings(self._starting)
         if free > 0:
@@ -178,10 +179,10 @@ class Reconciler:
         finally:
             self._starting.discard(key)
             if starts:
-                self.wake_the_waiting()
+                self.wake_queued()
 
     def _set_alarm(self, key: Key, decision: Decision) -> None:
         if decision.wake_at:
             self._queue.wake_in(key, (decision.wake_at - self._clock()).total_seconds())
         if jobs_without_pod(self._cache, key):
-            self._queue.wake_in(key, POD_PATIENCE.total_seconds())
+            self._queue.wake_in(key, POD_CREATION_TIMEOUT.total_seconds())

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key, part
-from perennial_operator.cluster.client import RefusedError
+from perennial_operator.cluster.errors import RefusedError
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.api.drift_report import DriftReportStatus, Outcome
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
