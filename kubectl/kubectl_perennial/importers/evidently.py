@@ -13,6 +13,7 @@ from typing import Any
 from kubectl_perennial.client import Body
 from kubectl_perennial.errors import SorryError
 from kubectl_perennial.importers.measurements import Columns, Measured
+from perennial_operator.core.api.thresholds import QUALITY_METRICS
 
 NATS = 1 / math.sqrt(math.log(2))
 """A Jensen-Shannon distance in nats times this is one in bits."""
@@ -32,15 +33,8 @@ DRIFT: Mapping[str, tuple[str, float]] = {
 }
 """Evidently's method, asked for or shown → the metric, and what makes it the same."""
 
-QUALITY = {
-    "RMSE": "rmse",
-    "MAE": "mae",
-    "R2Score": "r2",
-    "Accuracy": "accuracy",
-    "F1Score": "f1",
-    "RocAuc": "roc_auc",
-    "LogLoss": "log_loss",
-}
+QUALITY = {name.replace("_", ""): name for name in QUALITY_METRICS}
+"""Evidently's class in lower case, without `score` → the metric: RocAuc is roc_auc, and F1Score is f1."""
 
 
 def read(document: Any, columns: Columns) -> Measured:
@@ -74,8 +68,8 @@ def _add(found: Measured, kind: str, metric: Body, columns: Columns) -> None:
         found.add("drifted_share", value.get("share"))
     elif kind == "MissingValueCount" and isinstance(value, dict):
         columns.drift(found, "missing_share", config["column"], value.get("share"))
-    elif kind in QUALITY:
-        _quality(found, QUALITY[kind], value)
+    elif name := QUALITY.get(kind.lower().removesuffix("score")):
+        _quality(found, name, value)
     elif kind != "RowCount":
         found.leave(" of ".join(filter(None, (kind, config.get("column")))), "Perennial has no such metric")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from kubectl_perennial.errors import SorryError
 from kubectl_perennial.importers.measurements import Columns, Measured
+from perennial_operator.core.api.thresholds import QUALITY_METRICS
 
 DRIFT: Mapping[str, str] = {
     "jensen_shannon": "js",
@@ -26,7 +27,6 @@ DRIFT: Mapping[str, str] = {
     "chi2": "chi2",
 }
 LEFT_OUT = {"wasserstein": "it is in the feature's own units, and Perennial's is in standard deviations"}
-QUALITY = {"mse", "rmse", "mae", "accuracy", "f1", "roc_auc", "log_loss"}
 MEND = "write it by result.to_df().to_csv(path)"
 
 Line = dict[tuple[str, ...], Any]
@@ -61,7 +61,7 @@ def read(path: Path, columns: Columns) -> Measured:
 def _add(found: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:
     """One value: (column, method) of drift, or (metric,) of performance, known or estimated."""
     value = _number(cell)
-    if len(about) == 1 and about[0] in QUALITY:
+    if len(about) == 1 and about[0] in QUALITY_METRICS:
         estimated = any(names == (*about, "realized") for names in line)
         found.add(
             f"estimated_{about[0]}" if estimated else about[0],

@@ -8,7 +8,7 @@ from typing import Any
 from kubectl_perennial.client import Body
 from kubectl_perennial.views import phases
 from kubectl_perennial.views.times import instant
-from perennial_operator.core.api.thresholds import LOSSES
+from perennial_operator.core.api.metric_table import LOSSES
 
 
 def card(version: Body, now: datetime) -> Body:

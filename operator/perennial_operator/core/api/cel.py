@@ -27,6 +27,17 @@ def rules(*checked: JsonDict) -> ConfigDict:
     return ConfigDict(json_schema_extra={CHECKED: list(checked)})
 
 
+def one_of(names: tuple[str, ...]) -> Iterable[Any]:
+    """What makes a text in an Annotated one of these names."""
+
+    def check(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"give one of {', '.join(names)}")
+        return text
+
+    return AfterValidator(check), Field(json_schema_extra={"enum": list(names)})
+
+
 def matching(pattern: str, message: str, longest: int, *more: JsonDict) -> Iterable[Any]:
     """What makes a text in an Annotated match the pattern, with one message from the API server and from here."""
     asked = re.compile(pattern)

@@ -11,15 +11,13 @@ from perennial_operator.core.api.data import DataSpec, Storage
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.meta import Kind
+from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.rollout import RolloutSpec
 from perennial_operator.core.api.serving import ServingSpec
 from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.api.values import Instant, Name, Value
-
-REGRESSION = ("mse", "rmse", "mae", "r2")
-CLASSIFICATION = ("accuracy", "f1", "log_loss", "roc_auc")
 
 
 class History(Value):
@@ -29,25 +27,26 @@ class History(Value):
     reports: int = Field(50, ge=1, le=10000, description="Handled drift reports kept.")
 
 
-def _measured(task: str, metrics: tuple[str, ...]) -> tuple[JsonDict, ...]:
+def _measured(task: str) -> tuple[JsonDict, ...]:
     """The rules that validation asks only for metrics that a model of this task has."""
+    metrics = quality_metrics(task)
     known, other = f"[{', '.join(repr(name) for name in metrics)}]", f"self.model.task != '{task}'"
-    mend = f"is not measured for {task}; give one of {', '.join(metrics)}"
+    reason = f"is not measured for {task}; give one of {', '.join(metrics)}"
     return (
         rule(
             f"{other} || self.validation.thresholds.all(t, t.metric in {known})",
-            f"the metric of a threshold {mend}",
+            f"the metric of a threshold {reason}",
             at=".validation.thresholds",
         ),
         rule(
             f"{other} || !has(self.validation.against) || self.validation.against.metric in {known}",
-            f"the metric {mend}",
-            told=f"self.validation.against.metric + ' {mend}'",
+            f"the metric {reason}",
+            told=f"self.validation.against.metric + ' {reason}'",
             at=".validation.against.metric",
         ),
         rule(
             f"{other} || self.validation.slices.all(s, s.metric in {known})",
-            f"the metric of a slice {mend}",
+            f"the metric of a slice {reason}",
             at=".validation.slices",
         ),
     )
@@ -94,8 +93,8 @@ class ModelDeploymentSpec(Value):
             "the column of a slice is no feature of the model; name one of model.features",
             at=".validation.slices",
         ),
-        *_measured("regression", REGRESSION),
-        *_measured("classification", CLASSIFICATION),
+        *_measured("regression"),
+        *_measured("classification"),
     )
     model: ModelSpec = Field(description="What the model is.")
     data: DataSpec = Field(description="Its labelled rows, and how they are read, cleaned and split.")

@@ -1,4 +1,4 @@
-"""When is a metric beyond its limit, and which way is worse?"""
+"""Thresholds of metrics, and the rules that a limit must fit its metric."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from perennial_operator.core.api.cel import matching, rule, rules
+from perennial_operator.core.api.metric_table import LOSSES, METRIC_TABLE, METRICS_BY_NAME, SCORES
 from perennial_operator.core.api.values import Column, Value
 
-LOSSES = ("mse", "rmse", "mae", "log_loss")
-SCORES = ("r2", "accuracy", "f1", "roc_auc")
-SHARES = ("accuracy", "f1", "roc_auc", "ks", "js", "drifted_share", "missing_share")
-"""Metrics that lie between 0 and 1."""
-DISTANCES = ("psi", "wasserstein")
+
+def _within(minimum: float | None, maximum: float | None) -> tuple[str, ...]:
+    """The metrics with these bounds."""
+    return tuple(entry.name for entry in METRIC_TABLE if (entry.minimum, entry.maximum) == (minimum, maximum))
+
+
+SHARES = _within(0.0, 1.0)
+NEVER_NEGATIVE = _within(0.0, None)
+NEVER_ABOVE_ONE = _within(None, 1.0)
+BETTER_LOWER = tuple(name for name in NEVER_NEGATIVE if METRICS_BY_NAME[name].better == "lower")
+QUALITY_METRICS = tuple(entry.name for entry in METRIC_TABLE if entry.kind == "quality")
 
 Metric = Annotated[
     str, *matching("[a-z][a-z0-9_]*", "give the name of a metric: a-z, 0-9 and _, such as mse, r2 or psi", 63)
@@ -45,9 +52,9 @@ LIMITS_MAKE_SENSE = (
     ),
     _limit("min", SHARES, "(self.min >= 0.0 && self.min <= 1.0)", _WITHIN_ONE),
     _limit("max", SHARES, "(self.max >= 0.0 && self.max <= 1.0)", _WITHIN_ONE),
-    _limit("min", ("r2",), "self.min <= 1.0", "it is never above 1; give a limit of at most 1"),
-    _limit("min", (*LOSSES, *DISTANCES), "false", "smaller is better; give max instead"),
-    _limit("max", (*LOSSES, *DISTANCES), "self.max >= 0.0", "it is never negative; give a limit of 0 or more"),
+    _limit("min", NEVER_ABOVE_ONE, "self.min <= 1.0", "it is never above 1; give a limit of at most 1"),
+    _limit("min", BETTER_LOWER, "false", "smaller is better; give max instead"),
+    _limit("max", NEVER_NEGATIVE, "self.max >= 0.0", "it is never negative; give a limit of 0 or more"),
     _limit("max", SCORES, "false", "greater is better; give min instead"),
 )
 
@@ -73,7 +80,7 @@ class Threshold(Value):
         *LIMITS_MAKE_SENSE,
     )
     metric: Metric = Field(
-        description="Name of the metric: mse, rmse, mae, r2, accuracy, f1, log_loss, roc_auc, psi, ks, drifted_share, or any a report carries."
+        description=f"Name of the metric: {', '.join(QUALITY_METRICS)}, psi, ks, drifted_share, or any a report carries."
     )
     max: float | None = Field(None, description="The greatest value that passes.")
     min: float | None = Field(None, description="The smallest value that passes.")

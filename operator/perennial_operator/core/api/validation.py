@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from perennial_operator.core.api.thresholds import Threshold
+from perennial_operator.core.api.cel import one_of
+from perennial_operator.core.api.metric_table import SLICE_METRICS, quality_metrics
+from perennial_operator.core.api.thresholds import QUALITY_METRICS, Threshold
 from perennial_operator.core.api.values import Column, Value
+
+DEFAULTS = {task: quality_metrics(task)[0] for task in ("regression", "classification")}
+"""The metric of each task that is compared where `against` is not set."""
 
 
 class Against(Value):
     """The comparison with the live version on the same holdout."""
 
-    metric: Literal["mse", "rmse", "mae", "r2", "accuracy", "f1", "log_loss", "roc_auc"] = Field(
-        description="The metric compared."
-    )
+    metric: Annotated[str, *one_of(QUALITY_METRICS)] = Field(description="The metric compared.")
     tolerance: float = Field(
         0.0,
         ge=0,
@@ -30,7 +33,7 @@ class SliceLimit(Value):
     """How much worse than by the live version a single group of rows may be served."""
 
     column: Column = Field(description="A feature: its categories, or the quarters of a number, are the groups.")
-    metric: Literal["mse", "rmse", "mae", "accuracy", "f1", "log_loss", "roc_auc"] = Field(
+    metric: Annotated[str, *one_of(SLICE_METRICS)] = Field(
         description="The metric compared in each group of 30 holdout rows or more."
     )
     max_ratio: float = Field(
@@ -48,7 +51,8 @@ class ValidationSpec(Value):
         [], max_length=50, description="Limits the candidate's metrics on the holdout must keep."
     )
     against: Against | None = Field(
-        None, description="The comparison with the live version; default mse or accuracy, tolerance 0."
+        None,
+        description=f"The comparison with the live version; default {' or '.join(DEFAULTS.values())}, tolerance 0.",
     )
     slices: list[SliceLimit] = Field(
         [],
@@ -57,5 +61,5 @@ class ValidationSpec(Value):
     )
 
     def compared_by(self, task: str) -> Against:
-        """The comparison asked for, or the task's usual one."""
-        return self.against or Against(metric="mse" if task == "regression" else "accuracy")
+        """The comparison of `against`, or the default of the task."""
+        return self.against or Against(metric=DEFAULTS[task])
