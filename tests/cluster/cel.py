@@ -98,6 +98,7 @@ def typed(value: Any, schema: Schema) -> Any:
     return value
 
 
+@cache
 def _escaped(name: str) -> str:
     if _RESERVED.fullmatch(name):
         return f"__{name}__"

@@ -19,17 +19,21 @@ Path = tuple[str | int, ...]
 
 
 def broken_rules(value: Any, old: Any, schema: Schema) -> list[Cause]:
-    """One cause for each rule that does not hold; `old` is None for a new object, and transition rules then rest."""
+    """One cause for each rule that does not hold; `old` is None for a new object, and transition rules then rest.
+
+    What an update leaves as it was is not checked again, as on a server with CRDValidationRatcheting.
+    """
     return list(_broken(value, _NOTHING if old is None else old, schema, ()))
 
 
 def _broken(value: Any, old: Any, schema: Schema, path: Path) -> Iterator[Cause]:
-    if value is None:
+    if value is None or value == old:
         return
-    for rule in schema.get(RULES) or ():
-        cause = _broken_rule(rule, value, old, schema, path)
-        if cause:
-            yield cause
+    if rules := schema.get(RULES):
+        now, before = cel.typed(value, schema), None if old is _NOTHING else cel.typed(old, schema)
+        for rule in rules:
+            if "oldSelf" not in rule["rule"] or old is not _NOTHING or rule.get("optionalOldSelf"):
+                yield from _broken_rule(rule, value, now, before, path)
     if isinstance(value, dict):
         for key, item in value.items():
             before = old.get(key, _NOTHING) if isinstance(old, dict) else _NOTHING
@@ -49,21 +53,20 @@ def _by_key(old: Any, schema: Schema) -> dict[str, Any]:
     return {item_step(item, schema): item for item in old}
 
 
-def _broken_rule(rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: Path) -> Cause | None:
+def _broken_rule(rule: dict[str, Any], value: Any, now: Any, before: Any, path: Path) -> Iterator[Cause]:
+    """`now` and `before` are as CEL sees them."""
     optional = bool(rule.get("optionalOldSelf"))
-    if "oldSelf" in rule["rule"] and old is _NOTHING and not optional:
-        return None
-    now, before = cel.typed(value, schema), None if old is _NOTHING else cel.typed(old, schema)
     field, shown = (
         dotted(path) or "<nil>",
         "" if isinstance(value, dict | list) else f"{orjson.dumps(value).decode()}: ",
     )
     try:
         if cel.evaluate(rule["rule"], now, before, optional_old=optional) is True:
-            return None
+            return
     except cel.RuleError as error:
         shown = shown or '"object": '
-        return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}{error} evaluating rule: {rule['rule']}")
+        yield Cause(field, "FieldValueInvalid", f"Invalid value: {shown}{error} evaluating rule: {rule['rule']}")
+        return
     message = rule.get("message", f"failed rule: {rule['rule'].strip()}")
     if "messageExpression" in rule:
         message = _message(rule["messageExpression"], now, before, message, optional=optional)
@@ -75,7 +78,7 @@ def _broken_rule(rule: dict[str, Any], value: Any, old: Any, schema: Schema, pat
         "FieldValueRequired": f"Required value: {message}".removesuffix(": "),
         "FieldValueDuplicate": f"Duplicate value: {message}",
     }
-    return Cause(field, reason, text.get(reason, f"Invalid value: {shown}{message}"))
+    yield Cause(field, reason, text.get(reason, f"Invalid value: {shown}{message}"))
 
 
 def _message(expression: str, now: Any, before: Any, otherwise: str, *, optional: bool) -> str:
