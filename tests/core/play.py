@@ -24,6 +24,7 @@ from perennial_operator.core.decide import decide
 from perennial_operator.core.drift_reports import in_order, report_of
 from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.rules.transitions import phase_before
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import Fleet, Job, JobState, Policy, RoutingObject, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
@@ -225,7 +226,8 @@ class Play:
         return len(decision.actions)
 
     def describe(self) -> None:
-        status = describe(self.world(), self.trouble).to_api()
+        world = self.world()
+        status = describe(world, assess_reports(world), self.trouble).to_api()
         if status != self.status:
             self.bodies["ModelDeployment", "bike"]["status"] = status
 

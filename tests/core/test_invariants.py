@@ -14,6 +14,7 @@ from perennial_operator.core.actions import Delete
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.traffic.http_route import blocker
 from perennial_operator.core.world import Fleet, JobState
@@ -227,7 +228,8 @@ class Storm(RuleBasedStateMachine):
     @invariant()
     def the_status_applied_to_itself_changes_nothing(self) -> None:
         before = self.play.status
-        assert describe(self.play.world(), self.play.trouble).to_api() == before
+        world = self.play.world()
+        assert describe(world, assess_reports(world), self.play.trouble).to_api() == before
 
     @invariant()
     def the_status_is_about_the_present_generation(self) -> None:

@@ -9,7 +9,8 @@ import pytest
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.decide import decide
 from perennial_operator.core.rules.report_verdict import judge
-from perennial_operator.core.stages.drift import outcomes, triage
+from perennial_operator.core.stages.drift import outcome_updates
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world
 from tests.core.play import TRAINED, a_play, validated
@@ -103,7 +104,7 @@ def test_every_outcome_has_its_reason(
     it = a_world(
         deployment=a_deployment(spec=deployment), reports=(a_report(spec=report),), **{"versions": (LIVE,)} | world
     )
-    verdict = triage(it).verdicts["report"]
+    verdict = assess_reports(it).verdicts["report"]
     assert verdict.outcome == outcome
     assert message in verdict.message
 
@@ -320,14 +321,14 @@ def test_a_report_is_called_triggered_only_once_its_version_is_there() -> None:
         "driftReport": "report",
         "message": "psi of feature1 is 0.3, above 0.2",
     }
-    assert triage(world).verdicts == {}
+    assert assess_reports(world).verdicts == {}
 
 
 def test_a_version_made_for_something_else_makes_no_report_triggered() -> None:
     """A pass that had not seen the other version would have given this one the same name."""
     other = a_version(2, None, {"trigger": {"reason": "Schedule"}})
     world = a_world(versions=(LIVE, other), reports=(a_report(),))
-    assert triage(world).verdicts["report"].outcome is Outcome.BUSY
+    assert assess_reports(world).verdicts["report"].outcome is Outcome.BUSY
 
 
 @pytest.mark.parametrize(("spec", "outcome"), [({}, "Breach"), ({"metrics": []}, "Invalid")])
@@ -335,7 +336,7 @@ def test_a_breach_that_somebody_has_written_without_a_word_is_judged_anew(spec: 
     report = a_report(spec=spec, status={"outcome": "Breach"})
     deployment = a_deployment(spec={"drift": {"consecutive": 2}})
     world = a_world(deployment=deployment, versions=(LIVE,), reports=(report,))
-    (told,) = [action.status for action in outcomes(world)]
+    (told,) = [action.status for action in outcome_updates(world, assess_reports(world))]
     assert told["outcome"] == outcome
     assert told["message"]
 

@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.api.model_version import Phase
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
+from perennial_operator.core.world import World
 from tests.builders import a_body, a_deployment, a_version, a_world, merged
 from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
 
 SERVED = {"Available": "True", "Ready": "True", "Reconciling": "False", "Stalled": "False", "Retraining": "False"}
 FORBIDDEN = Trouble("Forbidden", "Job bike-v2-train: exceeded quota: team-a; ask for more, or set spec.training.queue")
+
+
+def described(world: World) -> ModelDeploymentStatus:
+    return describe(world, assess_reports(world))
 
 
 def live(**changes: Any) -> Play:
@@ -148,7 +155,7 @@ def test_trouble_of_a_retraining_breaks_nobody_s_deployment() -> None:
 )
 def test_the_phase_is_one_word(spec: dict[str, Any], versions: tuple[Any, ...], phase: str) -> None:
     world = a_world(deployment=a_deployment(spec=spec), versions=versions)
-    assert describe(world).phase == phase
+    assert described(world).phase == phase
 
 
 def test_replicas_and_selector_are_what_an_autoscaler_needs() -> None:
@@ -173,7 +180,7 @@ def test_the_newest_usable_report_about_the_live_version_is_told() -> None:
 
 def test_a_status_written_by_nobody_yet_is_none() -> None:
     world = a_world()
-    status = describe(world)
+    status = described(world)
     assert status.live_version is None
     assert {c.status for c in status.conditions if c.type in ("Available", "Ready")} == {"False"}
     assert status.observed_generation == 1
@@ -181,10 +188,10 @@ def test_a_status_written_by_nobody_yet_is_none() -> None:
 
 def test_a_time_moves_only_when_its_condition_does() -> None:
     world = a_world(versions=(a_version(1),))
-    first = describe(world)
+    first = described(world)
     body = a_body("ModelDeployment", "bike", {}, first.to_api())
     deployment = world.deployment.model_copy(update={"status": a_deployment(status=body["status"]).status})
-    later = describe(replace(world, deployment=deployment, now=world.now.replace(hour=20)))
-    assert later.conditions == describe(replace(world, deployment=deployment)).conditions
+    later = described(replace(world, deployment=deployment, now=world.now.replace(hour=20)))
+    assert later.conditions == described(replace(world, deployment=deployment)).conditions
     assert world.live is not None
     assert world.live.phase is Phase.LIVE

@@ -29,7 +29,7 @@ def test_a_listed_word_is_reported_with_its_line(line: str, word: str) -> None:
         "I recommend a fix.",
         "There is no file; the old one is no longer there.",
         "    if model is None:",
-        "Hold the step and say what was found.",
+        "Deferral the step and say what was found.",
         "Standby operators wait for the lease.",
     ],
 )

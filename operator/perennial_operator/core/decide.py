@@ -1,4 +1,4 @@
-"""What is to be done now? Upkeep always, one step of the first stage that has one, and what reports are told.
+"""What is done now? Always upkeep, one step of the first stage that has one, and the outcomes of drift reports.
 
 recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
     │          │           │             │             │          │
@@ -9,32 +9,42 @@ live here   a check                                 live, back  ledger
 
 from __future__ import annotations
 
-from perennial_operator.core.decision import Decision, earliest
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from perennial_operator.core.actions import Action
 from perennial_operator.core.desired import upkeep
-from perennial_operator.core.stages import drift, record, recovery, rollout, training, validation
+from perennial_operator.core.stages.drift import outcome_updates
+from perennial_operator.core.stages.drift_assessment import Assessment, assess_reports
+from perennial_operator.core.stages.registry import STAGES
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import World
 
-STAGES = (
-    recovery.recovery,
-    drift.drift,
-    training.training,
-    validation.validation,
-    rollout.rollout,
-    record.record,
-)
-ALARMS = (recovery.wakes_at, drift.wakes_at, training.wakes_at, rollout.wakes_at, record.wakes_at)
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The actions of one step, in their order, and when to decide again."""
+
+    actions: tuple[Action, ...] = ()
+    again: bool = False
+    """Whether the next step may follow at once."""
+    wake_at: datetime | None = None
+    """Otherwise the next time at which time alone may change the decision."""
+    assessment: Assessment = field(default_factory=Assessment)
 
 
 def decide(world: World) -> Decision:
-    """The actions of one step, in order, and when to look again; none for a ModelDeployment that is being deleted.
+    """The actions of one step and when to decide again; no actions for a ModelDeployment that is being deleted.
 
-    Reports are told last, since the Job that they have caused is waited for.
+    Outcomes of reports come last: the Job that a report causes does not wait for them.
     """
+    assessment = assess_reports(world)
     if world.deployment.metadata.deletion_timestamp:
-        return Decision()
-    step = next(filter(None, (stage(world) for stage in STAGES)), ())
-    if actions := (*step, *runtime_of(world.spec).route_patches(world), *drift.outcomes(world)):
-        return Decision((*upkeep(world), *actions), world.now)
-    # What is due already and yet not done waits for something else than time.
-    return Decision(upkeep(world), earliest(*(at for alarm in ALARMS for at in alarm(world) if at > world.now)))
+        return Decision(assessment=assessment)
+    kept = upkeep(world, assessment)
+    step = next(filter(None, (stage.next_step(world, assessment) for stage in STAGES)), ())
+    if actions := (*step, *runtime_of(world.spec).route_patches(world), *outcome_updates(world, assessment)):
+        return Decision((*kept, *actions), again=True, assessment=assessment)
+    # An action that is due and was not decided waits for something other than time.
+    alarms = (at for stage in STAGES for at in stage.wakes_at(world, assessment) if at > world.now)
+    return Decision(kept, wake_at=min(alarms, default=None), assessment=assessment)

@@ -12,15 +12,16 @@ from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.manifests.worker_job import workers_manifest
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
-from perennial_operator.core.stages.drift import triage
+from perennial_operator.core.stages.drift_assessment import Assessment
+from perennial_operator.core.stages.registry import STOPPED_ROLES
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Job, JobState, World, failures_in_a_row
 
 
-def upkeep(world: World) -> tuple[Action, ...]:
+def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
     """Only what differs from what is there."""
     serving = runtime_of(world.spec).serving_actions(world)
-    return (*serving, *_stopped(world), *_workers(world), *_forgotten(world))
+    return (*serving, *_stopped(world), *_workers(world), *_forgotten(world, assessment))
 
 
 def _stopped(world: World) -> Iterator[Action]:
@@ -28,7 +29,7 @@ def _stopped(world: World) -> Iterator[Action]:
     for job in world.jobs.values():
         version = world.version(job.labels.get(names.MODEL_VERSION))
         ended = version is not None and version is not world.candidate
-        if ended and job.state is JobState.RUNNING and job.labels.get(names.ROLE) in ("training", "validation"):
+        if ended and job.state is JobState.RUNNING and job.labels.get(names.ROLE) in STOPPED_ROLES:
             yield Delete("Job", job.name)
 
 
@@ -52,7 +53,7 @@ def _employer(world: World) -> Job | None:
     return job if asks and job and job.state is JobState.RUNNING and job.pod else None
 
 
-def _forgotten(world: World) -> Iterator[Action]:
+def _forgotten(world: World, assessment: Assessment) -> Iterator[Action]:
     """Ended versions and handled reports beyond spec.history, oldest first; but none that a decision still rests on."""
     row = failures_in_a_row(world)[: world.spec.training.max_rejections]
     kept = {world.spec.pin, *world.serving, *(version.name for version in row)}
@@ -62,7 +63,6 @@ def _forgotten(world: World) -> Iterator[Action]:
     others = [version for version in ended if version not in idle]
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         yield Delete("ModelVersion", version.name)
-    waiting = triage(world).chain
-    handled = [report for report in world.reports if report.outcome and report.name not in waiting]
+    handled = [report for report in world.reports if report.outcome and report.name not in assessment.chain]
     for report in handled[: max(0, len(handled) - world.spec.history.reports)]:
         yield Delete("DriftReport", report.name)

@@ -4,7 +4,7 @@
     decision = decide(world)          pure
     act(decision)                     each action may be repeated; the first that fails ends the pass
     …                                 again at once, a few times, while there is a step to be done
-    status   = describe(world)        pure; written only if it changed
+    status   = describe(world, …)      pure; written only if it changed
 
 A pass may be lost, repeated or cut short at any line: the next one looks at what is there and decides from that alone.
 """
@@ -23,8 +23,8 @@ from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedE
 from perennial_operator.cluster.workloads import POD_CREATION_TIMEOUT
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.api.parsing import BadObjectError
-from perennial_operator.core.decide import decide
-from perennial_operator.core.decision import Decision
+from perennial_operator.core.decide import Decision, decide
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble
 from perennial_operator.core.world import Policy, World
 from perennial_operator.reconcile.executor import Executor
@@ -120,7 +120,10 @@ class Reconciler:
             self._observer.forget(key)
             await self._status_writer.write_orphaned_reports(key)
             return None
-        await self._status_writer.write(key, world, Trouble(refusal.reason, refusal.message) if refusal else None)
+        trouble = Trouble(refusal.reason, refusal.message) if refusal else None
+        # After a step the world is another one than was assessed.
+        assessment = assess_reports(world) if decision.again else decision.assessment
+        await self._status_writer.write(key, world, assessment, trouble)
         if refusal is None:
             self._set_alarm(key, decision)
         return refusal
@@ -132,23 +135,19 @@ class Reconciler:
             if world is None:
                 break
             decision = decide(world)
-            goes_on = decision.wake_at == world.now
-            refusal, world = await self._step(key, world, decision, goes_on)
-            if refusal or not goes_on:
+            refusal, world = await self._step(key, world, decision)
+            if refusal or not decision.again:
                 break
         return world, decision, refusal
 
-    async def _step(
-        self, key: Key, before: World, decision: Decision, goes_on: bool
-    ) -> tuple[RefusedError | None, World | None]:
+    async def _step(self, key: Key, before: World, decision: Decision) -> tuple[RefusedError | None, World | None]:
         """The refusal that ended it, or None; and the world after it."""
         after = None if decision.actions else before
         try:
             refusal = await self._act(key, decision)
             if decision.actions:
-                after = (
-                    await self._observer.world(key) if goes_on and not refusal else self._observer.after(key, before)
-                )
+                again = decision.again and not refusal
+                after = await self._observer.world(key) if again else self._observer.after(key, before)
         finally:
             self._metrics.passed(key, before, after or self._observer.after(key, before) or before)
         return refusal, after
@@ -182,7 +181,9 @@ class Reconciler:
                 self.wake_queued()
 
     def _set_alarm(self, key: Key, decision: Decision) -> None:
-        if decision.wake_at:
+        if decision.again:
+            self._queue.wake_in(key, 0)
+        elif decision.wake_at:
             self._queue.wake_in(key, (decision.wake_at - self._clock()).total_seconds())
         if jobs_without_pod(self._cache, key):
             self._queue.wake_in(key, POD_CREATION_TIMEOUT.total_seconds())

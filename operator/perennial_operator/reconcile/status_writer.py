@@ -10,6 +10,7 @@ from perennial_operator.cluster.errors import RefusedError
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.api.drift_report import DriftReportStatus, Outcome
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.status.events import news
 from perennial_operator.core.status.invalid_object import known_status, stalled
@@ -26,9 +27,9 @@ class StatusWriter:
     def __init__(self, executor: Executor, cache: Cache, metrics: Metrics) -> None:
         self._executor, self._cache, self._metrics = executor, cache, metrics
 
-    async def write(self, key: Key, world: World, trouble: Trouble | None) -> None:
+    async def write(self, key: Key, world: World, assessment: Assessment, trouble: Trouble | None) -> None:
         """The ModelDeployment's status says how things stand."""
-        status, version = describe(world, trouble), world.deployment.metadata.resource_version
+        status, version = describe(world, assessment, trouble), world.deployment.metadata.resource_version
         await self._set_status(key, world.deployment.status, status, trouble, version)
 
     async def write_unreadable(self, key: Key, trouble: Trouble, now: datetime) -> None:

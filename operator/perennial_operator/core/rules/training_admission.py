@@ -16,7 +16,7 @@ DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Deferral:
     """Why no candidate is started now; the reason is an outcome of drift reports too."""
 
     reason: Outcome
@@ -26,23 +26,23 @@ class Hold:
     """Of a stall, in one word."""
 
 
-def hold(world: World, reason: str) -> Hold | None:
+def deferral_for(world: World, reason: str) -> Deferral | None:
     """Why a candidate that is wanted for this reason has to wait, or None.
 
     A person's request waits for no cool-down and no stall.
     """
     spec = world.spec
     if spec.suspend:
-        return Hold(Outcome.SUSPENDED, "spec.suspend is true")
+        return Deferral(Outcome.SUSPENDED, "spec.suspend is true")
     if spec.pin:
-        return Hold(Outcome.PINNED, f"spec.pin holds {spec.pin}")
+        return Deferral(Outcome.PINNED, f"spec.pin holds {spec.pin}")
     if candidate := world.candidate:
-        return Hold(Outcome.BUSY, f"{candidate.name} is on its way")
+        return Deferral(Outcome.BUSY, f"{candidate.name} is on its way")
     if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world)):
         return wait
     free = world.policy.max_trainings - world.fleet.trainings
     if world.fleet.ahead >= free:
-        return Hold(
+        return Deferral(
             Outcome.QUEUED,
             f"it waits for a place among the {world.policy.max_trainings} trainings that may run at once in the fleet",
         )
@@ -52,7 +52,7 @@ def hold(world: World, reason: str) -> Hold | None:
 MEND = f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
 
 
-def _rejected(world: World, reason: str) -> Hold | None:
+def _rejected(world: World, reason: str) -> Deferral | None:
     """A person's no to what the spec asks for stands; new data, by drift or schedule, are something else."""
     last = world.newest
     if last is None or reason not in ("Initial", "SpecChange") or last.status.reason != REJECTED_BY_PERSON:
@@ -60,15 +60,15 @@ def _rejected(world: World, reason: str) -> Hold | None:
     if not asked_for(last, world.spec):
         return None
     message = f"{last.name} was {last.status.message}; to have another one, {MEND}"
-    return Hold(Outcome.STALLED, message, cause=REJECTED_BY_PERSON)
+    return Deferral(Outcome.STALLED, message, cause=REJECTED_BY_PERSON)
 
 
-def _stalled(world: World) -> Hold | None:
+def _stalled(world: World) -> Deferral | None:
     row = failures_in_a_row(world)
     if len(row) < world.spec.training.max_rejections:
         return None
     last = row[0]
-    return Hold(
+    return Deferral(
         Outcome.STALLED,
         f"candidates that came to nothing in a row: {len(row)}, "
         f"the last {last.name} ({last.status.message or last.phase}); mend the cause and {MEND}",
@@ -76,7 +76,7 @@ def _stalled(world: World) -> Hold | None:
     )
 
 
-def _cooling_down(world: World) -> Hold | None:
+def _cooling_down(world: World) -> Deferral | None:
     last = world.newest
     ended = (last.status.ended_at or last.status.live_since) if last else None
     if last is None or ended is None or not asked_for(last, world.spec):
@@ -85,7 +85,7 @@ def _cooling_down(world: World) -> Hold | None:
     until = ended + cooldown(world)
     if until <= world.now or ended - world.now > cooldown(world):  # the latter by a clock that was wrong
         return None
-    return Hold(
+    return Deferral(
         Outcome.COOLING_DOWN,
         f"{last.name} came to its end at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC",
         until,

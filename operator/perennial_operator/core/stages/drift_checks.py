@@ -44,8 +44,8 @@ def next_check(world: World) -> datetime | None:
     )
 
 
-def tend_checks(world: World) -> list[Action]:
-    """A report for each check that is done, away with Jobs whose word is recorded, and the check that is due."""
+def reconcile_checks(world: World) -> list[Action]:
+    """A report for each check that succeeded, the removal of Jobs that are recorded, and the check that is due."""
     reports = {report.name for report in world.reports}
     due = next_check(world)
     start = due is not None and due <= world.now
@@ -65,7 +65,7 @@ def tend_checks(world: World) -> list[Action]:
     return actions
 
 
-def unmade(world: World) -> JobFailure | None:
+def failed_check(world: World) -> JobFailure | None:
     """Why the newest check that ended has no result, or None."""
     ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
     answer = read(ended[-1], Checked) if ended else None

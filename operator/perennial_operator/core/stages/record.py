@@ -11,16 +11,17 @@ from perennial_operator.core.api.conditions import find, with_condition
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.ledger_jobs import again_at, entry_name, record_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recorded, read
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
 
-def record(world: World) -> tuple[Action, ...]:
+def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next thing to do for the ledger. It is the last stage: its failure blocks no other."""
     actions = (_next(world, version) for version in world.versions)
     return tuple(action for action in actions if action)[:1]
 
 
-def wakes_at(world: World) -> Iterator[datetime]:
+def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
     """When an entry that could not be written is tried again."""
     yield from (again_at(world, job) for job in _jobs(world) if job.state is not JobState.RUNNING)
 

@@ -13,13 +13,14 @@ from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recovered, read
-from perennial_operator.core.rules.training_admission import Hold
+from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.rules.transitions import fail
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.recovered_version import manifest, status
 from perennial_operator.core.world import Job, JobState, World
 
 
-def recovery(world: World) -> tuple[Action, ...]:
+def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next thing to do about a version that the cluster has lost; nothing where none is, or the Job still looks."""
     job, wanted, found = _job(world), _sought(world), _found(world)
     if wanted is not None:
@@ -33,7 +34,7 @@ def recovery(world: World) -> tuple[Action, ...]:
     return (Delete("Job", job.name),) if job and _over(world, job) else ()
 
 
-def looking(world: World) -> Hold | None:
+def looking(world: World) -> Deferral | None:
     """Why nothing may be trained as if there were no version yet, or None: the ledger has not answered."""
     wanted, job, found = _sought(world), _job(world), _found(world)
     if wanted is None or isinstance(found, Recovered):
@@ -41,9 +42,9 @@ def looking(world: World) -> Hold | None:
     what = wanted or "a version that was live before"
     if job and isinstance(found, JobFailure):
         message = f"the ledger in storage could not be searched for {what}: {found.message}"
-        return Hold(Outcome.STALLED, message, again_at(world, job), cause=found.reason)
+        return Deferral(Outcome.STALLED, message, again_at(world, job), cause=found.reason)
     trouble = f"; {job.trouble}" if job and job.trouble else ""
-    return Hold(Outcome.BUSY, f"{names.recover_job(world.name)} looks for {what} in the ledger in storage{trouble}")
+    return Deferral(Outcome.BUSY, f"{names.recover_job(world.name)} looks for {what} in the ledger in storage{trouble}")
 
 
 def lost(world: World) -> str:
@@ -52,7 +53,7 @@ def lost(world: World) -> str:
     return f"; {found.message}" if isinstance(found, Recovered) and (found.passed_over or world.spec.pin) else ""
 
 
-def wakes_at(world: World) -> Iterator[datetime]:
+def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
     """When a look that failed is taken again."""
     wait = looking(world)
     if wait and wait.until:

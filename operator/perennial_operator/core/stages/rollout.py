@@ -13,6 +13,7 @@ from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, M
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON, ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
 from perennial_operator.core.stages import rollout_analysis as analysis
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.rollout_steps import hold, meaning, patience, replicas_of, weight_after
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW, Blocker
@@ -25,13 +26,13 @@ LOOK_SOON = timedelta(seconds=5)
 """How often an object that is not watched is read while it is about to change."""
 
 
-def rollout(world: World) -> tuple[Action, ...]:
+def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The one change of a version's status that the roll-out needs now; nothing where it only has to wait."""
     step = _tidied(world) or _pinned(world) or _rejected(world) or _approved(world) or _stepped(world)
     return (step,) if step else ()
 
 
-def wakes_at(world: World) -> Iterator[datetime]:
+def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
     """When the running step's hold or time-out ends, and when what is not watched is read again."""
     version, runtime = world.candidate, runtime_of(world.spec)
     rolls_out = version is not None and version.phase is Phase.ROLLING_OUT

@@ -15,13 +15,14 @@ from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, read
 from perennial_operator.core.rules.known_bad import known_bad
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
-from perennial_operator.core.rules.training_admission import Hold, hold
+from perennial_operator.core.rules.training_admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
 
 
-def training(world: World) -> tuple[Action, ...]:
+def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next thing to do for the version that trains, or the version that is wanted; nothing where there is none."""
     candidate = world.candidate
     if candidate is None:
@@ -50,9 +51,9 @@ def wanted(world: World) -> Trigger | None:
     return None
 
 
-def waits(world: World, trigger: Trigger) -> Hold | None:
+def waits(world: World, trigger: Trigger) -> Deferral | None:
     """Why the candidate that is wanted is not started now, or None."""
-    return looking(world) or hold(world, trigger.reason)
+    return looking(world) or deferral_for(world, trigger.reason)
 
 
 def open_request(world: World) -> str | None:
@@ -62,7 +63,7 @@ def open_request(world: World) -> str | None:
     return world.request if world.request not in obeyed else None
 
 
-def wakes_at(world: World) -> Iterator[datetime]:
+def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
     """When time alone may give this stage something to do: the schedule, and the end of a cool-down."""
     trigger = wanted(world) if world.candidate is None else None
     wait = waits(world, trigger) if trigger else None

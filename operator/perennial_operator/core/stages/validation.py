@@ -13,10 +13,11 @@ from perennial_operator.core.manifests.validate_job import comparison, validate_
 from perennial_operator.core.rules.job_results import JobFailure, Validated, read
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate
+from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
 
-def validation(world: World) -> tuple[Action, ...]:
+def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next thing to do for the version that is being validated; nothing where it only has to wait."""
     version = world.candidate
     if version is None or version.phase is Phase.TRAINING or version.status.rollout:

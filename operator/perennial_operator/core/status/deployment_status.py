@@ -9,9 +9,9 @@ from perennial_operator.core.api.conditions import Condition, find, with_conditi
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
 from perennial_operator.core.api.model_version import Phase
-from perennial_operator.core.rules.training_admission import Hold
-from perennial_operator.core.stages.drift import NOT_COUNTED, triage
-from perennial_operator.core.stages.drift_checks import check_jobs, last_check, unmade
+from perennial_operator.core.rules.training_admission import Deferral
+from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, Assessment
+from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
 from perennial_operator.core.stages.training import waits, wanted
 from perennial_operator.core.status.readiness import (
     PIN_NOT_FOUND,
@@ -34,10 +34,10 @@ class Trouble:
     message: str
 
 
-def describe(world: World, trouble: Trouble | None = None) -> ModelDeploymentStatus:
+def describe(world: World, assessment: Assessment, trouble: Trouble | None = None) -> ModelDeploymentStatus:
     """The status of this moment. Applied to itself it changes nothing."""
     before, candidate = world.deployment.status, world.candidate
-    wait = waiting(world)
+    wait = waiting(world, assessment)
     queued = wait is not None and wait.reason is Outcome.QUEUED
     statements = _statements(world, trouble, wait)
     rollout = candidate.status.rollout if candidate else None
@@ -59,17 +59,17 @@ def describe(world: World, trouble: Trouble | None = None) -> ModelDeploymentSta
     )
 
 
-def waiting(world: World) -> Hold | None:
+def waiting(world: World, assessment: Assessment) -> Deferral | None:
     """Why a candidate that is wanted is not started, or None."""
     if world.candidate:
         return None
-    if wait := triage(world).wait:
-        return wait
+    if assessment.deferral:
+        return assessment.deferral
     trigger = wanted(world)
     return waits(world, trigger) if trigger else None
 
 
-def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> list[Statement]:
+def _statements(world: World, trouble: Trouble | None, waits: Deferral | None) -> list[Statement]:
     """As kstatus has them: never two of Ready, Reconciling and Stalled at once.
 
     While the spec is served, only Retraining reports the blocker of a retraining: the deployment works.
@@ -90,7 +90,7 @@ def _statements(world: World, trouble: Trouble | None, waits: Hold | None) -> li
     ]
 
 
-def _stalled(world: World, trouble: Trouble | None, waits: Hold | None) -> Statement | None:
+def _stalled(world: World, trouble: Trouble | None, waits: Deferral | None) -> Statement | None:
     if trouble:
         return Statement("Stalled", True, trouble.reason, trouble.message)
     if world.spec.pin and world.pinned is None and (reason := missing_pin(world)[0]) == PIN_NOT_FOUND:
@@ -100,7 +100,7 @@ def _stalled(world: World, trouble: Trouble | None, waits: Hold | None) -> State
     return None
 
 
-def _retraining(world: World, trouble: Trouble | None, waits: Hold | None) -> Statement:
+def _retraining(world: World, trouble: Trouble | None, waits: Deferral | None) -> Statement:
     candidate, newest = world.candidate, world.newest
     if candidate and world.live:
         blocker = f"; {trouble.message}" if trouble else ""
@@ -118,7 +118,7 @@ def _checked(world: World) -> list[Statement]:
     """Whether the operator's own last drift check could be made; nothing where it makes none."""
     if world.spec.drift is None or world.spec.drift.check is None:
         return []
-    if failure := unmade(world):
+    if failure := failed_check(world):
         return [Statement("Checked", False, failure.reason, failure.message)]
     running = [job.state is JobState.RUNNING for job in check_jobs(world)]
     if all(running):
@@ -156,7 +156,7 @@ def _timed(world: World, statements: list[Statement]) -> list[Condition]:
     return [condition for condition in conditions if condition.type in stated]
 
 
-def _phase(world: World, trouble: Trouble | None, waits: Hold | None) -> str:
+def _phase(world: World, trouble: Trouble | None, waits: Deferral | None) -> str:
     if world.spec.suspend:
         return "Suspended"
     if _stalled(world, trouble, waits):

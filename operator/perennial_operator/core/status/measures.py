@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.rules.limits import baseline_of, limit_for
+from perennial_operator.core.stages.registry import measured_stage
 from perennial_operator.core.world import World
 
 
@@ -24,14 +25,6 @@ class WatchedMetric:
 class Ended:
     stage: str
     seconds: float
-
-
-BEGAN_BY = {
-    Phase.TRAINING: ("training", ()),
-    Phase.VALIDATING: ("validation", ("Trained",)),
-    Phase.ROLLING_OUT: ("rollout", ("Approved", "Validated")),
-}
-"""Phase → the stage it is, and the conditions whose change began it. Waiting for a person is no stage."""
 
 
 def watched_metrics(world: World) -> tuple[WatchedMetric, ...]:
@@ -58,8 +51,9 @@ def watched_metrics(world: World) -> tuple[WatchedMetric, ...]:
 
 def stage_that_ended(before: ModelVersion, now: datetime) -> Ended | None:
     """The stage that a version leaves when it leaves this phase, and how long it took."""
-    stage, conditions = BEGAN_BY.get(before.phase, ("", ()))
-    if not stage:
+    measured = measured_stage(before.phase)
+    if measured is None:
         return None
+    stage, conditions = measured
     began = [c.last_transition_time for name in conditions if (c := find(before.status.conditions, name))]
     return Ended(stage, max(0.0, (now - (began[0] if began else before.metadata.creation_timestamp)).total_seconds()))

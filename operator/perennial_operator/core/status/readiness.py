@@ -8,7 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
-from perennial_operator.core.rules.training_admission import Hold
+from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.stages.recovery import looking, lost
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import JobState, World, made_from, recipe
@@ -38,7 +38,7 @@ def available(world: World) -> Statement:
     return Statement("Available", False, "NoReadyReplicas", message)
 
 
-def ready(world: World, waits: Hold | None) -> Statement:
+def ready(world: World, waits: Deferral | None) -> Statement:
     """Whether what serves is what the spec asks for; neither a retraining by drift nor a roll-out changes that."""
     live, spec = world.live, world.spec
     if spec.pin and (live is None or live.name != spec.pin):
@@ -102,7 +102,7 @@ def _as_asked(world: World, live: ModelVersion) -> bool:
     return held is not None and held.settled and runtime_of(world.spec).settled(world)
 
 
-def _progress(world: World, waits: Hold | None) -> tuple[str, str]:
+def _progress(world: World, waits: Deferral | None) -> tuple[str, str]:
     """How far the version that the spec asks for has come: a reason and a message."""
     newest = world.newest
     if world.candidate:

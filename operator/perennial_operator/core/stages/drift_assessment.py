@@ -1,0 +1,99 @@
+"""What do the drift reports say together, and do the newest ones start a training?"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
+from perennial_operator.core.rules.training_admission import Deferral, deferral_for
+from perennial_operator.core.world import World
+
+NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
+"""Outcomes of reports that say nothing about the live version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The result of the drift reports taken together. It is computed once in each pass."""
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Name of each open report → its verdict; without the report whose training starts now."""
+    chain: tuple[str, ...] = ()
+    """The newest breaches, newest first, at most as many as a training needs."""
+    trigger: Trigger | None = None
+    """Why a training starts now."""
+    deferral: Deferral | None = None
+    """Why the breaches start no training yet."""
+
+
+def assess_reports(world: World) -> Assessment:
+    """The verdict on every open report, and the training that the newest ones start, or why it is deferred.
+
+    A report becomes Triggered one pass later, when the version that it started exists: the record is then true,
+    whatever failed in between.
+    """
+    started = {v.spec.trigger.drift_report: v for v in world.versions if v.spec.trigger.drift_report}
+    verdicts = _verdicts(world, started)
+    needed = world.spec.drift.consecutive if world.spec.drift else 1
+    chain = _chain(world, verdicts, started)[:needed]
+    if not chain:
+        return Assessment(verdicts)
+    first, newest = chain[0], verdicts[chain[0]]
+    if len(chain) < needed:
+        message = f"{newest.message}; {len(chain)} of {needed} consecutive breaches"
+        return Assessment(verdicts | {first: replace(newest, message=message)}, chain)
+    if deferral := deferral_for(world, "Drift"):
+        deferred = replace(newest, outcome=deferral.reason, message=f"{newest.message}; {deferral.message}")
+        return Assessment(verdicts | {first: deferred}, chain, deferral=deferral)
+    del verdicts[first]
+    return Assessment(verdicts, chain, Trigger(reason="Drift", drift_report=first, message=newest.message))
+
+
+def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Verdict]:
+    """The verdict on each open report by itself; in order of creation, so that the later of two copies is the copy."""
+    if all(report.whole is None for report in world.reports):
+        return {}  # the usual case
+    verdicts: dict[str, Verdict] = {}
+    measured: dict[Hashable, str] = {}
+    for report in sorted(world.reports, key=lambda r: (r.made_at, r.name)):
+        mark = subject(report, world), report.mark
+        outcome = report.outcome
+        if report.whole and report.name in started:
+            verdicts[report.name] = _triggered(judge(report.whole, world), started[report.name])
+        elif report.whole:
+            verdict = judge(report.whole, world, measured.get(mark))
+            # A recorded breach stays a breach; only a deferred one becomes stale when another version goes live.
+            if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH or not report.message:
+                verdicts[report.name] = verdict
+                outcome = verdict.outcome
+        if outcome not in NOT_COUNTED:
+            measured.setdefault(mark, report.name)
+    return verdicts
+
+
+def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, ModelVersion]) -> tuple[str, ...]:
+    """The newest consecutive breaches among the usable reports about the live version, newest first.
+
+    A report that has started a training ends the chain: one set of reports starts one training.
+    """
+    chain: list[str] = []
+    live = world.live
+    for report in reversed(world.reports):
+        verdict = verdicts.get(report.name)
+        outcome = verdict.outcome if verdict else report.outcome
+        if live is None or subject(report, world) != live.name:
+            continue
+        if report.name in started or outcome in (Outcome.TRIGGERED, Outcome.WITHIN_THRESHOLDS):
+            break
+        if verdict and outcome is Outcome.BREACH:
+            chain.append(report.name)
+    return tuple(chain)
+
+
+def _triggered(verdict: Verdict, candidate: ModelVersion) -> Verdict:
+    """The same verdict with outcome Triggered and the message of the candidate's trigger."""
+    message = f"{candidate.spec.trigger.message}; training {candidate.name}"
+    return replace(verdict, outcome=Outcome.TRIGGERED, message=message, candidate=candidate.name)
