@@ -105,7 +105,7 @@ def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address
 @pytest.mark.parametrize("write", [store.read_bytes, lambda uri: store.write_files(uri, {"a": b""}), store.remove_file])
 def test_nothing_is_stored_or_taken_away_elsewhere(tmp_path: Path, write: Any) -> None:
     (tmp_path / "victim").write_text("whole")
-    with pytest.raises(RejectedTask, match="climb"):
+    with pytest.raises(RejectedTask, match="must not contain"):
         write(f"file://{tmp_path}/bike/../victim")
     assert (tmp_path / "victim").read_text() == "whole"
 

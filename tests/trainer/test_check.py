@@ -281,7 +281,7 @@ def test_a_category_never_seen_and_every_statistic_are_in_the_details(live: Live
 def test_of_many_rows_without_a_target_an_even_sample_is_scored(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = diabetes().drop(columns="target")
     whole = values(live(frame), "prediction_psi")[None]
-    monkeypatch.setattr("perennial_trainer.drift.check.UNLABELLED", 300)
+    monkeypatch.setattr("perennial_trainer.drift.check.MAX_UNLABELLED", 300)
     assert values(live(frame), "prediction_psi")[None] == pytest.approx(whole, abs=0.1)
 
 

@@ -61,7 +61,7 @@ def test_the_place_of_a_value_is_what_a_search_finds(marks: np.ndarray, values: 
         beside = [np.nextafter(marks, np.inf), np.nextafter(marks, -np.inf)]
     values = np.concatenate([values, values * scale, marks, *beside])
     searched = np.searchsorted(marks, values) + np.searchsorted(marks, values, side="right")
-    assert MarkIndex(marks).of(values).tolist() == searched.tolist()
+    assert MarkIndex(marks).positions(values).tolist() == searched.tolist()
 
 
 @given(NUMBERS, NUMBERS)

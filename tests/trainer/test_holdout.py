@@ -34,15 +34,15 @@ def test_a_row_is_on_the_same_side_whatever_its_order_and_company(
 ) -> None:
     order = list(range(len(values)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    held = HoldoutSplit(share, None).holds(rows(values))
-    shuffled = HoldoutSplit(share, None).holds(rows([values[i] for i in order] + values[:3]))
+    held = HoldoutSplit(share, None).holdout(rows(values))
+    shuffled = HoldoutSplit(share, None).holdout(rows([values[i] for i in order] + values[:3]))
     assert shuffled[: len(order)].tolist() == held[order].tolist()
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20), st.floats(0.01, 0.99))
 def test_equal_rows_never_straddle(values: list[tuple[float | None, str, float]], share: float) -> None:
     once = rows(values)
-    held = HoldoutSplit(share, None).holds(concatenate([once, once]))
+    held = HoldoutSplit(share, None).holdout(concatenate([once, once]))
     assert held[: len(values)].tolist() == held[len(values) :].tolist()
 
 
@@ -50,7 +50,7 @@ def test_equal_rows_never_straddle(values: list[tuple[float | None, str, float]]
 def test_the_newest_rows_are_held_out_and_those_of_one_time_stay_together(times: list[int], share: float) -> None:
     table = rows([(float(i), "a", 0) for i in range(len(times))], sorted(times))
     try:
-        held = split_holdout(table, share).holds(table)
+        held = split_holdout(table, share).holdout(table)
     except RejectedTask as refusal:
         assert refusal.reason == "HoldoutTooSmall"
         return
@@ -64,12 +64,12 @@ def test_the_newest_rows_are_held_out_and_those_of_one_time_stay_together(times:
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_without_a_time_the_share_is_met_as_closely_as_chance_allows(share: float) -> None:
     n = 20_000
-    held = split_holdout(many(n), share).holds(many(n)).sum()
+    held = split_holdout(many(n), share).holdout(many(n)).sum()
     assert abs(held - n * share) < 5 * np.sqrt(n * share * (1 - share))
 
 
 def test_a_greater_share_holds_out_more_rows_and_never_other_ones() -> None:
-    less, more = HoldoutSplit(0.1, None).holds(many(1000)), HoldoutSplit(0.3, None).holds(many(1000))
+    less, more = HoldoutSplit(0.1, None).holdout(many(1000)), HoldoutSplit(0.3, None).holdout(many(1000))
     assert not (less & ~more).any()
 
 

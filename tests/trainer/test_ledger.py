@@ -94,7 +94,7 @@ def test_the_version_that_was_live_last_is_found_whole(trainer: Trainer, version
     for record in (first, second):
         assert trainer.done(record)["entry"] == page(record)
     answer = trainer.done(sought(second))
-    assert answer["message"] == "progression-v2 is in the ledger and its files are whole"
+    assert answer["message"] == "progression-v2 is in the ledger and its files are complete"
     assert answer["number"] == 2
     assert answer["passedOver"] == []
     (found,) = answer["versions"]

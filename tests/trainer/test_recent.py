@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer.contract.task import Features, RecentData
-from perennial_trainer.data import load, readers
+from perennial_trainer.data import load
 from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.rows import Rows, concatenate, sort_by_time
 from perennial_trainer.data.schema import Columns
@@ -44,8 +44,8 @@ def rides(rows: int, seed: int = 0) -> Frame:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "BATCH", 64)
-    monkeypatch.setattr(readers, "BLOCK", 2048)
+    monkeypatch.setattr("perennial_trainer.data.parquet_file.BATCH", 64)
+    monkeypatch.setattr("perennial_trainer.data.csv_file.BLOCK", 2048)
 
 
 def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:
@@ -90,19 +90,19 @@ def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
 def test_what_is_counted_as_it_lies_in_the_file_is_what_the_model_gets(temp: Any, season: Any, part: slice) -> None:
     table = pa.table({"temp": temp, "season": season, "cnt": pa.array([1.0, None, 2.0, 3.0])})[part]
     found = Batch(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
-    np.testing.assert_array_equal(found.numbers("temp"), found.rows.features["temp"])
-    assert found.tally("season") == found.rows.features["season"].value_counts().to_dict()
+    np.testing.assert_array_equal(found.numeric_values("temp"), found.rows.features["temp"])
+    assert found.category_counts("season") == found.rows.features["season"].value_counts().to_dict()
     assert found.labelled.tolist() == found.rows.target.notna().tolist()
     assert found.take(np.arange(1)).rows.table().equals(found.rows.take(slice(0, 1)).table())
 
 
 @given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))
 def test_of_equal_times_the_later_rows_are_the_newer(parts: list[list[int | None]], wanted: int) -> None:
-    from perennial_trainer.drift.recent import _MISSING, _last
+    from perennial_trainer.drift.recent import MISSING, cutoff_of_last
 
-    times = [np.array([_MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
-    cut = _last(iter(times), wanted)
-    found = np.concatenate([cut.within(part) for part in times] or [np.empty(0, dtype=bool)])
+    times = [np.array([MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
+    cutoff = cutoff_of_last(iter(times), wanted)
+    found = np.concatenate([cutoff.is_recent(part) for part in times] or [np.empty(0, dtype=bool)])
     whole = np.concatenate([*times, np.empty(0, dtype=np.int64)])
     expected = np.zeros(len(whole), dtype=bool)
     expected[np.argsort(whole, kind="stable")[max(0, len(whole) - wanted) :]] = True

@@ -1,4 +1,4 @@
-"""What a category is called, however it is written: what training, checks and the server must agree on."""
+"""The name of a category: the same text for the same value in csv, parquet and JSON requests."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-_WHOLE = re.compile(r"(-?\d+)\.0+")
+_WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
 
 
 def category_name(value: Any) -> Any:
-    """The text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; NaN for what is missing."""
+    """One text for 1, 1.0, "1" and "1.0", and one for True and "TRUE"; NaN for a missing value or empty text."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bytes):
@@ -23,20 +23,26 @@ def category_name(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, str):
-        whole = _WHOLE.fullmatch(value)
-        if whole:
-            return whole[1]
-        return value.lower() if value.lower() in ("true", "false") else value or np.nan
-    import pandas as pd  # for what texts and numbers need not wait
+        return _name_of_text(value)
+    import pandas as pd  # slow to import, and not needed for texts and whole numbers
 
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
+def _name_of_text(text: str) -> Any:
+    if not text:
+        return np.nan
+    whole_float = _WHOLE_FLOAT.fullmatch(text)
+    if whole_float:
+        return whole_float[1]
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
 def all_integers(classes: Iterable[str]) -> bool:
-    """Whether all of them are written as integers are."""
+    """Whether each name is written as an integer."""
     return all(_INTEGER.fullmatch(name) for name in classes)
 
 
 def sorted_classes(classes: Collection[str]) -> tuple[str, ...]:
-    """The classes as an estimator orders them: by number if all of them are written so, else as text."""
+    """The classes in the order of an estimator: by number if each is written as an integer, else as text."""
     return tuple(sorted(classes, key=int if all_integers(classes) else None))

@@ -1,8 +1,8 @@
-"""What a column's values mean, wherever they come from: a csv or parquet file, or a JSON request.
+"""Converts columns to the values that a model gets, from a csv or parquet file or from a JSON request.
 
-The model must see the same value for the same thing. A category 1 is an integer in one csv, 1.0 in another because
-a row is missing, "1" in parquet, and any of them in a request; so categories become text here, in one place, which
-training, checks and the server all go through. `frame` is idempotent.
+The same value must reach the model in the same form. A category 1 is an integer in one csv file, 1.0 in another
+where a row lacks it, "1" in parquet, and any of them in a request. So training, checks and the server all convert
+categories to text here. To convert a converted frame again changes nothing.
 """
 
 import re
@@ -25,21 +25,21 @@ Column = Any  # a pandas Series, a NumPy array or a list
 def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
     """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
 
-    Columns that are no features are left out. Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
+    Other columns are left out. Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
     """
     missing = [name for name in features.names if name not in columns]
     if missing:
         raise RejectedTask("MissingColumn", f"{join_names(missing)} is missing; the columns are {join_names(columns)}")
-    numeric = {name: _feature(name, columns[name]) for name in features.numeric}
-    # Every column is new already; pandas would copy them once more, into one block.
+    numeric = {name: _numeric_feature(name, columns[name]) for name in features.numeric}
+    # Without copy=False pandas would copy all columns again, into one block.
     return pd.DataFrame(numeric | {name: to_categories(columns[name]) for name in features.categorical}, copy=False)
 
 
 def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The values as float64, and which of them were there but are no numbers (those are NaN)."""
-    plain = isinstance(values, (list, np.ndarray)) or isinstance(getattr(values, "dtype", None), np.dtype)
-    array = np.asarray(values) if plain else None
-    if array is not None and array.dtype.kind in "fiub":  # a request; pandas would take 50 times as long
+    """The values as float64, and which of them are present but not numbers (these become NaN)."""
+    is_numpy_like = isinstance(values, (list, np.ndarray)) or isinstance(getattr(values, "dtype", None), np.dtype)
+    array = np.asarray(values) if is_numpy_like else None
+    if array is not None and array.dtype.kind in "fiub":  # such as a request; pandas takes 50 times as long
         floats = array.astype(np.float64)
         return _canonical(floats), np.zeros(len(floats), dtype=bool)
     series = _series(values)
@@ -52,19 +52,19 @@ def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 
 def to_categories(values: Column) -> "pd.Series[Any]":
-    """The values as text, the same for 1, 1.0, "1" and "1.0", or for True and "TRUE"; empty text is missing."""
+    """Each value as `category_name` names it; NaN for missing values and empty text."""
     series = _series(values)
-    if series.dtype == object:  # factorize would take 1 and True for one value
+    if series.dtype == object:  # factorize treats 1 and True as one value
         return pd.Series([category_name(value) for value in series], dtype="str")
     codes, uniques = pd.factorize(series)
     names = pd.Series([category_name(value) for value in uniques] + [np.nan], dtype="str")
-    return names.take(codes).reset_index(drop=True)  # code -1 is missing, and the last name
+    return names.take(codes).reset_index(drop=True)  # code -1, a missing value, takes the last name
 
 
 def to_labels(classes: "pd.Series[Any]") -> NDArray[Any]:
-    """Classes as an estimator is given them: integers if all of them are written so, else text.
+    """Classes in the form an estimator is given: integers if each is written as an integer, else text.
 
-    `classes` are what `categories` made; `categories` takes the estimator's answers back to them.
+    `classes` is a result of `to_categories`, which also converts the estimator's predictions back to it.
     """
     return classes.astype(np.int64).to_numpy() if all_integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
 
@@ -73,43 +73,41 @@ def to_times(name: str, values: Column) -> "pd.Series[Any]":
     """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
 
     Text is read as ISO 8601; an integer as yyyymmdd, or as seconds, milli-, micro- or nanoseconds since 1970, by its
-    size. Other notations, of which 03/04/2026 is two days, are refused: UnreadableTime.
+    size. Other notations are refused (UnreadableTime): 03/04/2026 can be two different days.
     """
     series = _series(values).infer_objects()
     present = series.notna()
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
-        parsed = _epochs(series)
+        parsed = _times_of_numbers(series)
     else:
         parsed = pd.to_datetime(series, utc=True, format="ISO8601", errors="coerce")
     unreadable = present & parsed.isna()
     if unreadable.any():
         raise RejectedTask(
             "UnreadableTime",
-            f"{int(unreadable.sum())} of {len(series)} values of the time column {name} are no time, such as "
+            f"{int(unreadable.sum())} of {len(series)} values of the time column {name} are not times, such as "
             f"{str(series[unreadable].iloc[0])[:60]!r}: write ISO 8601 (2026-11-22T13:00:00Z) or seconds since 1970",
         )
     return parsed.astype("datetime64[us, UTC]")
 
 
 def require_finite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same values, none of them infinite; else a RejectedTask, InfiniteValues."""
+    """The same values, if all are finite or missing; else a RejectedTask, InfiniteValues."""
     count = int(np.isinf(values).sum())
     if count:
-        raise RejectedTask(
-            "InfiniteValues", f"column {name} holds {count} infinite values: leave them empty or mend them"
-        )
+        raise RejectedTask("InfiniteValues", f"column {name} holds {count} infinite values: correct or empty them")
     return values
 
 
-def _feature(name: str, values: Column) -> NDArray[np.float64]:
-    floats, bad = to_numbers(values)
-    if bad.any():
-        example = str(_series(values)[bad].iloc[0])
+def _numeric_feature(name: str, values: Column) -> NDArray[np.float64]:
+    floats, not_number = to_numbers(values)
+    if not_number.any():
+        example = str(_series(values)[not_number].iloc[0])
         kind = "numbers with other characters" if re.search(r"\d", example) else "words"
         raise RejectedTask(
             "NonNumericFeature",
-            f"{int(bad.sum())} of {len(floats)} values of the numeric feature {name} are no numbers ({kind}): "
-            f"clean them, or list {name} under features.categorical",
+            f"{int(not_number.sum())} of {len(floats)} values of the numeric feature {name} are not numbers ({kind}): "
+            f"correct them, or list {name} under model.features.categorical",
         )
     return require_finite(name, floats)
 
@@ -121,13 +119,13 @@ def _series(values: Column) -> "pd.Series[Any]":
 
 
 def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One zero and one NaN: -0.0 and other NaNs are equal to them, but have other bits and so another digest."""
+    """One zero and one NaN: -0.0 and other NaNs have other bits, and would give an equal row another digest."""
     floats = floats + 0.0
     np.copyto(floats, np.nan, where=np.isnan(floats))
     return floats
 
 
-def _epochs(series: "pd.Series[Any]") -> "pd.Series[Any]":
+def _times_of_numbers(series: "pd.Series[Any]") -> "pd.Series[Any]":
     values = series.astype("float64")
     low, high = values.min(), values.max()
     if low >= _CALENDAR_DAYS[0] and high <= _CALENDAR_DAYS[1]:

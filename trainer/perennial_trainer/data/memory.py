@@ -1,34 +1,35 @@
-"""Whether the data fit into memory: told before a row of them is loaded."""
+"""Whether the data fit into memory, checked before any row is loaded."""
 
 from pathlib import Path
 
 from perennial_trainer.contract.errors import RejectedTask
 
-COPIES = 5  # as read, cleaned, split and encoded; a training of a million rows x 26 columns has six at its height
+COPIES = 5  # as read, cleaned, split and encoded; a training of a million rows x 26 columns has six at its peak
 IDLE = 250_000_000  # bytes of Python and its libraries
 
 
 def check_memory(size: int, limit: int | None, uri: str) -> None:
-    """A training has room for `size` bytes of rows in `limit` bytes of memory; else a RejectedTask, DataTooLarge."""
+    """A training on `size` bytes of rows fits into `limit` bytes of memory; else a RejectedTask, DataTooLarge."""
     needed = IDLE + COPIES * size
     if limit is not None and needed > limit:
         raise RejectedTask(
             "DataTooLarge",
-            f"the needed columns of {uri} fill about {_shown(size)}, and a training about {_shown(needed)}, more than "
-            f"the {_shown(limit)} of memory that this pod may have: raise training.pod.resources.limits.memory, narrow "
-            "data.training to fewer files, or name fewer model.features",
+            f"the needed columns of {uri} take about {_display(size)} of memory and a training on them about "
+            f"{_display(needed)}, more than the {_display(limit)} that this pod may use: raise "
+            "training.pod.resources.limits.memory, select fewer files in data.training, or list fewer model.features",
         )
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:
-    """The bytes that this process may have: the least of what its control groups and the machine have for it."""
+    """The bytes that this process may use: the lowest limit of its control groups and of the machine's free memory."""
     groups = root / "sys/fs/cgroup"
     own = next((line[3:].strip("/") for line in _lines(root / "proc/self/cgroup") if line.startswith("0::")), "")
     folders = [folder for folder in (groups / own, *(groups / own).parents) if folder.is_relative_to(groups)]
     files = [*(folder / "memory.max" for folder in folders), groups / "memory/memory.limit_in_bytes"]
-    found = [int(line) for file in files for line in _lines(file) if line.isdigit()]
-    found += [int(line.split()[1]) * 1024 for line in _lines(root / "proc/meminfo") if line.startswith("MemAvailable:")]
-    return min(found, default=None)
+    limits = [int(line) for file in files for line in _lines(file) if line.isdigit()]
+    meminfo = _lines(root / "proc/meminfo")
+    limits += [int(line.split()[1]) * 1024 for line in meminfo if line.startswith("MemAvailable:")]
+    return min(limits, default=None)
 
 
 def _lines(file: Path) -> list[str]:
@@ -38,5 +39,5 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _shown(size: int) -> str:
+def _display(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""One table of rows: the features as the model gets them, and beside them the target and the time of each row."""
+"""A table of converted rows: the features as the model gets them, the target, and the time of each row."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Kind
-from perennial_trainer.data import conversion
+from perennial_trainer.data.conversion import feature_frame, require_finite, to_categories, to_numbers, to_times
 from perennial_trainer.data.schema import Columns
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rows:
     """n rows; `time` is None where the task names no time column."""
 
@@ -28,6 +28,7 @@ class Rows:
     features: pd.DataFrame
     target: "Series[Any]"
     time: "Series[Any] | None"
+    known_digests: NDArray[np.uint64] | None = None  # None until they are needed
 
     def __len__(self) -> int:
         return len(self.features)
@@ -35,27 +36,27 @@ class Rows:
     def take(self, which: "Mask | slice | NDArray[np.integer[Any]]") -> "Rows":
         """The rows at a mask, a slice or positions, in that order."""
         if isinstance(which, np.ndarray) and which.dtype == bool and which.all():
-            return self  # nothing is left out, so nothing is copied: often all of ten million rows
-        taken = Rows(
+            return self  # a copy of ten million rows is avoided where none is left out
+        return Rows(
             self.columns,
             self.features.iloc[which].reset_index(drop=True),
             self.target.iloc[which].reset_index(drop=True),
             None if self.time is None else self.time.iloc[which].reset_index(drop=True),
+            None if self.known_digests is None else self.known_digests[which],
         )
-        if "digests" in self.__dict__:
-            taken.__dict__["digests"] = self.digests[which]
-        return taken
 
-    @cached_property
+    @property
     def digests(self) -> NDArray[np.uint64]:
-        """One number for each row that depends on nothing but its values, by column name.
+        """One number for each row that depends only on its values, by column name; computed once.
 
         The same in every version of a model: a float's bits, a text's SipHash and a time's microseconds, combined by
-        `pandas.util.hash_pandas_object`. Equal rows have equal digests; 10 million different ones collide with a chance
-        of three in a million.
+        `pandas.util.hash_pandas_object`. Equal rows have equal digests; the chance that two of 10 million different
+        rows have the same digest is three in a million.
         """
-        numbers = pd.DataFrame({name: _bits(values) for name, values in sorted(self.table().items())})
-        return np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
+        if self.known_digests is None:
+            numbers = pd.DataFrame({name: _bits(values) for name, values in sorted(self.table().items())})
+            self.known_digests = np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
+        return self.known_digests
 
     def table(self) -> pd.DataFrame:
         """One column for each name in `columns`."""
@@ -71,18 +72,18 @@ class Rows:
         return hashlib.sha256(content).hexdigest()
 
     def roles(self) -> dict[str, str]:
-        """What each column is, by name: digests of rows compare only where the roles are the same."""
+        """Number, time or category, by column; digests of rows can be compared only where the roles are the same."""
         kinds = {"f": "number", "M": "time"}
         return {str(name): kinds.get(values.dtype.kind, "category") for name, values in sorted(self.table().items())}
 
 
 def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
-    """The rows of a table as read; a RejectedTask if a value is not what its column's role asks for."""
+    """The rows of a table as read, each column converted by its role; a RejectedTask if a value cannot be converted."""
     return Rows(
         columns,
-        conversion.feature_frame(table, columns.features),
+        feature_frame(table, columns.features),
         _target(columns.target, table[columns.target], columns.kind),
-        None if columns.time is None else conversion.to_times(columns.time, table[columns.time]),
+        None if columns.time is None else to_times(columns.time, table[columns.time]),
     )
 
 
@@ -100,9 +101,9 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
 
 
 def sort_by_time(rows: Rows) -> Rows:
-    """Oldest first; rows of the same time, and all rows where there is no time, keep their order.
+    """Oldest first; rows of the same time, and all rows if there is no time column, keep their order.
 
-    Rows whose time is missing come first: they must not pass for the newest.
+    Rows without a time come first, so that they do not count as the newest.
     """
     if rows.time is None or rows.time.is_monotonic_increasing:
         return rows
@@ -110,23 +111,24 @@ def sort_by_time(rows: Rows) -> Rows:
 
 
 def _bits(values: "Series[Any]") -> NDArray[np.uint64]:
+    """Each value as 64 bits: equal values have equal bits."""
     if values.dtype.kind == "f":
         return values.to_numpy().view(np.uint64)
     if values.dtype.kind == "M":
         return values.to_numpy(dtype="datetime64[us]").view(np.uint64)
     codes, uniques = pd.factorize(values)
     hashes = pd.util.hash_array(uniques.to_numpy(dtype=object), categorize=False)
-    return np.append(hashes, np.uint64(0))[codes]  # code -1 is missing, and the last hash
+    return np.append(hashes, np.uint64(0))[codes]  # code -1, a missing value, takes the last hash
 
 
 def _target(name: str, values: "Series[Any]", kind: Kind) -> "Series[Any]":
     if kind == "classification":
-        return conversion.to_categories(values)
-    floats, bad = conversion.to_numbers(values)
-    if bad.any():
+        return to_categories(values)
+    floats, not_number = to_numbers(values)
+    if not_number.any():
         raise RejectedTask(
             "NonNumericTarget",
-            f"{int(bad.sum())} of {len(floats)} values of the target {name} are no numbers, such as "
-            f"{str(values[bad].iloc[0])[:40]!r}: clean them, or set model.task to classification",
+            f"{int(not_number.sum())} of {len(floats)} values of the target {name} are not numbers, such as "
+            f"{str(values[not_number].iloc[0])[:40]!r}: correct them, or set model.task to classification",
         )
-    return pd.Series(conversion.require_finite(name, floats))
+    return pd.Series(require_finite(name, floats))

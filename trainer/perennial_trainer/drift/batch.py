@@ -1,4 +1,4 @@
-"""Some rows as they lie in their file: counted as they are, and made the rows of a model where one is to be asked."""
+"""A batch of rows as read from a file: counted without conversion, and converted only where the model needs them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from perennial_trainer.data import readers
 from perennial_trainer.data.categories import category_name
+from perennial_trainer.data.readers import naming_file
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """n > 0 rows. Whatever is asked of them raises what `rows_of` does, as soon as it finds it."""
+    """At least one row. The first use of a value that cannot be converted raises what `convert_rows` raises."""
 
     columns: Columns
     table: Any
@@ -39,10 +39,10 @@ class Batch:
 
     @cached_property
     def rows(self) -> "Rows":
-        """As a model gets them."""
+        """The rows as the model gets them."""
         from perennial_trainer.data.rows import convert_rows
 
-        with readers.naming_file(self.file):
+        with naming_file(self.file):
             return convert_rows(self.table.to_pandas(), self.columns)
 
     @cached_property
@@ -54,64 +54,64 @@ class Batch:
 
     @cached_property
     def time(self) -> "pd.Series[Any] | None":
+        """The time of each row; None where the task names no time column."""
         name = self.columns.time
         if name is None:
             return None
-        from perennial_trainer.data import conversion
+        from perennial_trainer.data.conversion import to_times
 
-        with readers.naming_file(self.file):
-            return conversion.to_times(name, self.table[name].to_pandas())
+        with naming_file(self.file):
+            return to_times(name, self.table[name].to_pandas())
 
-    def count(self, features: Mapping[str, Histogram]) -> None:
-        """Every value of these features has been counted."""
-        for name, counted in features.items():
-            if isinstance(counted, NumericHistogram):
-                counted.add(self.numbers(name))
+    def count_into(self, histograms: Mapping[str, Histogram]) -> None:
+        """Adds every value to the histogram of its feature."""
+        for name, histogram in histograms.items():
+            if isinstance(histogram, NumericHistogram):
+                histogram.add(self.numeric_values(name))
             else:
-                counted.tally(self.tally(name), len(self))
+                histogram.add_counts(self.category_counts(name), len(self))
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """The values of a numeric feature, NaN where they are missing."""
-        values = self.table[name]
-        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-            held = (_held(chunk) for chunk in values.chunks)
-            found = np.concatenate([np.where(known, each, np.nan) for each, known in held]).astype(np.float64)
-            if not np.isinf(found).any():
-                return found
+    def numeric_values(self, name: str) -> NDArray[np.float64]:
+        """The values of a numeric feature; NaN is missing."""
+        column = self.table[name]
+        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+            floats = np.concatenate([_to_floats(chunk) for chunk in column.chunks])
+            if not np.isinf(floats).any():
+                return floats
         return self.rows.features[name].to_numpy()
 
-    def tally(self, name: str) -> Counter[str]:
+    def category_counts(self, name: str) -> Counter[str]:
         """How often each category of a feature occurs."""
         column = self.table[name]
         if not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
             return Counter(self.rows.features[name].dropna().tolist())
-        found: Counter[str] = Counter()
-        for values, counts in map(_counts, column.chunks):
+        total: Counter[str] = Counter()
+        for values, counts in map(_value_counts, column.chunks):
             for value, count in zip(values, counts.tolist(), strict=True):
-                if count and isinstance(text := category_name(value), str):
-                    found[text] += count
-        return found
+                category = category_name(value) if count else None
+                if isinstance(category, str):  # NaN for empty text, which is missing
+                    total[category] += count
+        return total
 
 
-def _counts(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
-    """Each value of an array of Arrow, of a dictionary's codes or of integers, and how often it is there."""
-    if pa.types.is_dictionary(values.type):
-        codes, known = _held(values.indices)
-        return values.dictionary.to_pylist(), np.bincount(codes[known], minlength=len(values.dictionary))
-    numbers, known = _held(values)
-    found, counts = np.unique(numbers[known], return_counts=True)
-    return found.tolist(), counts
+# Arrow's own `to_numpy` and `pa.scalar` import pandas, which takes longer than to count a million rows. DLPack does
+# not, but it accepts only arrays without missing values.
 
 
-def _held(values: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The numbers that an array of Arrow holds, and which of them are not missing.
-
-    Arrow's own ways to NumPy import pandas, which takes longer than to count a million rows.
-    """
-    known, content = values.buffers()
-    size, offset = len(values), values.offset
-    numbers = np.from_dlpack(pa.Array.from_buffers(values.type, size, [None, content], offset=offset))
+def _to_floats(values: Any) -> NDArray[np.float64]:
+    """An Arrow array of numbers as float64; NaN is missing."""
     if not values.null_count:
-        return numbers, np.ones(size, dtype=bool)
-    bits = np.unpackbits(np.frombuffer(known, dtype=np.uint8), count=offset + size, bitorder="little")
-    return numbers, bits[offset:].view(bool)
+        return np.from_dlpack(values).astype(np.float64)
+    floats = np.full(len(values), np.nan)
+    present = np.from_dlpack(values.is_valid().cast(pa.uint8())).astype(bool)
+    floats[present] = np.from_dlpack(values.drop_null())
+    return floats
+
+
+def _value_counts(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
+    """Each present value of an Arrow array, a dictionary or integers, and how often it occurs."""
+    if pa.types.is_dictionary(values.type):
+        codes = np.from_dlpack(values.indices.drop_null())
+        return values.dictionary.to_pylist(), np.bincount(codes, minlength=len(values.dictionary))
+    distinct, counts = np.unique(np.from_dlpack(values.drop_null()), return_counts=True)
+    return distinct.tolist(), counts

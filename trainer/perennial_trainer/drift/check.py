@@ -1,4 +1,4 @@
-"""The story of a drift check: recent rows against what the live version was trained on."""
+"""The drift check: compares recent rows with the reference profile of the live version, and scores the version."""
 
 import logging
 from collections.abc import Callable
@@ -8,27 +8,26 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from perennial_trainer.artifacts import model_file as artifact
-from perennial_trainer.contract import result
+from perennial_trainer.artifacts import model_file
 from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.result import CheckResult
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.batch import Batch
 from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.drift.period import Period
 from perennial_trainer.drift.recent import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.metrics.streaming import StreamedMetrics
 from perennial_trainer.profiling.profile import Profile, parse_profile
-from perennial_trainer.reporting import html
+from perennial_trainer.reporting.html import Table, render_page
 from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from perennial_trainer.data.rows import Rows
@@ -37,46 +36,45 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNLABELLED = 20_000  # rows without a target that are scored at most: only the distribution of the answers is asked for
+MAX_UNLABELLED = 20_000  # rows without a target that are scored: enough for the distribution of the predictions
 
 
 @dataclass
 class RecentCounts:
-    """What has been counted of the recent rows so far."""
+    """The counts of the recent rows added."""
 
     features: dict[str, Histogram]
     target: Histogram
     prediction: Histogram
-    unlabelled: EvenSample[Batch] | None  # None where nobody asks what the model would answer for them
+    unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0
-    start: "pd.Timestamp | None" = None
-    end: "pd.Timestamp | None" = None
+    period: Period = field(default_factory=Period)
 
-    def add(self, part: Batch, model: "Model") -> None:
-        part.count(self.features)
-        labelled = part.labelled
+    def add(self, batch: Batch, model: "Model") -> None:
+        """Counts the batch and scores its rows that have a target."""
+        batch.count_into(self.features)
+        labelled = batch.labelled
         if labelled.any():
-            known = part.rows.take(labelled)
-            scored = _score(model, known)
-            self.target.add(known.target)
+            rows = batch.rows.take(labelled)
+            scored = _score(model, rows)
+            self.target.add(rows.target)
             self.performance.add(scored)
             self.prediction.add(scored.predicted_values)
         if self.unlabelled is not None and not labelled.all():
-            self.unlabelled.add(part.take(~labelled) if labelled.any() else part)
-        self.rows += len(part)
+            self.unlabelled.add(batch.take(~labelled) if labelled.any() else batch)
+        self.rows += len(batch)
         self.labelled += int(labelled.sum())
-        if part.time is not None and part.time.notna().any():
-            self.start = min(part.time.min(), self.start or part.time.min())
-            self.end = max(part.time.max(), self.end or part.time.max())
+        self.period.add(batch.time)
 
     def score_unlabelled(self, model: "Model") -> None:
+        """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""
         if self.unlabelled is not None and self.unlabelled.batches:
             from perennial_trainer.data.rows import concatenate
 
-            answers = _score(model, concatenate([part.rows for part in self.unlabelled.batches])).predicted_values
-            self.prediction.add(answers, weight=self.unlabelled.step)
+            rows = concatenate([batch.rows for batch in self.unlabelled.batches])
+            self.prediction.add(_score(model, rows).predicted_values, weight=self.unlabelled.step)
 
 
 def _score(model: "Model", rows: "Rows") -> ScoredRows:
@@ -85,98 +83,96 @@ def _score(model: "Model", rows: "Rows") -> ScoredRows:
     return score(model().result(), rows)
 
 
-def check_drift(task: CheckTask) -> result.CheckResult:
-    """How recent rows differ, and how good the live version is on those that have a target; details are stored."""
-    columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
-    reference = _reference(task)
-    seen = RecentCounts(
-        {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
-        empty_histogram(reference.target),
-        empty_histogram(reference.prediction),
-        EvenSample(UNLABELLED) if task.predictions else None,
+def check_drift(task: CheckTask) -> CheckResult:
+    """The drift of recent rows, and the performance of the live version on rows with a target; details are stored."""
+    reference = _load_profile(task)
+    recent = _count(task, reference)
+    if not recent.rows:
+        return CheckResult(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
+    log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
+    others = {"prediction": recent.prediction, "target": recent.target}
+    summary = summarize(
+        recent.features,
+        {name: histogram for name, histogram in others.items() if histogram.rows},
+        reference.rows,
+        recent.performance.measurements(),
+        f"{recent.rows} rows, {recent.labelled} with a target",
     )
-    with ThreadPoolExecutor(1) as pool:
-        # Not at all where nobody asks: scikit-learn takes longer to import than a million rows to count.
-        model = cache(lambda: pool.submit(artifact.load, task.live.uri, task.live.sha256))
-        if task.predictions:
-            model()  # while the rows are read
-        for part in recent_batches(task.data, columns):
-            seen.add(part, model)
-        seen.score_unlabelled(model)
-    if not seen.rows:
-        return result.CheckResult(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
-    log.info("%s rows, %s of them with a target", seen.rows, seen.labelled)
-
-    what = _found(reference, seen)
-    answer = result.CheckResult(
-        message=what.message,
-        samples=seen.rows,
-        window=_window(seen),
-        metrics=what.ranked(),
+    result = CheckResult(
+        message=summary.message,
+        samples=recent.rows,
+        window=recent.period.window(),
+        metrics=summary.ranked(),
         details=store.child_uri(task.storage, "report.html"),
     )
-    store.write_files(task.storage, {"drift.json": _details(seen, what, answer), "report.html": _page(task, what)})
-    return answer
+    files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary)}
+    store.write_files(task.storage, files)
+    return result
 
 
-def _window(seen: RecentCounts) -> result.Window | UnsetType:
-    if not seen.start or not seen.end:
-        return UNSET
-    from perennial_trainer.data.window import iso_time
-
-    return result.Window(start=iso_time(seen.start), end=iso_time(seen.end))
-
-
-def _reference(task: CheckTask) -> Profile:
+def _load_profile(task: CheckTask) -> Profile:
     """The profile beside the live model. Raises a RejectedTask: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
     uri = store.sibling_uri(task.live.uri, "profile.json")
     try:
-        found = parse_profile(uri, store.read_bytes(uri))
+        profile = parse_profile(uri, store.read_bytes(uri))
     except FileNotFoundError as error:
         raise RejectedTask(
-            "ArtifactMissing", f"{uri} is not there, so version {task.live.name} is not whole"
+            "ArtifactMissing", f"{uri} does not exist, so version {task.live.name} is not complete: train it again"
         ) from error
-    unknown = [name for name in task.model.features.names if name not in found.features]
+    unknown = [name for name in task.model.features.names if name not in profile.features]
     if unknown:
         raise RejectedTask(
-            "ProfileMismatch", f"{uri} has no {join_names(unknown)}: {task.live.name} was trained without it"
+            "ProfileMismatch",
+            f"{uri} has no column {join_names(unknown)}: {task.live.name} was trained without it; train a new version",
         )
-    return found
+    return profile
 
 
-def _found(reference: Profile, seen: RecentCounts) -> DriftSummary:
-    others = {name: each for name, each in (("prediction", seen.prediction), ("target", seen.target)) if each.rows}
-    told = f"{seen.rows} rows, {seen.labelled} with a target"
-    return summarize(seen.features, others, reference.rows, seen.performance.measurements(), told)
+def _count(task: CheckTask, reference: Profile) -> RecentCounts:
+    """The counts of all recent rows; the model is loaded while the first rows are read."""
+    columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
+    recent = RecentCounts(
+        {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
+        empty_histogram(reference.target),
+        empty_histogram(reference.prediction),
+        EvenSample(MAX_UNLABELLED) if task.predictions else None,
+    )
+    with ThreadPoolExecutor(1) as pool:
+        # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
+        model = cache(lambda: pool.submit(model_file.load, task.live.uri, task.live.sha256))
+        if task.predictions:
+            model()
+        for batch in recent_batches(task.data, columns):
+            recent.add(batch, model)
+        recent.score_unlabelled(model)
+    return recent
 
 
-def _details(seen: RecentCounts, found: DriftSummary, answer: result.CheckResult) -> bytes:
-    """Every metric, and the shares behind each stability index; no value of any row."""
+def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -> bytes:
+    """Every statistic, and the shares behind each psi; no value of any row."""
     bins = {
         name: {"reference": each.reference.shares, "recent": (each.counts / each.rows).tolist()}
-        for name, each in seen.features.items()
+        for name, each in recent.features.items()
     }
-    content = {"answer": answer, "features": found.features, "bins": bins}
+    content = {"answer": result, "features": summary.features, "bins": bins}
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
-def _page(task: CheckTask, found: DriftSummary) -> bytes:
+def _report_page(task: CheckTask, summary: DriftSummary) -> bytes:
     names = ("psi", "ks", "wasserstein", "js", "chi2", "new_share", "missing_before", "missing_share")
-    return html.render_page(
+    most_drifted_first = sorted(summary.features.items(), key=lambda pair: -pair[1]["psi"])
+    return render_page(
         f"{task.live.name}: drift check of {task.model_deployment}",
-        found.message + ".",
+        summary.message + ".",
         [
-            html.Table(
-                "Features, the one that moved most first",
-                [
-                    (feature, *(each.get(name) for name in names))
-                    for feature, each in sorted(found.features.items(), key=lambda pair: -pair[1]["psi"])
-                ],
+            Table(
+                "Features, the greatest drift first",
+                [(feature, *(statistics.get(name) for name in names)) for feature, statistics in most_drifted_first],
                 ("feature", *(name.replace("_", " ") for name in names)),
             ),
-            html.Table(
+            Table(
                 "Metrics of the live version on these rows",
-                [(name, m.value, m.standard_error) for name, m in found.measures.items()],
+                [(name, each.value, each.standard_error) for name, each in summary.performance.items()],
                 ("metric", "value", "standard error"),
             ),
         ],

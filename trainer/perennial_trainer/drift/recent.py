@@ -1,4 +1,4 @@
-"""Which rows of a stream are recent: as `window.newest` has it, without ever holding them all."""
+"""Selects the recent rows of a stream, as `data.window.rows_in_window` does, without loading all rows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,89 +9,99 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift import stream
 from perennial_trainer.drift.batch import Batch
+from perennial_trainer.drift.stream import read_batches, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Times = NDArray[np.int64]  # microseconds since 1970; a missing time is the least of all
+Times = NDArray[np.int64]  # microseconds since 1970
+
+MISSING = np.iinfo(np.int64).min  # NumPy's NaT: less than every time
 
 
 def recent_batches(source: RecentData, columns: Columns) -> Iterator[Batch]:
-    """The rows of the window in the order of files, few at a time and none empty.
+    """The rows of the window in the order of files, in batches of at least one row.
 
-    For a window the times (or, without them, any one column) are read first, so that memory does not grow with
-    the number of rows; for N rows it grows by 8 bytes x N. Raises what `data.read` does, and
+    For a window the times are read first (or any one column, if there is no time column), so that memory does not grow
+    with the number of rows; for the last N rows it grows by 8 bytes x N. Raises what `load_rows` raises, and
     WindowNeedsTimeColumn.
     """
-    parts = stream.read_batches(source.uri, columns, optional_target=True)
+    batches = read_batches(source.uri, columns, optional_target=True)
     if source.window in ("auto", "all"):
-        yield from parts
+        yield from batches
         return
-    cut = _cut(source, columns)
-    for part in parts:
-        inside = part.take(cut.within(_times(part.time, len(part))))
-        if len(inside):
-            yield inside
+    cutoff = _find_cutoff(source, columns)
+    for batch in batches:
+        recent = batch.take(cutoff.is_recent(_microseconds(batch.time, len(batch))))
+        if len(recent):
+            yield recent
 
 
 @dataclass
-class _Cut:
-    """What is newer than `after` is recent, and of what is equal to it all but the first `skipped`."""
+class Cutoff:
+    """Rows after `time` are recent, and rows at `time` except the first `skip`."""
 
-    after: int
-    skipped: int
-    undated: bool  # whether rows without a time are taken
+    time: int
+    skip: int
+    missing_are_recent: bool  # whether rows without a time are recent
 
-    def within(self, times: Times) -> NDArray[np.bool_]:
-        at = times == self.after
-        inside: NDArray[np.bool_] = (times > self.after) | (at & (np.cumsum(at) > self.skipped))
-        self.skipped = max(0, self.skipped - int(at.sum()))
-        inside |= (times == _MISSING) & self.undated
-        return inside
+    def is_recent(self, times: Times) -> NDArray[np.bool_]:
+        """Which rows of the next batch are recent; the batches come in the order of the stream."""
+        at_cutoff = times == self.time
+        recent: NDArray[np.bool_] = (times > self.time) | (at_cutoff & (np.cumsum(at_cutoff) > self.skip))
+        self.skip = max(0, self.skip - int(at_cutoff.sum()))
+        if self.missing_are_recent:
+            recent |= times == MISSING
+        return recent
 
 
-_MISSING = np.iinfo(np.int64).min  # as NumPy writes NaT
-
-
-def _cut(source: RecentData, columns: Columns) -> _Cut:
+def _find_cutoff(source: RecentData, columns: Columns) -> Cutoff:
     import pandas as pd
 
-    from perennial_trainer.data import conversion
+    from perennial_trainer.data.conversion import to_times
     from perennial_trainer.data.window import require_time_column, window_duration
 
     require_time_column(source.window, source.time_column)
     name = source.time_column or columns.features.names[0]
-    values = stream.read_column(source.uri, name)
-    times = (_times(conversion.to_times(name, part) if source.time_column else None, len(part)) for part in values)
+    batches = read_column(source.uri, name)
+    times = (_microseconds(to_times(name, each) if source.time_column else None, len(each)) for each in batches)
     if isinstance(source.window, int):
-        return _last(times, source.window)
-    newest = max((int(part.max()) for part in times), default=_MISSING)
-    span = window_duration(source.window) // pd.Timedelta(1, "us")
-    return _Cut(max(newest - span, _MISSING + 1) if newest > _MISSING else _MISSING, np.iinfo(np.int64).max, True)
+        return cutoff_of_last(times, source.window)
+    skip_all = np.iinfo(np.int64).max
+    newest = max((int(each.max()) for each in times), default=MISSING)
+    if newest == MISSING:
+        return Cutoff(MISSING, skip_all, missing_are_recent=True)
+    duration = window_duration(source.window) // pd.Timedelta(1, "us")
+    return Cutoff(max(newest - duration, MISSING + 1), skip_all, missing_are_recent=True)
 
 
-def _last(parts: Iterable[Times], wanted: int) -> _Cut:
-    """The cut before the last so many: of equal times, the later ones."""
-    kept, passed, equal = np.empty(0, dtype=np.int64), _MISSING, 0  # the newest time let go, and how often it was
-    for part in parts:
-        kept = np.concatenate([kept, part])
-        if len(kept) > wanted:
-            kept = np.partition(kept, len(kept) - wanted)
-            gone, kept = kept[:-wanted], kept[-wanted:]
-            most = int(gone.max())
-            equal = int((gone == most).sum()) + (equal if most == passed else 0) if most >= passed else equal
-            passed = max(passed, most)
+def cutoff_of_last(batches: Iterable[Times], wanted: int) -> Cutoff:
+    """The cutoff for the newest `wanted` rows; of rows with the same time, the later ones in the stream are newer."""
+    kept = np.empty(0, dtype=np.int64)
+    newest_dropped, dropped_at_newest = MISSING, 0
+    for times in batches:
+        kept = np.concatenate([kept, times])
+        if len(kept) <= wanted:
+            continue
+        kept = np.partition(kept, len(kept) - wanted)
+        dropped, kept = kept[:-wanted], kept[-wanted:]
+        newest = int(dropped.max())
+        count = int((dropped == newest).sum())
+        if newest > newest_dropped:
+            newest_dropped, dropped_at_newest = newest, count
+        elif newest == newest_dropped:
+            dropped_at_newest += count
     if not len(kept):
-        return _Cut(_MISSING, 0, False)
-    after = int(kept.min())
-    return _Cut(after, equal if passed == after else 0, False)
+        return Cutoff(MISSING, 0, missing_are_recent=False)
+    oldest_kept = int(kept.min())
+    skip = dropped_at_newest if newest_dropped == oldest_kept else 0
+    return Cutoff(oldest_kept, skip, missing_are_recent=False)
 
 
-def _times(times: "pd.Series[Any] | None", rows: int) -> Times:
-    """Where there are no times, all rows have the same."""
+def _microseconds(times: "pd.Series[Any] | None", rows: int) -> Times:
+    """The times as integers; without times all rows have the same."""
     if times is None:
         return np.zeros(rows, dtype=np.int64)
-    found: Times = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").view(np.int64)
-    return found
+    microseconds: Times = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").view(np.int64)
+    return microseconds

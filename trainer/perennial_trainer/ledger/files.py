@@ -1,7 +1,7 @@
-"""The ledger beside the artifacts: one file for each thing that became of a version, written once and never changed.
+"""Reads and writes the files of the ledger: one file for each outcome of a version, written once and never changed.
 
-A file is sealed: with the key in PERENNIAL_LEDGER_KEY where the pod has one, so that whoever may only write to the
-storage cannot write history; else by a mere checksum, which tells damage and no malice.
+Each file has a seal: an HMAC with the key in PERENNIAL_LEDGER_KEY if it is set, so that write access to the storage is
+not enough to forge an entry; else a checksum without a key, which detects damage but not forgery.
 """
 
 import hashlib
@@ -21,7 +21,10 @@ NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Re
 
 
 class LedgerFile(StrictStruct, frozen=True, kw_only=True):
-    """One file of the ledger. `files` are the digests of what lies beside the model, `storage` is where that was."""
+    """The content of one file. `files` are the digests of the files beside the model; `storage` is the model's folder.
+
+    `storage` is recorded because the folder may be copied to another store later.
+    """
 
     version: str
     storage: str
@@ -30,7 +33,7 @@ class LedgerFile(StrictStruct, frozen=True, kw_only=True):
 
 
 class LedgerFileRef(NamedTuple):
-    """A page by what its name says, in the order of time."""
+    """What the name of a ledger file says; sorted by time."""
 
     at: str
     number: int
@@ -39,49 +42,50 @@ class LedgerFileRef(NamedTuple):
 
 
 def list_ledger_files(folder: str) -> list[LedgerFileRef]:
-    """What became of the model's versions, the newest first; by their names alone, nothing is read."""
+    """The ledger files of the model in this folder, the newest first; no file is read."""
     ledger = store.child_uri(folder, "ledger")
-    found = [
+    refs = [
         LedgerFileRef(match["at"], int(match["number"]), match["phase"], store.child_uri(ledger, name))
         for name in store.list_names(ledger)
         if (match := NAME.fullmatch(name))
     ]
-    return sorted(found, reverse=True)
+    return sorted(refs, reverse=True)
 
 
-def write_ledger_file(folder: str, page: LedgerFile) -> str:
-    """The page is in the ledger; its URI. A RejectedTask, LedgerConflict, if another page has its name."""
-    uri = store.child_uri(folder, f"ledger/{page.entry.name}.json")
-    raw = msgspec.to_builtins(page)
-    content = msgspec.json.format(msgspec.json.encode({**raw, "seal": _seal(raw)}), indent=2)
-    if not store.create_file(uri, content) and not _same(uri, page):
+def write_ledger_file(folder: str, file: LedgerFile) -> str:
+    """The file is in the ledger; its URI. Raises LedgerConflict if a file with another content has its name."""
+    uri = store.child_uri(folder, f"ledger/{file.entry.name}.json")
+    fields = msgspec.to_builtins(file)
+    content = msgspec.json.format(msgspec.json.encode({**fields, "seal": _seal(fields)}), indent=2)
+    if not store.create_file(uri, content) and not _is_same(uri, file):
         raise RejectedTask(
-            "LedgerConflict", f"{uri} is there and says something else: two clusters must not share a folder"
+            "LedgerConflict",
+            f"{uri} exists with another content: two clusters must not use the same folder; change spec.storage of one",
         )
     return uri
 
 
 def read_ledger_file(uri: str) -> LedgerFile:
-    """The page as it was written. A RejectedTask: LedgerDamaged."""
+    """The content as it was written. Raises a RejectedTask: LedgerDamaged."""
     try:
-        raw = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
-        seal = raw.pop("seal", None)
-        if not hmac.compare_digest(str(seal), _seal(raw)):
-            keyed = f"with the key in {KEY}" if os.environ.get(KEY) else "as it stands"
-            raise RejectedTask("LedgerDamaged", f"{uri} was changed, or was not sealed {keyed}")
-        return msgspec.convert(raw, LedgerFile)
+        fields = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
+        seal = fields.pop("seal", None)
+        if not hmac.compare_digest(str(seal), _seal(fields)):
+            expected = f"the key in {KEY}" if os.environ.get(KEY) else "a checksum without a key"
+            raise RejectedTask("LedgerDamaged", f"{uri} was changed, or was not sealed with {expected}")
+        return msgspec.convert(fields, LedgerFile)
     except (msgspec.DecodeError, FileNotFoundError) as error:
-        raise RejectedTask("LedgerDamaged", f"{uri} is no page of the ledger: {error}") from error
+        raise RejectedTask("LedgerDamaged", f"{uri} is not a valid ledger file: {error}") from error
 
 
-def _same(uri: str, page: LedgerFile) -> bool:
-    """Whether the page says the same in other bytes: an older trainer, or another key, may have written it."""
+def _is_same(uri: str, file: LedgerFile) -> bool:
+    """Whether the stored file says the same in other bytes, as an older trainer or another key makes them."""
     try:
-        return read_ledger_file(uri) == page
+        return read_ledger_file(uri) == file
     except RejectedTask:
         return False
 
 
-def _seal(raw: dict[str, Any]) -> str:
-    content = msgspec.json.encode(raw, order="sorted")
+def _seal(fields: dict[str, Any]) -> str:
+    content = msgspec.json.encode(fields, order="sorted")
     return hmac.new(os.environ.get(KEY, "").encode(), content, hashlib.sha256).hexdigest()

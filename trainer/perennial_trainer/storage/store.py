@@ -1,4 +1,4 @@
-"""Which file lies where, and how it gets there whole or not at all."""
+"""Reads, lists and writes the files of a version in its store; a file is written completely or not at all."""
 
 import hashlib
 import os
@@ -17,23 +17,24 @@ SCHEMES = ("file", "s3", "gs", "az", "abfs", "https", "http")
 def open_filesystem(uri: str) -> "tuple[AbstractFileSystem, str]":
     """The file system of a URI and the path in it. Raises a RejectedTask: UnknownScheme, StoreNotConfigured.
 
-    fsspec knows many more schemes, some of which unpack, cache or run what they find, and chains them with `::`.
+    Only the listed schemes are accepted: fsspec has others that unpack, cache or execute files, and chains them with
+    `::`.
     """
-    scheme, _, place = uri.partition("://")
+    scheme, _, path_part = uri.partition("://")
     if scheme not in SCHEMES or "::" in uri:
         raise RejectedTask(
-            "UnknownScheme", f"{uri} cannot be read: use one address, with file, s3, gs, az, abfs or https"
+            "UnknownScheme", f"{uri} cannot be read: use one URI with the scheme file, s3, gs, az, abfs or https"
         )
-    if ".." in place.split("/"):
-        raise RejectedTask("UnknownScheme", f"{uri} cannot be read: a path does not climb, remove ..")
+    if ".." in path_part.split("/"):
+        raise RejectedTask("UnknownScheme", f"{uri} cannot be read: path must not contain '..'")
     from fsspec.core import url_to_fs
 
     try:
         filesystem, path = url_to_fs(uri)
-    except ValueError as error:  # adlfs asks for an account before it does anything
+    except ValueError as error:  # adlfs requires an account to be configured
         raise RejectedTask(
             "StoreNotConfigured",
-            f"{uri} cannot be opened: {error}; name a Secret in secretRef whose keys are the variables of the store's "
+            f"{uri} cannot be opened: {error}; set secretRef to a Secret whose keys are the variables of the store's "
             "client, such as AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         ) from error
     return filesystem, str(path)
@@ -61,7 +62,7 @@ def read_bytes(uri: str) -> bytes:
 
 
 def file_sha256(uri: str) -> str:
-    """The sha256 of one file, read in pieces. Raises as `read` does."""
+    """The sha256 of one file, read in blocks. Raises the same as `read_bytes`."""
     filesystem, path = open_filesystem(uri)
     try:
         with filesystem.open(path, "rb") as stream:
@@ -73,11 +74,11 @@ def file_sha256(uri: str) -> str:
 
 
 def list_names(folder: str) -> list[str]:
-    """What lies in the folder, by name and in order; nothing where there is no such folder."""
+    """The sorted names in the folder; empty if the folder does not exist."""
     filesystem, path = open_filesystem(folder)
     filesystem.invalidate_cache()
     try:
-        return sorted(str(found).rstrip("/").rpartition("/")[2] for found in filesystem.ls(path, detail=False))
+        return sorted(str(name).rstrip("/").rpartition("/")[2] for name in filesystem.ls(path, detail=False))
     except FileNotFoundError:
         return []
     except Exception as error:
@@ -85,22 +86,22 @@ def list_names(folder: str) -> list[str]:
 
 
 def create_file(uri: str, content: bytes) -> bool:
-    """The file is there with this content and took no other's place; False where another one has the name."""
+    """The file exists and no other file was overwritten; False if a file with other content has the name."""
     filesystem, path = open_filesystem(uri)
     try:
         if "file" not in filesystem.protocol:
             filesystem.pipe_file(path, content, mode="create")
-        elif not Path(path).exists():  # whoever is as quick writes the same
+        elif not Path(path).exists():  # a process that creates it at the same moment writes the same content
             _put(filesystem, path, content)
     except Exception as error:
-        # Each store has its own word for "it is there already".
+        # Each store has its own exception for "exists already".
         if not filesystem.exists(path):
             raise FailedTask("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
     return read_bytes(uri) == content
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
-    """Every file is in the folder, in the given order, each whole or not at all; a FailedTask where that fails."""
+    """Every file is in the folder, written in the given order; a FailedTask if one cannot be written."""
     filesystem, path = open_filesystem(folder)
     try:
         for name, content in files.items():
@@ -110,7 +111,7 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
 
 
 def remove_file(uri: str) -> None:
-    """The file is not there; a FailedTask if it cannot be removed."""
+    """The file does not exist; a FailedTask if it cannot be removed."""
     filesystem, path = open_filesystem(uri)
     try:
         filesystem.rm_file(path)
@@ -121,26 +122,27 @@ def remove_file(uri: str) -> None:
 
 
 def describe_error(error: BaseException) -> str:
-    """`PermissionError: Access Denied`: an exception for a sentence."""
+    """An exception as part of a message: `PermissionError: Access Denied`."""
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _put(filesystem: Any, path: str, content: bytes) -> None:
-    """Object stores show an object only once it is whole; a local file is renamed into place.
+    """The file has this content; a reader never sees a part of it.
 
-    Folders are made for local files alone: a bucket with a mistyped name must not come into being.
+    Object stores show an object when its upload is complete; a local file is written under another name and renamed.
+    Folders are created for local files only: a bucket with a mistyped name must not be created.
     """
     if "file" not in filesystem.protocol:
         filesystem.pipe_file(path, content)
         return
-    part = Path(f"{path}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(f"{path}.part")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with part.open("wb") as stream:
+        with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(path)
+        temporary.replace(path)
     except OSError:
-        part.unlink(missing_ok=True)  # on a full disk it would be in everybody's way
+        temporary.unlink(missing_ok=True)  # frees the space on a full disk
         raise

@@ -60,7 +60,7 @@ def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
     cleaned = clean(rows, task.data)
     require_new_rows(cleaned.rows, task)
     held = split_holdout(cleaned.rows, task.data.holdout)
-    in_holdout = held.holds(cleaned.rows)
+    in_holdout = held.holdout(cleaned.rows)
     training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
     check_target(training)
     findings = inspect_rows(cleaned.rows, task.live)
@@ -68,9 +68,9 @@ def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
     if task.data.window == "auto":
         least = task.data.min_rows * (1 - task.data.holdout)
         span = best_span(training, task.data.holdout, least, _losses(task, unfitted))
-    fitted, outliers = without_outliers(span.of(training), task.data.cleaning)
-    incomplete = cleaned.incomplete.take(~held.holds(cleaned.incomplete))
-    reference = concatenate([span.of(training), span.of(incomplete)])
+    fitted, outliers = without_outliers(span.select(training), task.data.cleaning)
+    incomplete = cleaned.incomplete.take(~held.holdout(cleaned.incomplete))
+    reference = concatenate([span.select(training), span.select(incomplete)])
     log.info("%s rows to fit, %s held out", len(fitted), len(holdout))
     return Parts(cleaned, findings, training, holdout, span, reference, fitted, outliers)
 
