@@ -28,7 +28,7 @@ def body(change: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> dict
         ),
         (
             {"training": {"schedule": "0 0 31 2 *"}},
-            "spec.training.schedule: '0 0 31 2 *' is not a cron schedule that ever fires",
+            "spec.training.schedule: '0 0 31 2 *' is not a valid cron schedule",
         ),
         ({"rollout": {"timeout": "soon"}}, "spec.rollout.timeout: give a duration: a number and s, m, h or d"),
         (
@@ -42,7 +42,7 @@ def body(change: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> dict
         ),
         (
             {"data": {"training": {"uri": None, "persistentVolumeClaim": {"claimName": "a", "path": "../b"}}}},
-            "path '../b' leaves the claim; remove ..",
+            "path '../b' must not contain '..'",
         ),
         ({"serving": {"replicas": "two"}, "history": {"versions": 0}}, "; spec.history.versions: "),
     ],

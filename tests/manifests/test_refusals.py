@@ -1,4 +1,4 @@
-"""What the API server refuses when it is applied, and the words it has for it."""
+"""What the API server refuses, and with which messages."""
 
 from __future__ import annotations
 
@@ -60,14 +60,12 @@ def refusal(kubectl: Kubectl, body: Body) -> str:
     return str(caught.value)
 
 
-def test_a_deployment_with_every_field_is_taken_and_read_back_with_the_core_s_defaults(
-    kubectl: Kubectl, deployment: Body
-) -> None:
+def test_a_full_deployment_is_accepted_with_the_defaults(kubectl: Kubectl, deployment: Body) -> None:
     (taken,) = kubectl.apply(deployment)
     assert parse(ModelDeployment, taken).spec == parse(ModelDeployment, {**taken, "spec": deployment["spec"]}).spec
 
 
-def test_a_deployment_with_the_least_fields_gets_the_core_s_defaults(kubectl: Kubectl, deployment: Body) -> None:
+def test_a_minimal_deployment_gets_the_defaults(kubectl: Kubectl, deployment: Body) -> None:
     asked = {key: deployment["spec"][key] for key in ("model", "data", "storage")}
     spec = {**asked, "model": {k: asked["model"][k] for k in ("estimator", "features", "target")}}
     (taken,) = kubectl.apply({**deployment, "metadata": {"name": "least"}, "spec": spec})
@@ -95,7 +93,7 @@ def limits(**values: Any) -> Body:
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "mend"),
+    ("change", "field", "fix"),
     [
         ({"model": {"features": None}}, "spec.model.features", "Required value"),
         ({"model": {"features": {"numeric": None, "categorical": None}}}, "spec.model.features", "name at least one"),
@@ -108,12 +106,12 @@ def limits(**values: Any) -> Body:
         (
             {"model": {"target": "temp"}},
             "spec.model.target",
-            "target temp is one of the features too: a model that reads",
+            "target temp must not be a feature; remove it from model.features",
         ),
         (
             {"model": {"estimator": "os.system"}},
             "spec.model.estimator",
-            "os.system is no full name of a class of sklearn",
+            "os.system is not the full name of a class of sklearn",
         ),
         (
             {"model": {"estimator": "LinearRegression"}},
@@ -123,22 +121,22 @@ def limits(**values: Any) -> Body:
         (
             {"model": {"framework": "keras", "format": "skops", "estimator": "keras.Sequential"}},
             "spec.model.format",
-            "leave format out",
+            "remove format",
         ),
         (
             {"model": {"framework": "custom", "estimator": "mean"}, "training": {"pod": {"image": None}}},
             "spec.training.pod",
-            "name your image in training.pod.image",
+            "set training.pod.image",
         ),
         (
             {"training": {"search": None, "engine": {"dask": {"workers": 2}}}},
             "spec.training.engine",
-            "an engine is for a search; set training.search",
+            "engine needs a search; set training.search",
         ),
         (
             {"training": {"engine": {"dask": {"workers": 2, "address": "tcp://dask:8786"}}}},
             "spec.training.engine.dask",
-            "give either workers, to start so many, or the address",
+            "give either workers, to start that many pods, or the address",
         ),
         ({"training": {"engine": {"dask": {"workers": 0}}}}, "spec.training.engine.dask.workers", "greater than or"),
         (
@@ -163,23 +161,23 @@ def limits(**values: Any) -> Body:
             "spec.data.window",
             "a duration needs timeColumn; set it, or give auto, all or a number of rows",
         ),
-        ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "the time column is the target too"),
+        ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "timeColumn must not be the target"),
         (
             {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
             "spec.data.training",
-            "give either uri or persistentVolumeClaim, not both and not neither",
+            "give exactly one of uri and persistentVolumeClaim",
         ),
         (
             {"data": {"training": {"uri": None}}},
             "spec.data.training",
-            "give either uri or persistentVolumeClaim, not both and not neither",
+            "give exactly one of uri and persistentVolumeClaim",
         ),
         (
             {"data": {"training": {"uri": "ftp://bikes"}}},
             "spec.data.training.uri",
             '"ftp://bikes": give the files\' address',
         ),
-        (claim("../other"), "spec.data.training.persistentVolumeClaim.path", '"../other": the path leaves the claim'),
+        (claim("../other"), "spec.data.training.persistentVolumeClaim.path", "path must not contain '..'"),
         (
             claim("/rides"),
             "spec.data.training.persistentVolumeClaim.path",
@@ -255,17 +253,17 @@ def limits(**values: Any) -> Body:
         (
             {"model": {"framework": "keras", "estimator": "keras.Sequential"}, "training": {"calibration": "sigmoid"}},
             "spec.training.calibration",
-            "a network learns probabilities and is not calibrated again",
+            "calibration is not available for Keras",
         ),
         (
             {"training": {"calibration": "sigmoid"}},
             "spec.training.calibration",
-            "for the probabilities of classes; remove it, or set model.task to classification",
+            "for classification only; remove it, or set model.task to classification",
         ),
         (
             {"validation": {"slices": [{"column": "region", "metric": "mse", "maxRatio": 2}]}},
             "spec.validation.slices",
-            "the column of a slice is no feature of the model; name one of model.features",
+            "the column of a slice is not a feature of the model; name one of model.features",
         ),
         (
             {"validation": {"slices": [{"column": "season", "metric": "f1", "maxRatio": 2}]}},
@@ -288,7 +286,7 @@ def limits(**values: Any) -> Body:
         (
             {"rollout": {"gateway": None, "shadow": "30m"}},
             "spec.rollout.shadow",
-            "name one in gateway, or remove shadow",
+            "name it in gateway, or remove shadow",
         ),
         (
             {"rollout": {"analysis": None}},
@@ -298,12 +296,12 @@ def limits(**values: Any) -> Body:
         (
             {"serving": {"runtime": "kserve"}},
             "spec.rollout.gateway",
-            "KServe leads the requests by weight; remove rollout.gateway and rollout.shadow",
+            "KServe splits the traffic; remove rollout.gateway and rollout.shadow",
         ),
         (
             {"serving": {"runtime": "kserve", "replicas": 0}},
             "spec.serving.replicas",
-            "with runtime kserve a version is proven by its ready pods; give at least 1 replica",
+            "with runtime kserve a version is checked by its ready pods; give at least 1 replica",
         ),
         ({"serving": {"runtime": "knative"}}, "spec.serving.runtime", 'supported values: "deployment", "kserve"'),
         ({"rollout": {"gateway": {"httpRoute": "A B"}}}, "spec.rollout.gateway.httpRoute", "give an object's name"),
@@ -320,7 +318,7 @@ def limits(**values: Any) -> Body:
             "give minRequests of 1 or more, or a query",
         ),
         (query(), "spec.rollout.analysis.queries[0]", "the query has no limit; give max or min"),
-        (query(min=3, max=1), "spec.rollout.analysis.queries[0].min", "no answer could pass; swap them"),
+        (query(min=3, max=1), "spec.rollout.analysis.queries[0].min", "no value could pass; swap them"),
         (
             {"rollout": {"analysis": {"maxLatencyRatio": 0.5}}},
             "spec.rollout.analysis.maxLatencyRatio",
@@ -362,19 +360,19 @@ def limits(**values: Any) -> Body:
         ),
     ],
 )
-def test_bad_input_is_refused_with_the_field_and_the_mend(
-    kubectl: Kubectl, deployment: Body, change: Body, field: str, mend: str
+def test_bad_input_is_refused_with_the_field_and_the_fix(
+    kubectl: Kubectl, deployment: Body, change: Body, field: str, fix: str
 ) -> None:
-    said = refusal(kubectl, {**deployment, "spec": merged(deployment["spec"], change)})
-    assert field in said
-    assert mend in said
+    message = refusal(kubectl, {**deployment, "spec": merged(deployment["spec"], change)})
+    assert field in message
+    assert fix in message
 
 
 @pytest.mark.parametrize("name", ["3bikes", "bike.demand", "b" * 41])
-def test_a_name_that_others_cannot_be_made_from_is_refused(kubectl: Kubectl, deployment: Body, name: str) -> None:
-    said = refusal(kubectl, merged(deployment, {"metadata": {"name": name}, "spec": {"pin": None}}))
-    assert "metadata.name" in said
-    assert "starts with a letter, holds only a-z, 0-9 and -" in said or "may not be more than 40" in said
+def test_a_name_too_long_or_odd_for_derived_names_is_refused(kubectl: Kubectl, deployment: Body, name: str) -> None:
+    message = refusal(kubectl, merged(deployment, {"metadata": {"name": name}, "spec": {"pin": None}}))
+    assert "metadata.name" in message
+    assert "starts with a letter, has only a-z, 0-9 and -" in message or "may not be more than 40" in message
 
 
 @pytest.mark.parametrize(
@@ -388,14 +386,12 @@ def test_a_name_that_others_cannot_be_made_from_is_refused(kubectl: Kubectl, dep
         {"drift": {"thresholds": [{"metric": "what_a_tool_calls_it", "min": -3, "max": 3}]}},
     ],
 )
-def test_unusual_but_good_input_is_taken(kubectl: Kubectl, deployment: Body, change: Body) -> None:
+def test_unusual_but_valid_input_is_accepted(kubectl: Kubectl, deployment: Body, change: Body) -> None:
     (taken,) = kubectl.apply({**deployment, "spec": merged(deployment["spec"], change)})
     assert parse(ModelDeployment, taken)
 
 
-def test_storage_can_be_mended_until_a_version_is_live_and_is_not_moved_afterwards(
-    kubectl: Kubectl, deployment: Body
-) -> None:
+def test_storage_is_immutable_once_a_version_is_live(kubectl: Kubectl, deployment: Body) -> None:
     body = merged(deployment, {"metadata": {"name": "moving"}, "spec": {"pin": None}})
     elsewhere = merged(body, {"spec": {"storage": {"uri": "s3://elsewhere/perennial"}}})
     on_a_claim = merged(body, {"spec": {"storage": {"uri": None, "persistentVolumeClaim": {"claimName": "models"}}}})
@@ -403,42 +399,42 @@ def test_storage_can_be_mended_until_a_version_is_live_and_is_not_moved_afterwar
     kubectl.apply(elsewhere)
     kubectl.patch("ModelDeployment", "moving", {"status": {"liveVersion": "moving-v1"}}, "status")
     for moved in (body, on_a_claim):
-        said = refusal(kubectl, moved)
-        assert "spec.storage: Invalid value: storage cannot be moved once a version is live" in said
+        message = refusal(kubectl, moved)
+        assert "spec.storage: Invalid value: storage is immutable once a version is live" in message
     kubectl.apply(merged(elsewhere, {"spec": {"storage": {"secretRef": {"name": "new-keys"}}}}))
 
 
 @pytest.mark.parametrize("change", [{"serving": {"runtime": "kserve"}}, {"serving": None}])
-def test_what_runs_the_server_is_chosen_once(kubectl: Kubectl, deployment: Body, change: Body) -> None:
+def test_serving_runtime_is_immutable(kubectl: Kubectl, deployment: Body, change: Body) -> None:
     asked = {"metadata": {"name": "chosen"}, "spec": {"pin": None, "rollout": {"gateway": None, "shadow": None}}}
     other = "deployment" if change["serving"] else "kserve"
     (taken,) = kubectl.apply(merged(merged(deployment, asked), {"spec": {"serving": {"runtime": other}}}))
     assert taken["spec"]["serving"]["runtime"] == other
-    said = refusal(kubectl, merged(merged(deployment, asked), {"spec": change}))
-    assert "spec.serving.runtime" in said
-    assert "make another ModelDeployment with it, and remove this one when its callers have moved" in said
+    message = refusal(kubectl, merged(merged(deployment, asked), {"spec": change}))
+    assert "spec.serving.runtime" in message
+    assert "create another ModelDeployment with it, and delete this one when its clients have moved" in message
     kubectl.delete("ModelDeployment", "chosen")
 
 
-def test_a_version_is_a_record_that_does_not_change(kubectl: Kubectl, version: Body) -> None:
+def test_the_spec_of_a_version_is_immutable(kubectl: Kubectl, version: Body) -> None:
     kubectl.apply(version)
-    said = refusal(kubectl, merged(version, {"spec": {"number": 5}}))
-    assert "spec: Invalid value: a version is a record and does not change; change the ModelDeployment" in said
+    message = refusal(kubectl, merged(version, {"spec": {"number": 5}}))
+    assert "spec: Invalid value: spec is immutable; change the ModelDeployment" in message
 
 
 def test_a_version_is_named_after_its_deployment(kubectl: Kubectl, version: Body) -> None:
-    said = refusal(kubectl, merged(version, {"metadata": {"name": "mine"}}))
-    assert "metadata.name: Invalid value: a version is called <spec.modelDeployment>-v<spec.number>" in said
+    message = refusal(kubectl, merged(version, {"metadata": {"name": "mine"}}))
+    assert "metadata.name: Invalid value: the name must be <spec.modelDeployment>-v<spec.number>" in message
 
 
-def test_a_report_is_a_measurement_that_does_not_change(kubectl: Kubectl) -> None:
+def test_the_spec_of_a_report_is_immutable(kubectl: Kubectl) -> None:
     kubectl.apply(REPORT)
-    said = refusal(kubectl, merged(REPORT, {"spec": {"samples": 12001}}))
-    assert "spec: Invalid value: a report is a measurement and does not change; write a new report" in said
+    message = refusal(kubectl, merged(REPORT, {"spec": {"samples": 12001}}))
+    assert "spec: Invalid value: spec is immutable; create a new report" in message
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "mend"),
+    ("change", "field", "fix"),
     [
         ({"samples": -1}, "spec.samples", "should be greater than or equal to 0"),
         ({"samples": None}, "spec.samples", "Required value"),
@@ -455,10 +451,10 @@ def test_a_report_is_a_measurement_that_does_not_change(kubectl: Kubectl) -> Non
         ),
     ],
 )
-def test_a_bad_report_is_refused_with_the_field(kubectl: Kubectl, change: Body, field: str, mend: str) -> None:
-    said = refusal(kubectl, merged(REPORT, {"metadata": {"name": "bad"}, "spec": change}))
-    assert field in said
-    assert mend in said or "must be of type" in said
+def test_a_bad_report_is_refused_with_the_field(kubectl: Kubectl, change: Body, field: str, fix: str) -> None:
+    message = refusal(kubectl, merged(REPORT, {"metadata": {"name": "bad"}, "spec": change}))
+    assert field in message
+    assert fix in message or "must be of type" in message
 
 
 def test_kubectl_get_prints_the_columns(kubectl: Kubectl, deployment: Body, version: Body) -> None:

@@ -74,7 +74,7 @@ def test_a_model_deployment_that_is_too_deep_says_so_and_the_others_go_on(levels
     operator = passed(merged(DEPLOYMENT, {"spec": where(nested(levels))}), VERSION, REPORT, SERVING)
     (stalled,) = (c for c in operator.status("ModelDeployment", "bike")["conditions"] if c["type"] == "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
-    assert "it is nested more than 32 deep; make it flatter" in stalled["message"]
+    assert "it has more than 32 levels; use fewer" in stalled["message"]
 
 
 @pytest.mark.parametrize("levels", [33, 300, 700])

@@ -35,22 +35,22 @@ def volume(**source: Any) -> dict[str, Any]:
 
 TOKEN = {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": {"path": "token"}}]}
 ASKED = {
-    "a path that climbs": (claim(path="../other/model.joblib"), "leaves the claim"),
-    "a path that climbs further down": (claim(path="a/../../other/*.csv"), "leaves the claim"),
+    "a path that climbs": (claim(path="../other/model.joblib"), "must not contain '..'"),
+    "a path that climbs further down": (claim(path="a/../../other/*.csv"), "must not contain '..'"),
     "an absolute path": (claim(path="/etc/passwd.csv"), "give a path below the claim's root"),
     "a claim that is a path": (claim(claimName="../../etc"), "give an object's name"),
     "a claim of another namespace": (claim(claimName="victim/rides"), "give an object's name"),
     "a secret of another namespace": (data(secretRef={"name": "victim/keys"}), "give an object's name"),
-    "a file address that climbs": (data(uri="file:///mnt/perennial/rides/../../etc/a.csv"), "climbs"),
-    "a bucket address that climbs": ({"storage": {"uri": "s3://models/perennial/.."}}, "climbs"),
-    "a chain of addresses": (data(uri="https://host/a.zip::file:///etc/passwd"), "chain"),
-    "a password in an address": (data(uri="https://ada:lovelace@host/a.csv"), "holds a password"),
+    "a file address that climbs": (data(uri="file:///mnt/perennial/rides/../../etc/a.csv"), "must not contain '..'"),
+    "a bucket address that climbs": ({"storage": {"uri": "s3://models/perennial/.."}}, "must not contain '..'"),
+    "a chain of addresses": (data(uri="https://host/a.zip::file:///etc/passwd"), "must not contain '::'"),
+    "a password in an address": (data(uri="https://ada:lovelace@host/a.csv"), "must not contain a password"),
     "a scheme that runs what it finds": (data(uri="reference://host/a.csv"), "beginning with s3://"),
     "an estimator that is a call": ({"model": {"estimator": "os.system"}}, "full name of a class"),
     "an estimator with arguments": ({"model": {"estimator": "sklearn.svm.SVC()"}}, "full name of a class"),
     "an estimator with a path": ({"model": {"estimator": "sklearn.svm/../os"}}, "full name of a class"),
-    "a path of the node": (volume(hostPath={"path": "/"}), "no path of the node"),
-    "a token of a service account": (volume(projected=TOKEN), "no token of a service account"),
+    "a path of the node": (volume(hostPath={"path": "/"}), "hostPath is not allowed"),
+    "a token of a service account": (volume(projected=TOKEN), "a service account token is not allowed"),
     "a version of another deployment": ({"pin": "victim-v1"}, None),
 }
 

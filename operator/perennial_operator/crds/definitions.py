@@ -22,16 +22,16 @@ LONGEST_NAME = 40
 DEPLOYMENT_RULES = (
     rule(
         f"self.metadata.name.matches('^[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?$')",
-        f"give a name that starts with a letter, holds only a-z, 0-9 and -, and has at most {LONGEST_NAME} characters: "
+        f"give a name that starts with a letter, has only a-z, 0-9 and -, and at most {LONGEST_NAME} characters: "
         "versions, Jobs and the Service are named after it",
-        at=".metadata.name",
+        field_path=".metadata.name",
     ),
     rule(
         "!has(self.spec.pin) || self.spec.pin.startsWith(self.metadata.name + '-v')",
         "name a version of this ModelDeployment; kubectl get modelversions shows them",
-        told="self.spec.pin + ' is not a version of this ModelDeployment; "
+        message_expression="self.spec.pin + ' is not a version of this ModelDeployment; "
         "give one such as ' + self.metadata.name + '-v1'",
-        at=".spec.pin",
+        field_path=".spec.pin",
     ),
     rule(
         "!has(oldSelf.status) || !has(oldSelf.status.liveVersion) || ("
@@ -41,21 +41,21 @@ DEPLOYMENT_RULES = (
             for place in ("uri", "persistentVolumeClaim")
         )
         + ")",
-        "storage cannot be moved once a version is live, since what is stored stays where it is; "
-        "make another ModelDeployment",
-        at=".spec.storage",
+        "storage is immutable once a version is live, because stored versions are not moved; "
+        "create another ModelDeployment",
+        field_path=".spec.storage",
     ),
 )
 VERSION_RULES = (
     rule(
         "self.metadata.name.startsWith(self.spec.modelDeployment + '-v')",
-        "a version is called <spec.modelDeployment>-v<spec.number>",
-        at=".metadata.name",
+        "the name must be <spec.modelDeployment>-v<spec.number>",
+        field_path=".metadata.name",
     ),
 )
 TYPE_FIELDS: Mapping[str, Any] = {
     "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
-    "kind": {"type": "string", "description": "What it is."},
+    "kind": {"type": "string", "description": "Kind of the object."},
 }
 
 

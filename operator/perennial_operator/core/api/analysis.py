@@ -1,4 +1,4 @@
-"""What must a candidate keep while it serves beside the live version?"""
+"""What a candidate must prove while it serves beside the live version."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ TOO_MANY_ERRORS, TOO_SLOW, QUERY_BEYOND_LIMIT, BREACHED = (
     "QualityBreach",
 )
 FAILURES = (TOO_MANY_ERRORS, TOO_SLOW, QUERY_BEYOND_LIMIT, BREACHED)
-"""Reasons of a roll-back that say something about the model, and not about its surroundings."""
+"""Reasons for a roll-back that lie in the model, and not in its environment."""
 
 
 class Query(Value):
-    """A question to Prometheus whose answer has to keep a limit."""
+    """A query to Prometheus whose result must stay within a limit."""
 
     model_config = rules(
         rule("has(self.max) || has(self.min)", "the query has no limit; give max or min"),
         rule(
             "!has(self.min) || !has(self.max) || self.min <= self.max",
-            "min is above max, so no answer could pass; swap them",
-            at=".min",
+            "min is above max, so no value could pass; swap them",
+            field_path=".min",
         ),
     )
-    name: Name = Field(description="What it is called in messages.")
+    name: Name = Field(description="Name of the query in messages.")
     query: str = Field(
         min_length=1,
         max_length=4096,
-        description="PromQL; $(namespace), $(model), $(candidate) and $(live) are replaced by the names. "
-        "Every series of the answer has to keep the limit; an empty answer is no data.",
+        description="PromQL; $(namespace), $(model), $(candidate) and $(live) are replaced by names. "
+        "Every series of the result must stay within the limit; an empty result counts as missing data.",
     )
-    max: float | None = Field(None, description="The greatest answer that passes.")
-    min: float | None = Field(None, description="The smallest answer that passes.")
+    max: float | None = Field(None, description="The greatest value that passes.")
+    min: float | None = Field(None, description="The smallest value that passes.")
 
-    def crossed(self, answer: float) -> float | None:
-        """The limit that the answer is beyond, or None."""
-        return crossed_limit(answer, self.min, self.max)
+    def crossed(self, value: float) -> float | None:
+        """The limit that the value exceeds, or None."""
+        return crossed_limit(value, self.min, self.max)
 
 
 class Analysis(Value):
-    """What is measured in each step, candidate against live version in the same minutes."""
+    """What is measured in each step: the candidate compared with the live version over the same minutes."""
 
     model_config = rules(
         rule(
             "self.minRequests > 0 || size(self.queries) > 0",
             "without requests and without queries nothing is measured; give minRequests of 1 or more, or a query",
-            at=".minRequests",
+            field_path=".minRequests",
         ),
     )
-    interval: Duration = Field("30s", description="How often is measured and judged.")
+    interval: Duration = Field("30s", description="How often the pods are sampled and the result is assessed.")
     min_requests: int = Field(
         100,
         ge=0,
         le=1_000_000,
-        description="Nothing is judged before candidate and live version have each answered so many requests in the "
-        "step. 0: the pods' own metrics are not looked at, the queries alone decide.",
+        description="The analysis starts when candidate and live version have each answered this many requests in "
+        "the step. With 0 the pods' own metrics are not used, only the queries.",
     )
     max_error_share: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="How much greater the candidate's share of failed requests (5xx) may be than the live version's.",
+        description="How much greater than the live version's the candidate's share of failed requests (5xx) may be.",
     )
     max_latency_ratio: float = Field(
-        1.5, ge=1, le=1000, description="How many times the live version's mean latency the candidate's may be."
+        1.5, ge=1, le=1000, description="Greatest ratio of the candidate's mean latency to the live version's."
     )
     queries: list[Query] = Field(
         [],
         max_length=10,
-        description="Questions to the Prometheus that the operator was told of.",
+        description="Queries to the Prometheus that the operator is configured to use.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     limit: Duration = Field(
-        "1h", description="How long a step waits for data after its hold; then the candidate goes back."
+        "1h", description="How long a step waits for data after its hold; then the candidate is rolled back."
     )

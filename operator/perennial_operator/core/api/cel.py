@@ -1,4 +1,4 @@
-"""How a rule that the API server checks is written beside the value it is about."""
+"""Validation rules of the CRDs, written in CEL beside the fields that they check."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic.config import JsonDict
 CHECKED = "x-kubernetes-validations"
 
 
-def rule(expression: str, message: str, *, told: str = "", at: str = "") -> JsonDict:
-    """A rule in CEL. `told` is a CEL expression of the message, which can name values; `at` is the field at fault."""
+def rule(expression: str, message: str, *, message_expression: str = "", field_path: str = "") -> JsonDict:
+    """A validation rule in CEL. `message_expression` is CEL too and can quote values; `field_path` is the field to blame."""
     return {
         "rule": expression,
         "message": message,
-        **({"messageExpression": told} if told else {}),
-        **({"fieldPath": at} if at else {}),
+        **({"messageExpression": message_expression} if message_expression else {}),
+        **({"fieldPath": field_path} if field_path else {}),
     }
 
 
@@ -39,11 +39,11 @@ def one_of(names: tuple[str, ...]) -> Iterable[Any]:
 
 
 def matching(pattern: str, message: str, longest: int, *more: JsonDict) -> Iterable[Any]:
-    """What makes a text in an Annotated match the pattern, with one message from the API server and from here."""
-    asked = re.compile(pattern)
+    """Annotations of a string that must match the pattern; the API server and the operator give the same message."""
+    compiled = re.compile(pattern)
 
     def check(text: str) -> str:
-        if not asked.fullmatch(text):
+        if not compiled.fullmatch(text):
             raise ValueError(message)
         return text
 

@@ -1,4 +1,4 @@
-"""Conditions as Kubernetes has them: what is true, since when, and why."""
+"""Conditions of an object: what is true, since when, and why."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from perennial_operator.core.api.values import Instant, Value
 
 
 class Condition(Value):
-    """One thing that is true or not."""
+    """One observation of the state of an object."""
 
-    type: str = Field(max_length=316, description="What it is about.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
-    reason: str = Field(max_length=1024, description="Why, in one word.")
-    message: str = Field(max_length=32768, description="Why, in a sentence.")
-    last_transition_time: Instant = Field(description="Since when the status is what it is.")
-    observed_generation: int | None = Field(None, description="The generation of spec it is about.")
+    type: str = Field(max_length=316, description="Type of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition holds.")
+    reason: str = Field(max_length=1024, description="Why, as one CamelCase word.")
+    message: str = Field(max_length=32768, description="Why, as a sentence.")
+    last_transition_time: Instant = Field(description="When the status last changed.")
+    observed_generation: int | None = Field(None, description="The generation of spec that was observed.")
 
 
 def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
@@ -35,7 +35,7 @@ def with_condition(
     now: datetime,
     generation: int | None = None,
 ) -> list[Condition]:
-    """The list with this condition in place of the one of its type; its time moves only when its status does."""
+    """The list in which this condition replaces the one of its type; its time changes only with its status."""
     before = list(conditions)
     text: Literal["True", "False", "Unknown"] = "Unknown" if status is None else "True" if status else "False"
     old = find(before, kind)

@@ -15,7 +15,7 @@ SPAN = "auto|all|[1-9][0-9]{0,5}[smhd]"
 NO_SPAN = "give auto, all, a duration such as 90d, or a number of rows greater than 0"
 ONE_SOURCE = rule(
     "has(self.uri) != has(self.persistentVolumeClaim)",
-    "give either uri or persistentVolumeClaim, not both and not neither",
+    "give exactly one of uri and persistentVolumeClaim",
 )
 
 
@@ -43,7 +43,7 @@ Below = Annotated[
         r"([^/\s]\S*)?",
         "give a path below the claim's root, without a leading /",
         512,
-        rule("!self.split('/').exists(part, part == '..')", "the path leaves the claim; remove .."),
+        rule("!self.split('/').exists(part, part == '..')", "path must not contain '..'"),
     ),
 ]
 
@@ -52,17 +52,17 @@ class ClaimPath(Value):
     """Files on a PersistentVolumeClaim of the same namespace."""
 
     claim_name: ObjectName = Field(description="Name of the PersistentVolumeClaim.")
-    path: Below = Field("", description="Path below the claim's root; may hold * wildcards.")
+    path: Below = Field("", description="Path below the root of the claim; * wildcards are allowed.")
 
     @model_validator(mode="after")
     def stay_below_the_claim(self) -> ClaimPath:
         if ".." in self.path.split("/"):
-            raise ValueError(f"path {self.path!r} leaves the claim; remove ..")
+            raise ValueError(f"path {self.path!r} must not contain '..'")
         return self
 
 
 class Place(Value):
-    """An address or a claim, and what opens it."""
+    """An address or a claim, and the Secret that opens it."""
 
     model_config = rules(ONE_SOURCE)
 
@@ -74,10 +74,11 @@ class Place(Value):
 
 
 class Source(Place):
-    """Where data are: csv or parquet files."""
+    """Where the data are: csv or parquet files."""
 
     uri: Uri | None = Field(
-        None, description="csv or parquet files: s3://, gs://, az://, https:// or file://, with * wildcards."
+        None,
+        description="Address of csv or parquet files: s3://, gs://, az://, https:// or file://; * wildcards are allowed.",
     )
     persistent_volume_claim: ClaimPath | None = Field(
         None, description="Files on a PersistentVolumeClaim, instead of uri."
@@ -100,14 +101,17 @@ class Storage(Place):
 
 
 class Cleaning(Value):
-    """What is done about missing values, repeated rows and outliers."""
+    """How missing values, duplicates and outliers are treated."""
 
     missing: Literal["drop", "impute", "fail"] = Field(
         "drop", description="Rows with missing features: drop them, impute the median or most frequent value, or fail."
     )
-    duplicates: Literal["drop", "keep"] = Field("drop", description="Rows that repeat another in every column used.")
+    duplicates: Literal["drop", "keep"] = Field(
+        "drop", description="Rows that repeat another one in every column that is used: drop or keep them."
+    )
     outliers: Literal["keep", "clip", "drop"] = Field(
-        "keep", description="Numeric values far outside the training rows' quartiles."
+        "keep",
+        description="Numeric values far outside the quartiles of the training rows: keep them, clip them, or drop their rows.",
     )
 
 
@@ -118,26 +122,26 @@ class DataSpec(Value):
         rule(
             "has(self.timeColumn) || type(self.window) == int || !self.window.matches('^[0-9]')",
             "a duration needs timeColumn; set it, or give auto, all or a number of rows",
-            at=".window",
+            field_path=".window",
         ),
     )
-    training: Source = Field(description="The labelled rows; the source grows as new data are collected.")
+    training: Source = Field(description="The labelled rows; the source grows with time.")
     time_column: Column | None = Field(
         None,
-        description="Rows are ordered by it and the newest become the holdout; "
+        description="Column with the time of each row. The newest rows become the holdout; "
         "without it the holdout is random, by row digest.",
     )
     window: Span = Field(
         "auto",
-        description="How much history to fit on: auto (the best of several spans), all, a duration such as 90d, "
+        description="How much history to train on: auto (the best of several spans), all, a duration such as 90d, "
         "or a number of rows.",
     )
     holdout: float = Field(
-        0.2, ge=0.05, le=0.5, description="Share of the rows kept out of training to prove the model on."
+        0.2, ge=0.05, le=0.5, description="Share of the rows that are kept out of training for validation."
     )
-    cleaning: Cleaning = Field(Cleaning(), description="What is done about missing values, repeated rows and outliers.")
-    min_rows: int = Field(200, ge=10, description="Fewer rows than this after cleaning stop the training.")
+    cleaning: Cleaning = Field(Cleaning(), description="How missing values, duplicates and outliers are treated.")
+    min_rows: int = Field(200, ge=10, description="Fewest rows after cleaning; with fewer the training fails.")
     max_missing: Share = Field(
         0.2,
-        description="A column with a greater share of missing values stops the training: bad data are not new data.",
+        description="Greatest share of missing values in a column; with more the training fails, because the data are broken.",
     )

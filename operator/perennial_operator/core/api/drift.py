@@ -17,22 +17,22 @@ class DriftCheck(Value):
         rule(
             "type(self.window) == int || self.window != 'auto'",
             "auto is for training; give all, a duration such as 24h, or a number of rows",
-            at=".window",
+            field_path=".window",
         ),
     )
     schedule: Cron = Field(description="When to check, as a cron schedule (UTC).")
     data: Source = Field(
-        description="The recent rows; with the target's column the live version's error is measured too."
+        description="The recent rows; if they have the target column, the error of the live version is measured too."
     )
     window: Span = Field(
         "all",
-        description="How much of it to look at: all, the newest duration by timeColumn such as 24h, or the newest rows.",
+        description="Which of the rows to check: all, the newest by timeColumn (a duration such as 24h), or a number of the newest rows.",
     )
     predictions: bool = Field(
         True,
         description=(
-            "Whether the live version is also asked for its answers where the target is not known, for prediction_psi. "
-            "Without, such rows are checked without the model, which takes longer to load than a million rows to count."
+            "Whether the live version also predicts rows without a target, for prediction_psi. "
+            "With false the model is not loaded for such rows, which makes the check faster."
         ),
     )
 
@@ -41,13 +41,18 @@ class DriftSpec(Value):
     """How much drift is too much."""
 
     check: DriftCheck | None = Field(
-        None, description="The operator's own check; leave it out where reports come from another tool."
+        None, description="The operator's own drift check; leave it out if reports come from another tool."
     )
     thresholds: list[DriftThreshold] = Field(
-        min_length=1, max_length=50, description="A report that crosses any of these is a breach."
+        min_length=1,
+        max_length=50,
+        description="Limits for the metrics of a report; a metric beyond its limit is a breach.",
     )
-    min_samples: int = Field(200, ge=1, description="A report about fewer rows says nothing.")
+    min_samples: int = Field(200, ge=1, description="Fewest rows of a report; one with fewer is ignored.")
     consecutive: int = Field(
-        1, ge=1, le=100, description="How many of the newest reports about the live version must all breach."
+        1,
+        ge=1,
+        le=100,
+        description="How many of the newest reports about the live version must all have a breach before a training starts.",
     )
-    cooldown: Duration = Field("1h", description="No new candidate is started this long after the last one ended.")
+    cooldown: Duration = Field("1h", description="Time after the end of a candidate in which no new one starts.")

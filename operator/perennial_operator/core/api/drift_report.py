@@ -13,7 +13,7 @@ from perennial_operator.core.api.values import Column, Instant, Name, Value
 
 
 class Outcome(StrEnum):
-    """What became of a drift report."""
+    """The result of assessing a drift report."""
 
     TOO_FEW_SAMPLES = "TooFewSamples"
     STALE = "Stale"
@@ -40,58 +40,58 @@ FINAL = frozenset(
         Outcome.TRIGGERED,
     }
 )
-"""Outcomes that stand; a report with any other is looked at again."""
+"""Outcomes that are final; a report with another one is assessed again."""
 
 
 class Window(Value):
     """The span of time that was measured."""
 
-    model_config = rules(rule("self.start <= self.end", "start is after end; swap them", at=".start"))
+    model_config = rules(rule("self.start <= self.end", "start is after end; swap them", field_path=".start"))
     start: Instant = Field(description="Time of the oldest row measured.")
     end: Instant = Field(description="Time of the newest row measured.")
 
 
 class Measurement(Value):
-    """One number of a report."""
+    """One measured metric."""
 
     name: Metric = Field(description="Name of the metric: psi, ks, mse, r2, drifted_share and so on.")
-    feature: Column | None = Field(None, description="The feature it is about, where it is about one.")
-    value: Number = Field(description="The number.")
-    standard_error: Number | None = Field(None, ge=0, description="Its standard error, where it is known.")
+    feature: Column | None = Field(None, description="The feature that was measured, if the metric is about one.")
+    value: Number = Field(description="The measured value.")
+    standard_error: Number | None = Field(None, ge=0, description="Standard error of the value, if it is known.")
 
 
 class DriftReportSpec(Value):
     """One measurement of how recent data differ from what the live version was trained on."""
 
-    model_config = rules(rule(IMMUTABLE, "a report is a measurement and does not change; write a new report"))
-    model_deployment: Name = Field(description="The ModelDeployment it is about, in the same namespace.")
+    model_config = rules(rule(IMMUTABLE, "spec is immutable; create a new report"))
+    model_deployment: Name = Field(description="Name of the ModelDeployment, in the same namespace.")
     model_version: Name | None = Field(
-        None, description="The ModelVersion it is about; default the one that is live when the report is first seen."
+        None, description="Name of the ModelVersion; default: the live version when the operator first sees the report."
     )
     window: Window | None = Field(None, description="The span of time that was measured.")
-    samples: int = Field(ge=0, description="How many rows were measured.")
-    source: str = Field("", max_length=253, description="Who measured.")
-    metrics: list[Measurement] = Field([], max_length=2000, description="The numbers.")
-    details: str | None = Field(None, max_length=1024, description="Address of a page with the whole report.")
+    samples: int = Field(ge=0, description="Number of rows measured.")
+    source: str = Field("", max_length=253, description="Tool or person that measured.")
+    metrics: list[Measurement] = Field([], max_length=2000, description="The measured metrics.")
+    details: str | None = Field(None, max_length=1024, description="Address of a page with details.")
 
 
 class Breach(Value):
     """A metric beyond its limit."""
 
     metric: str = Field(description="Name of the metric.")
-    feature: str | None = Field(None, description="The feature it is about.")
-    value: Number = Field(description="What was measured.")
-    limit: Number = Field(description="The limit it is beyond.")
+    feature: str | None = Field(None, description="The feature, if the metric is about one.")
+    value: Number = Field(description="The measured value.")
+    limit: Number = Field(description="The limit that was exceeded.")
 
 
 class DriftReportStatus(Value):
-    """What became of the report."""
+    """Outcome of the report."""
 
-    outcome: Outcome | None = Field(None, description="What became of the report.")
-    message: str | None = Field(None, description="Why, in a sentence.")
-    model_version: str | None = Field(None, description="The ModelVersion the report was taken to be about.")
+    outcome: Outcome | None = Field(None, description="Outcome of the report.")
+    message: str | None = Field(None, description="Why, as a sentence.")
+    model_version: str | None = Field(None, description="The ModelVersion for which the report was assessed.")
     breaches: list[Breach] | None = Field(None, description="The metrics beyond their limits.")
-    candidate: str | None = Field(None, description="The ModelVersion whose training it started.")
+    candidate: str | None = Field(None, description="The ModelVersion whose training the report started.")
 
 
 class DriftReport(Kind):
@@ -100,5 +100,5 @@ class DriftReport(Kind):
 
     @property
     def about(self) -> str | None:
-        """The version that it names, or that it was taken to be about."""
+        """The version that the report names, or for which it was assessed."""
         return self.status.model_version or self.spec.model_version

@@ -1,4 +1,4 @@
-"""What the objects of every kind have in common."""
+"""What all kinds have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Meta(Value):
-    """What every object carries."""
+    """Metadata of an object."""
 
     name: str
     namespace: str = "default"

@@ -19,16 +19,16 @@ class Features(Value):
         rule(
             "self.numeric.all(f, !(f in self.categorical))",
             "a feature is either numeric or categorical; remove it from one of the lists",
-            at=".categorical",
+            field_path=".categorical",
         ),
     )
     numeric: list[Column] = Field(
-        [], max_length=400, description="Columns of numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
+        [], max_length=400, description="Columns with numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     categorical: list[Column] = Field(
         [],
         max_length=100,
-        description="Columns of categories, text or codes.",
+        description="Columns with categories, as text or codes.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 
@@ -39,26 +39,25 @@ class ModelSpec(Value):
     model_config = rules(
         rule(
             "!(self.target in self.features.numeric) && !(self.target in self.features.categorical)",
-            "the target is one of the features too: a model that reads its answer learns nothing; remove it there",
-            told="'target ' + self.target + ' is one of the features too: "
-            "a model that reads its answer learns nothing; remove it there'",
-            at=".target",
+            "the target must not be a feature; remove it from model.features",
+            message_expression="'target ' + self.target + ' must not be a feature; remove it from model.features'",
+            field_path=".target",
         ),
         rule(
             "self.framework != 'keras' || self.format != 'skops'",
-            "format skops is for scikit-learn; Keras models are stored in Keras's own format: leave format out",
-            at=".format",
+            "format skops is for scikit-learn; Keras models use Keras's own format; remove format",
+            field_path=".format",
         ),
         rule(
             "self.framework == 'custom' || self.estimator.matches('^' + self.framework + '([.][A-Za-z_][A-Za-z0-9_]*)+$')",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
-            told="'estimator ' + self.estimator + ' is no full name of a class of ' + self.framework"
+            message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + self.framework"
             " + '; give one such as sklearn.linear_model.LinearRegression'",
-            at=".estimator",
+            field_path=".estimator",
         ),
     )
     framework: Literal["sklearn", "keras", "custom"] = Field(
-        "sklearn", description="The library that trains the model, or custom for a trainer image of one's own."
+        "sklearn", description="The library that trains the model, or custom for your own trainer image."
     )
     format: Literal["joblib", "skops"] = Field(
         "joblib",
@@ -67,12 +66,12 @@ class ModelSpec(Value):
     )
     estimator: str = Field(
         max_length=200,
-        description="The estimator's full name, from the trainer's allow-list, "
+        description="Full name of the estimator, from the trainer's allow-list, "
         "for example sklearn.linear_model.LinearRegression.",
     )
     parameters: Object = Field({}, description="Keyword arguments of the estimator.")
     task: Literal["regression", "classification"] = Field(
-        "regression", description="What is predicted: a number or a class."
+        "regression", description="What the model predicts: a number (regression) or a class (classification)."
     )
     features: Features = Field(description="The columns the model reads.")
     target: Column = Field(description="The column the model predicts.")

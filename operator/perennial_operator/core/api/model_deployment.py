@@ -1,4 +1,4 @@
-"""ModelDeployment: its spec, of one value for each section, and its status."""
+"""ModelDeployment: its spec, with one module for each section, and its status."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from perennial_operator.core.api.values import Instant, Name, Value
 
 
 class History(Value):
-    """How much of the past is kept."""
+    """How many old objects are kept."""
 
-    versions: int = Field(10, ge=1, le=1000, description="Ended versions kept besides the live one.")
-    reports: int = Field(50, ge=1, le=10000, description="Handled drift reports kept.")
+    versions: int = Field(10, ge=1, le=1000, description="Number of ended versions to keep besides the live one.")
+    reports: int = Field(50, ge=1, le=10000, description="Number of handled drift reports to keep.")
 
 
 def _measured(task: str) -> tuple[JsonDict, ...]:
-    """The rules that validation asks only for metrics that a model of this task has."""
+    """Rules that validation uses only metrics of the task."""
     metrics = quality_metrics(task)
     known, other = f"[{', '.join(repr(name) for name in metrics)}]", f"self.model.task != '{task}'"
     reason = f"is not measured for {task}; give one of {', '.join(metrics)}"
@@ -36,18 +36,18 @@ def _measured(task: str) -> tuple[JsonDict, ...]:
         rule(
             f"{other} || self.validation.thresholds.all(t, t.metric in {known})",
             f"the metric of a threshold {reason}",
-            at=".validation.thresholds",
+            field_path=".validation.thresholds",
         ),
         rule(
             f"{other} || !has(self.validation.against) || self.validation.against.metric in {known}",
             f"the metric {reason}",
-            told=f"self.validation.against.metric + ' {reason}'",
-            at=".validation.against.metric",
+            message_expression=f"self.validation.against.metric + ' {reason}'",
+            field_path=".validation.against.metric",
         ),
         rule(
             f"{other} || self.validation.slices.all(s, s.metric in {known})",
             f"the metric of a slice {reason}",
-            at=".validation.slices",
+            field_path=".validation.slices",
         ),
     )
 
@@ -58,40 +58,40 @@ class ModelDeploymentSpec(Value):
     model_config = rules(
         rule(
             "!has(self.data.timeColumn) || self.data.timeColumn != self.model.target",
-            "the time column is the target too; name the column that says when a row was taken",
-            at=".data.timeColumn",
+            "timeColumn must not be the target; name the column with the time of each row",
+            field_path=".data.timeColumn",
         ),
         rule(
             "!has(self.drift) || !has(self.drift.check) || has(self.data.timeColumn)"
             " || type(self.drift.check.window) == int || !self.drift.check.window.matches('^[0-9]')",
             "a duration needs data.timeColumn; set it, or give all or a number of rows",
-            at=".drift.check.window",
+            field_path=".drift.check.window",
         ),
         rule(
             "self.serving.runtime != 'kserve' || !has(self.rollout.gateway)",
-            "with serving.runtime kserve KServe leads the requests by weight; remove rollout.gateway and rollout.shadow",
-            at=".rollout.gateway",
+            "with serving.runtime kserve, KServe splits the traffic; remove rollout.gateway and rollout.shadow",
+            field_path=".rollout.gateway",
         ),
         rule(
             "self.model.framework != 'custom' || has(self.training.pod.image)",
-            "framework custom has no trainer of its own; name your image in training.pod.image",
-            at=".training.pod",
+            "framework custom needs an image; set training.pod.image",
+            field_path=".training.pod",
         ),
         rule(
             "!has(self.training.calibration) || self.model.task == 'classification'",
-            "calibration is for the probabilities of classes; remove it, or set model.task to classification",
-            at=".training.calibration",
+            "calibration is for classification only; remove it, or set model.task to classification",
+            field_path=".training.calibration",
         ),
         rule(
             "!has(self.training.calibration) || self.model.framework != 'keras'",
-            "a network learns probabilities and is not calibrated again; remove training.calibration",
-            at=".training.calibration",
+            "calibration is not available for Keras; remove training.calibration",
+            field_path=".training.calibration",
         ),
         rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
             " || s.column in self.model.features.numeric)",
-            "the column of a slice is no feature of the model; name one of model.features",
-            at=".validation.slices",
+            "the column of a slice is not a feature of the model; name one of model.features",
+            field_path=".validation.slices",
         ),
         *_measured("regression"),
         *_measured("classification"),
@@ -104,42 +104,47 @@ class ModelDeploymentSpec(Value):
     rollout: RolloutSpec = Field(RolloutSpec(), description="How a validated candidate takes over.")
     serving: ServingSpec = Field(ServingSpec(), description="How the model is served.")
     storage: Storage = Field(description="Where versions are stored.")
-    history: History = Field(History(), description="How much of the past is kept.")
-    pin: Name | None = Field(None, description="Serve exactly this ModelVersion; automation stands aside.")
+    history: History = Field(History(), description="How many old objects are kept.")
+    pin: Name | None = Field(None, description="Serve exactly this ModelVersion, and start no new candidate.")
     suspend: bool = Field(
-        False, description="Start nothing new: no check, training, validation or roll-out step. Serving goes on."
+        False, description="Start no check, training, validation or roll-out step. Serving continues."
     )
 
 
 class DriftFacts(Value):
     """The newest drift report about the live version."""
 
-    report: str | None = Field(None, description="Its name.")
-    outcome: Outcome | None = Field(None, description="What became of it.")
-    message: str | None = Field(None, description="Why.")
-    last_check_time: Instant | None = Field(None, description="When the operator last began a check of its own.")
+    report: str | None = Field(None, description="Name of the report.")
+    outcome: Outcome | None = Field(None, description="Outcome of the report.")
+    message: str | None = Field(None, description="Why, as a sentence.")
+    last_check_time: Instant | None = Field(None, description="When the operator last started a drift check.")
 
 
 class ModelDeploymentStatus(Value):
-    """What the operator sees and does."""
+    """The observed state of the ModelDeployment."""
 
-    observed_generation: int | None = Field(None, description="The generation of spec that this status is about.")
-    phase: str | None = Field(None, description="What is going on.")
+    observed_generation: int | None = Field(None, description="The generation of spec that was observed.")
+    phase: str | None = Field(None, description="Current phase: that of the candidate, if there is one.")
     live_version: str | None = Field(None, description="The version that serves.")
-    candidate_version: str | None = Field(None, description="The version on its way.")
+    candidate_version: str | None = Field(
+        None, description="The version that is training, validating, waiting for approval or rolling out."
+    )
     weight: int | None = Field(
         None,
-        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas; 0 in the shadow.",
+        description="Percentage of the candidate: of the requests with a gateway, else of the replicas; 0 while in shadow.",
     )
-    replicas: int | None = Field(None, description="Pods that serve.")
-    ready_replicas: int | None = Field(None, description="Pods that serve and are ready.")
-    selector: str | None = Field(None, description="Labels of the serving pods, for autoscalers.")
+    replicas: int | None = Field(None, description="Number of serving pods.")
+    ready_replicas: int | None = Field(None, description="Number of serving pods that are ready.")
+    selector: str | None = Field(None, description="Label selector of the serving pods, for autoscalers.")
     drift: DriftFacts | None = Field(None, description="The newest drift report about the live version.")
-    last_version_number: int | None = Field(None, description="The greatest number ever given to a version.")
+    last_version_number: int | None = Field(None, description="The greatest number of a version so far.")
     last_handled_retrain_request: str | None = Field(
-        None, description="The last perennial.dev/retrain-requested-at that was obeyed."
+        None, description="The last value of perennial.dev/retrain-requested-at that was handled."
     )
-    queued_since: Instant | None = Field(None, description="Since when a training waits for a place in the fleet.")
+    queued_since: Instant | None = Field(
+        None,
+        description="Since when a training has been waiting, because the limit of concurrent trainings is reached.",
+    )
     conditions: list[Condition] = Field(
         [],
         description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed.",

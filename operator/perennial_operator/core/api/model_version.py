@@ -1,4 +1,4 @@
-"""ModelVersion: what was asked for, and the record of how it ended."""
+"""ModelVersion: what it was created from, and the record of how it ended."""
 
 from __future__ import annotations
 
@@ -35,92 +35,99 @@ UNSUCCESSFUL = (Phase.REJECTED, Phase.FAILED, Phase.ROLLED_BACK)
 
 
 class Trigger(Value):
-    """Why the version was made."""
+    """Why the version was created."""
 
     reason: Literal["Initial", "Drift", "Schedule", "SpecChange", "Request", "Recovered"] = Field(
-        description="Why the version was made."
+        description="Why the version was created."
     )
-    drift_report: str | None = Field(None, max_length=253, description="The DriftReport that asked for it.")
-    request: str | None = Field(None, max_length=100, description="The value of the annotation that asked for it.")
-    message: str = Field("", max_length=4000, description="The same as a sentence.")
+    drift_report: str | None = Field(None, max_length=253, description="The DriftReport that started the training.")
+    request: str | None = Field(
+        None, max_length=100, description="The value of the annotation that requested the training."
+    )
+    message: str = Field("", max_length=4000, description="Why, as a sentence.")
 
 
 class ModelVersionSpec(Value):
-    """What was asked for: frozen copies of the ModelDeployment's fields."""
+    """What the version was created from: immutable copies of fields of the ModelDeployment."""
 
     model_config = rules(
         rule(
             IMMUTABLE,
-            "a version is a record and does not change; change the ModelDeployment, and a new version is made",
+            "spec is immutable; change the ModelDeployment, and the operator creates a new version",
         )
     )
-    model_deployment: Name = Field(description="The ModelDeployment it belongs to.")
-    number: int = Field(ge=1, description="Its number, one greater than the version before.")
-    trigger: Trigger = Field(description="Why it was made.")
+    model_deployment: Name = Field(description="Name of the ModelDeployment.")
+    number: int = Field(ge=1, description="Number of the version.")
+    trigger: Trigger = Field(description="Why the version was created.")
     model: ModelSpec = Field(description="Copy of spec.model.")
     data: DataSpec = Field(description="Copy of spec.data.")
     training: TrainingSpec = Field(description="Copy of spec.training.")
-    parent: Name | None = Field(None, description="The version that was live when it was made.")
+    parent: Name | None = Field(None, description="The version that was live at that time.")
 
 
 class Artifact(Value):
     """The stored model."""
 
-    uri: str = Field(description="The model file.")
-    sha256: str = Field(description="Its digest, checked before it is loaded.")
-    bytes: int = Field(0, description="Its size.")
+    uri: str = Field(description="Address of the model file.")
+    sha256: str = Field(description="SHA-256 of the file, checked before it is loaded.")
+    bytes: int = Field(0, description="Size of the file in bytes.")
 
 
 class DataFacts(Value):
-    """The rows that made the version."""
+    """The rows that the version was trained on."""
 
-    rows: int = Field(description="Rows it was fitted on.")
-    holdout_rows: int = Field(description="Rows kept out to prove it on.")
-    sha256: str = Field(description="Digest of the rows.")
-    holdout_uri: str = Field("", description="The holdout file.")
+    rows: int = Field(description="Number of training rows.")
+    holdout_rows: int = Field(description="Number of holdout rows.")
+    sha256: str = Field(description="Digest of the training rows.")
+    holdout_uri: str = Field("", description="Address of the holdout file.")
     holdout_sha256: str = Field(description="Digest of the holdout file.")
     start: Instant | None = Field(None, description="Time of the oldest row.")
     end: Instant | None = Field(None, description="Time of the newest row.")
 
 
 class Metrics(Value):
-    """What was measured at validation, on the same holdout."""
+    """Metrics from the validation, on the same holdout."""
 
-    candidate: dict[str, Number] = Field(description="This version's metrics.")
-    live: dict[str, Number] | None = Field(None, description="The then live version's metrics.")
-    standard_errors: dict[str, Number] | None = Field(None, description="Standard errors of this version's metrics.")
+    candidate: dict[str, Number] = Field(description="Metrics of this version.")
+    live: dict[str, Number] | None = Field(None, description="Metrics of the version that was live at that time.")
+    standard_errors: dict[str, Number] | None = Field(
+        None, description="Standard errors of the metrics of this version."
+    )
 
 
 class RolloutState(Value):
-    """Where the roll-out stands."""
+    """State of the roll-out."""
 
     weight: int = Field(
-        description="Per cent that the candidate has: of the requests with a gateway, else of the replicas; 0 in the shadow."
+        description="Percentage of the candidate: of the requests with a gateway, else of the replicas; 0 while in shadow."
     )
-    started_at: Moment | None = Field(None, description="When the step began; not set while automation rests.")
-    ready_at: Moment | None = Field(None, description="Since when its replicas have been ready.")
-    faltered: bool = Field(False, description="Whether its replicas have been ready in this step and then were not.")
-    analysis: AnalysisState | None = Field(None, description="What has been measured in the step.")
+    started_at: Moment | None = Field(
+        None, description="When the step started; not set while the ModelDeployment is suspended or pinned."
+    )
+    ready_at: Moment | None = Field(None, description="When the replicas of the step became ready.")
+    faltered: bool = Field(False, description="Whether replicas became ready in this step and later were not ready.")
+    analysis: AnalysisState | None = Field(None, description="Measurements of the current step.")
 
 
 class ModelVersionStatus(Value):
-    """What has become of the version."""
+    """The state of the version, and the record of how it ended."""
 
-    phase: Phase | None = Field(None, description="Where it stands.")
+    phase: Phase | None = Field(None, description="Phase of the version.")
     image: str | None = Field(
-        None, description="The image that trained it, and serves it unless spec.serving says otherwise."
+        None,
+        description="The image that trained the version; it also serves it, unless spec.serving names another one.",
     )
     artifact: Artifact | None = Field(None, description="The stored model.")
-    data: DataFacts | None = Field(None, description="The rows that made it.")
-    parameters: Object | None = Field(None, description="The hyper-parameters chosen.")
-    metrics: Metrics | None = Field(None, description="What was measured on the holdout.")
-    metric: str | None = Field(None, description="The metric that decides, as text, beside the live version's.")
-    rollout: RolloutState | None = Field(None, description="Where the roll-out stands.")
-    live_since: Instant | None = Field(None, description="When it last became live.")
-    ended_at: Instant | None = Field(None, description="When it ended as a candidate, or was superseded.")
-    reason: str | None = Field(None, description="The last step's reason, in one word.")
-    message: str | None = Field(None, description="The same as a sentence.")
-    recorded: str | None = Field(None, description="The newest entry about it in the ledger beside the artifacts.")
+    data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
+    parameters: Object | None = Field(None, description="The chosen hyper-parameters.")
+    metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
+    metric: str | None = Field(None, description="The deciding metric and that of the live version, as text.")
+    rollout: RolloutState | None = Field(None, description="State of the roll-out.")
+    live_since: Instant | None = Field(None, description="When the version last became live.")
+    ended_at: Instant | None = Field(None, description="When the version ended as a candidate, or was superseded.")
+    reason: str | None = Field(None, description="Reason for the current phase, as one CamelCase word.")
+    message: str | None = Field(None, description="Why, as a sentence.")
+    recorded: str | None = Field(None, description="The phase that the ledger beside the artifacts holds.")
     conditions: list[Condition] = Field(
         [],
         description="Trained, Validated, Approved, Analysed, RolledOut, Recorded.",
@@ -141,10 +148,10 @@ class ModelVersion(Kind):
 
     @property
     def phase(self) -> Phase:
-        """Where the version stands; one that has no status yet is to be trained."""
+        """The phase; a version without a status is in training."""
         return self.status.phase or Phase.TRAINING
 
     @property
     def unrestored(self) -> bool:
-        """Whether it was found in the ledger and its status is still to be written: nothing trains for it."""
+        """Whether the version comes from the ledger and its status is not written yet: no training starts for it."""
         return self.status.phase is None and self.spec.trigger.reason == "Recovered"

@@ -14,11 +14,11 @@ from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import shown_addresses
 
 LONGEST_SHOWN = 200
-"""Characters of a bad value that are told."""
+"""Greatest number of characters of a bad value in a message."""
 
 
 class BadObjectError(ValueError):
-    """The object does not say what its kind must say; the message names the field, the value and the fix."""
+    """The object does not match its schema; the message names the field, the value and the fix."""
 
     reason = "InvalidSpec"
 
@@ -38,10 +38,10 @@ K = TypeVar("K", bound=Kind)
 
 
 def parse(kind: type[K], body: Mapping[str, Any]) -> K:
-    """The object as a value; BadObjectError names every bad field. Unknown fields are passed over.
+    """The object as a value; BadObjectError names every bad field. Unknown fields are ignored.
 
-    A status that cannot be read is dropped where the operator can tell it anew; that of a ModelVersion is the only
-    record there is, so that it is an error.
+    A status that does not match the schema is dropped, because the operator can compute it again. The status of a
+    ModelVersion is the only record, so there it is an error.
     """
     try:
         return kind.model_validate(body)

@@ -1,4 +1,4 @@
-"""The usual fields of a pod, as the `pod` sections of a spec take them."""
+"""Fields of a pod, as the `pod` sections of a spec take them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ Amounts = Annotated[dict[str, Quantity], Field(max_length=20)]
 
 
 _ANY: JsonDict = {"type": "object", **Free}
-_SOURCE: JsonDict = {**_ANY, "properties": {"serviceAccountToken": {**_ANY, "description": "Refused."}}}
+_SOURCE: JsonDict = {**_ANY, "properties": {"serviceAccountToken": {**_ANY, "description": "Not allowed."}}}
 _PROJECTED: JsonDict = {
     **_ANY,
-    "description": "Several sources in one volume; a token of a service account is none.",
-    "properties": {"sources": {"type": "array", "maxItems": 50, "description": "The sources.", "items": _SOURCE}},
+    "description": "Several sources in one volume; a service account token is not allowed.",
+    "properties": {
+        "sources": {"type": "array", "maxItems": 50, "description": "Sources of the volume.", "items": _SOURCE}
+    },
 }
-NO_HOST = "a volume is no path of the node; use a claim, a Secret, a ConfigMap or an emptyDir"
-NO_TOKEN = "the pods get no token of a service account; remove serviceAccountToken"  # noqa: S105
+NO_HOST = "hostPath is not allowed; use a claim, a Secret, a ConfigMap or an emptyDir"
+NO_TOKEN = "a service account token is not allowed; remove serviceAccountToken"  # noqa: S105
 
 
 def _harmless(volume: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +54,7 @@ Volume = Annotated[
     Field(
         json_schema_extra={
             **Free,
-            "properties": {"hostPath": {**_ANY, "description": "Refused."}, "projected": _PROJECTED},
+            "properties": {"hostPath": {**_ANY, "description": "Not allowed."}, "projected": _PROJECTED},
             CHECKED: [
                 rule("!has(self.hostPath)", NO_HOST),
                 rule(
@@ -73,32 +75,34 @@ class SecretRef(Value):
 
 
 class Resources(Value):
-    """What the container may use."""
+    """Resources of the container."""
 
-    requests: Amounts | None = Field(None, description="What is set aside for it, such as cpu and memory.")
-    limits: Amounts | None = Field(None, description="What it may use at most, such as cpu and memory.")
+    requests: Amounts | None = Field(None, description="Guaranteed amounts, such as cpu and memory.")
+    limits: Amounts | None = Field(None, description="Greatest amounts, such as cpu and memory.")
 
 
 class PodSpec(Value):
-    """The usual fields of a pod, for the pods that train or serve."""
+    """Fields of the pods that train or serve."""
 
     image: str | None = Field(
-        None, min_length=1, max_length=512, description="Image to run instead of the operator's default trainer image."
+        None, min_length=1, max_length=512, description="Image to use instead of the operator's default trainer image."
     )
     image_pull_secrets: list[SecretRef] | None = Field(
         None, max_length=10, description="Secrets to pull the image with."
     )
     resources: Resources | None = Field(None, description="Requests and limits of the container.")
-    env: list[Object] | None = Field(None, max_length=100, description="More environment variables.")
-    volumes: list[Volume] | None = Field(None, max_length=50, description="More volumes.")
-    volume_mounts: list[Object] | None = Field(None, max_length=50, description="Where the container mounts them.")
-    node_selector: dict[str, str] | None = Field(None, description="Labels a node must have.")
-    tolerations: list[Object] | None = Field(None, max_length=50, description="Taints the pod tolerates.")
-    affinity: Object | None = Field(None, description="Scheduling preferences.")
+    env: list[Object] | None = Field(None, max_length=100, description="Additional environment variables.")
+    volumes: list[Volume] | None = Field(None, max_length=50, description="Additional volumes.")
+    volume_mounts: list[Object] | None = Field(
+        None, max_length=50, description="Mount points of the volumes in the container."
+    )
+    node_selector: dict[str, str] | None = Field(None, description="Labels that a node must have.")
+    tolerations: list[Object] | None = Field(None, max_length=50, description="Taints that the pod tolerates.")
+    affinity: Object | None = Field(None, description="Affinity and anti-affinity rules of the pod.")
     topology_spread_constraints: list[Object] | None = Field(
-        None, max_length=20, description="How pods spread over failure domains."
+        None, max_length=20, description="How pods are spread over failure domains."
     )
     priority_class_name: str | None = Field(None, max_length=253, description="Priority class of the pod.")
     runtime_class_name: str | None = Field(None, max_length=253, description="Runtime class of the pod.")
-    labels: dict[str, str] | None = Field(None, description="More labels of the pod.")
-    annotations: dict[str, str] | None = Field(None, description="Annotations of the pod.")
+    labels: dict[str, str] | None = Field(None, description="Additional labels of the pod.")
+    annotations: dict[str, str] | None = Field(None, description="Additional annotations of the pod.")

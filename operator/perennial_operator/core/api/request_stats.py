@@ -1,4 +1,4 @@
-"""What have serving pods answered so far, and since when? The figures that a step keeps in its version's status."""
+"""Request statistics of serving pods, as a roll-out step keeps them in the status of its version."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from perennial_operator.core.api.values import Moment, Value
 
 
 class Tally(Value):
-    """Answered requests. Counters: differences and sums of them are such figures again."""
+    """Counters of answered requests; sums and differences are counters too."""
 
-    requests: int = Field(0, description="Requests answered.")
-    errors: int = Field(0, description="Of these, answered by 5xx.")
-    seconds: float = Field(0.0, description="Sum of the times they took.")
-    squares: float = Field(0.0, description="Sum of the squares of these times, by the histogram's buckets.")
-    predicted: int = Field(0, description="Numbers predicted.")
-    total: float = Field(0.0, description="Sum of these numbers.")
+    requests: int = Field(0, description="Number of answered requests.")
+    errors: int = Field(0, description="Number of requests answered with 5xx.")
+    seconds: float = Field(0.0, description="Sum of the response times in seconds.")
+    squares: float = Field(0.0, description="Sum of the squared response times, from histogram buckets.")
+    predicted: int = Field(0, description="Number of predicted values.")
+    total: float = Field(0.0, description="Sum of the predicted values.")
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -28,7 +28,7 @@ class Tally(Value):
         )
 
     def since(self, before: Tally) -> Tally:
-        """What was added; everything, where the pod has begun anew and counts from nothing."""
+        """The increase since `before`; all of it if the pod was restarted and counts from zero."""
         if self.requests < before.requests:
             return Tally(**self.model_dump(include=set(Tally.model_fields)))
         return Tally(
@@ -42,16 +42,16 @@ class Tally(Value):
 
 
 class PodTally(Tally):
-    """One pod's own figures."""
+    """Counters of one pod."""
 
-    pod: str = Field(description="Its name.")
+    pod: str = Field(description="Name of the pod.")
 
 
 class Pair(Value):
-    """Both versions in the same minutes."""
+    """Counters of both versions over the same time."""
 
-    candidate: Tally = Field(Tally(), description="The candidate's.")
-    live: Tally = Field(Tally(), description="The live version's.")
+    candidate: Tally = Field(Tally(), description="Counters of the candidate.")
+    live: Tally = Field(Tally(), description="Counters of the live version.")
 
     def __add__(self, other: Pair) -> Pair:
         return Pair(candidate=self.candidate + other.candidate, live=self.live + other.live)
@@ -62,20 +62,20 @@ class Pair(Value):
 
 
 class AnalysisState(Value):
-    """What has been measured in the present step."""
+    """Measurements of the current step."""
 
     since: Moment = Field(description="When the first sample was taken.")
     sampled_at: Moment = Field(description="When the last sample was taken.")
-    pods: list[PodTally] = Field([], description="The pods' own figures in the last sample that had them.")
-    step: Pair = Field(Pair(), description="Since the first sample.")
-    recent: Pair = Field(Pair(), description="Since enough for a judgement had come together last.")
-    passed: bool = Field(False, description="Whether the last sample passed.")
+    pods: list[PodTally] = Field([], description="Counters of each pod in the last sample that had it.")
+    step: Pair = Field(Pair(), description="Increase since the first sample.")
+    recent: Pair = Field(Pair(), description="Increase since the last assessment.")
+    passed: bool = Field(False, description="Whether the last assessment passed.")
 
     def after(self, candidate: dict[str, Tally], live: dict[str, Tally]) -> tuple[list[PodTally], Pair]:
-        """The pods' figures now, and what was added since the last sample.
+        """Counters of each pod now, and the increase since the last sample.
 
-        A pod that is seen for the first time counts from now on. One that was not seen this time keeps its place, so
-        that what it answers unseen counts when it is seen again.
+        A new pod counts from now on. A pod missing from this sample keeps its counters, so that its requests in the
+        meantime count when it is back.
         """
         known: dict[str, Tally] = {each.pod: each for each in self.pods}
         added = Pair(candidate=_added(candidate, known), live=_added(live, known))

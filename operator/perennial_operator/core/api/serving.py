@@ -17,20 +17,20 @@ class ServingSpec(Value):
     model_config = rules(
         rule(
             "self.runtime != 'kserve' || self.replicas > 0",
-            "with runtime kserve a version is proven by its ready pods; give at least 1 replica",
-            at=".replicas",
+            "with runtime kserve a version is checked by its ready pods; give at least 1 replica",
+            field_path=".replicas",
         ),
     )
     runtime: Literal["deployment", "kserve"] = Field(
         "deployment",
-        description="What runs the model server: Deployments and a Service of the operator's own, or an InferenceService "
-        "of KServe in its Knative mode. It is chosen once.",
+        description="What runs the model server: Deployments and a Service (deployment), or an InferenceService of KServe "
+        "in Knative mode (kserve). It is immutable.",
         json_schema_extra={
             CHECKED: [
                 rule(
                     "self == oldSelf",
-                    "the runtime cannot be changed, since nothing would serve in between; "
-                    "make another ModelDeployment with it, and remove this one when its callers have moved",
+                    "runtime is immutable, because no version would serve during the change; "
+                    "create another ModelDeployment with it, and delete this one when its clients have moved",
                 )
             ]
         },
@@ -39,7 +39,7 @@ class ServingSpec(Value):
         1,
         ge=0,
         le=1000,
-        description="Ready replicas that serve at any time; with runtime kserve the least number, to which Knative adds.",
+        description="Number of ready replicas; with runtime kserve the minimum, above which Knative scales.",
     )
     port: int = Field(8080, ge=1024, le=65535, description="Port of the Service and the pods.")
     pod: PodSpec = Field(PodSpec(), description="Fields of the serving pods.")

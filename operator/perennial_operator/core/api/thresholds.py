@@ -37,8 +37,8 @@ def _limit(field: str, names: tuple[str, ...], good: str, why: str) -> JsonDict:
     return rule(
         f"!has(self.{field}) || !({_in(names)}) || {good}",
         f"the limit makes no sense for this metric: {why}",
-        told=f"'{field} makes no sense for ' + self.metric + ': {why}'",
-        at=f".{field}",
+        message_expression=f"'{field} makes no sense for ' + self.metric + ': {why}'",
+        field_path=f".{field}",
     )
 
 
@@ -47,8 +47,8 @@ LIMITS_MAKE_SENSE = (
     rule(
         "!has(self.min) || !has(self.max) || self.min <= self.max",
         "min is above max, so no value could pass; swap them",
-        told="'min is above max, so no value of ' + self.metric + ' could pass; swap them'",
-        at=".min",
+        message_expression="'min is above max, so no value of ' + self.metric + ' could pass; swap them'",
+        field_path=".min",
     ),
     _limit("min", SHARES, "(self.min >= 0.0 && self.min <= 1.0)", _WITHIN_ONE),
     _limit("max", SHARES, "(self.max >= 0.0 && self.max <= 1.0)", _WITHIN_ONE),
@@ -75,7 +75,7 @@ class Threshold(Value):
         rule(
             "has(self.max) || has(self.min)",
             "the threshold has no limit; give max or min",
-            told="'the threshold on ' + self.metric + ' has no limit; give max or min'",
+            message_expression="'the threshold on ' + self.metric + ' has no limit; give max or min'",
         ),
         *LIMITS_MAKE_SENSE,
     )
@@ -107,19 +107,19 @@ class DriftThreshold(Threshold):
         rule(
             "has(self.max) || has(self.min) || has(self.maxIncrease)",
             "the threshold has no limit; give max, min or maxIncrease",
-            told="'the threshold on ' + self.metric + ' has no limit; give max, min or maxIncrease'",
+            message_expression="'the threshold on ' + self.metric + ' has no limit; give max, min or maxIncrease'",
         ),
         *LIMITS_MAKE_SENSE,
         rule(
             f"!has(self.maxIncrease) || {_in(LOSSES)}",
             f"maxIncrease is for a loss ({', '.join(LOSSES)}); give max or min for this metric",
-            told=f"'maxIncrease is for a loss ({', '.join(LOSSES)}), which ' + self.metric + ' is not; give max or min'",
-            at=".maxIncrease",
+            message_expression=f"'maxIncrease is for a loss ({', '.join(LOSSES)}), which ' + self.metric + ' is not; give max or min'",
+            field_path=".maxIncrease",
         ),
         rule(
             "!has(self.sigmas) || has(self.maxIncrease)",
             "sigmas goes with maxIncrease; add it, or remove sigmas",
-            at=".sigmas",
+            field_path=".sigmas",
         ),
     )
     max_increase: float | None = Field(

@@ -19,10 +19,10 @@ class Search(Value):
     )
     space: dict[
         str, Annotated[Nested[list[Any]], Field(json_schema_extra={"items": Free, "minItems": 1, "maxItems": 100})]
-    ] = Field(min_length=1, max_length=20, description="Values to try for each parameter of the estimator.")
-    folds: int = Field(5, ge=2, le=20, description="Cross-validation folds; by time where there is a time column.")
+    ] = Field(min_length=1, max_length=20, description="Values to try, for each parameter of the estimator.")
+    folds: int = Field(5, ge=2, le=20, description="Cross-validation folds; ordered by time if there is a time column.")
     scoring: str | None = Field(
-        None, max_length=64, description="scikit-learn's name of the score; default r2 or accuracy."
+        None, max_length=64, description="Name of the score in scikit-learn; default r2 or accuracy."
     )
     iterations: int = Field(20, ge=1, le=10000, description="How many combinations a random search draws.")
 
@@ -34,31 +34,31 @@ SchedulerAddress = Annotated[
 
 
 class Dask(Value):
-    """Dask's workers, which try the candidates of a search."""
+    """Dask workers that fit the models of a search."""
 
     model_config = rules(
         rule(
             "has(self.workers) != has(self.address)",
-            "give either workers, to start so many, or the address of a scheduler that is there",
+            "give either workers, to start that many pods, or the address of an existing scheduler",
         ),
     )
     workers: int | None = Field(
         None,
         ge=1,
         le=500,
-        description="Start so many pods like the Job's own for the search; each tries one candidate at a time.",
+        description="Number of worker pods to start for the search, with the fields of the Job's pod; each fits one model at a time.",
     )
     address: SchedulerAddress | None = Field(
         None,
-        description="Use the scheduler that is there, such as tcp://dask.team-a:8786; "
+        description="Address of an existing scheduler, such as tcp://dask.team-a:8786; "
         "its workers must run the trainer's image.",
     )
 
 
 class Engine(Value):
-    """What a search runs on that is larger than one pod."""
+    """What a search runs on, if it needs more than one pod."""
 
-    dask: Dask = Field(description="Dask's workers: started for the search, or there already.")
+    dask: Dask = Field(description="Dask workers: started for the search, or of an existing scheduler.")
 
 
 class TrainingSpec(Value):
@@ -67,8 +67,8 @@ class TrainingSpec(Value):
     model_config = rules(
         rule(
             "!has(self.engine) || has(self.search)",
-            "an engine is for a search; set training.search, or remove the engine",
-            at=".engine",
+            "engine needs a search; set training.search, or remove engine",
+            field_path=".engine",
         ),
     )
     search: Search | None = Field(None, description="A search for the best hyper-parameters.")
@@ -77,20 +77,18 @@ class TrainingSpec(Value):
         description="Calibrate a classifier's probabilities on the training rows: sigmoid (few rows) "
         "or isotonic (a thousand rows or more).",
     )
-    engine: Engine | None = Field(
-        None, description="What the search runs on; without it on the training Job's own pod."
-    )
-    schedule: Cron | None = Field(None, description="Retrain on this cron schedule (UTC) too.")
-    timeout: Duration = Field("2h", description="A training or validation Job that runs longer is stopped.")
+    engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
+    schedule: Cron | None = Field(None, description="Also retrain on this cron schedule (UTC).")
+    timeout: Duration = Field("2h", description="Time limit of a training or validation Job.")
     retries: int = Field(
-        2, ge=0, le=10, description="How often a Job that broke is tried again; bad data are never tried again."
+        2, ge=0, le=10, description="How often a failed Job is retried; a rejected task is not retried."
     )
     max_rejections: int = Field(
         3,
         ge=1,
         le=100,
-        description="After so many failed, rejected or rolled-back candidates in a row "
-        "no more are started until a person asks.",
+        description="After this many failed, rejected or rolled-back candidates in a row "
+        "no new one starts until a person requests it.",
     )
-    queue: Name | None = Field(None, description="Kueue queue the Jobs wait in.")
+    queue: Name | None = Field(None, description="Kueue queue of the Jobs.")
     pod: PodSpec = Field(PodSpec(), description="Fields of the Jobs' pods.")

@@ -18,29 +18,29 @@ DEFAULTS = {task: quality_metrics(task)[0] for task in ("regression", "classific
 class Against(Value):
     """The comparison with the live version on the same holdout."""
 
-    metric: Annotated[str, *one_of(QUALITY_METRICS)] = Field(description="The metric compared.")
+    metric: Annotated[str, *one_of(QUALITY_METRICS)] = Field(description="The metric to compare.")
     tolerance: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="How much worse the candidate may be: a share of the live value for a loss, "
+        description="How much worse the candidate may be: a share of the live version's value for a loss, "
         "a difference for a score.",
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure that must be (a bootstrap bound).")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the comparison (a bootstrap bound).")
 
 
 class SliceLimit(Value):
-    """How much worse than by the live version a single group of rows may be served."""
+    """How much worse than the live version the candidate may be for one group of rows."""
 
-    column: Column = Field(description="A feature: its categories, or the quarters of a number, are the groups.")
+    column: Column = Field(description="A feature; its categories, or the quartiles of a number, are the groups.")
     metric: Annotated[str, *one_of(SLICE_METRICS)] = Field(
-        description="The metric compared in each group of 30 holdout rows or more."
+        description="The metric to compare in each group of at least 30 holdout rows."
     )
     max_ratio: float = Field(
         ge=1,
         le=1000,
         description="The greatest ratio that passes: the candidate's value to the live version's for a loss, "
-        "the live version's to the candidate's for a score; 1.5 is half as bad again.",
+        "the live version's to the candidate's for a score; 1.5 allows values 50 % worse.",
     )
 
 
@@ -48,7 +48,7 @@ class ValidationSpec(Value):
     """What a candidate must prove before it may serve."""
 
     thresholds: list[Threshold] = Field(
-        [], max_length=50, description="Limits the candidate's metrics on the holdout must keep."
+        [], max_length=50, description="Limits for the metrics of the candidate on the holdout."
     )
     against: Against | None = Field(
         None,
@@ -57,7 +57,7 @@ class ValidationSpec(Value):
     slices: list[SliceLimit] = Field(
         [],
         max_length=8,
-        description="Groups of rows none of which may be served so much worse than by the live version.",
+        description="Groups of rows for which the candidate must not be much worse than the live version.",
     )
 
     def compared_by(self, task: str) -> Against:

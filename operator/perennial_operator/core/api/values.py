@@ -1,4 +1,4 @@
-"""The small values that fields are made of: durations, schedules, instants, and the base of every frozen value."""
+"""Types of single fields, such as durations, schedules and instants, and the base class of all API values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from perennial_operator.core.api.cel import matching, rule
 
 MOST_LEVELS = 32
-"""Levels of a value that no schema describes, such as an affinity or a parameter: several times what any needs."""
+"""Most levels of a value without a schema, such as an affinity or a parameter: several times what is needed."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -24,18 +24,18 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
     def to_api(self) -> dict[str, Any]:
-        """The object as the API writes it, without the fields that are not set."""
+        """The object as the API has it, without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def shallow(value: Any) -> Any:
-    """The same, if it has no more than MOST_LEVELS: no schema knows it, and what walks through it must not get lost."""
+    """The same value, if it has at most MOST_LEVELS levels, so that recursive code cannot exceed its limit."""
     level = [value]
     for _ in range(MOST_LEVELS + 1):
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return value
-    raise ValueError(f"it is nested more than {MOST_LEVELS} deep; make it flatter")
+    raise ValueError(f"it has more than {MOST_LEVELS} levels; use fewer")
 
 
 def _inside(value: Any) -> Iterable[Any]:
@@ -45,12 +45,12 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def as_delta(text: str) -> timedelta:
-    """The duration `90s`, `15m`, `24h` or `7d` stands for."""
+    """The timedelta of a duration such as `90s`, `15m`, `24h` or `7d`."""
     return timedelta(**{UNITS[text[-1]]: int(text[:-1])})
 
 
 def as_instant(value: object) -> object:
-    """An instant in UTC, from RFC 3339 text (as the API holds it) or from a datetime."""
+    """The datetime of RFC 3339 text; one without a time zone is in UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime) and value.tzinfo is None:
@@ -59,12 +59,12 @@ def as_instant(value: object) -> object:
 
 
 def as_text(instant: datetime) -> str:
-    """RFC 3339 in UTC, to the second: what Kubernetes writes for a Time."""
+    """RFC 3339 text in UTC, to the second, as a Kubernetes Time."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shown(number: float) -> str:
-    """The number for people: four digits, and never as 1.8e+04."""
+    """The number as text with four digits, never as 1.8e+04."""
     return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
@@ -73,7 +73,7 @@ def valid_cron(expression: str) -> str:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
         raise ValueError(
-            f"{expression!r} is not a cron schedule that ever fires ({error or 'no date matches'}); "
+            f"{expression!r} is not a valid cron schedule ({error or 'no date matches'}); "
             "write five fields such as '0 3 * * 1'"
         ) from error
     return expression
@@ -134,39 +134,41 @@ Moment = Annotated[
     PlainSerializer(lambda instant: instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""An instant to the microsecond: what Kubernetes writes for a MicroTime. Time-outs of seconds are counted from it."""
+"""An instant to the microsecond, as a Kubernetes MicroTime, for timeouts of seconds."""
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-Name = Annotated[str, *matching(_LABEL, "give a name: a-z, 0-9 and - (not first, not last), at most 63 characters", 63)]
+Name = Annotated[
+    str, *matching(_LABEL, "give a name: a-z, 0-9 and - (not at the start or end), at most 63 characters", 63)
+]
 ObjectName = Annotated[
     str,
     *matching(
         rf"{_LABEL}(\.{_LABEL})*",
-        "give an object's name: a-z, 0-9, - and . (not first, not last), at most 253 characters",
+        "give an object's name: a-z, 0-9, - and . (not at the start or end), at most 253 characters",
         253,
     ),
 ]
 _UNSAFE = (
-    ("[^:]+://[^/@]*:[^/@]*@.*", "the address holds a password; remove it, and name a Secret in secretRef"),
-    (".*::.*", "the address is a chain of several; give one"),
-    (r".*/\.\.(/.*)?", "the path of the address climbs; remove .."),
+    ("[^:]+://[^/@]*:[^/@]*@.*", "the address must not contain a password; name a Secret with it in secretRef"),
+    (".*::.*", "the address must not contain '::'; give one address"),
+    (r".*/\.\.(/.*)?", "path must not contain '..'"),
 )
-"""What no address may be, and the mend."""
+"""Patterns that an address must not match, and the message for each."""
 
 
 def _safe(uri: str) -> str:
-    for pattern, mend in _UNSAFE:
+    for pattern, message in _UNSAFE:
         if re.fullmatch(pattern, uri):
-            raise ValueError(mend)
+            raise ValueError(message)
     return uri
 
 
 def shown_addresses(text: str) -> str:
-    """The text, in which addresses have no password and no query: what is told of them holds no secret."""
+    """The text without passwords and queries in addresses, so that it holds no secret."""
     text = re.sub(r"(?<=://)[^\s/@'\"]*:[^\s/@'\"]*@", "***@", text)
     return re.sub(r"(https?://[^\s?'\"]*)\?[^\s'\"]*", r"\1?***", text)
 
 
-_SAFE_RULES = tuple(rule(f"!self.matches(r'^({pattern})$')", mend) for pattern, mend in _UNSAFE)
+_SAFE_RULES = tuple(rule(f"!self.matches(r'^({pattern})$')", message) for pattern, message in _UNSAFE)
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Uri = Annotated[
