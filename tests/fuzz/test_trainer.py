@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from perennial_trainer.artifacts.model_file import digest
+from perennial_trainer.storage.digest import sha256_digest
 from tests.fuzz.malformed import NASTY, VALUES, looked, spoilt, torn
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 
@@ -126,7 +126,7 @@ def test_a_stored_version_with_files_of_any_sort(
         content = draw.draw(torn(whole))
     (folder / name).write_bytes(content)
     try:
-        known = {"sha256": digest(content)} if name == "model.skops" else {}
+        known = {"sha256": sha256_digest(content)} if name == "model.skops" else {}
         live = {**a_version(trained), **known}
         validation = a_validation(task, trained, live)
         validation["candidate"] |= known

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from perennial_trainer import redaction as hidden
-from perennial_trainer.artifacts.model_file import digest
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import Trainer, a_training, a_validation, a_version, changed, diabetes, written
 from tests.trainer.test_artifact import Bomb
 
@@ -123,7 +123,7 @@ def test_a_pickle_that_runs_code_in_place_of_a_version_or_its_holdout_is_never_l
         assert (code, answer["reason"]) == (3, "DigestMismatch"), answer
         (tmp_path / "v1" / name).write_bytes(whole)
     assert not (tmp_path / "trace").exists()
-    assert digest(bomb) != trained["artifact"]["sha256"]
+    assert sha256_digest(bomb) != trained["artifact"]["sha256"]
 
 
 KEY, PASSWORD, SIGNATURE = "AKIA-hush-hush", "lovelace-1815", "sig-hush-hush"

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
 from tests.serve.requests import ROWS, request
 
@@ -56,7 +56,7 @@ def measure(server: Server, count: int, requests: int) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        uri, sha256 = stored(folder, artifact.dumps(fitted(MIXED, "regression", "cnt"), "joblib"))
+        uri, sha256 = stored(folder, dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib"))
         with running(folder, serve_task(uri, sha256)) as server:
             print("clients requests/s CPU ms/req. req./batch median ms    p99 ms")
             for count, requests in ((1, 300), (8, 200), (64, 100), (256, 50)):

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.task import Features
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from tests.serve.processes import MIXED, NUMERIC, Server, fitted, running, serve_task, stored
 
 
@@ -16,7 +16,7 @@ class Deployed(NamedTuple):
 
 def _deployed(folder: Path, wanted: Features, kind: str, target: str, form: str = "joblib") -> Iterator[Deployed]:
     model = fitted(wanted, kind, target)
-    uri, sha256 = stored(folder, artifact.dumps(model, form), f"model.{form}")  # type: ignore[arg-type]
+    uri, sha256 = stored(folder, dump_pipeline(model, form), f"model.{form}")  # type: ignore[arg-type]
     with running(folder, serve_task(uri, sha256, wanted, kind, form)) as server:
         yield Deployed(model, server)
 

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.models import pipeline
+from perennial_trainer.storage.digest import sha256_digest
 
 MIXED = Features(numeric=("temp", "hum"), categorical=("season",))
 NUMERIC = Features(numeric=("temp", "hum"), categorical=())
@@ -75,7 +75,7 @@ def stored(folder: Path, content: bytes, name: str = "model.joblib") -> tuple[st
     """The URI and digest of a file with this content."""
     path = folder / name
     path.write_bytes(content)
-    return path.as_uri(), artifact.digest(content)
+    return path.as_uri(), sha256_digest(content)
 
 
 def free_port() -> int:

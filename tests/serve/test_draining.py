@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
 from tests.serve.requests import ROWS, request
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    uri, sha256 = stored(tmp_path, artifact.dumps(fitted(MIXED, "regression", "cnt"), "joblib"))
+    uri, sha256 = stored(tmp_path, dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib"))
     with running(tmp_path, serve_task(uri, sha256)) as server:
         yield server
 

@@ -44,7 +44,9 @@ def client(estimator: LinearRegression, limit: int = 100) -> httpx.AsyncClient:
     columns = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["season"]), remainder="passthrough")
     predictor = Predictor(make_pipeline(columns, estimator).fit(frame, rides().cnt), task.model)
     state = State()
-    state.served = Served(predictor, Batcher(predictor.predict, size=lambda _: 1, limit=limit, on_batch=lambda _: None))
+    state.served = Served(
+        predictor, Batcher(predictor.predict, size=lambda _: 1, limit=limit, on_batch=lambda _: None), "joblib"
+    )
     application = Endpoints(task, state, Metrics(task.model_deployment, task.version)).application()
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://server")
 

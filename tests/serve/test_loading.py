@@ -11,7 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import parse_model
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from perennial_trainer.storage.digest import sha256_digest
 from tests.serve.processes import MIXED, fitted, running, serve_task, stored
 from tests.serve.requests import ROWS, request
 
@@ -42,7 +44,7 @@ class Store(ThreadingHTTPServer):
 
 @pytest.fixture
 def content() -> bytes:
-    return artifact.dumps(fitted(MIXED, "regression", "cnt"), "joblib")
+    return dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib")
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def store(content: bytes) -> Iterator[Store]:
 def test_a_server_is_alive_at_once_and_ready_when_the_model_is_loaded(
     tmp_path: Path, content: bytes, store: Store
 ) -> None:
-    with running(tmp_path, serve_task(store.uri, artifact.digest(content)), ready=False) as server:
+    with running(tmp_path, serve_task(store.uri, sha256_digest(content)), ready=False) as server:
         server.wait("/v2/health/live", 200)
         for path in ("/v2/health/ready", "/v2/models/bike-demand/ready", "/v2/models/bike-demand"):
             assert server.status(path) == 503
@@ -67,11 +69,11 @@ def test_a_server_is_alive_at_once_and_ready_when_the_model_is_loaded(
         store.open.set()
         server.wait("/v2/health/ready", 200)
         assert server.infer(request(ROWS)).status_code == 200
-        assert f"loaded bike-demand-v1, sha256 {artifact.digest(content)}" in server.log()
+        assert f"loaded bike-demand-v1, sha256 {sha256_digest(content)}" in server.log()
 
 
 def test_a_server_that_is_told_to_end_while_it_loads_ends_at_once(tmp_path: Path, content: bytes, store: Store) -> None:
-    with running(tmp_path, serve_task(store.uri, artifact.digest(content)), ready=False) as server:
+    with running(tmp_path, serve_task(store.uri, sha256_digest(content)), ready=False) as server:
         server.wait("/v2/health/live", 200)
         server.signal()
         assert server.exit_code() == 0
@@ -90,7 +92,7 @@ class Mischief:
 
 def test_an_artifact_with_another_digest_is_never_unpickled(tmp_path: Path) -> None:
     trace = tmp_path / "unpickled"
-    uri, _ = stored(tmp_path, artifact.dumps(Mischief(trace), "joblib"))  # type: ignore[arg-type]
+    uri, _ = stored(tmp_path, dump_pipeline(Mischief(trace), "joblib"))  # type: ignore[arg-type]
     with running(tmp_path, serve_task(uri, "0" * 64), ready=False) as server:
         assert server.exit_code() == 3
         jsonschema.validate(server.result(), CONTRACT)
@@ -104,14 +106,14 @@ def test_an_artifact_with_another_digest_is_never_unpickled(tmp_path: Path) -> N
 
 def test_the_mischief_of_the_test_above_is_real(tmp_path: Path) -> None:
     trace = tmp_path / "unpickled"
-    artifact.loads("memory", artifact.dumps(Mischief(trace), "joblib"), "joblib")  # type: ignore[arg-type]
+    parse_model("memory", dump_pipeline(Mischief(trace), "joblib"), "joblib")  # type: ignore[arg-type]
     assert trace.exists()
 
 
 def test_a_model_of_another_scikit_learn_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fitted(MIXED, "regression", "cnt")
     monkeypatch.setattr("sklearn.base.__version__", "1.5.2")
-    uri, sha256 = stored(tmp_path, artifact.dumps(model, "joblib"))
+    uri, sha256 = stored(tmp_path, dump_pipeline(model, "joblib"))
     with running(tmp_path, serve_task(uri, sha256), ready=False) as server:
         assert server.exit_code() == 3
         assert server.result()["reason"] == "LibraryMismatch"

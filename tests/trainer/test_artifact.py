@@ -14,13 +14,15 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model, parse_model
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Features, Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.models.estimators import allowed, estimator_of
+from perennial_trainer.models.estimators import build_estimator
+from perennial_trainer.models.frameworks.sklearn import allowed_estimators, dump_pipeline
 from perennial_trainer.models.pipeline import build, fit, score
+from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import MODELS, diabetes, iris
 
 FORMATS = ["joblib", "skops"]
@@ -62,18 +64,18 @@ def fitted(name: str, kind: Kind, data: Rows) -> Any:
         features=data.columns.features,
         target="target",
     )
-    return fit(build(estimator_of(model), model.features), data)
+    return fit(build(build_estimator(model), model.features), data)
 
 
 def test_a_file_with_another_digest_is_never_unpickled(tmp_path: Path) -> None:
     content = pickle.dumps(Bomb(tmp_path / "trace"))
     uri = stored(content, tmp_path / "model.joblib")
-    with pytest.raises(RejectedTask, match=artifact.digest(content)) as refused:
-        artifact.load(uri, "0" * 64)
+    with pytest.raises(RejectedTask, match=sha256_digest(content)) as refused:
+        load_model(uri, "0" * 64)
     assert refused.value.reason == "DigestMismatch"
     assert not (tmp_path / "trace").exists()
     with pytest.raises(AttributeError):  # the control: with its digest it is, and is no pipeline
-        artifact.load(uri, artifact.digest(content)).predict([])
+        load_model(uri, sha256_digest(content)).predict([])
     assert (tmp_path / "trace").exists()
 
 
@@ -81,19 +83,19 @@ def test_no_foreign_type_is_built_from_skops_whatever_its_digest(tmp_path: Path)
     content = skops.io.dumps(Foreign())
     uri = stored(content, tmp_path / "model.skops")
     with pytest.raises(RejectedTask, match="Foreign") as refused:
-        artifact.load(uri, artifact.digest(content))
+        load_model(uri, sha256_digest(content))
     assert refused.value.reason == "UntrustedArtifact"
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RejectedTask, match=r"model\.joblib") as refused:
-        artifact.load((tmp_path / "model.joblib").as_uri(), "0" * 64)
+        load_model((tmp_path / "model.joblib").as_uri(), "0" * 64)
     assert refused.value.reason == "ArtifactMissing"
 
 
 def test_a_store_that_cannot_be_reached_is_a_failure_to_try_again() -> None:
     with pytest.raises(FailedTask) as failed:
-        artifact.load("http://127.0.0.1:1/model.joblib", "0" * 64)
+        load_model("http://127.0.0.1:1/model.joblib", "0" * 64)
     assert failed.value.reason == "StorageUnreachable"
 
 
@@ -101,7 +103,7 @@ def test_a_store_that_cannot_be_reached_is_a_failure_to_try_again() -> None:
 def test_what_is_no_model_is_refused(tmp_path: Path, suffix: str) -> None:
     uri = stored(b"no model", tmp_path / f"model.{suffix}")
     with pytest.raises(RejectedTask, match=suffix) as refused:
-        artifact.load(uri, artifact.digest(b"no model"))
+        load_model(uri, sha256_digest(b"no model"))
     assert refused.value.reason == "UnreadableArtifact"
 
 
@@ -118,7 +120,7 @@ def test_a_model_of_another_scikit_learn_is_refused_by_both_versions(tmp_path: P
         joblib.load(io.BytesIO(content))  # the control: it is whole
     uri = stored(content, tmp_path / "model.joblib")
     with pytest.raises(RejectedTask, match=r"0\.9\.9") as refused:
-        artifact.load(uri, artifact.digest(content))
+        load_model(uri, sha256_digest(content))
     assert refused.value.reason == "LibraryMismatch"
 
 
@@ -128,7 +130,7 @@ NEEDY = {"QuadraticDiscriminantAnalysis", "MultinomialNB", "ComplementNB", "Cate
 EVERY = [
     (kind, name)
     for kind in ("regression", "classification")
-    for name in allowed(kind)
+    for name in allowed_estimators(kind)
     if name.rpartition(".")[2] not in SLOW | NEEDY
 ]
 
@@ -139,7 +141,7 @@ def test_every_allowed_estimator_comes_back_from_both_formats_as_it_was(kind: Ki
     data = rows(kind)
     pipeline = fitted(name, kind, data)
     for each in ("joblib", "skops"):
-        again = artifact.loads("uri", artifact.dumps(pipeline, each), each)
+        again = parse_model("uri", dump_pipeline(pipeline, each), each)
         assert (score(again, data).prediction == score(pipeline, data).prediction).all()
 
 
@@ -148,4 +150,4 @@ def test_every_allowed_estimator_comes_back_from_both_formats_as_it_was(kind: Ki
 def test_two_fits_to_the_same_rows_are_the_same_bytes(stored_as: Any, name: str) -> None:
     data = rows("classification")
     pipelines = [fitted(f"sklearn.ensemble.{name}", "classification", data) for _ in range(2)]
-    assert artifact.dumps(pipelines[0], stored_as) == artifact.dumps(pipelines[1], stored_as)
+    assert dump_pipeline(pipelines[0], stored_as) == dump_pipeline(pipelines[1], stored_as)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.calibration import calibrated
-from perennial_trainer.models.estimators import estimator_of
+from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.pipeline import build, fit
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, breast_cancer, iris, written
 
@@ -71,7 +71,7 @@ def test_calibration_and_search_go_together_and_the_version_tells_of_both(hospit
     assert set(answer["parameters"]) == {"var_smoothing"}
     assert json.loads((hospital.folder / "v1" / "metadata.json").read_text())["calibration"] == "isotonic"
     assert "isotonic" in (hospital.folder / "v1" / "report.html").read_text()
-    model = artifact.load(answer["artifact"]["uri"], answer["artifact"]["sha256"])
+    model = load_model(answer["artifact"]["uri"], answer["artifact"]["sha256"])
     assert model[-1].calibrated_classifiers_[0].estimator.var_smoothing == answer["parameters"]["var_smoothing"]
 
 
@@ -87,7 +87,7 @@ def rows(time: str | None) -> Rows:
 
 
 def classifier(estimator: str = BAYES) -> Any:
-    return estimator_of(
+    return build_estimator(
         Model(
             framework="sklearn",
             format="joblib",

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from perennial_trainer.artifacts.model_file import digest
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import Json, Trainer, a_model, changed
 
 KEY = "PERENNIAL_LEDGER_KEY"
@@ -36,7 +36,7 @@ def versions(storage: str) -> Callable[..., Json]:
     def make(number: int, phase: str = "Live", day: int | None = None) -> Json:
         name = f"{DEPLOYMENT}-v{number}"
         folder, files = f"{storage}/{name}", {each: f"{each} of {name}".encode() for each in FILES}
-        listed = {each: {"sha256": digest(content), "bytes": len(content)} for each, content in files.items()}
+        listed = {each: {"sha256": sha256_digest(content), "bytes": len(content)} for each, content in files.items()}
         store.write_files(folder, {**files, "metadata.json": json.dumps({"files": listed, "seed": 0}).encode()})
         model, holdout = "model.joblib", "holdout.parquet"
         return {

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
-from perennial_trainer.models import keras_layers as layers
+from perennial_trainer.models.frameworks import keras_layers as layers
+from perennial_trainer.storage.digest import sha256_digest
 from tests.serve.processes import free_port, running, until
 from tests.stage import ROOT
 from tests.trainer.tasks import (
@@ -83,7 +84,7 @@ def test_a_network_tells_classes_and_how_sure_it_is(
     trained = trainer.done(a_network(written(frame, tmp_path / "data" / "a.csv"), tmp_path / "v1", model))
     assert trained["metrics"]["accuracy"] > 0.9
     assert trained["metrics"]["roc_auc"] > 0.95
-    pipeline = artifact.load(trained["artifact"]["uri"], trained["artifact"]["sha256"])
+    pipeline = load_model(trained["artifact"]["uri"], trained["artifact"]["sha256"])
     assert sorted(pipeline.classes_) == sorted(frame["target"].unique())
     probability = pipeline.predict_proba(frame)
     assert probability.shape == (len(frame), classes)
@@ -114,7 +115,7 @@ def test_a_search_tries_what_it_is_told_to(trainer: Trainer, tmp_path: Path) -> 
 
 
 def test_training_ends_when_the_newest_rows_are_not_learned_any_better(trainer: Trainer, tmp_path: Path) -> None:
-    from perennial_trainer.models.keras_estimators import Regressor
+    from perennial_trainer.models.frameworks.keras_estimators import Regressor
 
     random = np.random.default_rng(0)
     rows = random.normal(size=(200, 3)).astype(np.float32)
@@ -151,7 +152,7 @@ def stored(trainer: Trainer, tmp_path: Path) -> Json:
 
 def test_the_file_is_one_that_keras_reads_and_its_answers_are_those_of_the_version(stored: Json) -> None:
     path = stored["artifact"]["uri"].removeprefix("file://")
-    pipeline = artifact.load(stored["artifact"]["uri"], stored["artifact"]["sha256"])
+    pipeline = load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
     rows = diabetes().head(50)
     network = keras.saving.load_model(path)
     assert pipeline.predict(rows) == pytest.approx(network(pipeline[:-1].transform(rows)).numpy().reshape(-1))
@@ -161,7 +162,7 @@ def test_a_changed_file_is_not_loaded(stored: Json) -> None:
     path = Path(stored["artifact"]["uri"].removeprefix("file://"))
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(RejectedTask, match="changed after it was stored"):
-        artifact.load(stored["artifact"]["uri"], stored["artifact"]["sha256"])
+        load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
 
 
 def test_a_network_that_holds_more_than_layers_of_the_list_is_not_built(stored: Json, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_network_that_holds_more_than_layers_of_the_list_is_not_built(stored: 
             target.writestr(name, source.read(name))
     foreign.write_bytes(content.getvalue())
     with pytest.raises(RejectedTask, match="Lambda") as caught:
-        artifact.load(foreign.as_uri(), artifact.digest(content.getvalue()))
+        load_model(foreign.as_uri(), sha256_digest(content.getvalue()))
     assert caught.value.reason == "UntrustedArtifact"
 
 
@@ -190,7 +191,7 @@ def test_a_network_is_served(stored: Json, tmp_path: Path) -> None:
     with running(tmp_path, serve, ready=False) as server:
         until(lambda: server.status("/v2/health/ready") == 200, "the server is ready", 240)
         answer = server.infer({"inputs": inputs}, "/v2/models/progression/infer").json()
-    pipeline = artifact.load(stored["artifact"]["uri"], stored["artifact"]["sha256"])
+    pipeline = load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
     seen = conversion.feature_frame(
         rows, Features(**{name: tuple(found) for name, found in task["model"]["features"].items()})
     )
@@ -198,7 +199,7 @@ def test_a_network_is_served(stored: Json, tmp_path: Path) -> None:
 
 
 def test_a_list_of_layers_is_read_with_keras_s_defaults() -> None:
-    (dense, drop) = layers.read(
+    (dense, drop) = layers.parse_layers(
         [{"class": "Dense", "units": 8, "activation": "tanh"}, {"class": "Dropout", "rate": 0.5}]
     )
     assert (dense, drop) == (layers.Dense(units=8, activation="tanh"), layers.Dropout(rate=0.5))

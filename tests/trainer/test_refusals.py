@@ -117,7 +117,7 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "InvalidTask",
         {"calibration": "sigmoid", "model__framework": "keras", "model__task": "classification"},
-        ["calibration sigmoid", "networks"],
+        ["calibration sigmoid", "keras"],
     ),
     ("InvalidTask", {"calibration": "sigmoid"}, ["calibration sigmoid", "classes", "leave it out"]),
     ("InvalidTask", {"data__timeColumn": "sex"}, ["sex", "data.timeColumn"]),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import SliceBy
 from perennial_trainer.validation.slices import ENDLESS, groups, worst
@@ -59,7 +59,7 @@ def test_the_group_that_is_made_worst_off_is_answered_with_its_values(
     held = pd.read_parquet(tmp_path / "v2" / "holdout.parquet")
     of_sex = held[held["sex"] == "2"]
     for name, stored in (("candidate", candidate["artifact"]), ("live", live)):
-        answers = artifact.load(stored["uri"], stored["sha256"]).predict(of_sex)
+        answers = load_model(stored["uri"], stored["sha256"]).predict(of_sex)
         assert by_sex[name] == pytest.approx(mean_absolute_error(of_sex["target"], answers))
     assert by_sex["rows"] == len(of_sex)
     assert by_sex["ratio"] == pytest.approx(by_sex["candidate"] / by_sex["live"]) and by_sex["ratio"] > 1.3
@@ -94,7 +94,7 @@ def test_a_score_that_falls_is_worse_and_a_metric_without_a_value_is_left_out(tr
     smallest = held[held["worst area"] <= low]
     assert smallest["target"].nunique() == 1  # so that there roc_auc has no value
     if found["accuracy"]["group"].startswith("up to"):
-        model = artifact.load(candidate["artifact"]["uri"], candidate["artifact"]["sha256"])
+        model = load_model(candidate["artifact"]["uri"], candidate["artifact"]["sha256"])
         told = accuracy_score(smallest["target"].astype(int), model.predict(smallest))
         assert found["accuracy"]["candidate"] == pytest.approx(told)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial_trainer.artifacts import model_file as artifact
-from perennial_trainer.artifacts.model_file import digest
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import (
     Frame,
     Json,
@@ -63,7 +63,7 @@ def test_a_version_is_stored_whole_and_its_metadata_name_every_file(
     assert set(files) == FILES | {f"model.{stored_as}"}
     listed = metadata(task)["files"]
     assert listed == {
-        name: {"sha256": digest(content), "bytes": len(content)}
+        name: {"sha256": sha256_digest(content), "bytes": len(content)}
         for name, content in files.items()
         if name != "metadata.json"
     }
@@ -73,7 +73,7 @@ def test_a_version_is_stored_whole_and_its_metadata_name_every_file(
     assert answer["data"]["rows"] + answer["data"]["holdoutRows"] == 442
     assert set(answer["metrics"]) == {"mse", "rmse", "mae", "r2"}
     assert answer["metrics"]["r2"] > 0.3
-    artifact.load(answer["artifact"]["uri"], model["sha256"])
+    load_model(answer["artifact"]["uri"], model["sha256"])
 
 
 @pytest.mark.parametrize("stored_as", ["joblib", "skops"])

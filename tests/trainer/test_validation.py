@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_squared_error
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from tests.trainer.tasks import (
     Frame,
     Json,
@@ -54,7 +54,7 @@ def test_both_are_scored_on_the_same_rows_and_the_difference_is_bounded(trainer:
     task, candidate = versions.train("v2", diabetes())
     answer = trainer.done(a_validation(task, candidate, a_version(live, "v1"), against=MSE))
     held = pd.read_parquet(candidate["data"]["holdoutUri"].removeprefix("file://"))
-    pipeline = artifact.load(live["artifact"]["uri"], live["artifact"]["sha256"])
+    pipeline = load_model(live["artifact"]["uri"], live["artifact"]["sha256"])
     assert answer["metrics"]["live"]["mse"] == pytest.approx(mean_squared_error(held["target"], pipeline.predict(held)))
     worsening, metrics = answer["worsening"], answer["metrics"]
     assert worsening["estimate"] == pytest.approx(metrics["candidate"]["mse"] / metrics["live"]["mse"] - 1)

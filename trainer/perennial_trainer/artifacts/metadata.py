@@ -12,7 +12,7 @@ from perennial_trainer.contract.task import Calibration, Model, Search, StrictSt
 from perennial_trainer.storage import store
 
 NAME = "metadata.json"
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops", "keras", "tensorflow-cpu")
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")  # of every model
 
 
 class StoredFile(StrictStruct, frozen=True, kw_only=True):
@@ -52,10 +52,10 @@ class Metadata(StrictStruct, frozen=True, kw_only=True):
     files: dict[str, StoredFile]
 
 
-def libraries() -> dict[str, str]:
-    """The version of each that is installed."""
+def library_versions(of_framework: tuple[str, ...]) -> dict[str, str]:
+    """The installed version of each library that a model depends on."""
     found = {}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *of_framework):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

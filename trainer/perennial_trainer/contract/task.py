@@ -18,7 +18,6 @@ Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Format = Literal["joblib", "skops", "keras"]
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
 
@@ -37,18 +36,13 @@ class Features(StrictStruct, frozen=True, kw_only=True):
 
 
 class Model(StrictStruct, frozen=True, kw_only=True):
-    framework: Literal["sklearn", "keras", "custom"]
+    framework: str
     format: Literal["joblib", "skops"]
     estimator: str
     parameters: dict[str, Any]
     task: Kind
     features: Features
     target: str
-
-    @property
-    def stored_as(self) -> Format:
-        """The format of the model's file, which is what its name ends in."""
-        return "keras" if self.framework == "keras" else self.format
 
     def __post_init__(self) -> None:
         if not self.features.names:
@@ -152,8 +146,6 @@ class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
         _check_time_column(self.data.time_column, self.model)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
-        if self.calibration and self.model.framework == "keras":
-            raise ValueError(f"calibration {self.calibration} is not for networks: leave it out")
 
 
 class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from perennial_trainer.artifacts import model_file
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.result import CheckResult
 from perennial_trainer.contract.task import CheckTask
@@ -139,7 +139,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
     )
     with ThreadPoolExecutor(1) as pool:
         # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
-        model = cache(lambda: pool.submit(model_file.load, task.live.uri, task.live.sha256))
+        model = cache(lambda: pool.submit(load_model, task.live.uri, task.live.sha256))
         if task.predictions:
             model()
         for batch in recent_batches(task.data, columns):

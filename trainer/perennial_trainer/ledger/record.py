@@ -4,11 +4,12 @@ import logging
 
 import msgspec
 
-from perennial_trainer.artifacts import metadata, model_file
+from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.metadata import StoredFile
 from perennial_trainer.contract.result import RecordResult
 from perennial_trainer.contract.task import RecordTask
 from perennial_trainer.ledger.files import LedgerFile, write_ledger_file
+from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.store import read_bytes, sibling_uri
 
 log = logging.getLogger(__name__)
@@ -37,4 +38,4 @@ def _file_digests(model: str) -> dict[str, str]:
         log.warning("no %s beside %s: only the model and the holdout are recorded", metadata.NAME, model)
         return {}
     digests = {name: file.sha256 for name, file in files.items() if not name.endswith(".html")}
-    return {**digests, metadata.NAME: model_file.digest(content)}
+    return {**digests, metadata.NAME: sha256_digest(content)}

@@ -7,7 +7,7 @@ from sklearn.model_selection import StratifiedKFold
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Calibration
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.estimators import SEED
+from perennial_trainer.models.seed import SEED
 
 FOLDS = 5
 

@@ -5,10 +5,11 @@ import logging
 import os
 import socket
 import time
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.batching import Batcher
@@ -17,6 +18,9 @@ from perennial_trainer.serve.lifecycle import FINISH_SECONDS, DrainingServer, Se
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 # What may wait for the next predict, in values (rows times features): about 100 MB if all of them are text.
 QUEUE_LIMIT = 1_000_000
@@ -73,12 +77,20 @@ def listener(address: str, port: int) -> socket.socket:
 
 async def _load(task: ServeTask, metrics: Metrics) -> Served:
     started = time.monotonic()
-    pipeline = await asyncio.to_thread(artifact.load, task.artifact.uri, task.artifact.sha256, task.model.stored_as)
+    pipeline, file_format = await asyncio.to_thread(_load_pipeline, task)
     predictor = Predictor(pipeline, task.model)
     batcher = Batcher(predictor.predict, size=_weight, limit=QUEUE_LIMIT, on_batch=metrics.batched)
-    metrics.loaded(task.model.stored_as, task.artifact.sha256)
+    metrics.loaded(file_format, task.artifact.sha256)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
-    return Served(predictor, batcher)
+    return Served(predictor, batcher, file_format)
+
+
+def _load_pipeline(task: ServeTask) -> "tuple[Pipeline, str]":
+    """The fitted pipeline and the format of its file; runs in a thread, since the imports alone take a second."""
+    from perennial_trainer.models.frameworks.registry import framework_of
+
+    file_format = framework_of(task.model).file_format(task.model)
+    return load_model(task.artifact.uri, task.artifact.sha256, file_format), file_format
 
 
 def _weight(inference: Inference) -> int:

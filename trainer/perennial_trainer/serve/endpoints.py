@@ -64,7 +64,8 @@ class Endpoints:
 
     async def model(self, request: Request) -> Response:
         self._check_names(request)
-        if self._state.served is None:
+        served = self._state.served
+        if served is None:
             return self._loading()
         features = self._task.model.features
         inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in features.numeric]
@@ -73,9 +74,9 @@ class Endpoints:
             {
                 "name": self._task.model_deployment,
                 "versions": [self._task.version],
-                "platform": f"{self._task.model.framework}_{self._task.model.stored_as}",
+                "platform": f"{self._task.model.framework}_{served.file_format}",
                 "inputs": inputs,
-                "outputs": self._state.served.predictor.metadata(),
+                "outputs": served.predictor.metadata(),
             }
         )
 
@@ -107,7 +108,7 @@ class Endpoints:
         try:
             if self._state.served is None:
                 return self._loading()
-            predictor, batcher = self._state.served
+            predictor, batcher, _ = self._state.served
             inference = protocol.read(await _body(request), self._task.model.features, predictor.outputs)
             outputs = await batcher.submit(inference)
             if self._task.model.task == "regression":

@@ -27,6 +27,7 @@ class Served(NamedTuple):
 
     predictor: Predictor
     batcher: Batcher[Inference, Outputs]
+    file_format: str
 
 
 @dataclass

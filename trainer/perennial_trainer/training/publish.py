@@ -12,21 +12,22 @@ from msgspec import UNSET
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
-from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata, StoredFile
 from perennial_trainer.contract import result
-from perennial_trainer.contract.task import TrainTask
+from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.cleaning import Cleaned
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import Span, time_range
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.models.estimators import SEED
+from perennial_trainer.models.frameworks.registry import framework_of
+from perennial_trainer.models.seed import SEED
 from perennial_trainer.profiling.profile import ProfileMetric, build_profile, encode_profile
 from perennial_trainer.profiling.quality import Findings
 from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
+from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.training.search import Found
 
@@ -69,7 +70,7 @@ def store(training: Training) -> result.TrainResult:
     storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is not whole
     storage.write_files(task.storage, files | {metadata.NAME: metadata.encode(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
-    model, holdout = f"model.{task.model.stored_as}", "holdout.parquet"
+    model, holdout = _model_file_name(task.model), "holdout.parquet"
     return result.TrainResult(
         message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
         f"scored on {len(parts.holdout)} held out",
@@ -92,11 +93,17 @@ def store(training: Training) -> result.TrainResult:
     )
 
 
+def _model_file_name(model: Model) -> str:
+    return f"model.{framework_of(model).file_format(model)}"
+
+
 def _files(training: Training) -> dict[str, bytes]:
-    parts = training.parts
+    parts, model = training.parts, training.task.model
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
     return {
-        f"model.{training.task.model.stored_as}": artifact.dumps(training.pipeline, training.task.model.stored_as),
+        _model_file_name(model): framework_of(model).dump_pipeline(
+            training.pipeline, framework_of(model).file_format(model)
+        ),
         "holdout.parquet": _parquet(parts.holdout),
         "rows.npy": _npy(np.sort(parts.training.digests)),
         "profile.json": encode_profile(
@@ -132,8 +139,8 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         ),
         seed=SEED,
         python=metadata.python(),
-        libraries=metadata.libraries(),
-        files={name: StoredFile(sha256=artifact.digest(each), bytes=len(each)) for name, each in files.items()},
+        libraries=metadata.library_versions(framework_of(task.model).LIBRARIES),
+        files={name: StoredFile(sha256=sha256_digest(each), bytes=len(each)) for name, each in files.items()},
     )
 
 

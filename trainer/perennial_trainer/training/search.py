@@ -24,8 +24,10 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Engine, Kind, Search
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.estimators import SEED, check_parameters
+from perennial_trainer.models.estimators import check_parameters
+from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.pipeline import STEP, UNFIT, cause, target_of
+from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 from perennial_trainer.training.dask_backend import Scorer, engaged
 
@@ -50,7 +52,7 @@ class Found:
     ranking: list[dict[str, Any]]
 
 
-def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
+def check_search(search: Search, framework: Framework, estimator: BaseEstimator, kind: Kind) -> str:
     """The name of the scoring. Raises a RejectedTask before any data are read: UnknownScoring, InvalidParameter."""
     scoring = search.scoring or _DEFAULTS[kind]
     valid = scorings(kind)
@@ -61,7 +63,8 @@ def check(search: Search, estimator: BaseEstimator, kind: Kind) -> str:
         )
     for name, values in search.space.items():
         for value in values:
-            check_parameters(estimator, estimator.get_params(deep=False) | {name: value}, "training.search.space")
+            candidate = estimator.get_params(deep=False) | {name: value}
+            check_parameters(framework, estimator, candidate, "training.search.space")
     return scoring
 
 

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract import result
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import clean, without_outliers
@@ -17,7 +18,9 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.models.calibration import calibrated
-from perennial_trainer.models.estimators import estimator_of
+from perennial_trainer.models.estimators import build_estimator
+from perennial_trainer.models.frameworks.framework import Framework
+from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.pipeline import build, check_target, fit, score
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import inspect_rows
@@ -32,8 +35,10 @@ log = logging.getLogger(__name__)
 def train(task: TrainTask) -> result.TrainResult:
     """The version is stored whole, and summed up; or a RejectedTask, and nothing is stored."""
     model = task.model
-    estimator = estimator_of(model)
-    scoring = search.check(task.search, estimator, model.task) if task.search else ""
+    framework = framework_of(model)
+    _check_calibration(task, framework)
+    estimator = build_estimator(model)
+    scoring = search.check_search(task.search, framework, estimator, model.task) if task.search else ""
     columns = Columns(model.features, model.target, model.task, task.data.time_column)
     unfitted = build(estimator, model.features)
     parts = _parts(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
@@ -73,6 +78,13 @@ def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
     reference = concatenate([span.select(training), span.select(incomplete)])
     log.info("%s rows to fit, %s held out", len(fitted), len(holdout))
     return Parts(cleaned, findings, training, holdout, span, reference, fitted, outliers)
+
+
+def _check_calibration(task: TrainTask, framework: Framework) -> None:
+    if task.calibration and not framework.CAN_BE_CALIBRATED:
+        raise RejectedTask(
+            "InvalidTask", f"calibration {task.calibration} is not for framework {task.model.framework}: leave it out"
+        )
 
 
 def _losses(task: TrainTask, unfitted: Pipeline) -> Losses:

@@ -8,7 +8,6 @@ import msgspec
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
-from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask
@@ -20,6 +19,7 @@ from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.figures import bar_chart, shorten
 from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.validation.importance import Importance, importance
 from perennial_trainer.validation.slices import Slice, slices
 
@@ -132,8 +132,7 @@ def _measured(version: Version, record: Metadata) -> dict[str, Any]:
     """The version's metrics.json, of exactly the bytes it was stored with."""
     uri = store.sibling_uri(version.uri, METRICS)
     try:
-        content = store.read_bytes(uri)
-        artifact.check_digest(uri, content, record.files[METRICS].sha256)
+        content = read_verified(uri, record.files[METRICS].sha256)
     except (FileNotFoundError, KeyError) as error:
         raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
     found: dict[str, Any] = json.loads(content)

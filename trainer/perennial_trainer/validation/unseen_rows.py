@@ -5,12 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.artifacts import model_file as artifact
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import read_verified
 
 NAME = "rows.npy"
 
@@ -35,8 +35,7 @@ def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
 def _trained_on(live: Version, how: Metadata) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
     uri = store.sibling_uri(live.uri, NAME)
     try:
-        content = store.read_bytes(uri)
-        artifact.check_digest(uri, content, how.files[NAME].sha256)
+        content = read_verified(uri, how.files[NAME].sha256)
     except (FileNotFoundError, KeyError) as error:
         raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {live.name} is not whole") from error
     found: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.load(io.BytesIO(content), allow_pickle=False)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
-from perennial_trainer.artifacts import model_file as artifact
+from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import quality_metrics
@@ -20,6 +20,7 @@ from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, require_metrics
 from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.validation import publish as validated
 from perennial_trainer.validation.bootstrap import worsening
 from perennial_trainer.validation.publish import Details
@@ -35,8 +36,8 @@ def validate(task: ValidateTask) -> result.ValidateResult:
     holdout = _read(task)
     rows, rows_for_live = _new_to(task.live, holdout) if task.live else (holdout, None)
     log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
-    pipeline = artifact.load(task.candidate.uri, task.candidate.sha256)
-    live = artifact.load(task.live.uri, task.live.sha256) if task.live else None
+    pipeline = load_model(task.candidate.uri, task.candidate.sha256)
+    live = load_model(task.live.uri, task.live.sha256) if task.live else None
     candidate_scored = score(pipeline, rows, classes_of(live))
     live_scored = score(live, rows_for_live, classes_of(pipeline)) if rows_for_live is not None else None
 
@@ -75,8 +76,7 @@ def _read(task: ValidateTask) -> Rows:
     model, holdout = task.model, task.holdout
     time_column = metadata.of(task.candidate).source.time_column
     try:
-        content = store.read_bytes(holdout.uri)
-        artifact.check_digest(holdout.uri, content, holdout.sha256)
+        content = read_verified(holdout.uri, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError as error:
         raise RejectedTask("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error

@@ -10,68 +10,67 @@ import re
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
 COLUMNS, CLASSES = "columns.skops", "classes.json"
-# What a network of ours is made of; Keras's safe mode refuses code, this refuses everything else as well.
-PARTS = frozenset(
+# What a network of the trainer is made of; Keras's safe mode rejects code, this rejects every other class as well.
+TRUSTED_CLASSES = frozenset(
     {"Sequential", "InputLayer", "Dense", "Dropout", "BatchNormalization", "LayerNormalization", "Rescaling"}
     | {"DTypePolicy", "GlorotUniform", "Zeros", "Ones"}
 )
 
 
-def dumps(pipeline: "Pipeline", columns: bytes) -> bytes:
-    """The file; `columns` is the preprocessing as skops writes it."""
+def dump_network(estimator: Any, preprocessing: bytes) -> bytes:
+    """The file of a fitted network; `preprocessing` is a skops file."""
     import keras
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "network.keras"
-        keras.saving.save_model(pipeline[-1].model_, path)
+        keras.saving.save_model(estimator.model_, path)
         with zipfile.ZipFile(path) as written:
             members = {name: written.read(name) for name in written.namelist()}
-    about = json.loads(members["metadata.json"])
-    del about["date_saved"]
-    members["config.json"] = _without_addresses(members["config.json"].decode()).encode()
-    members["metadata.json"] = json.dumps(about).encode()
-    members[COLUMNS] = columns
-    members[CLASSES] = json.dumps(np.asarray(getattr(pipeline[-1], "classes_", [])).tolist()).encode()
+    metadata = json.loads(members["metadata.json"])
+    del metadata["date_saved"]
+    members["config.json"] = _number_shared_objects(members["config.json"].decode()).encode()
+    members["metadata.json"] = json.dumps(metadata).encode()
+    members[COLUMNS] = preprocessing
+    members[CLASSES] = json.dumps(np.asarray(getattr(estimator, "classes_", [])).tolist()).encode()
     result = io.BytesIO()
     with zipfile.ZipFile(result, "w") as target:
         for name in sorted(members):
-            target.writestr(zipfile.ZipInfo(name), members[name])  # whose time is always the same
+            target.writestr(zipfile.ZipInfo(name), members[name])  # a ZipInfo has the same time always
     return result.getvalue()
 
 
-def columns_of(content: bytes) -> bytes:
+def read_preprocessing(content: bytes) -> bytes:
+    """The skops file of the preprocessing."""
     with zipfile.ZipFile(io.BytesIO(content)) as members:
         return members.read(COLUMNS)
 
 
-def loads(uri: str, content: bytes) -> Any:
-    """The fitted estimator in bytes whose digest was checked; else RejectedTask: UntrustedArtifact."""
+def load_network(uri: str, content: bytes) -> Any:
+    """The fitted estimator of a file whose digest was checked.
+
+    Raises RejectedTask: UntrustedArtifact, FrameworkNotInstalled.
+    """
     try:
         import keras
 
-        from perennial_trainer.models.keras_estimators import Classifier, Regressor
+        from perennial_trainer.models.frameworks.keras_estimators import Classifier, Regressor
     except ImportError as error:
         raise RejectedTask(
             "FrameworkNotInstalled",
             f"{uri} is a Keras model, and Keras is not part of this image: use the one it was trained with",
         ) from error
     with zipfile.ZipFile(io.BytesIO(content)) as members:
-        foreign = sorted(_classes(json.loads(members.read("config.json"))) - PARTS)
+        foreign = sorted(_class_names(json.loads(members.read("config.json"))) - TRUSTED_CLASSES)
         classes = json.loads(members.read(CLASSES))
     if foreign:
-        raise RejectedTask(
-            "UntrustedArtifact", f"{uri} holds parts that no network of ours holds: {join_names(foreign)}"
-        )
+        raise RejectedTask("UntrustedArtifact", f"{uri} has classes that no stored network has: {join_names(foreign)}")
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "network.keras"
         path.write_bytes(content)
@@ -83,19 +82,21 @@ def loads(uri: str, content: bytes) -> Any:
     return estimator
 
 
-def _without_addresses(config: str) -> str:
-    """Keras tells shared parts by their addresses in memory; here they are numbered."""
+def _number_shared_objects(config: str) -> str:
+    """The configuration with numbers instead of the memory addresses by which Keras identifies shared objects."""
     numbers: dict[str, int] = {}
-    return re.sub(
-        r'("shared_object_id": )(\d+)', lambda found: found[1] + str(numbers.setdefault(found[2], len(numbers))), config
-    )
+
+    def replace_address(match: re.Match[str]) -> str:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers)))
+
+    return re.sub(r'("shared_object_id": )(\d+)', replace_address, config)
 
 
-def _classes(node: Any) -> set[str]:
+def _class_names(node: Any) -> set[str]:
     """Every class that a configuration names."""
     if isinstance(node, list):
-        return set().union(*map(_classes, node))
+        return set().union(*map(_class_names, node))
     if not isinstance(node, dict):
         return set()
     own = {node["class_name"]} if "class_name" in node else set()
-    return own.union(*map(_classes, node.values()))
+    return own.union(*map(_class_names, node.values()))

@@ -1,4 +1,4 @@
-"""Keras's networks as scikit-learn's estimators: `keras.Sequential` of layers from the allow-list.
+"""Keras networks as scikit-learn estimators: `keras.Sequential` of layers from the allow-list.
 
 Importing this costs ten seconds of processor time; it is done only for `model.framework: keras`.
 """
@@ -6,7 +6,6 @@ Importing this costs ten seconds of processor time; it is done only for `model.f
 import copy
 import os
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
@@ -15,15 +14,14 @@ import keras
 import numpy as np
 from keras.wrappers import SKLearnClassifier, SKLearnRegressor
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from perennial_trainer.contract.task import Kind
-from perennial_trainer.models import keras_layers as layers
+from perennial_trainer.models.frameworks.keras_layers import HiddenLayer, parse_layers
+from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 
-SEED = 0
-AT_ONCE = 65_536  # rows that a network is asked for in one call
-LATE = 0.1  # share of the training rows, the newest, by which `patience` judges
+CHUNK_ROWS = 65_536  # rows that a network predicts in one call
+VALIDATION_SHARE = 0.1  # of the training rows, the newest, by which `patience` judges
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow
@@ -32,16 +30,8 @@ if keras.backend.backend() == "tensorflow":
 
 
 class _Network:
-    """What both estimators share; the parameters are what `model.parameters` and `training.search.space` may name."""
+    """What both estimators share; `model.parameters` and `training.search.space` may name its parameters."""
 
-    _parameter_constraints: Mapping[str, Any] = {
-        "layers": [list],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions({"adam", "adamw", "rmsprop", "sgd"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "patience": [None, Interval(Integral, 1, None, closed="left")],
-    }
     warm_start = False
     model_: Any
 
@@ -62,39 +52,35 @@ class _Network:
         """The wrapper's own clone forgets how to fit."""
         return type(self)(**copy.deepcopy(self.get_params(deep=False)))  # type: ignore[attr-defined]
 
-    def _validate_params(self) -> None:
-        super()._validate_params()  # type: ignore[misc]
-        try:
-            layers.read(self.layers)
-        except ValueError as error:
-            raise InvalidParameterError(str(error)) from error
-
     def fit(self, rows: Any, target: Any) -> Any:
-        """Fitted, and stripped of what only a training needs."""
+        """Fits the network and removes what only training needs."""
         super().fit(rows, target)  # type: ignore[misc]
         entry = keras.Input(self.model_.input_shape[1:], name="input")
-        self.model_ = keras.Sequential([entry, *self.model_.layers, *self._last()], name="network")
+        self.model_ = keras.Sequential([entry, *self.model_.layers, *self._output_layers()], name="network")
         return self
 
-    def _last(self) -> list[Any]:
-        """Layers that come after those that learn."""
+    def _output_layers(self) -> list[Any]:
+        """Layers that follow the trained ones."""
         return []
 
     @property
     def fit_kwargs(self) -> dict[str, Any]:
-        """How Keras fits."""
+        """The arguments of Keras's `fit`."""
         kwargs: dict[str, Any] = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": 0}
         if self.patience is None:
-            return kwargs | {"callbacks": [_Told(self.epochs)]}
-        patient = keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True)
-        return kwargs | {"callbacks": [_Told(self.epochs), patient], "validation_split": LATE}
+            return kwargs | {"callbacks": [_EpochProgress(self.epochs)]}
+        early_stopping = keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True)
+        return kwargs | {
+            "callbacks": [_EpochProgress(self.epochs), early_stopping],
+            "validation_split": VALIDATION_SHARE,
+        }
 
-    def _compiled(self, inputs: int, outputs: int, activation: str, loss: str) -> Any:
-        """An unfitted network, its weights drawn from the seed; its parts are named by their place."""
+    def _compile_network(self, inputs: int, outputs: int, activation: str, loss: str) -> Any:
+        """An unfitted network, its weights drawn from the seed; layers are named by their position."""
         keras.utils.set_random_seed(SEED)
         hidden = [
-            getattr(keras.layers, layer.kind)(name=f"{place}_{layer.kind.lower()}", **_fields(layer))
-            for place, layer in enumerate(layers.read(self.layers))
+            getattr(keras.layers, layer.kind)(name=f"{position}_{layer.kind.lower()}", **_layer_fields(layer))
+            for position, layer in enumerate(parse_layers(self.layers))
         ]
         last = keras.layers.Dense(outputs, activation=activation, name="output")
         network = keras.Sequential([keras.Input((inputs,), name="input"), *hidden, last], name="network")
@@ -104,25 +90,25 @@ class _Network:
         network.compile(optimizer=optimizer, loss=loss)
         return network
 
-    def _answers(self, rows: Any) -> NDArray[np.float64]:
-        """What the network says; called as it is, since `predict` makes a hundred milliseconds of a row's one."""
+    def _predict_chunks(self, rows: Any) -> NDArray[np.float64]:
+        """The network's output. It is called directly: Keras's `predict` takes 100 ms for a row, this 1 ms."""
         inputs = np.asarray(rows, dtype=np.float32)
-        parts = [inputs[at : at + AT_ONCE] for at in range(0, len(inputs), AT_ONCE)]
-        told = [keras.ops.convert_to_numpy(self.model_(part, training=False)) for part in parts]
-        return np.concatenate(told).astype(np.float64)
+        chunks = [inputs[start : start + CHUNK_ROWS] for start in range(0, len(inputs), CHUNK_ROWS)]
+        outputs = [keras.ops.convert_to_numpy(self.model_(chunk, training=False)) for chunk in chunks]
+        return np.concatenate(outputs).astype(np.float64)
 
 
 class Regressor(_Network, SKLearnRegressor):  # type: ignore[misc]
-    """Learns the standardised target; its last layer takes the answers back to the target's own units."""
+    """Learns the standardised target; its last layer converts predictions back to the target's own units."""
 
     def predict(self, rows: Any) -> NDArray[np.float64]:
-        return self._answers(rows).reshape(-1)
+        return self._predict_chunks(rows).reshape(-1)
 
-    def _last(self) -> list[Any]:
+    def _output_layers(self) -> list[Any]:
         return [keras.layers.Rescaling(scale=self._scale, offset=self._offset, name="units")]
 
     def _get_model(self, rows: Any, _target: Any) -> Any:
-        return self._compiled(rows.shape[1], 1, "linear", "mean_squared_error")
+        return self._compile_network(rows.shape[1], 1, "linear", "mean_squared_error")
 
     def _process_target(self, target: Any, reset: bool = False) -> Any:  # noqa: ARG002 - the wrapper passes it by name
         self._offset, self._scale = float(np.mean(target)), float(np.std(target)) or 1.0
@@ -133,20 +119,20 @@ class Classifier(_Network, SKLearnClassifier):  # type: ignore[misc]
     """Learns the probability of each class."""
 
     def predict(self, rows: Any) -> Any:
-        return self.classes_[self._answers(rows).argmax(axis=1)]
+        return self.classes_[self._predict_chunks(rows).argmax(axis=1)]
 
     def predict_proba(self, rows: Any) -> NDArray[np.float64]:
-        return self._answers(rows)
+        return self._predict_chunks(rows)
 
     def _get_model(self, rows: Any, target: Any) -> Any:
-        return self._compiled(rows.shape[1], target.shape[1], "softmax", "categorical_crossentropy")
+        return self._compile_network(rows.shape[1], target.shape[1], "softmax", "categorical_crossentropy")
 
 
 ESTIMATORS: dict[Kind, type[Any]] = {"regression": Regressor, "classification": Classifier}
 
 
-class _Told(keras.callbacks.Callback):  # type: ignore[misc]
-    """The log says which epoch it is."""
+class _EpochProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports the epoch to the log."""
 
     def __init__(self, epochs: int) -> None:
         super().__init__()
@@ -159,5 +145,5 @@ class _Told(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress.__exit__()
 
 
-def _fields(layer: layers.Hidden) -> dict[str, Any]:
+def _layer_fields(layer: HiddenLayer) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in layer.__struct_fields__}
