@@ -280,7 +280,7 @@ def test_a_classifier_is_scored_by_chance_too(trainer: Trainer, tmp_path: Path, 
     answer = trainer.done(task)
     assert set(answer["metrics"]) == {"accuracy", "f1", "log_loss", "roc_auc"}
     assert answer["metrics"]["roc_auc"] > 0.95
-    assert json.loads(stored(task)["metrics.json"])["f1"] == "of class 1"
+    assert json.loads(stored(task)["metrics.json"])["average"] == "of class 1"
     svc = a_training(uri, storage, "breast_cancer", model__estimator="sklearn.svm.LinearSVC")
     assert set(trainer.done(svc)["metrics"]) == {"accuracy", "f1"}
 

@@ -150,7 +150,7 @@ def _metrics(training: Training) -> dict[str, Any]:
     return {
         "metrics": _measured(training.measures),
         "baseline": _measured(training.baseline),
-        "f1": (f"of class {classes[1]}" if len(classes) == 2 else "macro") if classes else None,
+        "average": (f"of class {classes[1]}" if len(classes) == 2 else "macro") if classes else None,
         "search": training.found,
         "spans": training.parts.span.tried,
         "outliers": training.parts.outliers,
