@@ -42,6 +42,8 @@ def told(found: Any) -> dict[str, float]:
         (("R2Score", {}, 0.8), "r2", 0.8),
         (("F1Score", {}, 0.8), "f1", 0.8),
         (("RocAuc", {}, 0.8), "roc_auc", 0.8),
+        (("Precision", {}, 0.8), "precision", 0.8),
+        (("Recall", {}, 0.8), "recall", 0.8),
     ],
 )
 def test_a_metric_of_evidently_has_a_name_here(metric: Any, name: str, value: float) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.metric_table import LOSSES
+from perennial_trainer.contract.metric_table import LOSSES, quality_metrics
 from perennial_trainer.metrics.evaluate import measure_all, resampled_values
 from perennial_trainer.metrics.registry import COMPUTATIONS
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -22,6 +22,9 @@ REGRESSION = {
     "mae": sk.mean_absolute_error,
     "r2": sk.r2_score,
 }
+
+
+OF_CLASSES = {"f1": sk.f1_score, "precision": sk.precision_score, "recall": sk.recall_score}
 
 
 def regression(n: int = 300, noise: float = 1.0, seed: int = 0) -> ScoredRows:
@@ -44,9 +47,9 @@ def expected(name: str, scored: ScoredRows, weights: Any = None) -> float:
     binary = len(scored.classes) == 2
     if name == "accuracy":
         return float(sk.accuracy_score(scored.target, scored.prediction, sample_weight=weights))
-    if name == "f1":
+    if name in OF_CLASSES:
         average = "binary" if binary else "macro"
-        return float(sk.f1_score(scored.target, scored.prediction, average=average, sample_weight=weights))
+        return float(OF_CLASSES[name](scored.target, scored.prediction, average=average, sample_weight=weights))
     assert scored.probability is not None
     labels = range(len(scored.classes))
     if name == "log_loss":
@@ -61,7 +64,7 @@ SCORED = [regression(), classification(), classification(classes=4)]
 @pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
 def test_each_metric_is_scikit_learns(scored: ScoredRows) -> None:
     found = measure_all(scored)
-    assert len(found) == 4
+    assert list(found) == list(quality_metrics(scored.task))
     theirs = {name: expected(name, scored) for name in found}
     assert {name: m.value for name, m in found.items()} == pytest.approx(theirs)
 
@@ -80,6 +83,19 @@ def test_whatever_is_measured_is_finite(truth: np.ndarray, answer: np.ndarray) -
     found = measure_all(ScoredRows(truth, answer))
     assert {"mse", "rmse", "mae"} <= set(found)
     assert np.isfinite([m.value for m in found.values()]).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_precision_and_recall_of_a_class_without_hits_are_zero(classes: int) -> None:
+    names = tuple("abc"[:classes])
+    never_predicted = ScoredRows(np.arange(classes), np.zeros(classes, int), names)
+    never_true = ScoredRows(np.zeros(classes, int), np.arange(classes), names)
+    for scored in (never_predicted, never_true):
+        average = "binary" if classes == 2 else "macro"
+        found = measure_all(scored)
+        for name in ("precision", "recall"):
+            theirs = OF_CLASSES[name](scored.target, scored.prediction, average=average, zero_division=0)
+            assert found[name].value == pytest.approx(theirs)
 
 
 def test_what_is_undefined_is_left_out() -> None:

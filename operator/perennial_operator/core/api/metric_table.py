@@ -32,6 +32,8 @@ METRIC_TABLE = (
     MetricEntry("f1", "quality", "higher", 0.0, 1.0, "classification"),
     MetricEntry("log_loss", "quality", "lower", 0.0, None, "classification", standard_error=True),
     MetricEntry("roc_auc", "quality", "higher", 0.0, 1.0, "classification"),
+    MetricEntry("precision", "quality", "higher", 0.0, 1.0, "classification"),
+    MetricEntry("recall", "quality", "higher", 0.0, 1.0, "classification"),
     # Of all features together, or of the target and the predictions.
     MetricEntry("drifted_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
