@@ -1,4 +1,4 @@
-"""The API reference, made from the CRDs: `python docs/reference.py` writes docs/api.md."""
+"""The API reference, generated from the CRDs: `python docs/reference.py` writes docs/api.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 CRDS = ("modeldeployments", "modelversions", "driftreports")
 INTRODUCTION = """# API reference
 
-`perennial.dev/v1alpha1`. Made from the CRDs by `make crds`; `kubectl explain mdep.spec.drift` says the same.
+`perennial.dev/v1alpha1`. Generated from the CRDs by `make crds`; `kubectl explain mdep.spec.drift` shows the same texts.
 """
 
 
@@ -40,17 +40,17 @@ def rows(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
     required = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
-        default = "*required*" if name in required else told(field["default"]) if "default" in field else ""
+        default = "*required*" if name in required else shown_default(field["default"]) if "default" in field else ""
         yield f"| `{path}` | {type_of(field)} | {default} | {escaped(field.get('description', ''))} |"
         inner, mark = (field.get("items", {}), "[].") if field.get("type") == "array" else (field, ".")
         yield from rows(inner, path + mark)
 
 
 def rules(schema: Mapping[str, Any], path: str) -> Iterator[str]:
-    found = list(messages(schema, path))
-    if found:
+    refusals = list(messages(schema, path))
+    if refusals:
         yield "Refused by `kubectl apply`:\n"
-        yield from (f"- `{where}`: {escaped(message)}" for where, message in found)
+        yield from (f"- `{where}`: {escaped(message)}" for where, message in refusals)
         yield ""
 
 
@@ -75,7 +75,7 @@ def type_of(field: Mapping[str, Any]) -> str:
     return str(field.get("type", "any")) + (f" ({', '.join(limits)})" if limits else "")
 
 
-def told(default: object) -> str:
+def shown_default(default: object) -> str:
     text = yaml.safe_dump(default, default_flow_style=True, width=1000).strip().removesuffix("...").strip()
     return f"`{text}`" if len(text) <= 40 else "see its fields"
 

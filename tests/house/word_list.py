@@ -63,11 +63,7 @@ NAMES = {
 FOLDERS = ("operator", "trainer", "kubectl", "docs", "manifests", "charts", "gitops", ".github")
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".json", ".tpl", ".txt", ".lua", ".svg"}
 NOT_YET_CLEAN: tuple[str, ...] = (
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
     "charts",
-    "docs",
     "gitops",
     "kubectl/kubectl_perennial/cli.py",
     "kubectl/kubectl_perennial/client.py",
