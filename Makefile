@@ -1,25 +1,30 @@
-# `make demo` plays the story, `make test` proves it; both set up what they need in .venv.
+# `make demo` shows the loop, `make test` tests it; both set up .venv first.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-# uv reads none of pip's configuration: it is told here to trust the system's certificates and to bring no Python along.
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' operator/perennial_operator/__init__.py)
+# uv ignores pip's configuration: these settings make it trust the system's certificates and download no Python.
 export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
+.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
 
-help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$\$/, "$$"); name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
+	  END {for (i = 1; i <= n; i++) printf "  make %-*s  %s\n", wide, name[i], text[i]}' $(MAKEFILE_LIST)
 
-demo: .venv/ready ## Play the story on real data: trained, drifted, retrained, validated, rolled out
+version: ## Print the version, from operator/perennial_operator/__init__.py
+	@echo $(VERSION)
+
+demo: .venv/ready ## Play the whole loop on real data: trained, drifted, retrained, validated, rolled out
 	@$(BIN)/python -m tests.demo
 
-test: .venv/ready check ## Everything that can fail: linters, types, layers, tests
+test: .venv/ready check ## Linters, types, layers, words, and every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-deep: .venv/ready ## The promises under 10,000 schedules and every sort of fault; about an hour
+test-deep: .venv/ready ## The promises under 10,000 schedules and all kinds of faults; about an hour
 	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load --timeout 3600 tests/faults tests/fuzz
 
 test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
@@ -35,10 +40,10 @@ check: .venv/ready ## Linters, types, layers and words only
 e2e: .venv/ready ## The end-to-end tests only; CLUSTER=local, real or current
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
 
-e2e-load: .venv/ready ## A load of requests through five roll-outs, a roll-back and a kill of the operator; minutes
+e2e-load: .venv/ready ## Requests under load through five roll-outs, a roll-back and a kill of the operator; minutes
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s tests/e2e/load.py
 
-crds: .venv/ready ## Write the CRDs, their copies and the API reference anew from the core's values
+crds: .venv/ready ## Write the CRDs, their copies and the API reference from core/api
 	@$(BIN)/python -m perennial_operator.crds manifests/crds
 	@cp manifests/crds/*.yaml charts/perennial/files/crds/
 	@$(BIN)/python docs/reference.py
@@ -48,13 +53,17 @@ crds: .venv/ready ## Write the CRDs, their copies and the API reference anew fro
 
 images: .venv/ready ## Build both images and try them: TOOL=docker or buildah, BASE=another base image, REGISTRY=where they are to be pushed
 	@for part in operator trainer; do \
-	  $(or $(TOOL),docker) build $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
-	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:0.1.0 . || exit 1; done
+	  $(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
+	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:$(VERSION) . || exit 1; done
 	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
 image-keras: ## Build the trainer's image with Keras on TensorFlow; TOOL, BASE and REGISTRY as for images
-	@$(or $(TOOL),docker) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
-	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:0.1.0 .
+	@$(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
+	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:$(VERSION) .
+
+dist: .venv/ready ## Build the wheel and the chart into dist/
+	@$(BIN)/uv build -q --wheel --out-dir dist
+	@helm package charts/perennial --destination dist
 
 bench-serve: .venv/ready ## Requests per second and CPU of the model server
 	@$(BIN)/python -m tests.serve.bench_serve
@@ -71,7 +80,7 @@ bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports
 soak: .venv/ready ## An hour of random life in ten minutes: memory, tasks, files and calls stay flat; build/soak.svg
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.soak
 
-lock: .venv/ready ## Pin every dependency anew, with hashes
+lock: .venv/ready ## Pin all dependencies again, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \
 	  --extra operator --extra trainer --extra kubectl --extra dev pyproject.toml -o requirements/dev.txt
 	@for extra in operator trainer; do \
@@ -80,10 +89,10 @@ lock: .venv/ready ## Pin every dependency anew, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	  --extra trainer --extra keras pyproject.toml -c requirements/dev.txt -o requirements/trainer-keras.txt
 
-clean: ## Forget the environment
+clean: ## Delete the environments
 	rm -rf .venv .venv-keras
 
-# Only a finished set-up leaves the mark, so that one cut short is begun again.
+# The mark is written last, so that an interrupted set-up starts again.
 .venv/ready: requirements/dev.txt
 	@echo "Setting up .venv (once; about a minute) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Perennial needs Python 3.11 or newer; run make with PYTHON=python3.11")'
