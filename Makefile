@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 .PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$\$/, "$$"); name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
 	  END {for (i = 1; i <= n; i++) printf "  make %-*s  %s\n", wide, name[i], text[i]}' $(MAKEFILE_LIST)
 
 version: ## Print the version, from operator/perennial_operator/__init__.py
@@ -74,7 +74,7 @@ bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently
 bench-train: .venv/ready ## A whole training beside the bare scikit-learn script of the same steps, on a million rows
 	@$(BIN)/python -m tests.bench.bench_train
 
-bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports, beside a bare script; a real API server from $$KUBEBUILDER_ASSETS
+bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports, beside a bare script; a real API server from KUBEBUILDER_ASSETS
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_operator
 
 soak: .venv/ready ## An hour of random life in ten minutes: memory, tasks, files and calls stay flat; build/soak.svg

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 CRDS = ("modeldeployments", "modelversions", "driftreports")
 INTRODUCTION = """# API reference
 
-`perennial.dev/v1alpha1`. Generated from the CRDs by `make crds`; `kubectl explain mdep.spec.drift` shows the same texts.
+`perennial.dev/v1alpha1`. Generated from the CRDs by `make crds`; `kubectl explain mdep.spec.drift` shows the same.
 """
 
 

@@ -63,7 +63,6 @@ NAMES = {
 FOLDERS = ("operator", "trainer", "kubectl", "docs", "manifests", "charts", "gitops", ".github")
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".json", ".tpl", ".txt", ".lua", ".svg"}
 NOT_YET_CLEAN: tuple[str, ...] = (
-    "charts",
     "gitops",
     "kubectl/kubectl_perennial/cli.py",
     "kubectl/kubectl_perennial/client.py",
@@ -73,7 +72,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "kubectl/kubectl_perennial/selection.py",
     "kubectl/kubectl_perennial/terminal",
     "kubectl/kubectl_perennial/views",
-    "manifests",
     "operator/perennial_operator/core/api",
     "operator/perennial_operator/core/decide.py",
     "operator/perennial_operator/core/desired.py",

@@ -1,4 +1,4 @@
-"""Ends well if the kinds are served to the operator's account, and one operator holds the Lease and renews it."""
+"""Exits with 0 if the operator's account may list the kinds, and one operator holds the Lease and renews it."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from perennial_operator.settings import read_settings
 
 
 async def main() -> str:
-    """What is wrong, or nothing."""
+    """The error, or an empty text."""
     settings = read_settings(os.environ)
     kube = await Kube.connect()
     try:
@@ -21,12 +21,12 @@ async def main() -> str:
             lease = await kube.get("Lease", settings.lease_namespace, NAME)
             if lease and lease["spec"].get("holderIdentity"):
                 seen.add(lease["spec"]["renewTime"])
-            if len(seen) > 1:  # nobody's clock is needed for that
+            if len(seen) > 1:  # compared as texts, so no clock is needed
                 return ""
             await asyncio.sleep(1)
     finally:
         await kube.close()
-    return f"nobody renews the Lease {settings.lease_namespace}/{NAME}: see the operators' pods and logs"
+    return f"no operator renews the Lease {settings.lease_namespace}/{NAME}: see the operators' pods and logs"
 
 
 sys.exit(asyncio.run(main()) or 0)

@@ -132,7 +132,7 @@ class DriftThreshold(Threshold):
         None,
         ge=0,
         le=100,
-        description="The growth must also be this many standard errors, so that chance alone is no breach.",
+        description="The growth must also be this many standard errors, so that chance alone is not a breach.",
     )
     features: list[Column] | None = Field(None, max_length=500, description="Only on these features; default any.")
 

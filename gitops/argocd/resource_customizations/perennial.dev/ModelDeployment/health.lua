@@ -1,15 +1,15 @@
--- The status is in kstatus format: observedGeneration, Reconciling, Stalled; Ready says that what serves is what spec asks
--- for. A retraining because of drift leaves all of them as they are and is told by Retraining.
+-- The status is in kstatus format: observedGeneration, Reconciling, Stalled; Ready is true if the served version matches
+-- spec. A retraining because of drift changes none of them; it is reported by Retraining.
 local hs = { status = "Progressing", message = "Waiting for the operator" }
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   return hs
 end
 
-local said = {}
+local conditions = {}
 for _, condition in ipairs(obj.status.conditions or {}) do
-  said[condition.type] = condition
+  conditions[condition.type] = condition
 end
-local ready, stalled, retraining = said["Ready"], said["Stalled"], said["Retraining"]
+local ready, stalled, retraining = conditions["Ready"], conditions["Stalled"], conditions["Retraining"]
 if ready == nil then
   return hs
 end

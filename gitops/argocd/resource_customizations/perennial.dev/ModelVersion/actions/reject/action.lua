@@ -1,4 +1,4 @@
--- Who it was is in Argo CD's log: a script is not told.
+-- Argo CD's log has the person's name; a script does not get it.
 obj.metadata.annotations = obj.metadata.annotations or {}
 obj.metadata.annotations["perennial.dev/rejected-by"] = "Argo CD"
 return obj
