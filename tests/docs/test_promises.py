@@ -26,8 +26,8 @@ def functions(path: str) -> set[str]:
     file = ROOT / path
     if not file.exists():
         return set()
-    found = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef))
-    return {node.name for node in found if node.name.startswith("test_") or _asserts(node)}
+    nodes = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef))
+    return {node.name for node in nodes if node.name.startswith("test_") or _asserts(node)}
 
 
 def _asserts(node: ast.FunctionDef) -> bool:

@@ -38,13 +38,13 @@ def violations(manifest: Body) -> list[str]:
     if template is None:
         return []
     pod = template.get("spec") or {}
-    found = [*_about_the_pod(pod, template.get("metadata") or {})]
+    violated = [*_about_the_pod(pod, template.get("metadata") or {})]
     for group in CONTAINERS:
         for i, container in enumerate(pod.get(group) or ()):
-            found += [
+            violated += [
                 f"{group}[{i}].{what}" for what in _about_a_container(container, pod.get("securityContext") or {})
             ]
-    return found
+    return violated
 
 
 def pod_of(manifest: Body) -> Body | None:

@@ -16,8 +16,8 @@ DEFINITIONS = definitions()
 
 def version(file: str) -> dict[str, Any]:
     (only,) = DEFINITIONS[file]["spec"]["versions"]
-    found: dict[str, Any] = only
-    return found
+    spec: dict[str, Any] = only
+    return spec
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -44,9 +44,9 @@ def test_every_field_is_one_of_kserve_s_own_api_and_of_its_type() -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_field_that_kserve_does_not_know_is_told(change: dict[str, Any], words: str) -> None:
-    (said,) = complaints(merged(MADE, {"spec": {"predictor": change}}))
-    assert words in said
+def test_a_field_unknown_to_kserve_is_reported(change: dict[str, Any], words: str) -> None:
+    (complaint,) = complaints(merged(MADE, {"spec": {"predictor": change}}))
+    assert words in complaint
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_pod_has_only_fields_that_knative_takes() -> None:
     assert all(set(variable) == {"name", "value"} for variable in CONTAINER["env"])
 
 
-def test_without_fields_of_the_user_s_no_administrator_s_leave_is_needed() -> None:
+def test_a_default_service_needs_no_knative_feature_flag() -> None:
     predictor = inference_manifest(a_world(), a_version(1), 100)["spec"]["predictor"]
     assert predictor.keys() <= ALLOWED_IN_A_POD | OF_KSERVE | {"automountServiceAccountToken"}
 
@@ -98,7 +98,7 @@ def test_a_claim_is_only_read() -> None:
     assert claims == [{"claimName": "models", "readOnly": True}]
 
 
-def test_the_artifact_is_read_by_our_server_with_its_digest_and_not_by_kserve() -> None:
+def test_our_server_and_not_kserve_reads_the_artifact() -> None:
     """A STORAGE_URI would have KServe fetch it, with other credentials, and unverified."""
     (task,) = [variable["value"] for variable in CONTAINER["env"] if variable["name"] == "PERENNIAL_TASK"]
     assert f'"sha256":"{1:064x}"' in task

@@ -36,8 +36,8 @@ def rendered() -> dict[str, Objects]:
 def container(objects: Objects) -> dict[str, Any]:
     """The operator's."""
     (deployment,) = [d for d in objects if d["kind"] == "Deployment"]
-    found: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
-    return found
+    only: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
+    return only
 
 
 def environment(objects: Objects) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_an_overlay_names_both_images_once(tmp_path: Path) -> None:
     assert environment(objects)["PERENNIAL_TRAINER_IMAGE"] == "registry.example/trainer:2"
 
 
-def test_the_namespaced_installation_has_the_same_rules_and_no_right_beyond_its_namespace(
+def test_namespaced_installation_has_the_same_rules_in_a_role(
     rendered: dict[str, Objects],
 ) -> None:
     whole, one = rendered["manifests"], rendered["manifests/namespaced"]

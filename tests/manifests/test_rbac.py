@@ -44,13 +44,13 @@ KEY = Key("default", "bike")
 
 
 def role(file: str, kind: str, name: str) -> dict[str, Any]:
-    found = [
+    roles = [
         d for d in documents(ROOT / "manifests" / "rbac" / file) if (d["kind"], d["metadata"]["name"]) == (kind, name)
     ]
-    return found[0]
+    return roles[0]
 
 
-def test_the_role_allows_what_kube_sends_and_kopf_watches_and_nothing_else() -> None:
+def test_the_role_allows_exactly_the_calls_of_the_operator() -> None:
     needed = together(called_by_kube(), watched())
     del needed[LEASES]
     assert granted(role("operator.yaml", "ClusterRole", "perennial-operator")["rules"]) == needed
