@@ -30,7 +30,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
             yield from fields(schema[inner], f"{path}[]")
 
 
-def test_the_files_are_what_the_core_s_values_make() -> None:
+def test_crd_files_match_the_values_of_the_core() -> None:
     """After a change that is meant: `make crds`."""
     folder = ROOT / "manifests" / "crds"
     assert {file.name: yaml.safe_load(file.read_text()) for file in folder.glob("*.yaml")} == DEFINITIONS
@@ -82,7 +82,7 @@ def test_every_text_and_list_that_a_person_writes_is_bounded(file: str) -> None:
         ("driftreports.yaml", "drep", ["Model", "Version", "Samples", "Outcome", "Age"]),
     ],
 )
-def test_kubectl_get_prints_what_the_design_says(file: str, short: str, columns: list[str]) -> None:
+def test_kubectl_get_prints_the_columns_of_each_kind(file: str, short: str, columns: list[str]) -> None:
     printed = [c["name"] for c in version(file)["additionalPrinterColumns"] if not c.get("priority")]
     assert printed == columns
     assert DEFINITIONS[file]["spec"]["names"]["shortNames"] == [short]

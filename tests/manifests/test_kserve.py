@@ -39,7 +39,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def test_every_field_is_one_of_kserve_s_own_api_and_of_its_type() -> None:
+def test_every_field_is_of_the_kserve_api() -> None:
     assert list(complaints(MADE)) == []
 
 
@@ -57,13 +57,13 @@ def knows_kserve(kubectl: Kubectl) -> Iterator[Kubectl]:
     kubectl.delete("CustomResourceDefinition", definition()["metadata"]["name"])
 
 
-def test_an_api_server_takes_it_and_keeps_all_of_it(knows_kserve: Kubectl) -> None:
+def test_an_api_server_keeps_every_field(knows_kserve: Kubectl) -> None:
     (taken,) = knows_kserve.apply(merged(MADE, {"metadata": {"ownerReferences": None}}))
     assert merged(taken["spec"], MADE["spec"]) == taken["spec"]
 
 
 @pytest.mark.skipif(not own_definition(), reason="$KSERVE_CRD does not name KServe's own CRD")
-def test_kserve_s_own_definition_refuses_what_it_does_not_know(knows_kserve: Kubectl) -> None:
+def test_the_crd_of_kserve_refuses_unknown_fields(knows_kserve: Kubectl) -> None:
     bad = merged(MADE, {"metadata": {"ownerReferences": None}, "spec": {"predictor": {"canaryTraficPercent": 20}}})
     with pytest.raises(RefusedError, match="canaryTraficPercent"):
         knows_kserve.apply(bad)
@@ -106,7 +106,7 @@ def test_our_server_and_not_kserve_reads_the_artifact() -> None:
     assert "model" not in PREDICTOR
 
 
-def test_the_sample_s_is_one_of_kserve_s_too() -> None:
+def test_the_sample_is_valid_for_kserve() -> None:
     sample = yaml.safe_load((ROOT / "manifests" / "samples" / "07-kserve.yaml").read_text())
     sample["spec"]["storage"]["uri"] = None  # instead of the usual one of tests
     deployment = a_deployment(sample["metadata"]["name"], spec=sample["spec"])

@@ -132,16 +132,16 @@ def test_there_are_pods_to_check() -> None:
 
 
 @pytest.mark.parametrize(("path", "value", "violation"), BAD, ids=lambda v: v if isinstance(v, str) else "")
-def test_what_is_forbidden_is_found(path: tuple[Any, ...], value: Any, violation: str) -> None:
+def test_forbidden_fields_are_reported(path: tuple[Any, ...], value: Any, violation: str) -> None:
     assert violation in violations(changed(path, value))
 
 
 @pytest.mark.parametrize(("path", "value"), ALSO_GOOD)
-def test_what_is_allowed_is_no_violation(path: tuple[Any, ...], value: Any) -> None:
+def test_allowed_pods_have_no_violation(path: tuple[Any, ...], value: Any) -> None:
     assert violations(GOOD) == violations(changed(path, value)) == []
 
 
-def test_kubernetes_itself_finds_the_same(admission: Kubectl) -> None:
+def test_pod_security_admission_agrees(admission: Kubectl) -> None:
     pods = [
         GOOD,
         *(changed(path, value) for path, value in ALSO_GOOD),

@@ -77,7 +77,7 @@ def test_every_kind_of_kube_has_verbs() -> None:
     ],
     ids=["get", "merge", "delete", "apply", "set_status"],
 )
-def test_kube_refuses_what_its_table_does_not_hold(call: Any) -> None:
+def test_the_client_refuses_calls_not_in_its_table(call: Any) -> None:
     async def tried() -> None:
         nowhere = client.Configuration(host="http://127.0.0.1:1")
         kube = Kube(client.ApiClient(nowhere))

@@ -128,7 +128,7 @@ def test_03_trains_from_a_bucket_and_serves_from_a_bucket(stage: Stage) -> None:
     assert predicted[0] > predicted[1] + 300
 
 
-def test_04_is_heard_and_starts_a_training(stage: Stage) -> None:
+def test_04_starts_a_training(stage: Stage) -> None:
     ready(stage, "linear-regression")
     # During the cool-down the check of the next minute would have the last word: it finds nothing wrong.
     cool = datetime.fromisoformat(stage.version("linear-regression-v1")["liveSince"]) + timedelta(seconds=11)
@@ -142,7 +142,7 @@ def test_04_is_heard_and_starts_a_training(stage: Stage) -> None:
     stage.until_phase("linear-regression-v2", "Training", "Validating", "RollingOut", "Live", timeout=90)
 
 
-def test_05_waits_for_a_person_and_goes_back_to_where_it_is_pinned(stage: Stage) -> None:
+def test_05_waits_for_approval_and_serves_the_pinned_version(stage: Stage) -> None:
     stage.kubectl.apply(SAMPLES / APPROVAL)
     for number in (1, 2):
         stage.until_phase(f"approved-v{number}", "AwaitingApproval")
