@@ -99,8 +99,8 @@ def test_values_beyond_what_the_live_version_knew_are_counted_and_told(clinic: C
     assert found["s1"]["rows"] == 1 and found["s1"]["found"] == "-5"
     assert found["sex"] == {"rows": 3, "known": "2 categories", "found": "x, y"}
     page = (clinic.folder / "v2" / "report.html").read_text()
-    assert f"values of bmi that the live version did not know ({bmi}): 99.5 to 120 (rows: 2)" in page
-    assert "values of sex that the live version did not know (2 categories): x, y (rows: 3)" in page
+    assert f"bmi that the live version was not trained on: 99.5 to 120 in 2 rows; it was trained on {bmi}" in page
+    assert "sex that the live version was not trained on: x, y in 3 rows; it was trained on 2 categories" in page
 
 
 def test_what_stays_within_is_no_finding(clinic: Clinic) -> None:

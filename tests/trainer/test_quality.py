@@ -27,8 +27,8 @@ REFUSED: list[tuple[str, Change, dict[str, Any], list[str]]] = [
     ("LeakingColumn", lambda f: f.assign(bmi=f["target"]), {}, ["bmi", "linear copy", "target"]),
     ("LeakingColumn", lambda f: f.assign(bmi=32 - 1.8 * f["target"].round(2)), {}, ["bmi"]),
     ("LeakingColumn", lambda f: f.assign(bmi=f["target"].where(f.index % 9 > 0)), {}, ["bmi"]),
-    ("LeakingColumn", lambda f: f.assign(target=f["sex"].map({1: "f", 2: "m"})), CLASSES, ["sex", "one for one"]),
-    ("LeakingColumn", lambda f: f.assign(target=f["sex"], bmi=-f["sex"]), CLASSES, ["bmi", "one for one"]),
+    ("LeakingColumn", lambda f: f.assign(target=f["sex"].map({1: "f", 2: "m"})), CLASSES, ["sex", "one-to-one"]),
+    ("LeakingColumn", lambda f: f.assign(target=f["sex"], bmi=-f["sex"]), CLASSES, ["bmi", "one-to-one"]),
     ("ConstantFeatures", lambda f: f.assign(age=1, bmi=2, bp=3, s1=4, s5=5, sex=6), {}, ["age, bmi", "one value"]),
     (
         "WorseThanBaseline",
@@ -81,7 +81,7 @@ def test_a_telling_feature_is_no_leak(frame: Frame, kind: Kind) -> None:
 
 def test_classes_in_order_hide_no_leak() -> None:
     frame = pd.DataFrame({"category": np.repeat(["a", "b"], 11_000), "target": np.repeat(["x", "y"], 11_000)})
-    with pytest.raises(Exception, match="one for one"):
+    with pytest.raises(Exception, match="one-to-one"):
         inspect_rows(rows(frame, "classification"))
 
 

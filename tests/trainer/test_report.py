@@ -112,7 +112,7 @@ def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float]
 def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
     truth = np.repeat(np.arange(20), range(1, 21))
     (confusion,) = draw_predictions({"v2": ScoredRows(truth, truth, tuple(f"class {i}" for i in range(20)))})
-    words = [word.text for word in confusion.words]
+    words = [label.text for label in confusion.labels]
     assert "class 19" in words and "class 3" not in words and "others" in words
     assert sum(int(mark.text) for mark in confusion.marks) == len(truth)
 
@@ -173,7 +173,7 @@ def test_a_version_has_one_page_with_all_that_is_known_of_it(trainer: Trainer, t
     page = Text(content)
     facts = ["v1 (live)", "mae by slice", "sex = 1", "Permutation importance", "scikit-learn", "rows kept", "Residuals"]
     assert [fact for fact in facts if fact not in page] == []
-    assert "nothing to learn from: bp" in page
+    assert "the same value in every row: bp" in page
     for metrics in (answer["metrics"]["candidate"], answer["metrics"]["live"]):
         assert [value for value in metrics.values() if f"{value:.6g}" not in page] == []
     assert not re.search(rb"(src|href)=|url\(|@import|<(script|link|img|iframe|object)", content)

@@ -1,4 +1,4 @@
-"""What the live version knows of the data already: whether there is a new row, and which values are new to it."""
+"""What is new in the training data to the live version: whether there are new rows, and which values are new."""
 
 import logging
 from typing import Any
@@ -16,62 +16,62 @@ from perennial_trainer.profiling.profile import (
     Profile,
     parse_profile,
 )
-from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
+from perennial_trainer.storage.store import read_bytes, sibling_uri
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 5
+MAX_LISTED = 5
 
 
 class Novelty(msgspec.Struct, frozen=True, kw_only=True):
-    """So many rows have values that the live version has not been trained on; it knew `known`, they have `found`."""
+    """The values of a column that the live version was not trained on, beside its own values, and how many rows."""
 
     rows: int
     known: str
-    found: str
+    new: str = msgspec.field(name="found")  # the name in metrics.json since the first release
 
 
 def require_new_rows(rows: Rows, task: TrainTask) -> None:
-    """The rows are others than those that made the live version, where that is asked; else RejectedTask, NoNewRows."""
+    """The rows are not those that the live version was trained on, if the task asks; else a RejectedTask, NoNewRows."""
     if task.known_rows is not None and rows.fingerprint == task.known_rows:
-        made = task.live.name if task.live else "the live version"
+        live = task.live.name if task.live else "the live version"
         raise RejectedTask(
             "NoNewRows",
-            f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {made} was trained on: the "
+            f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {live} was trained on: the "
             "training would produce the same model; train again when there are new rows",
         )
 
 
 def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:
-    """By column, the rows whose values lie outside what the live version was trained on; nothing without one."""
-    known = _profile(live) if live else None
+    """The novelties by column; empty if there is no live version or its profile cannot be read."""
+    known = _load_profile(live) if live else None
     if known is None:
         return {}
-    columns = [(str(name), values, known.features.get(str(name))) for name, values in rows.features.items()]
-    found = {name: _outside(values, column) for name, values, column in columns if column is not None}
-    found[rows.columns.target] = _outside(rows.target, known.target)
-    return {name: each for name, each in found.items() if each is not None}
+    profiles = {name: known.features[str(name)] for name in rows.features if str(name) in known.features}
+    novelties = {str(name): _novelty(rows.features[name], profile) for name, profile in profiles.items()}
+    novelties[rows.columns.target] = _novelty(rows.target, known.target)
+    return {name: each for name, each in novelties.items() if each is not None}
 
 
-def _profile(live: Version) -> Profile | None:
-    """The profile beside the live model; None where there is none, as another trainer may have made it."""
-    uri = store.sibling_uri(live.uri, "profile.json")
+def _load_profile(live: Version) -> Profile | None:
+    """The profile beside the live model; None if there is none, because another trainer may have made the version."""
+    uri = sibling_uri(live.uri, "profile.json")
     try:
-        return parse_profile(uri, store.read_bytes(uri))
+        return parse_profile(uri, read_bytes(uri))
     except (FileNotFoundError, RejectedTask) as error:
-        log.info("what %s knew is not known: %s", live.name, error)
+        log.info("rows are not compared with the profile of %s, which cannot be read: %s", live.name, error)
         return None
 
 
-def _outside(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
+def _novelty(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
     numeric = values.dtype.kind == "f"
     match known:
         case NumericProfile() if numeric and known.points:
             return _out_of_range(values, known.points[0], known.points[-1])
         case CategoricalProfile() if not numeric and known.others is not None:
             return _new_categories(values, [*known.values, *known.others])
-        case _:  # a column that was something else, or of which not everything was kept
+        case _:  # a column that had another kind, or whose profile has only some of its categories
             return None
 
 
@@ -79,11 +79,11 @@ def _out_of_range(values: "Series[Any]", lowest: float, highest: float) -> Novel
     outside = values[(values < lowest) | (values > highest)]
     if outside.empty:
         return None
-    ends = [end for end in (outside.min(), outside.max()) if not lowest <= end <= highest]
+    extremes = [value for value in (outside.min(), outside.max()) if not lowest <= value <= highest]
     return Novelty(
         rows=len(outside),
         known=f"{lowest:.6g} to {highest:.6g}",
-        found=" to ".join(dict.fromkeys(f"{end:.6g}" for end in ends)),
+        new=" to ".join(dict.fromkeys(f"{value:.6g}" for value in extremes)),
     )
 
 
@@ -92,4 +92,4 @@ def _new_categories(values: "Series[Any]", known: list[str]) -> Novelty | None:
     new = counts[~np.isin(counts.index.to_numpy(dtype=object), known)]
     if new.empty:
         return None
-    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", found=join_names(new.index, MOST_LISTED))
+    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", new=join_names(new.index, MAX_LISTED))

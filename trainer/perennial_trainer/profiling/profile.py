@@ -1,4 +1,4 @@
-"""What a version was trained on, in a few hundred kilobytes: the reference that recent data are compared with."""
+"""The reference profile: the distribution of each column of the training rows, in a few hundred kilobytes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from perennial_trainer.data.rows import Rows
 
 BINS = 10
-MOST_POINTS, FEWEST_POINTS, ALL_POINTS = 1000, 100, 12_000  # of a column, and of all: 33 bytes each
-MOST_CATEGORIES = 100  # with a bin of their own
-MOST_KNOWN = 1000
+MAX_POINTS, MIN_POINTS, TOTAL_POINTS = 1000, 100, 12_000  # of a column, and of all columns; 33 bytes each
+MAX_BINS = 100  # categories with their own bin
+MAX_CATEGORIES = 1000  # above it, only the categories with a bin are stored
 HALVINGS = 10
-ROUNDING = 1e-12
+ROUNDING = 1e-12  # relative
 
 Floats = NDArray[np.float64]
-
 
 Size = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -32,10 +31,11 @@ Count = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
 
 
 class NumericProfile(StrictStruct, frozen=True, kw_only=True, tag="numeric"):
-    """`shares` of the bins that `edges` (ascending, each the upper end of its bin) divide, and of the missing, last.
+    """`shares` are of the bins between the ascending `edges` (each the upper end of a bin), and of missing values.
 
-    `points` are quantiles, or all values where there are not more; `below` and `upto` each say how many of `size`
-    present values lie there. The first versions had a hundred points with shares, so of size 1, and no deviation.
+    `points` are quantiles, or all distinct values if there are few; `below` and `upto` count the present values less
+    than, and up to, each point, of `size` in total. Profiles of the first release have shares of a hundred points
+    instead, so a size of 1, and no deviation.
     """
 
     edges: list[float]
@@ -48,9 +48,9 @@ class NumericProfile(StrictStruct, frozen=True, kw_only=True, tag="numeric"):
 
 
 class CategoricalProfile(StrictStruct, frozen=True, kw_only=True, tag="categorical"):
-    """`shares` of the most frequent `values`, of all others, and of the missing, in this order.
+    """`shares` are of the most frequent `values`, then of all others, then of missing values.
 
-    `others` are the values of the second last share, or None where they are too many, or were not kept.
+    `others` are the values of the second last share; None if they are too many, or were not stored.
     """
 
     values: list[str]
@@ -62,12 +62,14 @@ ColumnProfile = NumericProfile | CategoricalProfile
 
 
 class ProfileMetric(StrictStruct, frozen=True, kw_only=True):
+    """A metric of the version on its holdout."""
+
     value: float
     standard_error: float | None = None
 
 
 class Profile(StrictStruct, frozen=True, kw_only=True):
-    """Of the training rows as they came in; `prediction` and `metrics` are of the holdout."""
+    """Of the training rows including those with missing features; `prediction` and `metrics` are of the holdout."""
 
     rows: Size
     features: dict[str, ColumnProfile]
@@ -77,9 +79,9 @@ class Profile(StrictStruct, frozen=True, kw_only=True):
 
 
 def build_profile(rows: "Rows", prediction: "pd.Series[Any]", metrics: dict[str, ProfileMetric]) -> Profile:
-    """The profile of n > 0 rows: finer where there are few numeric features, so that it stays small."""
+    """The profile of n > 0 rows, with fewer points by column if there are many numeric features, to limit its size."""
     numeric = len(rows.columns.features.numeric)
-    points = min(MOST_POINTS, max(FEWEST_POINTS, ALL_POINTS // max(1, numeric)))
+    points = min(MAX_POINTS, max(MIN_POINTS, TOTAL_POINTS // max(1, numeric)))
     return Profile(
         rows=len(rows),
         features={str(name): profile_column(values, points) for name, values in rows.features.items()},
@@ -89,46 +91,46 @@ def build_profile(rows: "Rows", prediction: "pd.Series[Any]", metrics: dict[str,
     )
 
 
-def profile_column(values: "pd.Series[Any]", points: int = MOST_POINTS) -> ColumnProfile:
+def profile_column(values: "pd.Series[Any]", points: int = MAX_POINTS) -> ColumnProfile:
     """The profile of a column of n > 0 numbers or categories."""
     if values.dtype.kind == "f":
         return _numeric(values.to_numpy(dtype=np.float64), points)
     counts = values.value_counts()
     ranked = sorted(((str(name), int(count)) for name, count in counts.items()), key=lambda pair: (-pair[1], pair[0]))
     names = [name for name, _ in ranked]
-    most = [count for _, count in ranked[:MOST_CATEGORIES]]
-    others = int(counts.sum()) - sum(most)
+    in_bins = [count for _, count in ranked[:MAX_BINS]]
+    in_others = int(counts.sum()) - sum(in_bins)
     return CategoricalProfile(
-        values=names[:MOST_CATEGORIES],
-        shares=[count / len(values) for count in (*most, others, int(values.isna().sum()))],
-        others=names[MOST_CATEGORIES:] if len(names) <= MOST_KNOWN else None,
+        values=names[:MAX_BINS],
+        shares=[count / len(values) for count in (*in_bins, in_others, int(values.isna().sum()))],
+        others=names[MAX_BINS:] if len(names) <= MAX_CATEGORIES else None,
     )
 
 
-def encode_profile(found: Profile) -> bytes:
-    """The profile as JSON without a space: ten thousand numbers are no reading."""
-    return msgspec.json.encode(found)
+def encode_profile(profile: Profile) -> bytes:
+    """The profile as compact JSON."""
+    return msgspec.json.encode(profile)
 
 
 def parse_profile(uri: str, content: bytes) -> Profile:
-    """A stored profile; a RejectedTask, UnreadableProfile, if it is none."""
+    """A stored profile. Raises a RejectedTask: UnreadableProfile."""
     try:
         return msgspec.json.decode(content, type=Profile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RejectedTask("UnreadableProfile", f"{uri} is no profile of this trainer: {error}") from error
+        raise RejectedTask("UnreadableProfile", f"{uri} is not a profile of this trainer: {error}") from error
 
 
 def in_bins(present: Floats, edges: Sequence[float] | Floats) -> NDArray[np.int64]:
-    """How many of the ascending values lie in each bin that the edges divide."""
-    upto = np.searchsorted(present, np.asarray(edges, dtype=np.float64), side="right")
-    return np.diff(upto, prepend=0, append=len(present)).astype(np.int64)
+    """How many of the ascending values lie in each bin between the edges."""
+    up_to = np.searchsorted(present, np.asarray(edges, dtype=np.float64), side="right")
+    return np.diff(up_to, prepend=0, append=len(present)).astype(np.int64)
 
 
-def _numeric(values: Floats, most: int) -> NumericProfile:
+def _numeric(values: Floats, max_points: int) -> NumericProfile:
     present = np.sort(values[~np.isnan(values)])
     edges, points = _edges(present), _distinct(present)
-    if len(points) > most + 1:
-        points = np.unique(_quantiles(present, _finer_at_the_ends(most)))
+    if len(points) > max_points + 1:
+        points = np.unique(_quantiles(present, _finer_at_the_ends(max_points)))
     counts = [*in_bins(present, edges).tolist(), len(values) - len(present)]
     return NumericProfile(
         edges=edges.tolist(),
@@ -143,36 +145,36 @@ def _numeric(values: Floats, most: int) -> NumericProfile:
 
 def _deviation(present: Floats) -> float | None:
     with np.errstate(over="ignore", invalid="ignore"):
-        found = float(present.std()) if len(present) else 0.0
-        if found < ROUNDING * np.abs(present[:1]).sum():  # a constant's
+        deviation = float(present.std()) if len(present) else 0.0
+        if deviation < ROUNDING * np.abs(present[:1]).sum():  # the rounding error of a constant column
             return 0.0
-    return found if np.isfinite(found) else None
+    return deviation if np.isfinite(deviation) else None
 
 
 def _edges(present: Floats) -> Floats:
-    """The deciles between the lowest and the highest value, each once.
+    """The distinct deciles without the lowest and the highest value.
 
-    Where the lowest bin is one value only there is an edge just below it, so that what lies lower is seen.
+    If the lowest bin has only one value, an edge just below it is added: lower recent values get their own bin.
     """
     edges = np.unique(_quantiles(present, np.linspace(0, 1, BINS + 1))[1:-1])
     return np.insert(edges, 0, np.nextafter(edges[0], -np.inf)) if len(edges) and edges[0] == present[0] else edges
 
 
 def _finer_at_the_ends(parts: int) -> Floats:
-    """As many even parts, of which the outermost are halved towards the end: there the values lie far apart."""
+    """Even quantiles; the first and the last part are halved repeatedly, because the values are sparse there."""
     end = 0.5 ** np.arange(1, HALVINGS + 1) / parts
     return np.sort(np.concatenate([end, np.linspace(0, 1, parts + 1), 1 - end]))
 
 
 def _quantiles(present: Floats, at: Floats) -> Floats:
-    """As `np.quantile` has them by `inverted_cdf`, but what is sorted already is not sorted again."""
+    """The same as `np.quantile` with `inverted_cdf`, for values that are sorted already."""
     if not len(present):
         return present
     return present[np.maximum(np.ceil(len(present) * at - 1).astype(np.intp), 0)]
 
 
 def _distinct(present: Floats) -> Floats:
-    """Each of the ascending values once."""
+    """The distinct values of ascending values."""
     first = np.ones(len(present), dtype=bool)
     first[1:] = present[1:] != present[:-1]
     return present[first]

@@ -1,4 +1,4 @@
-"""What is odd in rows that are fit to learn from: each finding is counted and told, and a leak stops the training."""
+"""Inspects cleaned rows: unusual data are reported as findings; data that no useful model can come from are refused."""
 
 import logging
 from typing import Any
@@ -14,16 +14,17 @@ from perennial_trainer.profiling.novelty import Novelty, find_novelties
 
 log = logging.getLogger(__name__)
 
-COPY = 0.999999  # |correlation| from which a feature passes for a linear copy; no measured cause is as close
-LEAST = 10  # rows; fewer correlate by chance
-RARE = 10  # rows of a class, below which nothing can be said of it
-SAMPLE = 10_000  # rows that rule out most columns before all are counted
+MIN_COPY_CORRELATION = 0.999999  # absolute; above it a feature is a linear copy, never a measured cause
+MIN_ROWS = 10  # fewer rows correlate by chance
+RARE = 10  # rows; a class with fewer is reported as rare
+SAMPLE = 10_000  # first rows, which rule out most columns before all rows are used
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`contradicting` rows of a classification have the features of another row and not its class.
+    """What is unusual in the rows.
 
-    `beyond` is by column, what the live version has not been trained on.
+    `contradicting` rows of a classification have the same features as another row and a different class. `novelties`
+    are by column.
     """
 
     constant: list[str]
@@ -31,7 +32,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     commonest_target_share: float
     rare_classes: dict[str, int]
     contradicting: int
-    beyond: dict[str, Novelty] = {}
+    novelties: dict[str, Novelty] = msgspec.field(name="beyond", default_factory=dict)  # as in the first release
 
 
 def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
@@ -40,94 +41,105 @@ def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
     if len(constant) == len(rows.features.columns):
         raise RejectedTask(
             "ConstantFeatures",
-            f"each feature ({join_names(constant)}) has one value in all {len(rows)} rows, so nothing to learn from: "
-            "fix what writes them",
+            f"each feature ({join_names(constant)}) has one value in all {len(rows)} rows, so nothing can be learned: "
+            "fix what writes the features",
         )
-    for name, values in rows.features.items():
-        if name not in constant and (how := _leaks(values, rows.target)):
-            raise RejectedTask(
-                "LeakingColumn",
-                f"feature {name} {how} the target {rows.columns.target} in {len(rows)} rows: it gives the answer away "
-                "and will not be known when predictions are asked for; take it out of model.features",
-            )
+    _check_leaks(rows, constant)
     counts = rows.target.value_counts()
-    classes = rows.columns.kind == "classification"
-    if classes and len(counts) * 2 > len(rows):
+    is_classification = rows.columns.kind == "classification"
+    if is_classification and len(counts) * 2 > len(rows):
         raise RejectedTask(
             "TooManyClasses",
             f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
-            f"{str(counts.index[0])[:40]!r}, so most occur once: set model.task to regression, or group them",
+            f"{str(counts.index[0])[:40]!r}, so most classes have one row: set model.task to regression, or group the "
+            "classes",
         )
-    found = Findings(
+    rare = {str(name): int(count) for name, count in counts.items() if count < RARE}
+    findings = Findings(
         constant=constant,
         distinct_targets=len(counts),
         commonest_target_share=float(counts.iloc[0] / len(rows)),
-        rare_classes={str(name): int(count) for name, count in counts.items() if count < RARE} if classes else {},
-        contradicting=_contradicting(rows) if classes else 0,
-        beyond=find_novelties(rows, live),
+        rare_classes=rare if is_classification else {},
+        contradicting=_contradicting(rows) if is_classification else 0,
+        novelties=find_novelties(rows, live),
     )
-    log.info("quality: %s", "; ".join(describe_findings(found)) or "nothing odd")
-    return found
+    log.info("quality: %s", "; ".join(describe_findings(findings)) or "nothing unusual")
+    return findings
 
 
-def describe_findings(found: Findings) -> list[str]:
-    """What is odd, for people; nothing where nothing is."""
-    share = found.commonest_target_share
-    rare = (f"{name} ({count})" for name, count in found.rare_classes.items())
-    return [
-        *(
-            [f"one value in every row, so nothing to learn from: {join_names(found.constant)}"]
-            if found.constant
-            else []
-        ),
-        *([f"fewer than {RARE} rows of a class: {join_names(rare)}"] if found.rare_classes else []),
-        *([f"{share:.1%} of rows have one target"] if share > 0.9 else []),
-        *([f"{found.contradicting} rows have another's features and not its class"] if found.contradicting else []),
-        *(
-            f"values of {name} that the live version did not know ({each.known}): {each.found} (rows: {each.rows})"
-            for name, each in found.beyond.items()
-        ),
-    ]
+def describe_findings(findings: Findings) -> list[str]:
+    """A sentence for each finding; empty if nothing is unusual."""
+    lines = []
+    if findings.constant:
+        lines.append(f"features with the same value in every row: {join_names(findings.constant)}")
+    if findings.rare_classes:
+        rare = (f"{name} ({count})" for name, count in findings.rare_classes.items())
+        lines.append(f"classes with fewer than {RARE} rows: {join_names(rare)}")
+    if findings.commonest_target_share > 0.9:
+        lines.append(f"{findings.commonest_target_share:.1%} of rows have the same target")
+    if findings.contradicting:
+        lines.append(f"{findings.contradicting} rows have the same features as another row and a different class")
+    for name, novelty in findings.novelties.items():
+        lines.append(
+            f"values of {name} that the live version was not trained on: {novelty.new} in {novelty.rows} rows; it was "
+            f"trained on {novelty.known}"
+        )
+    return lines
 
 
 def _is_constant(values: "Series[Any]") -> bool:
     return bool(values.iloc[:SAMPLE].nunique() <= 1 and values.nunique() <= 1)
 
 
-def _leaks(feature: "Series[Any]", target: "Series[Any]") -> str:
-    """How the feature gives the target away, if it does: a verb."""
+def _check_leaks(rows: Rows, constant: list[str]) -> None:
+    """No feature contains the target; else a RejectedTask, LeakingColumn."""
+    for name, values in rows.features.items():
+        relation = "" if name in constant else _leak(values, rows.target)
+        if relation:
+            raise RejectedTask(
+                "LeakingColumn",
+                f"feature {name} is {relation} of the target {rows.columns.target} in {len(rows)} rows, so it will not "
+                "be known when predictions are requested: remove it from model.features",
+            )
+
+
+def _leak(feature: "Series[Any]", target: "Series[Any]") -> str:
+    """What the feature is of the target if it leaks it, else an empty text."""
     if feature.dtype.kind == "f" and target.dtype.kind == "f":
         in_sample = abs(_correlation(feature.iloc[:SAMPLE], target.iloc[:SAMPLE]))
-        ruled_out = 0 < in_sample <= COPY  # 0 may be of one value for long
-        return "is a linear copy of" if not ruled_out and abs(_correlation(feature, target)) > COPY else ""
-    return "tells by its values, one for one," if _is_renamed(feature, target) else ""
+        # 0 does not rule out a copy: the first rows may all have the same value.
+        ruled_out = 0 < in_sample <= MIN_COPY_CORRELATION
+        is_copy = not ruled_out and abs(_correlation(feature, target)) > MIN_COPY_CORRELATION
+        return "a linear copy" if is_copy else ""
+    return "a one-to-one encoding" if _is_renamed(feature, target) else ""
 
 
 def _correlation(feature: "Series[Any]", target: "Series[Any]") -> float:
-    """Pearson's where the feature is known; 0 for too few rows, and where one does not vary or has no finite square."""
-    known = feature.notna().to_numpy()
-    if known.sum() < LEAST:
+    """Pearson's correlation of the rows with the feature; 0 for too few rows and where it is undefined."""
+    present = feature.notna().to_numpy()
+    if present.sum() < MIN_ROWS:
         return 0.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        found = float(np.corrcoef(feature[known], target[known])[0, 1])
-    return found if np.isfinite(found) else 0.0
+        correlation = float(np.corrcoef(feature[present], target[present])[0, 1])
+    return correlation if np.isfinite(correlation) else 0.0
 
 
 def _is_renamed(feature: "Series[Any]", target: "Series[Any]") -> bool:
-    """Whether each value of one goes with one value of the other; not where most values occur once, as in a key."""
-    if not _one_to_one(feature.iloc[:SAMPLE], target.iloc[:SAMPLE]) or not _one_to_one(feature, target):
+    """Whether each value of one has exactly one value of the other; not if most values occur once, as in a key."""
+    if not _is_one_to_one(feature.iloc[:SAMPLE], target.iloc[:SAMPLE]) or not _is_one_to_one(feature, target):
         return False
-    known, distinct = feature.notna().sum(), feature.nunique()
-    return bool(known >= LEAST and distinct * 2 <= known)
+    present, distinct = feature.notna().sum(), feature.nunique()
+    return bool(present >= MIN_ROWS and distinct * 2 <= present)
 
 
-def _one_to_one(feature: "Series[Any]", target: "Series[Any]") -> bool:
+def _is_one_to_one(feature: "Series[Any]", target: "Series[Any]") -> bool:
     pairs = pd.DataFrame({"feature": feature, "target": target}).dropna().drop_duplicates()
     return bool(pairs["feature"].is_unique and pairs["target"].is_unique)
 
 
 def _contradicting(rows: Rows) -> int:
-    same_features = pd.util.hash_pandas_object(rows.features, index=False).to_numpy()
-    repeated = pd.Series(same_features).duplicated(keep=False).to_numpy()
-    classes = rows.target[repeated].groupby(same_features[repeated]).transform("nunique")
+    """How many rows have the same features as another row and a different class."""
+    digests = pd.util.hash_pandas_object(rows.features, index=False).to_numpy()
+    repeated = pd.Series(digests).duplicated(keep=False).to_numpy()
+    classes = rows.target[repeated].groupby(digests[repeated]).transform("nunique")
     return int((classes > 1).sum())

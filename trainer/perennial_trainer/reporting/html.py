@@ -1,4 +1,4 @@
-"""A page for people: one self-contained HTML file without a raw row, without a script, the same for the same input."""
+"""Renders a report page: one HTML file without scripts or values of rows; equal input gives equal bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,43 +63,47 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 <h1>{{ title }}</h1>
 <p>{{ summary }}</p>
 <main>
-{% for part in parts %}
-{% if part.kind == "Table" %}
-<section{% if part.wide %} class="wide"{% endif %}>
-  <h2>{{ part.of.caption }}</h2>
-  <table{% if not part.of.head %} class="pairs"{% endif %}>
-    {% if part.of.head %}{{ line("th", part.of.head, part.numeric) }}{% endif %}
-    {% for row in part.rows %}{{ line("td", row, part.numeric) }}{% endfor %}
+{% for section in sections %}
+{% if section.kind == "Table" %}
+<section{% if section.wide %} class="wide"{% endif %}>
+  <h2>{{ section.content.caption }}</h2>
+  <table{% if not section.content.head %} class="pairs"{% endif %}>
+    {% if section.content.head %}{{ line("th", section.content.head, section.numeric) }}{% endif %}
+    {% for row in section.rows %}{{ line("td", row, section.numeric) }}{% endfor %}
   </table>
 </section>
-{% elif part.kind == "Notes" %}
+{% elif section.kind == "Notes" %}
 <section>
-  <h2>{{ part.of.caption }}</h2>
-  <ul>{% for line in part.of.lines %}<li>{{ line }}</li>{% endfor %}</ul>
+  <h2>{{ section.content.caption }}</h2>
+  <ul>{% for line in section.content.lines %}<li>{{ line }}</li>{% endfor %}</ul>
 </section>
 {% else %}
 <figure>
-  <figcaption>{{ part.of.caption }}</figcaption>
-  {% if part.of.series | length > 1 %}
-  <p class="legend">{% for name in part.of.series %}<i class="s{{ loop.index0 }}"></i>{{ name }}{% endfor %}</p>
+  <figcaption>{{ section.content.caption }}</figcaption>
+  {% if section.content.series | length > 1 %}
+  <p class="legend">{% for name in section.content.series %}<i class="s{{ loop.index0 }}"></i>{{ name }}{% endfor %}</p>
   {% endif %}
-  <svg viewBox="0 0 {{ width }} {{ part.of.height | round(1) }}" role="img" aria-label="{{ part.of.caption }}">
-    {% for mark in part.of.marks %}
+  <svg viewBox="0 0 {{ width }} {{ section.content.height | round(1) }}" role="img"
+    aria-label="{{ section.content.caption }}">
+    {% for mark in section.content.marks %}
     <rect class="s{{ mark.series }}" x="{{ mark.x | round(2) }}" y="{{ mark.y | round(2) }}"
       width="{{ mark.width | round(2) }}" height="{{ mark.height | round(2) }}"
-      {%- if part.of.shades %} fill-opacity="{{ (0.85 * part.of.shades[loop.index0]) | round(3) }}"{% endif %}>
+      {%- if section.content.shades %}
+ fill-opacity="{{ (0.85 * section.content.shades[loop.index0]) | round(3) }}"
+      {%- endif %}>
       {%- if mark.text %}<title>{{ mark.text }}</title>{% endif %}</rect>
     {% endfor %}
-    {% with line = part.of.diagonal %}
+    {% with line = section.content.diagonal %}
     {% if line %}
     <line class="diagonal" x1="{{ line[0] }}" y1="{{ line[1] }}" x2="{{ line[2] }}" y2="{{ line[3] }}"/>
     {% endif %}
     {% endwith %}
-    {% for word in part.of.words %}
-    <text x="{{ word.x | round(1) }}" y="{{ word.y | round(1) }}" text-anchor="{{ word.anchor }}">{{ word.text }}</text>
+    {% for label in section.content.labels %}
+    <text x="{{ label.x | round(1) }}" y="{{ label.y | round(1) }}"
+      text-anchor="{{ label.anchor }}">{{ label.text }}</text>
     {% endfor %}
   </svg>
-  {% if part.of.note %}<p class="note">{{ part.of.note }}</p>{% endif %}
+  {% if section.content.note %}<p class="note">{{ section.content.note }}</p>{% endif %}
 </figure>
 {% endif %}
 {% endfor %}
@@ -119,7 +123,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Notes:
-    """Sentences."""
+    """A list of sentences."""
 
     caption: str
     lines: Sequence[str]
@@ -133,31 +137,31 @@ def pairs_table(caption: str, values: Mapping[str, Any]) -> Table:
     return Table(caption, list(values.items()))
 
 
-def render_page(title: str, summary: str, parts: Sequence[Section]) -> bytes:
-    """The page; tables without a row, notes without a line and figures without a mark are left out."""
-    return _PAGE.render(
-        title=title, summary=summary, width=WIDTH, parts=[_shown(each) for each in parts if _says(each)]
-    ).encode()
+def render_page(title: str, summary: str, sections: Sequence[Section]) -> bytes:
+    """The page; tables without rows, notes without lines and figures without marks are left out."""
+    views = [_view(section) for section in sections if not _is_empty(section)]
+    return _PAGE.render(title=title, summary=summary, width=WIDTH, sections=views).encode()
 
 
-def _says(part: Section) -> bool:
-    match part:
+def _is_empty(section: Section) -> bool:
+    match section:
         case Table():
-            return bool(part.rows)
+            return not section.rows
         case Notes():
-            return bool(part.lines)
+            return not section.lines
         case Figure():
-            return bool(part.marks)
+            return not section.marks
 
 
-def _shown(part: Section) -> dict[str, Any]:
-    shown: dict[str, Any] = {"kind": type(part).__name__, "of": part}
-    if isinstance(part, Table):
-        by_column = list(zip(*part.rows, strict=True))
-        shown["rows"] = [[_cell(cell) for cell in row] for row in part.rows]
-        shown["numeric"] = [bool(part.head) and all(_is_number(cell) for cell in column) for column in by_column]
-        shown["wide"] = len(by_column) > 4
-    return shown
+def _view(section: Section) -> dict[str, Any]:
+    """What the template needs of a section."""
+    view: dict[str, Any] = {"kind": type(section).__name__, "content": section}
+    if isinstance(section, Table):
+        columns = list(zip(*section.rows, strict=True))
+        view["rows"] = [[_cell(value) for value in row] for row in section.rows]
+        view["numeric"] = [bool(section.head) and all(_is_number(value) for value in column) for column in columns]
+        view["wide"] = len(columns) > 4
+    return view
 
 
 def _is_number(value: Any) -> bool:

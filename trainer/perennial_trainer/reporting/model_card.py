@@ -1,4 +1,4 @@
-"""What a version was made of: the parts of its page that are the same at its training and at its validation."""
+"""The sections about the making of a version, the same on its training page and on its validation page."""
 
 import json
 from typing import Any
@@ -7,56 +7,69 @@ import msgspec
 
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.profiling.quality import Findings, describe_findings
-from perennial_trainer.reporting import html
-from perennial_trainer.reporting.figures import bar_chart
+from perennial_trainer.reporting.figures import Figure, bar_chart
+from perennial_trainer.reporting.html import Notes, Section, Table, pairs_table
 
-MOST_TRIED = 20
+MAX_CANDIDATES = 20
 
 
-def model_card_sections(record: Metadata, measured: dict[str, Any]) -> list[html.Section]:
-    """Of the version's metadata.json and metrics.json."""
-    data, source, found = record.data, record.source, measured.get("search")
-    findings = measured.get("findings")
-    missing = [(name, [share]) for name, share in measured["missing"].items()]
-    times = {"oldest row fitted": data.start, "newest row": data.end}
+def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Section]:
+    """The sections for a version's metadata.json and metrics.json."""
     return [
-        html.Notes("Findings in the data", describe_findings(msgspec.convert(findings, Findings)) if findings else []),
-        html.pairs_table(
-            "Model",
-            {
-                "estimator": record.model.estimator,
-                "numeric features": ", ".join(record.model.features.numeric),
-                "categorical features": ", ".join(record.model.features.categorical),
-                "target": record.model.target,
-                **record.parameters,
-                **({"calibration": record.calibration} if record.calibration else {}),
-            },
-        ),
-        html.pairs_table(
-            "Data",
-            {
-                "source": source.uri,
-                **{name: time for name, time in times.items() if time},
-                "window": f"{source.window}: {data.span}" if source.window == "auto" else source.window,
-                **data.counts,
-                "rows fitted": data.rows,
-                "rows held out": data.holdout_rows,
-                "digest": data.sha256[:16],
-            },
-        ),
-        bar_chart("Share missing, as read", missing, ["share"]),
-        html.pairs_table("Values beyond the outer fences", measured["outliers"]),
-        html.Table(
-            "Spans of the history",
-            list(measured["spans"].items()),
-            ("span", "loss on the newest rows"),
-        ),
-        html.Table(
-            f"Search: the best of {found['candidates'] if found else 0} candidates",
-            [(json.dumps(each["parameters"]), each["score"]) for each in found["ranking"][:MOST_TRIED]]
-            if found
-            else [],
-            ("parameters", found["scoring"] if found else ""),
-        ),
-        html.pairs_table("Made with", {"seed": record.seed, "Python": record.python, **record.libraries}),
+        _findings(metrics),
+        _model(metadata),
+        _data(metadata),
+        _missing(metrics),
+        pairs_table("Outliers (values outside the outer fences)", metrics["outliers"]),
+        Table("Spans of the history", list(metrics["spans"].items()), ("span", "loss on the newest rows")),
+        _search(metrics),
+        pairs_table("Software", {"seed": metadata.seed, "Python": metadata.python, **metadata.libraries}),
     ]
+
+
+def _findings(metrics: dict[str, Any]) -> Notes:
+    findings = metrics.get("findings")
+    lines = describe_findings(msgspec.convert(findings, Findings)) if findings else []
+    return Notes("Findings in the data", lines)
+
+
+def _model(metadata: Metadata) -> Table:
+    model = metadata.model
+    values = {
+        "estimator": model.estimator,
+        "numeric features": ", ".join(model.features.numeric),
+        "categorical features": ", ".join(model.features.categorical),
+        "target": model.target,
+        **metadata.parameters,
+    }
+    if metadata.calibration:
+        values["calibration"] = metadata.calibration
+    return pairs_table("Model", values)
+
+
+def _data(metadata: Metadata) -> Table:
+    data, source = metadata.data, metadata.source
+    times = {"oldest row fitted": data.start, "newest row": data.end}
+    values = {
+        "source": source.uri,
+        **{name: time for name, time in times.items() if time},
+        "window": f"{source.window}: {data.span}" if source.window == "auto" else source.window,
+        **data.counts,
+        "rows fitted": data.rows,
+        "rows held out": data.holdout_rows,
+        "digest": data.sha256[:16],
+    }
+    return pairs_table("Data", values)
+
+
+def _missing(metrics: dict[str, Any]) -> Figure:
+    shares = [(name, [share]) for name, share in metrics["missing"].items()]
+    return bar_chart("Share of missing values, before cleaning", shares, ["share"])
+
+
+def _search(metrics: dict[str, Any]) -> Table:
+    search = metrics.get("search")
+    if not search:
+        return Table("Search", [])
+    ranking = [(json.dumps(each["parameters"]), each["score"]) for each in search["ranking"][:MAX_CANDIDATES]]
+    return Table(f"Search: the best of {search['candidates']} candidates", ranking, ("parameters", search["scoring"]))

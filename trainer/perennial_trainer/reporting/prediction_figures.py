@@ -1,4 +1,4 @@
-"""How answers lie beside the truth, in figures of counts: no row can be told from them."""
+"""Figures of predictions against actual values: they show counts only, so no row can be recognized."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,53 +7,56 @@ from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.reporting.figures import Figure, column_chart, heat_map
 
 BINS = 24
-MOST = 7  # classes; the rarer are one
-TAIL = 0.005  # of the rows on either side lie in the outermost bin
+MAX_CLASSES = 7  # the others are one class
+TAIL = 0.005  # the share of rows on each side that falls into the outermost bin
 
 
 def draw_predictions(scored: dict[str, ScoredRows]) -> list[Figure]:
-    """Of versions by name, the first being the one that the page is about; they were scored on the same rows."""
+    """The figures for versions by name, all scored on the same rows; the page is about the first version."""
     first = next(iter(scored.values()))
     if not len(first):
         return []
-    return [_confusion(first)] if first.classes else [_against(first), _residuals(scored)]
+    return [_confusion(first)] if first.classes else [_predicted_against_actual(first), _residuals(scored)]
 
 
-def _against(scored: ScoredRows) -> Figure:
-    """Predicted against actual, with the diagonal on which a perfect model lies."""
-    edges = _edges(np.concatenate([scored.target, scored.prediction]))
-    across, up = _bin(scored.target, edges), _bin(scored.prediction, edges)
+def _predicted_against_actual(scored: ScoredRows) -> Figure:
+    """Predicted against actual values, with the diagonal that a perfect model would be on."""
+    edges = _bin_edges(np.concatenate([scored.target, scored.prediction]))
+    column, row_from_bottom = _bins(scored.target, edges), _bins(scored.prediction, edges)
     counts = np.zeros((BINS, BINS))
-    np.add.at(counts, (BINS - 1 - up, across), 1)
+    np.add.at(counts, (BINS - 1 - row_from_bottom, column), 1)
     note = f"Across: actual, up: predicted, both from {edges[0]:.4g} to {edges[-1]:.4g}. On the line they are equal."
     return heat_map("Predicted against actual", [""] * BINS, [""] * BINS, counts.tolist(), note, diagonal=True)
 
 
 def _residuals(scored: dict[str, ScoredRows]) -> Figure:
     errors = {name: each.prediction - each.target for name, each in scored.items()}
-    edges = _edges(np.concatenate(list(errors.values())))
-    series = {name: (np.bincount(_bin(e, edges), minlength=BINS) / len(e)).tolist() for name, e in errors.items()}
+    edges = _bin_edges(np.concatenate(list(errors.values())))
+    shares = {name: (np.bincount(_bins(each, edges), minlength=BINS) / len(each)) for name, each in errors.items()}
     middles = edges[:-1] / 2 + edges[1:] / 2
     note = "Share of rows by predicted minus actual: right of zero the prediction is too high."
-    return column_chart("Residuals", [f"{middle:.3g}" for middle in middles], series, note)
+    labels = [f"{middle:.3g}" for middle in middles]
+    return column_chart("Residuals", labels, {name: each.tolist() for name, each in shares.items()}, note)
 
 
 def _confusion(scored: ScoredRows) -> Figure:
+    """Counts by actual and predicted class; the most frequent classes have their own row and column."""
     frequency = np.bincount(scored.target, minlength=len(scored.classes))
-    kept = np.sort(np.argsort(-frequency, kind="stable")[:MOST])
-    place = np.full(len(scored.classes), len(kept))
-    place[kept] = np.arange(len(kept))
-    names = [scored.classes[each] for each in kept] + (["others"] if len(kept) < len(scored.classes) else [])
+    shown = np.sort(np.argsort(-frequency, kind="stable")[:MAX_CLASSES])
+    place = np.full(len(scored.classes), len(shown))  # of each class; all others share the last
+    place[shown] = np.arange(len(shown))
+    names = [scored.classes[each] for each in shown] + (["others"] if len(shown) < len(scored.classes) else [])
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (place[scored.target], place[scored.prediction]), 1)
-    return heat_map("Confusion", names, names, counts.tolist(), "Down: actual, across: predicted. Rows.", numbers=True)
+    note = "Number of rows. Down: actual, across: predicted."
+    return heat_map("Confusion", names, names, counts.tolist(), note, numbers=True)
 
 
-def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     finite = values[np.isfinite(values)]
     low, high = np.quantile(finite, [TAIL, 1 - TAIL]) if len(finite) else (0.0, 1.0)
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
 
 
-def _bin(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
+def _bins(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
