@@ -109,8 +109,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "trainer/perennial_trainer/contract",
     "trainer/perennial_trainer/metrics",
     "trainer/perennial_trainer/models",
-    "trainer/perennial_trainer/profiling",
-    "trainer/perennial_trainer/reporting",
     "trainer/perennial_trainer/serve",
     "trainer/perennial_trainer/training",
     "trainer/perennial_trainer/validation",

@@ -1,4 +1,4 @@
-"""Data that do not fit into memory are refused with their size and the limit, before a row of them is loaded."""
+"""Data that do not fit into memory are rejected with their size and the limit before a row is loaded."""
 
 from pathlib import Path
 
@@ -40,46 +40,46 @@ def machine(root: Path, files: dict[str, str]) -> Path:
         ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "3000\n", "proc/meminfo": "MemAvailable: 8 kB\n"}, 3000),
         ({}, None),
     ],
-    ids=["pod", "no limit but the machine's", "a group above", "the least of all", "version 1", "not told"],
+    ids=["pod", "no limit but the machine's", "a group above", "the lowest of all", "version 1", "unknown"],
 )
-def test_the_limit_is_the_least_of_the_control_groups_and_what_the_machine_has_left(
+def test_memory_limit_is_lowest_of_cgroups_and_free_memory(
     tmp_path: Path, files: dict[str, str], limit: int | None
 ) -> None:
     assert memory.memory_limit(machine(tmp_path, files)) == limit
 
 
-def test_this_machine_has_a_limit_that_holds_a_python() -> None:
+def test_memory_limit_of_this_machine_is_plausible() -> None:
     limit = memory.memory_limit()
     assert limit is not None and limit > memory.IDLE / 10
 
 
-def test_what_fits_is_told_from_what_does_not_and_the_sentence_has_both_sizes() -> None:
+def test_data_over_the_limit_are_rejected_with_both_sizes() -> None:
     memory.check_memory(10**9, None, "s3://bikes")
     memory.check_memory(10**9, memory.IDLE + memory.COPIES * 10**9, "s3://bikes")
     with pytest.raises(RejectedTask) as refused:
         memory.check_memory(10**11, 2 * 10**9, "s3://bikes")
     assert refused.value.reason == "DataTooLarge"
-    told = refused.value.message
+    message = refused.value.message
     for words in ("s3://bikes", "100.0 GB", "500.2 GB", "2.0 GB", "training.pod.resources.limits.memory"):
-        assert words in told
+        assert words in message
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
-def test_the_size_in_memory_is_told_from_a_file_s_ends(tmp_path: Path, name: str) -> None:
+def test_memory_size_is_estimated_from_file_ends(tmp_path: Path, name: str) -> None:
     patients = Frame.sample(diabetes(), 25_000, replace=True, random_state=0)
     store, path = storage.open_filesystem(written(patients, tmp_path / name))
-    found = readers.estimated_size(store, f"{path}/{name}", COLUMNS)
+    estimated = readers.estimated_size(store, f"{path}/{name}", COLUMNS)
     (table,) = readers.read_tables(store, f"{path}/{name}", COLUMNS, whole=True)
     whole = table.to_pandas()
     rows = Rows(
         COLUMNS, whole[["age", "bmi"]].astype(float).assign(sex=whole["sex"].astype("str")), whole["target"], None
     )
-    held = rows.features.memory_usage(index=False).sum() + 2 * 8 * len(whole)
-    assert 0.8 < found / held < 2.5
+    measured = rows.features.memory_usage(index=False).sum() + 2 * 8 * len(whole)
+    assert 0.8 < estimated / measured < 2.5
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz"])
-def test_a_training_is_refused_before_it_reads_what_it_cannot_hold(
+def test_too_large_data_are_rejected_before_they_are_read(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     uri = written(breast_cancer().assign(mean_radius="no number"), tmp_path / "data" / name)
@@ -93,7 +93,7 @@ def test_a_training_is_refused_before_it_reads_what_it_cannot_hold(
     assert not (tmp_path / "v1").exists()
 
 
-def test_only_the_needed_columns_count(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_needed_columns_count(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = written(breast_cancer(), tmp_path / "data" / "a.parquet")
     all_of_them = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")
     few = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer")

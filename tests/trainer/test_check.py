@@ -1,4 +1,4 @@
-"""A drift check: what has moved, and how good the live version still is."""
+"""A drift check reports the drift of recent rows and the performance of the live version."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def values(answer: Json, name: str) -> dict[str | None, float]:
     return {each.get("feature"): each["value"] for each in answer["metrics"] if each["name"] == name}
 
 
-def test_the_training_rows_themselves_have_not_drifted(live: Live) -> None:
+def test_training_rows_have_no_drift(live: Live) -> None:
     answer = live(diabetes())
     assert answer["samples"] == 442
     assert set(values(answer, "psi")) == {"age", "bmi", "bp", "s1", "s5", "sex"}
@@ -59,7 +59,7 @@ def test_the_training_rows_themselves_have_not_drifted(live: Live) -> None:
     assert not values(answer, "missing_share")
 
 
-def test_what_has_moved_comes_first_and_is_counted(live: Live) -> None:
+def test_greatest_drift_comes_first_and_is_counted(live: Live) -> None:
     frame = diabetes()
     answer = live(frame.assign(bmi=frame["bmi"] + 10, bp=frame["bp"].where(frame.index % 4 > 0)))
     psi = values(answer, "psi")
@@ -70,7 +70,7 @@ def test_what_has_moved_comes_first_and_is_counted(live: Live) -> None:
     assert values(answer, "ks")["bmi"] > 0.5
 
 
-def test_with_targets_the_live_version_is_scored_and_its_errors_are_given(live: Live) -> None:
+def test_rows_with_targets_give_metrics_with_standard_errors(live: Live) -> None:
     answer = live(diabetes())
     scores = {each["name"]: each for each in answer["metrics"] if each["name"] in ("mse", "rmse", "mae", "r2")}
     assert scores["r2"]["value"] > 0.4
@@ -80,7 +80,7 @@ def test_with_targets_the_live_version_is_scored_and_its_errors_are_given(live: 
 
 
 @pytest.mark.parametrize("labelled", [0, 1, 100])
-def test_rows_whose_target_is_not_yet_known_count_for_drift_alone(live: Live, labelled: int) -> None:
+def test_rows_without_target_count_for_drift_only(live: Live, labelled: int) -> None:
     frame = diabetes()
     answer = live(frame.assign(target=frame["target"].where(frame.index < labelled)))
     assert answer["samples"] == 442
@@ -88,7 +88,7 @@ def test_rows_whose_target_is_not_yet_known_count_for_drift_alone(live: Live, la
     assert f"{labelled} with a target" in answer["message"]
 
 
-def test_data_without_the_target_column_are_checked_for_drift(live: Live) -> None:
+def test_data_without_target_column_are_checked_for_drift(live: Live) -> None:
     answer = live(diabetes().drop(columns="target"))
     assert not values(answer, "mse") and values(answer, "psi")
 
@@ -97,28 +97,28 @@ def test_data_without_the_target_column_are_checked_for_drift(live: Live) -> Non
     ("window", "samples", "start"),
     [("all", 442, "2026-01-01T00:00:00Z"), ("24h", 24, "2026-01-18T10:00:00Z"), (10, 10, "2026-01-19T00:00:00Z")],
 )
-def test_the_window_counts_back_from_the_newest_row(live: Live, window: str | int, samples: int, start: str) -> None:
+def test_window_counts_back_from_the_newest_row(live: Live, window: str | int, samples: int, start: str) -> None:
     answer = live(diabetes().sample(frac=1, random_state=0), data__timeColumn="day", data__window=window)
     assert (answer["samples"], answer["window"]) == (samples, {"start": start, "end": "2026-01-19T09:00:00Z"})
 
 
-def test_without_a_time_there_is_no_window_and_the_last_rows_are_the_newest(live: Live) -> None:
+def test_last_rows_are_newest_without_time_column(live: Live) -> None:
     answer = live(diabetes(), data__window=50)
     assert answer["samples"] == 50
     assert "window" not in answer
 
 
-def test_no_row_is_no_failure_and_no_metric(live: Live) -> None:
+def test_check_without_rows_has_no_metrics(live: Live) -> None:
     answer = live(diabetes().head(0))
     assert (answer["samples"], answer["metrics"]) == (0, [])
     assert "details" not in answer
 
 
-def test_a_single_row_can_be_checked(live: Live) -> None:
+def test_single_row_can_be_checked(live: Live) -> None:
     assert live(diabetes().head(1))["samples"] == 1
 
 
-def test_details_are_stored_with_shares_and_no_value(live: Live) -> None:
+def test_stored_details_have_shares_and_no_values(live: Live) -> None:
     answer = live(diabetes())
     folder = Path(answer["details"].removeprefix("file://")).parent
     details = json.loads((folder / "drift.json").read_text())
@@ -130,17 +130,17 @@ def test_details_are_stored_with_shares_and_no_value(live: Live) -> None:
     assert "://" not in page
 
 
-def test_the_same_check_twice_is_the_same_answer(live: Live) -> None:
+def test_repeated_check_gives_the_same_result(live: Live) -> None:
     assert live(diabetes()) == live(diabetes())
 
 
-def test_a_new_category_counts_as_others_and_is_no_error(live: Live) -> None:
+def test_new_category_counts_as_others(live: Live) -> None:
     answer = live(diabetes().assign(sex=3))
     assert values(answer, "psi")["sex"] > 1
 
 
 @pytest.mark.parametrize(("name", "frame"), [("iris", iris()), ("breast_cancer", breast_cancer())])
-def test_classifiers_are_checked_too(trainer: Trainer, tmp_path: Path, name: str, frame: Frame) -> None:
+def test_classifier_is_checked(trainer: Trainer, tmp_path: Path, name: str, frame: Frame) -> None:
     training = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), name)
     trained = trainer.done(training)
     answer = trainer.done(a_check(training, trained, written(frame, tmp_path / "recent" / "a.csv")))
@@ -151,7 +151,7 @@ def test_classifiers_are_checked_too(trainer: Trainer, tmp_path: Path, name: str
     assert len(answer["metrics"]) > 10
 
 
-def test_a_wide_check_says_most_first_and_has_everything_in_its_details(trainer: Trainer, tmp_path: Path) -> None:
+def test_wide_check_reports_most_drift_first_and_stores_all(trainer: Trainer, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     labs = pd.DataFrame(generator.normal(size=(442, 150)), columns=[f"lab_{i:03}" for i in range(150)])
     frame = pd.concat([diabetes(), labs], axis=1)
@@ -178,20 +178,18 @@ def refused(outcome: Outcome) -> tuple[str, str]:
         ("NonNumericTarget", diabetes().assign(target="high"), "target"),
     ],
 )
-def test_recent_data_that_cannot_be_read_as_the_model_does_are_refused(
-    live: Live, reason: str, recent: Frame, word: str
-) -> None:
-    found, message = refused(live.trainer(live.task(recent)))
-    assert found == reason
+def test_recent_data_that_cannot_be_converted_are_rejected(live: Live, reason: str, recent: Frame, word: str) -> None:
+    rejected_with, message = refused(live.trainer(live.task(recent)))
+    assert rejected_with == reason
     assert word in message
 
 
-def test_a_live_model_that_was_changed_is_not_loaded(live: Live) -> None:
+def test_changed_live_model_is_not_loaded(live: Live) -> None:
     task = changed(live.task(diabetes()), live__sha256="0" * 64)
     assert refused(live.trainer(task))[0] == "DigestMismatch"
 
 
-def test_where_nobody_asks_for_predictions_the_model_is_loaded_for_rows_with_a_target_alone(live: Live) -> None:
+def test_model_is_loaded_only_for_targets_without_predictions(live: Live) -> None:
     unasked = changed(live.task(diabetes().drop(columns="target")), live__sha256="0" * 64, predictions=False)
     answer = live.trainer.done(unasked)
     assert values(answer, "psi") and not values(answer, "prediction_psi")
@@ -200,7 +198,7 @@ def test_where_nobody_asks_for_predictions_the_model_is_loaded_for_rows_with_a_t
     )
 
 
-def test_a_feature_without_a_profile_is_named(live: Live) -> None:
+def test_feature_without_profile_is_named(live: Live) -> None:
     task = changed(live.task(diabetes()), model__features={"numeric": ["bmi", "s2"], "categorical": []})
     reason, message = refused(live.trainer(task))
     assert reason == "ProfileMismatch"
@@ -208,13 +206,13 @@ def test_a_feature_without_a_profile_is_named(live: Live) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"{}", "UnreadableProfile"), (None, "ArtifactMissing")])
-def test_a_profile_that_is_gone_or_broken_is_named(live: Live, content: bytes | None, reason: str) -> None:
+def test_missing_or_damaged_profile_is_named(live: Live, content: bytes | None, reason: str) -> None:
     path = live.tmp_path / "v1" / "profile.json"
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    found, message = refused(live.trainer(live.task(diabetes())))
-    assert found == reason
+    rejected_with, message = refused(live.trainer(live.task(diabetes())))
+    assert rejected_with == reason
     assert "profile.json" in message
 
 
@@ -229,14 +227,12 @@ def test_a_profile_that_is_gone_or_broken_is_named(live: Live, content: bytes | 
         (("features", "bmi", "deviation"), -1.0),
     ],
 )
-def test_a_profile_that_says_what_no_column_is_like_is_refused_and_measures_nothing(
-    live: Live, place: tuple[Any, ...], value: float
-) -> None:
+def test_impossible_profile_is_rejected_without_metrics(live: Live, place: tuple[Any, ...], value: float) -> None:
     path = live.tmp_path / "v1" / "profile.json"
-    content = found = json.loads(path.read_bytes())
+    content = parent = json.loads(path.read_bytes())
     for key in place[:-1]:
-        found = found[key]
-    found[place[-1]] = value
+        parent = parent[key]
+    parent[place[-1]] = value
     path.write_text(json.dumps(content))
     reason, message = refused(live.trainer(live.task(diabetes())))
     assert reason == "UnreadableProfile"
@@ -254,7 +250,7 @@ def as_first_stored(column: Json) -> Json:
     return old | {name: [column[name][each] / size for each in which] for name in ("below", "upto")}
 
 
-def test_a_version_of_the_first_release_can_still_be_checked(live: Live) -> None:
+def test_version_of_first_release_can_be_checked(live: Live) -> None:
     frame = diabetes()
     shifted = frame.assign(bmi=frame["bmi"] + 3)
     now = live(shifted)
@@ -267,7 +263,7 @@ def test_a_version_of_the_first_release_can_still_be_checked(live: Live) -> None
         assert values(then, name) == pytest.approx(values(now, name), abs=0.02), name
 
 
-def test_a_category_never_seen_and_every_statistic_are_in_the_details(live: Live) -> None:
+def test_details_have_every_statistic_and_new_categories(live: Live) -> None:
     answer = live(diabetes().assign(sex=lambda f: f["sex"].where(f.index % 2 > 0, 3)))
     assert values(answer, "new_share") == {"sex": 0.5}
     folder = Path(answer["details"].removeprefix("file://")).parent
@@ -278,7 +274,7 @@ def test_a_category_never_seen_and_every_statistic_are_in_the_details(live: Live
     assert 0 < values(answer, "significant_share")[None] < 0.5
 
 
-def test_of_many_rows_without_a_target_an_even_sample_is_scored(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_even_sample_of_unlabelled_rows_is_scored(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = diabetes().drop(columns="target")
     whole = values(live(frame), "prediction_psi")[None]
     monkeypatch.setattr("perennial_trainer.drift.check.MAX_UNLABELLED", 300)
@@ -286,7 +282,7 @@ def test_of_many_rows_without_a_target_an_even_sample_is_scored(live: Live, monk
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_recent_rows_without_a_class_are_checked_from_any_file(trainer: Trainer, tmp_path: Path, suffix: str) -> None:
+def test_unlabelled_rows_are_checked_from_any_file_format(trainer: Trainer, tmp_path: Path, suffix: str) -> None:
     task = a_training(written(iris(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), "iris")
     trained = trainer.done(task)
     recent = written(iris().drop(columns="target"), tmp_path / "recent" / f"a.{suffix}")

@@ -1,4 +1,4 @@
-"""What two files of rows say of drift, without a model: the same as a drift check."""
+"""A comparison of two files without a model reports the same drift as a drift check."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ FEATURES = Features(**{kind: tuple(names) for kind, names in MODEL["features"].i
 def compared(before: Frame, after: Frame, tmp_path: Path, time: str | None = None, window: Any = "all") -> Json:
     uris = [written(frame, tmp_path / name / "rows.parquet") for name, frame in (("before", before), ("after", after))]
     source = RecentData(uri=uris[1], window=window, **({"time_column": time} if time else {}))
-    found: Json = msgspec.to_builtins(
+    result: Json = msgspec.to_builtins(
         compare_with_reference(uris[0], source, Columns(FEATURES, "target", "regression", time))
     )
-    return found
+    return result
 
 
 def values(answer: Json, name: str) -> dict[str | None, float]:
     return {each.get("feature"): each["value"] for each in answer["metrics"] if each["name"] == name}
 
 
-def test_the_same_rows_have_not_moved(tmp_path: Path) -> None:
+def test_same_rows_have_no_drift(tmp_path: Path) -> None:
     answer = compared(diabetes(), diabetes(), tmp_path)
     assert (answer["samples"], values(answer, "drifted_share")[None], values(answer, "target_psi")[None]) == (442, 0, 0)
     assert max(values(answer, "psi").values()) == 0
 
 
-def test_features_and_target_are_told_as_a_drift_check_tells_them(trainer: Trainer, tmp_path: Path) -> None:
+def test_comparison_reports_features_and_target_as_a_check_does(trainer: Trainer, tmp_path: Path) -> None:
     frame = diabetes()
     moved = frame.assign(bmi=frame["bmi"] + 5, target=frame["target"] * 2)
     training = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
@@ -52,25 +52,25 @@ def test_features_and_target_are_told_as_a_drift_check_tells_them(trainer: Train
     assert values(checked, "psi")["bmi"] == pytest.approx(values(answer, "psi")["bmi"], rel=0.2)
 
 
-def test_without_a_target_only_the_features_are_compared(tmp_path: Path) -> None:
+def test_only_features_are_compared_without_target(tmp_path: Path) -> None:
     answer = compared(diabetes(), diabetes().drop(columns="target"), tmp_path)
     assert not values(answer, "target_psi") and len(values(answer, "psi")) == 6
     answer = compared(diabetes().drop(columns="target"), diabetes(), tmp_path)
     assert not values(answer, "target_psi")
 
 
-def test_the_window_counts_back_from_the_newest_row(tmp_path: Path) -> None:
+def test_window_counts_back_from_the_newest_row(tmp_path: Path) -> None:
     answer = compared(diabetes(), diabetes(), tmp_path, time="day", window="24h")
     assert answer["samples"] == 24
     assert answer["window"] == {"start": "2026-01-18T10:00:00Z", "end": "2026-01-19T09:00:00Z"}
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 442), (442, 0)])
-def test_no_rows_are_no_comparison(before: int, after: int, tmp_path: Path) -> None:
+def test_comparison_without_rows_is_rejected(before: int, after: int, tmp_path: Path) -> None:
     with pytest.raises(RejectedTask, match="no row"):
         compared(diabetes().head(before), diabetes().head(after), tmp_path)
 
 
-def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(RejectedTask, match="bmi is missing"):
         compared(diabetes(), diabetes().drop(columns="bmi"), tmp_path)

@@ -1,4 +1,4 @@
-"""One value for one thing, whether it comes from csv, parquet or a JSON request."""
+"""The same value is converted in the same way from csv, parquet and a JSON request."""
 
 import json
 from decimal import Decimal
@@ -38,32 +38,32 @@ COLUMNS = Columns(SEASONS, "cnt", "regression", None)
         pd.Series(["1", "2", "1"], dtype="category"),
     ],
 )
-def test_a_category_is_the_same_text_however_it_is_written(values: Any) -> None:
+def test_category_has_one_name_for_all_notations(values: Any) -> None:
     assert conversion.to_categories(values).tolist() == ["1", "2", "1"]
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, ""])
-def test_what_is_missing_is_missing(missing: Any) -> None:
+def test_missing_values_stay_missing(missing: Any) -> None:
     assert conversion.to_categories(["a", missing]).isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("text", "kept"), [("01", "01"), ("1.50", "1.50"), ("a.0", "a.0"), ("1.0.0", "1.0.0")])
-def test_text_that_only_looks_like_a_number_is_left_alone(text: str, kept: str) -> None:
+def test_text_that_only_resembles_a_number_is_unchanged(text: str, kept: str) -> None:
     assert conversion.to_categories([text]).tolist() == [kept]
 
 
 @pytest.mark.parametrize("truth", [True, np.True_, "True", "TRUE", "true"])
-def test_truth_has_one_spelling(truth: Any) -> None:
+def test_booleans_have_one_spelling(truth: Any) -> None:
     assert conversion.to_categories([truth, None]).tolist()[0] == "true"
 
 
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)))
-def test_a_category_made_twice_is_made_once(values: list[Any]) -> None:
+def test_conversion_of_categories_is_idempotent(values: list[Any]) -> None:
     once = conversion.to_categories(values)
     pd.testing.assert_series_equal(conversion.to_categories(once), once)
 
 
-def test_csv_parquet_and_a_request_give_the_same_rows(tmp_path: Path) -> None:
+def test_csv_parquet_and_request_give_the_same_rows(tmp_path: Path) -> None:
     whole = pd.DataFrame({"temp": [0.1, 20, 3], "season": [1, 2, 1], "cnt": [5, 6, 7]})
     gap = pd.concat([whole, pd.DataFrame({"temp": [4.0], "season": [None], "cnt": [8]})])  # csv now writes 1.0
     frames: list[Frame] = []
@@ -77,12 +77,12 @@ def test_csv_parquet_and_a_request_give_the_same_rows(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(other, frames[0])
 
 
-def test_a_zip_code_keeps_its_leading_zero_in_csv(tmp_path: Path) -> None:
+def test_category_keeps_leading_zero_in_csv(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("temp,season,cnt\n1,01234,1\n2,1234,1\n")
     assert load_rows(tmp_path.as_uri(), COLUMNS).features["season"].tolist() == ["01234", "1234"]
 
 
-def test_equal_rows_have_equal_digests_in_every_file_format_and_release(tmp_path: Path) -> None:
+def test_digests_are_the_same_in_every_format_and_release(tmp_path: Path) -> None:
     frame = pd.DataFrame({"temp": [0.1, -0.0, 3], "season": [1, None, 1], "cnt": [5, 6, 7]})
     ours = load_rows(written(frame, tmp_path / "c" / "a.csv"), COLUMNS).digests
     assert ours.tolist() == load_rows(written(frame.abs(), tmp_path / "p" / "a.parquet"), COLUMNS).digests.tolist()
@@ -105,22 +105,22 @@ def test_equal_rows_have_equal_digests_in_every_file_format_and_release(tmp_path
         [1767322800_000_000_000],
     ],
 )
-def test_a_time_is_the_same_instant_however_it_is_written(values: Any) -> None:
+def test_time_is_the_same_instant_in_all_notations(values: Any) -> None:
     assert conversion.to_times("hour", values).tolist() == [pd.Timestamp("2026-01-02 03:00", tz="UTC")]
 
 
 @pytest.mark.parametrize("values", [["20260102"], [20260102], ["2026-01-02"], [pd.Timestamp("2026-01-02").date()]])
-def test_a_day_is_its_midnight(values: Any) -> None:
+def test_day_is_its_midnight(values: Any) -> None:
     assert conversion.to_times("day", values).tolist() == [pd.Timestamp("2026-01-02", tz="UTC")]
 
 
 @pytest.mark.parametrize("values", [["03/04/2026"], ["soon"], [True], ["1767322800"]])
-def test_an_ambiguous_time_is_refused(values: Any) -> None:
+def test_ambiguous_time_is_rejected(values: Any) -> None:
     with pytest.raises(RejectedTask, match="time column hour"):
         conversion.to_times("hour", values)
 
 
-def test_rows_are_ordered_by_time_and_those_of_one_time_keep_their_order(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_time_in_stable_order(tmp_path: Path) -> None:
     columns = Columns(SEASONS, "cnt", "regression", "day")
     first = pd.DataFrame(
         {"temp": 0, "season": "a", "cnt": [1, 2, 3], "day": ["2026-01-03", "2026-01-01", "2026-01-02"]}
@@ -130,7 +130,7 @@ def test_rows_are_ordered_by_time_and_those_of_one_time_keep_their_order(tmp_pat
     assert load_rows(tmp_path.as_uri(), columns).target.tolist() == [2, 5, 3, 6, 1, 4]
 
 
-def test_a_glob_names_files_and_a_folder_means_all_of_them_but_the_hidden(tmp_path: Path) -> None:
+def test_glob_and_folder_match_data_files_except_hidden_ones(tmp_path: Path) -> None:
     frame = pd.DataFrame({"temp": [1], "season": ["a"], "cnt": [1]})
     for number, name in enumerate(("a.csv", "b/c.csv", "_log/d.csv", ".e.csv", "f.csv.gz", "g.txt")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -140,7 +140,7 @@ def test_a_glob_names_files_and_a_folder_means_all_of_them_but_the_hidden(tmp_pa
     assert load_rows(f"{tmp_path.as_uri()}/[ab]*", COLUMNS).target.tolist() == [0]
 
 
-def test_a_row_without_a_time_is_not_the_newest(tmp_path: Path) -> None:
+def test_row_without_time_is_not_the_newest(tmp_path: Path) -> None:
     columns = Columns(SEASONS, "cnt", "regression", "day")
     days = ["2026-01-02", None, "2026-01-01"]
     written(pd.DataFrame({"temp": 0, "season": "a", "cnt": [1, 2, 3], "day": days}), tmp_path / "a.csv")
@@ -157,18 +157,18 @@ def test_a_row_without_a_time_is_not_the_newest(tmp_path: Path) -> None:
         pd.Series([1, 0, None], dtype="Int64"),
     ],
 )
-def test_a_number_is_the_same_however_it_is_written(values: Any) -> None:
-    found, bad = conversion.to_numbers(values)
-    np.testing.assert_array_equal(found, [1.0, 0.0, np.nan])
+def test_number_is_the_same_in_all_notations(values: Any) -> None:
+    floats, bad = conversion.to_numbers(values)
+    np.testing.assert_array_equal(floats, [1.0, 0.0, np.nan])
     assert not bad.any()
 
 
 @pytest.mark.parametrize("value", ["1,5", "1.5 kg", "warm", pd.Timestamp("2026-01-01")])
-def test_what_is_no_number_is_told_from_what_is_missing(value: Any) -> None:
+def test_non_numbers_are_distinguished_from_missing_values(value: Any) -> None:
     assert conversion.to_numbers([1.0, value, None])[1].tolist() == [False, True, False]
 
 
-def test_classes_are_integers_where_they_are_written_so() -> None:
+def test_classes_are_integers_if_written_as_integers() -> None:
     assert conversion.to_labels(conversion.to_categories(["10", 9.0])).tolist() == [10, 9]
     assert conversion.to_labels(conversion.to_categories(["10", "9", "a"])).tolist() == ["10", "9", "a"]
     assert sorted_classes(["10", "9"]) == ("9", "10")

@@ -1,4 +1,4 @@
-"""A holdout that nobody trained on, in this version or the next."""
+"""No version is trained on the holdout of any version."""
 
 import numpy as np
 import pandas as pd
@@ -29,51 +29,51 @@ def many(n: int) -> Rows:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=30), st.randoms(use_true_random=False), st.floats(0.01, 0.99))
-def test_a_row_is_on_the_same_side_whatever_its_order_and_company(
+def test_row_is_on_same_side_in_any_order_and_data(
     values: list[tuple[float | None, str, float]], random: object, share: float
 ) -> None:
     order = list(range(len(values)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    held = HoldoutSplit(share, None).holdout(rows(values))
-    shuffled = HoldoutSplit(share, None).holdout(rows([values[i] for i in order] + values[:3]))
-    assert shuffled[: len(order)].tolist() == held[order].tolist()
+    in_holdout = HoldoutSplit(share, None).mask(rows(values))
+    shuffled = HoldoutSplit(share, None).mask(rows([values[i] for i in order] + values[:3]))
+    assert shuffled[: len(order)].tolist() == in_holdout[order].tolist()
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20), st.floats(0.01, 0.99))
-def test_equal_rows_never_straddle(values: list[tuple[float | None, str, float]], share: float) -> None:
+def test_equal_rows_are_on_the_same_side(values: list[tuple[float | None, str, float]], share: float) -> None:
     once = rows(values)
-    held = HoldoutSplit(share, None).holdout(concatenate([once, once]))
-    assert held[: len(values)].tolist() == held[len(values) :].tolist()
+    in_holdout = HoldoutSplit(share, None).mask(concatenate([once, once]))
+    assert in_holdout[: len(values)].tolist() == in_holdout[len(values) :].tolist()
 
 
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=40), st.floats(0.05, 0.95))
-def test_the_newest_rows_are_held_out_and_those_of_one_time_stay_together(times: list[int], share: float) -> None:
+def test_newest_rows_are_held_out_without_splitting_a_time(times: list[int], share: float) -> None:
     table = rows([(float(i), "a", 0) for i in range(len(times))], sorted(times))
     try:
-        held = split_holdout(table, share).holdout(table)
+        in_holdout = split_holdout(table, share).mask(table)
     except RejectedTask as refusal:
         assert refusal.reason == "HoldoutTooSmall"
         return
     assert table.time is not None
-    assert table.time[~held].max() < table.time[held].min()
+    assert table.time[~in_holdout].max() < table.time[in_holdout].min()
     # No other time to begin at is nearer to the share.
     missed = [abs(float((table.time >= time).mean()) - share) for time in table.time.unique()[1:]]
-    assert abs(held.mean() - share) <= min(missed) + 1e-9
+    assert abs(in_holdout.mean() - share) <= min(missed) + 1e-9
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
-def test_without_a_time_the_share_is_met_as_closely_as_chance_allows(share: float) -> None:
+def test_holdout_without_time_has_about_the_share(share: float) -> None:
     n = 20_000
-    held = split_holdout(many(n), share).holdout(many(n)).sum()
-    assert abs(held - n * share) < 5 * np.sqrt(n * share * (1 - share))
+    size = split_holdout(many(n), share).mask(many(n)).sum()
+    assert abs(size - n * share) < 5 * np.sqrt(n * share * (1 - share))
 
 
-def test_a_greater_share_holds_out_more_rows_and_never_other_ones() -> None:
-    less, more = HoldoutSplit(0.1, None).holdout(many(1000)), HoldoutSplit(0.3, None).holdout(many(1000))
+def test_greater_share_only_adds_holdout_rows() -> None:
+    less, more = HoldoutSplit(0.1, None).mask(many(1000)), HoldoutSplit(0.3, None).mask(many(1000))
     assert not (less & ~more).any()
 
 
-def test_the_role_of_a_column_is_part_of_the_digests_but_its_place_is_not() -> None:
+def test_digests_depend_on_roles_and_not_on_column_order() -> None:
     table = pd.DataFrame({"a": [1.0], "b": [2.0], "y": [3.0]})
 
     def of(numeric: tuple[str, ...], categorical: tuple[str, ...]) -> Rows:

@@ -1,4 +1,4 @@
-"""What the live version knows already: the same rows are no reason to train, and values new to it are told."""
+"""The rows of the live version are not trained on again, and values that are new to it are reported."""
 
 import json
 from pathlib import Path
@@ -35,9 +35,9 @@ class Clinic:
 
 @pytest.fixture
 def clinic(trainer: Trainer, tmp_path: Path) -> Clinic:
-    found = Clinic(trainer, tmp_path)
-    found.go_live(diabetes().head(400))
-    return found
+    clinic = Clinic(trainer, tmp_path)
+    clinic.go_live(diabetes().head(400))
+    return clinic
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def clinic(trainer: Trainer, tmp_path: Path) -> Clinic:
     ],
     ids=["same file", "repeated rows", "unlabelled rows", "other columns"],
 )
-def test_rows_that_made_the_live_version_are_no_reason_to_train(clinic: Clinic, same: Frame) -> None:
+def test_rows_of_live_version_are_rejected_as_no_new_rows(clinic: Clinic, same: Frame) -> None:
     code, answer = clinic.trainer(clinic.after(same))
     assert (code, answer["outcome"], answer["reason"]) == (3, "Refused", "NoNewRows"), answer
     assert "400 rows" in answer["message"] and "v1 was trained on" in answer["message"]
@@ -66,7 +66,7 @@ def test_other_rows_are_trained_on(clinic: Clinic, other: Frame) -> None:
     clinic.trainer.done(clinic.after(other))
 
 
-def test_the_same_rows_are_trained_on_where_nobody_says_that_they_are_known(clinic: Clinic) -> None:
+def test_same_rows_are_trained_on_without_known_rows(clinic: Clinic) -> None:
     task = clinic.after(diabetes().head(400))
     del task["knownRows"]
     again = clinic.trainer.done(task)
@@ -74,7 +74,7 @@ def test_the_same_rows_are_trained_on_where_nobody_says_that_they_are_known(clin
 
 
 @pytest.mark.parametrize("window", [100, "5d"])
-def test_a_window_without_a_new_row_is_none(trainer: Trainer, tmp_path: Path, window: str | int) -> None:
+def test_window_without_new_rows_is_rejected(trainer: Trainer, tmp_path: Path, window: str | int) -> None:
     clinic = Clinic(trainer, tmp_path, data__timeColumn="day", data__window=window)
     clinic.go_live(diabetes())
     assert trainer(clinic.after(diabetes().tail(200))).answer["reason"] == "NoNewRows"
@@ -86,24 +86,24 @@ def findings(folder: Path) -> Any:
     return json.loads((folder / "metrics.json").read_text())["findings"]
 
 
-def test_values_beyond_what_the_live_version_knew_are_counted_and_told(clinic: Clinic) -> None:
+def test_novel_values_are_counted_and_reported(clinic: Clinic) -> None:
     known = diabetes().head(400)
     newer = diabetes().astype({"sex": str, "bmi": float, "s1": float})
     newer.loc[[410, 411], "bmi"] = [99.5, 120.0]
     newer.loc[412, "s1"] = -5.0
     newer.loc[[413, 414, 415], "sex"] = ["x", "x", "y"]
     clinic.trainer.done(clinic.after(newer))
-    found = findings(clinic.folder / "v2")["beyond"]
+    novelties = findings(clinic.folder / "v2")["beyond"]
     bmi = f"{known['bmi'].min():g} to {known['bmi'].max():g}"
-    assert found["bmi"] == {"rows": 2, "known": bmi, "found": "99.5 to 120"}
-    assert found["s1"]["rows"] == 1 and found["s1"]["found"] == "-5"
-    assert found["sex"] == {"rows": 3, "known": "2 categories", "found": "x, y"}
+    assert novelties["bmi"] == {"rows": 2, "known": bmi, "found": "99.5 to 120"}
+    assert novelties["s1"]["rows"] == 1 and novelties["s1"]["found"] == "-5"
+    assert novelties["sex"] == {"rows": 3, "known": "2 categories", "found": "x, y"}
     page = (clinic.folder / "v2" / "report.html").read_text()
     assert f"bmi that the live version was not trained on: 99.5 to 120 in 2 rows; it was trained on {bmi}" in page
     assert "sex that the live version was not trained on: x, y in 3 rows; it was trained on 2 categories" in page
 
 
-def test_what_stays_within_is_no_finding(clinic: Clinic) -> None:
+def test_values_within_the_known_range_are_no_finding(clinic: Clinic) -> None:
     patients = diabetes()
     usual = (
         patients.drop(columns=["sex", "day"]).apply(lambda c: c.between(c.quantile(0.02), c.quantile(0.98))).all(axis=1)
@@ -112,21 +112,21 @@ def test_what_stays_within_is_no_finding(clinic: Clinic) -> None:
     assert findings(clinic.folder / "v2")["beyond"] == {}
 
 
-def test_the_target_has_its_range_too(clinic: Clinic) -> None:
+def test_novel_target_values_are_reported(clinic: Clinic) -> None:
     task = clinic.after(diabetes().assign(target=lambda f: f["target"].mask(f.index == 5, 5000)))
     clinic.trainer.done(task)
     assert findings(clinic.folder / "v2")["beyond"]["target"]["found"] == "5000"
 
 
 @pytest.mark.parametrize("content", [None, b"{", b'{"rows": 1}'], ids=["none", "no JSON", "another trainer's"])
-def test_a_live_version_whose_profile_cannot_be_read_stops_no_training(clinic: Clinic, content: bytes | None) -> None:
+def test_unreadable_live_profile_does_not_stop_training(clinic: Clinic, content: bytes | None) -> None:
     stored = clinic.folder / "v1" / "profile.json"
     stored.unlink() if content is None else stored.write_bytes(content)
     clinic.trainer.done(clinic.after(diabetes()))
     assert findings(clinic.folder / "v2")["beyond"] == {}
 
 
-def test_a_column_that_was_something_else_is_not_compared(tmp_path: Path) -> None:
+def test_column_that_changed_kind_is_not_compared(tmp_path: Path) -> None:
     before = iris().rename(columns={"petal width (cm)": "category"}).assign(target=range(150))
     content = profile.encode_profile(profile.build_profile(rows(before), rows(before).target, {}))
     (tmp_path / "profile.json").write_bytes(content)

@@ -1,4 +1,4 @@
-"""What became of a version is written once, and found again where nothing but the storage is left."""
+"""The outcome of a version is recorded once and can be recovered from the storage alone."""
 
 import json
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def page(record: Json) -> str:
 
 
 @on_every_store
-def test_the_version_that_was_live_last_is_found_whole(trainer: Trainer, versions: Callable[..., Json]) -> None:
+def test_recovery_returns_last_live_version(trainer: Trainer, versions: Callable[..., Json]) -> None:
     first, second = versions(1), versions(2)
     for record in (first, second):
         assert trainer.done(record)["entry"] == page(record)
@@ -97,8 +97,8 @@ def test_the_version_that_was_live_last_is_found_whole(trainer: Trainer, version
     assert answer["message"] == "progression-v2 is in the ledger and its files are complete"
     assert answer["number"] == 2
     assert answer["passedOver"] == []
-    (found,) = answer["versions"]
-    assert found == {
+    (version,) = answer["versions"]
+    assert version == {
         "version": "progression-v2",
         "number": 2,
         "entry": second["entry"]["name"],
@@ -107,9 +107,7 @@ def test_the_version_that_was_live_last_is_found_whole(trainer: Trainer, version
     }
 
 
-def test_an_older_version_that_was_promoted_later_is_the_live_one(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_version_promoted_last_is_live_whatever_its_number(trainer: Trainer, versions: Callable[..., Json]) -> None:
     again = versions(1, day=9)
     for record in (versions(1), versions(2), again):
         trainer.done(record)
@@ -119,9 +117,7 @@ def test_an_older_version_that_was_promoted_later_is_the_live_one(
 
 
 @on_every_store
-def test_an_entry_that_is_written_twice_is_one_and_another_of_its_name_is_refused(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_entry_is_written_once_and_a_conflict_is_rejected(trainer: Trainer, versions: Callable[..., Json]) -> None:
     record = versions(1)
     assert trainer.done(record) == trainer.done(record)
     code, answer = trainer(changed(record, entry__trigger={"reason": "Request"}))
@@ -131,16 +127,14 @@ def test_an_entry_that_is_written_twice_is_one_and_another_of_its_name_is_refuse
 
 
 @on_every_store
-def test_nothing_is_found_where_nothing_ever_was(trainer: Trainer, storage: str) -> None:
+def test_recovery_from_empty_storage_returns_no_version(trainer: Trainer, storage: str) -> None:
     task = {"task": "recover", "namespace": "clinic", "modelDeployment": DEPLOYMENT, "storage": storage}
     answer = trainer.done({**task, "recipe": {"model": a_model(), "data": {}}})
     assert (answer["number"], answer["versions"], answer["passedOver"]) == (0, [], [])
 
 
 @on_every_store
-def test_the_number_of_a_version_that_was_never_recorded_is_known_too(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_number_includes_versions_that_were_not_recorded(trainer: Trainer, versions: Callable[..., Json]) -> None:
     trainer.done(versions(1))
     unrecorded = versions(7)
     answer = trainer.done(sought(unrecorded))
@@ -150,7 +144,7 @@ def test_the_number_of_a_version_that_was_never_recorded_is_known_too(
 @on_every_store
 @pytest.mark.parametrize("content", [b"another", None], ids=["changed", "gone"])
 @pytest.mark.parametrize("name", ["model.joblib", "holdout.parquet", "rows.npy", "metadata.json"])
-def test_a_version_with_a_damaged_file_is_passed_over_by_name(
+def test_version_with_damaged_file_is_passed_over(
     trainer: Trainer, versions: Callable[..., Json], storage: str, name: str, content: bytes | None
 ) -> None:
     older, newer = versions(1), versions(2)
@@ -163,7 +157,7 @@ def test_a_version_with_a_damaged_file_is_passed_over_by_name(
     assert answer["number"] == 2
 
 
-def test_where_no_version_is_whole_all_are_named_and_the_numbers_go_on(
+def test_all_damaged_versions_are_named_and_numbers_continue(
     trainer: Trainer, versions: Callable[..., Json], storage: str
 ) -> None:
     for record in (versions(1), versions(2)):
@@ -176,7 +170,7 @@ def test_where_no_version_is_whole_all_are_named_and_the_numbers_go_on(
 
 
 @pytest.mark.parametrize("damage", ["truncated", "edited", "copied", "empty"])
-def test_a_damaged_page_is_passed_over_by_name(
+def test_damaged_ledger_file_is_passed_over(
     trainer: Trainer, versions: Callable[..., Json], storage: str, damage: str
 ) -> None:
     older, newer = versions(1), versions(2)
@@ -197,7 +191,7 @@ def test_a_damaged_page_is_passed_over_by_name(
     assert page(newer) in answer["message"]
 
 
-def test_what_else_lies_in_the_ledger_is_nobody_s_business(
+def test_other_files_in_the_ledger_folder_are_ignored(
     trainer: Trainer, versions: Callable[..., Json], storage: str
 ) -> None:
     record = versions(1)
@@ -207,9 +201,7 @@ def test_what_else_lies_in_the_ledger_is_nobody_s_business(
     assert trainer.done(sought(record))["passedOver"] == []
 
 
-def test_a_version_that_is_asked_for_by_name_is_found_whatever_became_of_it(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_version_requested_by_name_is_returned_in_any_phase(trainer: Trainer, versions: Callable[..., Json]) -> None:
     records = [versions(1), versions(2, "RolledBack"), versions(3)]
     for record in records:
         trainer.done(record)
@@ -221,9 +213,7 @@ def test_a_version_that_is_asked_for_by_name_is_found_whatever_became_of_it(
     assert (answer["versions"], answer["message"]) == ([], "the ledger has no progression-v9")
 
 
-def test_what_came_to_nothing_is_told_after_what_is_to_be_served(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_rejected_version_is_returned_after_the_live_one(trainer: Trainer, versions: Callable[..., Json]) -> None:
     for record in (versions(1), versions(2, "Rejected")):
         trainer.done(record)
     answer = trainer.done(sought(record))
@@ -233,16 +223,14 @@ def test_what_came_to_nothing_is_told_after_what_is_to_be_served(
     assert [each["version"] for each in answer["versions"]] == ["progression-v3"]
 
 
-def test_a_recipe_is_told_where_it_is_another_than_the_one_asked_for(
-    trainer: Trainer, versions: Callable[..., Json]
-) -> None:
+def test_recipe_is_returned_only_if_it_differs(trainer: Trainer, versions: Callable[..., Json]) -> None:
     record = versions(1)
     trainer.done(record)
     answer = trainer.done(sought(record, recipe__data={"window": "90d"}))
     assert answer["versions"][0]["recipe"] == record["entry"]["recipe"]
 
 
-def test_a_folder_that_was_copied_is_found_where_it_lies_now(
+def test_copied_folder_is_recovered_at_its_new_location(
     trainer: Trainer, versions: Callable[..., Json], storage: str, tmp_path: Path
 ) -> None:
     record = versions(1)
@@ -251,13 +239,13 @@ def test_a_folder_that_was_copied_is_found_where_it_lies_now(
     there.get(path, str(tmp_path / "moved"), recursive=True)
     put(record["entry"]["status"]["artifact"]["uri"], None)
     moved = next(path.parent.parent for path in (tmp_path / "moved").rglob("ledger/*.json")).as_uri()
-    (found,) = trainer.done(sought(record, storage=moved))["versions"]
-    assert found["status"]["artifact"]["uri"] == f"{moved}/progression-v1/model.joblib"
-    assert found["status"]["data"]["holdoutUri"] == f"{moved}/progression-v1/holdout.parquet"
+    (version,) = trainer.done(sought(record, storage=moved))["versions"]
+    assert version["status"]["artifact"]["uri"] == f"{moved}/progression-v1/model.joblib"
+    assert version["status"]["data"]["holdoutUri"] == f"{moved}/progression-v1/holdout.parquet"
 
 
 @pytest.mark.parametrize(("written", "read"), [("", "key"), ("key", ""), ("key", "another")])
-def test_a_page_is_believed_only_with_the_key_that_sealed_it(
+def test_ledger_file_needs_the_key_that_sealed_it(
     trainer: Trainer, versions: Callable[..., Json], monkeypatch: pytest.MonkeyPatch, written: str, read: str
 ) -> None:
     record = versions(1)
@@ -269,14 +257,14 @@ def test_a_page_is_believed_only_with_the_key_that_sealed_it(
     assert (answer["versions"], answer["passedOver"]) == ([], ["progression-v1"])
 
 
-def test_a_page_for_people_may_be_lost(trainer: Trainer, versions: Callable[..., Json], storage: str) -> None:
+def test_missing_html_page_does_not_matter(trainer: Trainer, versions: Callable[..., Json], storage: str) -> None:
     record = versions(1)
     trainer.done(record)
     put(f"{storage}/progression-v1/report.html", None)
     assert trainer.done(sought(record))["versions"]
 
 
-def test_a_version_of_somebody_s_own_trainer_is_recorded_by_its_model_and_holdout(
+def test_custom_trainer_version_records_model_and_holdout(
     trainer: Trainer, versions: Callable[..., Json], storage: str
 ) -> None:
     record = versions(1)
@@ -289,7 +277,7 @@ def test_a_version_of_somebody_s_own_trainer_is_recorded_by_its_model_and_holdou
 
 
 @pytest.mark.parametrize("length", [100, 2000, 9000])
-def test_an_answer_fits_into_a_termination_message_and_says_what_it_leaves_out(
+def test_recovery_result_fits_and_names_what_is_left_out(
     trainer: Trainer, versions: Callable[..., Json], length: int
 ) -> None:
     record = versions(1)
@@ -305,7 +293,7 @@ def test_an_answer_fits_into_a_termination_message_and_says_what_it_leaves_out(
     assert answer["number"] == 1
 
 
-def test_a_store_that_cannot_be_reached_is_no_empty_one(trainer: Trainer, tmp_path: Path) -> None:
+def test_unreachable_store_fails_and_does_not_look_empty(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("no folder")
     task = {"task": "recover", "namespace": "clinic", "modelDeployment": DEPLOYMENT}
     storage = (tmp_path / "models" / "clinic").as_uri()
@@ -321,9 +309,7 @@ def test_a_store_that_cannot_be_reached_is_no_empty_one(trainer: Trainer, tmp_pa
         ({"storage": "models"}, "storage"),
     ],
 )
-def test_a_bad_task_is_refused_before_anything_is_written(
-    trainer: Trainer, tmp_path: Path, change: Json, field: str
-) -> None:
+def test_invalid_record_task_writes_nothing(trainer: Trainer, tmp_path: Path, change: Json, field: str) -> None:
     status = {
         "artifact": {"uri": "file:///m", "sha256": "a" * 64},
         "data": {"holdoutUri": "file:///h", "holdoutSha256": "a" * 64},

@@ -1,4 +1,4 @@
-"""Folders that are named `column=value`, as Spark, Hive and pyarrow write them, are columns."""
+"""Folders named `column=value`, as Spark, Hive and pyarrow write them, are columns."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "r
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("bikes/region=eu/a.parquet", {"region": "eu"}),
         ("bikes/region=eu/day=2026-11-22/a.parquet", {"region": "eu", "day": "2026-11-22"}),
@@ -27,11 +27,11 @@ COLUMNS = Columns(Features(numeric=("bmi",), categorical=("sex",)), "target", "r
         ("https://host/region=eu/a.csv?sig=a/b=c", {"region": "eu"}),
     ],
 )
-def test_a_folder_names_a_column_and_its_value(name: str, found: dict[str, str]) -> None:
-    assert partition_columns(name) == found
+def test_folder_names_a_column_and_its_value(name: str, expected: dict[str, str]) -> None:
+    assert partition_columns(name) == expected
 
 
-def test_hive_s_word_for_none_is_a_missing_value() -> None:
+def test_hive_null_partition_is_a_missing_value() -> None:
     assert pd.isna(partition_columns("bikes/region=__HIVE_DEFAULT_PARTITION__/a.csv")["region"])
 
 
@@ -45,31 +45,31 @@ def folders(root: Path) -> str:
     return (root / "patients").as_uri()
 
 
-def test_partitions_are_read_as_the_columns_that_they_were_written_from(tmp_path: Path) -> None:
-    found = load.load_rows(folders(tmp_path), COLUMNS)
-    assert found.features["sex"].value_counts().to_dict() == diabetes()["sex"].astype(str).value_counts().to_dict()
-    assert found.time is not None and found.time.is_monotonic_increasing
-    assert found.features.groupby("sex")["bmi"].sum().to_dict() == pytest.approx(
+def test_partitions_read_back_as_the_written_columns(tmp_path: Path) -> None:
+    rows = load.load_rows(folders(tmp_path), COLUMNS)
+    assert rows.features["sex"].value_counts().to_dict() == diabetes()["sex"].astype(str).value_counts().to_dict()
+    assert rows.time is not None and rows.time.is_monotonic_increasing
+    assert rows.features.groupby("sex")["bmi"].sum().to_dict() == pytest.approx(
         diabetes().groupby(diabetes()["sex"].astype(str))["bmi"].sum().to_dict()
     )
     some = load.load_rows(f"{tmp_path.as_uri()}/patients/sex=2/**", COLUMNS)
     assert set(some.features["sex"]) == {"2"}
     streamed = pd.concat([part.rows.features for part in stream.read_batches(folders_uri(tmp_path), COLUMNS)])
-    assert sorted(streamed["bmi"]) == sorted(found.features["bmi"])
+    assert sorted(streamed["bmi"]) == sorted(rows.features["bmi"])
 
 
 def folders_uri(root: Path) -> str:
     return (root / "patients").as_uri()
 
 
-def test_a_column_of_the_file_comes_before_one_of_its_folder(tmp_path: Path) -> None:
+def test_column_in_file_takes_precedence_over_folder_column(tmp_path: Path) -> None:
     (tmp_path / "sex=9").mkdir()
     diabetes().assign(date="2026-01-01").to_csv(tmp_path / "sex=9" / "a.csv", index=False)
     assert set(load.load_rows(tmp_path.as_uri(), COLUMNS).features["sex"]) == {"1", "2"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_rows_are_counted_where_all_that_is_asked_for_are_partitions(tmp_path: Path, suffix: str) -> None:
+def test_rows_are_read_if_all_needed_columns_are_partitions(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "date=2026-01-01"
     folder.mkdir()
     diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
@@ -77,7 +77,7 @@ def test_rows_are_counted_where_all_that_is_asked_for_are_partitions(tmp_path: P
     assert (len(dates), set(dates)) == (442, {"2026-01-01"})
 
 
-def test_a_version_is_trained_validated_and_checked_on_partitioned_folders(trainer: Trainer, tmp_path: Path) -> None:
+def test_all_tasks_read_partitioned_folders(trainer: Trainer, tmp_path: Path) -> None:
     uri = folders(tmp_path)
     task = a_training(uri, (tmp_path / "v1").as_uri(), data__timeColumn="date", data__window="15d")
     trained = trainer.done(task)
@@ -89,7 +89,7 @@ def test_a_version_is_trained_validated_and_checked_on_partitioned_folders(train
     assert checked["samples"] == 58
 
 
-def test_a_partition_that_is_no_number_is_refused_as_a_numeric_feature(trainer: Trainer, tmp_path: Path) -> None:
+def test_non_numeric_partition_is_rejected_as_numeric_feature(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / "data" / "s5=high").mkdir(parents=True)
     diabetes().drop(columns="s5").to_csv(tmp_path / "data" / "s5=high" / "a.csv", index=False)
     code, answer = trainer(a_training((tmp_path / "data").as_uri(), (tmp_path / "v1").as_uri()))

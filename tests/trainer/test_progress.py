@@ -1,4 +1,4 @@
-"""A task says how far it is: seldom in a log, at once on a terminal, and never more than there is to say."""
+"""Progress is reported rarely in a log and at once on a terminal."""
 
 import io
 import logging
@@ -35,7 +35,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("text", "expected"),
     [
         (progress_text(3, 12, 80, "candidate 3 of 12"), "candidate 3 of 12, 25%, 1m20s so far, about 4m00s left"),
         (progress_text(1_000_000, None, 5), "1,000,000, 5s so far"),
@@ -48,16 +48,16 @@ class Terminal(io.StringIO):
         (progress_bar(1, None), ""),
     ],
 )
-def test_how_far_it_is_said_in_words(said: str, words: str) -> None:
-    assert said == words
+def test_progress_text_shows_share_elapsed_and_remaining_time(text: str, expected: str) -> None:
+    assert text == expected
 
 
 @given(st.floats(0, 1e9), st.one_of(st.none(), st.floats(0, 1e9)))
-def test_a_bar_is_never_longer_than_its_place(done: float, total: float | None) -> None:
+def test_progress_bar_never_exceeds_its_width(done: float, total: float | None) -> None:
     assert len(progress_bar(done, total)) in (0, 26)
 
 
-def test_a_log_has_a_line_every_ten_seconds_and_no_control_character(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_gets_a_plain_progress_line_every_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     out = io.StringIO()
     with Progress("bootstrap, resamples", 100, out, Clock(1)) as progress:
@@ -68,7 +68,7 @@ def test_a_log_has_a_line_every_ten_seconds_and_no_control_character(caplog: pyt
     assert out.getvalue() == ""
 
 
-def test_what_is_soon_over_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_short_step_reports_no_progress(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with Progress("search", 9, io.StringIO(), Clock(1)) as progress:
         for _ in range(9):
@@ -76,7 +76,7 @@ def test_what_is_soon_over_says_nothing(caplog: pytest.LogCaptureFixture) -> Non
     assert caplog.messages == []
 
 
-def test_a_terminal_has_one_line_that_is_rewritten_and_cleared_even_by_an_error() -> None:
+def test_terminal_line_is_rewritten_and_cleared_after_an_error() -> None:
     out = Terminal()
     with pytest.raises(ValueError), Progress("search", 4, out, Clock(1)) as progress:
         progress.advance(2)
@@ -88,18 +88,18 @@ def test_a_terminal_has_one_line_that_is_rewritten_and_cleared_even_by_an_error(
 
 
 @pytest.mark.parametrize(("method", "candidates"), [("grid", 9), ("random", 5), ("halving", 13)])
-def test_a_search_counts_its_candidates_up_to_the_last(
+def test_search_reports_progress_of_every_candidate(
     monkeypatch: pytest.MonkeyPatch, method: str, candidates: int
 ) -> None:
-    told: list[tuple[float, str]] = []
-    monkeypatch.setattr(Progress, "advance", lambda _, part=1, detail="": told.append((part, detail)))
+    reports: list[tuple[float, str]] = []
+    monkeypatch.setattr(Progress, "advance", lambda _, part=1, detail="": reports.append((part, detail)))
     features = Features(numeric=("bmi", "bp"), categorical=())
     rows = convert_rows(diabetes(), Columns(features, "target", "regression", None))
     wanted = Search(method=method, space={"constant": [*range(0, 270, 30)]}, folds=4, iterations=5)  # type: ignore[arg-type]
-    found = search.best(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
+    result = search.best(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
     if method != "random":
-        assert found.parameters == {"constant": 150}  # next to the mean, 152
-    assert [detail for _, detail in told[::4]] == [f"candidate {i + 1} of {candidates}" for i in range(candidates)]
-    assert len(told) == 4 * candidates
+        assert result.parameters == {"constant": 150}  # next to the mean, 152
+    assert [detail for _, detail in reports[::4]] == [f"candidate {i + 1} of {candidates}" for i in range(candidates)]
+    assert len(reports) == 4 * candidates
     if method == "halving":
-        assert [part for part, _ in told[::4]] == [1] * 9 + [3] * 3 + [9]  # ever more rows
+        assert [part for part, _ in reports[::4]] == [1] * 9 + [3] * 3 + [9]  # ever more rows

@@ -1,4 +1,4 @@
-"""What is odd in the data is counted and told; what gives the answer away, or learns nothing, is no version."""
+"""Unusual data are reported as findings; data that leak the target or teach nothing are rejected."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ REFUSED: list[tuple[str, Change, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("reason", "change", "task", "words"), REFUSED)
-def test_what_cannot_be_learned_from_is_refused_and_leaves_nothing_in_storage(
+def test_unlearnable_data_are_rejected_and_nothing_is_stored(
     trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
 ) -> None:
     refused(trainer, tmp_path, reason, change, task, words)
@@ -75,17 +75,17 @@ def rows(frame: Frame, kind: Kind = "regression") -> Rows:
     ],
     ids=["two rows", "a key", "a coarser class", "a strong cause", "separable classes"],
 )
-def test_a_telling_feature_is_no_leak(frame: Frame, kind: Kind) -> None:
+def test_strong_feature_is_not_a_leak(frame: Frame, kind: Kind) -> None:
     inspect_rows(rows(frame, kind))
 
 
-def test_classes_in_order_hide_no_leak() -> None:
+def test_leak_is_detected_in_sorted_classes() -> None:
     frame = pd.DataFrame({"category": np.repeat(["a", "b"], 11_000), "target": np.repeat(["x", "y"], 11_000)})
     with pytest.raises(Exception, match="one-to-one"):
         inspect_rows(rows(frame, "classification"))
 
 
-def test_every_finding_is_counted_and_told() -> None:
+def test_every_finding_is_counted_and_described() -> None:
     frame = pd.DataFrame(
         {
             "a": [1.0, 1.0, *range(198)],
@@ -93,30 +93,28 @@ def test_every_finding_is_counted_and_told() -> None:
             "target": ["rare", *["common"] * 199],
         }
     )
-    found = inspect_rows(rows(frame, "classification"))
-    assert (found.constant, found.rare_classes, found.distinct_targets) == (["b"], {"rare": 1}, 2)
-    assert found.commonest_target_share == 0.995
-    assert found.contradicting == 2  # the first two rows, but not the one whose b is missing
+    findings = inspect_rows(rows(frame, "classification"))
+    assert (findings.constant, findings.rare_classes, findings.distinct_targets) == (["b"], {"rare": 1}, 2)
+    assert findings.commonest_target_share == 0.995
+    assert findings.contradicting == 2  # the first two rows, but not the one whose b is missing
     assert [
-        sum(word in each for each in describe_findings(found)) for word in ("b", "rare (1)", "99.5%", "2 rows")
+        sum(word in each for each in describe_findings(findings)) for word in ("b", "rare (1)", "99.5%", "2 rows")
     ] >= [1] * 4
 
 
-def test_a_constant_column_is_a_finding_and_no_refusal(trainer: Trainer, tmp_path: Path) -> None:
+def test_constant_column_is_a_finding_and_not_rejected(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes().assign(bp=1), tmp_path / "data" / "a.csv")
     trainer.done(a_training(uri, (tmp_path / "v1").as_uri()))
-    found = json.loads((tmp_path / "v1" / "metrics.json").read_text())
-    assert found["findings"]["constant"] == ["bp"]
-    assert found["baseline"]["mse"]["value"] > found["metrics"]["mse"]["value"]
+    metrics = json.loads((tmp_path / "v1" / "metrics.json").read_text())
+    assert metrics["findings"]["constant"] == ["bp"]
+    assert metrics["baseline"]["mse"]["value"] > metrics["metrics"]["mse"]["value"]
 
 
 @pytest.mark.parametrize(
     "estimator",
     ["naive_bayes.GaussianNB", "svm.LinearSVC", "ensemble.RandomForestClassifier"],
 )
-def test_a_classifier_that_ranks_well_is_better_than_the_baseline_whatever_its_accuracy(
-    trainer: Trainer, tmp_path: Path, estimator: str
-) -> None:
+def test_classifier_with_good_ranking_beats_the_baseline(trainer: Trainer, tmp_path: Path, estimator: str) -> None:
     cancer = breast_cancer()
     few = cancer[(cancer["target"] == 1) | (cancer.index % 12 == 0)]
     balanced = {} if "bayes" in estimator else {"class_weight": "balanced"}

@@ -1,4 +1,4 @@
-"""What a stream holds is what would be read at once: the same rows, the same window, the same metrics."""
+"""A stream has the same rows, the same window and the same metrics as a table loaded at once."""
 
 import itertools
 from pathlib import Path
@@ -64,7 +64,7 @@ def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]
     ("time", "window"),
     [*itertools.product(["hour", None], ["all", "auto", 1, 150, 500, 10_000]), ("hour", "7h"), ("hour", "90d")],
 )
-def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
+def test_window_selects_same_rows_of_stream_and_table(
     tmp_path: Path, suffix: str, time: str | None, window: str | int
 ) -> None:
     for number in range(3):
@@ -87,39 +87,39 @@ def test_a_window_of_a_stream_holds_the_rows_it_holds_of_a_table(
     ],
 )
 @pytest.mark.parametrize("part", [slice(0, 4), slice(1, 4), slice(2, 3)])
-def test_what_is_counted_as_it_lies_in_the_file_is_what_the_model_gets(temp: Any, season: Any, part: slice) -> None:
+def test_counts_without_conversion_equal_counts_of_model_input(temp: Any, season: Any, part: slice) -> None:
     table = pa.table({"temp": temp, "season": season, "cnt": pa.array([1.0, None, 2.0, 3.0])})[part]
-    found = Batch(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
-    np.testing.assert_array_equal(found.numeric_values("temp"), found.rows.features["temp"])
-    assert found.category_counts("season") == found.rows.features["season"].value_counts().to_dict()
-    assert found.labelled.tolist() == found.rows.target.notna().tolist()
-    assert found.take(np.arange(1)).rows.table().equals(found.rows.take(slice(0, 1)).table())
+    batch = Batch(Columns(FEATURES, "cnt", "regression", None), table, "a.parquet")
+    np.testing.assert_array_equal(batch.numeric_values("temp"), batch.rows.features["temp"])
+    assert batch.category_counts("season") == batch.rows.features["season"].value_counts().to_dict()
+    assert batch.labelled.tolist() == batch.rows.target.notna().tolist()
+    assert batch.take(np.arange(1)).rows.table().equals(batch.rows.take(slice(0, 1)).table())
 
 
 @given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))
-def test_of_equal_times_the_later_rows_are_the_newer(parts: list[list[int | None]], wanted: int) -> None:
+def test_later_of_rows_with_equal_time_is_newer(parts: list[list[int | None]], wanted: int) -> None:
     from perennial_trainer.drift.recent import MISSING, cutoff_of_last
 
     times = [np.array([MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
     cutoff = cutoff_of_last(iter(times), wanted)
-    found = np.concatenate([cutoff.is_recent(part) for part in times] or [np.empty(0, dtype=bool)])
+    recent = np.concatenate([cutoff.is_recent(part) for part in times] or [np.empty(0, dtype=bool)])
     whole = np.concatenate([*times, np.empty(0, dtype=np.int64)])
     expected = np.zeros(len(whole), dtype=bool)
     expected[np.argsort(whole, kind="stable")[max(0, len(whole) - wanted) :]] = True
-    assert found.tolist() == expected.tolist()
+    assert recent.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(
     ("first", "later"), [("1", "1.5"), ("1", ""), ("", "1"), ("0.5", " 2 "), ("NaN", "1e3"), ("true", "False")]
 )
-def test_a_csv_whose_later_blocks_look_otherwise_is_read_as_one(tmp_path: Path, first: str, later: str) -> None:
+def test_csv_with_different_later_blocks_reads_as_whole_file(tmp_path: Path, first: str, later: str) -> None:
     lines = [f"{first},01,{number}" for number in range(400)] + [f"{later},1,{number}" for number in range(400)]
     (tmp_path / "a.csv").write_text("\n".join(["temp,season,cnt", *lines]) + "\n")
     once, streamed = both(tmp_path, "all", None)
     pd.testing.assert_frame_equal(streamed.table(), once.table())
 
 
-def test_files_without_a_row_are_passed_over(tmp_path: Path) -> None:
+def test_files_without_rows_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     (tmp_path / "b.csv").write_text("temp,season,cnt\n")
     written(rides(0), tmp_path / "c.parquet")
@@ -129,16 +129,16 @@ def test_files_without_a_row_are_passed_over(tmp_path: Path) -> None:
 
 
 def in_parts(scored: ScoredRows, size: int) -> StreamedMetrics:
-    found = StreamedMetrics()
+    metrics = StreamedMetrics()
     for start in range(0, len(scored), size):
         inside = np.zeros(len(scored), dtype=bool)
         inside[start : start + size] = True
-        found.add(scored.take(inside))
-    return found
+        metrics.add(scored.take(inside))
+    return metrics
 
 
 @given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 7, 64]), st.sampled_from([0.0, 1e6]))
-def test_a_regressor_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, far: float) -> None:
+def test_regression_metrics_of_batches_equal_those_of_all_rows(seed: int, rows: int, size: int, far: float) -> None:
     generator = np.random.default_rng(seed)
     truth = far + generator.normal(size=rows)
     scored = ScoredRows(truth, truth + generator.normal(size=rows))
@@ -150,7 +150,7 @@ def test_a_regressor_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 150), st.sampled_from([1, 7, 64]), st.integers(2, 4))
-def test_a_classifier_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows: int, size: int, classes: int) -> None:
+def test_classifier_metrics_of_batches_equal_those_of_all_rows(seed: int, rows: int, size: int, classes: int) -> None:
     generator = np.random.default_rng(seed)
     probability = generator.dirichlet(np.ones(classes), rows)
     scored = ScoredRows(
@@ -162,7 +162,7 @@ def test_a_classifier_s_metrics_in_batches_are_those_of_all_rows(seed: int, rows
         assert batches[name].value == pytest.approx(each.value, rel=1e-9)
 
 
-def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() -> None:
+def test_class_of_a_later_batch_counts_from_the_start() -> None:
     def scored(truth: list[str], classes: tuple[str, ...]) -> ScoredRows:
         probability: Any = np.zeros((len(truth), len(classes)))
         probability[:, classes.index("a")], probability[:, classes.index("c")] = 0.7, 0.3
@@ -173,13 +173,13 @@ def test_a_class_that_only_a_later_batch_has_counts_as_if_it_had_been_known() ->
             probability,
         )
 
-    found = StreamedMetrics()
-    found.add(scored(["a", "c"], ("a", "c")))
-    found.add(scored(["a", "b"], sorted_classes(["a", "b", "c"])))
-    assert found.measurements() == pytest.approx(measure_all(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
+    metrics = StreamedMetrics()
+    metrics.add(scored(["a", "c"], ("a", "c")))
+    metrics.add(scored(["a", "b"], sorted_classes(["a", "b", "c"])))
+    assert metrics.measurements() == pytest.approx(measure_all(scored(["a", "c", "a", "b"], ("a", "b", "c"))))
 
 
-def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every_row(
+def test_only_roc_auc_of_many_rows_uses_a_sample(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("perennial_trainer.metrics.totals.SAMPLE", 5000)
@@ -196,14 +196,12 @@ def test_of_very_many_rows_the_roc_auc_is_that_of_a_sample_and_all_else_of_every
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 40))
-def test_a_thinned_sample_is_every_so_manieth_row_and_at_least_half_of_what_it_may_be(
-    sizes: list[int], most: int
-) -> None:
-    found: EvenSample[ScoredRows] = EvenSample(most)
+def test_even_sample_has_regular_steps_and_half_its_limit(sizes: list[int], most: int) -> None:
+    sample: EvenSample[ScoredRows] = EvenSample(most)
     whole = np.arange(sum(sizes))
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
         part = whole[end - size : end]
-        found.add(ScoredRows(part, part))
-    kept = [number for part in found.batches for number in part.target]
-    assert kept == whole[:: found.step].tolist()
+        sample.add(ScoredRows(part, part))
+    kept = [number for part in sample.batches for number in part.target]
+    assert kept == whole[:: sample.step].tolist()
     assert min(len(whole), most // 2) <= len(kept) <= most

@@ -1,4 +1,4 @@
-"""Every reason for which a task is refused or fails, each with a sentence that names what to mend."""
+"""Every reason for which a task is rejected or fails has a message that names what to fix."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -125,14 +125,14 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("reason", "change", "task", "words"), BAD_DATA)
-def test_bad_data_are_refused_and_leave_nothing_in_storage(
+def test_bad_data_are_rejected_and_nothing_is_stored(
     trainer: Trainer, tmp_path: Path, reason: str, change: Change, task: dict[str, Any], words: list[str]
 ) -> None:
     refused(trainer, tmp_path, reason, change, task, words)
 
 
 @pytest.mark.parametrize(("reason", "change", "words"), BAD_TASKS)
-def test_bad_tasks_are_refused(
+def test_bad_tasks_are_rejected(
     trainer: Trainer, tmp_path: Path, reason: str, change: dict[str, Any], words: list[str]
 ) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.parquet")
@@ -150,7 +150,7 @@ def test_bad_tasks_are_refused(
         ("latin.csv", "age,sex,bmi,bp,s1,s5,target\n1,é,3,4,5,6,7\n".encode("latin-1")),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_by_name_and_without_its_rows(
+def test_unreadable_file_is_rejected_by_name_without_its_rows(
     trainer: Trainer, tmp_path: Path, name: str, content: bytes
 ) -> None:
     written(diabetes(), tmp_path / "data" / "good.parquet")
@@ -162,18 +162,18 @@ def test_a_file_that_cannot_be_read_is_refused_by_name_and_without_its_rows(
 
 
 @pytest.mark.parametrize("name", ["empty.csv", "empty.parquet", "empty.csv.gz"])
-def test_nothing_but_an_empty_file_is_refused_as_no_data(trainer: Trainer, tmp_path: Path, name: str) -> None:
+def test_empty_file_is_rejected_as_empty_data(trainer: Trainer, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     code, answer = trainer(a_training((tmp_path / name).as_uri(), (tmp_path / "v1").as_uri()))
     assert (code, answer["reason"]) == (3, "EmptyData")
 
 
-def test_a_message_shows_no_value_of_a_feature(trainer: Trainer, tmp_path: Path) -> None:
+def test_message_shows_no_feature_value(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(with_value("bmi", "Ada Lovelace")(diabetes()), tmp_path / "data" / "a.csv")
     assert "Ada" not in trainer(a_training(uri, (tmp_path / "v1").as_uri())).answer["message"]
 
 
-def test_a_search_whose_scoring_is_undefined_in_a_fold_is_refused(trainer: Trainer, tmp_path: Path) -> None:
+def test_search_with_undefined_scoring_is_rejected(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(iris().assign(day=range(150)), tmp_path / "data" / "a.csv")  # sorted by class: early folds lack one
     search = {"method": "grid", "space": {"C": [1.0, 2.0]}, "folds": 4, "iterations": 2, "scoring": "roc_auc_ovr"}
     task = a_training(uri, (tmp_path / "v1").as_uri(), "iris", search=search, data__timeColumn="day")
@@ -190,7 +190,7 @@ def test_a_search_whose_scoring_is_undefined_in_a_fold_is_refused(trainer: Train
         ('{"task": "train"}', ["PERENNIAL_TASK", "missing required field"]),
     ],
 )
-def test_what_is_no_task_is_an_answer_and_no_traceback(
+def test_invalid_task_gives_a_result_without_traceback(
     trainer: Trainer, capfd: pytest.CaptureFixture[str], text: str, words: list[str]
 ) -> None:
     code, answer = trainer(text, in_contract=False)
@@ -199,7 +199,7 @@ def test_what_is_no_task_is_an_answer_and_no_traceback(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_storage_that_cannot_be_written_is_a_failure_to_try_again(trainer: Trainer, tmp_path: Path) -> None:
+def test_storage_without_write_access_fails_the_task(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "a.csv")
     (tmp_path / "file").touch()
     code, answer = trainer(a_training(uri, (tmp_path / "file" / "v1").as_uri()))
@@ -210,7 +210,7 @@ def test_a_storage_that_cannot_be_written_is_a_failure_to_try_again(trainer: Tra
 @pytest.mark.parametrize(
     ("error", "reason"), [(RuntimeError("row 7: Ada Lovelace"), "Unexpected"), (MemoryError(), "OutOfMemory")]
 )
-def test_the_unexpected_is_a_failure_whose_details_are_in_the_log_alone(
+def test_unexpected_error_has_details_only_in_the_log(
     trainer: Trainer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -228,12 +228,12 @@ def test_the_unexpected_is_a_failure_whose_details_are_in_the_log_alone(
     assert ("Ada" in capfd.readouterr().err) == (reason == "Unexpected")
 
 
-def test_the_same_task_with_nothing_wrong_is_trained(trainer: Trainer, tmp_path: Path) -> None:
+def test_valid_task_with_the_same_data_is_trained(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     trainer.done(a_training(uri, (tmp_path / "v1").as_uri(), search=SEARCH, data__timeColumn="day", data__window="90d"))
 
 
-def test_text_of_parquet_that_is_not_utf_8_is_refused_by_its_column(trainer: Trainer, tmp_path: Path) -> None:
+def test_parquet_text_that_is_not_utf8_is_rejected_by_column(trainer: Trainer, tmp_path: Path) -> None:
     frame = diabetes()
     torn = pa.array([b"\xff" if sex == 2 else b"1" for sex in frame["sex"]]).buffers()
     table = pa.table(frame.drop(columns="sex")).append_column("sex", pa.Array.from_buffers(pa.string(), 442, torn))
@@ -244,7 +244,7 @@ def test_text_of_parquet_that_is_not_utf_8_is_refused_by_its_column(trainer: Tra
     assert not (tmp_path / "v1").exists()
 
 
-def test_what_pandas_has_noted_in_a_file_changes_nothing(trainer: Trainer, tmp_path: Path) -> None:
+def test_pandas_metadata_in_parquet_is_ignored(trainer: Trainer, tmp_path: Path) -> None:
     """Its index is a column like any other, and notes that nobody can read are none."""
     diabetes().set_index("day").to_parquet(tmp_path / "index.parquet")
     torn = {b"pandas": b'{"index_columns": \xff}'}

@@ -1,4 +1,4 @@
-"""What people look at says what was measured, shows nobody's row, and is one file that loads nothing."""
+"""A report page shows what was measured, no value of a row, and loads nothing."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class Text(HTMLParser):
         return words in "".join(self.words)
 
 
-def test_everything_from_data_is_escaped_wherever_it_stands() -> None:
+def test_every_text_on_the_page_is_escaped() -> None:
     parts: list[html.Section] = [
         html.Table(EVIL, [(EVIL, 1.0)], (EVIL, EVIL)),
         html.pairs_table(EVIL, {EVIL: EVIL}),
@@ -64,7 +64,7 @@ def test_everything_from_data_is_escaped_wherever_it_stands() -> None:
     assert EVIL in Text(page)
 
 
-def test_what_has_nothing_to_say_is_left_out() -> None:
+def test_empty_sections_are_left_out() -> None:
     empty: list[html.Section] = [html.pairs_table("gone", {}), html.Notes("gone", [])]
     empty += [bar_chart("gone", [], []), column_chart("gone", [], {"one": []}), heat_map("gone", [], [], [])]
     assert "gone" not in Text(html.render_page("title", "summary", empty))
@@ -82,18 +82,18 @@ def inside(figure: Figure) -> bool:
 
 @given(st.lists(st.tuples(st.text(), VALUES), max_size=40))
 @example([("the least of spans", [2.225073858507203e-309])])
-def test_bars_lie_in_their_box_whatever_they_show(rows: list[tuple[str, list[float | None]]]) -> None:
+def test_bars_stay_inside_the_figure(rows: list[tuple[str, list[float | None]]]) -> None:
     assert inside(bar_chart("caption", rows, ["one", "two"]))
 
 
 @given(st.lists(st.floats(0, 1), max_size=40), st.integers(1, 3))
-def test_columns_stand_in_their_box_whatever_they_show(values: list[float], series: int) -> None:
+def test_columns_stay_inside_the_figure(values: list[float], series: int) -> None:
     labels = [str(value) for value in values]
     assert inside(column_chart("caption", labels, {str(each): values for each in range(series)}))
 
 
 @given(st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3), max_size=30))
-def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[int]]) -> None:
+def test_cells_stay_inside_and_higher_counts_are_darker(counts: list[list[int]]) -> None:
     figure = heat_map("caption", ["down"] * len(counts), ["across"] * 3, counts, numbers=True)
     assert inside(figure)
     by_shade = sorted(zip(figure.shades, (int(mark.text) for mark in figure.marks), strict=True))
@@ -101,7 +101,7 @@ def test_cells_lie_in_their_box_and_are_the_darker_the_more(counts: list[list[in
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats() | st.none())
-def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float], odd: float | None) -> None:
+def test_regression_figures_count_every_row(truth: list[float], odd: float | None) -> None:
     answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
     against, residuals = draw_predictions({"v2": ScoredRows(np.array(truth), answer)})
     assert sum(float(mark.text) for mark in against.marks) == len(truth)
@@ -109,7 +109,7 @@ def test_every_row_is_counted_in_both_figures_of_a_regression(truth: list[float]
     assert shares == pytest.approx(1, abs=0.01)
 
 
-def test_the_rare_of_many_classes_are_one_in_the_confusion() -> None:
+def test_confusion_combines_rare_classes() -> None:
     truth = np.repeat(np.arange(20), range(1, 21))
     (confusion,) = draw_predictions({"v2": ScoredRows(truth, truth, tuple(f"class {i}" for i in range(20)))})
     words = [label.text for label in confusion.labels]
@@ -123,37 +123,37 @@ def rows_and_scored() -> tuple[Rows, ScoredRows]:
     return rows, ScoredRows(rows.target.to_numpy(), np.full(len(rows), 152.0))
 
 
-def test_a_slice_is_the_metric_of_its_rows_and_the_missing_are_one() -> None:
+def test_slice_has_metric_of_its_rows_and_one_for_missing() -> None:
     rows, scored = rows_and_scored()
-    found = {each.category: each for each in slices("mse", rows, scored, None)}
-    assert set(found) == {"1", "2", "(missing)"}
-    for category, each in found.items():
+    by_category = {each.category: each for each in slices("mse", rows, scored, None)}
+    assert set(by_category) == {"1", "2", "(missing)"}
+    for category, each in by_category.items():
         which = rows.features["sex"].fillna("(missing)") == category
         assert each.rows == which.sum()
         assert each.candidate == pytest.approx(mean_squared_error(rows.target[which], [152.0] * each.rows))
         assert each.live is None
 
 
-def test_no_slice_is_so_small_that_it_tells_of_single_rows() -> None:
+def test_slice_is_never_of_single_rows() -> None:
     rows, scored = rows_and_scored()
     few = rows.take(slice(0, 24))  # 6 of them missing
-    found = slices("mse", few, scored.take(np.arange(442) < 24), None)
-    assert all(each.rows >= 10 for each in found)
-    assert "(missing)" not in [each.category for each in found]
+    worst = slices("mse", few, scored.take(np.arange(442) < 24), None)
+    assert all(each.rows >= 10 for each in worst)
+    assert "(missing)" not in [each.category for each in worst]
 
 
-def test_importance_is_of_what_the_model_leans_on_and_the_same_each_time() -> None:
+def test_importance_ranks_used_features_and_is_repeatable() -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({name: random.normal(size=6000) for name in ("idle", "little", "much")})
     frame["target"] = 3 * frame["much"] + frame["little"]
     features = Features(numeric=("idle", "little", "much"), categorical=())
     rows = convert_rows(frame, Columns(features, "target", "regression", None))
     pipeline = fit(build(LinearRegression(), features), rows)
-    found = importance("mse", pipeline, rows)
-    assert [each.feature for each in found] == ["much", "little", "idle"]
-    assert found[0].mean == pytest.approx(2 * 9, rel=0.1)  # twice the variance of what it adds
-    assert found[2].mean == pytest.approx(0, abs=1e-9)
-    assert found == importance("mse", pipeline, rows)
+    ranking = importance("mse", pipeline, rows)
+    assert [each.feature for each in ranking] == ["much", "little", "idle"]
+    assert ranking[0].mean == pytest.approx(2 * 9, rel=0.1)  # twice the variance of what it adds
+    assert ranking[2].mean == pytest.approx(0, abs=1e-9)
+    assert ranking == importance("mse", pipeline, rows)
 
 
 def trained(trainer: Trainer, tmp_path: Path, frame: Frame, version: str, **changes: Any) -> tuple[Json, Json]:
@@ -162,7 +162,7 @@ def trained(trainer: Trainer, tmp_path: Path, frame: Frame, version: str, **chan
     return task, trainer.done(task)
 
 
-def test_a_version_has_one_page_with_all_that_is_known_of_it(trainer: Trainer, tmp_path: Path) -> None:
+def test_version_page_has_all_sections(trainer: Trainer, tmp_path: Path) -> None:
     frame = diabetes().assign(bp=1)
     _, live = trained(trainer, tmp_path, frame, "v1", model__parameters={"alpha": 100.0})
     search = {"method": "grid", "space": {"alpha": [0.5, 1.0]}, "folds": 3, "iterations": 9}
@@ -177,12 +177,14 @@ def test_a_version_has_one_page_with_all_that_is_known_of_it(trainer: Trainer, t
     for metrics in (answer["metrics"]["candidate"], answer["metrics"]["live"]):
         assert [value for value in metrics.values() if f"{value:.6g}" not in page] == []
     assert not re.search(rb"(src|href)=|url\(|@import|<(script|link|img|iframe|object)", content)
-    told = json.loads((tmp_path / "v2" / "validation.json").read_text())
-    assert told["metric"] == "mae" and len(told["importances"]) == 6 and told["holdoutRows"] == answer["holdoutRows"]
-    assert {name: told[name] for name in answer} == answer
+    stored = json.loads((tmp_path / "v2" / "validation.json").read_text())
+    assert (
+        stored["metric"] == "mae" and len(stored["importances"]) == 6 and stored["holdoutRows"] == answer["holdoutRows"]
+    )
+    assert {name: stored[name] for name in answer} == answer
 
 
-def test_a_page_of_a_version_that_is_not_whole_names_what_lacks(trainer: Trainer, tmp_path: Path) -> None:
+def test_page_of_incomplete_version_names_missing_parts(trainer: Trainer, tmp_path: Path) -> None:
     task, candidate = trained(trainer, tmp_path, diabetes(), "v1")
     (tmp_path / "v1" / "metrics.json").unlink()
     code, answer = trainer(a_validation(task, candidate))

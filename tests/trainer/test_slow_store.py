@@ -1,4 +1,4 @@
-"""A store that answers in drops, and one that hangs up in the middle of an answer: slower, and the same version."""
+"""A store that is slow, or disconnects during an answer, gives the same version."""
 
 import socket
 import threading
@@ -55,7 +55,7 @@ def leading_to(port: int, hangs_up_every: int, long_ones: list[bool]) -> Iterato
 
 
 @pytest.mark.parametrize("hangs_up_every", [0, 3], ids=["slow", "hangs up"])
-def test_a_store_that_is_slow_or_hangs_up_gives_the_same_version(
+def test_slow_or_disconnecting_store_gives_the_same_version(
     hangs_up_every: int, s3: None, trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(diabetes(), tmp_path / "a.csv")

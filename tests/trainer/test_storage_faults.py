@@ -1,4 +1,4 @@
-"""Storage that is full, and a training that is killed at any file: nothing half counts, and the next try comes out whole."""
+"""A full disk or a killed training leaves no partial version, and the next training completes."""
 
 import json
 import resource
@@ -25,7 +25,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_a_disk_that_is_full_is_a_failure_to_try_again_that_leaves_nothing_half(tmp_path: Path) -> None:
+def test_full_disk_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
     task, result = a_task(tmp_path, "v1"), tmp_path / "answer"
     most = 4000  # bytes of a file: enough for the answer, too few for the holdout
 
@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("after", range(7))
-def test_a_training_that_is_killed_at_any_file_is_not_whole_and_the_next_try_is(
+def test_killed_training_is_incomplete_and_retry_completes(
     after: int, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(whole) == 7

@@ -1,4 +1,4 @@
-"""Data and versions in the stores that people have, over their real protocols."""
+"""Data and versions are read from and written to each kind of store, over its real protocol."""
 
 import functools
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ def put(path: Path, key: str) -> None:
 
 
 def objects() -> set[str]:
-    found = boto3.client("s3").list_objects_v2(Bucket="models", Prefix="perennial/v1/")
-    return {each["Key"].rpartition("/")[2] for each in found.get("Contents", [])}
+    listing = boto3.client("s3").list_objects_v2(Bucket="models", Prefix="perennial/v1/")
+    return {each["Key"].rpartition("/")[2] for each in listing.get("Contents", [])}
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_version_is_trained_validated_and_checked_from_s3_to_s3(trainer: Trainer, tmp_path: Path) -> None:
+def test_all_tasks_read_from_and_write_to_s3(trainer: Trainer, tmp_path: Path) -> None:
     frame = diabetes()
     written(frame.head(200), tmp_path / "a.parquet")
     written(frame.tail(242), tmp_path / "b.csv")
@@ -63,7 +63,7 @@ def holdout(trained: dict[str, dict[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("s3")
-def test_an_empty_prefix_and_a_missing_bucket_are_refused_by_name(trainer: Trainer) -> None:
+def test_empty_prefix_and_missing_bucket_are_rejected_by_name(trainer: Trainer) -> None:
     for uri in ("s3://bikes/none/*.csv", "s3://bikes/none", "s3://nobody/rides"):
         code, answer = trainer(a_training(uri, "s3://models/perennial/v1"))
         assert (code, answer["reason"]) == (3, "NoFilesMatched"), answer
@@ -72,16 +72,14 @@ def test_an_empty_prefix_and_a_missing_bucket_are_refused_by_name(trainer: Train
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_bucket_that_cannot_be_written_is_a_failure_that_names_it(trainer: Trainer, tmp_path: Path) -> None:
+def test_bucket_without_write_access_fails_by_name(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "a.csv")
     code, answer = trainer(a_training(uri, "s3://no-such-bucket/v1"))
     assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "StorageNotWritable")
     assert "s3://no-such-bucket/v1" in answer["message"]
 
 
-def test_a_store_that_does_not_answer_is_a_failure_to_try_again(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_store_that_does_not_answer_fails_the_task(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
@@ -103,16 +101,16 @@ def test_a_store_that_does_not_answer_is_a_failure_to_try_again(
         ("https://host/rides/a.csv", "HTTPFileSystem", "https://host/rides/a.csv"),
     ],
 )
-def test_each_scheme_has_its_client_which_a_secret_s_variables_configure(
+def test_client_of_each_scheme_is_configured_by_secret_variables(
     monkeypatch: pytest.MonkeyPatch, uri: str, client: str, path: str
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acme")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
-    store, found = storage.open_filesystem(uri)
-    assert (client in {kind.__name__ for kind in type(store).__mro__}, found) == (True, path)
+    store, path_in_store = storage.open_filesystem(uri)
+    assert (client in {kind.__name__ for kind in type(store).__mro__}, path_in_store) == (True, path)
 
 
-def test_a_store_that_lacks_its_account_is_refused_with_the_variables_that_it_wants(
+def test_store_without_account_is_rejected_with_needed_variables(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ACCOUNT_NAME", "ACCOUNT_KEY", "CONNECTION_STRING"):
@@ -139,18 +137,18 @@ def http(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.csv.gz"])
-def test_data_are_read_over_http_and_the_secret_of_a_presigned_address_is_told_nobody(
+def test_presigned_url_is_read_and_its_signature_redacted(
     trainer: Trainer, tmp_path: Path, http: str, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     written(diabetes(), tmp_path / "web" / name)
     answer = trainer.done(a_training(f"{http}/{name}?X-Signature=hush", (tmp_path / "v1").as_uri()))
     assert answer["data"]["rows"] + answer["data"]["holdoutRows"] == 442
-    told = capfd.readouterr().out + "".join(path.read_text("latin-1") for path in (tmp_path / "v1").iterdir())
-    assert f"{http}/{name}" in told
-    assert "hush" not in told
+    output = capfd.readouterr().out + "".join(path.read_text("latin-1") for path in (tmp_path / "v1").iterdir())
+    assert f"{http}/{name}" in output
+    assert "hush" not in output
 
 
-def test_a_local_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_file_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = (tmp_path / "v1").as_uri()
     storage.write_files(uri, {"a": b"old", "b": b"old"})
 

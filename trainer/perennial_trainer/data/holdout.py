@@ -18,7 +18,7 @@ class HoldoutSplit:
     share: float
     start: pd.Timestamp | None
 
-    def holdout(self, rows: Rows) -> Mask:
+    def mask(self, rows: Rows) -> Mask:
         """Which rows are in the holdout. Equal rows are always on the same side, in every version."""
         if self.start is not None and rows.time is not None:
             return np.asarray(rows.time >= self.start, dtype=bool)
@@ -31,7 +31,7 @@ def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     Raises a RejectedTask, HoldoutTooSmall, if either side would have fewer than 2 rows.
     """
     split = HoldoutSplit(share, _holdout_start(rows.time, share) if rows.time is not None and len(rows) else None)
-    size = int(split.holdout(rows).sum()) if len(rows) else 0
+    size = int(split.mask(rows).sum()) if len(rows) else 0
     if min(size, len(rows) - size) < MIN_ROWS:
         one_time = " (all rows have the same time)" if rows.time is not None and rows.time.nunique() == 1 else ""
         raise RejectedTask(

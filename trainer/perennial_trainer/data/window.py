@@ -76,7 +76,7 @@ def best_span(rows: Rows, share: float, least: float, losses: Losses) -> Span:
     sizes = {name: round(len(rows) * part) for name, part in SPANS.items() if len(rows) * part >= least}
     if rows.time is None or len(sizes) < 2:
         return Span(WHOLE, None)
-    is_newest = split_holdout(rows, share).holdout(rows)
+    is_newest = split_holdout(rows, share).mask(rows)
     earlier, newest = rows.take(~is_newest), rows.take(is_newest)
     losses_by_span: dict[str, NDArray[np.float64]] = {}
     for name in sizes:

@@ -44,18 +44,18 @@ def require_new_rows(rows: Rows, task: TrainTask) -> None:
 
 
 def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:
-    """The novelties by column; empty if there is no live version or its profile cannot be read."""
+    """The novelties by column; empty without a live version, or without a profile of it."""
     known = _load_profile(live) if live else None
     if known is None:
         return {}
     profiles = {name: known.features[str(name)] for name in rows.features if str(name) in known.features}
-    novelties = {str(name): _novelty(rows.features[name], profile) for name, profile in profiles.items()}
-    novelties[rows.columns.target] = _novelty(rows.target, known.target)
+    novelties = {str(name): _compare(rows.features[name], profile) for name, profile in profiles.items()}
+    novelties[rows.columns.target] = _compare(rows.target, known.target)
     return {name: each for name, each in novelties.items() if each is not None}
 
 
 def _load_profile(live: Version) -> Profile | None:
-    """The profile beside the live model; None if there is none, because another trainer may have made the version."""
+    """The profile beside the live model; None if it cannot be read: another trainer may have made the version."""
     uri = sibling_uri(live.uri, "profile.json")
     try:
         return parse_profile(uri, read_bytes(uri))
@@ -64,7 +64,7 @@ def _load_profile(live: Version) -> Profile | None:
         return None
 
 
-def _novelty(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
+def _compare(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
     numeric = values.dtype.kind == "f"
     match known:
         case NumericProfile() if numeric and known.points:

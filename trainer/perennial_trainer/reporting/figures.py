@@ -113,17 +113,14 @@ def heat_map(
         if numbers or counts[row][column]
     ]
     marks = [Mark(left + j * width, top + i * height, width, height, 0, f"{count:g}") for i, j, count in cells]
-    labels = [
-        Label(left - 6, top + (i + 0.5) * height + 4, "end", shorten(name, 12))
-        for i, name in enumerate(row_names)
-        if name
-    ]
     longest = max(2, int(width / 7.5))
-    labels += [
-        Label(left + (j + 0.5) * width, 12, "middle", shorten(name, longest))
-        for j, name in enumerate(column_names)
-        if name
+    row_labels = [
+        Label(left - 6, top + (i + 0.5) * height + 4, "end", shorten(name, 12)) for i, name in enumerate(row_names)
     ]
+    column_labels = [
+        Label(left + (j + 0.5) * width, 12, "middle", shorten(name, longest)) for j, name in enumerate(column_names)
+    ]
+    labels = [label for label in (*row_labels, *column_labels) if label.text]
     if numbers:
         labels += [Label(mark.x + width / 2, mark.y + height / 2 + 4, "middle", mark.text) for mark in marks]
     bottom = top + height * len(row_names)
