@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
-from perennial_operator.core.stages.registry import CANDIDATE_PHASES, STAGES, measured_stage
+from perennial_operator.core.rules.phases import CANDIDATE_PHASES, measured_stage
+from perennial_operator.core.stages.registry import STAGES
 
 
 def test_each_phase_of_a_candidate_belongs_to_one_stage() -> None:
     assert tuple(each.phase for each in CANDIDATE_PHASES) == IN_FLIGHT
+    assert {each.stage for each in CANDIDATE_PHASES} <= {stage.name for stage in STAGES}
 
 
 def test_names_of_stages_are_unique() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-TRAINING, VALIDATING, AWAITING, ROLLING_OUT = "Training", "Validating", "AwaitingApproval", "RollingOut"
-LIVE, SUPERSEDED = "Live", "Superseded"
-UNSUCCESSFUL = ("Rejected", "Failed", "RolledBack")
+from perennial_operator.core.api import model_version
+from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
+
+TRAINING, VALIDATING, AWAITING, ROLLING_OUT = (phase.value for phase in IN_FLIGHT)
+LIVE, SUPERSEDED = Phase.LIVE.value, Phase.SUPERSEDED.value
+UNSUCCESSFUL = tuple(phase.value for phase in model_version.UNSUCCESSFUL)
 ENDED = (SUPERSEDED, *UNSUCCESSFUL)
 
 COLOURS = {LIVE: "green", SUPERSEDED: "dim", AWAITING: "magenta", **dict.fromkeys(UNSUCCESSFUL, "red")}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from kubectl_perennial.client import Body
 from kubectl_perennial.views import phases
+from perennial_operator.core.rules.phases import CANDIDATE_PHASES
 
 DONE, HERE, AHEAD, FAILED = "done", "here", "ahead", "failed"
-STAGES = {
-    phases.TRAINING: ("train", "Trained"),
-    phases.VALIDATING: ("validate", "Validated"),
-    phases.AWAITING: ("approve", "Approved"),
-    phases.ROLLING_OUT: ("roll out", "RolledOut"),
-}
+STAGES = {each.phase.value: (each.verb, each.condition) for each in CANDIDATE_PHASES}
 """Phase → what is done in it, and the condition that says how it ended."""
 
 

@@ -1,11 +1,36 @@
-"""Which phase may follow which, and for which reasons?"""
+"""What are the phases of a candidate, which phase may follow which, and for which reasons?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from perennial_operator.core.api import analysis
 from perennial_operator.core.api.model_version import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePhase:
+    """A phase of a version that is neither live nor ended."""
+
+    phase: Phase
+    stage: str
+    """The stage that acts in it."""
+    verb: str
+    """What happens in it, as the kubectl plugin shows it."""
+    condition: str
+    """The condition of the ModelVersion that says how it ended."""
+    by_person: bool = False
+    """Whether a person ends it, so that its duration is not measured."""
+
+
+CANDIDATE_PHASES = (
+    CandidatePhase(Phase.TRAINING, "training", "train", "Trained"),
+    CandidatePhase(Phase.VALIDATING, "validation", "validate", "Validated"),
+    CandidatePhase(Phase.AWAITING_APPROVAL, "rollout", "approve", "Approved", by_person=True),
+    CandidatePhase(Phase.ROLLING_OUT, "rollout", "roll out", "RolledOut"),
+)
+"""In order."""
 
 ANY = "*"
 """A reason that the operator does not choose: the trainer's, a serving pod's, the ledger's, or a blocker's."""
@@ -88,3 +113,14 @@ def may_follow(before: Phase | None, after: Phase, reason: str) -> bool:
     """Whether the table has the transition."""
     reasons = TRANSITIONS[before].get(after, frozenset())
     return reason in reasons or ANY in reasons
+
+
+def measured_stage(phase: Phase) -> tuple[str, tuple[str, ...]] | None:
+    """The stage that a phase belongs to, and the conditions that may have begun it, the latest first.
+
+    None for a phase that a person ends, and for a phase of a version that is not a candidate.
+    """
+    for number, each in enumerate(CANDIDATE_PHASES):
+        if each.phase is phase and not each.by_person:
+            return each.stage, tuple(earlier.condition for earlier in reversed(CANDIDATE_PHASES[:number]))
+    return None

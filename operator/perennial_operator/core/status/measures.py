@@ -8,7 +8,7 @@ from datetime import datetime
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.rules.limits import baseline_of, limit_for
-from perennial_operator.core.stages.registry import measured_stage
+from perennial_operator.core.rules.phases import measured_stage
 from perennial_operator.core.world import World
 
 
