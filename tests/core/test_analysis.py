@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.stages.rollout_analysis import due
+from perennial_operator.core.stages.rollout_analysis import sample_is_due
 from tests.core.play import Play, a_play, trained, validated
 
 STEPS = [{"weight": 50, "hold": "5m"}, {"weight": 80}]
@@ -137,7 +137,7 @@ def test_without_traffic_the_step_is_held_and_says_so() -> None:
     assert answer(play) == ("Unknown", "NoData")
     told = (
         "0 requests to the candidate and 0 to the live version since 13:00:00, and 100 to each are needed; "
-        "without data the candidate goes back at 13:15:00"
+        "without data the candidate is rolled back at 13:15:00"
     )
     assert message(play) == told
     assert [a.message for a in play.announced() if a.reason == "NoData"] == [f"bike-v2: {told}"]
@@ -147,7 +147,7 @@ def test_without_traffic_the_step_is_held_and_says_so() -> None:
     assert [a.reason for a in play.announced()].count("NoData") == 1
     play.wait(minutes=1)
     assert (play.phases()["bike-v2"], play.version(2)["reason"]) == ("RolledBack", "NoData")
-    assert play.version(2)["message"] == f"no data came in time: {told}"
+    assert play.version(2)["message"] == f"no data arrived in time: {told}"
 
 
 def test_data_that_come_late_but_within_the_limit_let_the_step_go_on() -> None:
@@ -314,10 +314,10 @@ def test_an_operator_that_starts_anew_goes_on_with_the_figures_of_the_one_before
 
 def test_a_sample_is_taken_when_replicas_are_ready_and_then_at_each_interval() -> None:
     play = analysed()
-    assert not due(play.world())
+    assert not sample_is_due(play.world())
     assert play.alarm is not None
     assert (play.alarm - play.now).total_seconds() == 30
-    assert due(replace(play.world(), now=play.alarm))
+    assert sample_is_due(replace(play.world(), now=play.alarm))
 
 
 @pytest.mark.parametrize("rest", [{"suspend": True}, {"pin": "bike-v2"}])

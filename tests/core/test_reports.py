@@ -78,7 +78,7 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
         (mse(120), {"drift": {"thresholds": SERIOUS}}, {}, "WithinThresholds", "within thresholds: mse 120"),
         ({}, {"drift": {"consecutive": 3}}, {}, "Breach", "psi of feature1 is 0.3, above 0.2; 1 of 3 consecutive"),
         ({}, {"suspend": True}, {}, "Suspended", "above 0.2; spec.suspend is true"),
-        ({}, {"pin": "bike-v1"}, {}, "Pinned", "above 0.2; spec.pin holds bike-v1"),
+        ({}, {"pin": "bike-v1"}, {}, "Pinned", "above 0.2; spec.pin is bike-v1"),
         ({}, {}, {"versions": (LIVE, a_version(2, "Training"))}, "Busy", "above 0.2; bike-v2 is on its way"),
         (
             {},

@@ -52,7 +52,7 @@ def test_a_candidate_that_errs_or_is_slow_goes_back_and_one_that_nobody_asks_is_
     trial.wait("it is held", lambda: analysed(trial, "trial-v4").get("reason") == "NoData", 120)
     told_of = analysed(trial, "trial-v4")["message"]
     assert "0 requests to the candidate and 0 to the live version" in told_of
-    assert "without data the candidate goes back at" in told_of
+    assert "without data the candidate is rolled back at" in told_of
     trial.wait("so it says", lambda: "; NoData: 0 req" in trial.condition("trial", "Retraining")["message"])
     trial.kill_operator()
     trial.start_operator()

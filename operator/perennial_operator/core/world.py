@@ -176,7 +176,7 @@ class World:
         return self.deployment.metadata.annotations.get(names.RETRAIN, "")[:100] or None
 
     @property
-    def automation_rests(self) -> bool:
+    def automation_paused(self) -> bool:
         """Whether nothing new may be started: no Job for a candidate, no step of a roll-out."""
         return self.spec.suspend or self.spec.pin is not None
 

@@ -10,7 +10,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import RefusedError, UnknownKindError
-from perennial_operator.core.stages.rollout_analysis import due
+from perennial_operator.core.stages.rollout_analysis import sample_is_due
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Policy, RoutingObject, World
 from perennial_operator.reconcile.world_builder import jobs_without_word, observe
@@ -53,7 +53,7 @@ class Observer:
     async def world(self, key: Key) -> World | None:
         """The world; with what its pods say, where an analysis is due."""
         world = await self._heard(key)
-        if world is None or not due(world):
+        if world is None or not sample_is_due(world):
             return world
         sample = await self._sampler.sample(world)
         now = self.after(key, world)  # it may have changed meanwhile

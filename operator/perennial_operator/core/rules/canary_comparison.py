@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from math import hypot, sqrt
 
 from perennial_operator.core.api.request_stats import Tally
 
+
+class AnalysisOutcome(IntEnum):
+    """The smallest of several outcomes is the outcome of all."""
+
+    FAILED = 0
+    INCONCLUSIVE = 1
+    PASSED = 2
+
+
 ERROR_SIGMAS, LATENCY_SIGMAS = 2.33, 3.0
-"""How sure a failure must be, since it is looked for many times.
+"""How many standard errors a difference must exceed to be a failure; the analysis is repeated many times.
 
-With 2.33 (99 %) one in a hundred candidates with 1 % errors, beside a live version with as many, is blamed in twenty
-looks; and 5 % errors, of 100 requests for each look beside 400 of the live version, are seen by the third. Of latency
-each request tells more, and some are cold starts.
+With 2.33 (99 %), of candidates with 1 % errors beside a live version with as many, one in a hundred fails within twenty
+analyses; 5 % errors, with 100 requests per analysis beside 400 of the live version, fail by the third. Latency needs
+fewer requests, and some of them are cold starts.
 """
-UNFELT_SECONDS = 0.001
-"""A difference that is smaller is no reason, whatever the ratio."""
+NEGLIGIBLE_SECONDS = 0.001
+"""A smaller difference of latency never fails, whatever the ratio."""
 
 
-def errs_more(candidate: Tally, live: Tally, allowed: float) -> bool | None:
-    """Whether its share of errors is more than `allowed` above the live version's; None if it is and may be by chance.
+def compare_errors(candidate: Tally, live: Tally, allowed: float) -> AnalysisOutcome:
+    """FAILED if its share of errors exceeds the live version's by more than `allowed`; INCONCLUSIVE if by chance.
 
-    By Newcombe's bound of the difference of two shares, which Wilson's bounds of each make up: it holds for no errors
-    at all and for few requests too.
+    Newcombe's bound of the difference of two shares, from Wilson's bounds of each, holds without errors and for few
+    requests too.
     """
     ours, theirs = error_share(candidate), error_share(live)
     if ours - theirs <= allowed:
-        return False
+        return AnalysisOutcome.PASSED
     chance = hypot(ours - _wilson(candidate, -1), _wilson(live, +1) - theirs)
-    return True if ours - theirs - chance > allowed else None
+    return AnalysisOutcome.FAILED if ours - theirs - chance > allowed else AnalysisOutcome.INCONCLUSIVE
 
 
-def is_slower(candidate: Tally, live: Tally, ratio: float) -> bool | None:
-    """Whether its mean latency is more than `ratio` times the live version's; None if it is and may be by chance."""
+def compare_latency(candidate: Tally, live: Tally, ratio: float) -> AnalysisOutcome:
+    """FAILED if its mean latency exceeds `ratio` times the live version's; INCONCLUSIVE if by chance."""
     excess = latency(candidate) - ratio * latency(live)
-    if excess <= 0 or latency(candidate) - latency(live) <= UNFELT_SECONDS:
-        return False
+    if excess <= 0 or latency(candidate) - latency(live) <= NEGLIGIBLE_SECONDS:
+        return AnalysisOutcome.PASSED
     chance = hypot(_standard_error(candidate), ratio * _standard_error(live))
-    return True if excess > LATENCY_SIGMAS * chance else None
+    return AnalysisOutcome.FAILED if excess > LATENCY_SIGMAS * chance else AnalysisOutcome.INCONCLUSIVE
 
 
 def error_share(tally: Tally) -> float:

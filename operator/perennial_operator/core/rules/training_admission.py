@@ -35,7 +35,7 @@ def deferral_for(world: World, reason: str) -> Deferral | None:
     if spec.suspend:
         return Deferral(Outcome.SUSPENDED, "spec.suspend is true")
     if spec.pin:
-        return Deferral(Outcome.PINNED, f"spec.pin holds {spec.pin}")
+        return Deferral(Outcome.PINNED, f"spec.pin is {spec.pin}")
     if candidate := world.candidate:
         return Deferral(Outcome.BUSY, f"{candidate.name} is on its way")
     if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world)):

@@ -1,12 +1,15 @@
-"""Which step of a roll-out is the next, how long does one last, and what does it mean?"""
+"""What are the steps of a roll-out, how long does each last, and how does a roll-out end?"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from perennial_operator.core.api.model_version import RolloutState
+from perennial_operator.core.actions import Announcement, SetStatus
+from perennial_operator.core.api.model_version import ModelVersion, Phase, RolloutState
 from perennial_operator.core.api.values import as_delta
-from perennial_operator.core.stages import rollout_analysis as analysis
+from perennial_operator.core.rules.phases import ROLLING_OUT
+from perennial_operator.core.rules.transitions import transition
+from perennial_operator.core.stages.rollout_analysis import data_deadline
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW
 from perennial_operator.core.traffic.traffic_split import shadow_asked
@@ -18,27 +21,32 @@ def replicas_of(world: World, state: RolloutState) -> int:
     return runtime_of(world.spec).replicas_at(world, state.weight).candidate
 
 
-def weight_after(world: World, weight: int) -> int:
-    """The weight of the next step; told by weight and not by number, so that an edit of the steps leads never back."""
+def next_weight(world: World, weight: int) -> int:
+    """The weight of the next step. Steps are identified by weight, so that an edit of them never leads backwards."""
     steps = world.spec.rollout.steps if world.live else []
     return next((step.weight for step in steps if step.weight > weight), ALL)
 
 
-def hold(world: World, state: RolloutState) -> timedelta:
-    """How long the step lasts, at least, once its replicas are ready."""
+def hold_of(world: World, state: RolloutState) -> timedelta:
+    """The minimum duration of the step once its replicas are ready."""
     if state.weight == SHADOW:
         return as_delta(world.spec.rollout.shadow) if world.spec.rollout.shadow and shadow_asked(world) else timedelta()
-    asked = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
-    return as_delta(asked) if asked else timedelta()
+    hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
+    return as_delta(hold) if hold else timedelta()
 
 
-def patience(world: World, state: RolloutState, since: datetime) -> datetime:
-    """Until when the step's replicas may be unready: longer by the hold where they were ready and are to be again."""
-    longest = since + as_delta(world.spec.rollout.timeout)
-    return analysis.waits_until(world, state, longest + hold(world, state)) if state.faltered else longest
+def ready_deadline(world: World, state: RolloutState, started_at: datetime) -> datetime:
+    """Until when the step's replicas may be unready; extended by the hold if they were ready once."""
+    deadline = started_at + as_delta(world.spec.rollout.timeout)
+    return data_deadline(world, state, deadline + hold_of(world, state)) if state.faltered else deadline
 
 
-def meaning(world: World, weight: int) -> str:
+def start_step(world: World, version: ModelVersion, weight: int) -> SetStatus:
+    state, message = RolloutState(weight=weight, started_at=world.now), step_message(world, weight)
+    return transition(world, version, Phase.ROLLING_OUT, ROLLING_OUT, message, ("RolledOut", None), rollout=state)
+
+
+def step_message(world: World, weight: int) -> str:
     """What a step does, in a sentence."""
     runtime = runtime_of(world.spec)
     replicas = runtime.replicas_at(world, weight)
@@ -47,3 +55,37 @@ def meaning(world: World, weight: int) -> str:
     step = f"weight {weight} %{share}" if weight else f"shadow: it answers a copy{share}, and its answers are discarded"
     beside = f" beside {replicas.live} of {world.live.name}" if world.live and replicas.live else ""
     return f"{step}: {replicas.candidate} {'replica' if replicas.candidate == 1 else 'replicas'}{beside}"
+
+
+def with_state(version: ModelVersion, state: RolloutState, announcement: Announcement | None = None) -> SetStatus:
+    """The version in the same phase, with this state of its roll-out."""
+    status = version.status.model_copy(update={"rollout": state})
+    return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version, announcement)
+
+
+def promote(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
+    """The version is live."""
+    # Later than the live version whatever the clock says: of two live versions the later one serves.
+    before = world.live.status.live_since if world.live else None
+    since = max(world.now, before + timedelta(seconds=1)) if before else world.now
+    updates = {"live_since": since, "ended_at": None, "rollout": None}
+    return transition(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **updates)
+
+
+def roll_back(world: World, version: ModelVersion, reason: str, message: str) -> SetStatus:
+    return transition(world, version, Phase.ROLLED_BACK, reason, message, ("RolledOut", False), rollout=None)
+
+
+def roll_back_unready(world: World, version: ModelVersion, state: RolloutState) -> SetStatus:
+    """The version is rolled back because its replicas, or the split of the traffic, were not ready in time."""
+    serving, wanted = world.serving.get(version.name), replicas_of(world, state)
+    count = serving.ready if serving else 0
+    because = f": {serving.trouble}" if serving and serving.trouble else ""
+    if world.live and count >= wanted:
+        splitter = runtime_of(world.spec).traffic_splitter(world)
+        because = (
+            f", but {splitter} did not route {state.weight} % of the requests to them, the rest to {world.live.name}"
+        )
+    timeout = world.spec.rollout.timeout
+    message = f"{count} of {wanted} replicas were ready after spec.rollout.timeout {timeout}{because}"
+    return roll_back(world, version, "NotReady", message)

@@ -30,7 +30,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
         return begin(world, trigger) if trigger and not waits(world, trigger) else ()
     if candidate.unrestored:
         return ()
-    if made_from(candidate) != recipe(world.spec) and not world.automation_rests:
+    if made_from(candidate) != recipe(world.spec) and not world.automation_paused:
         message = "spec asks for another model now; a new candidate takes its place"
         return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
     return _tend(world, candidate) if candidate.phase is Phase.TRAINING else ()
@@ -87,7 +87,7 @@ def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:
     job = world.jobs.get(names.train_job(version.name))
     begun = (_begun(world, version),) if version.status.phase is None else ()
     if job is None:
-        return () if world.automation_rests else (Create(train_manifest(world, version)), *begun)
+        return () if world.automation_paused else (Create(train_manifest(world, version)), *begun)
     if job.state is not JobState.RUNNING:
         return (_trained(world, version, job),)
     workers = world.jobs.get(names.workers_job(version.name))

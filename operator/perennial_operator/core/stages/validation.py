@@ -27,7 +27,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     if version.phase is not Phase.VALIDATING:
         return (_again(world, version),) if outdated else ()
     if job is None:
-        return () if world.automation_rests else (Create(validate_manifest(world, version)),)
+        return () if world.automation_paused else (Create(validate_manifest(world, version)),)
     if outdated:
         return (Delete("Job", job.name),)
     return () if job.state is JobState.RUNNING else (_judged(world, version, job),)
