@@ -17,7 +17,7 @@ from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.stages.drift_assessment import assess_reports
-from perennial_operator.core.stages.training import _begun
+from perennial_operator.core.stages.training import _start_training
 from perennial_operator.core.status.deployment_status import describe
 from tests.bench.fleet import WANTED, create, set_status, watch
 from tests.builders import a_body, a_deployment, a_version, a_world
@@ -36,7 +36,7 @@ def templates(namespace: str) -> tuple[dict[str, Any], dict[str, Any], dict[str,
     body = a_body("ModelVersion", version["metadata"]["name"], version["spec"], namespace=namespace)
     candidate = parse(ModelVersion, body)
     world = a_world(deployment=owner, versions=(live, candidate))
-    return version, job, dict(_begun(world, candidate).status), describe(world, assess_reports(world)).to_api()
+    return version, job, dict(_start_training(world, candidate).status), describe(world, assess_reports(world)).to_api()
 
 
 async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[str, ...]) -> None:

@@ -79,23 +79,29 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
         ({}, {"drift": {"consecutive": 3}}, {}, "Breach", "psi of feature1 is 0.3, above 0.2; 1 of 3 consecutive"),
         ({}, {"suspend": True}, {}, "Suspended", "above 0.2; spec.suspend is true"),
         ({}, {"pin": "bike-v1"}, {}, "Pinned", "above 0.2; spec.pin is bike-v1"),
-        ({}, {}, {"versions": (LIVE, a_version(2, "Training"))}, "Busy", "above 0.2; bike-v2 is on its way"),
+        ({}, {}, {"versions": (LIVE, a_version(2, "Training"))}, "Busy", "above 0.2; bike-v2 is in progress"),
         (
             {},
             {},
             {"versions": (LIVE, a_version(2, "Failed", status={"endedAt": "2026-11-23T13:30:00Z"}))},
             "CoolingDown",
-            "bike-v2 came to its end at 13:30:00; no new candidate before 2026-11-23 14:30:00 UTC",
+            "bike-v2 ended at 13:30:00; no new candidate before 2026-11-23 14:30:00 UTC",
         ),
         (
             {},
             {"training": {"maxRejections": 1}},
             {"versions": (LIVE, a_version(2, "Rejected", {"training": {"maxRejections": 1}}, {"message": "mse is 9"}))},
             "Stalled",
-            "in a row: 1, the last bike-v2 (mse is 9); mend the cause and annotate the ModelDeployment with perennial",
+            "1 consecutive candidates failed or were rejected, the last bike-v2 (mse is 9); fix the cause and annotate the ModelDeployment with perennial",
         ),
-        ({}, {}, {"fleet": Fleet(trainings=10)}, "Queued", "a place among the 10 trainings"),
-        ({}, {}, {"fleet": Fleet(trainings=8, ahead=2)}, "Queued", "a place among the 10 trainings"),
+        ({}, {}, {"fleet": Fleet(trainings=10)}, "Queued", "it starts when another training ends; 10 may run at once"),
+        (
+            {},
+            {},
+            {"fleet": Fleet(trainings=8, ahead=2)},
+            "Queued",
+            "it starts when another training ends; 10 may run at once",
+        ),
     ],
 )
 def test_every_outcome_has_its_reason(
@@ -254,7 +260,7 @@ def test_a_breach_during_a_training_is_looked_at_again_when_that_comes_to_nothin
     play.settle()
     play.report("second", 0.4)
     play.settle()
-    assert play.outcome("second") == ("Busy", "psi of feature1 is 0.4, above 0.2; bike-v2 is on its way")
+    assert play.outcome("second") == ("Busy", "psi of feature1 is 0.4, above 0.2; bike-v2 is in progress")
     play.finish("bike-v2-train", TRAINED)
     play.finish("bike-v2-validate", validated(150.0, live=100.0, upper=0.6))
     assert play.outcome("second")[0] == "CoolingDown"

@@ -62,7 +62,7 @@ def test_a_retraining_that_comes_to_nothing_leaves_the_deployment_ready() -> Non
     assert play.holding() == SERVED
     assert play.status["phase"] == "Stalled"
     assert play.condition("Retraining")["reason"] == "Stalled"
-    assert "mend the cause and annotate" in play.condition("Retraining")["message"]
+    assert "fix the cause and annotate" in play.condition("Retraining")["message"]
 
 
 def test_ready_is_false_until_the_new_spec_is_served() -> None:
@@ -70,7 +70,7 @@ def test_ready_is_false_until_the_new_spec_is_served() -> None:
     play.edit({"model": {"parameters": {"fit_intercept": False}}})
     assert play.holding() == SERVED | {"Ready": "False", "Reconciling": "True", "Retraining": "True"}
     assert play.condition("Ready")["message"] == (
-        "bike-v2: training because of SpecChange: spec asks for another model than bike-v1"
+        "bike-v2: training because of SpecChange: spec describes another model than bike-v1"
     )
     play.until_live_again(2)
     assert play.holding() == SERVED

@@ -45,8 +45,8 @@ def test_a_first_training_that_fails_is_tried_again_after_the_cool_down_and_then
     }
     assert play.condition("Stalled")["reason"] == "TooManyRejections"
     assert play.condition("Stalled")["message"] == (
-        "candidates that came to nothing in a row: 3, the last bike-v3 (12 rows are fewer than minRows 200); "
-        "mend the cause and annotate the ModelDeployment with perennial.dev/retrain-requested-at=<time>, "
+        "3 consecutive candidates failed or were rejected, the last bike-v3 (12 rows are fewer than minRows 200); "
+        "fix the cause and annotate the ModelDeployment with perennial.dev/retrain-requested-at=<time>, "
         "or change spec.model, spec.data or spec.training"
     )
 
@@ -55,7 +55,7 @@ def test_what_a_failed_training_said_is_what_ready_says() -> None:
     play = a_play()
     fail(play, 1)
     assert play.condition("Ready")["reason"] == "TooFewRows"
-    assert play.condition("Ready")["message"].startswith("bike-v1: 12 rows are fewer than minRows 200; bike-v1 came to")
+    assert play.condition("Ready")["message"].startswith("bike-v1: 12 rows are fewer than minRows 200; bike-v1 ended")
 
 
 def stalled() -> Play:
@@ -349,7 +349,7 @@ def test_a_person_s_no_stands_until_somebody_asks_for_something(first: bool) -> 
     play.wait(hours=99)
     assert len(play.phases()) == number
     assert play.condition("Stalled")["message"].startswith(
-        f"bike-v{number} was rejected by ann; to have another one, ann"
+        f"bike-v{number} was rejected by ann; to train another version, ann"
     )
     ask(play, "now")
     assert len(play.phases()) == number + 1

@@ -137,7 +137,7 @@ class Story:
             self.stage.wait(what, look, timeout)
 
     def _is_live(self, version: str) -> bool:
-        """So says the ModelDeployment, and nothing else is on its way."""
+        """So says the ModelDeployment, and nothing else is in progress."""
         told = (self.stage.kubectl.get("ModelDeployment", NAME) or {}).get("status", {})
         return self._in_phase(version, "Live") and (told.get("liveVersion"), told.get("phase")) == (version, "Live")
 

@@ -36,7 +36,7 @@ def drift(stage: Stage, name: str) -> None:
 
 
 def tell(stage: Stage, name: str, between: Callable[[], None] = lambda: None) -> None:
-    """The whole story; `between` comes while the second version is on its way."""
+    """The whole story; `between` comes while the second version is in progress."""
     begin(stage, name)
     drift(stage, name)
     between()

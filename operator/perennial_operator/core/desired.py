@@ -15,7 +15,7 @@ from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.registry import STOPPED_ROLES
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import Job, JobState, World, failures_in_a_row
+from perennial_operator.core.world import Job, JobState, World, consecutive_failures
 
 
 def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
@@ -55,7 +55,7 @@ def _employer(world: World) -> Job | None:
 
 def _forgotten(world: World, assessment: Assessment) -> Iterator[Action]:
     """Ended versions and handled reports beyond spec.history, oldest first; but none that a decision still rests on."""
-    row = failures_in_a_row(world)[: world.spec.training.max_rejections]
+    row = consecutive_failures(world)[: world.spec.training.max_rejections]
     kept = {world.spec.pin, *world.serving, *(version.name for version in row)}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in kept]
     # Of those that found no new rows the last says all: they would push out what can be served again.

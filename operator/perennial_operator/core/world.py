@@ -1,4 +1,4 @@
-"""Everything one pass looks at, as one frozen value; `now` is a field of it."""
+"""Everything that one pass decides from, as one frozen value; `now` is a field of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from perennial_operator.core.drift_reports import Report
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator's own settings say."""
+    """The operator's own settings, as far as decisions depend on them."""
 
     trainer_image: str
     max_trainings: int = 10
@@ -35,7 +35,7 @@ class JobState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Job and what its pod answered."""
+    """A Job and its pod's result."""
 
     name: str
     state: JobState
@@ -45,17 +45,17 @@ class Job:
     reason: str = ""
     """Kubernetes's reason where it failed, such as DeadlineExceeded."""
     trouble: str = ""
-    """What keeps its pod from starting, in a sentence, or nothing."""
+    """Why its pod does not start, or an empty text."""
     answer: Mapping[str, Any] | None = None
     pod: str = ""
-    """The pod that runs, or nothing."""
+    """The running pod, or an empty text."""
     address: str = ""
     """Its address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What serves one version, as it is: its Deployment, or its pods of KServe's."""
+    """The current state of a version's Deployment, or of its pods under KServe."""
 
     name: str
     manifest: Mapping[str, Any]
@@ -68,23 +68,23 @@ class Serving:
     settled: bool = True
     """Whether the Deployment's status is about its present spec, and every pod about its present template."""
     trouble: str = ""
-    """What keeps its pods from being ready, in a sentence, or nothing."""
+    """Why its pods are not ready, or an empty text."""
     refusal: Mapping[str, Any] | None = None
-    """The answer of a pod that refused to serve its artifact."""
+    """The result of a pod that refused to serve its artifact."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Pod → host and port where a ready pod serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What serving pods and Prometheus said when they were asked in this pass."""
+    """The metrics of serving pods and the answers of Prometheus, read in this pass."""
 
     pods: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
-    """Version → pod → what it has answered since it started."""
+    """Version → pod → its requests since it started."""
     answers: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Query → the value of each series; one that is not here was not answered."""
+    """Query → the value of each series; a query without an answer is missing."""
     troubles: tuple[str, ...] = ()
-    """Why something could not be read, in sentences."""
+    """Why something could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Fleet:
 
     trainings: int = 0
     ahead: int = 0
-    """How many have waited longer for a place."""
+    """How many have waited longer for a training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ class World:
 
     @cached_property
     def live(self) -> ModelVersion | None:
-        """The version that serves. Where a crash left two, the one promoted last."""
+        """The version that serves. If a crash left two, the one promoted last."""
         return max(
             (v for v in self.versions if v.phase is Phase.LIVE),
             key=lambda v: (v.status.live_since or v.metadata.creation_timestamp, v.spec.number),
@@ -148,14 +148,14 @@ class World:
 
     @cached_property
     def candidate(self) -> ModelVersion | None:
-        """The version on its way: the newest, where it has neither ended nor gone live.
+        """The newest version, if it has neither ended nor gone live.
 
-        None is made while another is on its way, so an older one in flight is a leftover and no candidate.
+        No version is made while there is a candidate, so an older version in flight is a leftover.
         """
         return self.newest if self.newest and self.newest.phase in IN_FLIGHT else None
 
     @cached_property
-    def on_trial(self) -> ModelVersion | None:
+    def analysed_candidate(self) -> ModelVersion | None:
         """The candidate while it serves beside the live version and is analysed."""
         candidate = self.candidate if self.spec.rollout.analysis and self.live else None
         return candidate if candidate and candidate.status.rollout else None
@@ -172,12 +172,12 @@ class World:
 
     @property
     def request(self) -> str | None:
-        """What the retrain annotation says, as far as it fits into a version's record."""
+        """The value of the retrain annotation, cut to the length that a version's trigger can hold."""
         return self.deployment.metadata.annotations.get(names.RETRAIN, "")[:100] or None
 
     @property
     def automation_paused(self) -> bool:
-        """Whether nothing new may be started: no Job for a candidate, no step of a roll-out."""
+        """Whether spec.suspend or spec.pin forbids to start anything: a Job for a candidate, a step of a roll-out."""
         return self.spec.suspend or self.spec.pin is not None
 
     def version(self, name: str | None) -> ModelVersion | None:
@@ -185,51 +185,51 @@ class World:
 
     @property
     def next_number(self) -> int:
-        """One more than any number ever given, so that neither a version's name nor its folder is used twice."""
+        """One more than the greatest number ever used, so that no version name and no folder is used twice."""
         given = [self.deployment.status.last_version_number or 0, *(v.spec.number for v in self.versions)]
         look_up = self.jobs.get(names.recover_job(self.name))
         stored = (look_up.answer or {}).get("number") if look_up else 0
         return max(*given, stored if isinstance(stored, int) else 0, 0) + 1
 
 
-def by_now(world: World, *instants: datetime | None) -> tuple[datetime, ...]:
-    """Those that have come; what a clock that was wrong has put into the future is waited for by nobody."""
+def not_in_future(world: World, *instants: datetime | None) -> tuple[datetime, ...]:
+    """The instants up to now; a wrong clock may have written later ones."""
     return tuple(at for at in instants if at and at <= world.now)
 
 
 def recipe(spec: ModelDeploymentSpec) -> tuple[object, ...]:
-    """What a model is made from: if it differs, what serves is not what was asked for."""
+    """What determines a model. If it differs from the live version's, the spec is not what is served."""
     return _recipe(spec.model, spec.data, spec.training)
 
 
-def made_from(version: ModelVersion) -> tuple[object, ...]:
+def version_recipe(version: ModelVersion) -> tuple[object, ...]:
     return _recipe(version.spec.model, version.spec.data, version.spec.training)
 
 
 def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
-    # The limits only say when to stop; a change of them, or of the key to the rows, makes no live model another one.
+    # The limits only stop a training; a change of them, or of the credentials, does not change a model.
     source = {**vars(data.training), "secret_ref": None}
     rows = {**vars(data), "training": source, "min_rows": None, "max_missing": None}
     return model, rows, how.search, how.calibration
 
 
-def asked_for(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
-    """Whether the version was made from exactly these words, the pod's resources and the time-out included."""
-    asked = version.spec
-    return (asked.model, asked.data, asked.training) == (spec.model, spec.data, spec.training)
+def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
+    """Whether the version was made from exactly this spec, pod resources and timeout included."""
+    made = version.spec
+    return (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
 
 
-def failures_in_a_row(world: World) -> tuple[ModelVersion, ...]:
-    """The newest candidates that came to nothing, newest first, since one went live or other things were asked for.
+def consecutive_failures(world: World) -> tuple[ModelVersion, ...]:
+    """The newest candidates that failed or were rejected, newest first, since one went live or the spec changed.
 
-    A version that was set aside is neither a success nor a failure.
+    A superseded version is neither a success nor a failure.
     """
-    row: list[ModelVersion] = []
+    failures: list[ModelVersion] = []
     for version in reversed(world.versions):
         if version.phase in UNSUCCESSFUL:
-            if not asked_for(version, world.spec):
+            if not is_made_from_spec(version, world.spec):
                 break
-            row.append(version)
+            failures.append(version)
         elif version.status.live_since:
             break
-    return tuple(row)
+    return tuple(failures)

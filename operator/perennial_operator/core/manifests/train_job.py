@@ -9,7 +9,7 @@ from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
-from perennial_operator.core.world import World, made_from
+from perennial_operator.core.world import World, version_recipe
 
 
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
@@ -55,5 +55,5 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
 
 def _known_rows(version: ModelVersion, live: ModelVersion) -> str | None:
     """The digest of the rows that would only make the live version again; None where a person or the spec asks."""
-    same = version.spec.trigger.reason in ("Drift", "Schedule") and made_from(version) == made_from(live)
+    same = version.spec.trigger.reason in ("Drift", "Schedule") and version_recipe(version) == version_recipe(live)
     return live.status.data.sha256 if same and live.status.data else None

@@ -1,4 +1,4 @@
-"""Is this the very model that was found bad before?"""
+"""Was the same model rejected or rolled back before?"""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from perennial_operator.core.world import World
 
 
 def known_bad(world: World, version: ModelVersion, artifact: Artifact) -> str | None:
-    """Why a model of these bytes need not be tried again; None if it is another one, or a person asked for it.
+    """Why a model of these bytes is not tried again; None if it is a new one, or a person requested the training.
 
-    The same data make the same bytes. What a roll-out's surroundings were to blame for is no fault of the model.
+    The same data make the same bytes. A roll-back for reasons outside the model does not count.
     """
     if version.spec.trigger.reason == "Request":
         return None
     for other in world.versions:
-        judged = other.phase in UNSUCCESSFUL and other.status.reason in (*FAILURES, REJECTED_BY_PERSON)
-        if judged and other.status.artifact and other.status.artifact.sha256 == artifact.sha256:
-            found = f"which was {other.phase} ({other.status.message})"
-            mend = f"to try it all the same, annotate the ModelDeployment with {names.RETRAIN}=<time>"
-            return f"it is the same model as {other.name}, byte by byte, {found}; {mend}"
+        failed = other.phase in UNSUCCESSFUL and other.status.reason in (*FAILURES, REJECTED_BY_PERSON)
+        if failed and other.status.artifact and other.status.artifact.sha256 == artifact.sha256:
+            before = f"which was {other.phase} ({other.status.message})"
+            fix = f"to try it again, annotate the ModelDeployment with {names.RETRAIN}=<time>"
+            return f"it is the same model as {other.name}, byte by byte, {before}; {fix}"
     return None

@@ -11,7 +11,7 @@ from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.limits import Growth, baseline_of, lacks_standard_error, limit_for
-from perennial_operator.core.world import World, by_now
+from perennial_operator.core.world import World, not_in_future
 
 Pair = tuple[DriftThreshold, Measurement]
 """A threshold and a measurement that it applies to."""
@@ -40,7 +40,9 @@ def judge(report: DriftReport, world: World, duplicate_of: str | None = None) ->
     breach starts a training is not decided here. `duplicate_of` is an earlier report of the same measurement.
     """
     drift, about = world.spec.drift, subject(report, world)
-    version = world.on_trial if world.on_trial and world.on_trial.name == about else world.live
+    version = (
+        world.analysed_candidate if world.analysed_candidate and world.analysed_candidate.name == about else world.live
+    )
     if drift is None:
         message = f"ModelDeployment {world.name} has no spec.drift, so there is no limit; set spec.drift.thresholds"
         return Verdict(Outcome.INVALID, message, about)
@@ -69,7 +71,7 @@ def _stale(report: DriftReport, world: World, version: ModelVersion, about: str 
     """Why the report is not about the version as it serves now; empty if it is."""
     if about != version.name:
         return f"the report is about {about}, and {version.name} is live"
-    since = next(iter(by_now(world, version.status.live_since)), None)
+    since = next(iter(not_in_future(world, version.status.live_since)), None)
     if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
         return f"the report was written before {version.name} went live at {since:%Y-%m-%d %H:%M:%S}"
     trained_until = version.status.data.end if version.status.data else None

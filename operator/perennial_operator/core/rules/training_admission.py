@@ -1,4 +1,4 @@
-"""May a new candidate be started now, and if not, why not and until when?"""
+"""May a candidate be started now, and if not, why and until when?"""
 
 from __future__ import annotations
 
@@ -10,68 +10,67 @@ from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
-from perennial_operator.core.world import World, asked_for, failures_in_a_row
+from perennial_operator.core.world import World, consecutive_failures, is_made_from_spec
 
 DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
 
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """Why no candidate is started now; the reason is an outcome of drift reports too."""
+    """Why no candidate is started now; `reason` is also the outcome of the drift report."""
 
     reason: Outcome
     message: str
     until: datetime | None = None
     cause: str = ""
-    """Of a stall, in one word."""
+    """The reason of a stall, as conditions have it."""
 
 
 def deferral_for(world: World, reason: str) -> Deferral | None:
-    """Why a candidate that is wanted for this reason has to wait, or None.
-
-    A person's request waits for no cool-down and no stall.
-    """
+    """Why a candidate for this reason is deferred, or None. A person's request ignores cool-down and stall."""
     spec = world.spec
     if spec.suspend:
         return Deferral(Outcome.SUSPENDED, "spec.suspend is true")
     if spec.pin:
         return Deferral(Outcome.PINNED, f"spec.pin is {spec.pin}")
     if candidate := world.candidate:
-        return Deferral(Outcome.BUSY, f"{candidate.name} is on its way")
+        return Deferral(Outcome.BUSY, f"{candidate.name} is in progress")
     if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world)):
         return wait
     free = world.policy.max_trainings - world.fleet.trainings
     if world.fleet.ahead >= free:
         return Deferral(
             Outcome.QUEUED,
-            f"it waits for a place among the {world.policy.max_trainings} trainings that may run at once in the fleet",
+            f"it starts when another training ends; {world.policy.max_trainings} may run at once in the fleet",
         )
     return None
 
 
-MEND = f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
+TO_RETRAIN = (
+    f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
+)
 
 
 def _rejected(world: World, reason: str) -> Deferral | None:
-    """A person's no to what the spec asks for stands; new data, by drift or schedule, are something else."""
+    """A person's rejection applies until the spec changes; it does not defer a training on newer data."""
     last = world.newest
     if last is None or reason not in ("Initial", "SpecChange") or last.status.reason != REJECTED_BY_PERSON:
         return None
-    if not asked_for(last, world.spec):
+    if not is_made_from_spec(last, world.spec):
         return None
-    message = f"{last.name} was {last.status.message}; to have another one, {MEND}"
+    message = f"{last.name} was {last.status.message}; to train another version, {TO_RETRAIN}"
     return Deferral(Outcome.STALLED, message, cause=REJECTED_BY_PERSON)
 
 
 def _stalled(world: World) -> Deferral | None:
-    row = failures_in_a_row(world)
-    if len(row) < world.spec.training.max_rejections:
+    failures = consecutive_failures(world)
+    if len(failures) < world.spec.training.max_rejections:
         return None
-    last = row[0]
+    last = failures[0]
     return Deferral(
         Outcome.STALLED,
-        f"candidates that came to nothing in a row: {len(row)}, "
-        f"the last {last.name} ({last.status.message or last.phase}); mend the cause and {MEND}",
+        f"{len(failures)} consecutive candidates failed or were rejected, "
+        f"the last {last.name} ({last.status.message or last.phase}); fix the cause and {TO_RETRAIN}",
         cause="TooManyRejections",
     )
 
@@ -79,15 +78,15 @@ def _stalled(world: World) -> Deferral | None:
 def _cooling_down(world: World) -> Deferral | None:
     last = world.newest
     ended = (last.status.ended_at or last.status.live_since) if last else None
-    if last is None or ended is None or not asked_for(last, world.spec):
-        # What no candidate has tried yet waits for no cool-down.
+    if last is None or ended is None or not is_made_from_spec(last, world.spec):
+        # A spec that no candidate has tried yet has no cool-down.
         return None
     until = ended + cooldown(world)
-    if until <= world.now or ended - world.now > cooldown(world):  # the latter by a clock that was wrong
+    if until <= world.now or ended - world.now > cooldown(world):  # the latter by a wrong clock
         return None
     return Deferral(
         Outcome.COOLING_DOWN,
-        f"{last.name} came to its end at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC",
+        f"{last.name} ended at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC",
         until,
     )
 

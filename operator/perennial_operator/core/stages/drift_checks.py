@@ -1,4 +1,4 @@
-"""The operator's own drift checks: is one due, what did the last one find, and what is done with its Job?"""
+"""The operator's own drift checks: is one due, what is the result of the last one, and is its Job deleted?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Checked, JobFailure, read
-from perennial_operator.core.world import Job, JobState, World, by_now
+from perennial_operator.core.world import Job, JobState, World, not_in_future
 
 
 def check_jobs(world: World) -> list[Job]:
@@ -22,17 +22,17 @@ def check_jobs(world: World) -> list[Job]:
 
 
 def last_check(world: World) -> datetime | None:
-    """When the newest check was scheduled, as far as Jobs, reports and the status tell. None before the first."""
+    """When the newest check was scheduled, by Jobs, reports and the status. None before the first."""
     drift = world.deployment.status.drift
-    told = [drift.last_check_time] if drift and drift.last_check_time else []
+    recorded = [drift.last_check_time] if drift and drift.last_check_time else []
     reports = [report.scheduled_at for report in world.reports]
-    scheduled = [*told, *reports, *(names.scheduled_at(job.labels) for job in check_jobs(world))]
-    newest = max(by_now(world, *scheduled), default=names.NEVER)
+    scheduled = [*recorded, *reports, *(names.scheduled_at(job.labels) for job in check_jobs(world))]
+    newest = max(not_in_future(world, *scheduled), default=names.NEVER)
     return newest if newest > names.NEVER else None
 
 
 def next_check(world: World) -> datetime | None:
-    """When the next check is due; that may be in the past. None where the operator does not check by itself."""
+    """When the next check is due; that may be in the past. None if the operator makes no checks."""
     live, drift = world.live, world.spec.drift
     if live is None or drift is None or drift.check is None or world.spec.suspend:
         return None
@@ -40,7 +40,7 @@ def next_check(world: World) -> datetime | None:
         return None
     began = live.metadata.creation_timestamp
     return first_fire_after(
-        drift.check.schedule, max(by_now(world, live.status.live_since, last_check(world)), default=began)
+        drift.check.schedule, max(not_in_future(world, live.status.live_since, last_check(world)), default=began)
     )
 
 
@@ -54,11 +54,11 @@ def reconcile_checks(world: World) -> list[Action]:
     for job in jobs:
         if job.state is JobState.RUNNING:
             continue
-        answer = read(job, Checked)
-        if isinstance(answer, Checked) and job.name not in reports:
-            actions.append(Create(_report(world, job, answer)))
-        elif isinstance(answer, Checked) or start or job is not jobs[-1]:
-            # A check that failed stays to be looked at until the next one begins.
+        result = read(job, Checked)
+        if isinstance(result, Checked) and job.name not in reports:
+            actions.append(Create(_report(world, job, result)))
+        elif isinstance(result, Checked) or start or job is not jobs[-1]:
+            # The Job of a failed check is kept until the next check starts, so that its log can be read.
             actions.append(Delete("Job", job.name))
     if start:
         actions.append(_check(world))
@@ -68,22 +68,22 @@ def reconcile_checks(world: World) -> list[Action]:
 def failed_check(world: World) -> JobFailure | None:
     """Why the newest check that ended has no result, or None."""
     ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
-    answer = read(ended[-1], Checked) if ended else None
-    return answer if isinstance(answer, JobFailure) else None
+    result = read(ended[-1], Checked) if ended else None
+    return result if isinstance(result, JobFailure) else None
 
 
 def _check(world: World) -> Create:
-    """The check of the last time the schedule fired: after a pause one is made up for, not all that were missed."""
+    """The check of the last time the schedule fired: after a pause one check is made, not all that were missed."""
     assert world.live and world.spec.drift and world.spec.drift.check
     return Create(check_manifest(world, world.live, last_fire_by(world.spec.drift.check.schedule, world.now)))
 
 
-def _report(world: World, job: Job, answer: Checked) -> dict[str, object]:
+def _report(world: World, job: Job, result: Checked) -> dict[str, object]:
     spec = DriftReportSpec(
         model_deployment=world.name,
         model_version=job.labels.get(names.MODEL_VERSION),
         source="perennial",
-        **dict(answer),
+        **dict(result),
     )
     return {
         "apiVersion": API_VERSION,

@@ -1,4 +1,4 @@
-"""Record: does the ledger beside the artifacts say what became of each version?"""
+"""Record: does the ledger beside the artifacts have an entry about each version's end?"""
 
 from __future__ import annotations
 
@@ -17,42 +17,46 @@ from perennial_operator.core.world import Job, JobState, World
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next thing to do for the ledger. It is the last stage: its failure blocks no other."""
-    actions = (_next(world, version) for version in world.versions)
+    actions = (_next_for(world, version) for version in world.versions)
     return tuple(action for action in actions if action)[:1]
 
 
 def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
-    """When an entry that could not be written is tried again."""
+    """When a failed entry is retried."""
     yield from (again_at(world, job) for job in _jobs(world) if job.state is not JobState.RUNNING)
 
 
-def _next(world: World, version: ModelVersion) -> Action | None:
+def _next_for(world: World, version: ModelVersion) -> Action | None:
     name, job = entry_name(version), world.jobs.get(names.record_job(version.name))
     if name is None or version.status.recorded == name or (job and job.labels.get(names.ENTRY) != name):
         return Delete("Job", job.name) if job else None
     if job is None:
-        # One at a time: where many versions have no entry yet, as after an upgrade, no crowd of pods starts.
+        # One Job at a time: after an upgrade many versions may have no entry.
         busy = any(other.state is JobState.RUNNING for other in _jobs(world))
         return None if busy else Create(record_manifest(world, version))
     if job.state is JobState.RUNNING:
         return None
-    answer = read(job, Recorded)
-    if isinstance(answer, JobFailure):
-        return Delete("Job", job.name) if again_at(world, job) <= world.now else _unrecorded(world, version, answer)
-    conditions = with_condition(version.status.conditions, "Recorded", True, "Recorded", answer.message, world.now)
+    result = read(job, Recorded)
+    if isinstance(result, JobFailure):
+        return Delete("Job", job.name) if again_at(world, job) <= world.now else _report_failure(world, version, result)
+    conditions = with_condition(version.status.conditions, "Recorded", True, "Recorded", result.message, world.now)
     status = version.status.model_copy(update={"conditions": conditions, "recorded": name})
     return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
 
 
-def _unrecorded(world: World, version: ModelVersion, why: JobFailure) -> SetStatus | None:
-    """The version says that its entry is missing, and why; nothing where it says so already."""
+def _report_failure(world: World, version: ModelVersion, failure: JobFailure) -> SetStatus | None:
+    """The version's condition reports that its entry is missing, and why; nothing if it does so already."""
     before = find(version.status.conditions, "Recorded")
-    if before and (before.status, before.reason, before.message) == ("False", why.reason, why.message[:2000]):
+    if before and (before.status, before.reason, before.message) == ("False", failure.reason, failure.message[:2000]):
         return None
-    conditions = with_condition(version.status.conditions, "Recorded", False, why.reason, why.message, world.now)
+    conditions = with_condition(
+        version.status.conditions, "Recorded", False, failure.reason, failure.message, world.now
+    )
     status = version.status.model_copy(update={"conditions": conditions}).to_api()
-    told = Announcement(why.reason, f"{version.name} is not in the ledger yet: {why.message}", warning=True)
-    return SetStatus("ModelVersion", version.name, status, version.metadata.resource_version, told)
+    announcement = Announcement(
+        failure.reason, f"{version.name} is not in the ledger yet: {failure.message}", warning=True
+    )
+    return SetStatus("ModelVersion", version.name, status, version.metadata.resource_version, announcement)
 
 
 def _jobs(world: World) -> list[Job]:

@@ -1,4 +1,4 @@
-"""How does a version that the ledger has come back: as which object, and with which status?"""
+"""Which object and which status does a version from the ledger get?"""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from perennial_operator.core.rules.transitions import check_transition
 from perennial_operator.core.world import World
 
 
-def manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
-    """The version as it was made; but the pods' fields, for which storage is not believed, are those of now."""
-    old, asked, recipe = stored.trigger, world.spec, stored.recipe
-    told = f"found in the ledger; it was made because of {old.reason}: {old.message}"[:4000]
+def recovered_manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
+    """The version as it was made; but with the current pod fields, since storage is not trusted for those."""
+    old, current, recipe = stored.trigger, world.spec, stored.recipe
+    message = f"found in the ledger; it was made because of {old.reason}: {old.message}"[:4000]
     how: dict[str, Any] = {"search": recipe.search, "calibration": recipe.calibration} if recipe else {}
     if recipe and recipe.search is None:
-        how["engine"] = None  # which is for a search
+        how["engine"] = None  # an engine needs a search
     spec = ModelVersionSpec(
         model_deployment=world.name,
         number=stored.number,
         trigger=Trigger(
             reason="Recovered",
-            message=old.message if old.reason == "Recovered" else told,
+            message=old.message if old.reason == "Recovered" else message,
             request=old.request,
             drift_report=old.drift_report,
         ),
-        model=recipe.model if recipe else asked.model,
-        data=recipe.data if recipe else asked.data,
-        training=asked.training.model_copy(update=how),
+        model=recipe.model if recipe else current.model,
+        data=recipe.data if recipe else current.data,
+        training=current.training.model_copy(update=how),
         parent=stored.parent,
     )
     return {
@@ -49,26 +49,26 @@ def manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
     }
 
 
-def status(world: World, version: ModelVersion, stored: StoredVersion, found: Recovered) -> SetStatus:
-    """The version as it was. What was live is live again, unless a pin or another version decides about that."""
-    before, message = stored.status, found.message
+def restore_status(world: World, version: ModelVersion, stored: StoredVersion, result: Recovered) -> SetStatus:
+    """The stored status. A version that was live is live again, unless there is a pin or another live version."""
+    before, message = stored.status, result.message
     updates: dict[str, Any] = {"recorded": stored.entry}
-    if before.image and not _believed(world, before.image):
+    if before.image and not _is_trusted(world, before.image):
         updates["image"] = None
         message += f"; its image {before.image} is not used: neither the operator nor spec names one of its repository"
     if before.live_since:
-        again = world.live is None and world.spec.pin is None
-        updates |= {"phase": Phase.LIVE if again else Phase.SUPERSEDED, "reason": "Recovered", "message": message}
-        updates["ended_at"] = None if again else world.now
+        live_again = world.live is None and world.spec.pin is None
+        updates |= {"phase": Phase.LIVE if live_again else Phase.SUPERSEDED, "reason": "Recovered", "message": message}
+        updates["ended_at"] = None if live_again else world.now
     updates["conditions"] = with_condition((), "Recorded", True, "Recovered", message, world.now)
     restored = before.model_copy(update=updates)
     check_transition(version, restored.phase or Phase.TRAINING, restored.reason or "")
-    announcement = Announcement("Recovered", f"{version.name}: {message}", warning=bool(found.passed_over))
+    announcement = Announcement("Recovered", f"{version.name}: {message}", warning=bool(result.passed_over))
     return SetStatus("ModelVersion", version.name, restored.to_api(), version.metadata.resource_version, announcement)
 
 
-def _believed(world: World, image: str) -> bool:
-    """Whether the image is of a repository that is in use now: storage alone makes no image run."""
+def _is_trusted(world: World, image: str) -> bool:
+    """Whether the image is of a repository that the operator or the spec names; storage alone is not trusted."""
     spec = world.spec
     known = (world.policy.trainer_image, spec.training.pod.image, spec.serving.pod.image)
     return _repository(image) in {_repository(each) for each in known if each}

@@ -1,6 +1,6 @@
-"""Recovery: is there a version in the ledger that the cluster has lost, and is it back?
+"""Recovery: does the ledger have a version that the cluster has lost, and is it restored?
 
-Looked for is the version that was live last, where the cluster knows of none, and the pinned one, where it is not here.
+The stage looks for the version that was live last if the cluster has no version, and for a pinned one that is missing.
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from perennial_operator.core.rules.job_results import JobFailure, Recovered, rea
 from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.drift_assessment import Assessment
-from perennial_operator.core.stages.recovered_version import manifest, status
+from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status
 from perennial_operator.core.world import Job, JobState, World
 
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
-    """The next thing to do about a version that the cluster has lost; nothing where none is, or the Job still looks."""
-    job, wanted, found = _job(world), _sought(world), _found(world)
+    """The next action for a version that the cluster has lost; nothing if none is, or while the Job runs."""
+    job, wanted, result = _job(world), _missing_version(world), _result(world)
     if wanted is not None:
-        look = recover_manifest(world, wanted)
+        manifest = recover_manifest(world, wanted)
         if job is None:
-            return (Create(look),)
-        if job.labels.get(names.ASKED) != look["metadata"]["labels"][names.ASKED]:
+            return (Create(manifest),)
+        if job.labels.get(names.ASKED) != manifest["metadata"]["labels"][names.ASKED]:
             return (Delete("Job", job.name),)
-    if isinstance(found, Recovered) and (actions := _restored(world, found)):
+    if isinstance(result, Recovered) and (actions := _restore(world, result)):
         return actions
-    return (Delete("Job", job.name),) if job and _over(world, job) else ()
+    return (Delete("Job", job.name),) if job and _is_done(world, job) else ()
 
 
-def looking(world: World) -> Deferral | None:
-    """Why nothing may be trained as if there were no version yet, or None: the ledger has not answered."""
-    wanted, job, found = _sought(world), _job(world), _found(world)
-    if wanted is None or isinstance(found, Recovered):
+def recovery_deferral(world: World) -> Deferral | None:
+    """Why no first version may be trained yet, or None: the ledger has not been read."""
+    wanted, job, result = _missing_version(world), _job(world), _result(world)
+    if wanted is None or isinstance(result, Recovered):
         return None
     what = wanted or "a version that was live before"
-    if job and isinstance(found, JobFailure):
-        message = f"the ledger in storage could not be searched for {what}: {found.message}"
-        return Deferral(Outcome.STALLED, message, again_at(world, job), cause=found.reason)
+    if job and isinstance(result, JobFailure):
+        message = f"the ledger in storage could not be searched for {what}: {result.message}"
+        return Deferral(Outcome.STALLED, message, again_at(world, job), cause=result.reason)
     trouble = f"; {job.trouble}" if job and job.trouble else ""
     return Deferral(Outcome.BUSY, f"{names.recover_job(world.name)} looks for {what} in the ledger in storage{trouble}")
 
 
-def lost(world: World) -> str:
-    """What the ledger names and has not whole, to be hung onto a sentence."""
-    found = _found(world)
-    return f"; {found.message}" if isinstance(found, Recovered) and (found.passed_over or world.spec.pin) else ""
+def incomplete_versions_suffix(world: World) -> str:
+    """Message suffix: incomplete versions in the ledger."""
+    result = _result(world)
+    return f"; {result.message}" if isinstance(result, Recovered) and (result.passed_over or world.spec.pin) else ""
 
 
 def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
-    """When a look that failed is taken again."""
-    wait = looking(world)
-    if wait and wait.until:
-        yield wait.until
+    """When a failed search of the ledger is retried."""
+    deferral = recovery_deferral(world)
+    if deferral and deferral.until:
+        yield deferral.until
 
 
-def _sought(world: World) -> str | None:
-    """The version to look for, an empty name for the one that was live last, or None where none is missing."""
-    found = _found(world)
-    told = {stored.number for stored in found.versions} if isinstance(found, Recovered) else set()
+def _missing_version(world: World) -> str | None:
+    """The version to look for; an empty name for the one that was live last; None if none is missing."""
+    result = _result(world)
+    stored_numbers = {stored.number for stored in result.versions} if isinstance(result, Recovered) else set()
     for version in world.versions:
-        if version.unrestored and version.spec.number not in told:
+        if version.unrestored and version.spec.number not in stored_numbers:
             return version.name
     if pin := world.spec.pin:
         return pin if world.version(pin) is None else None
@@ -76,33 +76,33 @@ def _job(world: World) -> Job | None:
     return world.jobs.get(names.recover_job(world.name))
 
 
-def _found(world: World) -> Recovered | JobFailure | None:
-    """What the Job answered, if it has."""
+def _result(world: World) -> Recovered | JobFailure | None:
+    """The Job's result once it has ended."""
     job = _job(world)
     return None if job is None or job.state is JobState.RUNNING else read(job, Recovered)
 
 
-def _over(world: World, job: Job) -> bool:
-    """Whether the Job may go: all that it knows is known without it, or it has failed and is to be begun again."""
-    found = _found(world)
-    if isinstance(found, JobFailure) and again_at(world, job) <= world.now:
+def _is_done(world: World, job: Job) -> bool:
+    """Whether the Job can be deleted: its result is recorded elsewhere, or it failed and is to be retried."""
+    result = _result(world)
+    if isinstance(result, JobFailure) and again_at(world, job) <= world.now:
         return True
-    number = found.number if isinstance(found, Recovered) else 0
-    return _sought(world) is None and (world.deployment.status.last_version_number or 0) >= number
+    number = result.number if isinstance(result, Recovered) else 0
+    return _missing_version(world) is None and (world.deployment.status.last_version_number or 0) >= number
 
 
-def _restored(world: World, found: Recovered) -> tuple[Action, ...]:
-    """Each version that was found and is not here is made; then each that is here without a status gets its own."""
-    made = tuple(
-        Create(manifest(world, stored))
-        for stored in found.versions
+def _restore(world: World, result: Recovered) -> tuple[Action, ...]:
+    """Each stored version that is missing is created; one pass later it gets its status."""
+    created = tuple(
+        Create(recovered_manifest(world, stored))
+        for stored in result.versions
         if world.version(names.version_name(world.name, stored.number)) is None
     )
-    told = {stored.number: stored for stored in found.versions}
-    return made or tuple(
-        status(world, version, told[version.spec.number], found)
-        if version.spec.number in told
-        else fail(world, version, "NotRecovered", found.message, "Recorded")
+    by_number = {stored.number: stored for stored in result.versions}
+    return created or tuple(
+        restore_status(world, version, by_number[version.spec.number], result)
+        if version.spec.number in by_number
+        else fail(world, version, "NotRecovered", result.message, "Recorded")
         for version in world.versions
         if version.unrestored
     )

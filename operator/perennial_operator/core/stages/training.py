@@ -1,4 +1,4 @@
-"""Training: is a candidate wanted, is its Job there, and what did it answer?"""
+"""Training: is a candidate needed, does its Job exist, and what is its result?"""
 
 from __future__ import annotations
 
@@ -18,126 +18,131 @@ from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.rules.training_admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment
-from perennial_operator.core.stages.recovery import looking, lost
-from perennial_operator.core.world import Job, JobState, World, by_now, made_from, recipe
+from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
+from perennial_operator.core.world import Job, JobState, World, not_in_future, recipe, version_recipe
 
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
-    """The next thing to do for the version that trains, or the version that is wanted; nothing where there is none."""
+    """The next action for the version that trains, or the start of a candidate; nothing if neither is needed."""
     candidate = world.candidate
     if candidate is None:
-        trigger = wanted(world)
-        return begin(world, trigger) if trigger and not waits(world, trigger) else ()
+        trigger = trigger_of(world)
+        return begin(world, trigger) if trigger and not deferral_of(world, trigger) else ()
     if candidate.unrestored:
         return ()
-    if made_from(candidate) != recipe(world.spec) and not world.automation_paused:
-        message = "spec asks for another model now; a new candidate takes its place"
+    if version_recipe(candidate) != recipe(world.spec) and not world.automation_paused:
+        message = "spec now describes another model; a new candidate replaces it"
         return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
-    return _tend(world, candidate) if candidate.phase is Phase.TRAINING else ()
+    return reconcile_training_job(world, candidate) if candidate.phase is Phase.TRAINING else ()
 
 
-def wanted(world: World) -> Trigger | None:
-    """Why a candidate is wanted for another reason than drift, or None."""
+def trigger_of(world: World) -> Trigger | None:
+    """Why a candidate is needed for another reason than drift, or None."""
     if request := open_request(world):
         return Trigger(reason="Request", request=request, message=f"{names.RETRAIN} is {request}")
     live = world.live
     if live is None:
-        return Trigger(reason="Initial", message=f"ModelDeployment {world.name} has no live version{lost(world)}")
-    if made_from(live) != recipe(world.spec):
-        return Trigger(reason="SpecChange", message=f"spec asks for another model than {live.name}")
+        return Trigger(
+            reason="Initial",
+            message=f"ModelDeployment {world.name} has no live version{incomplete_versions_suffix(world)}",
+        )
+    if version_recipe(live) != recipe(world.spec):
+        return Trigger(reason="SpecChange", message=f"spec describes another model than {live.name}")
     due = _schedule_due(world)
     if due and due <= world.now:
         return Trigger(reason="Schedule", message=f"spec.training.schedule was due at {due:%Y-%m-%d %H:%M} UTC")
     return None
 
 
-def waits(world: World, trigger: Trigger) -> Deferral | None:
-    """Why the candidate that is wanted is not started now, or None."""
-    return looking(world) or deferral_for(world, trigger.reason)
+def deferral_of(world: World, trigger: Trigger) -> Deferral | None:
+    """Why a candidate with this trigger is not started now, or None."""
+    return recovery_deferral(world) or deferral_for(world, trigger.reason)
 
 
 def open_request(world: World) -> str | None:
     """The value of the retrain annotation, unless a version was made for it already."""
-    obeyed = {version.spec.trigger.request for version in world.versions}
-    obeyed.add(world.deployment.status.last_handled_retrain_request)
-    return world.request if world.request not in obeyed else None
+    handled = {version.spec.trigger.request for version in world.versions}
+    handled.add(world.deployment.status.last_handled_retrain_request)
+    return world.request if world.request not in handled else None
 
 
 def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
-    """When time alone may give this stage something to do: the schedule, and the end of a cool-down."""
-    trigger = wanted(world) if world.candidate is None else None
-    wait = waits(world, trigger) if trigger else None
-    yield from (at for at in (_schedule_due(world), wait and wait.until) if at)
+    """When time alone may cause an action of this stage: the schedule, and the end of a cool-down."""
+    trigger = trigger_of(world) if world.candidate is None else None
+    deferral = deferral_of(world, trigger) if trigger else None
+    yield from (at for at in (_schedule_due(world), deferral and deferral.until) if at)
 
 
 def _schedule_due(world: World) -> datetime | None:
-    """The first time the schedule fires after the newest version was made and came to its end.
+    """The first time the schedule fires after the newest version was made and ended.
 
-    What fell due while a candidate was on its way is answered by that candidate.
+    A time that passed while there was a candidate needs no other one.
     """
     newest, schedule = world.newest, world.spec.training.schedule
     if schedule is None or newest is None or world.live is None or world.candidate:
         return None
     ended = newest.status.live_since if newest.phase is Phase.LIVE else newest.status.ended_at
     began = world.deployment.metadata.creation_timestamp
-    return first_fire_after(schedule, max(by_now(world, newest.metadata.creation_timestamp, ended), default=began))
+    return first_fire_after(
+        schedule, max(not_in_future(world, newest.metadata.creation_timestamp, ended), default=began)
+    )
 
 
-def _tend(world: World, version: ModelVersion) -> tuple[Action, ...]:
+def reconcile_training_job(world: World, version: ModelVersion) -> tuple[Action, ...]:
     job = world.jobs.get(names.train_job(version.name))
-    begun = (_begun(world, version),) if version.status.phase is None else ()
+    started = (_start_training(world, version),) if version.status.phase is None else ()
     if job is None:
-        return () if world.automation_paused else (Create(train_manifest(world, version)), *begun)
+        return () if world.automation_paused else (Create(train_manifest(world, version)), *started)
     if job.state is not JobState.RUNNING:
-        return (_trained(world, version, job),)
+        return (_end_training(world, version, job),)
     workers = world.jobs.get(names.workers_job(version.name))
     if workers and workers.state is JobState.FAILED and workers.labels.get(names.FOR_POD) == job.pod:
-        return (fail(world, version, "WorkersFailed", _lost(workers), "Trained"),)
-    return begun
+        return (fail(world, version, "WorkersFailed", _workers_message(workers), "Trained"),)
+    return started
 
 
-def _begun(world: World, version: ModelVersion) -> SetStatus:
+def _start_training(world: World, version: ModelVersion) -> SetStatus:
     message = f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
     image = job_image(world, version, version.spec.training.pod)
     return transition(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
 
 
-def _lost(workers: Job) -> str:
+def _workers_message(workers: Job) -> str:
     because = workers.trouble or workers.reason
     return (
-        f"the search has lost its workers: Job {workers.name} failed{f' ({because})' if because else ''}; see its log"
+        f"the workers of the search failed: Job {workers.name} failed{f' ({because})' if because else ''}; see its log"
     )
 
 
-def _trained(world: World, version: ModelVersion, job: Job) -> SetStatus:
-    answer = read(job, Trained)
-    if isinstance(answer, JobFailure):
-        if answer.reason == NO_NEW_ROWS:
+def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
+    result = read(job, Trained)
+    if isinstance(result, JobFailure):
+        if result.reason == NO_NEW_ROWS:
             condition = ("Trained", False)
-            return transition(world, version, Phase.SUPERSEDED, answer.reason, answer.message, condition)
-        return fail(world, version, answer.reason, answer.message, "Trained")
-    if strayed := _elsewhere(world, answer):
-        return fail(world, version, "BadAnswer", f"Job {job.name} {strayed}", "Trained")
-    # The operator may have died before it noted the begin, and with it the image.
+            return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition)
+        return fail(world, version, result.reason, result.message, "Trained")
+    if misplaced := _misplaced(world, result):
+        return fail(world, version, "BadAnswer", f"Job {job.name} {misplaced}", "Trained")
+    # The operator may have stopped before it recorded the start, and with it the image.
     image = version.status.image or job_image(world, version, version.spec.training.pod)
-    made = {
+    updates = {
         "image": image,
-        "artifact": answer.artifact,
-        "data": answer.data,
-        "parameters": answer.parameters or None,
+        "artifact": result.artifact,
+        "data": result.data,
+        "parameters": result.parameters or None,
     }
-    if told := known_bad(world, version, answer.artifact):
-        return transition(world, version, Phase.REJECTED, "KnownBad", told, ("Trained", True), **made)
-    return transition(world, version, Phase.VALIDATING, "Trained", answer.message, ("Trained", True), **made)
+    if message := known_bad(world, version, result.artifact):
+        return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
+    return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
 
 
-def _elsewhere(world: World, answer: Trained) -> str:
-    """What the trainer says that it has stored outside of this ModelDeployment's folder, or nothing.
+def _misplaced(world: World, result: Trained) -> str:
+    """Why a reported address is outside of this ModelDeployment's folder, or an empty text.
 
-    Whoever may choose the image may choose the answer: it leads to no other model's files.
+    A custom trainer image may report any address; it must not make the operator serve another model's files.
     """
     folder = f"/{world.deployment.metadata.namespace}/{world.name}/"
-    for uri in (answer.artifact.uri, answer.data.holdout_uri):
+    for uri in (result.artifact.uri, result.data.holdout_uri):
         if folder not in uri or "::" in uri or ".." in uri.split("/"):
             return f"has stored {shown_addresses(uri)}; it may store below <storage>{folder} and nowhere else"
     return ""

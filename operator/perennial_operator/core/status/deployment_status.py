@@ -12,7 +12,7 @@ from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, Assessment
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
-from perennial_operator.core.stages.training import waits, wanted
+from perennial_operator.core.stages.training import deferral_of, trigger_of
 from perennial_operator.core.status.readiness import (
     PIN_NOT_FOUND,
     Statement,
@@ -65,8 +65,8 @@ def waiting(world: World, assessment: Assessment) -> Deferral | None:
         return None
     if assessment.deferral:
         return assessment.deferral
-    trigger = wanted(world)
-    return waits(world, trigger) if trigger else None
+    trigger = trigger_of(world)
+    return deferral_of(world, trigger) if trigger else None
 
 
 def _statements(world: World, trouble: Trouble | None, waits: Deferral | None) -> list[Statement]:

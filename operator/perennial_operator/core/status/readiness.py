@@ -9,9 +9,9 @@ from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.rules.training_admission import Deferral
-from perennial_operator.core.stages.recovery import looking, lost
+from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import JobState, World, made_from, recipe
+from perennial_operator.core.world import JobState, World, recipe, version_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def ready(world: World, waits: Deferral | None) -> Statement:
             return Statement("Ready", False, *missing_pin(world))
         message = f"spec.pin names {spec.pin}, which is not ready yet{trouble_of(world, spec.pin)}"
         return Statement("Ready", False, "PinNotReady", message)
-    if live is None or (spec.pin is None and made_from(live) != recipe(spec)):
+    if live is None or (spec.pin is None and version_recipe(live) != recipe(spec)):
         return Statement("Ready", False, *_progress(world, waits))
     answering = sum(held.answering for held in world.serving.values())
     if answering < spec.serving.replicas:
@@ -67,10 +67,10 @@ PIN_NOT_FOUND = "PinNotFound"
 
 def missing_pin(world: World) -> tuple[str, str]:
     """Why the pinned version does not serve although nothing of it is here: a reason and a message."""
-    look_up = looking(world)
+    look_up = recovery_deferral(world)
     if look_up and look_up.reason is not Outcome.STALLED:
         return "PinNotReady", f"spec.pin names {world.spec.pin}, which is not here; {look_up.message}"
-    because = f"; {look_up.message}" if look_up else lost(world)
+    because = f"; {look_up.message}" if look_up else incomplete_versions_suffix(world)
     return PIN_NOT_FOUND, (
         f"spec.pin names {world.spec.pin}, which is no version with a stored model{because}; "
         "name one that kubectl get modelversions shows, or remove spec.pin"
