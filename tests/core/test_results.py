@@ -14,7 +14,7 @@ from tests.core.play import REFUSED, TRAINED, checked, validated
 
 DONE = Job("bike-v1-train", JobState.SUCCEEDED)
 BROKEN = Job("bike-v1-train", JobState.FAILED, reason="BackoffLimitExceeded")
-INTERRUPTED = {"outcome": "Failed", "reason": "Interrupted", "message": "the process was ended from outside"}
+INTERRUPTED = {"outcome": "Failed", "reason": "Interrupted", "message": "the process was killed"}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) ->
             "said nothing of why: no such image; see its log",
         ),
         (BROKEN, REFUSED, "TooFewRows", "12 rows are fewer than minRows 200"),
-        (BROKEN, INTERRUPTED, "Interrupted", "the process was ended from outside"),
+        (BROKEN, INTERRUPTED, "Interrupted", "the process was killed"),
         (BROKEN, TRAINED, "JobFailed", "failed (BackoffLimitExceeded)"),
         (replace(BROKEN, reason="DeadlineExceeded"), None, "TimedOut", "ran longer than spec.training.timeout"),
         (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from perennial_trainer.contract.task import ServeTask, parse
+from perennial_trainer.contract.task import ServeTask, parse_task
 from perennial_trainer.data import conversion
 from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.endpoints import Endpoints
@@ -38,7 +38,7 @@ class Gated(LinearRegression):
 
 def client(estimator: LinearRegression, limit: int = 100) -> httpx.AsyncClient:
     """Of the endpoints alone, for a model that takes no season it has not seen; `limit` requests may wait."""
-    task = parse(json.dumps(serve_task("file:///model.joblib", "0" * 64)))
+    task = parse_task(json.dumps(serve_task("file:///model.joblib", "0" * 64)))
     assert isinstance(task, ServeTask)
     frame = conversion.feature_frame(rides(), MIXED)
     columns = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["season"]), remainder="passthrough")

@@ -289,7 +289,7 @@ def test_recovery_result_fits_and_names_what_is_left_out(
     answer = trainer.done(sought(record))
     assert bool(answer["versions"]) is (length < 9000)
     assert answer["passedOver"] == ([] if length < 9000 else ["progression-v1"])
-    assert ("too long to be passed on" in answer["message"]) is (length == 9000)
+    assert ("too long to be reported" in answer["message"]) is (length == 9000)
     assert answer["number"] == 1
 
 

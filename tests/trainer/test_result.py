@@ -21,8 +21,8 @@ METRICS = st.lists(
 @given(METRICS)
 def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: list[result.DriftMetric]) -> None:
     answer = result.CheckResult(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
-    content = result.encode(answer)
-    assert len(content) <= result.LIMIT
+    content = result.encode_result(answer)
+    assert len(content) <= result.MAX_BYTES
     found = json.loads(content)
     RESULT.validate(found)
     assert [m["value"] for m in found["metrics"]] == [m.value for m in metrics[: len(found["metrics"])]]
@@ -32,9 +32,9 @@ def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: lis
 def test_no_more_is_left_out_than_must_be() -> None:
     metrics = [result.DriftMetric(name="psi", value=0.1, feature=f"feature {i:04}") for i in range(500)]
     answer = result.CheckResult(message="m", samples=1, metrics=metrics)
-    assert 3500 < len(result.encode(answer)) <= result.LIMIT
+    assert 3500 < len(result.encode_result(answer)) <= result.MAX_BYTES
     few = result.CheckResult(message="m", samples=1, metrics=metrics[:20])
-    assert len(json.loads(result.encode(few))["metrics"]) == 20
+    assert len(json.loads(result.encode_result(few))["metrics"]) == 20
 
 
 @given(st.dictionaries(TEXT, TEXT, max_size=60))
@@ -47,8 +47,8 @@ def test_a_training_leaves_out_its_parameters_first(parameters: dict[str, str]) 
         metrics={"mse": 1.0},
         parameters=parameters,
     )
-    content = result.encode(answer)
-    assert len(content) <= result.LIMIT
+    content = result.encode_result(answer)
+    assert len(content) <= result.MAX_BYTES
     RESULT.validate(json.loads(content))
     assert json.loads(content)["parameters"] in (parameters, {})
 
@@ -57,5 +57,5 @@ def test_a_training_leaves_out_its_parameters_first(parameters: dict[str, str]) 
 def test_a_refusal_is_one_line_that_fits(message: str) -> None:
     refusal = RejectedTask("Bad", message)
     answer = result.ErrorResult(task="train", outcome="Refused", reason=refusal.reason, message=refusal.message)
-    assert len(result.encode(answer)) <= result.LIMIT
+    assert len(result.encode_result(answer)) <= result.MAX_BYTES
     assert "\n" not in refusal.message

@@ -154,7 +154,7 @@ def test_eight_slices_of_long_names_fit_into_an_answer() -> None:
     answer = result.ValidateResult(
         message="m" * 200, holdout_rows=9, metrics=metrics, standard_errors={"a": 1 / 3}, slices=[each] * 8
     )
-    content = result.encode(answer)
-    assert len(content) <= result.LIMIT
+    content = result.encode_result(answer)
+    assert len(content) <= result.MAX_BYTES
     assert len(json.loads(content)["slices"]) == 8
     RESULT.validate(json.loads(content))

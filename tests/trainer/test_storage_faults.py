@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perennial_trainer.artifacts.metadata import NAME
-from perennial_trainer.contract.task import parse
+from perennial_trainer.contract.task import parse_task
 from perennial_trainer.storage import store as storage
 from perennial_trainer.training.train import train
 from tests.trainer.tasks import Json, a_training, diabetes, written
@@ -43,7 +43,7 @@ def test_full_disk_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
     assert NAME not in left
     assert all(len(content) < most and not name.endswith(".part") for name, content in left.items())
 
-    train(parse(json.dumps(task)))
+    train(parse_task(json.dumps(task)))
     assert NAME in files(tmp_path / "v1")
 
 
@@ -55,7 +55,7 @@ class Killed(BaseException):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What an undisturbed training leaves."""
     directory = tmp_path_factory.mktemp("whole")
-    train(parse(json.dumps(a_task(directory, "v1"))))
+    train(parse_task(json.dumps(a_task(directory, "v1"))))
     return files(directory / "v1")
 
 
@@ -64,7 +64,7 @@ def test_killed_training_is_incomplete_and_retry_completes(
     after: int, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(whole) == 7
-    task, put, count = parse(json.dumps(a_task(tmp_path, "v1"))), storage._put, iter(range(7))
+    task, put, count = parse_task(json.dumps(a_task(tmp_path, "v1"))), storage._put, iter(range(7))
 
     def dying(store: Any, path: str, content: bytes) -> None:
         if next(count) == after:

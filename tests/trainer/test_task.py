@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse
+from perennial_trainer.contract.task import CheckTask, ServeTask, TrainTask, ValidateTask, WorkTask, parse_task
 from tests.trainer.tasks import ABSENT, TASK, Json, a_check, a_training, a_validation, changed
 
 SHA = "a" * 64
@@ -38,7 +38,7 @@ SERVE = {
 )
 def test_every_field_of_the_contract_is_read(task: Json, kind: type) -> None:
     TASK.validate(task)
-    assert isinstance(parse(json.dumps(task)), kind)
+    assert isinstance(parse_task(json.dumps(task)), kind)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_the_contract_leaves_open_may_be_left_out(task: Json, optional: lis
     for path in optional:
         less = changed(task, **{path: ABSENT})
         TASK.validate(less)
-        parse(json.dumps(less))
+        parse_task(json.dumps(less))
 
 
 WRONG: list[tuple[Json, str, Any]] = [
@@ -97,6 +97,6 @@ def test_what_breaks_the_contract_is_refused_by_the_name_of_the_field(task: Json
     bad = changed(task, **{path: value})
     assert not TASK.is_valid(bad)
     with pytest.raises(RejectedTask) as refused:
-        parse(json.dumps(bad))
+        parse_task(json.dumps(bad))
     assert refused.value.reason == "InvalidTask"
     assert path.split("__")[-1] in refused.value.message

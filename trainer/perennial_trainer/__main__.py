@@ -1,4 +1,4 @@
-"""One task, one answer, one exit code: 0 done, 3 refused (again would be refused), 1 failed (again may succeed)."""
+"""Runs one task: exit code 0 if done, 3 if rejected (retry is useless), 1 if failed (retry may help)."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from perennial_trainer.contract.errors import FailedTask, TaskError
-from perennial_trainer.contract.result import ErrorResult, TaskResult, encode
+from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
 from perennial_trainer.contract.task import (
     CheckTask,
     RecordTask,
@@ -18,52 +18,52 @@ from perennial_trainer.contract.task import (
     TrainTask,
     ValidateTask,
     WorkTask,
-    parse,
+    parse_task,
 )
 from perennial_trainer.redaction import RedactingFormatter, redact
 
 log = logging.getLogger("perennial_trainer")
 
 INTERRUPTED = (
-    "the process was ended from outside before it had an answer: most often it was out of memory or time; "
+    "the process was killed before it wrote a result, most often because it ran out of memory or time: "
     "give the pod more, or the task less data"
 )
 
 
 def main() -> int:
-    """The answer to the task in PERENNIAL_TASK is in the file PERENNIAL_RESULT; returns the exit code."""
+    """Writes the result of the task in PERENNIAL_TASK to the file PERENNIAL_RESULT; returns the exit code."""
     to_stdout = logging.StreamHandler(sys.stdout)
     to_stdout.setFormatter(RedactingFormatter("%(message)s"))
     logging.basicConfig(handlers=[to_stdout], force=True)
-    log.setLevel(logging.INFO)  # the libraries stay at warnings
+    log.setLevel(logging.INFO)  # libraries log warnings only
     logging.captureWarnings(True)
     text = os.environ.get("PERENNIAL_TASK", "")
     path = Path(os.environ.get("PERENNIAL_RESULT", "/dev/termination-log"))
     kind = _kind(text)
     try:
-        task = parse(text)
+        task = parse_task(text)
         log.info("%s %s in %s", kind, task.version or task.model_deployment, task.namespace)
-        # Written now, so that the end by an OOM killer, which leaves no chance to write, is explained as well.
-        _write(path, encode(ErrorResult(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
-        answer = _run(task)
-    except TaskError as end:
-        return _end(path, kind, end)
+        # Written now, because a process that the OOM killer ends cannot write.
+        _write(path, encode_result(ErrorResult(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
+        result = _run(task)
+    except TaskError as error:
+        return _end(path, kind, error)
     except MemoryError:
         return _end(path, kind, FailedTask("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
         print(redact(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
-        message = f"the task met an unexpected {type(error).__name__}: the traceback is in the log of its pod"
+        message = f"the task ended with an unexpected {type(error).__name__}: the log of its pod has the traceback"
         return _end(path, kind, FailedTask("Unexpected", message))
-    if answer is None:  # a server that was asked to stop, a worker without work
+    if result is None:  # a server or a worker has no result
         _write(path, b"")
     else:
-        log.info("done: %s", answer.message)
-        _write(path, encode(answer))
+        log.info("done: %s", result.message)
+        _write(path, encode_result(result))
     return 0
 
 
 def _run(task: Task) -> TaskResult | None:
-    """Each task is imported when it is asked for: scikit-learn alone takes a second."""
+    """The result of the task, whose module is imported only now: scikit-learn alone takes a second."""
     match task:
         case TrainTask():
             from perennial_trainer.training.train import train
@@ -97,14 +97,16 @@ def _run(task: Task) -> TaskResult | None:
             return None
 
 
-def _end(path: Path, kind: str, end: TaskError) -> int:
-    log.error("%s: %s: %s", end.outcome, end.reason, end.message)
-    _write(path, encode(ErrorResult(task=kind, outcome=end.outcome, reason=end.reason, message=end.message)))
-    return end.exit_code
+def _end(path: Path, kind: str, error: TaskError) -> int:
+    log.error("%s: %s: %s", error.outcome, error.reason, error.message)
+    _write(
+        path, encode_result(ErrorResult(task=kind, outcome=error.outcome, reason=error.reason, message=error.message))
+    )
+    return error.exit_code
 
 
 def _kind(text: str) -> str:
-    """Which task it is, as far as a bad one says."""
+    """The kind of task, also of an invalid one."""
     try:
         kind = json.loads(text)["task"]
     except (ValueError, TypeError, KeyError):
@@ -113,7 +115,7 @@ def _kind(text: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """The log has the answer as well, so a place that cannot be written ends nothing."""
+    """Writes the file. The log has the result as well, so an error is only a warning."""
     try:
         path.write_bytes(content)
     except OSError as error:

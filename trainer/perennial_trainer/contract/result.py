@@ -1,6 +1,6 @@
-"""The answer to a task: one JSON document that fits into a termination message.
+"""The result of a task: one JSON document that fits into a termination message.
 
-The kubelet keeps 4,096 bytes. So what is optional is left out until the answer fits; everything is in storage.
+The kubelet keeps 4,096 bytes, so optional fields are left out until the result fits; storage has all of them.
 """
 
 from typing import Any, Literal
@@ -9,20 +9,20 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-LIMIT = 4096  # bytes
+MAX_BYTES = 4096
 
 
 class ResultPart(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A part of an answer, by the names of tests/contract/result.schema.json."""
+    """A part of a result; its fields are those of tests/contract/result.schema.json."""
 
 
 class TaskResult(ResultPart, frozen=True, kw_only=True, tag_field="task"):
-    """A whole answer; `task` is its tag."""
+    """A whole result; `task` is its tag."""
 
     message: str
 
     def shortened(self, share: float) -> "TaskResult":
-        """The answer with about `share` of what may be left out; the same if nothing may."""
+        """The result with about `share` of its optional content, or the same result if all of it is required."""
         raise NotImplementedError
 
 
@@ -59,9 +59,9 @@ class Metrics(ResultPart, frozen=True, kw_only=True):
 
 
 class Worsening(ResultPart, frozen=True, kw_only=True):
-    """By `metric`: a share of the live value for a loss, a difference for a score; negative is better.
+    """How much worse the candidate is: a share of the live value for a loss, a difference for a score.
 
-    It does not exceed `upper`, at `confidence`.
+    Negative is better. `upper` is the upper bound at `confidence`.
     """
 
     metric: str
@@ -71,7 +71,7 @@ class Worsening(ResultPart, frozen=True, kw_only=True):
 
 
 class SliceResult(ResultPart, frozen=True, kw_only=True):
-    """A group of the rows; `ratio` is how many times as bad as the live version the candidate is for it."""
+    """A group of rows. `ratio` compares the candidate with the live version: above 1, the candidate is worse."""
 
     column: str
     metric: str
@@ -89,7 +89,7 @@ class ValidateResult(TaskResult, frozen=True, kw_only=True, tag="validate"):
     standard_errors: dict[str, float] | UnsetType = UNSET
     worsening: Worsening | UnsetType = UNSET
     slices: list[SliceResult] | UnsetType = UNSET
-    """Of each slice that was asked for the group that is made worst off."""
+    """For each requested slice, the group with the greatest ratio."""
 
     def shortened(self, share: float) -> "ValidateResult":  # noqa: ARG002
         return replace(self, standard_errors=UNSET)
@@ -108,7 +108,7 @@ class DriftMetric(ResultPart, frozen=True, kw_only=True):
 
 
 class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
-    """`metrics` are ranked: the first are the last to be left out."""
+    """`metrics` are ranked: the last are left out first."""
 
     outcome: Literal["Succeeded"] = "Succeeded"
     samples: int
@@ -129,7 +129,7 @@ class RecordResult(TaskResult, frozen=True, kw_only=True, tag="record"):
 
 
 class StoredVersion(ResultPart, frozen=True, kw_only=True):
-    """A version as the ledger has it; `recipe` only where it is another than the one asked for now."""
+    """A version of the ledger; `recipe` is there only if it differs from the one of the task."""
 
     version: str
     number: int
@@ -141,7 +141,7 @@ class StoredVersion(ResultPart, frozen=True, kw_only=True):
 
 
 class RecoverResult(TaskResult, frozen=True, kw_only=True, tag="recover"):
-    """`number` is the greatest that storage knows; `versions` begins with the one to serve."""
+    """`number` is the greatest in storage; `versions` begins with the one to serve."""
 
     outcome: Literal["Succeeded"] = "Succeeded"
     number: int
@@ -149,22 +149,22 @@ class RecoverResult(TaskResult, frozen=True, kw_only=True, tag="recover"):
     passed_over: list[str]
 
     def shortened(self, share: float) -> "RecoverResult":  # noqa: ARG002
-        """Without the parameters that were chosen, then without the last version, then without any."""
+        """Without the chosen parameters, then without the last version, then without any version."""
         if any("parameters" in each.status for each in self.versions):
-            kept = [
+            without_parameters = [
                 replace(each, status={k: v for k, v in each.status.items() if k != "parameters"})
                 for each in self.versions
             ]
-            return replace(self, versions=kept)
+            return replace(self, versions=without_parameters)
         if not self.versions:
             return self
-        lost = self.versions[-1].version
-        message = f"{self.message[:1000]}; the record of {lost} is too long to be passed on"
-        return replace(self, message=message, versions=self.versions[:-1], passed_over=[*self.passed_over[:9], lost])
+        dropped = self.versions[-1].version
+        message = f"{self.message[:1000]}; the record of {dropped} is too long to be reported"
+        return replace(self, message=message, versions=self.versions[:-1], passed_over=[*self.passed_over[:9], dropped])
 
 
 class ErrorResult(ResultPart, frozen=True, kw_only=True):
-    """A task that was refused or has failed."""
+    """The result of a task that was rejected or failed."""
 
     task: str
     outcome: str
@@ -172,12 +172,12 @@ class ErrorResult(ResultPart, frozen=True, kw_only=True):
     message: str
 
 
-def encode(answer: TaskResult | ErrorResult) -> bytes:
-    """The JSON of the answer, at most 4,096 bytes, with as much in it as fits."""
-    content = msgspec.json.encode(answer)
-    while len(content) > LIMIT and isinstance(answer, TaskResult):
-        less = answer.shortened(LIMIT / len(content))
-        if less == answer:
+def encode_result(result: TaskResult | ErrorResult) -> bytes:
+    """The JSON of the result, at most 4,096 bytes, with as much optional content as fits."""
+    content = msgspec.json.encode(result)
+    while len(content) > MAX_BYTES and isinstance(result, TaskResult):
+        shorter = result.shortened(MAX_BYTES / len(content))
+        if shorter == result:
             break
-        answer, content = less, msgspec.json.encode(less)
+        result, content = shorter, msgspec.json.encode(shorter)
     return content

@@ -1,7 +1,7 @@
-"""What the operator asks for: the JSON in PERENNIAL_TASK as frozen values.
+"""The task: the JSON in PERENNIAL_TASK as frozen values.
 
-The shapes are those of tests/contract/task.schema.json; rules that JSON Schema cannot state (a column with
-two roles, say) are checked here as well, so that a bad task ends before anything is read.
+They follow tests/contract/task.schema.json. Rules that JSON Schema cannot express, such as one role for each column,
+are checked here too, so that an invalid task ends before any file is read.
 """
 
 from collections import Counter
@@ -11,19 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.fields import Name, Sha256, Share, StrictStruct, Uri, Window
+from perennial_trainer.contract.ledger_entry import LedgerEntry
 from perennial_trainer.contract.metric_table import SLICE_METRICS
 
-Name = Annotated[str, Meta(min_length=1, max_length=63)]
-Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Annotated[int, Meta(ge=1)]
-Share = Annotated[float, Meta(ge=0, le=1)]
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
-
-
-class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A frozen part of a task; unknown fields are refused."""
 
 
 class Features(StrictStruct, frozen=True, kw_only=True):
@@ -46,14 +39,14 @@ class Model(StrictStruct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.features.names:
-            raise ValueError("features names no column: list at least one under numeric or categorical")
-        twice = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
-        if twice:
-            raise ValueError(f"{join_names(twice)} is named more than once among features and target: keep one role")
+            raise ValueError("features is empty: list at least one column under numeric or categorical")
+        repeated = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
+        if repeated:
+            raise ValueError(f"{join_names(repeated)} is named more than once among features and target: keep one role")
 
 
 class Version(StrictStruct, frozen=True, kw_only=True):
-    """A stored version: its model file, whose digest is checked before it is loaded; other files lie beside it."""
+    """A stored version: its model file, whose digest is checked before it is loaded. Its other files are beside it."""
 
     name: Name
     uri: Uri
@@ -124,8 +117,8 @@ class SliceBy(StrictStruct, frozen=True, kw_only=True):
             raise ValueError(f"slices.metric {self.metric} has no ratio: choose one of {join_names(SLICE_METRICS)}")
 
 
-class Subject(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
-    """What every task says: whose model it is about."""
+class ModelTask(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
+    """The fields of every task about a model."""
 
     namespace: Name
     model_deployment: Name
@@ -133,12 +126,12 @@ class Subject(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
     model: Model
 
 
-class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
+class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
     calibration: Calibration | None = None
     live: Version | None = None
-    known_rows: Sha256 | None = None  # that made the live version: the same again are no reason to train
+    known_rows: Sha256 | None = None  # of the live version: a training on the same rows is rejected
     engine: Engine | None = None
     storage: Uri  # the version's own folder
 
@@ -148,7 +141,7 @@ class TrainTask(Subject, frozen=True, kw_only=True, tag="train"):
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
 
 
-class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):
+class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
     candidate: Version
     live: Version | None = None
     holdout: Holdout
@@ -160,21 +153,21 @@ class ValidateTask(Subject, frozen=True, kw_only=True, tag="validate"):
         unknown = [each.column for each in self.slices if each.column not in self.model.features.names]
         if unknown:
             raise ValueError(
-                f"slices names {join_names(unknown)}, which is no feature: the rows are kept with features only"
+                f"slices names {join_names(unknown)}, which is not a feature: the holdout has only features"
             )
 
 
-class CheckTask(Subject, frozen=True, kw_only=True, tag="check"):
+class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
     storage: Uri  # the check's own folder
-    predictions: bool = True  # whether the model is asked for its answers where the target is not known
+    predictions: bool = True  # whether rows without a target are predicted
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)
 
 
-class ServeTask(Subject, frozen=True, kw_only=True, tag="serve"):
+class ServeTask(ModelTask, frozen=True, kw_only=True, tag="serve"):
     artifact: Version
     port: Annotated[int, Meta(ge=1, le=65535)]
 
@@ -186,64 +179,27 @@ class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="w
     scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
 
 
-class Entry(StrictStruct, frozen=True, kw_only=True):
-    """What became of a version and when, and what an empty cluster needs to have it again; `name` tells the three."""
-
-    name: Annotated[str, Meta(pattern="^[0-9]{8}T[0-9]{6}Z-v[1-9][0-9]*-(Live|Rejected|RolledBack)$")]
-    trigger: dict[str, Any]
-    parent: Name | None = None
-    recipe: dict[str, Any]
-    status: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        try:
-            msgspec.convert(self.status, Stored)
-        except msgspec.ValidationError:
-            raise ValueError("status does not say where artifact and holdout are stored, and their digests") from None
-
-    @property
-    def stored(self) -> "Stored":
-        return msgspec.convert(self.status, Stored)
-
-
-class StoredModel(msgspec.Struct, frozen=True):
-    uri: Uri
-    sha256: Sha256
-
-
-class StoredHoldout(msgspec.Struct, frozen=True, rename="camel"):
-    holdout_uri: Uri
-    holdout_sha256: Sha256
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """The files that a version's status names; whatever else it says is the operator's business."""
-
-    artifact: StoredModel
-    data: StoredHoldout
-
-
 class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="record"):
     namespace: Name
     model_deployment: Name
     version: Name
-    entry: Entry
-    storage: Uri  # the model's folder, in which the versions' lie
+    entry: LedgerEntry
+    storage: Uri  # the model's folder, which has the versions' folders
 
 
 class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="recover"):
     namespace: Name
     model_deployment: Name
-    version: Name | None = None  # exactly this one; by itself the one that was live last
-    recipe: dict[str, Any]  # what is asked for now
+    version: Name | None = None  # without it, the version that was live last
+    recipe: dict[str, Any]  # of the current spec
     storage: Uri
 
 
 Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask | RecoverTask
 
 
-def parse(text: str | bytes) -> Task:
-    """The task, or a RejectedTask (`InvalidTask`) that names the field."""
+def parse_task(text: str | bytes) -> Task:
+    """The task. Raises RejectedTask (InvalidTask), which names the field."""
     try:
         task: Task = msgspec.json.decode(text, type=Task)
     except msgspec.ValidationError as error:
@@ -256,6 +212,6 @@ def parse(text: str | bytes) -> Task:
 
 
 def _check_time_column(name: str | None, model: Model) -> None:
-    """A numeric feature may be the time as well, a category or the target may not."""
+    """A numeric feature may also be the time column; a categorical feature or the target may not."""
     if name is not None and name in (*model.features.categorical, model.target):
-        raise ValueError(f"data.timeColumn {name} is a categorical feature or the target as well: keep one role")
+        raise ValueError(f"data.timeColumn {name} is also a categorical feature or the target: keep one role")

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Entry, StrictStruct
+from perennial_trainer.contract.fields import StrictStruct
+from perennial_trainer.contract.ledger_entry import LedgerEntry
 from perennial_trainer.storage import store
 
 KEY = "PERENNIAL_LEDGER_KEY"
@@ -29,7 +30,7 @@ class LedgerFile(StrictStruct, frozen=True, kw_only=True):
     version: str
     storage: str
     files: dict[str, str]
-    entry: Entry
+    entry: LedgerEntry
 
 
 class LedgerFileRef(NamedTuple):

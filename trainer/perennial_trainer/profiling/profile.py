@@ -9,7 +9,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import StrictStruct
+from perennial_trainer.contract.fields import StrictStruct
 
 if TYPE_CHECKING:
     import pandas as pd

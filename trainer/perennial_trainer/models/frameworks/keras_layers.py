@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from perennial_trainer.contract.errors import join_names
-from perennial_trainer.contract.task import StrictStruct
+from perennial_trainer.contract.fields import StrictStruct
 
 Activation = Literal["relu", "gelu", "silu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
