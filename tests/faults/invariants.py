@@ -121,7 +121,7 @@ class Witness:
         before = self.memory.calls["write"]
         cut = False
         try:
-            cut = run(self._reconciler.look_at(KEY)) is not None
+            cut = run(self._reconciler.reconcile(KEY)) is not None
         except KubeError:
             cut = True
         except DiedError:

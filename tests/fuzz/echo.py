@@ -98,7 +98,7 @@ class Operator:
 
     async def passes(self, name: str, times: int = 3) -> None:
         for _ in range(times):
-            await self._reconciler._tried(Key("default", name))
+            await self._reconciler.try_reconcile(Key("default", name))
 
     @property
     def bugs(self) -> float:

@@ -133,8 +133,8 @@ async def _lived(cluster: LocalCluster, done: list[Action]) -> None:
             assert error.reason != "Forbidden", error
     reconciler = Reconciler(kube, cache, WorkQueue(), Policy(trainer_image="trainer:1"), Metrics())
     with suppress(ConflictError):  # it goes on until it meets what belongs to the play's objects
-        await reconciler.look_at(KEY)
-    await reconciler.look_at(KEY._replace(name="idle"))
+        await reconciler.reconcile(KEY)
+    await reconciler.reconcile(KEY._replace(name="idle"))
     for _ in range(2):
         await Lease(kube, "default", "me").acquire()
     await kube.close()

@@ -39,7 +39,7 @@ def test_a_version_that_was_there_already_is_looked_at_before_anything_is_made_f
     """It may have ended long ago; then a Job would train it a second time."""
     memory, cache = a_memory(), Cache()
     run(Executor(memory, Cache()).act(KEY, VERSION))
-    with pytest.raises(ConflictError, match="ModelVersion bike-v1 was there already; look again"):
+    with pytest.raises(ConflictError, match="ModelVersion bike-v1 existed already; reconciling again"):
         run(Executor(memory, cache).act(KEY, VERSION))
     assert cache.get(KEY, "ModelVersion", "bike-v1")
 
@@ -49,6 +49,6 @@ def test_a_job_whose_version_has_just_gone_is_not_made() -> None:
     executor = Executor(memory, cache)
     run(executor.act(KEY, VERSION))
     cache.remove(KEY, "ModelVersion", "bike-v1")
-    with pytest.raises(ConflictError, match="the owner of Job bike-v1-train has just gone; look again"):
+    with pytest.raises(ConflictError, match="the owner of Job bike-v1-train was just deleted; reconciling again"):
         run(executor.act(KEY, JOB))
     assert ("Job", "bike-v1-train") not in memory.bodies

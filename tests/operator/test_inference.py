@@ -12,7 +12,7 @@ from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.errors import GoneError, UnknownKindError, error_of
 from perennial_operator.core import names
 from perennial_operator.core.world import Policy, RoutingObject, Serving, World
-from perennial_operator.reconcile.world_builder import observe
+from perennial_operator.reconcile.world_builder import build_world
 from tests.builders import NOON, SPEC, a_body, merged
 
 KEY = Key("default", "bike")
@@ -44,7 +44,7 @@ def seen(inference: dict[str, Any], *pods: dict[str, Any]) -> World:
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", KSERVE), *pods):
         cache.put(body)
-    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"), routing=RoutingObject(inference))
+    world = build_world(cache, KEY, NOON, Policy(trainer_image="trainer:1"), routing=RoutingObject(inference))
     assert world
     return world
 

@@ -10,7 +10,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core import names
 from perennial_operator.core.world import Policy
-from perennial_operator.reconcile.world_builder import observe
+from perennial_operator.reconcile.world_builder import build_world
 from tests.builders import NOON, SPEC, a_body
 
 KEY = Key("default", "bike")
@@ -27,6 +27,6 @@ def test_what_somebody_labelled_like_ours_is_theirs(owner: str, count: int) -> N
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", SPEC), an_object("Job", owner), an_object("Deployment", owner)):
         cache.put(body)
-    world = observe(cache, KEY, NOON, Policy(trainer_image="trainer:1"))
+    world = build_world(cache, KEY, NOON, Policy(trainer_image="trainer:1"))
     assert world
     assert (len(world.jobs), len(world.serving)) == (count, count)

@@ -13,7 +13,7 @@ from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.names import labels
 from perennial_operator.core.world import Job, JobState, Policy, World
-from perennial_operator.reconcile.world_builder import observe
+from perennial_operator.reconcile.world_builder import build_world
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world
 from tests.core.play import TRAINED
 
@@ -25,7 +25,7 @@ def seen(*bodies: dict[str, Any]) -> World:
     cache.put(a_body("ModelDeployment", "bike", SPEC))
     for body in bodies:
         cache.put(body)
-    world = observe(cache, BIKE, NOON, Policy("trainer"))
+    world = build_world(cache, BIKE, NOON, Policy("trainer"))
     assert world
     return world
 

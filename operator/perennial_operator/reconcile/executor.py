@@ -1,4 +1,4 @@
-"""Actions → calls. Each may be done twice: what is there is as good as done; a version that is there is looked at."""
+"""Performs actions by calls to the API server. Each action may be repeated without harm."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from perennial_operator.telemetry.logs import about
 
 
 class Executor:
-    """The hands: does actions one by one and remembers in the cache what came of them."""
+    """Performs one action at a time, and puts the result into the cache."""
 
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
 
     async def act(self, key: Key, action: Action) -> None:
-        """The action is done. KubeError if not; then nothing after it may be done either."""
+        """The action is done. KubeError if it failed; then the actions after it must not be done."""
         match action:
             case Create(manifest):
                 await self._create(key, manifest)
@@ -44,7 +44,7 @@ class Executor:
         try:
             await self._kube.patch("HTTPRoute", key.namespace, to.name, to.operations, to.resource_version)
         except GoneError:
-            raise ConflictError("Gone", f"HTTPRoute {to.name} has just gone; look again") from None
+            raise ConflictError("Gone", f"HTTPRoute {to.name} was just deleted; reconciling again") from None
         about(key).info("patched HTTPRoute %s", to.name)
 
     async def _set_status(self, key: Key, to: SetStatus) -> None:
@@ -52,7 +52,7 @@ class Executor:
             body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
         except GoneError:
             self._cache.remove(key, to.kind, to.name)
-            raise ConflictError("Gone", f"{to.kind} {to.name} has just gone; look again") from None
+            raise ConflictError("Gone", f"{to.kind} {to.name} was just deleted; reconciling again") from None
         self._cache.put(_of(to.kind, body))
         if to.announce:
             await self._announce(key, to.kind, to.name, to.announce)
@@ -63,16 +63,16 @@ class Executor:
             self._cache.put(_of(kind, await self._kube.create(manifest)))
             about(key).info("created %s %s", kind, name)
         except ExistsError:
-            there = await self._ours(key, manifest)
-            if there is None:
-                raise ConflictError("Conflict", f"{kind} {name} has just gone; look again") from None
-            self._cache.put(_of(kind, there))
+            existing = await self._owned_object(key, manifest)
+            if existing is None:
+                raise ConflictError("Conflict", f"{kind} {name} was just deleted; reconciling again") from None
+            self._cache.put(_of(kind, existing))
             if kind == "ModelVersion":
-                # Another one of that number, or this one a while ago: what it needs now is for the next pass to say.
-                raise ConflictError("Conflict", f"{kind} {name} was there already; look again") from None
+                # It has the same number or is this one from an earlier pass: the next pass decides what it needs.
+                raise ConflictError("Conflict", f"{kind} {name} existed already; reconciling again") from None
 
     def _owned(self, key: Key, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The manifest with the uid of an owner that was made just before."""
+        """The manifest with the uid of an owner that was created just before."""
         metadata = manifest["metadata"]
         owners = [
             owner if owner["uid"] else {**owner, "uid": self._cache.uid(key, owner["kind"], owner["name"])}
@@ -80,65 +80,67 @@ class Executor:
         ]
         if not all(owner["uid"] for owner in owners):
             name = metadata["name"]
-            raise ConflictError("Conflict", f"the owner of {manifest['kind']} {name} has just gone; look again")
+            raise ConflictError(
+                "Conflict", f"the owner of {manifest['kind']} {name} was just deleted; reconciling again"
+            )
         return {**manifest, "metadata": {**metadata, "ownerReferences": owners}} if owners else manifest
 
     async def _apply(self, key: Key, manifest: Mapping[str, Any]) -> None:
-        """An apply takes over whatever holds the name, and what the watches have shown may be old: so it is asked."""
+        """The object is read first: an apply changes any object of the name, and the cache may be outdated."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        await self._ours(key, manifest)
+        await self._owned_object(key, manifest)
         self._cache.put(_of(kind, await self._kube.apply(manifest)))
         about(key).info("applied %s %s", kind, name)
 
-    async def _ours(self, key: Key, manifest: Mapping[str, Any]) -> Body | None:
-        """The object that holds the name, or None.
+    async def _owned_object(self, key: Key, manifest: Mapping[str, Any]) -> Body | None:
+        """The object of this name, or None.
 
-        RefusedError if it belongs to somebody else or to nobody, ConflictError if it is on its way out.
+        RefusedError if this ModelDeployment does not own it, ConflictError if it is being deleted.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        there = await self._kube.get(kind, key.namespace, name)
-        if there is None:
+        existing = await self._kube.get(kind, key.namespace, name)
+        if existing is None:
             return None
-        wanted, has = _owners(manifest), _owners(there)
-        ours = bool(wanted & has)
-        # What belonged to an owner of the same name that was deleted is still to be collected by Kubernetes.
-        left_over = not ours and {owner[:2] for owner in wanted} & {owner[:2] for owner in has}
-        if there["metadata"].get("deletionTimestamp") or left_over:
-            raise ConflictError("Conflict", f"{kind} {name} is there and on its way out; look again")
-        if not ours:
+        wanted, actual = _owners(manifest), _owners(existing)
+        owned = bool(wanted & actual)
+        # Kubernetes has yet to delete the dependents of an earlier owner of the same name.
+        left_over = not owned and {owner[:2] for owner in wanted} & {owner[:2] for owner in actual}
+        if existing["metadata"].get("deletionTimestamp") or left_over:
+            raise ConflictError("Conflict", f"{kind} {name} is being deleted; reconciling again")
+        if not owned:
             raise RefusedError(
                 "NameTaken",
-                f"{kind} {name} is there already and does not belong to ModelDeployment {key.name}; "
+                f"{kind} {name} exists already and does not belong to ModelDeployment {key.name}; "
                 "remove it, or give the ModelDeployment another name",
             )
-        return there
+        return existing
 
     async def _delete(self, key: Key, kind: str, name: str) -> None:
         try:
-            held = await self._kube.delete(kind, key.namespace, name, self._cache.uid(key, kind, name))
+            remaining = await self._kube.delete(kind, key.namespace, name, self._cache.uid(key, kind, name))
             about(key).info("deleted %s %s", kind, name)
         except GoneError:
-            held = None
+            remaining = None
         except ConflictError:
-            # Another of its name, or one that just changed: known as it is, or it would be taken for gone and stay.
-            if there := await self._kube.get(kind, key.namespace, name):
-                self._cache.put(_of(kind, there))
+            # Another object of the name, or a changed one: cached as it is, or it would count as deleted and stay.
+            if existing := await self._kube.get(kind, key.namespace, name):
+                self._cache.put(_of(kind, existing))
                 raise
-            held = None
-        if held:
-            self._cache.put(_of(kind, held))
+            remaining = None
+        if remaining:
+            self._cache.put(_of(kind, remaining))
         else:
             self._cache.remove(key, kind, name)
 
     async def _announce(self, key: Key, kind: str, name: str, announcement: Announcement) -> None:
-        """The same word as an event on the object and on its ModelDeployment, and in the log.
+        """The announcement is an event on the object and on its ModelDeployment, and a line of the log.
 
-        No event is worth a failed pass.
+        A failure to write an event does not fail the pass.
         """
         log, level = about(key), logging.WARNING if announcement.warning else logging.INFO
         log.log(level, "%s: %s", announcement.reason, announcement.message)
-        for on in dict.fromkeys([(kind, name), ("ModelDeployment", key.name)]):
-            body = self._cache.get(key, *on)
+        for target in dict.fromkeys([(kind, name), ("ModelDeployment", key.name)]):
+            body = self._cache.get(key, *target)
             if body:
                 try:
                     await self._record(body, announcement)

@@ -1,4 +1,4 @@
-"""What is true of one ModelDeployment now? What the watches have shown, and what has to be asked for."""
+"""The current state of one ModelDeployment: from the cache, and by calls for what no watch reports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from perennial_operator.cluster.errors import RefusedError, UnknownKindError
 from perennial_operator.core.stages.rollout_analysis import sample_is_due
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Policy, RoutingObject, World
-from perennial_operator.reconcile.world_builder import jobs_without_word, observe
+from perennial_operator.reconcile.world_builder import build_world, jobs_without_result
 from perennial_operator.sampling.sampler import Sampler
 
 
 class Observer:
-    """The eyes: everything that one pass looks at, as one value."""
+    """Builds the World of a pass."""
 
     def __init__(
         self,
@@ -29,21 +29,22 @@ class Observer:
         clock: Callable[[], datetime],
         starting: Collection[Key],
     ) -> None:
-        """`starting` are those for which a version is just being made: each holds a place in the fleet."""
+        """`starting` are the keys for which a version is just being created: each takes a training slot."""
         self._kube, self._cache, self._policy, self._clock = kube, cache, policy, clock
         self._sampler, self._starting = sampler, starting
-        self._asked: dict[Key, set[str]] = {}
+        self._listed_jobs: dict[Key, set[str]] = {}
+        """ModelDeployment → uids of Jobs whose pods were listed once."""
 
     def forget(self, key: Key) -> None:
-        """Nothing is kept of one that is no more."""
-        self._asked.pop(key, None)
+        """Nothing is stored of a deleted ModelDeployment."""
+        self._listed_jobs.pop(key, None)
 
-    def after(self, key: Key, before: World) -> World | None:
-        """The world, but for what is not watched: that is as it was."""
-        return self._seen(key, before.routing)
+    def cached_world(self, key: Key, before: World) -> World | None:
+        """The world from the cache, with the unwatched routing object as it was in `before`."""
+        return self._from_cache(key, before.routing)
 
-    async def find_out(self, key: Key) -> None:
-        """Of each report that is open no more it is known whether its outcome stands or it has gone."""
+    async def resolve_reports(self, key: Key) -> None:
+        """The cache knows of each report that left the watch whether it is final or deleted."""
         for name in self._cache.unresolved_reports(key):
             if body := await self._kube.get("DriftReport", key.namespace, name):
                 self._cache.put({**body, "kind": "DriftReport"})
@@ -51,23 +52,24 @@ class Observer:
                 self._cache.remove(key, "DriftReport", name)
 
     async def world(self, key: Key) -> World | None:
-        """The world; with what its pods say, where an analysis is due."""
-        world = await self._heard(key)
+        """The world; with a sample of the pods and of Prometheus if an analysis is due."""
+        world = await self._without_sample(key)
         if world is None or not sample_is_due(world):
             return world
         sample = await self._sampler.sample(world)
-        now = self.after(key, world)  # it may have changed meanwhile
-        return replace(now, sample=sample) if now else None
+        current = self.cached_world(key, world)  # it may have changed meanwhile
+        return replace(current, sample=sample) if current else None
 
-    async def _heard(self, key: Key) -> World | None:
-        """The world, with the object that splits the traffic, which is not watched, and the results of Jobs that ended.
+    async def _without_sample(self, key: Key) -> World | None:
+        """The world with the routing object, which is not watched, and with the results of ended Jobs.
 
-        Each Job is asked for once if no watch has shown any.
+        The pods of an ended Job are listed once if the cache has no result of them.
         """
-        world = self._seen(key)
+        world = self._from_cache(key)
         routing = await self._routing(key, world)
-        silent = {name: self._cache.uid(key, "Job", name) or "" for name in jobs_without_word(world)} if world else {}
-        new = [name for name, uid in silent.items() if uid not in self._asked.get(key, ())]
+        names = jobs_without_result(world) if world else []
+        uids = {name: self._cache.uid(key, "Job", name) or "" for name in names}
+        new = [name for name, uid in uids.items() if uid not in self._listed_jobs.get(key, ())]
         if not new and routing is None:
             return world
         for name in new:
@@ -75,15 +77,15 @@ class Observer:
             for pod in pods:
                 self._cache.put(pod)
         if new:
-            self._asked[key] = set(silent.values())
-        return self._seen(key, routing)
+            self._listed_jobs[key] = set(uids.values())
+        return self._from_cache(key, routing)
 
     async def _routing(self, key: Key, world: World | None) -> RoutingObject | None:
         """The object that splits the traffic, which may be of a kind that the cluster does not have."""
-        named = runtime_of(world.spec).polled_object(world) if world else None
-        if named is None:
+        polled = runtime_of(world.spec).polled_object(world) if world else None
+        if polled is None:
             return None
-        kind, name = named
+        kind, name = polled
         try:
             return RoutingObject(await self._kube.get(kind, key.namespace, name))
         except UnknownKindError:
@@ -91,5 +93,5 @@ class Observer:
         except RefusedError as error:
             return RoutingObject(None, error.message)
 
-    def _seen(self, key: Key, routing: RoutingObject | None = None) -> World | None:
-        return observe(self._cache, key, self._clock(), self._policy, self._starting, routing)
+    def _from_cache(self, key: Key, routing: RoutingObject | None = None) -> World | None:
+        return build_world(self._cache, key, self._clock(), self._policy, self._starting, routing)

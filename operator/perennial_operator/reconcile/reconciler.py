@@ -1,12 +1,12 @@
 """One ModelDeployment, one pass: observe → decide → act → describe.
 
-    world    = observe(key)           everything is read once, from what the watches have shown (and analysed pods say)
+    world    = observer.world(key)    all input is read once, from the cache (and from pods if an analysis is due)
     decision = decide(world)          pure
-    act(decision)                     each action may be repeated; the first that fails ends the pass
-    …                                 again at once, a few times, while there is a step to be done
-    status   = describe(world, …)      pure; written only if it changed
+    act(decision)                     each action is idempotent; the first failure ends the pass
+    …                                 repeated at once, a few times, while there is another step
+    status   = describe(world, …)     pure; written only if it changed
 
-A pass may be lost, repeated or cut short at any line: the next one looks at what is there and decides from that alone.
+A pass may be lost, repeated or cut short at any line: the next one decides from the current state alone.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from perennial_operator.reconcile.executor import Executor
 from perennial_operator.reconcile.observer import Observer
 from perennial_operator.reconcile.status_writer import StatusWriter
 from perennial_operator.reconcile.workqueue import LATER, SOON, Pause, WorkQueue
-from perennial_operator.reconcile.world_builder import jobs_without_pod
+from perennial_operator.reconcile.world_builder import has_job_without_pod
 from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.logs import about
 from perennial_operator.telemetry.metrics import Metrics
 
 STEPS = 4
-"""How many steps a pass goes at once: a report, its version and its Job, and then nothing; the status is told once."""
+"""Most steps of one pass: a report, its version and its Job, and then none; the status is written once."""
 
 
 def utc_now() -> datetime:
@@ -45,7 +45,7 @@ def utc_now() -> datetime:
 
 
 class Reconciler:
-    """Passes, one after another for each key and several keys at a time."""
+    """Runs passes: one at a time for each key, several keys concurrently."""
 
     def __init__(
         self,
@@ -65,55 +65,55 @@ class Reconciler:
         self._observer = Observer(kube, cache, policy, sampler or Sampler(), clock, self._starting)
 
     async def work(self) -> None:
-        """Takes keys from the queue for ever. Whatever goes wrong with one, the others go on."""
+        """Processes keys of the queue forever. A failed pass does not stop those of other keys."""
         while True:
             key = await self._queue.take()
             self._running[key] = time.monotonic()
-            again: Pause | None = None
+            retry: Pause | None = None
             try:
-                again = await self._tried(key)
+                retry = await self.try_reconcile(key)
             finally:
                 del self._running[key]
-                self._queue.done(key, again)
+                self._queue.done(key, retry)
 
     def longest_pass(self) -> float:
-        """For how many seconds the oldest of the passes under way has been going on."""
+        """Seconds since the oldest running pass began."""
         return time.monotonic() - min(self._running.values(), default=time.monotonic())
 
     def wake_queued(self) -> None:
-        """Those that have waited longest for a place in the fleet are looked at, as many as there are places."""
+        """As many keys as there are free training slots are queued, the longest wait first."""
         free = self._policy.max_trainings - self._cache.count_trainings(self._starting)
         if free > 0:
             for key in self._cache.queued()[:free]:
                 self._queue.wake(key)
 
-    async def _tried(self, key: Key) -> Pause | None:
-        """One pass, whatever comes of it; how long to wait until it is repeated, if it has to be."""
+    async def try_reconcile(self, key: Key) -> Pause | None:
+        """One pass that raises nothing; the pause before it must be repeated, if it must."""
         try:
             with self._metrics.passes.time():
-                refusal = await self.look_at(key)
-            reason, again = (refusal.reason, LATER) if refusal else ("", None)
+                refusal = await self.reconcile(key)
+            reason, retry = (refusal.reason, LATER) if refusal else ("", None)
         except ConflictError as error:
-            reason, again = error.reason, SOON
+            reason, retry = error.reason, SOON
             about(key).debug("%s", error.message)
         except KubeError as error:
-            reason, again = error.reason, LATER
-            about(key).warning("%s: %s; trying again", error.reason, error.message)
+            reason, retry = error.reason, LATER
+            about(key).warning("%s: %s; retrying", error.reason, error.message)
         except Exception:
-            reason, again = "Bug", LATER
-            about(key).exception("the pass failed; trying again")
-        if again:
+            reason, retry = "Bug", LATER
+            about(key).exception("the pass failed; retrying")
+        if retry:
             self._metrics.errors.labels(reason).inc()
-        return again
+        return retry
 
-    async def look_at(self, key: Key) -> RefusedError | None:
-        """One pass; the refusal that ended it, which the status tells. Any other KubeError is raised."""
-        await self._observer.find_out(key)
-        await self._status_writer.reject_unreadable_reports(key)
+    async def reconcile(self, key: Key) -> RefusedError | None:
+        """One pass; the refusal that ended it, which the status reports. Any other KubeError is raised."""
+        await self._observer.resolve_reports(key)
+        await self._status_writer.reject_invalid_reports(key)
         try:
             world, decision, refusal = await self._steps(key)
         except BadObjectError as error:
-            await self._status_writer.write_unreadable(key, Trouble(error.reason, str(error)), self._clock())
+            await self._status_writer.write_invalid(key, Trouble(error.reason, str(error)), self._clock())
             return None
         if world is None:
             self._metrics.forget(key)
@@ -121,15 +121,15 @@ class Reconciler:
             await self._status_writer.write_orphaned_reports(key)
             return None
         trouble = Trouble(refusal.reason, refusal.message) if refusal else None
-        # After a step the world is another one than was assessed.
+        # After a step the assessment is of an earlier world.
         assessment = assess_reports(world) if decision.again else decision.assessment
         await self._status_writer.write(key, world, assessment, trouble)
         if refusal is None:
-            self._set_alarm(key, decision)
+            self._schedule(key, decision)
         return refusal
 
     async def _steps(self, key: Key) -> tuple[World | None, Decision, RefusedError | None]:
-        """The world after as many steps as there were, the last decision, and the refusal that ended it, or None."""
+        """The world after the last step, the last decision, and the refusal that ended the steps, or None."""
         world, decision, refusal = await self._observer.world(key), Decision(), None
         for _ in range(STEPS):
             if world is None:
@@ -141,21 +141,21 @@ class Reconciler:
         return world, decision, refusal
 
     async def _step(self, key: Key, before: World, decision: Decision) -> tuple[RefusedError | None, World | None]:
-        """The refusal that ended it, or None; and the world after it."""
+        """The refusal that ended the step, or None; and the world after it."""
         after = None if decision.actions else before
         try:
             refusal = await self._act(key, decision)
             if decision.actions:
                 again = decision.again and not refusal
-                after = await self._observer.world(key) if again else self._observer.after(key, before)
+                after = await self._observer.world(key) if again else self._observer.cached_world(key, before)
         finally:
-            self._metrics.passed(key, before, after or self._observer.after(key, before) or before)
+            self._metrics.passed(key, before, after or self._observer.cached_world(key, before) or before)
         return refusal, after
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
-        """The decision is done; or the refusal that ended it, which a person has to hear of.
+        """The actions are done; or the refusal that ended them, which the status must report.
 
-        What has become of reports is told all the same.
+        Outcomes of reports are written even after a refusal.
         """
         refusal = None
         with self._reserved(key, decision):
@@ -169,7 +169,7 @@ class Reconciler:
 
     @contextmanager
     def _reserved(self, key: Key, decision: Decision) -> Iterator[None]:
-        """A place in the fleet is held while a version is being made, so that two passes do not take the same one."""
+        """A training slot is reserved while a version is being created, so that two passes do not take the same one."""
         starts = any(isinstance(a, Create) and a.manifest["kind"] == "ModelVersion" for a in decision.actions)
         if starts:
             self._starting.add(key)
@@ -180,10 +180,11 @@ class Reconciler:
             if starts:
                 self.wake_queued()
 
-    def _set_alarm(self, key: Key, decision: Decision) -> None:
+    def _schedule(self, key: Key, decision: Decision) -> None:
+        """The next pass begins at once if this one has another step, else when time alone may change the decision."""
         if decision.again:
             self._queue.wake_in(key, 0)
         elif decision.wake_at:
             self._queue.wake_in(key, (decision.wake_at - self._clock()).total_seconds())
-        if jobs_without_pod(self._cache, key):
+        if has_job_without_pod(self._cache, key):
             self._queue.wake_in(key, POD_CREATION_TIMEOUT.total_seconds())

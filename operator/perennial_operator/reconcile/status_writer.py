@@ -1,4 +1,4 @@
-"""What is told on the objects themselves: the ModelDeployment's status, and what became of a report nobody judges."""
+"""Writes the ModelDeployment's status, and the outcome of reports that no decision considers."""
 
 from __future__ import annotations
 
@@ -16,47 +16,49 @@ from perennial_operator.core.status.events import news
 from perennial_operator.core.status.invalid_object import known_status, stalled
 from perennial_operator.core.world import World
 from perennial_operator.reconcile.executor import Executor
-from perennial_operator.reconcile.world_builder import unreadable_reports
+from perennial_operator.reconcile.world_builder import invalid_reports
 from perennial_operator.telemetry.logs import about
 from perennial_operator.telemetry.metrics import Metrics
 
 
 class StatusWriter:
-    """Writes only what differs from what is told already, and only on the object as it was read."""
+    """Writes a status only if it changed, and only if the object has not changed since it was read."""
 
     def __init__(self, executor: Executor, cache: Cache, metrics: Metrics) -> None:
         self._executor, self._cache, self._metrics = executor, cache, metrics
 
     async def write(self, key: Key, world: World, assessment: Assessment, trouble: Trouble | None) -> None:
-        """The ModelDeployment's status says how things stand."""
+        """The ModelDeployment's status describes the world."""
         status, version = describe(world, assessment, trouble), world.deployment.metadata.resource_version
         await self._set_status(key, world.deployment.status, status, trouble, version)
 
-    async def write_unreadable(self, key: Key, trouble: Trouble, now: datetime) -> None:
-        """A ModelDeployment that cannot be read, or a version of which cannot, says so."""
+    async def write_invalid(self, key: Key, trouble: Trouble, now: datetime) -> None:
+        """The status reports that the ModelDeployment or one of its versions is invalid."""
         body = self._cache.get(key, "ModelDeployment", key.name)
         if body:
             status, version = stalled(body, trouble, now), body["metadata"]["resourceVersion"]
             await self._set_status(key, known_status(body), status, trouble, version)
 
-    async def reject_unreadable_reports(self, key: Key) -> None:
-        """Reports that cannot be read are Invalid, and say why."""
-        for name, error in unreadable_reports(self._cache, key).items():
+    async def reject_invalid_reports(self, key: Key) -> None:
+        """Invalid reports have the outcome Invalid, with the reason."""
+        for name, error in invalid_reports(self._cache, key).items():
             try:
                 await self._set_outcome(key, name, Outcome.INVALID, error)
                 self._metrics.judged(Outcome.INVALID)
             except RefusedError as refusal:
-                # The ModelDeployment's other business goes on.
-                about(key).warning("DriftReport %s cannot be read (%s) nor told so: %s", name, error, refusal.message)
+                # The rest of the pass continues.
+                about(key).warning(
+                    "DriftReport %s is invalid (%s), which was not written: %s", name, error, refusal.message
+                )
 
     async def write_orphaned_reports(self, key: Key) -> None:
-        """Reports about a ModelDeployment that is not there say so; they are judged when it comes."""
+        """Reports about a missing ModelDeployment have that outcome; they are assessed once it is created."""
         message = (
             f"there is no ModelDeployment {key.name} in namespace {key.namespace}; "
-            "apply it, or mend spec.modelDeployment"
+            "apply it, or fix spec.modelDeployment"
         )
         for body in self._cache.objects(key, "DriftReport"):
-            owned = bool(body["metadata"].get("ownerReferences"))  # and so about to go with its owner
+            owned = bool(body["metadata"].get("ownerReferences"))  # Kubernetes is about to delete it with its owner
             if not owned and part(body, "status").get("message") != message:
                 await self._set_outcome(key, body["metadata"]["name"], Outcome.STALLED, message)
 

@@ -1,8 +1,8 @@
-"""What the cache knows of one ModelDeployment → its World."""
+"""The cached objects of one ModelDeployment as a World."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -17,10 +17,10 @@ from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import Fleet, JobState, Policy, RoutingObject, World
+from perennial_operator.core.world import Fleet, JobState, Policy, RoutingObject, Serving, World
 
 
-def observe(
+def build_world(
     cache: Cache,
     key: Key,
     now: datetime,
@@ -28,34 +28,29 @@ def observe(
     reserved: Collection[Key] = (),
     routing: RoutingObject | None = None,
 ) -> World | None:
-    """Everything one pass looks at; None if there is no ModelDeployment of the name.
+    """All input of one pass; None if the ModelDeployment does not exist.
 
-    BadObjectError if it, or one of its versions, cannot be read: a version that cannot be read is no version that is
-    not there, and to decide without it could replace a good model. A report that cannot be read is left out;
-    `unreadable_reports` tells why.
+    BadObjectError if the ModelDeployment or one of its versions is invalid: to ignore an invalid version could replace
+    a good model. Invalid reports are left out; `invalid_reports` lists them.
     """
-    body = cache.get(key, "ModelDeployment", key.name)
-    if body is None:
+    texts = cache.contents(key, "ModelDeployment")
+    if not texts:
         return None
+    deployment = _parsed(ModelDeployment, texts[0])
+    versions = [_parsed(ModelVersion, text) for text in cache.contents(key, "ModelVersion")]
+    owners = {deployment.metadata.uid, *(version.metadata.uid for version in versions)}
     pods = cache.objects(key, "Pod")
-    versions = [_value(ModelVersion, text) for text in cache.contents(key, "ModelVersion")]
-    reports = [
-        known if isinstance(known, Report) else _report(known)[1] for known in cache.contents(key, "DriftReport")
-    ]
-    owners = {body["metadata"].get("uid"), *(version.metadata.uid for version in versions)}
-    jobs = [job_of(job, pods, now) for job in _owned(cache, key, "Job", owners)]
-    deployment = _value(ModelDeployment, cache.contents(key, "ModelDeployment")[0])
+    jobs = [job_of(body, pods, now) for body in _owned(cache, key, "Job", owners)]
     if routing and not runtime_of(deployment.spec).makes_deployments:
-        serving = served_by(routing.body, pods) if routing.body and _belongs(routing.body, owners) else {}
         routing = replace(routing, revisions=revisions_of(pods))
+        serving = served_by(routing.body, pods) if routing.body and _is_owned(routing.body, owners) else {}
     else:
-        held = [serving_of(held, pods) for held in _owned(cache, key, "Deployment", owners)]
-        serving = {each.name: each for each in held}
+        serving = _served_by_deployments(cache, key, pods, owners)
     return World(
         now=now,
         deployment=deployment,
-        versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
-        reports=in_order([report for report in reports if report]),
+        versions=tuple(sorted(versions, key=lambda version: version.spec.number)),
+        reports=_reports(cache, key),
         jobs={job.name: job for job in jobs},
         serving=serving,
         service=cache.get(key, "Service", key.name),
@@ -66,25 +61,37 @@ def observe(
     )
 
 
-def unreadable_reports(cache: Cache, key: Key) -> dict[str, str]:
-    """Name → why the report cannot be read, for those that have not been told so yet."""
-    there = [_report(known) for known in cache.contents(key, "DriftReport") if not isinstance(known, Report)]
-    return {name: error for name, report, error in there if report is None}
+def _served_by_deployments(cache: Cache, key: Key, pods: Sequence[Body], owners: set[str]) -> dict[str, Serving]:
+    deployments = [serving_of(body, pods) for body in _owned(cache, key, "Deployment", owners)]
+    return {serving.name: serving for serving in deployments}
 
 
-def jobs_without_word(world: World) -> list[str]:
-    """Jobs that ended and whose pod's last word has not been seen: the watch of pods may be behind that of Jobs."""
+def _reports(cache: Cache, key: Key) -> tuple[Report, ...]:
+    contents = cache.contents(key, "DriftReport")
+    reports = [each if isinstance(each, Report) else _parsed_report(each)[1] for each in contents]
+    return in_order([report for report in reports if report])
+
+
+def invalid_reports(cache: Cache, key: Key) -> dict[str, str]:
+    """Name → why the report is invalid, for those that have no outcome yet."""
+    contents = cache.contents(key, "DriftReport")
+    parsed = [_parsed_report(each) for each in contents if not isinstance(each, Report)]
+    return {name: error for name, report, error in parsed if report is None}
+
+
+def jobs_without_result(world: World) -> list[str]:
+    """Ended Jobs whose pods have reported no result: the watch of pods may be behind that of Jobs."""
     return [job.name for job in world.jobs.values() if job.state is not JobState.RUNNING and job.answer is None]
 
 
-def jobs_without_pod(cache: Cache, key: Key) -> bool:
-    """Whether a Job should have a pod and has none, of which no event would tell."""
+def has_job_without_pod(cache: Cache, key: Key) -> bool:
+    """Whether a Job should have a pod and has none, which no event reports."""
     pods = cache.objects(key, "Pod")
     return any(lacks_pod(job, pods) for job in cache.objects(key, "Job"))
 
 
-@lru_cache(maxsize=64)  # the steps of a pass see the same again
-def _value(kind: Any, text: bytes) -> Any:
+@lru_cache(maxsize=64)  # the steps of a pass parse the same text several times
+def _parsed(kind: Any, text: bytes) -> Any:
     body = read(text)
     try:
         return parse(kind, body)
@@ -93,8 +100,8 @@ def _value(kind: Any, text: bytes) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _report(text: bytes) -> tuple[str, Report | None, str]:
-    """The name of an open report, and what it is or why it cannot be read."""
+def _parsed_report(text: bytes) -> tuple[str, Report | None, str]:
+    """The name of an open report, and either its value or why it is invalid."""
     body = read(text)
     try:
         return body["metadata"]["name"], report_of(body), ""
@@ -103,11 +110,11 @@ def _report(text: bytes) -> tuple[str, Report | None, str]:
 
 
 def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:
-    """Without what only carries our labels, as somebody's copy does: it is theirs and says nothing of ours."""
-    return [body for body in cache.objects(key, kind) if _belongs(body, owners)]
+    """Objects that have one of these owners; without those that only carry our labels, such as a person's copy."""
+    return [body for body in cache.objects(key, kind) if _is_owned(body, owners)]
 
 
-def _belongs(body: Body, owners: set[str]) -> bool:
+def _is_owned(body: Body, owners: set[str]) -> bool:
     return any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
 
 
