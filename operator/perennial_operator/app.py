@@ -53,7 +53,7 @@ class Operator:
     async def start(cls, settings: Settings, give_up: Callable[[str], None]) -> Operator:
         """The operator has listed every kind, and acts as soon as it holds the Lease."""
         metrics = Metrics()
-        operator = cls(settings, await Kube.connect(metrics.called), metrics, give_up)
+        operator = cls(settings, await Kube.connect(metrics.count_call), metrics, give_up)
         try:
             await operator._endpoints.start(settings.probes_port, settings.metrics_port)
             await operator._list_all()

@@ -80,8 +80,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "operator/perennial_operator/core/status",
     "operator/perennial_operator/core/traffic",
     "operator/perennial_operator/core/world.py",
-    "operator/perennial_operator/sampling",
-    "operator/perennial_operator/telemetry",
     "tests/bench",
     "tests/charts",
     "tests/cluster",

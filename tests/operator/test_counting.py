@@ -13,7 +13,7 @@ def test_each_new_word_of_an_analysis_is_counted_by_its_reason() -> None:
     def looked(count: int, errors: int = 0) -> None:
         before = play.world()
         traffic(play, count, errors)
-        metrics.passed(Key("default", "bike"), before, play.world())
+        metrics.record_pass(Key("default", "bike"), before, play.world())
 
     looked(10)
     looked(200)

@@ -84,11 +84,11 @@ def test_a_pod_that_nobody_has_asked_has_answered_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (told("bike-v9", (200, 0.1)), "holds no model_requests_total of bike-v2"),
-        ("", "holds no model_requests_total of bike-v2"),
+        (told("bike-v9", (200, 0.1)), "has no model_requests_total of bike-v2"),
+        ("", "has no model_requests_total of bike-v2"),
         ("{not metrics}}}", "not in Prometheus's text format"),
-        ('model_requests_total{version="bike-v2",code="200"} NaN\n', "holds no model_requests_total of bike-v2"),
-        ('model_requests_total{version="bike-v2",code="200"} -3\n', "holds no model_requests_total of bike-v2"),
+        ('model_requests_total{version="bike-v2",code="200"} NaN\n', "has no model_requests_total of bike-v2"),
+        ('model_requests_total{version="bike-v2",code="200"} -3\n', "has no model_requests_total of bike-v2"),
     ],
 )
 def test_a_text_without_the_version_s_requests_is_unreadable(text: str, why: str) -> None:
@@ -126,11 +126,11 @@ async def silent(_: web.Request) -> web.Response:
 @pytest.mark.parametrize(
     ("server", "why"),
     [
-        (answering(404), "it answered 404"),
-        (answering(302, location="http://169.254.169.254/"), "it answered 302"),
-        (answering(text="x" * (2**20 + 1)), "the answer has more than 1048576 bytes"),
-        (answering(text=told("bike-v7")), "holds no model_requests_total of bike-v2"),
-        (silent, "no answer within 0.2 s; does a NetworkPolicy let the operator in?"),
+        (answering(404), "it responded with 404"),
+        (answering(302, location="http://169.254.169.254/"), "it responded with 302"),
+        (answering(text="x" * (2**20 + 1)), "the response has more than 1048576 bytes"),
+        (answering(text=told("bike-v7")), "has no model_requests_total of bike-v2"),
+        (silent, "no response within 0.2 s; does a NetworkPolicy let the operator in?"),
     ],
     ids=["not found", "sent elsewhere", "endless", "another version", "silent"],
 )
@@ -148,7 +148,7 @@ def test_a_pod_that_does_not_answer_is_left_out_and_the_sentence_says_why(
 def test_a_pod_that_has_gone_is_left_out() -> None:
     sample = asked(answering(), lambda _: rolling({"bike-v2": {"new": "127.0.0.1:1"}}))
     assert sample.troubles == (
-        "pod new at 127.0.0.1:1: no answer (ClientConnectorError); does a NetworkPolicy let the operator in?",
+        "pod new at 127.0.0.1:1: no response (ClientConnectorError); does a NetworkPolicy let the operator in?",
     )
 
 
@@ -189,12 +189,12 @@ def test_the_answers_of_prometheus(answer: str, values: tuple[float, ...]) -> No
 @pytest.mark.parametrize(
     ("answer", "status", "why"),
     [
-        ('{"status":"error","errorType":"bad_data","error":"parse error"}', 400, "Prometheus refused it: parse error"),
-        ('{"status":"success","data":{"resultType":"matrix","result":[]}}', 200, "the answer is a matrix; ask for"),
-        ("<html>", 200, "what answered is no Prometheus"),
-        ("[]", 200, "what answered is no Prometheus"),
-        ('{"status":"success"}', 200, "what answered is no Prometheus"),
-        ("secret", 500, "it answered 500"),
+        ('{"status":"error","errorType":"bad_data","error":"parse error"}', 400, "Prometheus rejected it: parse error"),
+        ('{"status":"success","data":{"resultType":"matrix","result":[]}}', 200, "the result is a matrix; query"),
+        ("<html>", 200, "the response is not from Prometheus"),
+        ("[]", 200, "the response is not from Prometheus"),
+        ('{"status":"success"}', 200, "the response is not from Prometheus"),
+        ("secret", 500, "it responded with 500"),
     ],
 )
 def test_what_is_no_answer_has_a_sentence_and_never_what_was_read(answer: str, status: int, why: str) -> None:
@@ -221,4 +221,6 @@ def test_a_query_names_the_versions_and_brings_no_credential() -> None:
 
 def test_without_a_prometheus_the_sentence_names_the_setting() -> None:
     sample = asked(answering(), lambda _: rolling(queries=[{"name": "q", "query": "up", "max": 1}]), "")
-    assert sample.troubles == ("the operator knows no Prometheus; its administrator sets PERENNIAL_PROMETHEUS",)
+    assert sample.troubles == (
+        "the operator has no Prometheus configured; its administrator sets PERENNIAL_PROMETHEUS",
+    )

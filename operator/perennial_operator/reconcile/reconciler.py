@@ -149,7 +149,7 @@ class Reconciler:
                 again = decision.again and not refusal
                 after = await self._observer.world(key) if again else self._observer.cached_world(key, before)
         finally:
-            self._metrics.passed(key, before, after or self._observer.cached_world(key, before) or before)
+            self._metrics.record_pass(key, before, after or self._observer.cached_world(key, before) or before)
         return refusal, after
 
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:

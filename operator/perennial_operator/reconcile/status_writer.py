@@ -44,7 +44,7 @@ class StatusWriter:
         for name, error in invalid_reports(self._cache, key).items():
             try:
                 await self._set_outcome(key, name, Outcome.INVALID, error)
-                self._metrics.judged(Outcome.INVALID)
+                self._metrics.count_outcome(Outcome.INVALID)
             except RefusedError as refusal:
                 # The rest of the pass continues.
                 about(key).warning(

@@ -1,4 +1,4 @@
-"""Which ModelDeployment is looked at next? One pass per object at a time, bursts coalesced, failures backed off."""
+"""The queue of keys to reconcile: one pass per key at a time, bursts coalesced, failures backed off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from perennial_operator.cluster.cache_entry import Key
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """How long it lasts after a first failure, and after many: it doubles each time. Seconds."""
+    """The pause before a retry, in seconds: it doubles with each failure, up to the longest."""
 
     first: float
     longest: float
@@ -20,13 +20,13 @@ class Pause:
 
 
 SOON = Pause(0.1, 5.0)
-"""After a conflict: what was read was old, and the event that tells what is new is on its way."""
+"""After a conflict: the pass read an old state, and the event with the new one is on its way."""
 LATER = Pause(0.5, 120.0)
-"""After any other failure: somebody or something has to change first."""
+"""After any other failure: something has to change first."""
 
 
 class WorkQueue:
-    """Keys to look at. The time is the event loop's."""
+    """The clock is that of the event loop."""
 
     def __init__(self) -> None:
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
@@ -37,7 +37,7 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
 
     def wake(self, key: Key) -> None:
-        """The key is looked at soon; once more after the pass that is running, if one is."""
+        """The key is queued; if its pass is running, it is queued once more after that."""
         if key in self._running:
             self._again.add(key)
         elif key not in self._waiting:
@@ -45,23 +45,23 @@ class WorkQueue:
             self._ready.put_nowait(key)
 
     def wake_in(self, key: Key, seconds: float) -> None:
-        """The key is looked at in so many seconds, unless an earlier time is set already."""
+        """The key is queued after so many seconds, unless an earlier time is set already."""
         loop = asyncio.get_running_loop()
         due, alarm = loop.time() + max(0.0, seconds), self._alarms.get(key)
         if alarm is None or alarm.when() > due:
-            self._turn_off(key)
+            self._cancel_alarm(key)
             self._alarms[key] = loop.call_at(due, self._ring, key)
 
     async def take(self) -> Key:
-        """The next key, which nobody else gets before `done`. Its pass sets the next alarm; the old one is off."""
+        """The next key, which is not returned again before `done`. Its alarm is cancelled; the pass sets a new one."""
         key = await self._ready.get()
         self._waiting.discard(key)
         self._running.add(key)
-        self._turn_off(key)
+        self._cancel_alarm(key)
         return key
 
     def done(self, key: Key, failed: Pause | None = None) -> None:
-        """The pass is over. One that failed is repeated after the pause, or at once if there was news meanwhile."""
+        """The pass has ended. A failed one is repeated after the pause, or at once if the key was woken meanwhile."""
         self._running.discard(key)
         if failed:
             count = self._failures[key] = self._failures.get(key, 0) + 1
@@ -76,7 +76,7 @@ class WorkQueue:
         del self._alarms[key]
         self.wake(key)
 
-    def _turn_off(self, key: Key) -> None:
+    def _cancel_alarm(self, key: Key) -> None:
         if alarm := self._alarms.pop(key, None):
             alarm.cancel()
 

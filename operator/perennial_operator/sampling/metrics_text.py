@@ -1,4 +1,4 @@
-"""What has one pod answered since it started, by its own /metrics?"""
+"""The request statistics in the /metrics of a serving pod, counted since it started."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from perennial_operator.core.api.request_stats import Tally
 
 REQUESTS, SECONDS = "model_requests_total", "model_request_seconds"
 PREDICTED, TOTAL = "model_predicted_rows_total", "model_predicted_sum"
-BEYOND = 2.0
-"""Times the greatest bucket's bound: what a request is taken for that took longer than any bucket."""
+OVERFLOW_FACTOR = 2.0
+"""A request slower than every bucket counts as this factor times the greatest bound."""
 
 
 class UnreadableError(ValueError):
-    """The text tells nothing of requests; the message says what is missing."""
+    """The text has no request statistics; the message says what is missing."""
 
 
 def tally(text: str, version: str) -> Tally:
-    """The pod's figures about this version. UnreadableError if it has none."""
+    """The statistics of this version. UnreadableError if the text has none."""
     requests = errors = predicted = 0
-    seconds, total, found = 0.0, 0.0, False
+    seconds, total, has_requests = 0.0, 0.0, False
     buckets: dict[float, float] = {}
     try:
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -35,7 +35,7 @@ def tally(text: str, version: str) -> Tally:
         if value < 0:
             continue
         if name == REQUESTS:
-            found = True
+            has_requests = True
             requests += int(value)
             errors += int(value) if labels.get("code", "").startswith("5") else 0
         elif name == PREDICTED:
@@ -45,16 +45,16 @@ def tally(text: str, version: str) -> Tally:
         elif name == f"{SECONDS}_bucket":
             bound = float(labels.get("le", "inf"))
             buckets[bound] = buckets.get(bound, 0.0) + value
-    if not found:
-        raise UnreadableError(f"its /metrics holds no {REQUESTS} of {version}")
+    if not has_requests:
+        raise UnreadableError(f"its /metrics has no {REQUESTS} of {version}")
     squares = _squares(buckets)
     return Tally(requests=requests, errors=errors, seconds=seconds, squares=squares, predicted=predicted, total=total)
 
 
 def _squares(buckets: dict[float, float]) -> float:
-    """The sum of squares, each request taken for its bucket's upper bound: rather too great, and so rather careful."""
+    """The sum of squared durations, each request at its bucket's upper bound: a safe overestimate."""
     finite = [bound for bound in buckets if math.isfinite(bound)]
-    longest = BEYOND * max(finite, default=0.0)
+    longest = OVERFLOW_FACTOR * max(finite, default=0.0)
     total, below = 0.0, 0.0
     for bound, count in sorted(buckets.items()):
         total += max(0.0, count - below) * (bound if math.isfinite(bound) else longest) ** 2

@@ -1,4 +1,4 @@
-"""What did Prometheus answer to a query?"""
+"""The response of Prometheus to an instant query."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 from typing import Any
 
 
-class NoAnswerError(Exception):
-    """Nobody answered, or not in this way; a sentence says what."""
+class NoResponseError(Exception):
+    """There was no response, or not the expected one; the message says which."""
 
 
 def values(body: bytes) -> tuple[float, ...]:
-    """The value of each series; none where the answer is empty or no number."""
+    """The value of each series, without NaN."""
     try:
-        answer: Any = json.loads(body)
-        if answer["status"] != "success":
-            raise NoAnswerError(f"Prometheus refused it: {str(answer.get('error'))[:200]}")
-        kind, result = answer["data"]["resultType"], answer["data"]["result"]
+        response: Any = json.loads(body)
+        if response["status"] != "success":
+            raise NoResponseError(f"Prometheus rejected it: {str(response.get('error'))[:200]}")
+        kind, result = response["data"]["resultType"], response["data"]["result"]
         if kind not in ("scalar", "vector"):
-            raise NoAnswerError(f"the answer is a {str(kind)[:20]}; ask for an instant vector or a scalar")
+            raise NoResponseError(f"the result is a {str(kind)[:20]}; query an instant vector or a scalar")
         points = [result] if kind == "scalar" else [series["value"] for series in result]
         numbers = [float(point[1]) for point in points]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise NoAnswerError("what answered is no Prometheus") from error
+        raise NoResponseError("the response is not from Prometheus") from error
     return tuple(number for number in numbers if not math.isnan(number))

@@ -1,4 +1,4 @@
-"""What do the serving pods and Prometheus say at this moment? Asked only where an analysis is due."""
+"""Request statistics from serving pods and query results from Prometheus, read only if an analysis is due."""
 
 from __future__ import annotations
 
@@ -11,88 +11,95 @@ from perennial_operator.core.api.analysis import Query
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Sample, World
 from perennial_operator.sampling.metrics_text import UnreadableError, tally
-from perennial_operator.sampling.prometheus_api import NoAnswerError, values
+from perennial_operator.sampling.prometheus_api import NoResponseError, values
 
 POD_SECONDS, PROMETHEUS_SECONDS = 2.0, 5.0
-AT_ONCE = 32
-LARGEST = 2**20
-"""Bytes of an answer that are read; the pods' image may be anybody's."""
+CONCURRENT_REQUESTS = 32
+LARGEST_BODY = 2**20
+"""Bytes of a response that are read: a pod may run any image."""
 
 
 class Sampler:
-    """Asks over HTTP, without any credential, and follows nobody elsewhere."""
+    """Sends HTTP requests without credentials, and follows no redirects."""
 
     def __init__(self, prometheus: str = "") -> None:
         self._prometheus = prometheus
         self._http: aiohttp.ClientSession | None = None
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
     async def close(self) -> None:
         if self._http:
             await self._http.close()
 
     async def sample(self, world: World) -> Sample:
-        """What candidate and live version have answered, and what the queries say; what is missing has a sentence."""
+        """Statistics of the candidate and the live version, results of the queries, and why any of them is missing."""
         analysis = world.spec.rollout.analysis
         versions = [v.name for v in (world.candidate, world.live) if v and analysis and analysis.min_requests]
-        pods = [(v, pod, at) for v in versions if v in world.serving for pod, at in world.serving[v].addresses.items()]
+        pods = [
+            (v, pod, address)
+            for v in versions
+            if v in world.serving
+            for pod, address in world.serving[v].addresses.items()
+        ]
         queries = analysis.queries if analysis else []
-        figures, answers = await asyncio.gather(
+        statistics, results = await asyncio.gather(
             asyncio.gather(*(self._pod(*pod) for pod in pods)),
             asyncio.gather(*(self._query(query, world) for query in queries)),
         )
-        told: dict[str, dict[str, Tally]] = {}
-        for (version, pod, _), said in zip(pods, figures, strict=True):
-            if isinstance(said, Tally):
-                told.setdefault(version, {})[pod] = said
+        tallies: dict[str, dict[str, Tally]] = {}
+        for (version, pod, _), each in zip(pods, statistics, strict=True):
+            if isinstance(each, Tally):
+                tallies.setdefault(version, {})[pod] = each
         return Sample(
-            told,
-            {q.name: said for q, said in zip(queries, answers, strict=True) if not isinstance(said, str)},
-            tuple(said for said in (*figures, *answers) if isinstance(said, str)),
+            tallies,
+            {query.name: each for query, each in zip(queries, results, strict=True) if not isinstance(each, str)},
+            tuple(each for each in (*statistics, *results) if isinstance(each, str)),
         )
 
     async def _pod(self, version: str, pod: str, address: str) -> Tally | str:
+        """The pod's statistics, or why they are missing."""
         try:
             text = await self._get(URL(f"http://{address}/metrics"), POD_SECONDS)
             return tally(text.decode(errors="replace"), version)
-        except (NoAnswerError, UnreadableError) as error:
+        except (NoResponseError, UnreadableError) as error:
             return f"pod {pod} at {address}: {error}"
 
     async def _query(self, query: Query, world: World) -> tuple[float, ...] | str:
+        """The values of the query's series, or why they are missing."""
         if not self._prometheus:
-            return "the operator knows no Prometheus; its administrator sets PERENNIAL_PROMETHEUS"
+            return "the operator has no Prometheus configured; its administrator sets PERENNIAL_PROMETHEUS"
         assert world.candidate and world.live
-        known = {"namespace": world.deployment.metadata.namespace, "model": world.name}
-        known |= {"candidate": world.candidate.name, "live": world.live.name}
+        variables = {"namespace": world.deployment.metadata.namespace, "model": world.name}
+        variables |= {"candidate": world.candidate.name, "live": world.live.name}
         text = query.query
-        for name, value in known.items():
+        for name, value in variables.items():
             text = text.replace(f"$({name})", value)
         try:
             url = URL(self._prometheus.rstrip("/") + "/api/v1/query").with_query(query=text)
             return values(await self._get(url, PROMETHEUS_SECONDS))
-        except NoAnswerError as error:
+        except NoResponseError as error:
             return f"query {query.name}: {error}"
 
     async def _get(self, url: URL, seconds: float) -> bytes:
-        """The body, also of a refusal that Prometheus explains. NoAnswerError says why there is none."""
-        let_in = "does a NetworkPolicy let the operator in?"
+        """The body, also of a 400 or 422, which Prometheus explains. NoResponseError if there was no response."""
+        hint = "does a NetworkPolicy let the operator in?"
         try:
             async with (
-                self._places,
+                self._slots,
                 asyncio.timeout(seconds),
-                self._session().get(url, allow_redirects=False) as answer,
+                self._session().get(url, allow_redirects=False) as response,
             ):
-                if answer.status not in (200, 400, 422):
-                    raise NoAnswerError(f"it answered {answer.status}")
-                return await _limited(answer.content)
+                if response.status not in (200, 400, 422):
+                    raise NoResponseError(f"it responded with {response.status}")
+                return await _limited(response.content)
         except TimeoutError as error:
-            raise NoAnswerError(f"no answer within {seconds:g} s; {let_in}") from error
+            raise NoResponseError(f"no response within {seconds:g} s; {hint}") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswerError(f"no answer ({type(error).__name__}); {let_in}") from error
+            raise NoResponseError(f"no response ({type(error).__name__}); {hint}") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            # No connection is kept: a pod that is about to go would wait for it to end.
+            # No connection is kept open: a pod that is being deleted would wait for it to close.
             connector = aiohttp.TCPConnector(force_close=True)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._http
@@ -100,8 +107,8 @@ class Sampler:
 
 async def _limited(content: aiohttp.StreamReader) -> bytes:
     body = b""
-    while more := await content.read(LARGEST):
+    while more := await content.read(LARGEST_BODY):
         body += more
-        if len(body) > LARGEST:
-            raise NoAnswerError(f"the answer has more than {LARGEST} bytes")
+        if len(body) > LARGEST_BODY:
+            raise NoResponseError(f"the response has more than {LARGEST_BODY} bytes")
     return body

@@ -1,4 +1,4 @@
-"""What the operator answers over HTTP: is it alive, is it ready, what has it counted?"""
+"""The operator's HTTP endpoints: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 Check = Callable[[], str]
-"""What is wrong, or nothing."""
+"""Returns the problem, or an empty text."""
 
 
 class Endpoints:
-    """The servers of the probes and of the metrics."""
+    """The HTTP servers of the probes and of the metrics."""
 
     def __init__(self, alive: Check, ready: Check, registry: CollectorRegistry, address: str | None = None) -> None:
         self._alive, self._ready, self._registry, self._address = alive, ready, registry, address
         self._runners: list[web.AppRunner] = []
 
     async def start(self, probes_port: int, metrics_port: int) -> None:
-        """Each listens on its port, unless that is 0."""
+        """Each server listens on its port; port 0 disables it."""
         if probes_port:
             await self._serve(probes_port, {"/healthz": self._probe(self._alive), "/readyz": self._probe(self._ready)})
         if metrics_port:
@@ -39,11 +39,11 @@ class Endpoints:
         await web.TCPSite(runner, self._address, port).start()
 
     def _probe(self, check: Check) -> object:
-        async def answer(_: web.Request) -> web.Response:
-            trouble = check()
-            return web.Response(status=503 if trouble else 200, text=trouble or "ok")
+        async def respond(_: web.Request) -> web.Response:
+            problem = check()
+            return web.Response(status=503 if problem else 200, text=problem or "ok")
 
-        return answer
+        return respond
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,4 +1,4 @@
-"""What the operator counts and measures, for Prometheus."""
+"""The operator's own metrics, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -21,63 +21,68 @@ PASS_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)
 
 
 class Metrics(Collector):
-    """One operator's metrics, in a registry of their own."""
+    """All metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        made = self.registry
-        self._reports = Counter(
-            "perennial_drift_reports", "Drift reports by what became of them.", ["outcome"], registry=made
-        )
+        registry = self.registry
+        self._reports = Counter("perennial_drift_reports", "Drift reports by outcome.", ["outcome"], registry=registry)
         self._candidates = Counter(
-            "perennial_candidates", "Candidates that came to an end.", ["phase", "reason", "trigger"], registry=made
+            "perennial_candidates",
+            "Candidates that went live, failed or were rejected.",
+            ["phase", "reason", "trigger"],
+            registry=registry,
         )
         self._analyses = Counter(
-            "perennial_analyses", "What analyses of roll-outs said, each time it was news.", ["reason"], registry=made
+            "perennial_analyses", "Changes of the result of a roll-out analysis.", ["reason"], registry=registry
         )
         self._stages = Histogram(
             "perennial_stage_duration_seconds",
-            "How long a stage took.",
+            "Duration of a stage of a candidate.",
             ["stage"],
             buckets=STAGE_SECONDS,
-            registry=made,
+            registry=registry,
         )
         self.passes = Histogram(
-            "perennial_reconcile_duration_seconds", "How long a pass took.", buckets=PASS_SECONDS, registry=made
+            "perennial_reconcile_duration_seconds", "Duration of a pass.", buckets=PASS_SECONDS, registry=registry
         )
         self.errors = Counter(
-            "perennial_reconcile_errors", "Passes that have to be repeated.", ["reason"], registry=made
+            "perennial_reconcile_errors", "Passes that failed and are retried.", ["reason"], registry=registry
         )
-        self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=made)
-        self.queue = Gauge("perennial_queue_length", "ModelDeployments that wait for a pass.", registry=made)
-        self.tasks = Gauge("perennial_tasks", "Tasks of the operator's event loop, kopf's among them.", registry=made)
-        self.leader = Gauge("perennial_leader", "1 where this operator acts, 0 where it stands by.", registry=made)
+        self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=registry)
+        self.queue = Gauge("perennial_queue_length", "ModelDeployments waiting for a pass.", registry=registry)
+        self.tasks = Gauge(
+            "perennial_tasks", "Tasks of the operator's event loop, including those of kopf.", registry=registry
+        )
+        self.leader = Gauge(
+            "perennial_leader", "1 if this operator is the leader, 0 if it is standby.", registry=registry
+        )
         self._models: dict[Key, tuple[datetime | None, tuple[WatchedMetric, ...]]] = {}
-        made.register(self)
+        registry.register(self)
 
-    def called(self, verb: str) -> None:
+    def count_call(self, verb: str) -> None:
         self._calls.labels(verb).inc()
 
-    def judged(self, outcome: Outcome) -> None:
+    def count_outcome(self, outcome: Outcome) -> None:
         self._reports.labels(outcome.value).inc()
 
-    def passed(self, key: Key, before: World, after: World) -> None:
-        """What a pass has changed is counted, and the model's gauges are those of the world after it."""
+    def record_pass(self, key: Key, before: World, after: World) -> None:
+        """The changes of the pass are counted, and the model's gauges show the world after it."""
         outcomes = {report.name: report.outcome for report in before.reports}
         for report in after.reports:
             if report.outcome and report.outcome is not outcomes.get(report.name, report.outcome):
-                self.judged(report.outcome)
+                self.count_outcome(report.outcome)
         for version in after.versions:
             earlier = before.version(version.name)
             if earlier and earlier.phase is not version.phase and not earlier.unrestored:
-                self._moved(earlier, version, after.now)
-            told = find(version.status.conditions, "Analysed")
-            if earlier and told and told != find(earlier.status.conditions, "Analysed"):
-                self._analyses.labels(told.reason).inc()
+                self._record_transition(earlier, version, after.now)
+            analysed = find(version.status.conditions, "Analysed")
+            if earlier and analysed and analysed != find(earlier.status.conditions, "Analysed"):
+                self._analyses.labels(analysed.reason).inc()
         live = after.live
         self._models[key] = (live.status.live_since if live else None, watched_metrics(after))
 
-    def _moved(self, before: ModelVersion, after: ModelVersion, now: datetime) -> None:
+    def _record_transition(self, before: ModelVersion, after: ModelVersion, now: datetime) -> None:
         if before.phase in IN_FLIGHT and after.phase not in IN_FLIGHT:
             reason, trigger = after.status.reason or "", after.spec.trigger.reason
             self._candidates.labels(after.phase.value, reason, trigger).inc()
@@ -90,7 +95,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         model = ["namespace", "model"]
         age = GaugeMetricFamily(
-            "perennial_live_version_age_seconds", "Since when the live version serves.", labels=model
+            "perennial_live_version_age_seconds", "Seconds since the live version went live.", labels=model
         )
         value = GaugeMetricFamily(
             "perennial_drift_value",
