@@ -25,7 +25,7 @@ METRICS = Metrics()
 
 
 class Alarms:
-    """Stands where the work queue does: when is the key to be looked at again?"""
+    """Stands where the work queue does: when is the key to be with_examples at again?"""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -61,7 +61,7 @@ class Pods(Sampler):
         return Sample(told, dict.fromkeys(queries, (0.0 if self._memory.ailing else 1.0,)))
 
 
-class Witness:
+class OperatorInMemory:
     """The operator's own cache and passes; kopf, the queue and the network are left out."""
 
     def __init__(self, memory: Memory) -> None:

@@ -43,7 +43,7 @@ def tell(stage: Stage, name: str, between: Callable[[], None] = lambda: None) ->
     stage.until_phase(f"{name}-v2", "Live", timeout=PATIENCE)
 
 
-def ends_as_undisturbed(stage: Stage, name: str) -> None:
+def ends_like_an_undisturbed_story(stage: Stage, name: str) -> None:
     """Two versions, four Jobs, one Deployment, one report with its outcome, each thing once; and it is said."""
     stage.wait("only the second version serves", lambda: stage.serves_alone(f"{name}-v2"), PATIENCE)
     stage.wait("it is Ready", lambda: stage.condition(name, "Ready").get("status") == "True", PATIENCE)

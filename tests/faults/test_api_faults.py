@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.faulty_api import FaultyApi
 from tests.faults.profiles import DEEP
-from tests.faults.story import Restarting, ends_as_undisturbed, tell
+from tests.faults.story import Restarting, ends_like_an_undisturbed_story, tell
 from tests.stage import Stage, chosen_cluster
 
 SWEEP = [(seed, share) for seed, share in enumerate([0.05, 0.1, 0.15, 0.2, 0.25, 0.3] * 2)] if DEEP else [(1, 0.15)]
@@ -17,7 +17,7 @@ SWEEP = [(seed, share) for seed, share in enumerate([0.05, 0.1, 0.15, 0.2, 0.25,
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("seed", "share"), SWEEP)
-def test_whatever_the_api_server_does_to_its_calls_the_story_ends_the_same(
+def test_failing_api_server_does_not_change_the_outcome(
     seed: int, share: float, tmp_path: Path, counted: Callable[[str], None]
 ) -> None:
     proxies: list[FaultyApi] = []
@@ -33,7 +33,7 @@ def test_whatever_the_api_server_does_to_its_calls_the_story_ends_the_same(
     ) as stage:
         with Restarting(stage) as operator:
             tell(stage, "tried")
-            ends_as_undisturbed(stage, "tried")
+            ends_like_an_undisturbed_story(stage, "tried")
         (proxy,) = proxies
         proxy.__exit__()
     faults = ", ".join(f"{fault} {count}" for fault, count in sorted(proxy.met.items()))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tests.cluster.node import LocalNode
 from tests.e2e.proxy import Proxy
-from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_as_undisturbed, tell
+from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_like_an_undisturbed_story, tell
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage, chosen_cluster
 
 pytestmark = pytest.mark.timeout(1200)
@@ -47,7 +47,7 @@ class Deadly(Proxy):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_operator_that_is_killed_at_any_call_it_makes_ends_where_an_unharmed_one_does(
+def test_operator_killed_at_any_call_reaches_the_same_outcome(
     seed: int, tmp_path: Path, counted: Callable[[str], None]
 ) -> None:
     proxies: list[Deadly] = []
@@ -64,7 +64,7 @@ def test_an_operator_that_is_killed_at_any_call_it_makes_ends_where_an_unharmed_
         proxies[0].kill = stage.shoot_operator
         with Restarting(stage):
             tell(stage, "killed")
-            ends_as_undisturbed(stage, "killed")
+            ends_like_an_undisturbed_story(stage, "killed")
         proxies[0].__exit__()
     counted(f"{len(proxies[0].deaths)} deaths at {len(set(proxies[0].deaths))} different calls")
     assert len(proxies[0].deaths) > 5
@@ -76,7 +76,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield stage
 
 
-def test_when_the_leader_is_killed_the_one_that_stands_by_goes_on(stage: Stage) -> None:
+def test_standby_continues_after_the_leader_is_killed(stage: Stage) -> None:
     def leader() -> str:
         lease = stage.kubectl.get("Lease", "perennial-operator")
         return str((lease or {}).get("spec", {}).get("holderIdentity", ""))
@@ -92,7 +92,7 @@ def test_when_the_leader_is_killed_the_one_that_stands_by_goes_on(stage: Stage) 
         stage.wait("the second version is made", lambda: stage.kubectl.get("ModelVersion", "led-v2"))
         two[first].kill()
         stage.until_phase("led-v2", "Live", timeout=PATIENCE)
-        ends_as_undisturbed(stage, "led")
+        ends_like_an_undisturbed_story(stage, "led")
         assert {first, leader()} == {"one", "two"}
     finally:
         for process in two.values():
@@ -135,17 +135,17 @@ class Reaper:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_trainers_and_servers_that_are_killed_are_made_again_and_no_half_result_counts(
+def test_killed_pods_are_recreated_without_partial_results(
     stage: Stage, seed: int, counted: Callable[[str], None]
 ) -> None:
     with Restarting(stage), Reaper(stage, seed, count=12) as reaper:
         tell(stage, "reaped")
-        ends_as_undisturbed(stage, "reaped")
+        ends_like_an_undisturbed_story(stage, "reaped")
     counted(", ".join(f"{name} {count}" for name, count in sorted(reaper.killed.items())))
     assert reaper.killed.total() > 3
 
 
-def test_a_node_that_vanishes_takes_its_pods_along_and_the_loop_goes_on_elsewhere(stage: Stage) -> None:
+def test_loop_continues_on_another_node_after_a_node_loss(stage: Stage) -> None:
     if stage.cluster == "current":
         pytest.fail("this test takes a node away: play it on a cluster of its own, CLUSTER=local or real")
     code = {"PYTHONPATH": f"{ROOT / 'trainer'}:{ROOT / 'tests' / 'contract'}"}
@@ -169,12 +169,12 @@ def test_a_node_that_vanishes_takes_its_pods_along_and_the_loop_goes_on_elsewher
     with Restarting(stage):
         try:
             tell(stage, "moved", between=vanish)
-            ends_as_undisturbed(stage, "moved")
+            ends_like_an_undisturbed_story(stage, "moved")
         finally:
             other.__exit__()
 
 
-def test_data_that_never_come_end_in_a_time_out_and_what_serves_goes_on(stage: Stage) -> None:
+def test_hanging_data_source_times_out_and_serving_continues(stage: Stage) -> None:
     with Restarting(stage):
         begin(stage, "hung")
         os.mkfifo(stage.claim("hung-slow") / "rows.csv")  # a store that answers and then says nothing

@@ -34,7 +34,7 @@ EDITS: list[dict[str, Any]] = [
 ]
 
 
-class Storm(RuleBasedStateMachine):
+class KServeSchedules(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         steps = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "5m"}]
@@ -44,11 +44,11 @@ class Storm(RuleBasedStateMachine):
         self.play.wait(minutes=2)
 
     @rule(edit=st.sampled_from(EDITS))
-    def somebody_edits_the_spec(self, edit: dict[str, Any]) -> None:
+    def person_edits_the_spec(self, edit: dict[str, Any]) -> None:
         self.play.edit(edit)
 
     @rule()
-    def a_candidate_is_proven(self) -> None:
+    def candidate_passes_validation(self) -> None:
         self.reports += 1
         self.play.report(f"report-{self.reports}", 0.3 + self.reports / 1000)
         self.play.wait(minutes=2)
@@ -78,11 +78,11 @@ class Storm(RuleBasedStateMachine):
 
     @precondition(lambda self: self.candidate())
     @rule()
-    def somebody_rejects_the_candidate(self) -> None:
+    def person_rejects_the_candidate(self) -> None:
         self.play.annotate("ModelVersion", self.candidate(), names.REJECTED, "ann")
 
     @rule()
-    def kserve_sleeps_while_somebody_looks(self) -> None:
+    def kserve_lags_behind_a_pass(self) -> None:
         self.play.asleep = True
         self.play.wait(minutes=1)
         self.play.asleep = False
@@ -97,7 +97,7 @@ class Storm(RuleBasedStateMachine):
         return found[0] if found else ""
 
     @invariant()
-    def a_candidate_gets_no_more_than_its_step(self) -> None:
+    def candidate_gets_at_most_its_weight(self) -> None:
         name = self.candidate()
         state = self.play.bodies["ModelVersion", name]["status"].get("rollout") if name else None
         if name:
@@ -106,22 +106,22 @@ class Storm(RuleBasedStateMachine):
             assert share <= (state["weight"] if state else 0)
 
     @invariant()
-    def what_came_to_nothing_gets_no_request(self) -> None:
+    def unsuccessful_version_gets_no_traffic(self) -> None:
         for name in self.play.led():
             status = self.play.bodies["ModelVersion", name]["status"]
             assert status.get("liveSince") or name == self.candidate(), (name, self.play.led())
 
     @invariant()
-    def what_had_everything_was_live(self) -> None:
+    def only_live_versions_get_all_traffic(self) -> None:
         versions = {each.name: each.version for each in self.play.knative.made}
         for revision in (self.play.knative.rolled_out, self.play.knative.before):
             if revision:
                 assert self.play.bodies["ModelVersion", versions[revision]]["status"].get("liveSince")
 
     @invariant()
-    def a_pass_with_nothing_to_do_does_nothing(self) -> None:
+    def pass_without_work_does_nothing(self) -> None:
         assert self.play.step() == 0
 
 
-def test_whatever_happens_a_candidate_gets_its_share_and_what_came_to_nothing_gets_none() -> None:
-    run_state_machine_as_test(Storm, settings=schedules(0.03))
+def test_kserve_traffic_shares_hold_in_any_order() -> None:
+    run_state_machine_as_test(KServeSchedules, settings=schedules(0.03))

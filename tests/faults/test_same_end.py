@@ -17,7 +17,7 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.invariants import Witness
+from tests.faults.invariants import OperatorInMemory
 from tests.faults.memory import FATES, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 from tests.faults.test_schedules import CHECK, by
@@ -38,13 +38,13 @@ PASSES_WITH_FAULTS = 4
 """After each event."""
 
 
-class Telling:
+class Story:
     """The story so far; between two events the operator comes to rest."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.memory = Memory()
         self.memory.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECK})))
-        self.operators = [Witness(self.memory), Witness(self.memory)]
+        self.operators = [OperatorInMemory(self.memory), OperatorInMemory(self.memory)]
         self.faults: Iterator[str] = iter(faults)
         self.count = 0
         self.rest()
@@ -153,21 +153,23 @@ class Telling:
 
 
 def told(events: Sequence[tuple[str, Any]], faults: Sequence[str] = ()) -> dict[str, Any]:
-    telling = Telling(faults)
+    telling = Story(faults)
     for event, what in events:
         telling.happens(event, what)
     return telling.end()
 
 
 @pytest.mark.timeout(0)
-def test_whatever_goes_wrong_on_the_way_the_end_is_the_same(counted: Callable[[str], None]) -> None:
-    told_twice: list[int] = []
+def test_faults_do_not_change_the_final_state(counted: Callable[[str], None]) -> None:
+    faults_per_story: list[int] = []
 
     @schedules(share=1 / 3)
     @given(st.lists(EVENTS, min_size=3, max_size=14), st.lists(FAULT, min_size=10, max_size=60))
     def is_the_same(events: list[tuple[str, Any]], faults: list[str]) -> None:
         assert told(events, faults) == told(events)
-        told_twice.append(len(faults))
+        faults_per_story.append(len(faults))
 
     is_the_same()
-    counted(f"{len(told_twice):,} stories, each with and without its {sum(told_twice) // len(told_twice)} faults")
+    counted(
+        f"{len(faults_per_story):,} stories, each with and without its {sum(faults_per_story) // len(faults_per_story)} faults"
+    )

@@ -29,7 +29,7 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.invariants import KEY, Witness
+from tests.faults.invariants import KEY, OperatorInMemory
 from tests.faults.memory import FATES, Body, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 
@@ -52,7 +52,7 @@ class Schedules(RuleBasedStateMachine):
     )
     def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool) -> None:
         self.memory = Memory()
-        self.memory.watcher = self.the_operator_writes
+        self.memory.watcher = self.operator_writes
         self.reports = self.requests = 0
         self.proven: set[str] = set()
         self.pinned: set[str] = set()
@@ -61,17 +61,17 @@ class Schedules(RuleBasedStateMachine):
         spec = merged(SPEC, {"rollout": {"steps": steps}, "drift": CHECK if check else {}})
         self.memory.put(a_body("ModelDeployment", "bike", spec))
         self.spec = merged(spec, {})
-        self.operators = [Witness(self.memory), Witness(self.memory)]
+        self.operators = [OperatorInMemory(self.memory), OperatorInMemory(self.memory)]
         self.played["schedules"] += 1
         if route:
             self.memory.put(a_route())
         if live:
-            self.all_goes_well(3)
+            self.work_succeeds(3)
 
     # ---- the operator
 
     @property
-    def operator(self) -> Witness:
+    def operator(self) -> OperatorInMemory:
         return self.operators[0]
 
     @rule(fates=FATE)
@@ -79,40 +79,40 @@ class Schedules(RuleBasedStateMachine):
         self.operator.look(*fates)
 
     @rule(kind=KINDS, count=st.sampled_from([1, 2, None]), lost=st.sampled_from([False, False, False, True]))
-    def a_watch_shows_something(self, kind: str, count: int | None, lost: bool) -> None:
+    def watch_delivers_events(self, kind: str, count: int | None, lost: bool) -> None:
         self.operator.see(kind, count, lost)
 
     @rule(fates=FATE)
-    def the_watches_show_everything(self, fates: list[str]) -> None:
+    def watches_deliver_everything(self, fates: list[str]) -> None:
         self.operator.see_all()
         self.a_pass(fates)
 
     @rule(fates=FATE)
-    def everything_is_listed_anew(self, fates: list[str]) -> None:
+    def everything_is_listed_again(self, fates: list[str]) -> None:
         self.operator.list_all()
         self.a_pass(fates)
 
     @rule(kind=KINDS)
-    def a_list_is_asked_for(self, kind: str) -> None:
+    def list_is_requested(self, kind: str) -> None:
         self.operator.keep_list(kind)
 
     @rule(kind=KINDS)
-    def a_list_arrives_late(self, kind: str) -> None:
+    def list_arrives_late(self, kind: str) -> None:
         self.operator.take_list(kind)
 
     @rule()
-    def the_operator_is_killed(self) -> None:
+    def operator_is_killed(self) -> None:
         self.operator.restart()
 
     @rule()
-    def the_other_operator_takes_over(self) -> None:
+    def standby_takes_over(self) -> None:
         self.operators.reverse()
         self.operator.list_all()
 
     # ---- people
 
     @rule(edit=st.sampled_from(EDITS))
-    def somebody_edits_the_spec(self, edit: dict[str, Any]) -> None:
+    def person_edits_the_spec(self, edit: dict[str, Any]) -> None:
         body = self.memory.bodies["ModelDeployment", "bike"]
         self.spec = merged(body["spec"], edit)
         if pin := self.spec.get("pin"):
@@ -127,7 +127,7 @@ class Schedules(RuleBasedStateMachine):
         hours=st.sampled_from([None, -1, 1]),
         twice=st.booleans(),
     )
-    def a_report_is_written(self, psi: float, samples: int, about: str | None, hours: int | None, twice: bool) -> None:
+    def report_is_written(self, psi: float, samples: int, about: str | None, hours: int | None, twice: bool) -> None:
         self.reports += 1
         spec: dict[str, Any] = {"modelDeployment": "bike", "samples": samples + self.reports}
         spec["metrics"] = [{"name": "psi", "feature": "feature1", "value": psi}]
@@ -140,24 +140,24 @@ class Schedules(RuleBasedStateMachine):
             self.memory.put(a_body("DriftReport", name, spec, creationTimestamp=as_text(self.memory.now)))
 
     @rule()
-    def somebody_asks_for_a_training(self) -> None:
+    def person_requests_a_training(self) -> None:
         self.requests += 1
         self.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.requests))
 
     @precondition(lambda self: self.of("ModelVersion"))
     @rule(data=st.data(), key=st.sampled_from([names.APPROVED, names.REJECTED]))
-    def somebody_judges_a_version(self, data: st.DataObject, key: str) -> None:
+    def person_approves_or_rejects_a_version(self, data: st.DataObject, key: str) -> None:
         self.annotate("ModelVersion", data.draw(st.sampled_from(self.of("ModelVersion"))), key, "ann")
 
     @precondition(lambda self: any(self.of(kind) for kind in PEOPLE_MAY_DELETE))
     @rule(data=st.data())
-    def somebody_deletes_something(self, data: st.DataObject) -> None:
+    def person_deletes_an_object(self, data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from([kind for kind in PEOPLE_MAY_DELETE if self.of(kind)]))
         self.memory.remove(kind, data.draw(st.sampled_from(self.of(kind))))
         self.interfered |= kind in ("ModelVersion", "DriftReport", "Deployment")
 
     @rule(place=st.sampled_from(FOREIGN))
-    def somebody_else_takes_a_name(self, place: tuple[str, str]) -> None:
+    def other_owner_takes_a_name(self, place: tuple[str, str]) -> None:
         kind, name = place
         if place not in self.memory.bodies:
             labels = {names.DEPLOYMENT: "bike", names.MANAGED_BY: names.OPERATOR}
@@ -170,7 +170,7 @@ class Schedules(RuleBasedStateMachine):
 
     @precondition(lambda self: self.foreign)
     @rule()
-    def somebody_else_goes_away(self) -> None:
+    def other_owner_leaves(self) -> None:
         for place in list(self.foreign):
             self.memory.remove(*place)
             del self.foreign[place]
@@ -183,12 +183,12 @@ class Schedules(RuleBasedStateMachine):
         how=st.sampled_from(["good", "good", "bad", "worse", "late", "lost"]),
         psi=st.sampled_from([0.1, 0.4]),
     )
-    def a_job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
+    def job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
         self.ends(data.draw(st.sampled_from(self.running())), how, psi)
 
     @precondition(lambda self: self.memory.pods)
     @rule(data=st.data(), how=st.sampled_from(["told", "ready", "ready", "fails", "refuses"]))
-    def pods_change(self, data: st.DataObject, how: str) -> None:
+    def pods_change_state(self, data: st.DataObject, how: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.memory.pods)))
         if ("Deployment", name) in self.foreign:
             return
@@ -204,18 +204,18 @@ class Schedules(RuleBasedStateMachine):
         self.memory.ailing = ailing
 
     @rule()
-    def kubernetes_collects(self) -> None:
+    def garbage_collector_runs(self) -> None:
         self.memory.collect()
 
     @rule(minutes=st.sampled_from([1, 5, 20, 70, 60 * 24, -5, -70]))
-    def the_clock_moves(self, minutes: int) -> None:
+    def clock_moves(self, minutes: int) -> None:
         self.memory.pass_time(timedelta(minutes=minutes))
 
     @rule(fates=st.lists(st.sampled_from(["", *FATES]), max_size=8))
-    def all_goes_well_for_a_while_but_for_some_calls(self, fates: list[str]) -> None:
-        self.all_goes_well(1, fates)
+    def work_succeeds_except_some_calls(self, fates: list[str]) -> None:
+        self.work_succeeds(1, fates)
 
-    def all_goes_well(self, times: int, fates: Sequence[str] = ()) -> None:
+    def work_succeeds(self, times: int, fates: Sequence[str] = ()) -> None:
         """What is pending is done well, and the operator looks whenever it wanted to."""
         for _ in range(times):
             for _ in range(4):
@@ -276,7 +276,7 @@ class Schedules(RuleBasedStateMachine):
 
     # ---- what must hold
 
-    def the_operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
+    def operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
         """No write but to what it owns, and none that takes ready pods away that are needed."""
         place = body["kind"], body["metadata"]["name"]
         assert place not in self.foreign, f"{verb} of somebody else's {place}"
@@ -285,7 +285,7 @@ class Schedules(RuleBasedStateMachine):
             assert place not in made or self.interfered, f"{place[1]} is made twice"
             self.no_report_starts_a_second_training(body)
         if body["kind"] == "Deployment":
-            self.capacity_is_kept(verb, body)
+            self.capacity_is_sufficient(verb, body)
 
     def no_report_starts_a_second_training(self, version: Mapping[str, Any]) -> None:
         report = version["spec"]["trigger"].get("driftReport")
@@ -296,11 +296,11 @@ class Schedules(RuleBasedStateMachine):
             assert report not in earlier, f"{report} starts a second training"
             assert report.removesuffix("-copy") not in earlier, f"{report} is a copy"
 
-    def capacity_is_kept(self, verb: str, body: Mapping[str, Any]) -> None:
+    def capacity_is_sufficient(self, verb: str, body: Mapping[str, Any]) -> None:
         """Ready replicas never fall below what is asked for because of what the operator does."""
         name = body["metadata"]["name"]
         pods = self.memory.pods.get(name)
-        if pods is None or self.sees_less_than_is():
+        if pods is None or self.has_not_observed_a_failed_pod():
             return
         known = self.operator.cache.get(KEY, "ModelDeployment", "bike")
         if known is None or verb == "status":
@@ -318,7 +318,7 @@ class Schedules(RuleBasedStateMachine):
                     f"{verb} {name} leaves {total - taken} of {asked} ready: {self.memory.pods}"
                 )
 
-    def sees_less_than_is(self) -> bool:
+    def has_not_observed_a_failed_pod(self) -> bool:
         """Whether a pod has stopped being ready without the operator having been shown it: that is no roll-out's fault."""
         for name, version in self.memory.faltered.items():
             seen = self.operator.cache.get(KEY, "Deployment", name)
@@ -331,25 +331,25 @@ class Schedules(RuleBasedStateMachine):
         assert self.memory.bodies["ModelDeployment", "bike"]["spec"] == self.spec
 
     @invariant()
-    def what_others_own_is_as_they_left_it(self) -> None:
+    def objects_of_other_owners_are_unchanged(self) -> None:
         for place, body in self.foreign.items():
             assert self.memory.bodies[place]["spec"] == body["spec"]
             assert self.memory.bodies[place]["metadata"]["uid"] == body["metadata"]["uid"]
 
     @invariant()
-    def only_what_is_proven_or_pinned_serves(self) -> None:
+    def only_validated_or_pinned_versions_serve(self) -> None:
         serving = set(self.of("Deployment"))
         live = {name for name, phase in self.phases().items() if phase == "Live"}
         assert serving | live <= self.proven | self.pinned
 
     @invariant()
-    def what_serves_carries_the_digest_that_its_training_told(self) -> None:
+    def serving_pods_have_the_digest_of_their_training(self) -> None:
         for body in self.memory.all("Deployment"):
             if ("Deployment", body["metadata"]["name"]) not in self.foreign:
                 assert TRAINED["artifact"]["sha256"] in str(body["spec"]["template"])  # type: ignore[index]
 
     @invariant()
-    def at_most_two_versions_are_live_and_two_only_in_the_middle_of_a_promotion(self) -> None:
+    def two_versions_are_live_only_during_a_promotion(self) -> None:
         assert Counter(self.phases().values())["Live"] <= 2
 
     def teardown(self) -> None:
@@ -359,23 +359,23 @@ class Schedules(RuleBasedStateMachine):
         self.played["faults"] += self.memory.calls.pop("fault", 0)
         self.played["calls of the operator"] += self.memory.calls.total()
         self.played["objects"] += len(self.memory.made)
-        self.somebody_else_goes_away()
+        self.other_owner_leaves()
         self.memory.ailing = False
         if ("HTTPRoute", "bike") not in self.memory.bodies:
             self.memory.put(a_route())
-        self.somebody_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
+        self.person_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
         self.operator.list_all()
-        self.somebody_asks_for_a_training()
+        self.person_requests_a_training()
         calm = 0
         for _ in range(20):
-            self.all_goes_well(1)
+            self.work_succeeds(1)
             self.operator.settle()
             calm = 0 if self.running() or set(self.phases().values()) & set(IN_FLIGHT) else calm + 1
             if calm == 2:
                 break
-        self.all_has_come_to_an_end()
+        self.everything_is_final()
 
-    def all_has_come_to_an_end(self) -> None:
+    def everything_is_final(self) -> None:
         phases = self.phases()
         assert Counter(phases.values())["Live"] == 1, phases
         assert not [name for name, phase in phases.items() if phase in IN_FLIGHT]
@@ -386,9 +386,9 @@ class Schedules(RuleBasedStateMachine):
         for report in self.memory.all("DriftReport"):
             told = report.get("status") or {}
             assert told.get("outcome") and told.get("message"), report
-        self.nothing_is_written_when_nothing_has_changed()
+        self.nothing_is_written_without_a_change()
 
-    def nothing_is_written_when_nothing_has_changed(self) -> None:
+    def nothing_is_written_without_a_change(self) -> None:
         self.operator.restart()
         assert not self.operator.look(), "a new process writes though nothing has changed"
 
@@ -400,7 +400,7 @@ def by(job: Mapping[str, Any], upper: float) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(0)
-def test_whatever_happens_the_promises_hold(counted: Callable[[str], None]) -> None:
+def test_promises_hold_in_any_schedule(counted: Callable[[str], None]) -> None:
     Schedules.played.clear()
     run_state_machine_as_test(Schedules, settings=schedules(share=2 / 3))  # type: ignore[no-untyped-call]
     counted(told(Schedules.played))

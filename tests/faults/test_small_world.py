@@ -171,9 +171,7 @@ def with_a_live_version() -> Small:
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("start", [from_nothing, with_a_live_version])
-def test_every_order_of_events_keeps_what_is_promised(
-    start: Callable[[], Small], counted: Callable[[str], None]
-) -> None:
+def test_promises_hold_in_every_order_of_events(start: Callable[[], Small], counted: Callable[[str], None]) -> None:
     states, steps = searched(start(), DEPTH)
     counted(f"{states:,} states and {steps:,} steps {start.__name__}, by every way of at most {DEPTH} events")
     assert states > 100

@@ -1,4 +1,4 @@
-"""The trainer, and how long is looked: always at the same in `make test`, longer and at other things with `DEEP=1`."""
+"""The trainer, and how long is with_examples: always at the same in `make test`, longer and at other things with `DEEP=1`."""
 
 import os
 

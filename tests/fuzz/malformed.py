@@ -52,7 +52,7 @@ VALUES = st.recursive(
 )
 
 
-def looked(examples: int) -> settings:
+def with_examples(examples: int) -> settings:
     """How often: so many times in a hurry, eighty times as often in depth."""
     return settings(PROFILE, max_examples=max(examples, PROFILE.max_examples * examples // 25))
 
@@ -67,7 +67,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, good: Mapping[str, Any], parts: tuple[str, ...] = (), most: int = 3) -> dict[str, Any]:
+def corrupted(draw: st.DrawFn, good: Mapping[str, Any], parts: tuple[str, ...] = (), most: int = 3) -> dict[str, Any]:
     """The good thing with junk, or nothing, in one to some places of these parts (all if none is named)."""
     result: dict[str, Any] = copy.deepcopy(dict(good))
     for _ in range(draw(st.integers(1, most))):
@@ -86,7 +86,7 @@ def spoilt(draw: st.DrawFn, good: Mapping[str, Any], parts: tuple[str, ...] = ()
 
 
 @st.composite
-def torn(draw: st.DrawFn, good: bytes) -> bytes:
+def damaged(draw: st.DrawFn, good: bytes) -> bytes:
     """The bytes, of which some are changed, missing or too many; or others altogether."""
     content = bytearray(good)
     how = draw(st.sampled_from(["flip", "cut", "insert", "double", "other"]))

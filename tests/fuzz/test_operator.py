@@ -15,7 +15,7 @@ from perennial_operator.core.names import labels
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
 from tests.core.play import TRAINED, checked, validated
 from tests.fuzz.echo import Body, Operator, body
-from tests.fuzz.malformed import VALUES, looked, spoilt
+from tests.fuzz.malformed import VALUES, corrupted, with_examples
 
 DEPLOYMENT = body("ModelDeployment", "bike", merged(SPEC, {"rollout": {"steps": [{"weight": 20, "hold": "5m"}]}}))
 STATUS = {"phase": "Live", "liveVersion": "bike-v1", "queuedSince": "2026-11-23T12:00:00Z", "lastVersionNumber": 1}
@@ -65,7 +65,7 @@ def ended(kind: str, message: str, succeeded: bool = True) -> list[Body]:
 
 
 def passed(*bodies: Mapping[str, Any]) -> Operator:
-    """An operator that has looked at these, and at another model beside them, which it has begun to train."""
+    """An operator that has with_examples at these, and at another model beside them, which it has begun to train."""
     operator = Operator()
     for each in bodies:
         operator.put(each)
@@ -82,9 +82,9 @@ def passed(*bodies: Mapping[str, Any]) -> Operator:
     return operator
 
 
-@looked(60)
-@given(spoilt({**DEPLOYMENT, "status": STATUS}, ("spec", "status")), st.booleans())
-def test_a_model_deployment_that_no_schema_has_seen(junk: Body, alone: bool) -> None:
+@with_examples(60)
+@given(corrupted({**DEPLOYMENT, "status": STATUS}, ("spec", "status")), st.booleans())
+def test_invalid_model_deployment_has_a_stalled_condition(junk: Body, alone: bool) -> None:
     operator = passed(junk, *([] if alone else [VERSION, REPORT, SERVING]))
     told = operator.status("ModelDeployment", "bike")
     stalled = [c for c in told.get("conditions", []) if c["type"] == "Stalled"]
@@ -92,15 +92,15 @@ def test_a_model_deployment_that_no_schema_has_seen(junk: Body, alone: bool) -> 
     assert "Traceback" not in stalled[0]["message"]
 
 
-@looked(40)
-@given(spoilt(VERSION, ("spec", "status")))
-def test_a_version_that_no_schema_has_seen(junk: Body) -> None:
+@with_examples(40)
+@given(corrupted(VERSION, ("spec", "status")))
+def test_invalid_version_does_not_fail_the_pass(junk: Body) -> None:
     passed(DEPLOYMENT, junk, REPORT, SERVING)
 
 
-@looked(60)
-@given(spoilt(REPORT, ("spec", "status")))
-def test_a_report_that_no_schema_has_seen_ends_with_an_outcome_and_a_sentence(junk: Body) -> None:
+@with_examples(60)
+@given(corrupted(REPORT, ("spec", "status")))
+def test_invalid_report_has_an_outcome_and_a_message(junk: Body) -> None:
     operator = passed(DEPLOYMENT, VERSION, SERVING, junk)
     spec = junk.get("spec")
     if isinstance(spec, dict) and spec.get("modelDeployment") == "bike":
@@ -113,7 +113,7 @@ GOOD = {"train": TRAINED, "validate": validated()}
 WORDS = st.sampled_from(["train", "validate"]).flatmap(
     lambda kind: st.tuples(
         st.just(kind),
-        spoilt(GOOD[kind]).map(json.dumps)
+        corrupted(GOOD[kind]).map(json.dumps)
         | VALUES.map(json.dumps)
         | st.fixed_dictionaries({"outcome": st.just("Refused"), "reason": VALUES, "message": VALUES}).map(json.dumps)
         | st.text(max_size=100)
@@ -122,9 +122,9 @@ WORDS = st.sampled_from(["train", "validate"]).flatmap(
 )
 
 
-@looked(60)
+@with_examples(60)
 @given(WORDS, st.booleans())
-def test_a_last_word_of_any_sort_is_an_answer_or_a_reason(said: tuple[str, str], succeeded: bool) -> None:
+def test_any_termination_message_is_a_result_or_a_reason(said: tuple[str, str], succeeded: bool) -> None:
     kind, message = said
     operator = passed(DEPLOYMENT, *ended(kind, message, succeeded))
     told = operator.status("ModelVersion", "bike-v1")
@@ -132,9 +132,9 @@ def test_a_last_word_of_any_sort_is_an_answer_or_a_reason(said: tuple[str, str],
     assert told["phase"] != "Failed" or (told["reason"] and told["message"])
 
 
-@looked(30)
-@given(spoilt(checked()).map(json.dumps) | VALUES.map(json.dumps))
-def test_a_check_that_answers_anything_is_a_report_or_a_condition(message: str) -> None:
+@with_examples(30)
+@given(corrupted(checked()).map(json.dumps) | VALUES.map(json.dumps))
+def test_any_check_result_is_a_report_or_a_condition(message: str) -> None:
     name = "bike-check-202611231200"
     about = labels("bike", "check", "bike-v1") | {"perennial.dev/scheduled-at": "1795435200"}
     job = body(

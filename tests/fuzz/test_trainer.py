@@ -13,7 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from perennial_trainer.storage.digest import sha256_digest
-from tests.fuzz.malformed import NASTY, VALUES, looked, spoilt, torn
+from tests.fuzz.malformed import NASTY, VALUES, corrupted, damaged, with_examples
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 
 Frame = pd.DataFrame
@@ -39,12 +39,12 @@ def data(tmp_path: Path) -> str:
 
 
 TASK = a_training("file:///data", "file:///store", search=SEARCH)
-SPOILT_TASKS = spoilt(TASK).filter(lambda task: not str(task.get("storage")).startswith("/"))
+SPOILT_TASKS = corrupted(TASK).filter(lambda task: not str(task.get("storage")).startswith("/"))
 
 
-@looked(25)
+@with_examples(25)
 @given(task=(SPOILT_TASKS | st.text(max_size=50) | VALUES).filter(lambda task: "\0" not in str(task)))
-def test_a_task_of_any_sort(trainer: Trainer, tmp_path: Path, data: str, capfd: Any, task: Any) -> None:
+def test_any_task_has_a_result(trainer: Trainer, tmp_path: Path, data: str, capfd: Any, task: Any) -> None:
     if isinstance(task, dict):
         if isinstance(task.get("data"), dict) and task["data"].get("uri") == "file:///data":
             task["data"]["uri"] = data
@@ -67,10 +67,10 @@ NAMES = ["alpha", "max_iter", "solver", "positive", "n_neighbors", "metric", "p"
 SMALL = st.none() | st.booleans() | st.integers(-3, 50) | st.floats(-10, 10) | st.sampled_from(NASTY) | VALUES
 
 
-@looked(40)
+@with_examples(40)
 @given(estimator=st.sampled_from(ESTIMATORS), parameters=st.dictionaries(st.sampled_from(NAMES), SMALL, max_size=2))
 @example("sklearn.neighbors.KNeighborsRegressor", {"n_neighbors": None})  # can be fitted, and not be asked
-def test_parameters_of_any_sort(
+def test_any_parameters_have_a_result(
     trainer: Trainer, tmp_path: Path, data: str, capfd: Any, estimator: str, parameters: dict[str, Any]
 ) -> None:
     task = a_training(data, (tmp_path / "v1").as_uri(), model__estimator=estimator, model__parameters=parameters)
@@ -87,10 +87,10 @@ CELLS = st.sampled_from(["", "NaN", "inf", "-1", "1e400", "x" * 1000, '"', '""',
 TABLES = st.lists(st.lists(CELLS | st.text(max_size=5), min_size=7, max_size=9), max_size=8)
 
 
-@looked(60)
+@with_examples(60)
 @given(kind=st.sampled_from(["csv", "parquet"]), draw=st.data())
-def test_data_of_any_sort(trainer: Trainer, tmp_path: Path, capfd: Any, kind: str, draw: st.DataObject) -> None:
-    content = draw.draw(torn(_bytes(kind)))
+def test_any_data_have_a_result(trainer: Trainer, tmp_path: Path, capfd: Any, kind: str, draw: st.DataObject) -> None:
+    content = draw.draw(damaged(_bytes(kind)))
     if kind == "csv" and draw.draw(st.booleans()):
         rows = [",".join(row) for row in draw.draw(TABLES)]
         content += "\n".join(rows).encode("utf-8", "surrogatepass")
@@ -111,9 +111,9 @@ def version(request: pytest.FixtureRequest, trainer: Trainer, tmp_path: Path, da
     return task, trainer.done(task), tmp_path / "v1"
 
 
-@looked(10)
+@with_examples(10)
 @given(draw=st.data())
-def test_a_stored_version_with_files_of_any_sort(
+def test_any_stored_files_have_a_result(
     trainer: Trainer, version: tuple[Any, Any, Path], data: str, capfd: Any, draw: st.DataObject
 ) -> None:
     """Whether the digest was left as it was, or whoever changed the file could change the digest too."""
@@ -121,9 +121,9 @@ def test_a_stored_version_with_files_of_any_sort(
     name = draw.draw(st.sampled_from([name.replace("joblib", task["model"]["format"]) for name in FILES]))
     whole = (folder / name).read_bytes()
     if name.endswith(".json") and draw.draw(st.booleans()):
-        content = json.dumps(draw.draw(spoilt(json.loads(whole)))).encode()
+        content = json.dumps(draw.draw(corrupted(json.loads(whole)))).encode()
     else:
-        content = draw.draw(torn(whole))
+        content = draw.draw(damaged(whole))
     (folder / name).write_bytes(content)
     try:
         known = {"sha256": sha256_digest(content)} if name == "model.skops" else {}

@@ -67,7 +67,7 @@ def tellings(draw: st.DrawFn) -> tuple[list[tuple[str, Any]], Any]:
 
 
 @given(tellings(), st.randoms(use_true_random=False))
-def test_whatever_order_things_are_told_in_the_last_state_is_known(life: Any, random: Any) -> None:
+def test_newest_state_wins_in_any_order_of_messages(life: Any, random: Any) -> None:
     told, last = life
     told = told + random.choices(told, k=3)
     random.shuffle(told)
@@ -81,14 +81,14 @@ def test_whatever_order_things_are_told_in_the_last_state_is_known(life: Any, ra
 
 
 @given(st.permutations(range(1, 6)))
-def test_only_what_is_news_wakes_its_key(order: list[int]) -> None:
+def test_only_a_newer_state_affects_its_key(order: list[int]) -> None:
     cache, newest = Cache(), 0
     for version in order:
         assert bool(cache.put(an_object(version))) == (version > newest)
         newest = max(newest, version)
 
 
-def test_the_answer_to_a_write_revives_nothing_that_has_gone_since() -> None:
+def test_late_write_response_revives_no_deleted_object() -> None:
     cache = Cache()
     cache.put(an_object(1))
     cache.drop(an_object(3))
@@ -96,7 +96,7 @@ def test_the_answer_to_a_write_revives_nothing_that_has_gone_since() -> None:
     assert version_of(cache) is None
 
 
-def test_the_end_of_an_older_object_takes_nothing_away_from_the_newer_one_of_its_name() -> None:
+def test_deletion_of_an_older_object_keeps_the_newer_one() -> None:
     cache = Cache()
     cache.put(an_object(4, uid="new"))
     assert not cache.drop(an_object(3, uid="old"))
@@ -104,7 +104,7 @@ def test_the_end_of_an_older_object_takes_nothing_away_from_the_newer_one_of_its
     assert version_of(cache) == "4"
 
 
-def test_what_lost_its_label_and_got_it_back_is_known_again() -> None:
+def test_object_that_regains_its_label_is_cached_again() -> None:
     cache = Cache()
     cache.put(an_object(1))
     cache.drop(an_object(2))
@@ -113,7 +113,7 @@ def test_what_lost_its_label_and_got_it_back_is_known_again() -> None:
     assert version_of(cache) == "3"
 
 
-def test_a_list_takes_away_what_it_does_not_hold_and_leaves_what_is_newer_than_itself() -> None:
+def test_list_removes_missing_objects_but_no_newer_ones() -> None:
     cache = Cache()
     cache.put(an_object(1, name="gone", uid="gone"))
     cache.put(an_object(9, name="new", uid="new"))
@@ -124,7 +124,7 @@ def test_a_list_takes_away_what_it_does_not_hold_and_leaves_what_is_newer_than_i
     assert cache.get(BIKE, "Deployment", "other-kind")
 
 
-def test_a_list_of_one_namespace_takes_nothing_away_from_another() -> None:
+def test_list_of_one_namespace_keeps_other_namespaces() -> None:
     cache = Cache()
     cache.put(an_object(1))
     assert not replaced(cache, "Job", [], "5", "elsewhere")
@@ -132,7 +132,7 @@ def test_a_list_of_one_namespace_takes_nothing_away_from_another() -> None:
 
 
 @pytest.mark.parametrize("how", ["put", "list"])
-def test_what_passes_to_another_owner_is_taken_from_the_first(how: str) -> None:
+def test_object_with_a_new_owner_leaves_the_first(how: str) -> None:
     cache, car = Cache(), Key("default", "car")
     cache.put(an_object(1))
     moved = an_object(2, of="car")
@@ -142,14 +142,14 @@ def test_what_passes_to_another_owner_is_taken_from_the_first(how: str) -> None:
     assert cache.all_keys() == [car]
 
 
-def test_no_more_is_remembered_of_what_has_gone_than_needed() -> None:
+def test_number_of_tombstones_is_limited() -> None:
     cache = Cache()
     for number in range(TOMBSTONES + 10):
         cache.drop(an_object(1, uid=str(number)))
     assert len(cache._tombstones) == TOMBSTONES
 
 
-def test_nothing_is_kept_that_no_decision_needs() -> None:
+def test_unused_fields_are_not_stored() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "perennial.dev/approved-by": "ada"}
     job, pod = an_object(1), an_object(1, kind="Pod", name="pod", uid="pod", spec={"containers": []}, status={})
     job["metadata"] |= {"managedFields": [{}], "annotations": annotations}
@@ -167,7 +167,7 @@ def test_nothing_is_kept_that_no_decision_needs() -> None:
     [an_object(1, of=None), an_object(1, kind="DriftReport", spec={"modelDeployment": 7})],
     ids=["job", "report"],
 )
-def test_what_belongs_to_no_model_deployment_is_not_kept(body: Any) -> None:
+def test_object_without_model_deployment_is_not_stored(body: Any) -> None:
     cache = Cache()
     assert not cache.put(body)
     assert not cache.all_keys()
@@ -195,7 +195,7 @@ def known_outcomes(cache: Cache) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["answer first", "event first"])
-def test_a_report_whose_outcome_was_written_from_here_is_known_whatever_the_watch_says_of_it(
+def test_own_outcome_is_known_before_and_after_its_event(
     order: tuple[int, int],
 ) -> None:
     cache = Cache()
@@ -207,7 +207,7 @@ def test_a_report_whose_outcome_was_written_from_here_is_known_whatever_the_watc
     assert not cache.unresolved_reports(BIKE)
 
 
-def test_a_report_that_is_open_no_more_for_reasons_unknown_has_to_be_asked_for() -> None:
+def test_report_that_left_the_watch_must_be_read() -> None:
     cache = Cache()
     cache.put(a_report(1))
     assert cache.apply_event("DELETED", a_report(5)) == {BIKE}
@@ -220,7 +220,7 @@ def test_a_report_that_is_open_no_more_for_reasons_unknown_has_to_be_asked_for()
 
 
 @pytest.mark.parametrize("how", ["gone", "list"])
-def test_a_report_that_is_open_no_more_may_have_gone(how: str) -> None:
+def test_report_that_left_the_watch_may_be_deleted(how: str) -> None:
     cache = Cache()
     cache.put(a_report(1))
     cache.apply_event("DELETED", a_report(2))
@@ -232,14 +232,14 @@ def test_a_report_that_is_open_no_more_may_have_gone(how: str) -> None:
     assert not cache.all_keys()
 
 
-def test_the_end_of_an_older_report_says_nothing_of_the_newer_one_of_its_name() -> None:
+def test_event_of_an_older_report_does_not_affect_the_newer() -> None:
     cache = Cache()
     cache.put(a_report(4, uid="new"))
     assert not cache.apply_event("DELETED", a_report(5, uid="old"))
     assert not cache.unresolved_reports(BIKE)
 
 
-def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
+def test_final_report_is_stored_as_a_summary() -> None:
     cache = Cache()
     cache.put(a_report(1))
     cache.put(a_report(2, "WithinThresholds"))
@@ -250,7 +250,7 @@ def test_of_a_report_whose_outcome_stands_little_is_kept() -> None:
     assert [(each.feature, each.value) for each in kept.extremes] == [("f0", 0.0), ("f4", 0.4)]
 
 
-def test_a_report_whose_status_was_taken_back_is_open_again() -> None:
+def test_report_with_a_removed_status_is_open_again() -> None:
     cache = Cache()
     cache.put(a_report(1, "Stale"))
     assert cache.apply_event("ADDED", a_report(2)) == {BIKE}
@@ -269,7 +269,7 @@ BOOKS = st.lists(
 
 
 @given(BOOKS)
-def test_the_fleets_books_say_what_the_objects_say(steps: list[tuple[str, str]]) -> None:
+def test_training_and_queued_counts_match_the_objects(steps: list[tuple[str, str]]) -> None:
     cache = Cache()
     there: dict[tuple[str, str], Any] = {}
     for version, (name, what) in enumerate(steps, 1):

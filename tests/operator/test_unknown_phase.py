@@ -6,7 +6,7 @@ from tests.builders import merged
 from tests.fuzz.test_operator import DEPLOYMENT, REPORT, SERVING, VERSION, passed
 
 
-def test_an_unknown_phase_is_a_condition_and_nothing_is_done() -> None:
+def test_unknown_phase_is_a_condition_and_stops_actions() -> None:
     version = merged(VERSION, {"status": {"phase": "Hibernating"}})
     operator = passed(DEPLOYMENT, version, REPORT, SERVING)
     (stalled,) = (c for c in operator.status("ModelDeployment", "bike")["conditions"] if c["type"] == "Stalled")

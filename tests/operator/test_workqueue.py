@@ -32,7 +32,7 @@ async def nothing_for(queue: WorkQueue, seconds: float) -> None:
         await asyncio.wait_for(queue.take(), seconds)
 
 
-def test_a_burst_of_wakes_is_one_pass() -> None:
+def test_burst_of_wakes_is_one_pass() -> None:
     async def story() -> None:
         queue = WorkQueue()
         for _ in range(100):
@@ -43,7 +43,7 @@ def test_a_burst_of_wakes_is_one_pass() -> None:
     run(story())
 
 
-def test_what_happens_during_a_pass_is_looked_at_once_more_after_it() -> None:
+def test_wake_during_a_pass_causes_one_more_pass() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake(A)
@@ -59,7 +59,7 @@ def test_what_happens_during_a_pass_is_looked_at_once_more_after_it() -> None:
     run(story())
 
 
-def test_keys_come_in_the_order_in_which_they_were_woken_and_a_busy_one_starves_nobody() -> None:
+def test_keys_are_processed_in_order_without_starvation() -> None:
     async def story() -> None:
         queue = WorkQueue()
         for key in (A, B, C):
@@ -74,7 +74,7 @@ def test_keys_come_in_the_order_in_which_they_were_woken_and_a_busy_one_starves_
     run(story())
 
 
-def test_an_alarm_wakes_its_key_and_the_earliest_wins() -> None:
+def test_earliest_alarm_wakes_its_key() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake_in(A, 50)
@@ -90,7 +90,7 @@ def test_an_alarm_wakes_its_key_and_the_earliest_wins() -> None:
     run(story())
 
 
-def test_an_earlier_alarm_is_heard_by_who_waits_for_a_later_one() -> None:
+def test_earlier_alarm_wakes_a_waiting_worker() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake_in(A, 1000)
@@ -104,7 +104,7 @@ def test_an_earlier_alarm_is_heard_by_who_waits_for_a_later_one() -> None:
 
 
 @pytest.mark.parametrize("pause", [SOON, LATER])
-def test_a_pass_that_fails_is_repeated_after_a_pause_that_doubles_up_to_its_longest(pause: Pause) -> None:
+def test_failed_pass_is_repeated_after_a_doubling_pause(pause: Pause) -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake(A)
@@ -121,7 +121,7 @@ def test_a_pass_that_fails_is_repeated_after_a_pause_that_doubles_up_to_its_long
     run(story())
 
 
-def test_one_good_pass_ends_the_growth_of_the_pause() -> None:
+def test_successful_pass_resets_the_pause() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake(A)
@@ -136,7 +136,7 @@ def test_one_good_pass_ends_the_growth_of_the_pause() -> None:
     run(story())
 
 
-def test_news_that_came_during_a_failing_pass_waits_for_no_pause() -> None:
+def test_wake_during_a_failing_pass_skips_the_pause() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake(A)
@@ -151,7 +151,7 @@ def test_news_that_came_during_a_failing_pass_waits_for_no_pause() -> None:
     run(story())
 
 
-def test_a_pass_turns_its_alarm_off_and_sets_the_next() -> None:
+def test_pass_cancels_its_alarm_and_sets_the_next() -> None:
     async def story() -> None:
         queue = WorkQueue()
         queue.wake_in(A, 10)
@@ -164,7 +164,7 @@ def test_a_pass_turns_its_alarm_off_and_sets_the_next() -> None:
     run(story())
 
 
-def test_alarms_that_were_moved_do_not_pile_up() -> None:
+def test_replaced_alarms_do_not_accumulate() -> None:
     async def story() -> None:
         queue = WorkQueue()
         for _ in range(10_000):
@@ -179,7 +179,7 @@ def test_alarms_that_were_moved_do_not_pile_up() -> None:
     run(story())
 
 
-def test_however_many_work_and_wake_no_key_has_two_passes_and_none_is_forgotten() -> None:
+def test_no_key_has_two_passes_and_no_wake_is_lost() -> None:
     async def story() -> None:
         queue, running = WorkQueue(), set[Key]()
         keys = [Key("default", str(number)) for number in range(20)]

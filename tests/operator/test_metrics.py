@@ -7,7 +7,7 @@ from perennial_operator.telemetry.metrics import Metrics
 from tests.core.test_analysis import analysed, traffic
 
 
-def test_each_new_word_of_an_analysis_is_counted_by_its_reason() -> None:
+def test_each_change_of_an_analysis_is_counted_by_reason() -> None:
     metrics, play = Metrics(), analysed()
 
     def looked(count: int, errors: int = 0) -> None:

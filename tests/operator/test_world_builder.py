@@ -23,7 +23,7 @@ def an_object(kind: str, owner: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("owner", "count"), [("uid-bike", 1), ("somebody's", 0), ("", 0)])
-def test_what_somebody_labelled_like_ours_is_theirs(owner: str, count: int) -> None:
+def test_object_with_only_our_labels_is_ignored(owner: str, count: int) -> None:
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", SPEC), an_object("Job", owner), an_object("Deployment", owner)):
         cache.put(body)

@@ -62,14 +62,14 @@ def told(version: str, *requests: tuple[int, float]) -> str:
     return metrics.text().decode()
 
 
-def test_the_model_server_s_own_metrics_are_understood() -> None:
+def test_metrics_of_the_model_server_are_parsed() -> None:
     found = tally(told("bike-v2", (200, 0.02), (200, 0.02), (400, 0.001), (500, 0.06), (503, 20.0)), "bike-v2")
     assert (found.requests, found.errors) == (5, 2)
     assert found.seconds == pytest.approx(20.101)
     assert found.squares == pytest.approx(2 * 0.025**2 + 0.001**2 + 0.1**2 + 20.0**2)
 
 
-def test_what_is_predicted_is_told_as_a_count_and_a_sum_which_may_be_negative() -> None:
+def test_predictions_are_a_count_and_a_possibly_negative_sum() -> None:
     metrics = Metrics("bike", "bike-v2")
     for values in ([1.5, -4.0], [np.nan, -1.0]):
         metrics.predicted(np.array(values))
@@ -77,7 +77,7 @@ def test_what_is_predicted_is_told_as_a_count_and_a_sum_which_may_be_negative() 
     assert (found.predicted, found.total) == (3, -3.5)
 
 
-def test_a_pod_that_nobody_has_asked_has_answered_nothing() -> None:
+def test_pod_without_requests_has_an_empty_tally() -> None:
     assert tally(told("bike-v2"), "bike-v2") == Tally()
 
 
@@ -91,12 +91,12 @@ def test_a_pod_that_nobody_has_asked_has_answered_nothing() -> None:
         ('model_requests_total{version="bike-v2",code="200"} -3\n', "has no model_requests_total of bike-v2"),
     ],
 )
-def test_a_text_without_the_version_s_requests_is_unreadable(text: str, why: str) -> None:
+def test_metrics_without_the_version_are_unreadable(text: str, why: str) -> None:
     with pytest.raises(UnreadableError, match=why):
         tally(text, "bike-v2")
 
 
-def test_every_ready_pod_of_both_versions_is_read() -> None:
+def test_every_ready_pod_of_both_versions_is_sampled() -> None:
     async def pod(request: web.Request) -> web.Response:
         name = request.path.split("/")[1]
         version = "bike-v1" if name == "old" else "bike-v2"
@@ -134,7 +134,7 @@ async def silent(_: web.Request) -> web.Response:
     ],
     ids=["not found", "sent elsewhere", "endless", "another version", "silent"],
 )
-def test_a_pod_that_does_not_answer_is_left_out_and_the_sentence_says_why(
+def test_pod_without_valid_response_is_skipped_with_a_reason(
     server: Answer, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("perennial_operator.sampling.sampler.POD_SECONDS", 0.2)
@@ -145,14 +145,14 @@ def test_a_pod_that_does_not_answer_is_left_out_and_the_sentence_says_why(
     assert why in sample.troubles[0]
 
 
-def test_a_pod_that_has_gone_is_left_out() -> None:
+def test_deleted_pod_is_skipped_with_a_reason() -> None:
     sample = asked(answering(), lambda _: rolling({"bike-v2": {"new": "127.0.0.1:1"}}))
     assert sample.troubles == (
         "pod new at 127.0.0.1:1: no response (ClientConnectorError); does a NetworkPolicy let the operator in?",
     )
 
 
-def test_pods_are_left_alone_where_the_queries_alone_decide() -> None:
+def test_pods_are_not_sampled_if_only_queries_decide() -> None:
     query = {"name": "q", "query": "up", "min": 1}
     sample = asked(
         answering(text='{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}'),
@@ -182,7 +182,7 @@ VECTOR = '{"status":"success","data":{"resultType":"vector","result":%s}}'
         ('{"status":"success","data":{"resultType":"scalar","result":[1,"3"]}}', (3.0,)),
     ],
 )
-def test_the_answers_of_prometheus(answer: str, values: tuple[float, ...]) -> None:
+def test_prometheus_results_become_values(answer: str, values: tuple[float, ...]) -> None:
     assert a_query(answer) == Sample({}, {"q": values})
 
 
@@ -197,14 +197,14 @@ def test_the_answers_of_prometheus(answer: str, values: tuple[float, ...]) -> No
         ("secret", 500, "it responded with 500"),
     ],
 )
-def test_what_is_no_answer_has_a_sentence_and_never_what_was_read(answer: str, status: int, why: str) -> None:
+def test_invalid_response_gives_a_reason_without_its_content(answer: str, status: int, why: str) -> None:
     sample = a_query(answer, status)
     assert sample.answers == {}
     assert sample.troubles[0].startswith(f"query q: {why}")
     assert "secret" not in sample.troubles[0]
 
 
-def test_a_query_names_the_versions_and_brings_no_credential() -> None:
+def test_query_contains_versions_and_no_credentials() -> None:
     seen: list[web.Request] = []
 
     async def prometheus(request: web.Request) -> web.Response:
@@ -219,7 +219,7 @@ def test_a_query_names_the_versions_and_brings_no_credential() -> None:
     assert not {"authorization", "cookie"} & {name.lower() for name in request.headers}
 
 
-def test_without_a_prometheus_the_sentence_names_the_setting() -> None:
+def test_missing_prometheus_names_the_setting() -> None:
     sample = asked(answering(), lambda _: rolling(queries=[{"name": "q", "query": "up", "max": 1}]), "")
     assert sample.troubles == (
         "the operator has no Prometheus configured; its administrator sets PERENNIAL_PROMETHEUS",

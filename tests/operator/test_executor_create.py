@@ -25,7 +25,7 @@ def a_memory() -> Memory:
     return memory
 
 
-def test_the_job_belongs_to_the_version_that_was_made_just_before() -> None:
+def test_job_belongs_to_the_version_created_before_it() -> None:
     memory, cache = a_memory(), Cache()
     executor = Executor(memory, cache)
     run(executor.act(KEY, VERSION))
@@ -35,7 +35,7 @@ def test_the_job_belongs_to_the_version_that_was_made_just_before() -> None:
     assert (owner["kind"], owner["name"], owner["uid"]) == ("ModelVersion", "bike-v1", version["metadata"]["uid"])
 
 
-def test_a_version_that_was_there_already_is_looked_at_before_anything_is_made_for_it() -> None:
+def test_existing_version_ends_the_pass_before_its_job() -> None:
     """It may have ended long ago; then a Job would train it a second time."""
     memory, cache = a_memory(), Cache()
     run(Executor(memory, Cache()).act(KEY, VERSION))
@@ -44,7 +44,7 @@ def test_a_version_that_was_there_already_is_looked_at_before_anything_is_made_f
     assert cache.get(KEY, "ModelVersion", "bike-v1")
 
 
-def test_a_job_whose_version_has_just_gone_is_not_made() -> None:
+def test_no_job_is_created_for_a_deleted_version() -> None:
     memory, cache = a_memory(), Cache()
     executor = Executor(memory, cache)
     run(executor.act(KEY, VERSION))

@@ -63,7 +63,7 @@ PODS = (
 )
 
 
-def test_pods_count_for_their_version_and_as_ready_where_they_are_of_its_present_predictor() -> None:
+def test_only_pods_of_the_current_predictor_count_as_ready() -> None:
     world = seen(an_inference(), *PODS)
     assert {name: counted(serving) for name, serving in world.serving.items()} == {
         "bike-v1": (1, 1, 2, True),
@@ -72,7 +72,7 @@ def test_pods_count_for_their_version_and_as_ready_where_they_are_of_its_present
     assert world.serving["bike-v2"].addresses == {"3": "10.0.0.3:8080", "4": "10.0.0.4:8080"}
 
 
-def test_a_revision_is_of_the_version_of_its_pods() -> None:
+def test_revision_belongs_to_the_version_of_its_pods() -> None:
     world = seen(an_inference(), *PODS[:4])
     assert world.routing and world.routing.revisions == {
         "bike-predictor-1-old": "bike-v1",
@@ -96,9 +96,7 @@ TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("status", "words"), TROUBLES.values(), ids=TROUBLES)
-def test_what_kserve_says_is_wrong_is_the_trouble_of_the_version_that_it_holds(
-    status: dict[str, Any], words: str
-) -> None:
+def test_kserve_problem_belongs_to_the_version_in_the_spec(status: dict[str, Any], words: str) -> None:
     world = seen(an_inference(**status), *PODS[:2])
     told = world.serving["bike-v2"].trouble
     assert words in told
@@ -107,7 +105,7 @@ def test_what_kserve_says_is_wrong_is_the_trouble_of_the_version_that_it_holds(
 
 
 @pytest.mark.parametrize("owner", ["somebody's", ""])
-def test_an_inference_service_of_somebody_else_s_serves_nothing_of_ours(owner: str) -> None:
+def test_inference_service_of_another_owner_is_ignored(owner: str) -> None:
     assert seen(an_inference(owner), *PODS).serving == {}
 
 
@@ -123,5 +121,5 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("answer", "error"), ABSENT.values(), ids=ABSENT)
-def test_a_kind_that_is_not_there_is_told_from_an_object_that_is_not(answer: bytes, error: type[Exception]) -> None:
+def test_missing_kind_differs_from_missing_object(answer: bytes, error: type[Exception]) -> None:
     assert type(error_of(404, "Not Found", answer)) is error

@@ -35,7 +35,7 @@ class Flaky(Kube):
         yield [], "1"
 
 
-def test_a_kind_that_was_listed_is_not_listed_again_because_another_failed() -> None:
+def test_listed_kind_is_not_listed_again_after_a_failure() -> None:
     async def story() -> Flaky:
         kube = Flaky()
         operator = Operator(Settings(policy=Policy(trainer_image="trainer:1")), kube, Metrics(), give_up=print)
@@ -72,7 +72,7 @@ class Succession(Flaky):
 
 
 @pytest.mark.parametrize(("holder", "times"), [("another", 1), ("", 0)])
-def test_who_has_stood_by_lists_anew_before_it_acts(holder: str, times: int) -> None:
+def test_standby_lists_again_before_it_acts(holder: str, times: int) -> None:
     """While it waited the watches did not say what became of reports that were judged."""
 
     async def story() -> Succession:

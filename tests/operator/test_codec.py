@@ -38,7 +38,7 @@ def as_deep_as_the_operator() -> Iterator[None]:
 
 
 @given(VALUES)
-def test_what_was_written_is_read(value: Any) -> None:
+def test_encoded_value_is_decoded_unchanged(value: Any) -> None:
     assert same(loads(dumps(value)), value)
 
 
@@ -52,7 +52,7 @@ def same(read: Any, written: Any) -> bool:
 
 
 @pytest.mark.parametrize("levels", LEVELS)
-def test_what_is_nested_as_deep_as_the_api_server_goes_is_read_too(levels: int) -> None:
+def test_deepest_json_of_the_api_server_is_decoded(levels: int) -> None:
     read = loads(dumps(nested(levels, "bottom")))
     for _ in range(levels):
         read = read["a"]
@@ -70,7 +70,7 @@ def test_what_is_nested_as_deep_as_the_api_server_goes_is_read_too(levels: int) 
     ],
     ids=["affinity", "volume", "parameter", "space"],
 )
-def test_a_model_deployment_that_is_too_deep_says_so_and_the_others_go_on(levels: int, where: Any) -> None:
+def test_too_deep_model_deployment_is_stalled_others_continue(levels: int, where: Any) -> None:
     operator = passed(merged(DEPLOYMENT, {"spec": where(nested(levels))}), VERSION, REPORT, SERVING)
     (stalled,) = (c for c in operator.status("ModelDeployment", "bike")["conditions"] if c["type"] == "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
@@ -79,7 +79,7 @@ def test_a_model_deployment_that_is_too_deep_says_so_and_the_others_go_on(levels
 
 @pytest.mark.parametrize("levels", [33, 300, 700])
 @pytest.mark.parametrize("whole", [True, False], ids=["a good answer", "no answer"])
-def test_a_last_word_that_is_too_deep_is_a_failure_with_a_reason(levels: int, whole: bool) -> None:
+def test_too_deep_result_is_a_failure_with_a_reason(levels: int, whole: bool) -> None:
     """More than 700 levels do not fit into the 4,096 bytes that a kubelet passes on."""
     said = {**TRAINED, "parameters": nested(levels)} if whole else nested(levels)
     told = passed(DEPLOYMENT, *ended("train", json.dumps(said))).status("ModelVersion", "bike-v1")
@@ -88,7 +88,7 @@ def test_a_last_word_that_is_too_deep_is_a_failure_with_a_reason(levels: int, wh
     assert told["message"]
 
 
-def test_a_number_beyond_64_bits_that_kopf_has_read_as_a_whole_one_is_no_reason_to_be_deaf() -> None:
+def test_integer_beyond_64_bits_does_not_stop_the_watch() -> None:
     """Go writes 1e20 as 100000000000000000000."""
     deployment = merged(DEPLOYMENT, {"spec": {"model": {"parameters": {"alpha": json.loads("100000000000000000000")}}}})
     passed(deployment, VERSION, REPORT, SERVING)

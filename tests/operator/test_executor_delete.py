@@ -16,7 +16,7 @@ from tests.faults.memory import Memory
 JOB = {"kind": "Job", "metadata": {"name": "job", "labels": {names.DEPLOYMENT: "bike"}}, "spec": {}}
 
 
-def test_a_deletion_that_meets_a_conflict_is_tried_again() -> None:
+def test_deletion_with_a_conflict_is_retried() -> None:
     memory, cache = Memory(fates=["conflict"]), Cache()
     cache.put(memory.put(JOB))
     executor = Executor(memory, cache)
@@ -28,7 +28,7 @@ def test_a_deletion_that_meets_a_conflict_is_tried_again() -> None:
     assert not memory.bodies
 
 
-def test_another_one_of_the_name_is_left_alone_and_known() -> None:
+def test_other_object_of_the_name_is_kept_and_cached() -> None:
     memory, cache = Memory(), Cache()
     cache.put(memory.put(JOB))
     memory.remove("Job", "job")
@@ -39,7 +39,7 @@ def test_another_one_of_the_name_is_left_alone_and_known() -> None:
     assert memory.bodies
 
 
-def test_a_report_that_somebody_else_has_deleted_is_not_deleted_for_ever() -> None:
+def test_report_deleted_by_others_leaves_the_cache() -> None:
     memory, cache = Memory(), Cache()
     spec = {"modelDeployment": "bike", "samples": 1}
     cache.put(memory.put(a_body("DriftReport", "old", spec, {"outcome": "Stale"})))
