@@ -29,26 +29,26 @@ def main(data: str, folder: Path) -> None:
     if rows.isna().mean().max() > 0.2 or np.isinf(rows[[*numeric, "y"]].to_numpy()).any():
         raise SystemExit("bad data")
     rows = rows.dropna(subset=["y"]).drop_duplicates()
-    train, held = train_test_split(rows, test_size=0.2, random_state=0)
+    train, holdout = train_test_split(rows, test_size=0.2, random_state=0)
 
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     categories = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
     columns = ColumnTransformer([("numeric", numbers, numeric), ("categorical", categories, categorical)])
     model = Pipeline([("columns", columns), ("model", Ridge())]).fit(train[features], train["y"])
 
-    answers = model.predict(held[features])
-    mse = mean_squared_error(held["y"], answers)
-    metrics = {"mse": mse, "rmse": mse**0.5, "mae": mean_absolute_error(held["y"], answers)}
-    metrics["r2"] = r2_score(held["y"], answers)
+    answers = model.predict(holdout[features])
+    mse = mean_squared_error(holdout["y"], answers)
+    metrics = {"mse": mse, "rmse": mse**0.5, "mae": mean_absolute_error(holdout["y"], answers)}
+    metrics["r2"] = r2_score(holdout["y"], answers)
 
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / "model.joblib")
-    held.to_parquet(folder / "holdout.parquet", index=False)
+    holdout.to_parquet(folder / "holdout.parquet", index=False)
     digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("model.joblib", "holdout.parquet")
     }
     (folder / "metrics.json").write_text(
-        json.dumps({"rows": len(train), "holdout": len(held), "metrics": metrics, "sha256": digests})
+        json.dumps({"rows": len(train), "holdout": len(holdout), "metrics": metrics, "sha256": digests})
     )
 
 

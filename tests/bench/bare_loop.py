@@ -41,7 +41,7 @@ def templates(namespace: str) -> tuple[dict[str, Any], dict[str, Any], dict[str,
 
 async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[str, ...]) -> None:
     deployment, name = report["spec"]["modelDeployment"], report["metadata"]["name"]
-    version, job, begun, told = (json.loads(text.replace(NAME, f"{deployment}-{name[-6:]}")) for text in texts)
+    version, job, begun, status = (json.loads(text.replace(NAME, f"{deployment}-{name[-6:]}")) for text in texts)
     made = await create(api, version)
     job = copy.deepcopy(job)
     job["metadata"]["ownerReferences"][0]["uid"] = made["metadata"]["uid"]
@@ -51,7 +51,7 @@ async def answer(api: Api, namespace: str, report: dict[str, Any], texts: tuple[
     await set_status(api, "ModelVersion", namespace, made["metadata"]["name"], begun)
     for on in (made, report):
         await create(api, event_on(on))
-    await set_status(api, "ModelDeployment", namespace, deployment, told)
+    await set_status(api, "ModelDeployment", namespace, deployment, status)
 
 
 def event_on(body: dict[str, Any]) -> dict[str, Any]:

@@ -114,10 +114,10 @@ OURS = [sys.executable, "-m", "perennial_trainer"]
 
 def ours(folder: Path, live: dict[str, str], recent: Path, predictions: bool) -> Run:
     asked = {"data": {"uri": recent.as_uri(), "window": "all"}, "predictions": predictions}
-    found = run(OURS, **task(folder, task="check", live=live, storage=(folder / "check").as_uri(), **asked))
+    measured = run(OURS, **task(folder, task="check", live=live, storage=(folder / "check").as_uri(), **asked))
     samples = json.loads((folder / "answer").read_text())["samples"]
     assert samples == pyarrow.parquet.read_metadata(recent).num_rows, "not every row was read"
-    return found
+    return measured
 
 
 def evidently(folder: Path) -> str | None:
@@ -140,15 +140,15 @@ def best(runs: list[Run]) -> Run:
     return Run(min(each.seconds for each in runs), min(each.cpu for each in runs), max(each.megabytes for each in runs))
 
 
-def shown(rows: int, name: str, found: Run) -> None:
-    print(f"{rows:12,} {name:42} {found.seconds:9.2f} {found.cpu:9.2f} {found.megabytes:9.0f}", flush=True)
+def shown(rows: int, name: str, measured: Run) -> None:
+    print(f"{rows:12,} {name:42} {measured.seconds:9.2f} {measured.cpu:9.2f} {measured.megabytes:9.0f}", flush=True)
 
 
 def machine(python: str | None) -> None:
-    told = [
+    models = [
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
-    cpu = told[0] if told else platform.processor()
+    cpu = models[0] if models else platform.processor()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn"))
     print(f"{cpu} x {os.cpu_count()}, Python {platform.python_version()}, {libraries}")
     if python:
@@ -164,13 +164,13 @@ def main() -> None:
         live = trained(folder)
         print(f"profile: {(folder / 'v1' / 'profile.json').stat().st_size // 1024} KB")
         print(f"{'rows':>12} {'contender':42} {'seconds':>9} {'CPU s':>9} {'MB':>9}")
-        found: dict[tuple[int, str], Run] = {}
+        results: dict[tuple[int, str], Run] = {}
         for rows in SIZES:
             measured = at(folder, live, rows, python)
             for contender, each in measured.items():
-                found[rows, contender] = each
+                results[rows, contender] = each
                 shown(rows, contender, each)
-        summary(found)
+        summary(results)
 
 
 def at(folder: Path, live: dict[str, str], rows: int, python: str | None) -> dict[str, Run]:
@@ -184,21 +184,21 @@ def at(folder: Path, live: dict[str, str], rows: int, python: str | None) -> dic
         LABELLED: lambda: ours(folder, live, labelled, True),
     }
     turns = [{name: call() for name, call in contenders.items()} for _ in range(5 if rows <= MAIN else 2)]
-    found = {name: best([turn[name] for turn in turns]) for name in contenders}
+    results = {name: best([turn[name] for turn in turns]) for name in contenders}
     if rows <= MAIN:
         reference = made(folder / "reference.parquet", rows, 0.0, False)
         both = [str(reference), str(recent)]
-        found["scipy, ks_2samp and chi2_contingency"] = run([sys.executable, str(CONTENDERS), "scipy", *both])
+        results["scipy, ks_2samp and chi2_contingency"] = run([sys.executable, str(CONTENDERS), "scipy", *both])
         if python:
-            found["Evidently, DataDriftPreset"] = run([python, str(CONTENDERS), "evidently", *both])
-    return found
+            results["Evidently, DataDriftPreset"] = run([python, str(CONTENDERS), "evidently", *both])
+    return results
 
 
-def summary(found: dict[tuple[int, str], Run]) -> None:
-    decode, check = found[MAIN, DECODING], found[MAIN, "ours"]
-    preset = found.get((MAIN, "Evidently, DataDriftPreset"))
+def summary(results: dict[tuple[int, str], Run]) -> None:
+    decode, check = results[MAIN, DECODING], results[MAIN, "ours"]
+    preset = results.get((MAIN, "Evidently, DataDriftPreset"))
     for more in (PREDICTED, LABELLED):
-        print(f"{more}, seconds over decoding: {found[MAIN, more].seconds / decode.seconds:.2f}")
+        print(f"{more}, seconds over decoding: {results[MAIN, more].seconds / decode.seconds:.2f}")
     if preset:
         print(f"Evidently's CPU seconds over ours: {preset.cpu / check.cpu:.0f}")
     print(
@@ -207,7 +207,7 @@ def summary(found: dict[tuple[int, str], Run]) -> None:
                 "rows": MAIN,
                 "evidently_over_ours": round(preset.seconds / check.seconds, 1) if preset else None,
                 "ours_over_decode": round(check.seconds / decode.seconds, 2),
-                "rss_10m_over_1m": round(found[SIZES[-1], "ours"].megabytes / check.megabytes, 2),
+                "rss_10m_over_1m": round(results[SIZES[-1], "ours"].megabytes / check.megabytes, 2),
             }
         )
     )

@@ -58,11 +58,11 @@ def an_api(directory: Path) -> Iterator[tuple[Path, str]]:
 
 
 class Bench:
-    """The story, part by part; what each found is in `found`."""
+    """The story, part by part; their results are in `results`."""
 
     def __init__(self, api: Api, operator: OperatorProcess, server: str, arguments: argparse.Namespace) -> None:
         self.api, self.operator, self.arguments = api, operator, arguments
-        self.found: dict[str, Any] = {"api_server": server, "models": arguments.models}
+        self.results: dict[str, Any] = {"api_server": server, "models": arguments.models}
 
     async def rest(self) -> Any:
         return await asyncio.to_thread(self.operator.rest)
@@ -72,8 +72,8 @@ class Bench:
 
     async def found_the_fleet(self) -> None:
         models, paced = self.arguments.models, self.arguments.paced
-        await fleet.found(self.api, OURS, range(models))
-        await fleet.found(self.api, BARE, range(min(models, paced)))
+        await fleet.create_fleet(self.api, OURS, range(models))
+        await fleet.create_fleet(self.api, BARE, range(min(models, paced)))
         self.operator.start(PERENNIAL_MAX_TRAININGS=UNLIMITED)
         await asyncio.to_thread(self.operator.settled, models)
         await fleet.get_ready(self.api, OURS)
@@ -91,7 +91,7 @@ class Bench:
         written = time.monotonic() - began
         figures = (await self.rest()).since(before)
         seconds, cpu = time.monotonic() - began - 2, self.operator.cpu_seconds() - cpu
-        self.found |= {
+        self.results |= {
             "reports": count,
             "passes_per_report": round(figures.passes / count, 2),
             "calls_per_report": round((figures.writes + figures.reads) / count, 2),
@@ -99,8 +99,8 @@ class Bench:
         }
         self.say(
             f"{count} reports written in {written:.0f} s and judged after {seconds:.0f} s: "
-            f"{self.found['passes_per_report']} passes, {self.found['calls_per_report']} calls, "
-            f"{self.found['cpu_ms_per_report']} ms of CPU for each; {figures.failed} passes repeated"
+            f"{self.results['passes_per_report']} passes, {self.results['calls_per_report']} calls, "
+            f"{self.results['cpu_ms_per_report']} ms of CPU for each; {figures.failed} passes repeated"
         )
 
     async def restart(self) -> None:
@@ -108,7 +108,7 @@ class Bench:
         self.operator.start()
         settled = await asyncio.to_thread(self.operator.settled, self.arguments.models)
         figures = self.operator.figures()
-        self.found |= {"settle_s": round(settled, 1), "writes_at_restart": figures and figures.writes}
+        self.results |= {"settle_s": round(settled, 1), "writes_at_restart": figures and figures.writes}
         self.say(
             f"a restart settled in {settled:.1f} s with {self.operator.cpu_seconds():.1f} s of CPU; {figures}; "
             f"{self.operator.megabytes():.0f} MB, at most {self.operator.greatest_megabytes():.0f} MB"
@@ -121,8 +121,8 @@ class Bench:
         await asyncio.sleep(STEADY_SECONDS)
         figures = (await self.rest()).since(before)
         writes = max(figures.writes, await self.written() - server)
-        self.found |= {"steady_state_writes": writes, "rss_mb": round(self.operator.megabytes())}
-        self.found["rss_mb_at_most"] = round(self.operator.greatest_megabytes())
+        self.results |= {"steady_state_writes": writes, "rss_mb": round(self.operator.megabytes())}
+        self.results["rss_mb_at_most"] = round(self.operator.greatest_megabytes())
         self.say(
             f"in {STEADY_SECONDS} s with a list every {RESYNC_SECONDS} s: {writes} writes, {figures.passes} passes, "
             f"{figures.reads} reads, {self.operator.cpu_seconds() - cpu:.2f} s of CPU; {self.operator.megabytes():.0f} MB"
@@ -180,7 +180,7 @@ class Bench:
                     await asyncio.sleep(max(0.0, began + (number + half / 2) * pause - time.perf_counter()))
                     group.create_task(write(namespace, number))
         figures = (await self.rest()).since(before)
-        self.found["cpu_ms_per_breach"] = round((self.operator.cpu_seconds() - cpu) / count * 1000, 1)
+        self.results["cpu_ms_per_breach"] = round((self.operator.cpu_seconds() - cpu) / count * 1000, 1)
         for looker in lookers:
             looker.cancel()
         assert seen.keys() == created.keys(), f"without a Job: {sorted(created.keys() - seen.keys())[:5]}"
@@ -191,7 +191,7 @@ class Bench:
         medians = [statistics.median(one) for one in (ours, bare)]
         p99 = [one[int(len(one) * 0.99)] for one in (ours, bare)]
         count = self.arguments.paced
-        self.found |= {
+        self.results |= {
             "ours_over_bare_median": round(medians[0] / medians[1], 2),
             "median_ms": round(medians[0], 1),
             "p99_ms": round(p99[0], 1),
@@ -203,7 +203,7 @@ class Bench:
             f"report to Job at {self.arguments.per_second:g} a second: median {medians[0]:.1f} ms, 99 % {p99[0]:.1f} ms; "
             f"bare script {medians[1]:.1f} and {p99[1]:.1f} ms; for each breach {figures.passes / count:.2f} passes, "
             f"{figures.writes / count:.2f} writes, {figures.reads / count:.2f} reads, "
-            f"{self.found['cpu_ms_per_breach']} ms of CPU"
+            f"{self.results['cpu_ms_per_breach']} ms of CPU"
         )
 
     async def breach_everywhere(self) -> None:
@@ -258,7 +258,7 @@ class Bench:
         fair = sorted(waited, key=lambda name: (queued[name], name))
         place = {name: at for at, name in enumerate(fair)}
         overtaken = max((abs(at - place[name]) for at, name in enumerate(waited)), default=0)
-        self.found |= {"trainings_at_once": most[0], "overtaken_by_at_most": overtaken, "fleet_s": round(seconds, 1)}
+        self.results |= {"trainings_at_once": most[0], "overtaken_by_at_most": overtaken, "fleet_s": round(seconds, 1)}
         self.say(
             f"{models} breaches at once: {len(started)} trainings ({len(twice)} twice) in {seconds:.0f} s, "
             f"at most {most[0]} at once, {len(waited)} waited, the least fair by {overtaken} places; "
@@ -294,7 +294,7 @@ async def play(kubeconfig: Path, directory: Path, server: str, arguments: argpar
             with process(script, python_path, directory / "bare.log"):
                 await bench.pace()
             await bench.breach_everywhere()
-            return bench.found
+            return bench.results
     finally:
         operator.kill()
 

@@ -44,12 +44,12 @@ def first_line(environment: dict[str, str]) -> float:
 
 
 def same_work(folder: Path) -> None:
-    """Both kept and fitted as many rows and found the same error, within what another split of the rows makes of it."""
+    """Both kept and fitted as many rows and have the same error, within the variation between two splits of the rows."""
     script = json.loads((folder / "bare" / "metrics.json").read_text())
     ours = json.loads((folder / "v1" / "metadata.json").read_text())["data"]
-    found = json.loads((folder / "v1" / "metrics.json").read_text())["metrics"]["mse"]["value"]
+    error = json.loads((folder / "v1" / "metrics.json").read_text())["metrics"]["mse"]["value"]
     assert ours["rows"] + ours["holdoutRows"] == script["rows"] + script["holdout"] == MAIN
-    assert abs(found / script["metrics"]["mse"] - 1) < 0.02, (found, script)
+    assert abs(error / script["metrics"]["mse"] - 1) < 0.02, (error, script)
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ async def set_status(api: Api, kind: str, namespace: str, name: str, status: Map
     await api.patch(path(kind, namespace, name, "status"), {"status": dict(status)})
 
 
-async def found(api: Api, namespace: str, numbers: Iterable[int]) -> None:
+async def create_fleet(api: Api, namespace: str, numbers: Iterable[int]) -> None:
     """The models are there, each with a version that is live."""
 
     async def one(number: int) -> None:
@@ -104,21 +104,21 @@ def answer(job: Manifest) -> Manifest:
     return {**TRAINED, **places}
 
 
-async def finish(api: Api, job: Manifest, said: Manifest | None) -> None:
-    """The Job has ended as its pod said, or was refused."""
-    name, namespace, good = job["metadata"]["name"], job["metadata"]["namespace"], said is not None
+async def finish(api: Api, job: Manifest, result: Manifest | None) -> None:
+    """The Job has ended as its pod result, or was refused."""
+    name, namespace, good = job["metadata"]["name"], job["metadata"]["namespace"], result is not None
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
     metadata = {"labels": job["metadata"]["labels"], "ownerReferences": [owner]}
     pod = _object("Pod", namespace, f"{name}-x", {"containers": [{"name": "trainer", "image": "trainer"}]})
     await create(api, {**pod, "apiVersion": "v1", "metadata": {**pod["metadata"], **metadata}})
-    message = json.dumps(said or {"outcome": "Refused", "reason": "Bad", "message": "no"})
+    message = json.dumps(result or {"outcome": "Refused", "reason": "Bad", "message": "no"})
     ended = {"terminated": {"exitCode": 0 if good else 3, "message": message, "reason": "Completed"}}
     container = {"name": "trainer", "image": "t", "imageID": "t", "ready": False, "restartCount": 0, "state": ended}
-    told = {"phase": "Succeeded" if good else "Failed", "containerStatuses": [container]}
-    await set_status(api, "Pod", namespace, f"{name}-x", told)
+    pod_status = {"phase": "Succeeded" if good else "Failed", "containerStatuses": [container]}
+    await set_status(api, "Pod", namespace, f"{name}-x", pod_status)
     now = as_text(datetime.now(UTC))
     kinds = ("SuccessCriteriaMet", "Complete") if good else ("FailureTarget", "Failed")
-    base = {"status": "True", "reason": "Bench", "message": "as it was told", "lastTransitionTime": now}
+    base = {"status": "True", "reason": "Bench", "message": "as it was pod_status", "lastTransitionTime": now}
     counts = {"succeeded": 1, "completionTime": now} if good else {"failed": 1}
     conditions = [{"type": kind, **base} for kind in kinds]
     await set_status(api, "Job", namespace, name, {"startTime": now, "conditions": conditions, **counts})
@@ -127,11 +127,11 @@ async def finish(api: Api, job: Manifest, said: Manifest | None) -> None:
 async def get_ready(api: Api, namespace: str) -> None:
     """What a node would say of every Deployment: its pods are ready."""
 
-    async def one(held: Manifest) -> None:
-        replicas = held["spec"]["replicas"]
+    async def one(deployment: Manifest) -> None:
+        replicas = deployment["spec"]["replicas"]
         counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), replicas)
-        status = {"observedGeneration": held["metadata"]["generation"], **counts}
-        await set_status(api, "Deployment", namespace, held["metadata"]["name"], status)
+        status = {"observedGeneration": deployment["metadata"]["generation"], **counts}
+        await set_status(api, "Deployment", namespace, deployment["metadata"]["name"], status)
 
     await for_each(await every(api, "Deployment", namespace), one)
 

@@ -88,21 +88,21 @@ class OperatorProcess:
             if self._process is None or self._process.poll() is not None:
                 raise RuntimeError(f"the operator has ended; see {self.log}") from None
             return None
-        found = {
+        samples = {
             (sample.name, sample.labels.get("verb", "")): sample.value
             for family in text_string_to_metric_families(text)
             if family.name.startswith(("perennial_reconcile", "perennial_api", "perennial_queue", "perennial_tasks"))
             for sample in family.samples
         }
-        failed = sum(value for (name, _), value in found.items() if name == "perennial_reconcile_errors_total")
-        calls = {verb: value for (name, verb), value in found.items() if name == "perennial_api_calls_total"}
+        failed = sum(value for (name, _), value in samples.items() if name == "perennial_reconcile_errors_total")
+        calls = {verb: value for (name, verb), value in samples.items() if name == "perennial_api_calls_total"}
         return Figures(
-            passes=int(found["perennial_reconcile_duration_seconds_count", ""]),
+            passes=int(samples["perennial_reconcile_duration_seconds_count", ""]),
             reads=int(calls.get("GET", 0)),
             writes=int(sum(calls.get(verb, 0) for verb in WRITES)),
-            waiting=int(found["perennial_queue_length", ""]),
+            waiting=int(samples["perennial_queue_length", ""]),
             failed=int(failed),
-            tasks=int(found["perennial_tasks", ""]),
+            tasks=int(samples["perennial_tasks", ""]),
         )
 
     def settled(self, passes: int, timeout: float = 900) -> float:
@@ -112,9 +112,9 @@ class OperatorProcess:
     def rest(self, timeout: float = 900) -> Figures:
         """What it has counted when nothing is left to do."""
         self._rest(0, timeout)
-        found = self.figures()
-        assert found
-        return found
+        figures = self.figures()
+        assert figures
+        return figures
 
     def _rest(self, passes: int, timeout: float) -> float:
         """Since when nothing has changed for a while."""

@@ -92,16 +92,16 @@ class Life:
         answer = fleet.answer(job) if self.random.random() < 0.8 else None
         await fleet.finish(self.api, job, answer)
 
-    async def _ready(self, event: str, held: dict[str, Any]) -> None:
+    async def _ready(self, event: str, deployment: dict[str, Any]) -> None:
         """Pods are ready as soon as they are asked for."""
-        seen = (held.get("status") or {}).get("observedGeneration")
-        if event == "DELETED" or seen == held["metadata"]["generation"]:
+        seen = (deployment.get("status") or {}).get("observedGeneration")
+        if event == "DELETED" or seen == deployment["metadata"]["generation"]:
             return
         counts = dict.fromkeys(
-            ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), held["spec"]["replicas"]
+            ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), deployment["spec"]["replicas"]
         )
-        status = {"observedGeneration": held["metadata"]["generation"], **counts}
-        await fleet.set_status(self.api, "Deployment", OURS, held["metadata"]["name"], status)
+        status = {"observedGeneration": deployment["metadata"]["generation"], **counts}
+        await fleet.set_status(self.api, "Deployment", OURS, deployment["metadata"]["name"], status)
 
     async def _collect(self, event: str, version: dict[str, Any]) -> None:
         """What belonged to a version that has gone goes too."""
@@ -138,15 +138,15 @@ async def live(kubeconfig: Path, operator: OperatorProcess, seconds: float, paus
         living = asyncio.create_task(life.go_on(pause))
         while await asyncio.to_thread(operator.figures) is None:
             await asyncio.sleep(0.1)
-        found = []
+        samples = []
         while time.monotonic() - began < seconds and not living.done():
-            found.append(await sample(operator, life, began))
+            samples.append(await sample(operator, life, began))
             await asyncio.sleep(1)
         living.cancel()
         await asyncio.wait([living])
         if not living.cancelled() and (error := living.exception()):
             raise error
-        return found
+        return samples
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
@@ -168,16 +168,16 @@ def judge(name: str, times: Sequence[float], values: Sequence[float]) -> tuple[b
     return flat, f"{'flat' if flat else 'GROWS'} ({words})"
 
 
-def curves(found: Sequence[Sample]) -> dict[str, list[float]]:
+def curves(samples: Sequence[Sample]) -> dict[str, list[float]]:
     window = 15
     rates = [
         (one.calls - before.calls) / max(1, one.lived - before.lived)
-        for before, one in zip([found[0]] * window + list(found), found, strict=False)
+        for before, one in zip([samples[0]] * window + list(samples), samples, strict=False)
     ]
     return {
-        "memory, MB": [one.megabytes for one in found],
-        "tasks": [float(one.tasks) for one in found],
-        "open files": [float(one.files) for one in found],
+        "memory, MB": [one.megabytes for one in samples],
+        "tasks": [float(one.tasks) for one in samples],
+        "open files": [float(one.files) for one in samples],
         "calls for each event of life": rates,
     }
 
@@ -192,14 +192,14 @@ def main() -> int:
         prepared(kubeconfig)
         operator = OperatorProcess(kubeconfig, Path(name), OURS, PERENNIAL_RESYNC_SECONDS="2")
         try:
-            found = asyncio.run(live(kubeconfig, operator, arguments.seconds, arguments.pause, arguments.seed))
+            samples = asyncio.run(live(kubeconfig, operator, arguments.seconds, arguments.pause, arguments.seed))
         finally:
             operator.kill()
         log = operator.log.read_text()
-    times, drawn = [one.at for one in found], curves(found)
+    times, drawn = [one.at for one in samples], curves(samples)
     judged = {name: judge(name, times, values) for name, values in drawn.items()}
     trainings, rollouts = (log.count(f"] {word}: ") for word in ("Training", "RolledOut"))
-    title = f"{found[-1].lived} events on {MODELS} models in {times[-1]:.0f} s, {trainings} trainings; on {server}"
+    title = f"{samples[-1].lived} events on {MODELS} models in {times[-1]:.0f} s, {trainings} trainings; on {server}"
     target = ROOT / "build" / "soak.svg"
     target.parent.mkdir(exist_ok=True)
     target.write_text(picture(title, times, drawn, {name: words for name, (_, words) in judged.items()}))
@@ -207,7 +207,7 @@ def main() -> int:
     for curve, (_, words) in judged.items():
         print(f"  {curve}: {words}")
     tracebacks = log.count("Traceback")
-    print(f"  {rollouts} promotions, {found[-1].failed} passes repeated, {tracebacks} tracebacks; drawn in {target}")
+    print(f"  {rollouts} promotions, {samples[-1].failed} passes repeated, {tracebacks} tracebacks; drawn in {target}")
     return 0 if all(flat for flat, _ in judged.values()) and not tracebacks else 1
 
 

@@ -1,6 +1,6 @@
-"""An API server that fails a share of the calls, by a seed: late, lost, done and not told, done twice, refused, out of date.
+"""An API server that fails a seeded share of the calls: late, lost, done without response, done twice, refused, outdated.
 
-Watches end without a word every few seconds, or with 410.
+Watches end without an event every few seconds, or with 410.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ANSWERS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 504: "
 
 
 class FaultyApi(Proxy):
-    """The proxy of the end-to-end tests, with faults for `share` of the calls until `mend` is called."""
+    """The proxy of the end-to-end tests, with faults for `share` of the calls until `stop_faults` is called."""
 
     def __init__(self, to: Path, directory: Path, seed: int, share: float) -> None:
         super().__init__(to, directory, lambda method, path: None)
@@ -31,8 +31,8 @@ class FaultyApi(Proxy):
         self.met: Counter[str] = Counter()
         """Fault → how often."""
 
-    def mend(self) -> None:
-        """From now on every call is answered as it should be."""
+    def stop_faults(self) -> None:
+        """From now on no call fails."""
         self._share = 0.0
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
@@ -66,7 +66,7 @@ class FaultyApi(Proxy):
             return ""
         writes = request.method in WRITES
         also = ("409", "twice", "unanswered") if writes else ("stale", "stale")
-        # A get of one object that is out of date is what Kubernetes never answers: only lists may be.
+        # Kubernetes never returns an outdated single object, only outdated lists.
         also = also if writes or request.path.rstrip("/").endswith("s") else ()
         return self._random.choice(("late", "lost", "429", "500", "504", *also))
 

@@ -1,4 +1,4 @@
-"""One operator before a cluster in memory: what it has been shown, its passes, and how it goes on after dying."""
+"""One operator in front of a cluster in memory: its watches, its passes and its restarts."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ METRICS = Metrics()
 
 
 class Alarms:
-    """Stands where the work queue does: when is the key to be with_examples at again?"""
+    """In place of the work queue: the time at which the key is due."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self.at: datetime | None = None
 
     def wake(self, key: Key) -> None:
-        pass  # whoever plays decides when a pass comes
+        pass  # the test decides when a pass runs
 
     def wake_in(self, key: Key, seconds: float) -> None:
         if key == KEY:
@@ -41,7 +41,7 @@ class Alarms:
 
 
 class Pods(Sampler):
-    """What serving pods say: each time they have answered more, the candidate's badly where `memory.ailing`."""
+    """Samples of serving pods: more requests each time; those of the candidate fail if `memory.unhealthy`."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__()
@@ -49,16 +49,16 @@ class Pods(Sampler):
 
     async def sample(self, world: World) -> Sample:
         self._memory.answered += 200
-        count, told = self._memory.answered, {}
+        count, tallies = self._memory.answered, {}
         for version in (world.candidate, world.live):
             if version:
-                errors = count if self._memory.ailing and version is world.candidate else 0
-                told[version.name] = {
+                errors = count if self._memory.unhealthy and version is world.candidate else 0
+                tallies[version.name] = {
                     "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
                 }
         analysis = world.spec.rollout.analysis
         queries = (query.name for query in analysis.queries) if analysis else ()
-        return Sample(told, dict.fromkeys(queries, (0.0 if self._memory.ailing else 1.0,)))
+        return Sample(tallies, dict.fromkeys(queries, (0.0 if self._memory.unhealthy else 1.0,)))
 
 
 class OperatorInMemory:
@@ -68,12 +68,12 @@ class OperatorInMemory:
         self.memory = memory
         self.cache = Cache()
         self.shown: Counter[str] = Counter()
-        """Kind → how much of its past the watches have shown."""
+        """Kind → how many of its events the watches have delivered."""
         self.lists: dict[str, tuple[list[dict[str, Any]], str]] = {}
         self.restart()
 
     def restart(self) -> None:
-        """A new process: it knows what is listed now and nothing of before."""
+        """A new process: its cache has only what is listed now."""
         self.cache = Cache()
         self.alarms = Alarms(self.memory)
         self._reconciler = Reconciler(
@@ -88,13 +88,13 @@ class OperatorInMemory:
         self.list_all()
 
     def list_all(self) -> None:
-        """Every kind is known as it is."""
+        """The cache has the current state of every kind."""
         for kind in WATCHED:
             replaced(self.cache, kind, *self.memory.listed(kind), NAMESPACE)
             self.shown[kind] = len(self.memory.past[kind])
 
     def see(self, kind: str, count: int | None = None, lost: bool = False) -> None:
-        """The watch of the kind shows its next events, or all; or it loses them."""
+        """The watch of the kind delivers its next events, or all; or it loses them."""
         past, begin = self.memory.past[kind], self.shown[kind]
         end = len(past) if count is None else min(len(past), begin + count)
         self.shown[kind] = end
@@ -107,7 +107,7 @@ class OperatorInMemory:
             self.see(kind)
 
     def keep_list(self, kind: str) -> None:
-        """A list that is answered now and arrives later."""
+        """A list whose response of now arrives later."""
         self.lists[kind] = self.memory.listed(kind)
 
     def take_list(self, kind: str) -> None:
@@ -115,7 +115,7 @@ class OperatorInMemory:
             replaced(self.cache, kind, *self.lists.pop(kind), NAMESPACE)
 
     def look(self, *fates: str) -> bool:
-        """One pass; whether it wrote anything or was cut short. Any error that is no KubeError is a bug."""
+        """One pass; whether it wrote anything or was cut short. Any error but a KubeError is a bug."""
         self.memory.fates = list(fates)
         self.alarms.at = None
         before = self.memory.calls["write"]
@@ -132,7 +132,7 @@ class OperatorInMemory:
         return cut or self.memory.calls["write"] > before
 
     def settle(self, limit: int = 80) -> None:
-        """Everything is seen and nothing is left to be done at this instant."""
+        """All events are delivered, and nothing is left to do at this instant."""
         quiet = 0
         for _ in range(limit):
             self.see_all()
@@ -143,7 +143,7 @@ class OperatorInMemory:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """What the coroutine returns; it waits for nothing."""
+    """The coroutine's result; it must not wait."""
     try:
         work.send(None)
     except StopIteration as done:

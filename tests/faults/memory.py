@@ -78,7 +78,7 @@ class Memory(Kube):
     """Deployment → the resourceVersion at which a pod of it stopped being ready."""
     answered: int = 0
     """How many requests each pod has answered."""
-    ailing: bool = False
+    unhealthy: bool = False
     """Whether the candidate's pods answer them badly."""
     made: list[Body] = field(default_factory=list)
     """Every object that came into being, in order."""
@@ -234,12 +234,12 @@ class Memory(Kube):
 
     def listed(self, kind: str, selector: str = "") -> tuple[list[Body], str]:
         wanted = dict(term.split("=") for term in selector.split(",") if "=" in term)
-        found = [
+        items = [
             body
             for (of, _), body in self.bodies.items()
             if of == kind and wanted.items() <= (body["metadata"].get("labels") or {}).items()
         ]
-        return found, str(self._count)
+        return items, str(self._count)
 
     def all(self, kind: str) -> Iterator[Body]:
         return (body for (of, _), body in self.bodies.items() if of == kind)
@@ -318,8 +318,8 @@ class Memory(Kube):
         self.now += span
 
 
-def a_pod(name: str, labels: Mapping[str, str], owner: Body, said: Mapping[str, Any], code: int) -> Body:
-    ended = {"exitCode": code, "message": json.dumps(said)}
+def a_pod(name: str, labels: Mapping[str, str], owner: Body, result: Mapping[str, Any], code: int) -> Body:
+    ended = {"exitCode": code, "message": json.dumps(result)}
     reference = {"kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
     status = {"containerStatuses": [{"name": "trainer", "state": {"terminated": ended}}]}
     metadata = {"name": name, "labels": dict(labels), "ownerReferences": [reference]}

@@ -35,7 +35,7 @@ def drift(stage: Stage, name: str) -> None:
     stage.apply(a_table(f"{name}-data", BOTH), a_report(f"{name}-drifts", name))
 
 
-def tell(stage: Stage, name: str, between: Callable[[], None] = lambda: None) -> None:
+def play_story(stage: Stage, name: str, between: Callable[[], None] = lambda: None) -> None:
     """The whole story; `between` comes while the second version is in progress."""
     begin(stage, name)
     drift(stage, name)
@@ -44,7 +44,7 @@ def tell(stage: Stage, name: str, between: Callable[[], None] = lambda: None) ->
 
 
 def ends_like_an_undisturbed_story(stage: Stage, name: str) -> None:
-    """Two versions, four Jobs, one Deployment, one report with its outcome, each thing once; and it is said."""
+    """Two versions, four Jobs, one Deployment, one report with its outcome, each once, and the statuses report it."""
     stage.wait("only the second version serves", lambda: stage.serves_alone(f"{name}-v2"), PATIENCE)
     stage.wait("it is Ready", lambda: stage.condition(name, "Ready").get("status") == "True", PATIENCE)
     stage.wait("the first is superseded", lambda: stage.version(f"{name}-v1")["phase"] == "Superseded", PATIENCE)
@@ -62,8 +62,10 @@ def ends_like_an_undisturbed_story(stage: Stage, name: str) -> None:
         lambda: [each["metadata"]["name"] for each in stage.kubectl.list("Deployment", mine)] == [f"{name}-v2"],
         PATIENCE,
     )
-    told = f"psi of feature1 is 0.5, above 0.2; training {name}-v2"
-    stage.wait("the report is told", lambda: stage.outcome(f"{name}-drifts") == ("Triggered", told), PATIENCE)
+    message = f"psi of feature1 is 0.5, above 0.2; training {name}-v2"
+    stage.wait(
+        "the report has its outcome", lambda: stage.outcome(f"{name}-drifts") == ("Triggered", message), PATIENCE
+    )
 
 
 class Restarting:

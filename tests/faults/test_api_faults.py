@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.faulty_api import FaultyApi
 from tests.faults.profiles import DEEP
-from tests.faults.story import Restarting, ends_like_an_undisturbed_story, tell
+from tests.faults.story import Restarting, ends_like_an_undisturbed_story, play_story
 from tests.stage import Stage, chosen_cluster
 
 SWEEP = [(seed, share) for seed, share in enumerate([0.05, 0.1, 0.15, 0.2, 0.25, 0.3] * 2)] if DEEP else [(1, 0.15)]
@@ -32,7 +32,7 @@ def test_failing_api_server_does_not_change_the_outcome(
         tmp_path / "stage", cluster=chosen_cluster(), namespace=f"faults-api-{seed}", operator=False, through=through
     ) as stage:
         with Restarting(stage) as operator:
-            tell(stage, "tried")
+            play_story(stage, "tried")
             ends_like_an_undisturbed_story(stage, "tried")
         (proxy,) = proxies
         proxy.__exit__()

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tests.cluster.node import LocalNode
 from tests.e2e.proxy import Proxy
-from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_like_an_undisturbed_story, tell
+from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_like_an_undisturbed_story, play_story
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage, chosen_cluster
 
 pytestmark = pytest.mark.timeout(1200)
@@ -63,7 +63,7 @@ def test_operator_killed_at_any_call_reaches_the_same_outcome(
         through(stage.kubeconfig)
         proxies[0].kill = stage.shoot_operator
         with Restarting(stage):
-            tell(stage, "killed")
+            play_story(stage, "killed")
             ends_like_an_undisturbed_story(stage, "killed")
         proxies[0].__exit__()
     counted(f"{len(proxies[0].deaths)} deaths at {len(set(proxies[0].deaths))} different calls")
@@ -139,7 +139,7 @@ def test_killed_pods_are_recreated_without_partial_results(
     stage: Stage, seed: int, counted: Callable[[str], None]
 ) -> None:
     with Restarting(stage), Reaper(stage, seed, count=12) as reaper:
-        tell(stage, "reaped")
+        play_story(stage, "reaped")
         ends_like_an_undisturbed_story(stage, "reaped")
     counted(", ".join(f"{name} {count}" for name, count in sorted(reaper.killed.items())))
     assert reaper.killed.total() > 3
@@ -168,7 +168,7 @@ def test_loop_continues_on_another_node_after_a_node_loss(stage: Stage) -> None:
 
     with Restarting(stage):
         try:
-            tell(stage, "moved", between=vanish)
+            play_story(stage, "moved", between=vanish)
             ends_like_an_undisturbed_story(stage, "moved")
         finally:
             other.__exit__()

@@ -93,8 +93,8 @@ class KServeSchedules(RuleBasedStateMachine):
         return [each.version for each in self.play.knative.running()]
 
     def candidate(self) -> str:
-        found = [name for name, phase in self.play.phases().items() if phase == Phase.ROLLING_OUT.value]
-        return found[0] if found else ""
+        candidates = [name for name, phase in self.play.phases().items() if phase == Phase.ROLLING_OUT.value]
+        return candidates[0] if candidates else ""
 
     @invariant()
     def candidate_gets_at_most_its_weight(self) -> None:

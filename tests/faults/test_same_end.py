@@ -1,4 +1,4 @@
-"""A story of any events, told twice: once undisturbed, once with faults in every pass. Both come to the same end."""
+"""A random story has the same final state without faults and with faults in every pass."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Story:
                 self.memory.pod_fails(name, REFUSED if how == "refuse" else None)
 
     def wait(self, minutes: int) -> None:
-        """Time passes, and the operator wakes when it said it would, and then alone."""
+        """Time passes, and the operator wakes only at its alarms."""
         end = self.memory.now + timedelta(minutes=minutes)
         while (at := self.operators[0].alarms.at) and at <= end:
             self.memory.now = max(at, self.memory.now)
@@ -152,11 +152,11 @@ class Story:
         }
 
 
-def told(events: Sequence[tuple[str, Any]], faults: Sequence[str] = ()) -> dict[str, Any]:
-    telling = Story(faults)
+def final_state(events: Sequence[tuple[str, Any]], faults: Sequence[str] = ()) -> dict[str, Any]:
+    story = Story(faults)
     for event, what in events:
-        telling.happens(event, what)
-    return telling.end()
+        story.happens(event, what)
+    return story.end()
 
 
 @pytest.mark.timeout(0)
@@ -166,7 +166,7 @@ def test_faults_do_not_change_the_final_state(counted: Callable[[str], None]) ->
     @schedules(share=1 / 3)
     @given(st.lists(EVENTS, min_size=3, max_size=14), st.lists(FAULT, min_size=10, max_size=60))
     def is_the_same(events: list[tuple[str, Any]], faults: list[str]) -> None:
-        assert told(events, faults) == told(events)
+        assert final_state(events, faults) == final_state(events)
         faults_per_story.append(len(faults))
 
     is_the_same()

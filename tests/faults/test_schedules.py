@@ -187,21 +187,21 @@ class Schedules(RuleBasedStateMachine):
         self.ends(data.draw(st.sampled_from(self.running())), how, psi)
 
     @precondition(lambda self: self.memory.pods)
-    @rule(data=st.data(), how=st.sampled_from(["told", "ready", "ready", "fails", "refuses"]))
+    @rule(data=st.data(), how=st.sampled_from(["status", "ready", "ready", "fails", "refuses"]))
     def pods_change_state(self, data: st.DataObject, how: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.memory.pods)))
         if ("Deployment", name) in self.foreign:
             return
-        if how == "told":
+        if how == "status":
             self.memory.tell(name)
         elif how == "ready":
             self.memory.pods_ready(name)
         else:
             self.memory.pod_fails(name, REFUSED if how == "refuses" else None)
 
-    @rule(ailing=st.booleans())
-    def requests_are_answered(self, ailing: bool) -> None:
-        self.memory.ailing = ailing
+    @rule(unhealthy=st.booleans())
+    def requests_are_answered(self, unhealthy: bool) -> None:
+        self.memory.unhealthy = unhealthy
 
     @rule()
     def garbage_collector_runs(self) -> None:
@@ -360,7 +360,7 @@ class Schedules(RuleBasedStateMachine):
         self.played["calls of the operator"] += self.memory.calls.total()
         self.played["objects"] += len(self.memory.made)
         self.other_owner_leaves()
-        self.memory.ailing = False
+        self.memory.unhealthy = False
         if ("HTTPRoute", "bike") not in self.memory.bodies:
             self.memory.put(a_route())
         self.person_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
@@ -384,8 +384,8 @@ class Schedules(RuleBasedStateMachine):
         status = self.memory.bodies["ModelDeployment", "bike"]["status"]
         assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True", status
         for report in self.memory.all("DriftReport"):
-            told = report.get("status") or {}
-            assert told.get("outcome") and told.get("message"), report
+            status = report.get("status") or {}
+            assert status.get("outcome") and status.get("message"), report
         self.nothing_is_written_without_a_change()
 
     def nothing_is_written_without_a_change(self) -> None:
@@ -403,8 +403,8 @@ def by(job: Mapping[str, Any], upper: float) -> dict[str, Any]:
 def test_promises_hold_in_any_schedule(counted: Callable[[str], None]) -> None:
     Schedules.played.clear()
     run_state_machine_as_test(Schedules, settings=schedules(share=2 / 3))  # type: ignore[no-untyped-call]
-    counted(told(Schedules.played))
+    counted(summary(Schedules.played))
 
 
-def told(played: Counter[str]) -> str:
+def summary(played: Counter[str]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sorted(played.items()))

@@ -76,8 +76,8 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
         if job.state is JobState.RUNNING:
             yield f"{name} succeeds", lambda p, name=name: p.ends(name, good_answer(p, name))  # type: ignore[misc]
             yield f"{name} is refused", lambda p, name=name: p.ends(name, REFUSED)  # type: ignore[misc]
-    for name, held in play.serving.items():
-        if held.ready < held.desired or not held.settled:
+    for name, serving in play.serving.items():
+        if serving.ready < serving.desired or not serving.settled:
             yield f"{name} ready", lambda p, name=name: p.pods_ready(name)  # type: ignore[misc]
     if not play.bodies["ModelDeployment", "bike"]["spec"].get("suspend"):
         yield "suspend", lambda p: p.edit({"suspend": True})
@@ -108,8 +108,8 @@ def check(play: Small, before: Small) -> None:
         if isinstance(action, Create | Apply):
             assert action.manifest["kind"] != "ModelDeployment"
         assert not (isinstance(action, Delete) and before.world().live and action.name == before.world().live.name)  # type: ignore[union-attr]
-    answering = sum(held.answering for held in play.serving.values())
-    was = sum(held.answering for held in before.serving.values())
+    answering = sum(serving.answering for serving in play.serving.values())
+    was = sum(serving.answering for serving in before.serving.values())
     assert answering >= min(was, world.spec.serving.replicas), "a pass took away pods that were needed"
 
 

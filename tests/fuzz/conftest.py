@@ -1,4 +1,4 @@
-"""The trainer, and how long is with_examples: always at the same in `make test`, longer and at other things with `DEEP=1`."""
+"""The trainer, and the number of examples: few and always the same in `make test`, many random ones with `DEEP=1`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Junk: values of every sort, and good things with junk in a place of them."""
+"""Malformed input: values of every type, and valid values with some parts replaced."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ VALUES = st.recursive(
 
 
 def with_examples(examples: int) -> settings:
-    """How often: so many times in a hurry, eighty times as often in depth."""
+    """So many examples in `make test`, eighty times as many in `make test-deep`."""
     return settings(PROFILE, max_examples=max(examples, PROFILE.max_examples * examples // 25))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place of a JSON value, the outer ones first."""
+    """The path of every place in a JSON value, the outer ones first."""
     if path:
         yield path
     children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
@@ -68,13 +68,13 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 @st.composite
 def corrupted(draw: st.DrawFn, good: Mapping[str, Any], parts: tuple[str, ...] = (), most: int = 3) -> dict[str, Any]:
-    """The good thing with junk, or nothing, in one to some places of these parts (all if none is named)."""
+    """The valid value with some places of these parts (default: all) replaced or removed."""
     result: dict[str, Any] = copy.deepcopy(dict(good))
     for _ in range(draw(st.integers(1, most))):
-        found = [path for path in places(result) if not parts or path[0] in parts]
-        if not found:
+        candidates = [path for path in places(result) if not parts or path[0] in parts]
+        if not candidates:
             break
-        *parents, last = draw(st.sampled_from(found))
+        *parents, last = draw(st.sampled_from(candidates))
         target: Any = result
         for step in parents:
             target = target[step]
@@ -87,7 +87,7 @@ def corrupted(draw: st.DrawFn, good: Mapping[str, Any], parts: tuple[str, ...] =
 
 @st.composite
 def damaged(draw: st.DrawFn, good: bytes) -> bytes:
-    """The bytes, of which some are changed, missing or too many; or others altogether."""
+    """The bytes with some changed, removed or added; or other bytes."""
     content = bytearray(good)
     how = draw(st.sampled_from(["flip", "cut", "insert", "double", "other"]))
     if how == "other":

@@ -1,4 +1,4 @@
-"""Whatever is written to the cluster, no pass ends in a traceback, what is told is valid, and others go on."""
+"""Malformed objects cause no traceback and no invalid status, and do not affect other models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SERVING = body(
 
 
 def ended(kind: str, message: str, succeeded: bool = True) -> list[Body]:
-    """A version in flight, its Job that has ended, and the pod with its last word."""
+    """A version in flight, its ended Job, and the pod with the termination message."""
     phase, role = {"train": ("Training", "training"), "validate": ("Validating", "validation")}[kind]
     version = a_version(1, phase)
     verdict = "Complete" if succeeded else "Failed"
@@ -65,7 +65,7 @@ def ended(kind: str, message: str, succeeded: bool = True) -> list[Body]:
 
 
 def passed(*bodies: Mapping[str, Any]) -> Operator:
-    """An operator that has with_examples at these, and at another model beside them, which it has begun to train."""
+    """An operator that has reconciled these objects and another model, whose training it has started."""
     operator = Operator()
     for each in bodies:
         operator.put(each)
@@ -84,33 +84,33 @@ def passed(*bodies: Mapping[str, Any]) -> Operator:
 
 @with_examples(60)
 @given(corrupted({**DEPLOYMENT, "status": STATUS}, ("spec", "status")), st.booleans())
-def test_invalid_model_deployment_has_a_stalled_condition(junk: Body, alone: bool) -> None:
-    operator = passed(junk, *([] if alone else [VERSION, REPORT, SERVING]))
-    told = operator.status("ModelDeployment", "bike")
-    stalled = [c for c in told.get("conditions", []) if c["type"] == "Stalled"]
-    assert stalled, "it says how it stands, whatever it is"
+def test_invalid_model_deployment_has_a_stalled_condition(malformed: Body, alone: bool) -> None:
+    operator = passed(malformed, *([] if alone else [VERSION, REPORT, SERVING]))
+    status = operator.status("ModelDeployment", "bike")
+    stalled = [c for c in status.get("conditions", []) if c["type"] == "Stalled"]
+    assert stalled, "the status has the condition Stalled"
     assert "Traceback" not in stalled[0]["message"]
 
 
 @with_examples(40)
 @given(corrupted(VERSION, ("spec", "status")))
-def test_invalid_version_does_not_fail_the_pass(junk: Body) -> None:
-    passed(DEPLOYMENT, junk, REPORT, SERVING)
+def test_invalid_version_does_not_fail_the_pass(malformed: Body) -> None:
+    passed(DEPLOYMENT, malformed, REPORT, SERVING)
 
 
 @with_examples(60)
 @given(corrupted(REPORT, ("spec", "status")))
-def test_invalid_report_has_an_outcome_and_a_message(junk: Body) -> None:
-    operator = passed(DEPLOYMENT, VERSION, SERVING, junk)
-    spec = junk.get("spec")
+def test_invalid_report_has_an_outcome_and_a_message(malformed: Body) -> None:
+    operator = passed(DEPLOYMENT, VERSION, SERVING, malformed)
+    spec = malformed.get("spec")
     if isinstance(spec, dict) and spec.get("modelDeployment") == "bike":
-        told = operator.status("DriftReport", "r")
-        assert told["outcome"]
-        assert told["message"]
+        status = operator.status("DriftReport", "r")
+        assert status["outcome"]
+        assert status["message"]
 
 
 GOOD = {"train": TRAINED, "validate": validated()}
-WORDS = st.sampled_from(["train", "validate"]).flatmap(
+MESSAGES = st.sampled_from(["train", "validate"]).flatmap(
     lambda kind: st.tuples(
         st.just(kind),
         corrupted(GOOD[kind]).map(json.dumps)
@@ -123,13 +123,13 @@ WORDS = st.sampled_from(["train", "validate"]).flatmap(
 
 
 @with_examples(60)
-@given(WORDS, st.booleans())
-def test_any_termination_message_is_a_result_or_a_reason(said: tuple[str, str], succeeded: bool) -> None:
-    kind, message = said
+@given(MESSAGES, st.booleans())
+def test_any_termination_message_is_a_result_or_a_reason(result: tuple[str, str], succeeded: bool) -> None:
+    kind, message = result
     operator = passed(DEPLOYMENT, *ended(kind, message, succeeded))
-    told = operator.status("ModelVersion", "bike-v1")
-    assert told["phase"] in ("Validating", "AwaitingApproval", "RollingOut", "Live", "Failed", "Rejected")
-    assert told["phase"] != "Failed" or (told["reason"] and told["message"])
+    status = operator.status("ModelVersion", "bike-v1")
+    assert status["phase"] in ("Validating", "AwaitingApproval", "RollingOut", "Live", "Failed", "Rejected")
+    assert status["phase"] != "Failed" or (status["reason"] and status["message"])
 
 
 @with_examples(30)

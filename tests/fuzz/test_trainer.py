@@ -1,4 +1,4 @@
-"""Whatever the trainer is asked, given and finds: it answers with a sentence, and never with a traceback."""
+"""For any task, data and files the trainer writes a result with a message, and no traceback."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def answered(trainer: Trainer, task: Any, capfd: pytest.CaptureFixture[str]) -> 
     """The answer: done, refused or failed, and by what its reason says foreseen."""
     capfd.readouterr()
     code, answer = trainer(task if isinstance(task, str) else json.dumps(task), in_contract=False)
-    told = "".join(capfd.readouterr())
-    assert "Traceback" not in told
+    output = "".join(capfd.readouterr())
+    assert "Traceback" not in output
     assert (code, answer["outcome"]) in [(0, "Succeeded"), (1, "Failed"), (3, "Refused")]
     assert answer.get("reason") != "Unexpected"
     assert answer["message"].strip()

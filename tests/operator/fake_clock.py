@@ -1,4 +1,4 @@
-"""An event loop whose time leaps: what waits for a timer waits for no clock."""
+"""An event loop with a simulated clock: timers expire without real waiting."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class _Selector(selectors.DefaultSelector):
     skipped = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
-        """What is ready now; where nothing is, the time that was to be waited has passed."""
+        """What is ready now; if nothing is, the clock advances by the timeout."""
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise RuntimeError("everything waits and no timer runs: it would wait for ever")
+                raise RuntimeError("everything waits and no timer runs: it would wait forever")
             self.skipped += timeout
         return ready
 
@@ -33,6 +33,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns, in no time; its loop's clock begins at 0 and moves only while all wait."""
+    """The coroutine's result, without waiting; the clock starts at 0 and advances only while all tasks wait."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(story)

@@ -1,4 +1,4 @@
-"""An older state never wins, whatever the order in which watches, lists and answers tell of it."""
+"""An older state never wins, in whatever order watch events, lists and responses arrive."""
 
 from __future__ import annotations
 
@@ -42,37 +42,37 @@ def version_of(cache: Cache, name: str = "bike-v1-train", key: Key = BIKE) -> st
     return body["metadata"]["resourceVersion"] if body else None
 
 
-# ---- one object, told of in any order
+# ---- one object, with messages in any order
 
 LIVES = st.lists(st.sampled_from(["change", "recreate"]), max_size=5)
 
 
 @st.composite
-def tellings(draw: st.DrawFn) -> tuple[list[tuple[str, Any]], Any]:
-    """Everything that may be told of one name: each state, each end, each list; and the last state, None if it ended."""
+def histories(draw: st.DrawFn) -> tuple[list[tuple[str, Any]], Any]:
+    """All messages about one name: each state, deletion and list; and the last state, None if it was deleted."""
     version, uid, here = 1, 1, an_object(1, uid="1")
-    told: list[tuple[str, Any]] = [("put", here)]
+    messages: list[tuple[str, Any]] = [("put", here)]
     for step in draw(LIVES):
         version += 1
         if step == "recreate":
-            told.append(("drop", an_object(version, uid=str(uid))))
-            told.append(("list", ([], version)))
+            messages.append(("drop", an_object(version, uid=str(uid))))
+            messages.append(("list", ([], version)))
             version, uid = version + 1, uid + 1
         here = an_object(version, uid=str(uid))
-        told += [("put", here), ("list", ([here], version))]
+        messages += [("put", here), ("list", ([here], version))]
     if draw(st.booleans()):
-        told += [("drop", an_object(version + 1, uid=str(uid))), ("list", ([], version + 1))]
+        messages += [("drop", an_object(version + 1, uid=str(uid))), ("list", ([], version + 1))]
         here = None
-    return told, here
+    return messages, here
 
 
-@given(tellings(), st.randoms(use_true_random=False))
+@given(histories(), st.randoms(use_true_random=False))
 def test_newest_state_wins_in_any_order_of_messages(life: Any, random: Any) -> None:
-    told, last = life
-    told = told + random.choices(told, k=3)
-    random.shuffle(told)
+    messages, last = life
+    messages = messages + random.choices(messages, k=3)
+    random.shuffle(messages)
     cache = Cache()
-    for how, what in told:
+    for how, what in messages:
         if how == "list":
             replaced(cache, "Job", what[0], str(what[1]))
         else:
@@ -109,7 +109,7 @@ def test_object_that_regains_its_label_is_cached_again() -> None:
     cache.put(an_object(1))
     cache.drop(an_object(2))
     assert cache.put(an_object(3)) == {BIKE}
-    assert not cache.drop(an_object(2)), "told of late"
+    assert not cache.drop(an_object(2)), "late event"
     assert version_of(cache) == "3"
 
 
@@ -181,7 +181,7 @@ def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "repor
     body["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
     metrics = [{"name": "psi", "feature": f"f{number}", "value": number / 10} for number in range(5)]
     spec = {"modelDeployment": "bike", "samples": 10, "metrics": metrics}
-    status = {"outcome": outcome, "message": "so it was", "modelVersion": "bike-v1"} if outcome else {}
+    status = {"outcome": outcome, "message": "as measured", "modelVersion": "bike-v1"} if outcome else {}
     return body | {"spec": spec, "status": status}
 
 
@@ -200,9 +200,9 @@ def test_own_outcome_is_known_before_and_after_its_event(
 ) -> None:
     cache = Cache()
     cache.put(a_report(1))
-    told = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.apply_event("DELETED", a_report(2))]
+    messages = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.apply_event("DELETED", a_report(2))]
     for which in order:
-        told[which]()
+        messages[which]()
     assert known_outcomes(cache) == {"report": "Stale"}
     assert not cache.unresolved_reports(BIKE)
 
@@ -211,9 +211,9 @@ def test_report_that_left_the_watch_must_be_read() -> None:
     cache = Cache()
     cache.put(a_report(1))
     assert cache.apply_event("DELETED", a_report(5)) == {BIKE}
-    assert not cache.apply_event("MODIFIED", a_report(1)), "told of late"
+    assert not cache.apply_event("MODIFIED", a_report(1)), "late event"
     cache.put(a_report(3))
-    assert cache.unresolved_reports(BIKE) == ["report"], "what was so before is no answer"
+    assert cache.unresolved_reports(BIKE) == ["report"], "an earlier state resolves nothing"
     cache.put(a_report(5, "Triggered"))
     assert not cache.unresolved_reports(BIKE)
     assert known_outcomes(cache) == {"report": "Triggered"}
@@ -246,7 +246,7 @@ def test_final_report_is_stored_as_a_summary() -> None:
     assert not cache.objects(BIKE, "DriftReport")
     (kept,) = judged(cache)
     assert kept.whole is None
-    assert (kept.about, kept.message) == ("bike-v1", "so it was")
+    assert (kept.about, kept.message) == ("bike-v1", "as measured")
     assert [(each.feature, each.value) for each in kept.extremes] == [("f0", 0.0), ("f4", 0.4)]
 
 
@@ -257,9 +257,9 @@ def test_report_with_a_removed_status_is_open_again() -> None:
     assert known_outcomes(cache) == {"report": ""}
 
 
-# ---- the fleet's books
+# ---- training and queued ModelDeployments
 
-BOOKS = st.lists(
+FLEET_CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["bike", "car"]),
         st.sampled_from(["", "Training", "Validating", "Failed", "gone", "deployment", "queued", "no deployment"]),
@@ -268,7 +268,7 @@ BOOKS = st.lists(
 )
 
 
-@given(BOOKS)
+@given(FLEET_CHANGES)
 def test_training_and_queued_counts_match_the_objects(steps: list[tuple[str, str]]) -> None:
     cache = Cache()
     there: dict[tuple[str, str], Any] = {}

@@ -1,4 +1,4 @@
-"""However deep an object is nested and however large its numbers, it is one object and costs no other."""
+"""Objects with deep nesting or large numbers do not affect other objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_encoded_value_is_decoded_unchanged(value: Any) -> None:
 
 
 def same(read: Any, written: Any) -> bool:
-    """Whole numbers beyond 64 bits are read as what Go would hold of them."""
+    """Integers beyond 64 bits are decoded as floats, as Go does."""
     if isinstance(written, dict):
         return read.keys() == written.keys() and all(same(read[key], value) for key, value in written.items())
     if isinstance(written, list):
@@ -78,14 +78,14 @@ def test_too_deep_model_deployment_is_stalled_others_continue(levels: int, where
 
 
 @pytest.mark.parametrize("levels", [33, 300, 700])
-@pytest.mark.parametrize("whole", [True, False], ids=["a good answer", "no answer"])
+@pytest.mark.parametrize("whole", [True, False], ids=["valid result", "invalid result"])
 def test_too_deep_result_is_a_failure_with_a_reason(levels: int, whole: bool) -> None:
     """More than 700 levels do not fit into the 4,096 bytes that a kubelet passes on."""
-    said = {**TRAINED, "parameters": nested(levels)} if whole else nested(levels)
-    told = passed(DEPLOYMENT, *ended("train", json.dumps(said))).status("ModelVersion", "bike-v1")
-    assert told["phase"] == "Failed"
-    assert told["reason"]
-    assert told["message"]
+    result = {**TRAINED, "parameters": nested(levels)} if whole else nested(levels)
+    status = passed(DEPLOYMENT, *ended("train", json.dumps(result))).status("ModelVersion", "bike-v1")
+    assert status["phase"] == "Failed"
+    assert status["reason"]
+    assert status["message"]
 
 
 def test_integer_beyond_64_bits_does_not_stop_the_watch() -> None:

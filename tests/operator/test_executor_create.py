@@ -1,4 +1,4 @@
-"""A version and the Job that trains it are made together, and neither for the wrong one."""
+"""A version and its training Job are created in one step, and only for the right owner."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_job_belongs_to_the_version_created_before_it() -> None:
 
 
 def test_existing_version_ends_the_pass_before_its_job() -> None:
-    """It may have ended long ago; then a Job would train it a second time."""
+    """It may have ended already; then a Job would train it a second time."""
     memory, cache = a_memory(), Cache()
     run(Executor(memory, Cache()).act(KEY, VERSION))
     with pytest.raises(ConflictError, match="ModelVersion bike-v1 existed already; reconciling again"):

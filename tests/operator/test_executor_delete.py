@@ -1,4 +1,4 @@
-"""What could not be deleted is not taken for gone."""
+"""An object that was not deleted stays in the cache."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tests.operator.fake_clock import run
 
 
 class Flaky(Kube):
-    """Every third call is answered."""
+    """Every third call succeeds."""
 
     def __init__(self) -> None:
         self.calls, self.listed = 0, Counter[str]()
@@ -49,7 +49,7 @@ def test_listed_kind_is_not_listed_again_after_a_failure() -> None:
 
 
 class Succession(Flaky):
-    """Every call is answered; the Lease is another's, which is silent. Lists count from when it is taken."""
+    """Every call succeeds; another operator holds the Lease and does not renew it. Lists count from its takeover."""
 
     def __init__(self, holder: str) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Succession(Flaky):
 
 @pytest.mark.parametrize(("holder", "times"), [("another", 1), ("", 0)])
 def test_standby_lists_again_before_it_acts(holder: str, times: int) -> None:
-    """While it waited the watches did not say what became of reports that were judged."""
+    """While it waited, the watches did not report the outcomes of final reports."""
 
     async def story() -> Succession:
         kube = Succession(holder)

@@ -1,4 +1,4 @@
-"""What a pass sees of a model that KServe serves: pods by their labels, and an InferenceService that may not be there."""
+"""The World of a model that KServe serves: pods by their labels, and an InferenceService that may be missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KSERVE = merged(SPEC, {"serving": {"runtime": "kserve"}})
 
 
 def an_inference(owner: str = "uid-bike", **status: Any) -> dict[str, Any]:
-    """It holds the second version, and was made from its newest predictor."""
+    """Its spec has the second version, in its newest predictor."""
     predictor = {
         "labels": {names.MODEL_VERSION: "bike-v2"},
         "annotations": {names.PREDICTOR: "new"},
@@ -88,7 +88,7 @@ def condition(status: str, **more: str) -> dict[str, Any]:
 MADE = {"deploymentMode": "Knative", "components": {"predictor": {"latestCreatedRevision": "bike-predictor-00001"}}}
 TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
     "failed": (condition("False", reason="RevisionFailed", message="no such image"), "is not ready: no such image"),
-    "failed without a word": (condition("False", reason="RevisionFailed"), "is not ready: RevisionFailed"),
+    "failed without a message": (condition("False", reason="RevisionFailed"), "is not ready: RevisionFailed"),
     "on its way": (condition("Unknown", reason="Deploying") | MADE, ""),
     "not seen by KServe": ({}, ""),
     "no Knative": ({"deploymentMode": "Knative"}, "KServe has created no revision; is Knative installed?"),
@@ -98,13 +98,13 @@ TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("status", "words"), TROUBLES.values(), ids=TROUBLES)
 def test_kserve_problem_belongs_to_the_version_in_the_spec(status: dict[str, Any], words: str) -> None:
     world = seen(an_inference(**status), *PODS[:2])
-    told = world.serving["bike-v2"].trouble
-    assert words in told
-    assert bool(told) is bool(words)
+    problem = world.serving["bike-v2"].trouble
+    assert words in problem
+    assert bool(problem) is bool(words)
     assert world.serving["bike-v1"].trouble == ""
 
 
-@pytest.mark.parametrize("owner", ["somebody's", ""])
+@pytest.mark.parametrize("owner", ["other", ""])
 def test_inference_service_of_another_owner_is_ignored(owner: str) -> None:
     assert seen(an_inference(owner), *PODS).serving == {}
 

@@ -1,4 +1,4 @@
-"""What the operator counts of its analyses."""
+"""The operator's metrics of analyses."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tests.core.test_analysis import analysed, traffic
 def test_each_change_of_an_analysis_is_counted_by_reason() -> None:
     metrics, play = Metrics(), analysed()
 
-    def looked(count: int, errors: int = 0) -> None:
+    def passes(count: int, errors: int = 0) -> None:
         before = play.world()
         traffic(play, count, errors)
         metrics.record_pass(Key("default", "bike"), before, play.world())
 
-    looked(10)
-    looked(200)
-    looked(200, errors=50)
-    found = {
+    passes(10)
+    passes(200)
+    passes(200, errors=50)
+    counts = {
         reason: metrics.registry.get_sample_value("perennial_analyses_total", {"reason": reason})
         for reason in ("Measuring", "AnalysisPassed", "TooManyErrors", "NoData")
     }
-    assert found == {"Measuring": 1, "AnalysisPassed": 1, "TooManyErrors": 1, "NoData": None}
+    assert counts == {"Measuring": 1, "AnalysisPassed": 1, "TooManyErrors": 1, "NoData": None}
     ended = {"phase": "RolledBack", "reason": "TooManyErrors", "trigger": "Drift"}
     assert metrics.registry.get_sample_value("perennial_candidates_total", ended) == 1

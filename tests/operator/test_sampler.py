@@ -1,4 +1,4 @@
-"""What serving pods and Prometheus are asked, over real HTTP, and what is made of their answers."""
+"""Requests to serving pods and Prometheus over real HTTP, and the resulting sample."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def rolling(addresses: Mapping[str, Mapping[str, str]] = {}, **analysis: Any) ->
     )
 
 
-def told(version: str, *requests: tuple[int, float]) -> str:
-    """What a pod of ours says after these requests: their code and seconds."""
+def metrics_of(version: str, *requests: tuple[int, float]) -> str:
+    """The /metrics of our model server after these requests, given as code and seconds."""
     metrics = Metrics("bike", version)
     for code, seconds in requests:
         metrics.answered(code, seconds)
@@ -63,28 +63,28 @@ def told(version: str, *requests: tuple[int, float]) -> str:
 
 
 def test_metrics_of_the_model_server_are_parsed() -> None:
-    found = tally(told("bike-v2", (200, 0.02), (200, 0.02), (400, 0.001), (500, 0.06), (503, 20.0)), "bike-v2")
-    assert (found.requests, found.errors) == (5, 2)
-    assert found.seconds == pytest.approx(20.101)
-    assert found.squares == pytest.approx(2 * 0.025**2 + 0.001**2 + 0.1**2 + 20.0**2)
+    tallied = tally(metrics_of("bike-v2", (200, 0.02), (200, 0.02), (400, 0.001), (500, 0.06), (503, 20.0)), "bike-v2")
+    assert (tallied.requests, tallied.errors) == (5, 2)
+    assert tallied.seconds == pytest.approx(20.101)
+    assert tallied.squares == pytest.approx(2 * 0.025**2 + 0.001**2 + 0.1**2 + 20.0**2)
 
 
 def test_predictions_are_a_count_and_a_possibly_negative_sum() -> None:
     metrics = Metrics("bike", "bike-v2")
     for values in ([1.5, -4.0], [np.nan, -1.0]):
         metrics.predicted(np.array(values))
-    found = tally(metrics.text().decode(), "bike-v2")
-    assert (found.predicted, found.total) == (3, -3.5)
+    tallied = tally(metrics.text().decode(), "bike-v2")
+    assert (tallied.predicted, tallied.total) == (3, -3.5)
 
 
 def test_pod_without_requests_has_an_empty_tally() -> None:
-    assert tally(told("bike-v2"), "bike-v2") == Tally()
+    assert tally(metrics_of("bike-v2"), "bike-v2") == Tally()
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (told("bike-v9", (200, 0.1)), "has no model_requests_total of bike-v2"),
+        (metrics_of("bike-v9", (200, 0.1)), "has no model_requests_total of bike-v2"),
         ("", "has no model_requests_total of bike-v2"),
         ("{not metrics}}}", "not in Prometheus's text format"),
         ('model_requests_total{version="bike-v2",code="200"} NaN\n', "has no model_requests_total of bike-v2"),
@@ -100,7 +100,7 @@ def test_every_ready_pod_of_both_versions_is_sampled() -> None:
     async def pod(request: web.Request) -> web.Response:
         name = request.path.split("/")[1]
         version = "bike-v1" if name == "old" else "bike-v2"
-        return web.Response(text=told(version, *[(200, 0.01)] * (3 if name == "new-b" else 1)))
+        return web.Response(text=metrics_of(version, *[(200, 0.01)] * (3 if name == "new-b" else 1)))
 
     def world(at: str) -> World:
         return rolling({"bike-v1": {"old": f"{at}/old"}, "bike-v2": {"new-a": f"{at}/new-a", "new-b": f"{at}/new-b"}})
@@ -129,10 +129,10 @@ async def silent(_: web.Request) -> web.Response:
         (answering(404), "it responded with 404"),
         (answering(302, location="http://169.254.169.254/"), "it responded with 302"),
         (answering(text="x" * (2**20 + 1)), "the response has more than 1048576 bytes"),
-        (answering(text=told("bike-v7")), "has no model_requests_total of bike-v2"),
+        (answering(text=metrics_of("bike-v7")), "has no model_requests_total of bike-v2"),
         (silent, "no response within 0.2 s; does a NetworkPolicy let the operator in?"),
     ],
-    ids=["not found", "sent elsewhere", "endless", "another version", "silent"],
+    ids=["not tallied", "sent elsewhere", "endless", "another version", "silent"],
 )
 def test_pod_without_valid_response_is_skipped_with_a_reason(
     server: Answer, why: str, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""One pass per key at a time, bursts coalesced, failures backed off: on a clock that leaps."""
+"""One pass per key at a time, bursts coalesced, failures backed off: on a simulated clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.operator.fake_clock import run
 
 A, B, C = (Key("default", name) for name in "abc")
 AT_ONCE = 0.001
-"""What counts as no time on a clock that moves only while all wait."""
+"""Seconds that count as immediately on the simulated clock."""
 
 
 def now() -> float:
@@ -21,13 +21,13 @@ def now() -> float:
 
 
 async def taken_at(queue: WorkQueue, key: Key) -> float:
-    """When the key is handed out next."""
+    """When the key is returned next."""
     assert await queue.take() == key
     return now()
 
 
 async def nothing_for(queue: WorkQueue, seconds: float) -> None:
-    """Nobody is handed out for so long."""
+    """No key is returned for so long."""
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.take(), seconds)
 
@@ -185,14 +185,14 @@ def test_no_key_has_two_passes_and_no_wake_is_lost() -> None:
         keys = [Key("default", str(number)) for number in range(20)]
         luck = random.Random(7)
         woken: dict[Key, float] = {}
-        looked: dict[Key, float] = {}
+        taken: dict[Key, float] = {}
 
         async def work() -> None:
             while True:
                 key = await queue.take()
                 assert key not in running
                 running.add(key)
-                looked[key] = now()
+                taken[key] = now()
                 await asyncio.sleep(luck.random())
                 running.discard(key)
                 queue.done(key, luck.choice([None, SOON, LATER]))
@@ -209,7 +209,7 @@ def test_no_key_has_two_passes_and_no_wake_is_lost() -> None:
         await asyncio.sleep(3600)
         assert not any(worker.done() for worker in workers)
         assert len(queue) == 0
-        assert all(looked[key] >= woken[key] for key in woken)
+        assert all(taken[key] >= woken[key] for key in woken)
         for worker in workers:
             worker.cancel()
 

@@ -1,4 +1,4 @@
-"""What a pass takes for its own: not what only carries our labels."""
+"""A World has only owned objects, not those that only carry our labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def an_object(kind: str, owner: str) -> dict[str, Any]:
     return a_body(kind, "bike-v1", {}, labels=labels, ownerReferences=references)
 
 
-@pytest.mark.parametrize(("owner", "count"), [("uid-bike", 1), ("somebody's", 0), ("", 0)])
+@pytest.mark.parametrize(("owner", "count"), [("uid-bike", 1), ("other", 0), ("", 0)])
 def test_object_with_only_our_labels_is_ignored(owner: str, count: int) -> None:
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", SPEC), an_object("Job", owner), an_object("Deployment", owner)):
