@@ -1,4 +1,4 @@
-"""What the trainer is asked, is given and finds: no code of others runs, and no secret is told."""
+"""The trainer runs no code from its task, data or files, and no message or log line holds a secret."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ CODE = [
 
 
 @pytest.mark.parametrize("name", CODE)
-def test_an_estimator_that_is_no_plain_predictor_is_never_looked_up(
-    trainer: Trainer, tmp_path: Path, name: str
-) -> None:
+def test_estimator_outside_allow_list_is_never_looked_up(trainer: Trainer, tmp_path: Path, name: str) -> None:
     task = a_training(
         written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), model__estimator=name
     )
@@ -62,7 +60,7 @@ SMUGGLED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("parameters", SMUGGLED.values(), ids=SMUGGLED)
-def test_parameters_are_values_and_run_nothing(
+def test_parameters_are_values_and_run_no_code(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, Any]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,10 +77,10 @@ def test_parameters_are_values_and_run_nothing(
 
 SEARCH = {"method": "grid", "folds": 3, "iterations": 10}
 ADDRESSES = {
-    "climbs": "file://{}/data/../secret/*.csv",
-    "climbs in a glob": "file://{}/data/*/../../secret/*.csv",
+    "contains ..": "file://{}/data/../secret/*.csv",
+    "contains .. in a glob": "file://{}/data/*/../../secret/*.csv",
     "is encoded": "file://{}/data/%2e%2e/secret/a.csv",
-    "climbs by characters": "file://{}/data/[.][.]/secret/*.csv",
+    "contains .. as character classes": "file://{}/data/[.][.]/secret/*.csv",
     "is a chain": "simplecache::file://{}/secret/a.csv",
     "is a chain behind": "file://{}/x.zip::file://{}/secret/a.csv",
     "is of another scheme": "local://{}/secret/a.csv",
@@ -91,7 +89,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
-def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address: str) -> None:
+def test_data_uri_cannot_leave_its_folder(trainer: Trainer, tmp_path: Path, address: str) -> None:
     written(diabetes(), tmp_path / "secret" / "a.csv")
     (tmp_path / "data" / "inner").mkdir(parents=True)
     code, answer = trainer(
@@ -103,16 +101,14 @@ def test_an_address_leads_nowhere_else(trainer: Trainer, tmp_path: Path, address
 
 
 @pytest.mark.parametrize("write", [store.read_bytes, lambda uri: store.write_files(uri, {"a": b""}), store.remove_file])
-def test_nothing_is_stored_or_taken_away_elsewhere(tmp_path: Path, write: Any) -> None:
+def test_storage_uri_cannot_leave_its_folder(tmp_path: Path, write: Any) -> None:
     (tmp_path / "victim").write_text("whole")
     with pytest.raises(RejectedTask, match="must not contain"):
         write(f"file://{tmp_path}/bike/../victim")
     assert (tmp_path / "victim").read_text() == "whole"
 
 
-def test_a_pickle_that_runs_code_in_place_of_a_version_or_its_holdout_is_never_loaded(
-    trainer: Trainer, tmp_path: Path
-) -> None:
+def test_replaced_model_or_holdout_is_never_unpickled(trainer: Trainer, tmp_path: Path) -> None:
     task = a_training(written(diabetes(), tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
     trained = trainer.done(task)
     bomb = pickle.dumps(Bomb(tmp_path / "trace"))
@@ -152,19 +148,19 @@ def denies(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("field", ["data__uri", "storage"])
-def test_what_is_said_of_a_store_that_refuses_holds_no_secret(
+def test_message_about_denied_store_holds_no_secret(
     trainer: Trainer, tmp_path: Path, denies: str, capfd: pytest.CaptureFixture[str], field: str
 ) -> None:
     address = f"http://ada:{PASSWORD}@{denies}/a.csv?X-Signature={SIGNATURE}"
     uri = written(diabetes(), tmp_path / "data" / "a.csv")
     code, answer = trainer(changed(a_training(uri, (tmp_path / "v1").as_uri()), **{field: address}))
     assert code in (1, 3), answer
-    told = str(answer) + "".join(capfd.readouterr())
-    assert denies in told
-    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in told] == []
+    output = str(answer) + "".join(capfd.readouterr())
+    assert denies in output
+    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in output] == []
 
 
-def test_a_traceback_in_the_log_tells_no_secret(
+def test_traceback_in_the_log_holds_no_secret(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STORE_TOKEN", KEY)
@@ -174,9 +170,9 @@ def test_a_traceback_in_the_log_tells_no_secret(
 
     monkeypatch.setattr("perennial_trainer.training.train.train", broken)
     assert trainer(a_training("file:///data", (tmp_path / "v1").as_uri())).answer["reason"] == "Unexpected"
-    told = "".join(capfd.readouterr())
-    assert "RuntimeError: GET https://***@host/a?***" in told
-    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in told] == []
+    output = "".join(capfd.readouterr())
+    assert "RuntimeError: GET https://***@host/a?***" in output
+    assert [secret for secret in (KEY, PASSWORD, SIGNATURE) if secret in output] == []
 
 
 @pytest.mark.parametrize(
@@ -187,10 +183,10 @@ def test_a_traceback_in_the_log_tells_no_secret(
         ("https://ada:pw@h/a?q=1'", "https://***@h/a?***'"),
     ],
 )
-def test_only_secrets_are_hidden(text: str, shown: str | None) -> None:
+def test_only_secrets_are_redacted(text: str, shown: str | None) -> None:
     assert hidden.redact(text) == (shown or text)
 
 
-def test_a_failure_says_no_secret_whoever_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_of_any_failed_task_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", PASSWORD)
     assert FailedTask("X", f"no {PASSWORD}").message == "no ***"
