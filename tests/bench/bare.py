@@ -1,6 +1,6 @@
-"""The script of `bench_train`, as one would write it with pandas and scikit-learn: `bare.py DATA FOLDER`.
+"""The bare script of `bench_train`, with pandas and scikit-learn: `bare.py DATA FOLDER`.
 
-The steps of a training task, and nothing of what makes a version explainable: no profile, no digests of rows, no
+Only the steps of a training task, without what makes a version explainable: no profile, no digests of rows, no
 findings, no baseline, no page.
 """
 

@@ -1,7 +1,7 @@
-"""What the operator is measured by: it makes the same API calls and decides nothing.
+"""The reference for `bench_operator`: the same API calls as the operator, without decisions.
 
-`python -m tests.bench.bare_loop KUBECONFIG NAMESPACE`: for each DriftReport that is made there a ModelVersion and a Job, and
-then the status of the three that have to do with it. No cache, no check of anything, raw HTTP.
+`python -m tests.bench.bare_loop KUBECONFIG NAMESPACE`: for each DriftReport it creates a ModelVersion and a Job, and then
+writes the status of all three and of the ModelDeployment. No cache, no checks, raw HTTP.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""How long a drift check takes and how much memory it needs, beside others: `python -m tests.bench.bench_drift`.
+"""Time and memory of a drift check, compared with other tools: `python -m tests.bench.bench_drift`.
 
-20 numeric and 5 categorical columns in parquet. Each contender is a process of its own, from its start to its end, and
-reads the files itself; of each the best of some runs counts (the worst for memory), since whatever else the machine does
-only adds. They take turns, so that it meets all of them; scipy and Evidently, which take minutes, run once. Ours is the
-check task as a pod runs it: the recent rows against the stored profile. Evidently and scipy are given the rows of the
-reference as well, which is what they work on.
+20 numeric and 5 categorical columns in parquet. Each contender is a separate process, measured from its start to its end,
+and reads the files itself. The best of several runs counts (the worst for memory), since other load on the machine only
+adds to it. The contenders take turns, so that such load affects all of them; scipy and Evidently, which take minutes, run
+once. Ours is the check task as a pod runs it: the recent rows against the stored profile. Evidently and scipy compare with
+the rows of the reference, so they read these as well.
 
-No other contender has a model, so the line that is compared is the check of the columns (`predictions: false`). What the
-default adds, the model's answers for a sample of the rows, has a line of its own, and so have rows that all have their
-target: there it is scikit-learn's import and its predictions that take the time. All run from compiled bytecode, as they
-do in an image, also where the environment says that none is to be written.
+The other contenders have no model, so the compared line is the check of the columns (`predictions: false`). The default,
+which also predicts a sample of the rows, has its own line, and so have rows that all have their target: most of that time
+is scikit-learn's import and its predictions. All run from compiled bytecode, as they do in an image, even if the
+environment disables writing it.
 """
 
 import json
@@ -74,7 +74,7 @@ def _chunk(generator: np.random.Generator, size: int, shift: float, target: bool
 
 
 def run(command: list[str], **environment: str) -> Run:
-    """The process has ended well; its time and the most memory it had."""
+    """The process has succeeded; its time and its peak memory."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         compiled = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -98,7 +98,7 @@ def task(folder: Path, **fields: Any) -> dict[str, str]:
 
 
 def trained(folder: Path) -> dict[str, str]:
-    """The live version: of the rows and the profile that a training leaves."""
+    """The live version, from a real training."""
     cleaning = {"missing": "impute", "duplicates": "keep", "outliers": "keep"}
     source = {"uri": made(folder / "training.parquet", SIZES[0], 0.0, True).as_uri(), "window": "all", "holdout": 0.2}
     source |= {"cleaning": cleaning, "minRows": 100, "maxMissing": 0.2}
@@ -121,7 +121,7 @@ def ours(folder: Path, live: dict[str, str], recent: Path, predictions: bool) ->
 
 
 def evidently(folder: Path) -> str | None:
-    """A Python with Evidently in an environment of its own, or None where it cannot be installed."""
+    """A Python with Evidently in its own environment, or None if it cannot be installed."""
     given = os.environ.get("EVIDENTLY_PYTHON")
     if given:
         return given
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def at(folder: Path, live: dict[str, str], rows: int, python: str | None) -> dict[str, Run]:
-    """Every contender on files of so many rows; those that hold all in memory are spared the largest."""
+    """Every contender on files of so many rows; those that load all rows into memory skip the largest size."""
     recent = made(folder / "recent.parquet", rows, 0.1, False)
     labelled = made(folder / "labelled.parquet", rows, 0.1, True)
     contenders: dict[str, Callable[[], Run]] = {

@@ -1,7 +1,7 @@
 """One operator with a thousand models and ten thousand reports: `python -m tests.bench.bench_operator`.
 
-Beside it, in the same run and at the same pace, a bare script that makes the same API calls (`bare_loop.py`): whatever else
-the machine does slows down both. On etcd and kube-apiserver where $KUBEBUILDER_ASSETS has them, else on the local
+For comparison a bare script makes the same API calls (`bare_loop.py`), in the same run and at the same pace: other load on
+the machine slows down both. They run on etcd and kube-apiserver if $KUBEBUILDER_ASSETS has them, else on the local
 cluster, which is a Python process and by far the slowest of the three.
 """
 
@@ -36,14 +36,14 @@ AT_ONCE = 10
 UNLIMITED = "100000"
 STEADY_SECONDS = 45
 RESYNC_SECONDS = 15
-"""So that the steady state has several lists in it."""
+"""Short, so that the steady state includes several lists."""
 USUAL_RESYNC_SECONDS = "300"
 KINDS = r"(modeldeployments|modelversions|driftreports|jobs|deployments|services|events)"
 
 
 @contextmanager
 def an_api(directory: Path) -> Iterator[tuple[Path, str]]:
-    """A kubeconfig, and what it leads to."""
+    """A kubeconfig, and the kind of its API server."""
     if os.environ.get("KUBEBUILDER_ASSETS") and binaries():
         with RealApi(directory / "api") as real:
             yield real.kubeconfig, "etcd and kube-apiserver"
@@ -58,7 +58,7 @@ def an_api(directory: Path) -> Iterator[tuple[Path, str]]:
 
 
 class Bench:
-    """The story, part by part; their results are in `results`."""
+    """The parts of the benchmark; their figures are in `results`."""
 
     def __init__(self, api: Api, operator: OperatorProcess, server: str, arguments: argparse.Namespace) -> None:
         self.api, self.operator, self.arguments = api, operator, arguments
@@ -83,7 +83,7 @@ class Bench:
         self.say(f"{models} models serve; {figures.passes} passes, {figures.writes} writes, {figures.reads} reads")
 
     async def judge_many(self) -> None:
-        """Reports that breach nothing, as fast as the API server takes them."""
+        """Reports without a breach, as fast as the API server accepts them."""
         before, began = await self.rest(), time.monotonic()
         cpu, count = self.operator.cpu_seconds(), self.arguments.reports
         reports = (fleet.report(OURS, fleet.model(i % self.arguments.models), 0.1) for i in range(count))
@@ -115,7 +115,7 @@ class Bench:
         )
 
     async def stay(self) -> None:
-        """Nothing changes, and lists come by: nothing may be written."""
+        """Nothing changes, while periodic lists run: nothing may be written."""
         before, server = await self.rest(), await self.written()
         cpu = self.operator.cpu_seconds()
         await asyncio.sleep(STEADY_SECONDS)
@@ -129,7 +129,7 @@ class Bench:
         )
 
     async def written(self) -> int:
-        """What the API server itself has counted; 0 where it does not count."""
+        """The API server's own count; 0 if it has none."""
         try:
             text = await self._text("/metrics")
         except ValueError:
@@ -145,7 +145,7 @@ class Bench:
             return await answer.text()
 
     async def pace(self) -> None:
-        """Breaches at a steady pace, one for the operator and one for the bare script in turn."""
+        """Breaches at a steady pace, alternately for the operator and for the bare script."""
         count, pause = self.arguments.paced, 1 / self.arguments.per_second
         created: dict[str, float] = {}
         seen: dict[str, float] = {}
@@ -207,7 +207,7 @@ class Bench:
         )
 
     async def breach_everywhere(self) -> None:
-        """Every model drifts at once, with few places to train in: who came first is trained first."""
+        """All models drift at once, with few training slots: they are trained in the order of their reports."""
         models = self.arguments.models
         await self._end_all_jobs()
         await self.rest()
@@ -272,7 +272,7 @@ class Bench:
 
 
 async def fail(api: Api, name: str) -> None:
-    """What the Job controller says of a Job whose pods failed too often."""
+    """The status of a Job whose pods failed too often."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     base = {"status": "True", "reason": "BackoffLimitExceeded", "message": "bench", "lastTransitionTime": now}
     conditions = [{"type": kind, **base} for kind in ("FailureTarget", "Failed")]

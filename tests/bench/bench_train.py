@@ -1,11 +1,10 @@
-"""What a whole training costs beside the bare scikit-learn script of its steps: `python -m tests.bench.bench_train`.
+"""The cost of a training task, compared with a bare scikit-learn script of its steps: `python -m tests.bench.bench_train`.
 
-A million rows of 20 numeric and 5 categorical columns in parquet, a Ridge. Both are processes of their own, from their
-start to their end, and take turns, so that whatever else the machine does meets both; of each the best turn counts, as
-in `bench_drift`. On a machine that others use the CPU seconds, of all threads, are what is left to compare by. The task
-does more than the script (it fingerprints rows, profiles columns, looks for leaks, compares with a baseline and writes a
-page): that is the difference. `first_line_s` is from the start of Python to the first line that says what is being done,
-the best of some.
+A million rows of 20 numeric and 5 categorical columns in parquet, a Ridge. Both are separate processes, measured from
+their start to their end. They take turns, so that other load on the machine affects both; the best turn of each counts,
+as in `bench_drift`. On a shared machine, compare the CPU seconds, which are those of all threads. The task does more than
+the script (it fingerprints rows, profiles columns, looks for leaks, compares with a baseline and writes a page): that is
+the difference. `first_line_s` is the time from the start of Python to the first line of the log, the best of several runs.
 """
 
 import json
@@ -30,7 +29,7 @@ def trained(folder: Path, data: Path) -> dict[str, str]:
 
 
 def first_line(environment: dict[str, str]) -> float:
-    """Seconds until the training says what it is about to do; it is ended then."""
+    """Seconds until the first line of the training's log; the training is stopped then."""
     started = time.perf_counter()
     with subprocess.Popen(
         OURS, env={"PYTHONPATH": ":".join(sys.path), **environment}, stdout=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Curves over time as one SVG, a picture for each figure; no library is needed for that."""
+"""Curves over time as one SVG, without a plotting library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH, HEIGHT, LEFT, TOP = 720, 110, 70, 30
 def picture(
     title: str, times: Sequence[float], curves: Mapping[str, Sequence[float]], verdicts: Mapping[str, str]
 ) -> str:
-    """The curves below each other, each from 0 to its greatest value, with what was judged of it."""
+    """The curves below each other, each from 0 to its greatest value, with its verdict."""
     parts = [
         _panel(at, name, times, values, verdicts.get(name, "")) for at, (name, values) in enumerate(curves.items())
     ]

@@ -1,4 +1,4 @@
-"""The others of `bench_drift`, each as one would write it: `contenders.py decode|scipy|evidently FILE...`."""
+"""The other contenders of `bench_drift`, as plain scripts: `contenders.py decode|scipy|evidently FILE...`."""
 
 import sys
 

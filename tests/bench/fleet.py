@@ -1,4 +1,4 @@
-"""A thousand models that serve, and reports about them: manifests, and how they come to be there."""
+"""A fleet of serving models, and reports about them: manifests, and the calls that create them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def deployment(namespace: str, name: str, more: Mapping[str, Any] = {}) -> Manif
 
 
 def live_version(namespace: str, name: str) -> tuple[Manifest, Manifest]:
-    """The first version of a model, and its status, as an operator before this one has left them."""
+    """The first version of a model, and its status, as an earlier operator wrote them."""
     version = a_version(1, "Live", {"modelDeployment": name}, creationTimestamp=as_text(datetime.now(UTC)))
     status = {**version.status.to_api(), "image": "perennial-trainer:0.1.0", "reason": "Promoted", "message": "live"}
     return _object("ModelVersion", namespace, f"{name}-v1", version.spec.to_api()), status
 
 
 def report(namespace: str, name: str, psi: float) -> Manifest:
-    """A report of its own measurement; above 0.2 it breaches."""
+    """A report of a new measurement; a psi above 0.2 is a breach."""
     number = next(_count)
     metrics = [
         {"name": "psi", "feature": f"feature{feature}", "value": psi + feature / 1000} for feature in range(1, 3)
@@ -57,7 +57,7 @@ def report(namespace: str, name: str, psi: float) -> Manifest:
 
 
 async def for_each(things: Iterable[Any], do: Callable[[Any], Awaitable[Any]]) -> None:
-    """Done for each, several at a time."""
+    """Done for each item, several concurrently."""
     left = iter(list(things))
 
     async def worker() -> None:
@@ -78,7 +78,7 @@ async def set_status(api: Api, kind: str, namespace: str, name: str, status: Map
 
 
 async def create_fleet(api: Api, namespace: str, numbers: Iterable[int]) -> None:
-    """The models are there, each with a version that is live."""
+    """The models exist, each with a live version."""
 
     async def one(number: int) -> None:
         name = model(number)
@@ -91,7 +91,7 @@ async def create_fleet(api: Api, namespace: str, numbers: Iterable[int]) -> None
 
 
 def answer(job: Manifest) -> Manifest:
-    """What a trainer says when all is well with the task of this Job."""
+    """The successful result of a trainer for this Job."""
     labels = job["metadata"]["labels"]
     name, role = labels["perennial.dev/model-deployment"], labels["perennial.dev/role"]
     if role == "validation":
@@ -105,7 +105,7 @@ def answer(job: Manifest) -> Manifest:
 
 
 async def finish(api: Api, job: Manifest, result: Manifest | None) -> None:
-    """The Job has ended as its pod result, or was refused."""
+    """The Job has ended with this result of its pod, or was refused."""
     name, namespace, good = job["metadata"]["name"], job["metadata"]["namespace"], result is not None
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
     metadata = {"labels": job["metadata"]["labels"], "ownerReferences": [owner]}
@@ -118,14 +118,14 @@ async def finish(api: Api, job: Manifest, result: Manifest | None) -> None:
     await set_status(api, "Pod", namespace, f"{name}-x", pod_status)
     now = as_text(datetime.now(UTC))
     kinds = ("SuccessCriteriaMet", "Complete") if good else ("FailureTarget", "Failed")
-    base = {"status": "True", "reason": "Bench", "message": "as it was pod_status", "lastTransitionTime": now}
+    base = {"status": "True", "reason": "Bench", "message": "bench", "lastTransitionTime": now}
     counts = {"succeeded": 1, "completionTime": now} if good else {"failed": 1}
     conditions = [{"type": kind, **base} for kind in kinds]
     await set_status(api, "Job", namespace, name, {"startTime": now, "conditions": conditions, **counts})
 
 
 async def get_ready(api: Api, namespace: str) -> None:
-    """What a node would say of every Deployment: its pods are ready."""
+    """The status of every Deployment says that its pods are ready."""
 
     async def one(deployment: Manifest) -> None:
         replicas = deployment["spec"]["replicas"]
@@ -137,7 +137,7 @@ async def get_ready(api: Api, namespace: str) -> None:
 
 
 async def finish_all(api: Api, namespace: str) -> None:
-    """Every Job that is there, such as those that write the ledger, has succeeded."""
+    """Every Job, such as those that write the ledger, has succeeded."""
     await for_each(await every(api, "Job", namespace), lambda job: finish(api, job, answer(job)))
 
 

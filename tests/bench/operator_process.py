@@ -1,4 +1,4 @@
-"""The operator as a process that is watched from outside: its own figures, and what the system says of it."""
+"""The operator as a process, with its own metrics and those of the operating system."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Figures(NamedTuple):
 
 
 class OperatorProcess:
-    """It runs while the context lasts; `kill` and `start` begin it anew."""
+    """The operator runs while the context lasts; `kill` and `start` restart it."""
 
     def __init__(self, kubeconfig: Path, directory: Path, namespace: str, **settings: str) -> None:
         with socket.socket() as probe:
@@ -65,7 +65,7 @@ class OperatorProcess:
         self.kill()
 
     def start(self, **settings: str) -> None:
-        """It runs, with these settings from now on."""
+        """The operator runs, with these settings from now on."""
         self._environment |= settings
         command = [sys.executable, "-m", "perennial_operator"]
         with self.log.open("ab") as log:
@@ -81,7 +81,7 @@ class OperatorProcess:
             self._process = None
 
     def figures(self) -> Figures | None:
-        """What it has counted; None while it does not answer."""
+        """The operator's counters; None while it does not respond."""
         try:
             text = httpx.get(f"http://127.0.0.1:{self._port}/metrics", timeout=30, trust_env=False).text
         except httpx.TransportError:
@@ -106,11 +106,11 @@ class OperatorProcess:
         )
 
     def settled(self, passes: int, timeout: float = 900) -> float:
-        """Seconds from its start until it had looked at so many and came to rest."""
+        """Seconds from the start until so many passes were done and none was left."""
         return self._rest(passes, timeout) - self._began
 
     def rest(self, timeout: float = 900) -> Figures:
-        """What it has counted when nothing is left to do."""
+        """The operator's counters once nothing is left to do."""
         self._rest(0, timeout)
         figures = self.figures()
         assert figures
@@ -127,7 +127,7 @@ class OperatorProcess:
                 before, since = now, asked
             elif asked - since > QUIET_SECONDS:
                 return since
-        raise TimeoutError(f"the operator came to no rest in {timeout:g} s: {before}; see {self.log}")
+        raise TimeoutError(f"the operator was still busy after {timeout:g} s: {before}; see {self.log}")
 
     def megabytes(self) -> float:
         """Resident memory."""
@@ -153,7 +153,7 @@ class OperatorProcess:
 
 @contextmanager
 def process(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours that is ended with the context."""
+    """A process that is stopped at the end of the context."""
     with (
         log.open("ab") as out,
         subprocess.Popen(command, env={**os.environ, **environment}, stdout=out, stderr=out) as it,

@@ -1,8 +1,8 @@
-"""Random life at many times its pace, and whether the operator stays as it is: `python -m tests.bench.soak`.
+"""Random events at a high rate, and whether the operator leaks: `python -m tests.bench.soak`.
 
-Forty models are drifted, retrained on request, trained, validated, rolled out and edited without a break, on an API
-server of its own; the node is played here. Memory, tasks, open files and calls are looked at every second. What grows
-with time, and not with what there is, is a leak: the curves are drawn and the second half of each must be flat.
+Forty models drift, are retrained on request, trained, validated, rolled out and edited without a break, on a separate
+API server; this script simulates the node. Memory, tasks, open files and calls are measured every second. A figure that
+grows with time, and not with the number of objects, is a leak: the curves are drawn, and each must be flat at the end.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.cluster.client import Api, Connection, Refused
 
 MODELS = 40
 LIMITS = {"history": {"versions": 2, "reports": 5}, "training": {"maxRejections": 100}}
-"""So that as much is there at the end as soon after the beginning."""
+"""Small, so that the number of objects is soon constant."""
 WARM_UP = 0.4
-"""Of the time: until history is full, and what is imported late is imported."""
+"""Share of the time until the history is full and all modules are imported."""
 SMALL = {"memory, MB": 6.0, "tasks": 15.0, "open files": 3.0, "calls for each event of life": 1.0}
-"""By so much each may differ between the beginning and the end of what is judged; or by a twentieth of itself."""
+"""Largest growth of each figure after the warm-up; or a twentieth of the figure if that is more."""
 
 
 class Sample(NamedTuple):
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 
 class Life:
-    """What people, other tools and a node would do, at random and without a break."""
+    """Random actions of people, other tools and a node, without a break."""
 
     def __init__(self, api: Api, seed: int) -> None:
         self.api, self.random, self.lived = api, random.Random(seed), 0
@@ -85,7 +85,7 @@ class Life:
                 group.create_task(self._tried(react(event["type"], event["object"])))
 
     async def _finish(self, event: str, job: dict[str, Any]) -> None:
-        """A Job succeeds, or is refused one time in five; its pod has said how."""
+        """A Job succeeds, or is refused one time in five; its pod reports the result."""
         if event != "ADDED":
             return
         await asyncio.sleep(self.random.random() / 4)
@@ -93,7 +93,7 @@ class Life:
         await fleet.finish(self.api, job, answer)
 
     async def _ready(self, event: str, deployment: dict[str, Any]) -> None:
-        """Pods are ready as soon as they are asked for."""
+        """Pods are ready as soon as they are created."""
         seen = (deployment.get("status") or {}).get("observedGeneration")
         if event == "DELETED" or seen == deployment["metadata"]["generation"]:
             return
@@ -104,7 +104,7 @@ class Life:
         await fleet.set_status(self.api, "Deployment", OURS, deployment["metadata"]["name"], status)
 
     async def _collect(self, event: str, version: dict[str, Any]) -> None:
-        """What belonged to a version that has gone goes too."""
+        """The dependents of a deleted version are deleted too."""
         if event == "DELETED":
             name = version["metadata"]["name"]
             for kind, of in [
@@ -150,7 +150,7 @@ async def live(kubeconfig: Path, operator: OperatorProcess, seconds: float, paus
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
-    """The median of the slopes between all pairs (Theil and Sen): a spike is no trend."""
+    """The median of the slopes between all pairs (Theil and Sen): a spike is not a trend."""
     pairs = [
         (values[j] - values[i]) / (times[j] - times[i]) for i in range(len(times)) for j in range(i + 1, len(times), 3)
     ]
@@ -158,7 +158,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
 
 
 def judge(name: str, times: Sequence[float], values: Sequence[float]) -> tuple[bool, str]:
-    """Whether the curve is flat after the warm-up, and in words."""
+    """Whether the curve is flat after the warm-up, and a description."""
     start = int(len(times) * WARM_UP)
     late, of = times[start:], values[start:]
     growth, usual = slope(late, of) * (late[-1] - late[0]), statistics.median(of)

@@ -1,4 +1,4 @@
-"""What only `make test-deep` plays: minutes of killing."""
+"""Tests that kill processes run only in `make test-deep`: they take minutes."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _refusal(code: int) -> web.Response:
 
 
 async def _expired(request: web.Request) -> web.StreamResponse:
-    """What a watch says that begins too far in the past."""
+    """The response to a watch that begins too far in the past."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired"}

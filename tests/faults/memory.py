@@ -1,4 +1,4 @@
-"""A cluster in memory: the calls of the operator's client, what Kubernetes makes of them, and a history for watches to lag behind.
+"""A cluster in memory: the calls of the operator's client, their effects, and a history for late watch events.
 
 It knows nothing of why anything is decided. Each call may be given a fate. Bodies are shared and never changed in place.
 """
@@ -46,16 +46,16 @@ FATES: Mapping[str, tuple[bool, Callable[[], BaseException]]] = {
     "dies before": (False, DiedError),
     "dies after": (True, DiedError),
 }
-"""Name → whether the call is done all the same, and what the caller gets."""
+"""Name → whether the call takes effect, and the error that the caller gets."""
 
 
 @dataclass
 class Pods:
-    """The pods of a Deployment as they are, whatever its status says."""
+    """The actual pods of a Deployment, which its status may not reflect yet."""
 
     wanted: int = 0
     ready: int = 0
-    """Of the present template."""
+    """Of the current template."""
     old: int = 0
     """Ready, of an earlier template."""
 
@@ -66,12 +66,12 @@ class Pods:
 
 @dataclass
 class Memory(Kube):
-    """The objects of one namespace, and their past."""
+    """The objects of one namespace, and their history."""
 
     now: datetime = NOON
     bodies: dict[tuple[str, str], Body] = field(default_factory=dict)
     past: defaultdict[str, list[tuple[str, Body]]] = field(default_factory=lambda: defaultdict(list))
-    """Kind → what a watch of it shows, in order."""
+    """Kind → the events of its watch, in order."""
     pods: dict[str, Pods] = field(default_factory=dict)
     """Deployment → its pods."""
     faltered: dict[str, int] = field(default_factory=dict)
@@ -79,16 +79,16 @@ class Memory(Kube):
     answered: int = 0
     """How many requests each pod has answered."""
     unhealthy: bool = False
-    """Whether the candidate's pods answer them badly."""
+    """Whether requests to the candidate's pods fail."""
     made: list[Body] = field(default_factory=list)
-    """Every object that came into being, in order."""
+    """Every created object, in order."""
     calls: Counter[str] = field(default_factory=Counter)
     fates: list[str] = field(default_factory=list)
-    """Those of the next calls; after these all are done."""
+    """The fates of the next calls; later calls succeed."""
     storage: Storage = field(default_factory=Storage)
-    """What the Jobs about the ledger write and read."""
+    """The storage that Jobs about the ledger write and read."""
     watcher: Callable[[str, Mapping[str, Any]], None] = lambda verb, body: None
-    """Hears of each write of the operator before it is done."""
+    """Called for each write of the operator, before it takes effect."""
 
     def __post_init__(self) -> None:
         self._count = 1
@@ -197,7 +197,7 @@ class Memory(Kube):
     # ---- what anybody does
 
     def put(self, body: Body) -> Body:
-        """The object is this now; a new one has a uid of its own."""
+        """The object is stored; a new one gets a new uid."""
         self._count += 1
         place = body["kind"], body["metadata"]["name"]
         metadata = {"creationTimestamp": as_text(self.now), **body["metadata"], "resourceVersion": str(self._count)}
@@ -214,7 +214,7 @@ class Memory(Kube):
         return body
 
     def remove(self, kind: str, name: str) -> None:
-        """The object is gone, and so is what it owned."""
+        """The object and its dependents are deleted."""
         body = self.bodies.pop((kind, name), None)
         if body is None:
             return
@@ -227,7 +227,7 @@ class Memory(Kube):
             self.remove(*owned)
 
     def _unseen(self, old: Body) -> None:
-        """What watches showed so far they show no more, and say no more than that."""
+        """Earlier events are no longer available to watches."""
         if is_watched(old):
             metadata = {**old["metadata"], "resourceVersion": str(self._count)}
             self.past[old["kind"]].append(("DELETED", {**old, "metadata": metadata}))
@@ -245,7 +245,7 @@ class Memory(Kube):
         return (body for (of, _), body in self.bodies.items() if of == kind)
 
     def change(self, kind: str, name: str, metadata: Mapping[str, Any] = {}, **fields: Any) -> Body:
-        """The object with these fields of its own and of its metadata."""
+        """The object with these fields and metadata changed."""
         body = self.bodies[kind, name]
         return self.put({**body, **fields, "metadata": {**body["metadata"], **metadata}})
 
@@ -261,7 +261,7 @@ class Memory(Kube):
         pods.ready = min(pods.ready, pods.wanted)
 
     def tell(self, name: str) -> bool:
-        """The Deployment's status says how its pods are; whether that is news."""
+        """The Deployment's status reflects its pods; returns whether it changed."""
         body, pods = self.bodies["Deployment", name], self.pods[name]
         status = {
             "observedGeneration": body["metadata"]["generation"],
@@ -282,7 +282,7 @@ class Memory(Kube):
         return self.tell(name)
 
     def pod_fails(self, name: str, refusal: Mapping[str, Any] | None = None) -> None:
-        """One pod is not ready any more; with `refusal`, it refused its artifact."""
+        """One pod is no longer ready; with `refusal`, it refused its artifact."""
         pods = self.pods[name]
         pods.ready, pods.old = max(0, pods.ready - 1), pods.old if pods.ready else max(0, pods.old - 1)
         if refusal:
@@ -293,7 +293,7 @@ class Memory(Kube):
         self.faltered[name] = self._count
 
     def job_ends(self, name: str, answer: Mapping[str, Any] | None, reason: str = "BackoffLimitExceeded") -> None:
-        """The Job has ended; without an answer its pod is gone with its last word."""
+        """The Job has ended; without a result its pod was deleted."""
         job = self.bodies["Job", name]
         good = bool(answer) and (answer or {}).get("outcome") == "Succeeded"
         if answer:
@@ -304,11 +304,11 @@ class Memory(Kube):
         self.put(job | {"status": {"startTime": as_text(self.now), "conditions": [condition]}})
 
     def ledger_job_ends(self, name: str) -> None:
-        """The Job that writes or searches the ledger has done so."""
+        """The Job that writes or searches the ledger has ended."""
         self.job_ends(name, self.storage.answer(task_of(self.bodies["Job", name])))
 
     def collect(self) -> None:
-        """What was made for an owner that had gone already goes too."""
+        """Dependents that were created after the deletion of their owner are deleted."""
         uids = {body["metadata"]["uid"] for body in self.bodies.values()}
         for place, body in list(self.bodies.items()):
             if (of := owners(body)) and not of & uids:
@@ -331,7 +331,7 @@ def owners(body: Mapping[str, Any]) -> set[str]:
 
 
 def is_watched(body: Mapping[str, Any]) -> bool:
-    """Of drift reports only the open ones are."""
+    """Whether the object is watched: of drift reports, only the open ones."""
     return body["kind"] != "DriftReport" or not is_judged(body)
 
 

@@ -11,7 +11,7 @@ SCHEDULES = int(os.environ.get("SCHEDULES") or (10_000 if DEEP else 300))
 
 
 def schedules(share: float = 1.0, steps: int = 25 if DEEP else 15) -> settings:
-    """That many schedules, each of so many steps; in `make test` always the same ones, in depth others each time."""
+    """That many schedules, each of so many steps; always the same in `make test`, random in `make test-deep`."""
     return settings(
         max_examples=max(1, int(SCHEDULES * share)),
         stateful_step_count=steps,

@@ -1,4 +1,4 @@
-"""A short loop that any fault may disturb: a first version, a drift, a second one in two steps; and how it has to end."""
+"""A short loop that faults may disturb (a first version, drift, a second version in two steps), and its expected end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPEC = merged(
 )
 FIRST, BOTH = {"0.csv": targets(10, 0)}, {"0.csv": targets(10, 0), "1.csv": targets(30, 1)}
 PATIENCE = 240.0
-"""Seconds for which a step of the story is waited for under faults."""
+"""Timeout in seconds for a step of the story under faults."""
 
 
 def begin(stage: Stage, name: str, spec: Mapping[str, Any] = {}) -> None:
@@ -55,7 +55,7 @@ def ends_like_an_undisturbed_story(stage: Stage, name: str) -> None:
     ]
     stage.wait("the ledger has the second version", lambda: "recorded" in stage.version(f"{name}-v2"), PATIENCE)
     jobs = sorted(job["metadata"]["name"] for job in stage.kubectl.list("Job", mine))
-    jobs = [job for job in jobs if not job.endswith("-record")]  # gone as soon as their word is known
+    jobs = [job for job in jobs if not job.endswith("-record")]  # deleted as soon as their result is known
     assert jobs == [f"{name}-v{number}-{task}" for number in (1, 2) for task in ("train", "validate")]
     stage.wait(
         "one Deployment is left",

@@ -1,4 +1,4 @@
-"""The loop with an API server that fails 5 to 30 % of the calls ends as with one that fails none."""
+"""An API server that fails 5 to 30 % of the calls does not change the outcome of the loop."""
 
 from __future__ import annotations
 

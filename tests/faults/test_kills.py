@@ -1,4 +1,4 @@
-"""Killed without a word: the operator at any call, the one that leads, trainers, servers, a whole node. It ends the same."""
+"""The operator at any call, the leader, trainers, servers and a whole node are killed; the outcome is the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 class Deadly(Proxy):
-    """Each life of the operator ends at one of its calls, before it is done or before it is answered."""
+    """A proxy that kills the operator at some of its calls, before the call takes effect or before its response."""
 
     def __init__(self, to: Path, directory: Path, seed: int, lives: int) -> None:
         super().__init__(to, directory, lambda method, path: None)
@@ -101,7 +101,7 @@ def test_standby_continues_after_the_leader_is_killed(stage: Stage) -> None:
 
 
 class Reaper:
-    """While the context lasts, processes of pods are killed by a seed, each pod's at most twice."""
+    """While the context lasts, random processes of pods are killed, each pod's at most twice."""
 
     def __init__(self, stage: Stage, seed: int, count: int) -> None:
         self._stage, self._random, self._left = stage, Random(seed), count

@@ -1,4 +1,4 @@
-"""What holds of KServe's shares whatever people, pods and time do, and in whatever order."""
+"""What must hold for KServe's traffic shares, for any events in any order."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ PASSES_WITH_FAULTS = 4
 
 
 class Story:
-    """The story so far; between two events the operator comes to rest."""
+    """The story so far; between two events the operator finishes its work."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.memory = Memory()
@@ -50,9 +50,9 @@ class Story:
         self.rest()
 
     def rest(self) -> None:
-        """The operator looks until nothing is left to do; its first passes have the next faults.
+        """Passes run until nothing is left to do; the first ones have the next faults.
 
-        What it asks of the ledger is answered at once.
+        Jobs about the ledger end at once.
         """
         for fault in islice(self.faults, PASSES_WITH_FAULTS):
             self.disturbed(fault)
@@ -139,7 +139,7 @@ class Story:
         self.memory.change(kind, name, {"annotations": {**annotations, key: value}})
 
     def end(self) -> dict[str, Any]:
-        """What must not depend on how it came about."""
+        """The part of the state that must not depend on the faults."""
         status = self.memory.bodies["ModelDeployment", "bike"]["status"]
         return {
             "objects": sorted((kind, name) for kind, name in self.memory.bodies if kind != "Pod"),

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order, whatever goes wrong with a call and however late it is heard: what must hold.
+"""What must hold for any events, in any order, with any failed calls and late watch events.
 
 The operator's own passes run against a cluster in memory. Together with test_same_end.py, `make test` plays 300 schedules
 and `make test-deep` 10,000.
@@ -42,7 +42,7 @@ PEOPLE_MAY_DELETE = ("ModelVersion", "Job", "Deployment", "Service", "Pod", "Dri
 
 class Schedules(RuleBasedStateMachine):
     played: ClassVar[Counter[str]] = Counter()
-    """What was done in all of them."""
+    """Counts over all schedules."""
 
     @initialize(
         steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]),
@@ -216,7 +216,7 @@ class Schedules(RuleBasedStateMachine):
         self.work_succeeds(1, fates)
 
     def work_succeeds(self, times: int, fates: Sequence[str] = ()) -> None:
-        """What is pending is done well, and the operator looks whenever it wanted to."""
+        """All pending work succeeds, and passes run whenever they are due."""
         for _ in range(times):
             for _ in range(4):
                 self.memory.collect()
@@ -277,7 +277,7 @@ class Schedules(RuleBasedStateMachine):
     # ---- what must hold
 
     def operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
-        """No write but to what it owns, and none that takes ready pods away that are needed."""
+        """The operator writes only to objects that it owns, and removes no ready pods that are needed."""
         place = body["kind"], body["metadata"]["name"]
         assert place not in self.foreign, f"{verb} of somebody else's {place}"
         if verb == "create" and body["kind"] == "ModelVersion":
@@ -297,7 +297,7 @@ class Schedules(RuleBasedStateMachine):
             assert report.removesuffix("-copy") not in earlier, f"{report} is a copy"
 
     def capacity_is_sufficient(self, verb: str, body: Mapping[str, Any]) -> None:
-        """Ready replicas never fall below what is asked for because of what the operator does."""
+        """No write of the operator reduces the ready replicas below the desired number."""
         name = body["metadata"]["name"]
         pods = self.memory.pods.get(name)
         if pods is None or self.has_not_observed_a_failed_pod():
@@ -319,7 +319,7 @@ class Schedules(RuleBasedStateMachine):
                 )
 
     def has_not_observed_a_failed_pod(self) -> bool:
-        """Whether a pod has stopped being ready without the operator having been shown it: that is no roll-out's fault."""
+        """Whether a pod stopped being ready and the operator has not observed it: no roll-out caused that."""
         for name, version in self.memory.faltered.items():
             seen = self.operator.cache.get(KEY, "Deployment", name)
             if seen is None or int(seen["metadata"]["resourceVersion"]) < version:
@@ -353,7 +353,7 @@ class Schedules(RuleBasedStateMachine):
         assert Counter(self.phases().values())["Live"] <= 2
 
     def teardown(self) -> None:
-        """Every fault is over and every person content: the loop comes to rest where it should."""
+        """Without further faults and edits, the loop reaches its final state."""
         if not hasattr(self, "memory"):
             return
         self.played["faults"] += self.memory.calls.pop("fault", 0)
@@ -394,7 +394,7 @@ class Schedules(RuleBasedStateMachine):
 
 
 def by(job: Mapping[str, Any], upper: float) -> dict[str, Any]:
-    """The bound of the difference, by the metric that the Job was asked to compare by."""
+    """The bound of the difference, in the metric that the Job compares."""
     metric, _, confidence = job["metadata"]["labels"][names.COMPARED_BY].rpartition("-")
     return {"metric": metric, "estimate": upper, "upper": upper, "confidence": float(confidence)}
 

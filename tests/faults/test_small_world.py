@@ -1,4 +1,4 @@
-"""Every order of everything that can happen in a small world, to a bounded depth: one model, two reports, few versions.
+"""Every order of events in a small world, to a bounded depth: one model, two reports, few versions.
 
 A state is what decides: phases, outcomes, Jobs, replicas, ages. Two ways that lead to the same state are one.
 `make test` follows every way of 4 events, `make test-deep` of 8.
@@ -28,7 +28,7 @@ Event = Callable[[Play], None]
 
 
 class Small(Play):
-    """A play in which nothing settles by itself: a pass is an event as any other."""
+    """A play in which a pass is an event like any other, and never runs by itself."""
 
     def settle(self, limit: int = 60) -> None:
         pass
@@ -48,7 +48,7 @@ class Small(Play):
         return twin
 
     def state(self) -> str:
-        """What tells this play from another, whatever the numbers of its revisions."""
+        """The state of the play, without resourceVersions and times of transitions."""
         bodies = copy.deepcopy(list(self.bodies.items()))
         for _, body in bodies:
             del body["metadata"]["resourceVersion"]
@@ -60,7 +60,7 @@ class Small(Play):
 
 
 def events(play: Small) -> Iterator[tuple[str, Event]]:
-    """Everything that can happen now."""
+    """All events that are possible now."""
     yield "pass", Small.one_pass
     yield (
         "pass that dies after one action",
@@ -93,7 +93,7 @@ def good_answer(play: Play, job: str) -> dict[str, Any]:
 
 
 def check(play: Small, before: Small) -> None:
-    """What must hold in each state, and of each step."""
+    """What must hold in each state and for each step."""
     world = play.world()
     phases = [version.phase for version in world.versions]
     assert sum(phase in IN_FLIGHT for phase in phases) <= 1
@@ -114,7 +114,7 @@ def check(play: Small, before: Small) -> None:
 
 
 def comes_to_rest(play: Small) -> None:
-    """From here the loop comes to a fixpoint by itself, where each report has an outcome and a reason."""
+    """From here the loop reaches a fixpoint, where each report has an outcome and a message."""
     calm = play.copied()
     for _ in range(20):
         calm.done = []
@@ -128,7 +128,7 @@ def comes_to_rest(play: Small) -> None:
 
 
 def searched(start: Small, depth: int) -> tuple[int, int]:
-    """(states, steps) of every way from here; AssertionError tells the way to what must not be."""
+    """(states, steps) of all paths from here; AssertionError names the path to a violation."""
     seen = {start.state()}
     steps, waiting = 0, deque([(start, ())])
     while waiting:
@@ -151,7 +151,7 @@ def searched(start: Small, depth: int) -> tuple[int, int]:
 
 
 def from_nothing() -> Small:
-    """But the ledger has been searched and has nothing either."""
+    """An empty cluster; the ledger has been searched and is empty too."""
     play = a_play(rollout={"steps": []}, drift={"cooldown": "5m"})
     play.step()
     assert set(play.jobs) == {"bike-recover"}

@@ -1,4 +1,4 @@
-"""An API server that takes whatever the operator writes, and holds each status to its CRD's schema."""
+"""An API server in memory that accepts every write, and validates each status by its CRD's schema."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATUS = {kind: jsonschema.Draft4Validator(properties["status"]) for kind, prope
 
 
 class Echo:
-    """What the operator's Kube is to it, in memory."""
+    """The operator's client, in memory."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Body] = {}
@@ -80,7 +80,7 @@ class Echo:
 
 
 class Operator:
-    """The operator's passes over what is put, without kopf; `bugs` are the passes that ended in a traceback."""
+    """The operator's passes over the stored objects, without kopf; `bugs` counts the passes that raised."""
 
     def __init__(self) -> None:
         self.kube, self.cache, self.metrics = Echo(), Cache(), Metrics()

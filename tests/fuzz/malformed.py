@@ -30,7 +30,7 @@ NASTY = [
 
 
 def nested(levels: int, value: Any = 1) -> Any:
-    """The value at the bottom of so many objects."""
+    """The value nested in so many objects."""
     for _ in range(levels):
         value = {"a": value}
     return value

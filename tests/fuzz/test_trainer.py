@@ -22,7 +22,7 @@ SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 2, "iterati
 
 
 def answered(trainer: Trainer, task: Any, capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The answer: done, refused or failed, and by what its reason says foreseen."""
+    """The result: succeeded, refused or failed, with an expected reason."""
     capfd.readouterr()
     code, answer = trainer(task if isinstance(task, str) else json.dumps(task), in_contract=False)
     output = "".join(capfd.readouterr())
@@ -106,7 +106,7 @@ FILES = ["model.joblib", "metadata.json", "metrics.json", "profile.json", "holdo
 
 @pytest.fixture(params=["joblib", "skops"])
 def version(request: pytest.FixtureRequest, trainer: Trainer, tmp_path: Path, data: str) -> tuple[Any, Any, Path]:
-    """A version that was trained; its task, its answer and its folder."""
+    """A trained version: its task, its result and its folder."""
     task = a_training(data, (tmp_path / "v1").as_uri(), model__format=request.param)
     return task, trainer.done(task), tmp_path / "v1"
 
@@ -116,7 +116,7 @@ def version(request: pytest.FixtureRequest, trainer: Trainer, tmp_path: Path, da
 def test_any_stored_files_have_a_result(
     trainer: Trainer, version: tuple[Any, Any, Path], data: str, capfd: Any, draw: st.DataObject
 ) -> None:
-    """Whether the digest was left as it was, or whoever changed the file could change the digest too."""
+    """With the old digest, or with a digest that matches the changed file."""
     task, trained, folder = version
     name = draw.draw(st.sampled_from([name.replace("joblib", task["model"]["format"]) for name in FILES]))
     whole = (folder / name).read_bytes()

@@ -1,4 +1,4 @@
-"""A ModelVersion in a phase that this operator does not know stops its ModelDeployment, which says so."""
+"""A ModelVersion in a phase that this operator does not know stops its ModelDeployment, which reports it."""
 
 from __future__ import annotations
 
