@@ -1,4 +1,4 @@
-"""A gateway as small as the tests need: as much of HTTPRoute's definition as they use, and requests led by a route."""
+"""A small gateway: the part of HTTPRoute's definition that the tests use, and requests split by a route."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from tests.asking import asked
 from tests.kubectl import Body
 from tests.stage import Stage, is_ready
+from tests.weighted_requests import send_requests
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 
@@ -86,13 +86,13 @@ def in_git(name: str) -> Body:
 
 
 class SmallGateway:
-    """Leads requests to a model's pods by its route: the share of each backend is exact, not by chance."""
+    """Routes requests to a model's pods by its HTTPRoute; the share of each backend is exact, not random."""
 
     def __init__(self, stage: Stage, name: str) -> None:
         self._stage, self._name, self._turn = stage, name, itertools.count()
 
     def accept(self) -> None:
-        """The route is accepted, as its status says."""
+        """Sets the condition Accepted in the status of the route."""
         condition = {
             "type": "Accepted",
             "status": "True",
@@ -112,11 +112,11 @@ class SmallGateway:
         return tuple(backend["weight"] for backend in self.route()["spec"]["rules"][0]["backendRefs"])
 
     def ask(self, count: int, body: Mapping[str, Any]) -> Counter[str]:
-        """Version → how many of the requests it answered; each has to be answered well, and is mirrored if asked for."""
+        """Version → how many of the requests it answered; each has to succeed, and is mirrored if the route says so."""
         rule = self.route()["spec"]["rules"][0]
         turns = [backend["name"] for backend in rule["backendRefs"] for _ in range(backend["weight"])]
         mirrors = [f["requestMirror"]["backendRef"]["name"] for f in rule.get("filters", [])]
-        answered = asked(count, turns, self._turn, self._predictions, body)
+        answered = send_requests(count, turns, self._turn, self._predictions, body)
         with httpx.Client(trust_env=False, timeout=30) as http:
             for mirror in mirrors * count:
                 http.post(self._predictions(mirror), json=body)
@@ -126,17 +126,17 @@ class SmallGateway:
         return f"{self._pod(service)}/v2/models/{self._name}/infer"
 
     def counted(self, service: str) -> int:
-        """How many requests the ready pod behind the Service says that it has answered well."""
+        """How many successful requests the ready pod behind the Service has counted."""
         text = httpx.get(f"{self._pod(service)}/metrics", trust_env=False).text
         (count,) = re.findall(r'^model_requests_total\{code="200",.*\} (\S+)$', text, re.MULTILINE)
         return int(float(count))
 
     def _pod(self, service: str) -> str:
-        """Where a ready pod behind the Service is."""
-        found = self._stage.kubectl.get("Service", service)
-        assert found, f"there is no Service {service}"
-        selector = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"].items())
+        """The address of a ready pod behind the Service."""
+        body = self._stage.kubectl.get("Service", service)
+        assert body, f"Service {service} does not exist"
+        selector = ",".join(f"{key}={value}" for key, value in body["spec"]["selector"].items())
         pods = [pod for pod in self._stage.kubectl.list("Pod", selector) if is_ready(pod)]
-        assert pods, f"no ready pod stands behind Service {service}"
+        assert pods, f"Service {service} has no ready pod"
         port = pods[0]["spec"]["containers"][0]["ports"][0]["containerPort"]
         return f"http://{pods[0]['status']['podIP']}:{port}"

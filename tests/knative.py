@@ -1,7 +1,7 @@
-"""What KServe does in its Knative mode with one InferenceService: revisions, and whom the requests are led to.
+"""What KServe does with one InferenceService in its Knative mode: revisions, and how it splits the traffic.
 
-As their sources have it: a change of the predictor but for `canaryTrafficPercent`, or of a label or annotation, makes a
-revision; that share goes to the newest one that is ready, the rest to the one that had everything last.
+As in the sources of both: a change of the predictor but for `canaryTrafficPercent`, or of a label or annotation, makes a
+revision; that share goes to the newest ready revision, the rest to the one that had all requests last.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Revision:
         return int(self.predictor["minReplicas"])
 
 
-def shares(targets: Iterable[tuple[str, int]]) -> dict[str, int]:
+def percent_by_version(targets: Iterable[tuple[str, int]]) -> dict[str, int]:
     """Version → per cent of the requests, of those that get any."""
-    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for version, percent in targets:
-        found[version] += percent
-    return dict(+found)
+        total[version] += percent
+    return dict(+total)
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Revisions:
     before: str = ""
     share: int | None = None
 
-    def hear(self, inference: Mapping[str, Any]) -> None:
-        """The InferenceService is this now."""
+    def observe(self, inference: Mapping[str, Any]) -> None:
+        """The InferenceService has changed to this."""
         predictor = inference["spec"]["predictor"]
         self.share = predictor.get(SHARE)
         template = {key: value for key, value in predictor.items() if key != SHARE}
@@ -62,7 +62,7 @@ class Revisions:
             self.made.append(Revision(name, copy.deepcopy(made_from), copy.deepcopy(template)))
 
     def ready(self, name: str) -> None:
-        """All pods of the revision are ready; those that are ready once stay candidates for requests."""
+        """All pods of the revision are ready; a revision that was ready once may get requests from then on."""
         next(each for each in self.made if each.name == name).was_ready = True
 
     @property
@@ -80,22 +80,22 @@ class Revisions:
         return targets
 
     def running(self) -> list[Revision]:
-        """Those that have pods: the newest, and whatever requests may be led to."""
-        led = {target["revisionName"] for target in self.traffic()}
-        return [each for each in self.made if each.name in led or each is self.made[-1]]
+        """The revisions with pods: the newest, and those that get requests."""
+        targets = {target["revisionName"] for target in self.traffic()}
+        return [each for each in self.made if each.name in targets or each is self.made[-1]]
 
-    def led(self) -> dict[str, int]:
+    def percents(self) -> dict[str, int]:
         """Version → per cent of the requests."""
         versions = {each.name: each.version for each in self.made}
-        return shares((versions[target["revisionName"]], target["percent"]) for target in self.traffic())
+        return percent_by_version((versions[target["revisionName"]], target["percent"]) for target in self.traffic())
 
     def status(self) -> dict[str, Any]:
-        """The status of the InferenceService; KServe's record of what had everything last is kept with it."""
+        """The status of the InferenceService; with KServe's record of the revision that had all requests last."""
         traffic = self.traffic()
         if traffic and self.rolled_out != self.latest_ready and traffic[0]["percent"] == 100:
             self.before, self.rolled_out = self.rolled_out, self.latest_ready
         elif traffic and self.rolled_out == self.latest_ready == self.made[-1].name and traffic[0]["percent"] < 100:
-            # As if it were taken back: KServe leads to the one before, whatever that was.
+            # As if it were rolled back: KServe routes to the revision before, whatever that was.
             self.rolled_out = self.before or self.rolled_out
         predictor = {
             "latestCreatedRevision": self.made[-1].name if self.made else "",

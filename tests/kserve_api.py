@@ -1,4 +1,4 @@
-"""The API of KServe: its schema as its SDK on PyPI has it, its own CRD where $KSERVE_CRD names the file, or the little we use."""
+"""The API of KServe: the schema in its SDK on PyPI, and the CRD in the file $KSERVE_CRD, or a small one for the tests."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ FREE = ("object", "IntstrIntOrString")
 
 @cache
 def _models() -> types.ModuleType:
-    """The SDK's models alone: all of it needs another pandas than ours."""
-    found = importlib.util.find_spec("kserve")
-    assert found and found.submodule_search_locations
+    """Only the SDK's models: the whole SDK needs another version of pandas."""
+    spec = importlib.util.find_spec("kserve")
+    assert spec and spec.submodule_search_locations
     package = types.ModuleType("kserve")
-    package.__path__ = list(found.submodule_search_locations)
+    package.__path__ = list(spec.submodule_search_locations)
     sys.modules.setdefault("kserve", package)
     return importlib.import_module("kserve.models")
 
 
-def complaints(value: Any, kind: str = "V1beta1InferenceService", at: str = "") -> Iterator[str]:
-    """What of the value KServe's API does not know, or has as another type; unknown fields an API server would drop."""
+def schema_errors(value: Any, kind: str = "V1beta1InferenceService", at: str = "") -> Iterator[str]:
+    """Fields that KServe's API does not have, which an API server would drop, and values of another type."""
     if kind in FREE:
         return
     if kind in PLAIN:
         if not isinstance(value, PLAIN[kind]) or (isinstance(value, bool) and kind != "bool"):
-            yield f"{at} is {value!r}, no {kind}"
+            yield f"{at} is {value!r}, not of type {kind}"
     elif inner := re.fullmatch(r"[lL]ist\[(.+)\]", kind):
         for i, item in enumerate(value):
-            yield from complaints(item, inner[1], f"{at}[{i}]")
+            yield from schema_errors(item, inner[1], f"{at}[{i}]")
     elif inner := re.fullmatch(r"[dD]ict[\[(]str, (.+)[\])]", kind):
         for key, item in value.items():
-            yield from complaints(item, inner[1], f"{at}.{key}")
+            yield from schema_errors(item, inner[1], f"{at}.{key}")
     else:
         model = getattr(_models(), kind, None) or getattr(client, kind)
         known = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
         for key, item in value.items():
             if key in known:
-                yield from complaints(item, known[key], f"{at}.{key}")
+                yield from schema_errors(item, known[key], f"{at}.{key}")
             else:
-                yield f"{at}.{key} is no field of {kind}"
+                yield f"{at}.{key} is not a field of {kind}"
 
 
 def own_definition() -> dict[str, Any] | None:
@@ -60,13 +60,13 @@ def own_definition() -> dict[str, Any] | None:
     if not file:
         return None
     definition: dict[str, Any] = yaml.safe_load(Path(file).read_text())
-    # Its conversion is a webhook of a controller that is not here; there is one version.
+    # Its conversion webhook does not run here; there is only one version.
     definition["spec"].pop("conversion", None)
     return definition
 
 
 def _small_definition() -> dict[str, Any]:
-    """As much of the kind as the tests use."""
+    """The part of the kind that the tests use."""
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     predictor = {
         **anything,

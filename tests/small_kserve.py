@@ -1,4 +1,4 @@
-"""A KServe as small as the tests need: its revisions are Deployments, its requests are led by what its status says."""
+"""A small KServe: its revisions are Deployments, and requests are split as its status says."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from tests.asking import asked
-from tests.knative import INFERENCE, REVISION, SHARE, Revision, Revisions, shares
+from tests.knative import INFERENCE, REVISION, SHARE, Revision, Revisions, percent_by_version
 from tests.kubectl import Body, Kubectl
 from tests.stage import Stage, is_ready
+from tests.weighted_requests import send_requests
 
 OF_KSERVE = {"labels", "annotations", "minReplicas", SHARE}
-"""Fields of a predictor that are none of a pod's."""
+"""Fields of a predictor that a pod does not have."""
 
 
 class SmallKServe:
-    """While the context lasts it serves the InferenceService of one name as KServe does in its Knative mode."""
+    """Serves one InferenceService as KServe does in its Knative mode, as long as the context is open."""
 
     def __init__(self, stage: Stage, name: str) -> None:
         self._kubectl, self._name, self._turn = Kubectl(stage.kubeconfig, stage.namespace), name, itertools.count()
@@ -45,14 +45,14 @@ class SmallKServe:
                 self._reconcile(inference)
 
     def _reconcile(self, inference: Body) -> None:
-        self._revisions.hear(inference)
+        self._revisions.observe(inference)
         before = inference.get("status") or {}
         running = self._revisions.running()
         for each in running:
-            held = self._kubectl.get("Deployment", each.name)
-            if held is None:
+            deployment = self._kubectl.get("Deployment", each.name)
+            if deployment is None:
                 self._kubectl.apply(self._deployment(inference, each))
-            elif (held.get("status") or {}).get("readyReplicas", 0) >= each.replicas:
+            elif (deployment.get("status") or {}).get("readyReplicas", 0) >= each.replicas:
                 self._revisions.ready(each.name)
         status = self._revisions.status()
         if status != before:
@@ -83,15 +83,17 @@ class SmallKServe:
             },
         }
 
-    def ask(self, count: int, question: Mapping[str, Any]) -> Counter[str]:
-        """Version → how many of the requests it answered, led by the status; each has to be answered well."""
+    def ask(self, count: int, body: Mapping[str, Any]) -> Counter[str]:
+        """Version → how many of the requests it answered, split as the status says; each has to succeed."""
         turns = [target["revisionName"] for target in self._traffic() for _ in range(target["percent"])]
-        return asked(count, turns, self._turn, lambda name: f"{self._pod(name)}/v2/models/{self._name}/infer", question)
+        return send_requests(
+            count, turns, self._turn, lambda name: f"{self._pod(name)}/v2/models/{self._name}/infer", body
+        )
 
-    def led(self) -> dict[str, int]:
-        """Version → per cent of the requests, by the status."""
+    def percents(self) -> dict[str, int]:
+        """Version → per cent of the requests, as the status says."""
         versions = {each.name: each.version for each in self._revisions.made}
-        return shares((versions[target["revisionName"]], target["percent"]) for target in self._traffic())
+        return percent_by_version((versions[target["revisionName"]], target["percent"]) for target in self._traffic())
 
     def _traffic(self) -> list[Body]:
         inference = self._kubectl.get("InferenceService", self._name) or {}

@@ -1,4 +1,4 @@
-"""A play whose pods KServe runs, and whose requests it leads."""
+"""A play with the serving runtime kserve."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.knative import Revisions
 
 
 class KServePlay(Play):
-    """Its InferenceService is there at once when it has been applied, unless KServe sleeps."""
+    """KServe reconciles the InferenceService as soon as it is applied, unless `asleep` is set."""
 
     def __post_init__(self) -> None:
         self.inference: dict[str, Any] | None = None
         self.knative = Revisions("bike")
         self.up: dict[str, int] = {}
         """Revision → ready pods."""
-        self.told: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
+        self.reported: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
         self.asleep = self.podless = False
-        """Whether KServe does nothing; whether no pod tells of which version a revision is."""
+        """Whether KServe does nothing; whether no pod has the label of its revision."""
         self.unreadable = RoutingObject(None)
-        """What is read where there is no KServe, or it may not be asked."""
+        """The result of reading where KServe does not exist or is forbidden."""
         super().__post_init__()
 
     def world(self) -> World:
@@ -34,23 +34,23 @@ class KServePlay(Play):
         if self.unreadable != RoutingObject(None):
             return replace(world, routing=self.unreadable)
         if self.inference and not self.asleep:
-            self.knative.hear(self.inference)
-            for _ in range(2):  # whom requests are led to follows from what the status says
+            self.knative.observe(self.inference)
+            for _ in range(2):  # the traffic follows from the status
                 self.inference["status"] = self.knative.status()
         revisions = {each.name: each.version for each in self.knative.running() if not self.podless}
         there = RoutingObject(copy.deepcopy(self.inference), revisions=revisions)
         return replace(world, routing=there, serving=self._served())
 
     def _served(self) -> dict[str, Serving]:
-        found: dict[str, Serving] = {}
-        held = (self.inference or {}).get("spec", {}).get("predictor", {})
+        serving: dict[str, Serving] = {}
+        newest = (self.inference or {}).get("spec", {}).get("predictor", {})
         for each in self.knative.running():
             up = self.up.get(each.name, 0)
-            same = each.predictor["annotations"][PREDICTOR] == held["annotations"][PREDICTOR]
-            current = same or held["labels"] != each.predictor["labels"]
-            trouble, refusal = self.told.get(each.version, ("", None))
-            before = found.get(each.version, Serving(each.version, {}, 0, 0, 0, 0))
-            found[each.version] = Serving(
+            same = each.predictor["annotations"][PREDICTOR] == newest["annotations"][PREDICTOR]
+            current = same or newest["labels"] != each.predictor["labels"]
+            trouble, refusal = self.reported.get(each.version, ("", None))
+            before = serving.get(each.version, Serving(each.version, {}, 0, 0, 0, 0))
+            serving[each.version] = Serving(
                 each.version,
                 self.inference or {},
                 each.replicas,
@@ -61,7 +61,7 @@ class KServePlay(Play):
                 trouble=trouble,
                 refusal=refusal,
             )
-        return found
+        return serving
 
     def _make(self, manifest: dict[str, Any]) -> None:
         if manifest["kind"] == "InferenceService":
@@ -79,7 +79,7 @@ class KServePlay(Play):
         for each in self.knative.running():
             if not which or each.version in which:
                 self.up[each.name] = each.replicas
-                self.told.pop(each.version, None)
+                self.reported.pop(each.version, None)
                 self.knative.ready(each.name)
         self.settle()
 
@@ -87,19 +87,19 @@ class KServePlay(Play):
         for each in self.knative.running():
             if each.version == name:
                 self.up[each.name] = 0
-        self.told[name] = (trouble, refusal)
+        self.reported[name] = (trouble, refusal)
         self.settle()
 
-    def led(self) -> dict[str, int]:
+    def percents(self) -> dict[str, int]:
         """Version → per cent of the requests."""
         self.world()
-        return self.knative.led()
+        return self.knative.percents()
 
-    def held(self) -> tuple[str, int]:
-        """The version that the InferenceService holds, and its per cent."""
+    def predictor(self) -> tuple[str, int]:
+        """The version of the predictor, and its per cent of the requests."""
         assert self.inference
-        predictor = self.inference["spec"]["predictor"]
-        return predictor["labels"]["perennial.dev/model-version"], predictor["canaryTrafficPercent"]
+        body = self.inference["spec"]["predictor"]
+        return body["labels"]["perennial.dev/model-version"], body["canaryTrafficPercent"]
 
 
 def a_kserve_play(**changes: Any) -> KServePlay:

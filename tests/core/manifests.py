@@ -1,4 +1,4 @@
-"""One manifest of every sort the operator makes, of a deployment that uses all it can.
+"""One manifest of every kind that the operator creates, of a ModelDeployment that uses every field.
 
 `python -m tests.core.manifests` writes them to golden/.
 """

@@ -286,7 +286,7 @@ class Play:
         live, candidate = self.route["spec"]["rules"][0]["backendRefs"]
         return live["weight"], candidate["weight"]
 
-    def led_to(self) -> dict[str, str | None]:
+    def service_versions(self) -> dict[str, str | None]:
         """Service → the version its pods are of; None where it is any."""
         return {name: s["spec"]["selector"].get(names.MODEL_VERSION) for name, s in self.services.items()}
 

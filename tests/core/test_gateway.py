@@ -1,4 +1,4 @@
-"""How requests are led to a candidate by the weights of an HTTPRoute."""
+"""How an HTTPRoute splits the traffic between the live version and a candidate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GATEWAY = {"httpRoute": "bike"}
 
 
 def rolling(route: dict[str, Any] | None, replicas: int = 2, **rollout: Any) -> Play:
-    """Version 1 is live behind the route, version 2 has just passed the gate."""
+    """Version 1 is live behind the route; version 2 has just passed validation."""
     play = a_play(
         rollout={"steps": STEPS, "gateway": GATEWAY, **rollout},
         drift={"cooldown": "1m"},
@@ -38,18 +38,18 @@ def rolling(route: dict[str, Any] | None, replicas: int = 2, **rollout: Any) -> 
     return play
 
 
-def test_the_candidate_gets_exactly_its_weight_of_the_requests_and_then_all() -> None:
+def test_candidate_gets_exactly_its_weight_and_then_all() -> None:
     play = rolling(a_route())
     seen = []
     for minutes in (5, 10, 0):
-        assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
+        assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
         play.pods_ready("bike-v2")
         seen.append(play.weights())
         play.wait(minutes=minutes)
     assert seen[:2] == [(80, 20), (50, 50)]
     assert (0, 100) in weights_set(play)
     assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
-    assert play.led_to() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
+    assert play.service_versions() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
     assert play.weights() == (100, 0)
     assert play.desired() == {"bike-v2": 2}
 
@@ -61,9 +61,7 @@ def weights_set(play: Play) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(("replicas", "first", "second"), [(0, 0, 0), (1, 1, 1), (2, 1, 1), (10, 2, 5)])
-def test_the_live_version_keeps_its_replicas_and_the_candidate_has_what_its_weight_needs(
-    replicas: int, first: int, second: int
-) -> None:
+def test_live_keeps_its_replicas_beside_those_of_the_weight(replicas: int, first: int, second: int) -> None:
     play = rolling(a_route(), replicas)
     play.pods_ready("bike-v2")
     assert play.desired() == {"bike-v1": replicas, "bike-v2": first}
@@ -72,7 +70,7 @@ def test_the_live_version_keeps_its_replicas_and_the_candidate_has_what_its_weig
     assert play.desired() == {"bike-v1": replicas, "bike-v2": second}
 
 
-def test_no_request_is_led_to_a_candidate_before_its_replicas_are_ready() -> None:
+def test_candidate_gets_no_request_before_it_is_ready() -> None:
     play = rolling(a_route(), replicas=10)
     assert play.weights() == (100, 0)
     play.pods_ready("bike-v2")
@@ -83,7 +81,7 @@ def test_no_request_is_led_to_a_candidate_before_its_replicas_are_ready() -> Non
     assert play.weights() == (50, 50)
 
 
-def test_requests_go_back_to_the_live_version_while_the_candidate_is_not_ready() -> None:
+def test_live_gets_all_requests_while_candidate_is_not_ready() -> None:
     play = rolling(a_route())
     play.pods_ready("bike-v2")
     play.pods_fail("bike-v2")
@@ -93,13 +91,13 @@ def test_requests_go_back_to_the_live_version_while_the_candidate_is_not_ready()
     assert play.version(2)["phase"] == "RollingOut"
 
 
-def test_a_candidate_that_goes_back_is_led_to_no_more_before_its_pods_go() -> None:
+def test_rollback_stops_requests_before_it_deletes_pods() -> None:
     play = rolling(a_route())
     play.pods_ready("bike-v2")
     before = len(play.done)
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     assert play.version(2)["phase"] == "RolledBack"
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
     assert play.weights() == (100, 0)
     kinds = [type(action).__name__ for action in play.done[before:]]
     assert kinds.index("Apply") < kinds.index("Delete")
@@ -170,15 +168,15 @@ BLOCKERS: dict[str, tuple[RoutingObject, str, str]] = {
 
 
 @pytest.mark.parametrize(("route", "reason", "words"), BLOCKERS.values(), ids=BLOCKERS)
-def test_a_route_that_cannot_be_steered_is_told_with_the_mend(route: RoutingObject, reason: str, words: str) -> None:
-    found = blocker(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), routing=route))
-    assert found is not None
-    assert found.reason == reason
-    assert words in found.message
+def test_blocker_names_the_reason_and_the_fix(route: RoutingObject, reason: str, words: str) -> None:
+    why = blocker(a_world(deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}}), routing=route))
+    assert why is not None
+    assert why.reason == reason
+    assert words in why.message
 
 
 @pytest.mark.parametrize("name", [name for name, (route, *_) in BLOCKERS.items() if not route.refusal])
-def test_the_roll_out_waits_until_the_route_is_mended_and_harms_nobody(name: str) -> None:
+def test_rollout_waits_until_the_route_is_fixed(name: str) -> None:
     route, reason, words = BLOCKERS[name]
     play = rolling(route.body and dict(route.body))
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "RollingOut"}
@@ -196,32 +194,32 @@ def test_the_roll_out_waits_until_the_route_is_mended_and_harms_nobody(name: str
     assert play.condition("Routed")["status"] == "True"
 
 
-def test_a_step_s_clock_stands_still_while_the_route_is_gone() -> None:
+def test_step_clock_stops_while_the_route_is_missing() -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.rewrite(None)
     play.wait(hours=3)
     assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RollingOut", "RouteNotFound")
     assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
     play.rewrite(a_route((80, 20)))
     play.wait(minutes=5)
     assert play.version(2)["rollout"]["weight"] == 20
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
     play.wait(minutes=1)
     assert play.version(2)["rollout"]["weight"] == 50
 
 
-def test_a_person_rejects_a_candidate_whose_route_is_gone() -> None:
+def test_candidate_without_a_route_can_be_rejected() -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.rewrite(None)
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     assert play.version(2)["phase"] == "RolledBack"
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
 
 
-def test_weights_that_somebody_overwrites_are_set_again_and_the_hold_begins_anew() -> None:
+def test_overwritten_weights_are_set_and_the_hold_restarts() -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.wait(minutes=4)
@@ -235,7 +233,7 @@ def test_weights_that_somebody_overwrites_are_set_again_and_the_hold_begins_anew
     assert play.version(2)["rollout"]["weight"] == 50
 
 
-def test_nothing_of_the_route_but_two_weights_is_ever_changed() -> None:
+def test_only_two_weights_of_the_route_change() -> None:
     header = {"matches": [{"headers": [{"name": "x-try", "value": "1"}]}], "backendRefs": [{"name": "bike-candidate"}]}
     route = a_route()
     both = {**route["spec"]["rules"][0], "timeouts": {"request": "10s"}}
@@ -249,43 +247,43 @@ def test_nothing_of_the_route_but_two_weights_is_ever_changed() -> None:
     assert paths == {f"/spec/rules/{i}/backendRefs/{j}/weight" for i in (0, 3) for j in (0, 1)}
 
 
-def test_a_backend_without_a_weight_has_the_weight_one() -> None:
+def test_backend_without_a_weight_has_weight_one() -> None:
     route = a_route()
     del route["spec"]["rules"][0]["backendRefs"][1]["weight"]
     play = rolling(route)
     assert play.weights() == (100, 0)
 
 
-def test_a_first_version_goes_live_whatever_the_route_is() -> None:
+def test_first_version_goes_live_without_a_route() -> None:
     play = a_play(rollout={"gateway": GATEWAY})
     play.until_live(1)
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
     assert play.condition("Routed")["reason"] == "RouteNotFound"
     assert play.condition("Ready")["status"] == "True"
 
 
-def test_a_pinned_version_takes_over_behind_both_services() -> None:
+def test_both_services_select_the_pinned_version() -> None:
     play = rolling(a_route(), steps=[])
     play.pods_ready()
     assert play.phases()["bike-v2"] == "Live"
     play.wait(minutes=1)
     play.edit({"pin": "bike-v1"})
-    assert play.led_to() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
+    assert play.service_versions() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
     play.pods_ready()
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
     assert play.weights() == (100, 0)
 
 
-def test_without_the_gateway_again_both_services_lead_to_every_version() -> None:
+def test_services_select_every_version_without_a_gateway() -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.edit({"rollout": {"gateway": None}})
-    assert play.led_to() == {"bike": None, "bike-candidate": None}
+    assert play.service_versions() == {"bike": None, "bike-candidate": None}
     assert "Routed" not in play.holding()
 
 
 @pytest.mark.parametrize("then", [lambda play: play.pods_ready(), lambda play: play.wait(minutes=20)])
-def test_suspended_the_weights_stay(then: Callable[[Play], None]) -> None:
+def test_suspend_keeps_the_weights(then: Callable[[Play], None]) -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.edit({"suspend": True})
@@ -294,7 +292,7 @@ def test_suspended_the_weights_stay(then: Callable[[Play], None]) -> None:
     assert play.phases()["bike-v2"] == "RollingOut"
 
 
-def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
+def test_step_waits_for_more_replicas() -> None:
     play = rolling(a_route())
     play.pods_ready()
     play.edit({"serving": {"replicas": 10}})
@@ -304,17 +302,17 @@ def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
     assert play.weights() == (80, 20)
 
 
-def test_fewer_replicas_in_the_middle_of_a_step_change_no_weight() -> None:
+def test_fewer_replicas_keep_the_weights() -> None:
     play = rolling(a_route(), replicas=10)
     play.pods_ready()
     play.edit({"serving": {"replicas": 3}})
     assert (play.desired(), play.weights()) == ({"bike-v1": 3, "bike-v2": 1}, (80, 20))
 
 
-def test_a_route_that_changes_between_reading_and_writing_is_looked_at_again() -> None:
+def test_route_changed_before_the_patch_is_read_again() -> None:
     play = rolling(a_route())
-    held = play.serving["bike-v2"]
-    play.serving["bike-v2"] = replace(held, ready=1, answering=1, total=1)
+    pods = play.serving["bike-v2"]
+    play.serving["bike-v2"] = replace(pods, ready=1, answering=1, total=1)
     stale = play.world()
     play.rewrite(a_route())
     play.seen, play.behind = stale, True
@@ -330,7 +328,7 @@ _, SAMPLE = (ROOT / "manifests" / "samples" / "06-gateway-shadow-analysis.yaml")
 
 
 @pytest.mark.parametrize("text", [GUIDE, SAMPLE], ids=["guide", "sample"])
-def test_the_routes_that_are_shown_can_be_steered(text: str) -> None:
+def test_documented_routes_can_be_patched(text: str) -> None:
     route = yaml.safe_load(text)
     route["metadata"]["resourceVersion"] = "7"
     route["status"] = a_route()["status"]

@@ -252,10 +252,10 @@ class Storm(RuleBasedStateMachine):
 
     @invariant()
     def no_service_leads_to_a_version_that_has_no_pods_of_its_own(self) -> None:
-        assert {version for version in self.play.led_to().values() if version} <= self.play.serving.keys()
+        assert {version for version in self.play.service_versions().values() if version} <= self.play.serving.keys()
 
     @invariant()
-    def a_route_that_can_be_steered_gives_the_candidate_no_more_than_its_step(self) -> None:
+    def a_route_without_a_blocker_gives_the_candidate_at_most_its_weight(self) -> None:
         world = self.play.world()
         if world.spec.rollout.gateway and blocker(world) is None:
             state = world.candidate.status.rollout if world.candidate and world.live else None

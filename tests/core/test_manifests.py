@@ -1,4 +1,4 @@
-"""The Jobs, Deployments and Services that the operator makes."""
+"""The Jobs, Deployments and Services that the operator creates."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def environment(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_a_manifest_is_what_was_looked_at_last(name: str) -> None:
-    """After a change that is meant: `python -m tests.core.manifests`, and look at the difference."""
+def test_manifest_equals_its_golden_file(name: str) -> None:
+    """After an intended change, run `python -m tests.core.manifests` and review the difference."""
     assert as_yaml(MANIFESTS[name]) == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", WITH_PODS)
-def test_a_pod_keeps_the_restricted_pod_security_standard(name: str) -> None:
+def test_pod_keeps_the_restricted_security_standard(name: str) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
     pod = pod_of(MANIFESTS[name])
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & pod.keys()
@@ -52,7 +52,7 @@ def test_a_pod_keeps_the_restricted_pod_security_standard(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_PODS)
-def test_a_pod_carries_no_credentials_of_the_cluster_and_secrets_by_name_alone(name: str) -> None:
+def test_pod_has_no_cluster_token_and_secrets_only_by_name(name: str) -> None:
     pod = pod_of(MANIFESTS[name])
     assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
@@ -65,10 +65,12 @@ def test_a_pod_carries_no_credentials_of_the_cluster_and_secrets_by_name_alone(n
     ("name", "claims"),
     [("train", {"rides": True}), ("validate", {}), ("check", {}), ("record", {}), ("recover", {}), ("serve", {})],
 )
-def test_a_pod_mounts_the_claims_it_needs_and_no_others(name: str, claims: dict[str, bool]) -> None:
+def test_pod_mounts_only_the_claims_it_needs(name: str, claims: dict[str, bool]) -> None:
     mounts = pod_of(MANIFESTS[name])["containers"][0]["volumeMounts"]
-    found = {mount["mountPath"]: mount.get("readOnly", False) for mount in mounts if "perennial" in mount["mountPath"]}
-    assert found == {f"/mnt/perennial/{claim}": read_only for claim, read_only in claims.items()}
+    mounted = {
+        mount["mountPath"]: mount.get("readOnly", False) for mount in mounts if "perennial" in mount["mountPath"]
+    }
+    assert mounted == {f"/mnt/perennial/{claim}": read_only for claim, read_only in claims.items()}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_pod_mounts_the_claims_it_needs_and_no_others(name: str, claims: dict[
         (lambda w, v: deployment_manifest(w, v, 1), True),
     ],
 )
-def test_storage_on_a_claim_is_written_by_jobs_and_only_read_by_servers(make: Any, read_only: bool) -> None:
+def test_storage_claim_is_writable_only_for_jobs_that_write(make: Any, read_only: bool) -> None:
     spec = {"storage": {"uri": None, "persistentVolumeClaim": {"claimName": "models", "path": "perennial"}}}
     manifest = make(a_world(deployment=a_deployment(spec=spec)), a_version(1))
     (mount,) = [
@@ -91,7 +93,7 @@ def test_storage_on_a_claim_is_written_by_jobs_and_only_read_by_servers(make: An
         assert task_of(manifest)["storage"] == "file:///mnt/perennial/models/perennial/default/bike/bike-v1"
 
 
-def test_the_user_s_environment_and_volumes_win_over_defaults_but_not_over_the_task() -> None:
+def test_pod_of_the_spec_overrides_defaults_but_not_the_task() -> None:
     pod = {
         "env": [{"name": "HOME", "value": "/scratch"}, {"name": "PERENNIAL_TASK", "value": "{}"}],
         "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
@@ -106,7 +108,7 @@ def test_the_user_s_environment_and_volumes_win_over_defaults_but_not_over_the_t
     assert len(names_given) == len(set(names_given))
 
 
-def test_labels_that_the_operator_selects_by_cannot_be_taken_away() -> None:
+def test_selector_labels_cannot_be_overridden() -> None:
     labels = MANIFESTS["serve"]["spec"]["template"]["metadata"]["labels"]
     assert labels["team"] == "a"
     assert labels[names.ROLE] == "serving"
@@ -118,7 +120,7 @@ def test_labels_that_the_operator_selects_by_cannot_be_taken_away() -> None:
     ("pod", "trained_with", "image"),
     [({}, "trainer:1", "trainer:1"), ({"image": "mine:3"}, "trainer:1", "mine:3"), ({}, None, "trainer:2")],
 )
-def test_a_version_is_served_by_the_image_that_trained_it(
+def test_version_is_served_by_the_image_that_trained_it(
     pod: dict[str, str], trained_with: str | None, image: str
 ) -> None:
     """So that an upgrade of the operator restarts nothing, and no other scikit-learn is asked to load the artifact."""
@@ -127,20 +129,20 @@ def test_a_version_is_served_by_the_image_that_trained_it(
     assert pod_of(manifest)["containers"][0]["image"] == image
 
 
-def test_a_job_is_never_cleaned_away_by_itself_nor_restarted_in_place() -> None:
+def test_job_has_no_ttl_and_restarts_no_container() -> None:
     for name in ("train", "validate", "check", "record", "recover"):
         assert "ttlSecondsAfterFinished" not in MANIFESTS[name]["spec"]
         assert pod_of(MANIFESTS[name])["restartPolicy"] == "Never"
 
 
-def test_jobs_wait_in_the_queue_that_the_spec_names_and_are_not_suspended_by_us() -> None:
+def test_job_names_its_queue_and_is_not_suspended() -> None:
     assert MANIFESTS["train"]["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
     assert "suspend" not in MANIFESTS["train"]["spec"]
 
 
 @pytest.mark.parametrize("name", ["record", "recover"])
-def test_jobs_about_the_ledger_ask_for_little_and_wait_for_no_trainings(name: str) -> None:
-    """In the operator's own image: somebody's trainer need not know of the ledger."""
+def test_ledger_jobs_request_little_and_skip_the_queue(name: str) -> None:
+    """In the operator's own image: another trainer need not know the ledger."""
     assert "kueue.x-k8s.io/queue-name" not in MANIFESTS[name]["metadata"]["labels"]
     (container,) = pod_of(MANIFESTS[name])["containers"]
     assert container["image"] == "trainer:2"
@@ -149,14 +151,14 @@ def test_jobs_about_the_ledger_ask_for_little_and_wait_for_no_trainings(name: st
     assert [volume["name"] for volume in pod_of(MANIFESTS[name])["volumes"]] == ["tmp"]
 
 
-def test_jobs_about_the_ledger_mount_what_a_file_storage_may_be_on() -> None:
+def test_ledger_jobs_mount_the_volumes_of_file_storage() -> None:
     pod = {"volumes": [{"name": "nfs"}], "volumeMounts": [{"name": "nfs", "mountPath": "/models"}]}
     spec = {"storage": {"uri": "file:///models"}, "training": {"pod": pod}}
     manifest = recover_manifest(a_world(deployment=a_deployment(spec=spec)), "")
     assert [volume["name"] for volume in pod_of(manifest)["volumes"]] == ["tmp", "nfs"]
 
 
-def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> None:
+def test_owners_of_jobs_and_serving_objects() -> None:
     owners = {name: manifest["metadata"]["ownerReferences"][0]["name"] for name, manifest in MANIFESTS.items()}
     assert owners == {
         "train": "bike-v2",
@@ -182,11 +184,11 @@ def test_jobs_go_with_their_version_and_what_serves_with_the_deployment() -> Non
     ],
     ids=["nothing", "labels", "defaults in the pod", "defaults"],
 )
-def test_what_kubernetes_adds_is_no_difference(admitted: dict[str, Any]) -> None:
+def test_fields_added_by_kubernetes_are_ignored(admitted: dict[str, Any]) -> None:
     assert not differs(MANIFESTS["serve"], merged(MANIFESTS["serve"], admitted))
 
 
-def test_a_side_car_that_a_webhook_adds_is_no_difference() -> None:
+def test_sidecar_added_by_a_webhook_is_ignored() -> None:
     observed = merged(MANIFESTS["serve"], {})
     pod_of(observed)["containers"].insert(0, {"name": "istio-proxy", "image": "istio"})
     pod_of(observed)["volumes"].append({"name": "istio", "emptyDir": {}})
@@ -203,15 +205,15 @@ def test_a_side_car_that_a_webhook_adds_is_no_difference() -> None:
     ],
     ids=["replicas", "token", "image", "digest"],
 )
-def test_what_somebody_changed_is_applied_again(change: dict[str, Any]) -> None:
+def test_changed_object_is_applied_again(change: dict[str, Any]) -> None:
     assert differs(MANIFESTS["serve"], merged(MANIFESTS["serve"], change))
 
 
-def test_what_is_not_there_is_applied() -> None:
+def test_missing_object_is_applied() -> None:
     assert differs(MANIFESTS["service"], None)
 
 
-def test_every_pod_is_reached_at_its_own_port() -> None:
+def test_service_targets_the_port_by_name() -> None:
     service = MANIFESTS["service"]
     assert service["spec"]["ports"][0]["targetPort"] == "http"
     assert pod_of(MANIFESTS["serve"])["containers"][0]["ports"][0]["name"] == "http"

@@ -1,4 +1,4 @@
-"""How a candidate answers the live version's requests before anybody gets its answers."""
+"""How a candidate answers a copy of the live version's requests before it gets any itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUDIT = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "audi
 
 
 def shadowing(route: dict[str, Any] | None = None, replicas: int = 2, **rollout: Any) -> Play:
-    """Version 2 has passed the gate and is to shadow for half an hour."""
+    """Version 2 has passed validation and shadows for half an hour."""
     play = rolling(route or a_route(), replicas, shadow="30m", analysis={}, **rollout)
     for version in ("bike-v1", "bike-v2"):
         play.requests(version, 0)
@@ -33,16 +33,16 @@ def mirrored(play: Play, errors: int = 0, each: float = 0.01) -> None:
 
 def filters(play: Play) -> list[dict[str, Any]] | None:
     assert play.route
-    found: list[dict[str, Any]] | None = play.route["spec"]["rules"][0].get("filters")
-    return found
+    of_rule: list[dict[str, Any]] | None = play.route["spec"]["rules"][0].get("filters")
+    return of_rule
 
 
-def test_requests_are_mirrored_for_the_time_asked_for_and_led_to_the_candidate_only_then() -> None:
+def test_requests_are_mirrored_before_any_is_routed() -> None:
     play = shadowing()
     assert filters(play) is None
     play.pods_ready("bike-v2")
     assert (filters(play), play.weights()) == ([MIRROR], (100, 0))
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v2"}
     mirrored(play)
     play.wait(minutes=29)
     assert (filters(play), play.version(2)["rollout"]["weight"]) == ([MIRROR], 0)
@@ -52,9 +52,7 @@ def test_requests_are_mirrored_for_the_time_asked_for_and_led_to_the_candidate_o
 
 
 @pytest.mark.parametrize(("worse", "reason"), [({"errors": 10}, "TooManyErrors"), ({"each": 0.05}, "TooSlow")])
-def test_a_shadow_that_errs_or_is_slow_goes_back_before_anybody_got_an_answer_of_it(
-    worse: dict[str, Any], reason: str
-) -> None:
+def test_bad_shadow_is_rolled_back_before_it_gets_weight(worse: dict[str, Any], reason: str) -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     mirrored(play, **worse)
@@ -63,30 +61,30 @@ def test_a_shadow_that_errs_or_is_slow_goes_back_before_anybody_got_an_answer_of
     assert {weights for weights in weights_set(play) if weights[1]} == set()
 
 
-def test_what_both_predict_on_the_same_requests_is_told_and_not_judged() -> None:
+def test_mean_predictions_are_reported_but_not_compared() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     for version, mean in (("bike-v1", 20.5), ("bike-v2", -3.0)):
         play.requests(version, 200, predicts=mean)
     play.wait(seconds=30)
-    said = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
-    assert (said["status"], said["message"]) == (
+    analysed = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
+    assert (analysed["status"], analysed["message"]) == (
         "True",
         "200 requests, 0 % failed, 10 ms each, -3 predicted on average; "
         "live version 200 requests, 0 % failed, 10 ms each, 20.5 predicted on average",
     )
 
 
-def test_a_shadow_without_requests_holds_and_says_so() -> None:
+def test_shadow_without_requests_waits_and_reports_it() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     play.wait(minutes=45)
     assert (filters(play), play.version(2)["rollout"]["weight"]) == ([MIRROR], 0)
-    said = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
-    assert (said["status"], said["reason"]) == ("Unknown", "NoData")
+    analysed = next(c for c in play.version(2)["conditions"] if c["type"] == "Analysed")
+    assert (analysed["status"], analysed["reason"]) == ("Unknown", "NoData")
 
 
-def test_the_candidate_has_all_replicas_in_the_shadow_and_then_those_of_its_weight() -> None:
+def test_shadow_has_all_replicas_then_those_of_the_weight() -> None:
     play = shadowing(replicas=10)
     assert play.desired() == {"bike-v1": 10, "bike-v2": 10}
     play.pods_ready()
@@ -95,7 +93,7 @@ def test_the_candidate_has_all_replicas_in_the_shadow_and_then_those_of_its_weig
     assert play.desired() == {"bike-v1": 10, "bike-v2": 2}
 
 
-def test_what_it_does_is_told() -> None:
+def test_version_message_describes_the_shadow() -> None:
     play = shadowing()
     assert play.version(2)["message"] == (
         "shadow: it answers a copy of the requests by HTTPRoute bike, and its answers are discarded: "
@@ -116,7 +114,7 @@ def test_filters_of_the_user_stay(others: list[dict[str, Any]]) -> None:
     assert (filters(play) or []) == others
 
 
-def test_a_candidate_that_is_not_ready_is_mirrored_to_no_more() -> None:
+def test_candidate_that_is_not_ready_gets_no_mirror() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     play.pods_fail("bike-v2")
@@ -125,15 +123,15 @@ def test_a_candidate_that_is_not_ready_is_mirrored_to_no_more() -> None:
     assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RolledBack", "NotReady")
 
 
-def test_a_rejected_candidate_leaves_no_mirror() -> None:
+def test_rejected_candidate_leaves_no_mirror() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     assert filters(play) is None
-    assert play.led_to() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
+    assert play.service_versions() == {"bike": "bike-v1", "bike-candidate": "bike-v1"}
 
 
-def test_a_mirror_that_somebody_takes_away_is_set_again_and_the_time_begins_anew() -> None:
+def test_removed_mirror_is_added_and_the_hold_restarts() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     play.wait(minutes=20)
@@ -147,7 +145,7 @@ def test_a_mirror_that_somebody_takes_away_is_set_again_and_the_time_begins_anew
     assert play.version(2)["rollout"]["weight"] == 20
 
 
-def test_a_gateway_that_knows_no_mirror_is_told_of_and_without_shadow_the_roll_out_goes_on() -> None:
+def test_gateway_without_mirrors_blocks_only_the_shadow() -> None:
     play = shadowing()
     play.pods_ready("bike-v2")
     assert play.route
@@ -164,7 +162,7 @@ def test_a_gateway_that_knows_no_mirror_is_told_of_and_without_shadow_the_roll_o
     assert play.weights() == (80, 20)
 
 
-def test_a_first_version_has_nobody_to_shadow() -> None:
+def test_first_version_has_no_shadow() -> None:
     play = shadowing()
     weights = [done.get("rollout", {}).get("weight") for done in statuses(play, "bike-v1")]
     assert 0 not in weights
@@ -175,7 +173,7 @@ def statuses(play: Play, name: str) -> list[dict[str, Any]]:
     return [dict(a.status) for a in play.done if getattr(a, "status", None) and getattr(a, "name", "") == name]
 
 
-def test_an_autoscaler_does_not_count_the_load_that_is_only_a_copy() -> None:
+def test_scale_selector_excludes_the_shadow() -> None:
     play = shadowing()
     play.pods_ready()
     assert play.status["selector"].endswith("perennial.dev/model-version=bike-v1")
@@ -184,7 +182,7 @@ def test_an_autoscaler_does_not_count_the_load_that_is_only_a_copy() -> None:
     assert "model-version" not in play.status["selector"]
 
 
-def test_the_scale_is_followed_in_the_shadow() -> None:
+def test_shadow_follows_the_scale() -> None:
     play = shadowing()
     play.pods_ready()
     play.edit({"serving": {"replicas": 5}})

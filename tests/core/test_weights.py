@@ -25,12 +25,12 @@ from perennial_operator.core.traffic.traffic_split import split
         (10, 100, (10, 0)),
     ],
 )
-def test_a_weight_is_told_in_replicas(replicas: int, weight: int, pair: tuple[int, int]) -> None:
+def test_split_of_replicas(replicas: int, weight: int, pair: tuple[int, int]) -> None:
     assert split(replicas, weight) == pair
 
 
 @given(st.integers(1, 1000), st.integers(1, 99))
-def test_together_they_are_as_many_as_asked_for_or_one_more_and_each_has_one(replicas: int, weight: int) -> None:
+def test_sum_is_at_most_one_more_and_each_has_one(replicas: int, weight: int) -> None:
     ours, rest = split(replicas, weight)
     assert replicas <= ours + rest <= replicas + 1
     assert ours >= 1
@@ -38,12 +38,12 @@ def test_together_they_are_as_many_as_asked_for_or_one_more_and_each_has_one(rep
 
 
 @given(st.integers(1, 1000), st.integers(1, 98))
-def test_a_greater_weight_never_means_fewer_replicas(replicas: int, weight: int) -> None:
+def test_greater_weight_never_means_fewer_replicas(replicas: int, weight: int) -> None:
     assert split(replicas, weight)[0] <= split(replicas, weight + 1)[0]
 
 
 @given(st.integers(2, 1000), st.integers(1, 99))
-def test_the_share_is_as_near_to_the_weight_as_a_whole_replica_allows(replicas: int, weight: int) -> None:
+def test_share_is_nearest_to_the_weight(replicas: int, weight: int) -> None:
     ours, rest = split(replicas, weight)
     smallest_share = 1 / (replicas + 1)
     wanted = min(max(weight / 100, smallest_share), 1 - smallest_share)

@@ -1,4 +1,4 @@
-"""The workers of a search: there as long as the pod that they work for runs, and not a pass longer."""
+"""The workers of a search exist as long as the training pod runs."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def a_search(*jobs: Job, phase: str = "Training", training: dict[str, Any] = TRA
 
 
 def done(world: World) -> list[tuple[str, str]]:
-    """What is made and removed, by name."""
-    found = []
+    """The objects that are created and deleted, by name."""
+    changes = []
     for action in decide(world).actions:
         match action:
             case Create(manifest):
-                found.append(("create", manifest["metadata"]["name"]))
+                changes.append(("create", manifest["metadata"]["name"]))
             case Delete(_, name):
-                found.append(("delete", name))
-    return found
+                changes.append(("delete", name))
+    return changes
 
 
-def test_workers_are_made_once_the_pod_that_trains_runs_and_are_told_where_it_is() -> None:
+def test_workers_start_after_the_training_pod_with_its_address() -> None:
     world = a_search(TRAIN)
     (made,) = [a.manifest for a in decide(world).actions if isinstance(a, Create)]
     assert (made["kind"], made["metadata"]["name"]) == ("Job", "bike-v1-workers")
@@ -52,23 +52,23 @@ def test_workers_are_made_once_the_pod_that_trains_runs_and_are_told_where_it_is
     assert made["metadata"]["ownerReferences"][0]["kind"] == "ModelVersion"
 
 
-def test_an_address_of_ipv6_is_written_as_one() -> None:
+def test_ipv6_address_is_in_brackets() -> None:
     (made,) = [a.manifest for a in decide(a_search(replace(TRAIN, address="fd00::7"))).actions if isinstance(a, Create)]
     assert task_of(made)["scheduler"] == "tcp://[fd00::7]:8786"
 
 
 ENDED = {"state": JobState.SUCCEEDED, "pod": "", "address": ""}
-UNANSWERED = replace(TRAIN, pod="", address="")
+WITHOUT_POD = replace(TRAIN, pod="", address="")
 
 
 @pytest.mark.parametrize(
     ("jobs", "expected"),
     [
-        ((UNANSWERED,), []),
+        ((WITHOUT_POD,), []),
         ((TRAIN, workers()), []),
         ((TRAIN, workers(JobState.SUCCEEDED)), []),
         ((TRAIN, workers(pod="bike-v1-train-first")), [("delete", "bike-v1-workers")]),
-        ((UNANSWERED, workers()), [("delete", "bike-v1-workers")]),
+        ((WITHOUT_POD, workers()), [("delete", "bike-v1-workers")]),
         ((replace(TRAIN, **ENDED), workers()), [("delete", "bike-v1-workers")]),
         ((replace(TRAIN, **ENDED), workers(JobState.FAILED)), [("delete", "bike-v1-workers")]),
     ],
@@ -82,22 +82,22 @@ UNANSWERED = replace(TRAIN, pod="", address="")
         "the training has ended after they failed",
     ],
 )
-def test_workers_are_there_as_long_as_their_pod(jobs: tuple[Job, ...], expected: list[tuple[str, str]]) -> None:
+def test_workers_exist_as_long_as_their_training_pod(jobs: tuple[Job, ...], expected: list[tuple[str, str]]) -> None:
     assert done(a_search(*jobs)) == expected
 
 
 @pytest.mark.parametrize("phase", ["Validating", "Failed", "Superseded", "Live"])
 @pytest.mark.parametrize("state", JobState)
-def test_workers_of_a_version_that_trains_no_more_are_removed(phase: str, state: JobState) -> None:
+def test_workers_are_deleted_after_the_training(phase: str, state: JobState) -> None:
     assert ("delete", "bike-v1-workers") in done(a_search(TRAIN, workers(state), phase=phase))
 
 
-def test_a_scheduler_that_is_there_needs_no_workers_of_ours() -> None:
+def test_existing_scheduler_needs_no_workers() -> None:
     there = TRAINING | {"engine": {"dask": {"address": "tcp://dask:8786"}}}
     assert done(a_search(TRAIN, training=there)) == []
 
 
-def test_a_search_whose_workers_fail_for_good_fails_and_says_why() -> None:
+def test_version_fails_with_its_workers_and_reports_why() -> None:
     trouble = "pod bike-v1-workers-1 ran out of memory (OOMKilled)"
     lost = workers(JobState.FAILED, trouble=trouble)
     (step,) = [action for action in decide(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]
@@ -105,6 +105,6 @@ def test_a_search_whose_workers_fail_for_good_fails_and_says_why() -> None:
     assert trouble in step.status["message"]
 
 
-def test_the_failure_of_workers_of_the_pod_before_is_no_reason() -> None:
+def test_failed_workers_of_an_earlier_pod_are_ignored() -> None:
     lost = workers(JobState.FAILED, pod="bike-v1-train-first")
     assert not [action for action in decide(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]

@@ -67,7 +67,9 @@ def drifts(stage: Stage, number: int, slope: float) -> None:
 
 def test_a_candidate_gets_its_share_is_analysed_and_takes_over(stage: Stage, kserve: SmallKServe) -> None:
     drifts(stage, 2, slope=9)
-    stage.wait("the candidate has its share", lambda: looked(stage) and kserve.led() == {"led-v1": 85, "led-v2": 15})
+    stage.wait(
+        "the candidate has its share", lambda: looked(stage) and kserve.percents() == {"led-v1": 85, "led-v2": 15}
+    )
     stage.wait("it is analysed", lambda: conditions(stage, "led-v2").get("Analysed") == "Unknown")
     assert kserve.ask(100, QUESTION) == {"led-v1": 85, "led-v2": 15}
     stage.wait("the analysis has passed", lambda: conditions(stage, "led-v2").get("Analysed") == "True")
@@ -81,10 +83,12 @@ def test_a_candidate_gets_its_share_is_analysed_and_takes_over(stage: Stage, kse
 def test_a_candidate_that_somebody_rejects_gets_no_more_requests(stage: Stage, kserve: SmallKServe) -> None:
     stage.kubectl.patch("ModelDeployment", "led", {"spec": {"rollout": {"steps": [{"weight": 15, "hold": "1h"}]}}})
     drifts(stage, 3, slope=-5)
-    stage.wait("the candidate has its share", lambda: looked(stage) and kserve.led() == {"led-v2": 85, "led-v3": 15})
+    stage.wait(
+        "the candidate has its share", lambda: looked(stage) and kserve.percents() == {"led-v2": 85, "led-v3": 15}
+    )
     stage.kubectl.annotate("ModelVersion", "led-v3", {"perennial.dev/rejected-by": "ada"})
     stage.until_phase("led-v3", "RolledBack")
-    stage.wait("it has no requests", lambda: looked(stage) and kserve.led() == {"led-v2": 100})
+    stage.wait("it has no requests", lambda: looked(stage) and kserve.percents() == {"led-v2": 100})
     assert kserve.ask(10, QUESTION) == {"led-v2": 10}
     stage.wait("its pods go", lambda: stage.serves_alone("led-v2"))
     stage.wait("the newest revision is the live version's", lambda: settled(stage, "led-v2"))

@@ -101,15 +101,15 @@ class KServeSchedules(RuleBasedStateMachine):
         name = self.candidate()
         state = self.play.bodies["ModelVersion", name]["status"].get("rollout") if name else None
         if name:
-            share = self.play.led().get(name, 0)
+            share = self.play.percents().get(name, 0)
             assert share < ALL
             assert share <= (state["weight"] if state else 0)
 
     @invariant()
     def unsuccessful_version_gets_no_traffic(self) -> None:
-        for name in self.play.led():
+        for name in self.play.percents():
             status = self.play.bodies["ModelVersion", name]["status"]
-            assert status.get("liveSince") or name == self.candidate(), (name, self.play.led())
+            assert status.get("liveSince") or name == self.candidate(), (name, self.play.percents())
 
     @invariant()
     def only_live_versions_get_all_traffic(self) -> None:

@@ -11,7 +11,7 @@ import yaml
 from perennial_operator.core.manifests.inference_service import inference_manifest
 from tests.builders import a_deployment, a_version, a_world, merged
 from tests.core.manifests import manifests
-from tests.kserve_api import complaints, definition, own_definition
+from tests.kserve_api import schema_errors, definition, own_definition
 from tests.kubectl import Kubectl, RefusedError
 from tests.manifests.conftest import define
 from tests.stage import ROOT
@@ -33,19 +33,19 @@ WITH_LEAVE = {
 OF_KSERVE = {"labels", "annotations", "minReplicas", "canaryTrafficPercent"}
 OPEN_PORTS = {"http1", "h2c", ""}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "misspelt": ({"canaryTraficPercent": 20}, "spec.predictor.canaryTraficPercent is no field of V1beta1PredictorSpec"),
-    "another type": ({"minReplicas": "two"}, "spec.predictor.minReplicas is 'two', no int"),
-    "deep inside": ({"containers": [{"ports": [{"container": 1}]}]}, "containers[0].ports[0].container is no field"),
+    "misspelt": ({"canaryTraficPercent": 20}, "spec.predictor.canaryTraficPercent is not a field of V1beta1PredictorSpec"),
+    "another type": ({"minReplicas": "two"}, "spec.predictor.minReplicas is 'two', not of type int"),
+    "deep inside": ({"containers": [{"ports": [{"container": 1}]}]}, "containers[0].ports[0].container is not a field"),
 }
 
 
 def test_every_field_is_of_the_kserve_api() -> None:
-    assert list(complaints(MADE)) == []
+    assert list(schema_errors(MADE)) == []
 
 
 @pytest.mark.parametrize(("change", "words"), MISTAKES.values(), ids=MISTAKES)
 def test_a_field_unknown_to_kserve_is_reported(change: dict[str, Any], words: str) -> None:
-    (complaint,) = complaints(merged(MADE, {"spec": {"predictor": change}}))
+    (complaint,) = schema_errors(merged(MADE, {"spec": {"predictor": change}}))
     assert words in complaint
 
 
@@ -112,7 +112,7 @@ def test_the_sample_is_valid_for_kserve() -> None:
     deployment = a_deployment(sample["metadata"]["name"], spec=sample["spec"])
     made = inference_manifest(a_world(deployment=deployment), a_version(1), 100)
     assert made["metadata"]["name"] == "by-kserve"
-    assert list(complaints(made)) == []
+    assert list(schema_errors(made)) == []
 
 
 def test_another_share_is_the_same_revision() -> None:

@@ -49,7 +49,7 @@ def check_job(deployment: str, scheduled: datetime) -> str:
 
 
 def candidate_service(deployment: str) -> str:
-    """The Service that a route leads the candidate's share to; the live version's has the deployment's own name."""
+    """The Service to which a route sends the candidate's share; that of the live version has the deployment's name."""
     return f"{deployment}-candidate"
 
 

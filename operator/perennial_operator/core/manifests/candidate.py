@@ -1,4 +1,4 @@
-"""How does a candidate begin? With a ModelVersion, which freezes what is asked for now, and the Job that trains it."""
+"""How does a candidate begin? With a ModelVersion, which copies the spec, and the Job that trains it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perennial_operator.core.world import World
 
 
 def begin(world: World, trigger: Trigger) -> tuple[Create, Create]:
-    """The version and its Job. Where only the first comes about, the next pass makes the second."""
+    """The version and its Job. If only the first is created, the next pass creates the second."""
     spec = ModelVersionSpec(
         model_deployment=world.name,
         number=world.next_number,

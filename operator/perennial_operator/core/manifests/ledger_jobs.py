@@ -1,6 +1,6 @@
-"""What does the ledger beside the artifacts hold of a version, and which Jobs write it and look into it?
+"""Which entry does the ledger have of a version, and which Jobs write and read the ledger?
 
-The Jobs run the operator's own trainer image, whatever image trains, and ask for little: they read and hash files.
+The Jobs run the operator's own trainer image, whatever image trains, with few resources: they read and hash files.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.world import Job, World
 
 PAUSE = timedelta(minutes=5)
-"""After a Job about the ledger has failed, its retries included, it is begun again after so long."""
+"""How long after the start of a failed ledger Job, its retries included, another one starts."""
 HOW = {"search", "calibration"}
-"""The part of spec.training that makes a model another one."""
+"""The fields of spec.training that change the model."""
 LITTLE = Resources(requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "1", "memory": "512Mi"})
 
 
 def entry_name(version: ModelVersion) -> str | None:
-    """The entry that the ledger should have by now: that the version went live, or came to nothing; or None.
+    """The entry that the ledger should have now: that the version went live, was rejected or was rolled back; or None.
 
-    By order of names, entries are in the order of time.
+    Sorted by name, entries are in the order of time.
     """
     event = _event(version)
     if event is None:
@@ -42,13 +42,13 @@ def entry_name(version: ModelVersion) -> str | None:
 
 
 def again_at(world: World, job: Job) -> datetime:
-    """When a Job that failed is begun again; at once where a clock that was wrong says that it is still to come."""
+    """When a failed Job is started again; at once if its start is in the future, by a clock that was wrong."""
     began = names.scheduled_at(job.labels)
     return began + PAUSE if began <= world.now else world.now
 
 
 def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
-    """The Job that writes the version's entry; it writes the same whenever it runs."""
+    """The Job that writes the version's entry, which is the same whenever it runs."""
     name, mounts, spec = entry_name(version), Mounts(), version.spec
     assert name
     task = {
@@ -70,7 +70,7 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
 
 
 def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
-    """The Job that looks for the wanted version, or, if it is an empty name, for the one that was live last."""
+    """The Job that looks for the version `wanted`, or for the one that was live last if the name is empty."""
     mounts, spec = Mounts(), world.spec
     task = {
         "task": "recover",
@@ -81,7 +81,7 @@ def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
     }
     name = names.recover_job(world.name)
     manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner_reference(world))
-    # A person's request for a training asks for another look, too.
+    # A person's request for a training starts the search again, too.
     asked = json.dumps([manifest["spec"], world.request], sort_keys=True)
     manifest["metadata"]["labels"] |= {
         names.ASKED: hashlib.sha256(asked.encode()).hexdigest()[:16],
@@ -108,7 +108,7 @@ def _event(version: ModelVersion) -> tuple[Phase, datetime] | None:
 
 
 def _lasting(version: ModelVersion) -> dict[str, Any]:
-    """What of the status never changes after the event: an entry that is written late says what it would have said."""
+    """The fields of the status that never change after the event, so that a late entry is the same as an early one."""
     event = _event(version)
     assert event
     kept = {"image", "artifact", "data", "parameters", "metrics", "metric"}
@@ -118,9 +118,9 @@ def _lasting(version: ModelVersion) -> dict[str, Any]:
 
 
 def _small(world: World) -> TrainingSpec:
-    """Where trainings run, but in the operator's image, with little, past any queue, and tried until it is done.
+    """The training's pod with the operator's image, few resources, no queue, and more retries.
 
-    More volumes are mounted only where the storage may be on one: what brings the data may be gone or slow to come.
+    Its volumes are mounted only if the storage may be on one: a volume with data may be missing or slow to attach.
     """
     little: dict[str, Any] = {"image": world.policy.trainer_image, "resources": LITTLE}
     if not (world.spec.storage.uri or "").startswith("file://"):

@@ -11,7 +11,7 @@ from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.world import Policy
 
 UID = 65532
-"""The image's user; numeric, since the kubelet refuses to prove of a name that it is not root."""
+"""The image's user; numeric, since the kubelet cannot verify that a named user is not root."""
 
 RESULT = "/dev/termination-log"
 TMP = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
@@ -26,7 +26,7 @@ class Mounts:
         self.secrets: list[str] = []
 
     def uri(self, source: Source | Storage, *, writable: bool = False) -> str:
-        """The source's URI; what is on a claim is a file below the claim's mount. Its secret is noted too."""
+        """The source's URI; a path on a claim becomes a file below its mount. Its secret is noted too."""
         if source.secret_ref and source.secret_ref.name not in self.secrets:
             self.secrets.append(source.secret_ref.name)
         if claim := source.persistent_volume_claim:
@@ -50,7 +50,7 @@ class Mounts:
 def pod_template(
     policy: Policy, pod: PodSpec, image: str, labels: dict[str, str], task: Mapping[str, Any], mounts: Mounts
 ) -> dict[str, Any]:
-    """A pod template that gives the image, which says itself what it runs, one task."""
+    """A pod template that passes one task to the image, which defines its own command."""
     spec: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -103,7 +103,7 @@ def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts
 
 
 def _defaults(pod: PodSpec) -> list[dict[str, Any]]:
-    """The environment that libraries need where only TMP is writable; spec may say otherwise."""
+    """The environment that libraries need if only TMP is writable; spec may override it."""
     places = [{"name": name, "value": TMP} for name in ("HOME", "TMPDIR", "JOBLIB_TEMP_FOLDER")]
     limits = pod.resources.limits if pod.resources else None
     if "cpu" not in (limits or {}):
@@ -114,5 +114,5 @@ def _defaults(pod: PodSpec) -> list[dict[str, Any]]:
 
 
 def _by(key: str, *lists: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """All items in order; of two with the same key, which Kubernetes refuses, the later takes the place."""
+    """All items in order; Kubernetes allows no two with the same key, so a later one replaces an earlier one."""
     return list({item.get(key): item for items in lists for item in items or []}.values())

@@ -1,4 +1,4 @@
-"""What serves: one Deployment per version that takes part, one Service per ModelDeployment; inference.py for KServe."""
+"""Which Deployment serves a version, which Service selects its pods, and does an object differ from its manifest?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from perennial_operator.core.manifests.pods import Mounts, pod_template
 from perennial_operator.core.world import World
 
 GRACE_SECONDS = 30
-"""Longer than the server's drain time, so that what is in flight is answered before a pod goes."""
+"""Longer than the server's drain time, so that requests in flight are answered before the pod ends."""
 
 
 def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> dict[str, Any]:
-    """The Deployment that serves one version; the ModelDeployment owns it, so that a lost record stops no serving."""
+    """The Deployment that serves one version; the ModelDeployment owns it, so serving outlives its ModelVersion."""
     template = template_that_serves(world, version)
     template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
     return with_digest(
@@ -39,7 +39,7 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
 
 
 def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
-    """The template of the pods that serve one version, whoever runs them."""
+    """The template of the pods that serve one version, whichever runtime runs them."""
     mounts = Mounts()
     mounts.uri(world.spec.storage)
     port = world.spec.serving.port
@@ -51,8 +51,8 @@ def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
         "port": port,
     }
     labels = names.labels(world.name, "serving", version.name)
-    # The image it was trained with: another one's libraries may refuse the artifact, so that an upgrade of the
-    # operator leaves what serves alone.
+    # The image that trained it: other libraries may reject the artifact, and an upgrade of the operator restarts no
+    # serving pod.
     image = job_image(world, version, world.spec.serving.pod)
     template = pod_template(world.policy, world.spec.serving.pod, image, labels, task, mounts)
     alive = {"path": "/v2/health/live", "port": port}
@@ -63,7 +63,7 @@ def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
             "periodSeconds": 2,
             "failureThreshold": 2,
         },
-        # Importing the libraries may take minutes where processors are scarce: that is slow, not dead.
+        # Importing the libraries may take minutes on a busy node.
         "startupProbe": {"httpGet": alive, "periodSeconds": 2, "failureThreshold": 90},
         "livenessProbe": {"httpGet": alive, "periodSeconds": 10},
     }
@@ -71,7 +71,7 @@ def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
 
 
 def service_manifest(world: World, name: str, version: ModelVersion | None) -> dict[str, Any]:
-    """The Service `name`, which the pods of one version stand behind, or of every version where it is None."""
+    """The Service `name`, which selects the pods of one version, or of every version if it is None."""
     port = world.spec.serving.port
     of_version = {names.MODEL_VERSION: version.name} if version else {}
     return with_digest(
@@ -81,7 +81,7 @@ def service_manifest(world: World, name: str, version: ModelVersion | None) -> d
             "metadata": metadata_of(world, name, names.labels(world.name, "serving")),
             "spec": {
                 "selector": names.serving_selector(world.name) | of_version,
-                # By name, so that while an edit of the port is on its way every pod is reached at its own.
+                # By name: while an edit of the port rolls out, each pod is reached at its own port.
                 "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
             },
         }
@@ -89,21 +89,21 @@ def service_manifest(world: World, name: str, version: ModelVersion | None) -> d
 
 
 def differs(desired: Mapping[str, Any], observed: Mapping[str, Any] | None) -> bool:
-    """Whether the object must be applied: it is not there, was last applied as something else, or somebody changed it.
+    """Whether the object must be applied: it is missing, its manifest has changed, or another client has changed it.
 
-    What Kubernetes rewrites on the way in (quantities) is known by the digest alone.
+    A change of what Kubernetes rewrites (quantities) is recognized only by the digest.
     """
     return observed is None or outdated(desired, observed) or not _holds(desired["spec"], observed.get("spec"))
 
 
 def outdated(desired: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
-    """Whether something else was applied last."""
+    """Whether another manifest was applied last."""
     annotations = observed.get("metadata", {}).get("annotations") or {}
     return bool(annotations.get(names.APPLIED) != desired["metadata"]["annotations"][names.APPLIED])
 
 
 def _holds(desired: Any, observed: Any) -> bool:
-    """Whether all that is desired is there; more may be, such as a side-car that an admission webhook adds."""
+    """Whether all desired fields are present; others may be too, such as a sidecar that a webhook adds."""
     if desired == observed:
         return True
     if isinstance(desired, dict):

@@ -160,7 +160,7 @@ def _newest_version(world: World) -> str | None:
 
 
 def _newest_revision_is_stable(world: World) -> bool:
-    """Whether the newest ready revision is the one that had all requests last; also if there is none."""
+    """Whether the newest ready revision is the one that had all requests last, or no revision is."""
     status = _predictor_status(world)
     return status.get("latestReadyRevision") in (None, "", status.get("latestRolledoutRevision"))
 

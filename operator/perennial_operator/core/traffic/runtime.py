@@ -69,7 +69,7 @@ class ServingRuntime(Protocol):
         return ""
 
     def polled_object(self, world: World) -> tuple[str, str] | None:
-        """Kind and name of the object that each pass reads because it is not watched; None if there is none."""
+        """Kind and name of the object that each pass reads because it is not watched, or None."""
         return None
 
     def changes_soon(self, world: World) -> bool:

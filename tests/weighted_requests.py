@@ -1,4 +1,4 @@
-"""Requests by weight, as a gateway or KServe would lead them."""
+"""Requests split by weight, as a gateway or KServe splits them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 
 
-def asked(
+def send_requests(
     count: int, turns: Sequence[str], turn: Iterator[int], url: Callable[[str], str], body: Mapping[str, Any]
 ) -> Counter[str]:
-    """Version → how many of the requests it answered; each has to be answered well.
+    """Version → how many of the requests it answered; each has to succeed.
 
-    Of any hundred in a row each of a hundred turns comes once, as 37 has no factor in common with 100.
+    Of a hundred requests in a row each of a hundred turns gets one, since 37 and 100 have no common factor.
     """
     answered: Counter[str] = Counter()
     with httpx.Client(trust_env=False, timeout=30) as http:
