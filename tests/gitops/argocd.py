@@ -1,4 +1,4 @@
-"""What Argo CD is told of our kinds, in the form in which it is configured.
+"""The configuration of Argo CD for our kinds.
 
 `python -m tests.gitops.argocd` writes gitops/argocd/argocd-cm.yaml from the scripts beside it.
 """

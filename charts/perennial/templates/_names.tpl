@@ -27,7 +27,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* Where the operator looks, and where its Lease is. */}}
+{{/* The namespaces that the operator watches, and that of its Lease. */}}
 {{- define "perennial.scope" -}}
 - {name: PERENNIAL_LEASE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
 {{- with .Values.watchNamespaces }}

@@ -1,4 +1,4 @@
-{{/* What the operator does in a namespace with models; the same as manifests/rbac, which a test holds. */}}
+{{/* The rights of the operator in a namespace with models; a test compares them with manifests/rbac. */}}
 {{- define "perennial.rules" -}}
 - apiGroups: [perennial.dev]
   resources: [modeldeployments]
@@ -32,7 +32,7 @@
   verbs: [get, create, patch]
 {{- end -}}
 
-{{/* What the operators need in their own namespace to agree on one that acts. A right to create cannot name what it creates. */}}
+{{/* The rights in the operators' own namespace for the leader election. A right to create cannot name the object. */}}
 {{- define "perennial.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -1,4 +1,4 @@
-{{/* The restricted Pod Security Standard, and more. */}}
+{{/* The restricted Pod Security Standard, and stricter. */}}
 {{- define "perennial.podSecurity" -}}
 automountServiceAccountToken: true
 enableServiceLinks: false

@@ -1,4 +1,4 @@
--- Drift is what a report is there to tell: only one that cannot be used is degraded.
+-- A report of drift is healthy: only a report that cannot be used is degraded.
 local status = obj.status or {}
 local health = "Healthy"
 if status.outcome == nil then

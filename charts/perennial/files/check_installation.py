@@ -1,4 +1,4 @@
-"""Exits with 0 if the operator's account may list the kinds, and one operator holds the Lease and renews it."""
+"""Succeeds if the operator's account can list ModelDeployments, and one operator holds and renews the Lease."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from perennial_operator.settings import read_settings
 
 
 async def main() -> str:
-    """The error, or an empty text."""
+    """The error message, or an empty string."""
     settings = read_settings(os.environ)
     kube = await Kube.connect()
     try:
@@ -21,12 +21,12 @@ async def main() -> str:
             lease = await kube.get("Lease", settings.lease_namespace, NAME)
             if lease and lease["spec"].get("holderIdentity"):
                 seen.add(lease["spec"]["renewTime"])
-            if len(seen) > 1:  # compared as texts, so no clock is needed
+            if len(seen) > 1:  # which depends on no clock
                 return ""
             await asyncio.sleep(1)
     finally:
         await kube.close()
-    return f"no operator renews the Lease {settings.lease_namespace}/{NAME}: see the operators' pods and logs"
+    return f"no operator renews the Lease {settings.lease_namespace}/{NAME}: check the operators' pods and logs"
 
 
 sys.exit(asyncio.run(main()) or 0)
