@@ -11,7 +11,7 @@ import yaml
 from perennial_operator.core.manifests.inference_service import inference_manifest
 from tests.builders import a_deployment, a_version, a_world, merged
 from tests.core.manifests import manifests
-from tests.kserve_api import schema_errors, definition, own_definition
+from tests.kserve_api import definition, own_definition, schema_errors
 from tests.kubectl import Kubectl, RefusedError
 from tests.manifests.conftest import define
 from tests.stage import ROOT
@@ -33,7 +33,10 @@ WITH_LEAVE = {
 OF_KSERVE = {"labels", "annotations", "minReplicas", "canaryTrafficPercent"}
 OPEN_PORTS = {"http1", "h2c", ""}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "misspelt": ({"canaryTraficPercent": 20}, "spec.predictor.canaryTraficPercent is not a field of V1beta1PredictorSpec"),
+    "misspelt": (
+        {"canaryTraficPercent": 20},
+        "spec.predictor.canaryTraficPercent is not a field of V1beta1PredictorSpec",
+    ),
     "another type": ({"minReplicas": "two"}, "spec.predictor.minReplicas is 'two', not of type int"),
     "deep inside": ({"containers": [{"ports": [{"container": 1}]}]}, "containers[0].ports[0].container is not a field"),
 }

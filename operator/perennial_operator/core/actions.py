@@ -56,8 +56,9 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class PatchRoute:
-    """Change these fields of somebody else's HTTPRoute by a JSON patch, unless it has changed since it was read."""
+    """Change fields of a route that the user owns by a JSON patch, unless it has changed since it was read."""
 
+    kind: str
     name: str
     operations: tuple[Mapping[str, Any], ...]
     resource_version: str

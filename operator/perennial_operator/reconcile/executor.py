@@ -42,10 +42,10 @@ class Executor:
 
     async def _patch_route(self, key: Key, to: PatchRoute) -> None:
         try:
-            await self._kube.patch("HTTPRoute", key.namespace, to.name, to.operations, to.resource_version)
+            await self._kube.patch(to.kind, key.namespace, to.name, to.operations, to.resource_version)
         except GoneError:
-            raise ConflictError("Gone", f"HTTPRoute {to.name} was just deleted; reconciling again") from None
-        about(key).info("patched HTTPRoute %s", to.name)
+            raise ConflictError("Gone", f"{to.kind} {to.name} was just deleted; reconciling again") from None
+        about(key).info("patched %s %s", to.kind, to.name)
 
     async def _set_status(self, key: Key, to: SetStatus) -> None:
         try:

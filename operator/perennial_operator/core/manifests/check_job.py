@@ -15,7 +15,7 @@ from perennial_operator.core.world import World
 
 
 def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:
-    """The Job that measures how recent data differ from what the live version was trained on."""
+    """The Job that measures how recent data differ from the training data of the live version."""
     assert world.spec.drift and world.spec.drift.check
     check, mounts = world.spec.drift.check, Mounts()
     name = names.check_job(world.name, scheduled)
@@ -30,7 +30,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
     }
-    if not check.predictions:  # left out else: the trainer of an older version knows no such field
+    if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))
     manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))

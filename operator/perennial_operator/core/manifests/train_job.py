@@ -41,19 +41,11 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             task["knownRows"] = known
     if training.engine:
         task["engine"] = training.engine.to_api()
-    return job_manifest(
-        world,
-        names.train_job(version.name),
-        "training",
-        version,
-        task,
-        mounts,
-        training,
-        owner_reference(world, version),
-    )
+    name, owner = names.train_job(version.name), owner_reference(world, version)
+    return job_manifest(world, name, "training", version, task, mounts, training, owner)
 
 
 def _known_rows(version: ModelVersion, live: ModelVersion) -> str | None:
-    """The digest of the rows that would only make the live version again; None where a person or the spec asks."""
+    """The digest of the live version's rows, which would make the same model; None if a person or the spec asks."""
     same = version.spec.trigger.reason in ("Drift", "Schedule") and version_recipe(version) == version_recipe(live)
     return live.status.data.sha256 if same and live.status.data else None

@@ -32,24 +32,15 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["live"] = stored_model(live)
         task["against"] = against.model_dump(include={"metric", "confidence"})
         if world.spec.validation.slices:
-            asked = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
-            task["slices"] = asked
-    manifest = job_manifest(
-        world,
-        names.validate_job(version.name),
-        "validation",
-        version,
-        task,
-        mounts,
-        version.spec.training,
-        owner_reference(world, version),
-    )
+            task["slices"] = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
+    name, owner = names.validate_job(version.name), owner_reference(world, version)
+    manifest = job_manifest(world, name, "validation", version, task, mounts, version.spec.training, owner)
     manifest["metadata"]["labels"] |= comparison(world, version)
     return manifest
 
 
 def comparison(world: World, version: ModelVersion) -> dict[str, str]:
-    """Labels of a validation Job: what the candidate is compared with, and by what, as things are now."""
+    """Labels of a validation Job: which version the candidate is compared with now, and by which metrics."""
     if world.live is None:
         return {names.AGAINST: "none"}
     by = world.spec.validation.compared_by(version.spec.model.task)

@@ -12,28 +12,20 @@ from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.world import Job, World
 
 SCHEDULER_PORT = 8786
-"""Where the pod that trains listens for its workers; the trainer has the same number."""
+"""The port on which the training pod listens for its workers, as in the trainer."""
 
 
 def workers_manifest(world: World, version: ModelVersion, train: Job) -> dict[str, Any]:
-    """The Job whose pods try the candidates of a search; the pod that trains deals them out.
+    """The Job whose pods try the candidates of a search, which the training pod distributes.
 
-    They get no Secret and no claim: the rows come from the pod that trains.
+    They get no Secret and no volume claim: the training pod sends them the rows.
     """
     engine = version.spec.training.engine
     assert engine and engine.dask.workers and train.pod
     host = f"[{train.address}]" if ":" in train.address else train.address
     task = {"task": "work", **model_fields(world, version), "scheduler": f"tcp://{host}:{SCHEDULER_PORT}"}
-    manifest = job_manifest(
-        world,
-        names.workers_job(version.name),
-        "worker",
-        version,
-        task,
-        Mounts(),
-        version.spec.training,
-        owner_reference(world, version),
-    )
+    name, owner = names.workers_job(version.name), owner_reference(world, version)
+    manifest = job_manifest(world, name, "worker", version, task, Mounts(), version.spec.training, owner)
     manifest["metadata"]["labels"][names.FOR_POD] = train.pod
     count = engine.dask.workers
     manifest["spec"] |= {

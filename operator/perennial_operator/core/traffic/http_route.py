@@ -40,7 +40,7 @@ def route_patch(world: World, weight: int, mirrored: bool) -> PatchRoute | None:
         return None
     operations = tuple(_changes(world, weight, mirrored))
     metadata = world.routing.body["metadata"]
-    return PatchRoute(metadata["name"], operations, metadata["resourceVersion"]) if operations else None
+    return PatchRoute(KIND, metadata["name"], operations, metadata["resourceVersion"]) if operations else None
 
 
 def _named(world: World) -> str:
