@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from perennial_operator.cluster.cache import TOMBSTONES, Cache
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.names import DEPLOYMENT
 from tests.operator.watch_list import replaced
 
@@ -171,90 +170,6 @@ def test_object_without_model_deployment_is_not_stored(body: Any) -> None:
     cache = Cache()
     assert not cache.put(body)
     assert not cache.all_keys()
-
-
-# ---- drift reports: watched while they are open
-
-
-def a_report(version: int, outcome: str = "", uid: str = "r", name: str = "report") -> Any:
-    body = an_object(version, kind="DriftReport", name=name, uid=uid)
-    body["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
-    metrics = [{"name": "psi", "feature": f"f{number}", "value": number / 10} for number in range(5)]
-    spec = {"modelDeployment": "bike", "samples": 10, "metrics": metrics}
-    status = {"outcome": outcome, "message": "as measured", "modelVersion": "bike-v1"} if outcome else {}
-    return body | {"spec": spec, "status": status}
-
-
-def judged(cache: Cache) -> list[Report]:
-    return [known for known in cache.contents(BIKE, "DriftReport") if isinstance(known, Report)]
-
-
-def known_outcomes(cache: Cache) -> dict[str, str]:
-    open_ones = {body["metadata"]["name"]: "" for body in cache.objects(BIKE, "DriftReport")}
-    return open_ones | {report.name: str(report.outcome) for report in judged(cache)}
-
-
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["answer first", "event first"])
-def test_own_outcome_is_known_before_and_after_its_event(
-    order: tuple[int, int],
-) -> None:
-    cache = Cache()
-    cache.put(a_report(1))
-    messages = [lambda: cache.put(a_report(2, "Stale")), lambda: cache.apply_event("DELETED", a_report(2))]
-    for which in order:
-        messages[which]()
-    assert known_outcomes(cache) == {"report": "Stale"}
-    assert not cache.unresolved_reports(BIKE)
-
-
-def test_report_that_left_the_watch_must_be_read() -> None:
-    cache = Cache()
-    cache.put(a_report(1))
-    assert cache.apply_event("DELETED", a_report(5)) == {BIKE}
-    assert not cache.apply_event("MODIFIED", a_report(1)), "late event"
-    cache.put(a_report(3))
-    assert cache.unresolved_reports(BIKE) == ["report"], "an earlier state resolves nothing"
-    cache.put(a_report(5, "Triggered"))
-    assert not cache.unresolved_reports(BIKE)
-    assert known_outcomes(cache) == {"report": "Triggered"}
-
-
-@pytest.mark.parametrize("how", ["gone", "list"])
-def test_report_that_left_the_watch_may_be_deleted(how: str) -> None:
-    cache = Cache()
-    cache.put(a_report(1))
-    cache.apply_event("DELETED", a_report(2))
-    if how == "gone":
-        cache.remove(BIKE, "DriftReport", "report")
-    else:
-        replaced(cache, "DriftReport", [], "2")
-    assert not cache.unresolved_reports(BIKE)
-    assert not cache.all_keys()
-
-
-def test_event_of_an_older_report_does_not_affect_the_newer() -> None:
-    cache = Cache()
-    cache.put(a_report(4, uid="new"))
-    assert not cache.apply_event("DELETED", a_report(5, uid="old"))
-    assert not cache.unresolved_reports(BIKE)
-
-
-def test_final_report_is_stored_as_a_summary() -> None:
-    cache = Cache()
-    cache.put(a_report(1))
-    cache.put(a_report(2, "WithinThresholds"))
-    assert not cache.objects(BIKE, "DriftReport")
-    (kept,) = judged(cache)
-    assert kept.whole is None
-    assert (kept.about, kept.message) == ("bike-v1", "as measured")
-    assert [(each.feature, each.value) for each in kept.extremes] == [("f0", 0.0), ("f4", 0.4)]
-
-
-def test_report_with_a_removed_status_is_open_again() -> None:
-    cache = Cache()
-    cache.put(a_report(1, "Stale"))
-    assert cache.apply_event("ADDED", a_report(2)) == {BIKE}
-    assert known_outcomes(cache) == {"report": ""}
 
 
 # ---- training and queued ModelDeployments
