@@ -68,7 +68,7 @@ def sliced(ratio: float) -> dict[str, Any]:
             "WorseThanLive",
             "at 95 % confidence it may be worse by 0.6, and spec.validation.against.tolerance is 0",
         ),
-        ({}, UNSURE, "bike-v1", False, "NotProvenBetter", "more holdout rows would be needed to tell"),
+        ({}, UNSURE, "bike-v1", False, "NotProvenBetter", "more holdout rows are needed"),
         ({"against": {"metric": "mse", "tolerance": 0.05}}, UNSURE, "bike-v1", True, "NotWorseThanLive", "mse is 99"),
         ({"slices": [REGION]}, sliced(1.5), "bike-v1", True, "BetterThanLive", "mse is 80"),
         (

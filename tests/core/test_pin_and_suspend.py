@@ -160,7 +160,7 @@ def test_a_pin_to_what_has_no_model_says_so_and_changes_nothing(pin: str, looked
     play.wait(hours=9)
     assert play.status["phase"] == "Stalled"
     assert play.condition("Stalled")["message"] == (
-        f"spec.pin names {pin}, which is no version with a stored model{looked}; "
+        f"spec.pin names {pin}, which is not a version with a stored model{looked}; "
         "name one that kubectl get modelversions shows, or remove spec.pin"
     )
     assert play.status["liveVersion"] == "bike-v1"

@@ -27,20 +27,20 @@ def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("job", "answer", "reason", "message"),
     [
-        (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod that knew its result is gone"),
+        (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod holding the result was deleted"),
         (DONE, {"outcome": "Succeeded"}, "BadAnswer", "(message: Field required); use the trainer's image of the"),
         (DONE, merged(TRAINED, {"metrics": {"r2": float("nan")}}), "BadAnswer", "metrics.r2: Input should be a finite"),
         (
             BROKEN,
             None,
             "JobFailed",
-            "Job bike-v1-train failed (BackoffLimitExceeded) and said nothing of why; see its log",
+            "Job bike-v1-train failed (BackoffLimitExceeded) without a reason; see its log",
         ),
         (
             replace(BROKEN, trouble="no such image"),
             None,
             "JobFailed",
-            "said nothing of why: no such image; see its log",
+            "without a reason: no such image; see its log",
         ),
         (BROKEN, REFUSED, "TooFewRows", "12 rows are fewer than minRows 200"),
         (BROKEN, INTERRUPTED, "Interrupted", "the process was killed"),

@@ -24,7 +24,7 @@ from perennial_operator.cluster.errors import (
 )
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
-from perennial_operator.core.drift_reports import is_judged
+from perennial_operator.core.drift_reports import is_final
 from tests.builders import NOON
 from tests.cluster.patch import json_patch
 from tests.core.manifests import task_of
@@ -332,7 +332,7 @@ def owners(body: Mapping[str, Any]) -> set[str]:
 
 def is_watched(body: Mapping[str, Any]) -> bool:
     """Whether the object is watched: of drift reports, only the open ones."""
-    return body["kind"] != "DriftReport" or not is_judged(body)
+    return body["kind"] != "DriftReport" or not is_final(body)
 
 
 def is_running(job: Mapping[str, Any]) -> bool:

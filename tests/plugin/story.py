@@ -84,7 +84,7 @@ def tell(terminal: Terminal) -> None:
             "conditions": [
                 condition("Available", "True", "Serving", "bike-v3 serves with 2 replicas"),
                 condition("Ready", "True", "Serving", "bike-v3 serves what spec asks for"),
-                condition("Reconciling", "False", "Idle", "nothing of spec is left to be done"),
+                condition("Reconciling", "False", "Idle", "the spec is served"),
                 condition("Stalled", "False", "NotStalled", "nothing waits for a person"),
                 condition(
                     "Retraining",

@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from perennial_operator.cluster.codec import dumps, loads
-from perennial_operator.core.drift_reports import Report, is_judged, judged
+from perennial_operator.core.drift_reports import Report, final_report, is_final
 from perennial_operator.core.names import DEPLOYMENT
 
 OWN_KINDS = ("ModelVersion", "DriftReport")
@@ -68,8 +68,8 @@ class CacheEntry(NamedTuple):
         assert isinstance(body, Mapping)
         owners = body["metadata"].get("ownerReferences") or []
         owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
-        if self.place.kind == "DriftReport" and is_judged(body):
-            return self._replace(content=judged(body), owner=owner)
+        if self.place.kind == "DriftReport" and is_final(body):
+            return self._replace(content=final_report(body), owner=owner)
         return self._replace(content=dumps(_trimmed(body)), owner=owner, fleet_state=_fleet_state(body))
 
     @property

@@ -1,4 +1,4 @@
-"""What the operator can do to the cluster, as values with imperative names."""
+"""The operator's actions on the cluster, as values with imperative names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the object; one of that name that is ours already is as good, but for a version: that is looked at first.
+    """Create the object. Done if the operator owns one of that name; a ModelVersion of that name is a conflict.
 
-    An owner without a uid is one that was made just before.
+    An owner without a uid was created by the action before.
     """
 
     manifest: Manifest
@@ -21,14 +21,14 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Make the object, or change it to this; one that is not ours is left alone and is an error."""
+    """Create or update the object; an object that the operator does not own is an error and is not changed."""
 
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove the object; one that is gone already is as good."""
+    """Delete the object; done if it does not exist."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class SetStatus:
-    """Write the status whole, unless the object has changed since it was read; tell it as an event if it says so."""
+    """Replace the status, unless the object has changed since it was read; then emit the event, if there is one."""
 
     kind: str
     name: str

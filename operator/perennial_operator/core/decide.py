@@ -2,9 +2,9 @@
 
 recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
     │          │           │             │             │          │
-a version   a version   a version     a verdict     the next    an entry
-that was    and Job,    and Job       of the gate   weight,     in the
-live here   a check                                 live, back  ledger
+restores    starts      starts        applies       changes     writes
+a lost      training,   training,     the gate      weight,     the
+version     checks      ends it                     ends it     ledger
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What must be there whatever else is decided: the live version's pods, the candidate's share, the Service.
-
-What is of no use any more goes.
-"""
+"""Which objects must exist, and which are deleted, whatever a stage decides?"""
 
 from __future__ import annotations
 
@@ -19,13 +16,13 @@ from perennial_operator.core.world import Job, JobState, World, consecutive_fail
 
 
 def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
-    """Only what differs from what is there."""
+    """The actions that bring the current state to the desired one; none for an object that is as desired."""
     serving = runtime_of(world.spec).serving_actions(world)
-    return (*serving, *_stopped(world), *_workers(world), *_forgotten(world, assessment))
+    return (*serving, *_stop_jobs(world), *_reconcile_workers(world), *_delete_old_records(world, assessment))
 
 
-def _stopped(world: World) -> Iterator[Action]:
-    """Jobs that still run for a version that has ended."""
+def _stop_jobs(world: World) -> Iterator[Action]:
+    """Deletes Jobs that still run for a version that has ended."""
     for job in world.jobs.values():
         version = world.version(job.labels.get(names.MODEL_VERSION))
         ended = version is not None and version is not world.candidate
@@ -33,32 +30,34 @@ def _stopped(world: World) -> Iterator[Action]:
             yield Delete("Job", job.name)
 
 
-def _workers(world: World) -> Iterator[Action]:
-    """Workers are there for as long as the pod that they work for runs; a Job that is tried again gets new ones."""
-    wanted = _employer(world)
+def _reconcile_workers(world: World) -> Iterator[Action]:
+    """Workers exist while the pod that uses them runs; a retried Job gets new ones."""
+    training_job = training_job_needing_workers(world)
     for job in world.jobs.values():
-        if job.labels.get(names.ROLE) == "worker" and (wanted is None or job.labels.get(names.FOR_POD) != wanted.pod):
+        if job.labels.get(names.ROLE) == "worker" and (
+            training_job is None or job.labels.get(names.FOR_POD) != training_job.pod
+        ):
             yield Delete("Job", job.name)
-    if wanted and world.candidate and names.workers_job(world.candidate.name) not in world.jobs:
-        yield Create(workers_manifest(world, world.candidate, wanted))
+    if training_job and world.candidate and names.workers_job(world.candidate.name) not in world.jobs:
+        yield Create(workers_manifest(world, world.candidate, training_job))
 
 
-def _employer(world: World) -> Job | None:
-    """The training Job whose pod runs and asks for workers."""
+def training_job_needing_workers(world: World) -> Job | None:
+    """The training Job whose pod runs and uses workers."""
     candidate = world.candidate
     if candidate is None or candidate.phase is not Phase.TRAINING:
         return None
     engine, job = candidate.spec.training.engine, world.jobs.get(names.train_job(candidate.name))
-    asks = engine is not None and engine.dask.workers is not None
-    return job if asks and job and job.state is JobState.RUNNING and job.pod else None
+    uses_workers = engine is not None and engine.dask.workers is not None
+    return job if uses_workers and job and job.state is JobState.RUNNING and job.pod else None
 
 
-def _forgotten(world: World, assessment: Assessment) -> Iterator[Action]:
-    """Ended versions and handled reports beyond spec.history, oldest first; but none that a decision still rests on."""
-    row = consecutive_failures(world)[: world.spec.training.max_rejections]
-    kept = {world.spec.pin, *world.serving, *(version.name for version in row)}
+def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action]:
+    """Deletes ended versions and handled reports beyond spec.history, oldest first, but none that a decision needs."""
+    failures = consecutive_failures(world)[: world.spec.training.max_rejections]
+    kept = {world.spec.pin, *world.serving, *(version.name for version in failures)}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in kept]
-    # Of those that found no new rows the last says all: they would push out what can be served again.
+    # Of versions without new rows the last one suffices: they must not push out versions that can serve again.
     idle = [version for version in ended if version.status.reason == NO_NEW_ROWS]
     others = [version for version in ended if version not in idle]
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):

@@ -1,4 +1,4 @@
-"""What is known of a drift report? All while it is open; once its outcome stands, what later decisions rest on."""
+"""A drift report as decisions use it: whole while it is open; once its outcome is final, only what they still need."""
 
 from __future__ import annotations
 
@@ -31,67 +31,67 @@ class Extreme(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A drift report as decisions see it. Thousands of them are kept: each is a few hundred bytes."""
+    """Thousands of these are kept in memory; each takes a few hundred bytes."""
 
     name: str
-    made_at: datetime
+    created_at: datetime
     measured_at: datetime
     """The end of its window, or else when it was made."""
     about: str | None
     """The version that it, or its status, names."""
     outcome: Outcome | None
     message: str | None
-    mark: bytes
-    """Digest of what was measured; two reports of one mark about one version are the same measurement."""
+    measurement_digest: bytes
+    """Two reports with one digest about one version are the same measurement."""
     scheduled_at: datetime
-    """When the check was due that made it; NEVER if none did."""
+    """When the check that made it was due; NEVER if it was not made by a check."""
     extremes: tuple[Extreme, ...]
     """The smallest and the greatest measurement of each metric."""
     whole: DriftReport | None = None
-    """None once its outcome stands."""
+    """None once its outcome is final."""
 
 
-def is_judged(body: Mapping[str, Any]) -> bool:
-    """Whether the outcome of a DriftReport stands; it is not looked at again."""
+def is_final(body: Mapping[str, Any]) -> bool:
+    """Whether the outcome of a DriftReport is final, so that it is not judged again."""
     status = body.get("status")
     outcome = status.get("outcome") if isinstance(status, Mapping) else None
     return isinstance(outcome, str) and outcome in FINAL
 
 
 def report_of(body: Mapping[str, Any]) -> Report:
-    """The report that a DriftReport is; BadObjectError if it cannot be read."""
+    """The DriftReport as a Report; BadObjectError if it is invalid."""
     report = parse(DriftReport, body)
-    spec, status, made_at = report.spec, report.status, report.metadata.creation_timestamp
+    spec, status, created_at = report.spec, report.status, report.metadata.creation_timestamp
     return Report(
         name=report.name,
-        made_at=made_at,
-        measured_at=spec.window.end if spec.window else made_at,
+        created_at=created_at,
+        measured_at=spec.window.end if spec.window else created_at,
         about=intern(report.about) if report.about else None,
         outcome=status.outcome,
         message=status.message,
-        mark=_mark(report),
+        measurement_digest=_measurement_digest(report),
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
         whole=None if status.outcome in FINAL else report,
     )
 
 
-def judged(body: Mapping[str, Any]) -> Report:
-    """A report whose outcome stands; of one that could not be read little more than that."""
+def final_report(body: Mapping[str, Any]) -> Report:
+    """A report whose outcome is final; of an invalid one little more than the outcome."""
     try:
         return report_of(body)
     except BadObjectError:
         meta = Meta.model_validate(body["metadata"])
-        made_at, outcome = meta.creation_timestamp, Outcome(body["status"]["outcome"])
-        return Report(meta.name, made_at, made_at, None, outcome, None, b"", NEVER, ())
+        created_at, outcome = meta.creation_timestamp, Outcome(body["status"]["outcome"])
+        return Report(meta.name, created_at, created_at, None, outcome, None, b"", NEVER, ())
 
 
 def in_order(reports: list[Report]) -> tuple[Report, ...]:
-    """By the time that was measured."""
-    return tuple(sorted(reports, key=lambda report: (report.measured_at, report.made_at, report.name)))
+    """Sorted by the time that was measured."""
+    return tuple(sorted(reports, key=lambda report: (report.measured_at, report.created_at, report.name)))
 
 
-def _mark(report: DriftReport) -> bytes:
+def _measurement_digest(report: DriftReport) -> bytes:
     window = report.spec.window
     span = window and (window.start.timestamp(), window.end.timestamp())
     metrics = [(m.name, m.feature, m.value, m.standard_error) for m in report.spec.metrics]

@@ -1,4 +1,4 @@
-"""What things are called: deterministic names, so that doing a thing twice is doing it once."""
+"""Names of objects, labels and annotations. They are deterministic, so that an action can be repeated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REJECTED = "perennial.dev/rejected-by"
 APPLIED = "perennial.dev/applied"
 """Digest of what the operator last applied, so that nothing is applied twice."""
 PREDICTOR = "perennial.dev/predictor"
-"""Digest of the predictor that a pod of KServe's was made from."""
+"""Digest of the predictor that a KServe pod was created from."""
 
 DEPLOYMENT = "perennial.dev/model-deployment"
 MODEL_VERSION = "perennial.dev/model-version"
@@ -22,8 +22,8 @@ SLICED_BY = "perennial.dev/sliced-by"
 FOR_POD = "perennial.dev/for-pod"
 SCHEDULED = "perennial.dev/scheduled-at"
 ENTRY = "perennial.dev/ledger-entry"
-ASKED = "perennial.dev/asked"
-"""Digest of what a Job was asked, so that it is asked anew when that has changed."""
+TASK_DIGEST = "perennial.dev/asked"
+"""Digest of a Job's task, so that the Job is made again when the task has changed."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "perennial"
 
@@ -65,7 +65,7 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def scheduled_at(labels: Mapping[str, str]) -> datetime:
-    """When the Job was due that has these labels, or that made the report that has them."""
+    """When the Job with these labels was due, or the Job that made the report with them."""
     text = labels.get(SCHEDULED, "")
     return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 12 else NEVER
 

@@ -84,7 +84,7 @@ def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
     # A person's request for a training starts the search again, too.
     asked = json.dumps([manifest["spec"], world.request], sort_keys=True)
     manifest["metadata"]["labels"] |= {
-        names.ASKED: hashlib.sha256(asked.encode()).hexdigest()[:16],
+        names.TASK_DIGEST: hashlib.sha256(asked.encode()).hexdigest()[:16],
         names.SCHEDULED: str(int(world.now.timestamp())),
     }
     return manifest

@@ -1,4 +1,4 @@
-"""What did a Job's pod answer? The trainer's JSON as values, or a reason and a sentence why there is no good one."""
+"""The results of the trainer's Jobs as values, or the reason and the message of a failure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Worsening(Value):
 
 
 class WorstGroup(Value):
-    """Of a slice the group that is made worst off: so many times as bad as by the live version."""
+    """The group of a slice with the greatest ratio of the candidate's metric to the live version's."""
 
     column: str
     metric: str
@@ -79,7 +79,7 @@ class Recipe(Value):
 
 
 class StoredVersion(Value):
-    """A version as the ledger has it; without a recipe it was made from what was asked for."""
+    """A version in the ledger; without a recipe it was made from the current spec."""
 
     number: int = Field(ge=1)
     entry: str
@@ -97,42 +97,42 @@ class Recovered(Value):
 
 
 class JobFailure(Value):
-    """Why there is no good answer."""
+    """Why there is no valid result."""
 
     reason: str
     message: str
 
 
-Answer = TypeVar("Answer", Trained, Validated, Checked, Recorded, Recovered)
+Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered)
 
 
-def read(job: Job, kind: type[Answer]) -> Answer | JobFailure:
-    """The answer of a Job that has ended. One that failed has none, whatever its pod said before it was stopped."""
+def read(job: Job, kind: type[Result]) -> Result | JobFailure:
+    """The result of a Job that has ended. A failed Job has none, whatever its pod wrote before it was stopped."""
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":
         limit = "an hour" if job.labels.get(names.ROLE) in ("record", "recovery") else "spec.training.timeout"
         return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
-        return _understood(job, answer, kind)
+        return _parsed(job, answer, kind)
     if answer.get("reason") and answer.get("message"):
-        return _said(job, str(answer["reason"]), str(answer["message"]))
+        return _reported_failure(job, str(answer["reason"]), str(answer["message"]))
     if job.state is JobState.SUCCEEDED:
-        return JobFailure(reason="ResultLost", message=f"Job {job.name} ended but the pod that knew its result is gone")
+        return JobFailure(
+            reason="ResultLost", message=f"Job {job.name} ended but the pod holding the result was deleted"
+        )
     because = f" ({job.reason})" if job.reason else ""
     more = f": {job.trouble}" if job.trouble else ""
-    return JobFailure(
-        reason="JobFailed", message=f"Job {job.name} failed{because} and said nothing of why{more}; see its log"
-    )
+    return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")
 
 
-def _said(job: Job, reason: str, message: str) -> JobFailure:
-    """The trainer's own reason, if it is one word as conditions have it."""
+def _reported_failure(job: Job, reason: str, message: str) -> JobFailure:
+    """The trainer's reason, if it has the form of a condition's reason."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
         return JobFailure(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
     return JobFailure(reason=reason, message=message[:1500])
 
 
-def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answer | JobFailure:
+def _parsed(job: Job, answer: Mapping[str, Any], kind: type[Result]) -> Result | JobFailure:
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
@@ -140,6 +140,6 @@ def _understood(job: Job, answer: Mapping[str, Any], kind: type[Answer]) -> Answ
         field = ".".join(str(part) for part in first["loc"])
         return JobFailure(
             reason="BadAnswer",
-            message=f"Job {job.name} answered something else than was agreed ({field}: {first['msg']}); "
+            message=f"Job {job.name} returned a result that violates the contract ({field}: {first['msg']}); "
             "use the trainer's image of the operator's release",
         )

@@ -9,7 +9,7 @@ from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.job_results import Validated
 
 MIN_HOLDOUT = 30
-"""Below this many rows no metric says enough: the usual rule of thumb for the mean of a sample to be near normal."""
+"""Below this many rows no metric says enough: the usual rule of thumb for a sample mean to be nearly normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Gate:
     message: str
 
 
-def gate(validation: ValidationSpec, against: Against, answer: Validated, live: str | None) -> Gate:
-    """Whether every threshold is met and the candidate is not worse than the live version; too few rows never pass."""
-    scores, rows = answer.metrics.candidate, answer.holdout_rows
+def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None) -> Gate:
+    """Passed if all thresholds are met and the candidate is not worse than the live version, on enough rows."""
+    scores, rows = result.metrics.candidate, result.holdout_rows
     if rows < MIN_HOLDOUT:
         return Gate(
             False,
@@ -47,40 +47,40 @@ def gate(validation: ValidationSpec, against: Against, answer: Validated, live: 
             )
     if live is None:
         return Gate(
-            True, "ThresholdsMet", f"{_told(scores)} on {rows} holdout rows; no version is live to compare with"
+            True, "ThresholdsMet", f"{_metrics_text(scores)} on {rows} holdout rows; no version is live to compare with"
         )
-    compared = _compared(against, answer, live)
+    compared = _compared(against, result, live)
     if not compared.passed:
         return compared
-    return next((each for limit in validation.slices if (each := _slice(limit, answer, live))), compared)
+    return next((each for limit in validation.slices if (each := _slice(limit, result, live))), compared)
 
 
-def _compared(against: Against, answer: Validated, live: str) -> Gate:
-    worse, rows = answer.worsening, answer.holdout_rows
-    old = (answer.metrics.live or {}).get(against.metric)
-    new = answer.metrics.candidate.get(against.metric)
+def _compared(against: Against, result: Validated, live: str) -> Gate:
+    worse, rows = result.worsening, result.holdout_rows
+    old = (result.metrics.live or {}).get(against.metric)
+    new = result.metrics.candidate.get(against.metric)
     if worse is None or worse.metric != against.metric or old is None or new is None:
         return Gate(
             False,
             "NotCompared",
-            f"the candidate was not compared with {live} by {against.metric}, so nothing is proven",
+            f"the candidate was not compared with {live} by {against.metric}, so it does not pass",
         )
-    told = f"{against.metric} is {shown(new)}, {live} has {shown(old)} on the same {rows} holdout rows"
+    comparison = f"{against.metric} is {shown(new)}, {live} has {shown(old)} on the same {rows} holdout rows"
     sure = f"{worse.confidence * 100:g} % confidence"
     if worse.upper <= against.tolerance:
-        return Gate(True, "BetterThanLive" if worse.upper < 0 else "NotWorseThanLive", told)
+        return Gate(True, "BetterThanLive" if worse.upper < 0 else "NotWorseThanLive", comparison)
     bound = (
         f"at {sure} it may be worse by {worse.upper:.3g}, "
         f"and spec.validation.against.tolerance is {against.tolerance:g}"
     )
     if worse.estimate > against.tolerance:
-        return Gate(False, "WorseThanLive", f"{told}; {bound}")
-    return Gate(False, "NotProvenBetter", f"{told}; {bound}: more holdout rows would be needed to tell")
+        return Gate(False, "WorseThanLive", f"{comparison}; {bound}")
+    return Gate(False, "NotProvenBetter", f"{comparison}; {bound}: more holdout rows are needed")
 
 
-def _slice(limit: SliceLimit, answer: Validated, live: str) -> Gate | None:
-    """Why a slice keeps the gate shut, or None: no group of it may be served so much worse than before."""
-    worst = next((s for s in answer.slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
+def _slice(limit: SliceLimit, result: Validated, live: str) -> Gate | None:
+    """Why a slice fails the gate, or None: no group may be served that much worse than before."""
+    worst = next((s for s in result.slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
     if worst is None:
         return Gate(
             False,
@@ -99,5 +99,5 @@ def _slice(limit: SliceLimit, answer: Validated, live: str) -> Gate | None:
     )
 
 
-def _told(scores: dict[str, float]) -> str:
+def _metrics_text(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {shown(value)}" for name, value in list(scores.items())[:4])

@@ -58,8 +58,8 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
         return {}  # the usual case
     verdicts: dict[str, Verdict] = {}
     measured: dict[Hashable, str] = {}
-    for report in sorted(world.reports, key=lambda r: (r.made_at, r.name)):
-        mark = subject(report, world), report.mark
+    for report in sorted(world.reports, key=lambda r: (r.created_at, r.name)):
+        mark = subject(report, world), report.measurement_digest
         outcome = report.outcome
         if report.whole and report.name in started:
             verdicts[report.name] = _triggered(judge(report.whole, world), started[report.name])

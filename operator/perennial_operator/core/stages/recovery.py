@@ -27,7 +27,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
         manifest = recover_manifest(world, wanted)
         if job is None:
             return (Create(manifest),)
-        if job.labels.get(names.ASKED) != manifest["metadata"]["labels"][names.ASKED]:
+        if job.labels.get(names.TASK_DIGEST) != manifest["metadata"]["labels"][names.TASK_DIGEST]:
             return (Delete("Job", job.name),)
     if isinstance(result, Recovered) and (actions := _restore(world, result)):
         return actions

@@ -1,4 +1,4 @@
-"""What a person, kubectl wait, Helm, Flux and Argo CD read of a ModelDeployment."""
+"""The status of a ModelDeployment, which people, kubectl wait, Helm, Flux and Argo CD read."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ from perennial_operator.core.world import JobState, World
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why the last pass could not do what it decided."""
+    """Why the last pass could not execute its decision."""
 
     reason: str
     message: str
 
 
 def describe(world: World, assessment: Assessment, trouble: Trouble | None = None) -> ModelDeploymentStatus:
-    """The status of this moment. Applied to itself it changes nothing."""
+    """The current status. A second call with the result changes nothing."""
     before, candidate = world.deployment.status, world.candidate
-    wait = waiting(world, assessment)
-    queued = wait is not None and wait.reason is Outcome.QUEUED
-    statements = _statements(world, trouble, wait)
+    deferral = current_deferral(world, assessment)
+    queued = deferral is not None and deferral.reason is Outcome.QUEUED
+    statements = _statements(world, trouble, deferral)
     rollout = candidate.status.rollout if candidate else None
     return ModelDeploymentStatus(
         observed_generation=world.deployment.metadata.generation,
-        phase=_phase(world, trouble, wait),
+        phase=_phase(world, trouble, deferral),
         live_version=world.live.name if world.live else None,
         candidate_version=candidate.name if candidate else None,
         weight=rollout.weight if rollout else None,
-        replicas=sum(held.total for held in world.serving.values()),
-        ready_replicas=sum(held.answering for held in world.serving.values()),
-        selector=",".join(f"{key}={value}" for key, value in _sharing_the_load(world).items()),
+        replicas=sum(serving.total for serving in world.serving.values()),
+        ready_replicas=sum(serving.answering for serving in world.serving.values()),
+        selector=",".join(f"{key}={value}" for key, value in _scaled_pods(world).items()),
         drift=_drift(world),
-        # A number that storage alone knows is kept when a version is made: until then the ledger is still looked into.
+        # A number that only storage has is recorded once a version exists; until then the ledger is still searched.
         last_version_number=((world.next_number - 1) if world.versions else before.last_version_number) or None,
         last_handled_retrain_request=_handled(world),
         queued_since=(before.queued_since or world.now) if queued else None,
-        conditions=_timed(world, statements),
+        conditions=_conditions(world, statements),
     )
 
 
-def waiting(world: World, assessment: Assessment) -> Deferral | None:
-    """Why a candidate that is wanted is not started, or None."""
+def current_deferral(world: World, assessment: Assessment) -> Deferral | None:
+    """Why a needed candidate is not started, or None."""
     if world.candidate:
         return None
     if assessment.deferral:
@@ -69,70 +69,70 @@ def waiting(world: World, assessment: Assessment) -> Deferral | None:
     return deferral_of(world, trigger) if trigger else None
 
 
-def _statements(world: World, trouble: Trouble | None, waits: Deferral | None) -> list[Statement]:
+def _statements(world: World, trouble: Trouble | None, deferral: Deferral | None) -> list[Statement]:
     """As kstatus has them: never two of Ready, Reconciling and Stalled at once.
 
     While the spec is served, only Retraining reports the blocker of a retraining: the deployment works.
     """
-    serves = ready(world, waits)
-    stalled = None if serves.holds else _stalled(world, trouble, waits)
+    serves = ready(world, deferral)
+    stalled = None if serves.holds else _stalled(world, trouble, deferral)
     why = stalled or serves
     reconciling = Statement("Reconciling", stalled is None, why.reason, why.message)
-    idle = Statement("Reconciling", False, "Idle", "nothing of spec is left to be done")
+    idle = Statement("Reconciling", False, "Idle", "the spec is served")
     return [
         available(world),
         serves,
         idle if serves.holds else reconciling,
         stalled or Statement("Stalled", False, "NotStalled", "nothing waits for a person"),
-        _retraining(world, trouble, waits),
+        _retraining(world, trouble, deferral),
         *_checked(world),
         *_routed(world),
     ]
 
 
-def _stalled(world: World, trouble: Trouble | None, waits: Deferral | None) -> Statement | None:
+def _stalled(world: World, trouble: Trouble | None, deferral: Deferral | None) -> Statement | None:
     if trouble:
         return Statement("Stalled", True, trouble.reason, trouble.message)
     if world.spec.pin and world.pinned is None and (reason := missing_pin(world)[0]) == PIN_NOT_FOUND:
         return Statement("Stalled", True, reason, missing_pin(world)[1])
-    if waits and waits.reason is Outcome.STALLED:
-        return Statement("Stalled", True, waits.cause, waits.message)
+    if deferral and deferral.reason is Outcome.STALLED:
+        return Statement("Stalled", True, deferral.cause, deferral.message)
     return None
 
 
-def _retraining(world: World, trouble: Trouble | None, waits: Deferral | None) -> Statement:
+def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None) -> Statement:
     candidate, newest = world.candidate, world.newest
     if candidate and world.live:
         blocker = f"; {trouble.message}" if trouble else ""
         return Statement("Retraining", True, candidate.phase.value, progress_of(world, candidate) + blocker)
     if trouble:
         return Statement("Retraining", False, trouble.reason, trouble.message)
-    if waits and world.live:
-        return Statement("Retraining", False, waits.reason.value, waits.message)
+    if deferral and world.live:
+        return Statement("Retraining", False, deferral.reason.value, deferral.message)
     if newest and newest.status.reason:
         return Statement("Retraining", False, newest.status.reason, progress_of(world, newest))
-    return Statement("Retraining", False, "NotNeeded", "no candidate is on its way")
+    return Statement("Retraining", False, "NotNeeded", "there is no candidate")
 
 
 def _checked(world: World) -> list[Statement]:
-    """Whether the operator's own last drift check could be made; nothing where it makes none."""
+    """Whether the operator's last drift check succeeded; nothing if it makes none."""
     if world.spec.drift is None or world.spec.drift.check is None:
         return []
     if failure := failed_check(world):
         return [Statement("Checked", False, failure.reason, failure.message)]
     running = [job.state is JobState.RUNNING for job in check_jobs(world)]
     if all(running):
-        # What the last check came to stands until the next has come to something.
+        # The result of the last check is kept until the next one has ended.
         before = find(world.deployment.status.conditions, "Checked")
         if before and before.status != "Unknown":
             return [Statement("Checked", before.status == "True", before.reason, before.message)]
         if running or last_check(world) is None:
             return [Statement("Checked", None, "NotYet", "no drift check has been made yet")]
-    return [Statement("Checked", True, "Done", "the last drift check was made; its word is in its DriftReport")]
+    return [Statement("Checked", True, "Done", "the last drift check succeeded; see its DriftReport")]
 
 
-def _sharing_the_load(world: World) -> dict[str, str]:
-    """Labels of the pods by whose load a scale is to be found: one that only shadows bears a second copy of it."""
+def _scaled_pods(world: World) -> dict[str, str]:
+    """Labels of the pods whose load an autoscaler measures; not those that only get mirrored requests."""
     of_version = {names.MODEL_VERSION: world.live.name} if world.live and is_shadowing(world) else {}
     return names.serving_selector(world.name) | of_version
 
@@ -146,20 +146,20 @@ def _routed(world: World) -> list[Statement]:
     return [Statement("Routed", status.routed, status.reason, status.message)] if status else []
 
 
-def _timed(world: World, statements: list[Statement]) -> list[Condition]:
-    """The statements as conditions, with the time since when each has been so."""
+def _conditions(world: World, statements: list[Statement]) -> list[Condition]:
+    """The statements as conditions, each with the time of its last transition."""
     conditions = list(world.deployment.status.conditions)
     generation = world.deployment.metadata.generation
-    for said in statements:
-        conditions = with_condition(conditions, said.kind, said.holds, said.reason, said.message, world.now, generation)
-    stated = {said.kind for said in statements}
+    for each in statements:
+        conditions = with_condition(conditions, each.kind, each.holds, each.reason, each.message, world.now, generation)
+    stated = {each.kind for each in statements}
     return [condition for condition in conditions if condition.type in stated]
 
 
-def _phase(world: World, trouble: Trouble | None, waits: Deferral | None) -> str:
+def _phase(world: World, trouble: Trouble | None, deferral: Deferral | None) -> str:
     if world.spec.suspend:
         return "Suspended"
-    if _stalled(world, trouble, waits):
+    if _stalled(world, trouble, deferral):
         return "Stalled"
     if world.spec.pin:
         return "Pinned"

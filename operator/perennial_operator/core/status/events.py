@@ -1,4 +1,4 @@
-"""What in a new status is worth an event? What has begun to wait for a person."""
+"""Which change of the status is an event? One that a person has to act on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.status.deployment_status import Trouble
 
-KNOWN_BY = 1000
-"""Characters of a message by which it is known again; conditions do not keep endless ones."""
+COMPARED_LENGTH = 1000
+"""Characters of a message that are compared; conditions cut longer ones."""
 
 
 def news(
     before: ModelDeploymentStatus, after: ModelDeploymentStatus, trouble: Trouble | None = None
 ) -> Announcement | None:
-    """A warning with the reason and the message of the condition; None while that is told already, or all is well."""
+    """A warning with the condition's reason and message; None if it was announced before, or nothing needs a person."""
     for reason, message in _waiting_for_a_person(after, trouble):
-        if not any(message[:KNOWN_BY] in condition.message for condition in before.conditions):
+        if not any(message[:COMPARED_LENGTH] in condition.message for condition in before.conditions):
             return Announcement(reason, message, warning=True)
     return None
 

@@ -1,4 +1,4 @@
-"""What is said of a ModelDeployment that cannot be read?"""
+"""The status of a ModelDeployment that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from perennial_operator.core.status.deployment_status import Trouble
 
 
 def known_status(body: Mapping[str, Any]) -> ModelDeploymentStatus:
-    """The object's status; an empty one if that cannot be read either."""
+    """The object's status; an empty one if it is invalid too."""
     try:
         return ModelDeploymentStatus.model_validate(body.get("status") or {})
     except ValidationError:
@@ -22,7 +22,7 @@ def known_status(body: Mapping[str, Any]) -> ModelDeploymentStatus:
 
 
 def stalled(body: Mapping[str, Any], trouble: Trouble, now: datetime) -> ModelDeploymentStatus:
-    """The status as it was, with the trouble: what the object runs goes on running."""
+    """The status as it was, with the trouble as conditions: what serves goes on serving."""
     before, generation = known_status(body), body["metadata"].get("generation", 0)
     conditions = before.conditions
     for kind, holds in (("Ready", False), ("Reconciling", False), ("Stalled", True)):

@@ -1,4 +1,4 @@
-"""Does the model serve, and is what serves what the spec asks for?"""
+"""Does the model serve, and is the live version made from the current spec?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from perennial_operator.core.world import JobState, World, recipe, version_recip
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One condition before it has a time."""
+    """A condition without its times."""
 
     kind: str
     holds: bool | None
@@ -38,8 +38,8 @@ def available(world: World) -> Statement:
     return Statement("Available", False, "NoReadyReplicas", message)
 
 
-def ready(world: World, waits: Deferral | None) -> Statement:
-    """Whether what serves is what the spec asks for; neither a retraining by drift nor a roll-out changes that."""
+def ready(world: World, deferral: Deferral | None) -> Statement:
+    """Whether the current spec is served; neither a retraining because of drift nor a roll-out changes that."""
     live, spec = world.live, world.spec
     if spec.pin and (live is None or live.name != spec.pin):
         if world.pinned is None:
@@ -47,18 +47,18 @@ def ready(world: World, waits: Deferral | None) -> Statement:
         message = f"spec.pin names {spec.pin}, which is not ready yet{trouble_of(world, spec.pin)}"
         return Statement("Ready", False, "PinNotReady", message)
     if live is None or (spec.pin is None and version_recipe(live) != recipe(spec)):
-        return Statement("Ready", False, *_progress(world, waits))
-    answering = sum(held.answering for held in world.serving.values())
+        return Statement("Ready", False, *_progress(world, deferral))
+    answering = sum(serving.answering for serving in world.serving.values())
     if answering < spec.serving.replicas:
         message = f"{answering} of {spec.serving.replicas} replicas are ready{trouble_of(world, live.name)}"
         return Statement("Ready", False, "NotEnoughReplicas", message)
-    if _as_asked(world, live):
-        return Statement("Ready", True, "Serving", f"{live.name} is what spec asks for and serves")
+    if _serves_current_spec(world, live):
+        return Statement("Ready", True, "Serving", f"{live.name} serves the current spec")
     before = find(world.deployment.status.conditions, "Ready")
     if before and before.status == "True" and before.observed_generation == world.deployment.metadata.generation:
-        # The same spec was served a moment ago: pods come and go in a roll-out, what serves stays what is asked for.
+        # The same spec was served before: a roll-out replaces pods, but the spec stays served.
         return Statement("Ready", True, before.reason, before.message)
-    message = f"{live.name} is being brought to the present spec.serving{trouble_of(world, live.name)}"
+    message = f"{live.name} is being updated to the current spec.serving{trouble_of(world, live.name)}"
     return Statement("Ready", False, "Updating", message)
 
 
@@ -66,13 +66,13 @@ PIN_NOT_FOUND = "PinNotFound"
 
 
 def missing_pin(world: World) -> tuple[str, str]:
-    """Why the pinned version does not serve although nothing of it is here: a reason and a message."""
-    look_up = recovery_deferral(world)
-    if look_up and look_up.reason is not Outcome.STALLED:
-        return "PinNotReady", f"spec.pin names {world.spec.pin}, which is not here; {look_up.message}"
-    because = f"; {look_up.message}" if look_up else incomplete_versions_suffix(world)
+    """The reason and the message for a pinned version that does not exist in the cluster."""
+    deferral = recovery_deferral(world)
+    if deferral and deferral.reason is not Outcome.STALLED:
+        return "PinNotReady", f"spec.pin names {world.spec.pin}, which does not exist here; {deferral.message}"
+    because = f"; {deferral.message}" if deferral else incomplete_versions_suffix(world)
     return PIN_NOT_FOUND, (
-        f"spec.pin names {world.spec.pin}, which is no version with a stored model{because}; "
+        f"spec.pin names {world.spec.pin}, which is not a version with a stored model{because}; "
         "name one that kubectl get modelversions shows, or remove spec.pin"
     )
 
@@ -84,30 +84,30 @@ def progress_of(world: World, version: ModelVersion) -> str:
     blocker = trouble_of(world, version.name)
     if job and job.state is JobState.RUNNING and version.phase in (Phase.TRAINING, Phase.VALIDATING):
         blocker = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
-    said = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
-    analysed = f"; {said.reason}: {said.message}" if said else ""
-    return f"{version.name}: {version.status.message or 'about to be trained'}{blocker}{analysed}"
+    analysed = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
+    analysis = f"; {analysed.reason}: {analysed.message}" if analysed else ""
+    return f"{version.name}: {version.status.message or 'its training starts soon'}{blocker}{analysis}"
 
 
 def trouble_of(world: World, name: str) -> str:
-    """What keeps the pods of a version from being ready, to be hung onto a sentence."""
-    held = world.serving.get(name)
-    told = (held.refusal or {}).get("message") or held.trouble if held else ""
-    return f": {told}" if told else ""
+    """Message suffix: why the version's pods are not ready."""
+    serving = world.serving.get(name)
+    message = (serving.refusal or {}).get("message") or serving.trouble if serving else ""
+    return f": {message}" if message else ""
 
 
-def _as_asked(world: World, live: ModelVersion) -> bool:
-    """Whether the live version's pods are those that the present spec makes."""
-    held = world.serving.get(live.name)
-    return held is not None and held.settled and runtime_of(world.spec).settled(world)
+def _serves_current_spec(world: World, live: ModelVersion) -> bool:
+    """Whether the live version's pods are made from the current spec.serving."""
+    serving = world.serving.get(live.name)
+    return serving is not None and serving.settled and runtime_of(world.spec).settled(world)
 
 
-def _progress(world: World, waits: Deferral | None) -> tuple[str, str]:
-    """How far the version that the spec asks for has come: a reason and a message."""
+def _progress(world: World, deferral: Deferral | None) -> tuple[str, str]:
+    """The reason and the message about the progress towards the current spec."""
     newest = world.newest
     if world.candidate:
         return world.candidate.phase.value, progress_of(world, world.candidate)
     if newest and newest.phase in UNSUCCESSFUL:
-        then = f"; {waits.message}" if waits else ""
+        then = f"; {deferral.message}" if deferral else ""
         return newest.status.reason or newest.phase.value, f"{progress_of(world, newest)}{then}"
-    return (waits.reason.value, waits.message) if waits else ("Pending", "a version is about to be trained")
+    return (deferral.reason.value, deferral.message) if deferral else ("Pending", "a training starts soon")
