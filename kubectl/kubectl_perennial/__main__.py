@@ -1,24 +1,24 @@
-"""`kubectl perennial COMMAND`: kubectl runs a program named kubectl-perennial that it finds in PATH."""
+"""`kubectl perennial COMMAND`: kubectl runs the program kubectl-perennial of the PATH."""
 
 from __future__ import annotations
 
 import sys
 
-from kubectl_perennial.cli import parsed, person
+from kubectl_perennial.cli import parse_arguments, user_name
 from kubectl_perennial.client import Cluster
-from kubectl_perennial.errors import SorryError, UsageError
+from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.terminal.console import console
 
 
 def main() -> int:
-    """0 done, 1 it could not be done, 2 no such command; what went wrong is one sentence on standard error."""
-    asked = parsed(sys.argv[1:])
+    """The exit code: 0 done, 1 failed, 2 wrong usage; an error is one sentence on standard error."""
+    arguments = parse_arguments(sys.argv[1:])
     try:
-        cluster = Cluster.connect(asked.kubeconfig, asked.context, asked.namespace)
-        if "by" in asked:
-            asked.by = person(asked.by, cluster.user)
-        asked.run(cluster, asked, console())
-    except SorryError as error:
+        cluster = Cluster.connect(arguments.kubeconfig, arguments.context, arguments.namespace)
+        if "by" in arguments:
+            arguments.by = user_name(arguments.by, cluster.user)
+        arguments.run(cluster, arguments, console())
+    except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:

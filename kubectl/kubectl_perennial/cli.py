@@ -1,7 +1,7 @@
-"""What can be typed: commands, options, and an example for each.
+"""The commands, their options, and examples of each.
 
-argparse suffices: the commands are flat, its errors end with exit code 2, and a plugin that starts anew for each line
-typed should import nothing for it.
+argparse is enough: the commands are flat, a wrong usage ends with exit code 2, and nothing more has to be imported each
+time a command is run.
 """
 
 from __future__ import annotations
@@ -15,85 +15,81 @@ from typing import Any
 from rich.console import Console
 
 from kubectl_perennial.client import Cluster
-from kubectl_perennial.commands import check, compare, history, pin, report, status
-from kubectl_perennial.commands import decisions as ask
+from kubectl_perennial.commands import check, compare, decisions, history, pin, report, status
 
 PROGRAM = "kubectl perennial"
 Run = Callable[[Cluster, Namespace, Console], None]
 
 
-def parsed(words: Sequence[str]) -> Namespace:
-    """The command with its options; `run` of it does it. Ends the process with 2 if it is no command."""
-    return _parser().parse_args(words)
+def parse_arguments(arguments: Sequence[str]) -> Namespace:
+    """The options of the command; `run` executes it. Exits with 2 if the usage is wrong."""
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> ArgumentParser:
-    whole = ArgumentParser(
+    parser = ArgumentParser(
         PROGRAM,
         formatter_class=RawDescriptionHelpFormatter,
-        description="What a person asks of Perennial. Writes annotations and DriftReports, never spec.",
-        epilog="A version is named bike-v4, or v4 after its model's name.\n"
-        "Exit code 1: it could not be done; 2: no such command.",
+        description="Reads and steers Perennial's models. Writes annotations and DriftReports, never spec.",
+        epilog="A version is named bike-v4, or v4 after the name of its model.\nExit code 1: failed; 2: wrong usage.",
     )
-    _where(whole)
-    whole.set_defaults(namespace=None, context=None, kubeconfig=None)
-    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _reading(commands)
-    _asking(commands)
-    _checking(commands)
-    return whole
+    _add_cluster_options(parser)
+    parser.set_defaults(namespace=None, context=None, kubeconfig=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_read_commands(commands)
+    _add_decisions(commands)
+    _add_check(commands)
+    return parser
 
 
-def _reading(commands: Any) -> None:
-    one = _command(
-        commands, "status", status.run, "the loop of one model at a glance; all models without a name", "bike"
+def _add_read_commands(commands: Any) -> None:
+    command = _command(commands, "status", status.run, "show one model, or a line for each model", "bike")
+    command.add_argument("name", nargs="?", metavar="MODEL")
+    command.add_argument("-A", "--all-namespaces", action="store_true", help="models of all namespaces")
+    _add_output(command)
+    command = _command(
+        commands, "history", history.run, "list the versions of a model: trigger, metric, duration, result", "bike"
     )
-    one.add_argument("name", nargs="?", metavar="MODEL")
-    one.add_argument("-A", "--all-namespaces", action="store_true", help="models of all namespaces")
-    _output(one)
-    one = _command(
-        commands, "history", history.run, "every version of a model: why, how good, how long, what became of it", "bike"
-    )
-    one.add_argument("name", nargs="?", metavar="MODEL")
-    _output(one)
-    one = _command(
+    command.add_argument("name", nargs="?", metavar="MODEL")
+    _add_output(command)
+    command = _command(
         commands,
         "compare",
         compare.run,
-        "two versions side by side; default the live one and the candidate",
+        "compare two versions; default the live one and the candidate",
         "bike v3 v4",
     )
-    _names(one)
-    _output(one)
-    one = _command(
+    _add_names(command)
+    _add_output(command)
+    command = _command(
         commands, "report", report.run, "open the page of a version's training, or of a drift report", "bike v4"
     )
-    _names(one)
-    one.add_argument("--drift", action="store_true", help="the page of the newest drift report that has one")
-    one.add_argument("--print", action="store_true", help="print the address only")
-    one.add_argument("--to", metavar="FILE", help="save the page there, and open nothing")
+    _add_names(command)
+    command.add_argument("--drift", action="store_true", help="the page of the newest drift report that has one")
+    command.add_argument("--print", action="store_true", help="only print the address")
+    command.add_argument("--to", metavar="FILE", help="save the page to this file instead of opening it")
 
 
-def _asking(commands: Any) -> None:
-    for name, run, what in (
-        ("approve", ask.approve, "let a candidate that waits for approval go on"),
-        ("reject", ask.reject, "end a candidate; one that is rolled out is rolled back"),
+def _add_decisions(commands: Any) -> None:
+    for name, run, summary in (
+        ("approve", decisions.approve, "approve a candidate that waits for approval"),
+        ("reject", decisions.reject, "reject a candidate; during its roll-out it is rolled back"),
     ):
-        one = _command(commands, name, run, what, "bike v4 --by ada")
-        _names(one)
-        one.add_argument("--by", metavar="WHO", help="who it is (default $USER, or the kubeconfig's user)")
-    one = _command(commands, "retrain", ask.retrain, "ask for a new version now; waits for no cool-down", "bike")
-    one.add_argument("name", metavar="MODEL")
-    one = _command(
-        commands, "pin", pin.run, "print the patch that makes a model serve one version; nothing is written", "bike v3"
+        command = _command(commands, name, run, summary, "bike v4 --by ada")
+        _add_names(command)
+        command.add_argument("--by", metavar="USER", help="who decides (default $USER, or the kubeconfig's user)")
+    command = _command(commands, "retrain", decisions.retrain, "request a new version now, without a cool-down", "bike")
+    command.add_argument("name", metavar="MODEL")
+    command = _command(
+        commands, "pin", pin.run, "print the patch that pins a model to one version; writes nothing", "bike v3"
     )
-    _names(one)
-    one.add_argument("--off", action="store_true", help="the patch that ends a pin")
-    _output(one)
+    _add_names(command)
+    command.add_argument("--off", action="store_true", help="print the patch that removes the pin")
+    _add_output(command)
 
 
-def _checking(commands: Any) -> None:
-    one = _command(
+def _add_check(commands: Any) -> None:
+    command = _command(
         commands,
         "check",
         check.run,
@@ -102,67 +98,75 @@ def _checking(commands: Any) -> None:
         "bike --nannyml drift.csv --dry-run",
         "bike v4 --reference january.parquet --recent 'june/*.parquet'",
     )
-    _names(one)
-    source = one.add_argument_group("what was measured (one of them)")
-    source.add_argument(
+    _add_names(command)
+    _add_sources(command)
+    _add_report_fields(command)
+    command.add_argument("--dry-run", action="store_true", help="print the DriftReport and write nothing")
+    _add_output(command)
+
+
+def _add_sources(command: ArgumentParser) -> None:
+    group = command.add_argument_group("source of the measurements (one of them)")
+    group.add_argument(
         "--evidently", metavar="FILE", help="JSON of a run of Evidently 0.7 or newer; - is standard input"
     )
-    source.add_argument(
-        "--nannyml", metavar="FILE", help="a result's to_df() as csv, parquet or json; its newest chunk counts"
+    group.add_argument(
+        "--nannyml", metavar="FILE", help="a result's to_df() as csv, parquet or json; its newest chunk is reported"
     )
-    source.add_argument(
+    group.add_argument(
         "--reference", metavar="FILE", help="rows to compare with: csv or parquet, a path or URI, with wildcards"
     )
-    source.add_argument(
-        "--recent", metavar="FILE", help="recent rows; compared by the trainer's code: perennial[trainer]"
+    group.add_argument(
+        "--recent", metavar="FILE", help="recent rows, compared by the trainer's code: perennial[trainer]"
     )
-    source.add_argument(
+    group.add_argument(
         "--newest", metavar="SPAN", default="all", help="of the recent rows: all, 24h, or a number of rows"
     )
-    said = one.add_argument_group("what the file does not say")
-    said.add_argument("--samples", type=_count, metavar="N", help="how many rows were measured")
-    said.add_argument("--start", metavar="TIME", help="time of the oldest row, such as 2026-11-22T00:00:00Z")
-    said.add_argument("--end", metavar="TIME", help="time of the newest row")
-    said.add_argument(
-        "--prediction", metavar="COLUMN", default="prediction", help="the tool's name of the model's answers"
-    )
-    said.add_argument("--source", metavar="TEXT", help="who measured")
-    said.add_argument("--details", metavar="URI", help="address of a page with the whole report")
-    said.add_argument(
-        "--name", dest="as_name", metavar="NAME", help="name of the DriftReport; default one made of its content"
-    )
-    one.add_argument("--dry-run", action="store_true", help="print the DriftReport and write nothing")
-    _output(one)
 
 
-def _command(commands: Any, name: str, run: Run, what: str, *examples: str) -> ArgumentParser:
-    shown = "\n".join(f"  {PROGRAM} {name} {example}" for example in examples)
-    one: ArgumentParser = commands.add_parser(
+def _add_report_fields(command: ArgumentParser) -> None:
+    group = command.add_argument_group("fields that the file does not have")
+    group.add_argument("--samples", type=_count, metavar="N", help="number of rows measured")
+    group.add_argument("--start", metavar="TIME", help="time of the oldest row, such as 2026-11-22T00:00:00Z")
+    group.add_argument("--end", metavar="TIME", help="time of the newest row")
+    group.add_argument(
+        "--prediction", metavar="COLUMN", default="prediction", help="the tool's name of the column of predictions"
+    )
+    group.add_argument("--source", metavar="TEXT", help="the tool that measured")
+    group.add_argument("--details", metavar="URI", help="address of a page with the whole report")
+    group.add_argument(
+        "--name", dest="as_name", metavar="NAME", help="name of the DriftReport; default a digest of its content"
+    )
+
+
+def _command(commands: Any, name: str, run: Run, summary: str, *examples: str) -> ArgumentParser:
+    lines = "\n".join(f"  {PROGRAM} {name} {example}" for example in examples)
+    parser: ArgumentParser = commands.add_parser(
         name,
-        help=what,
-        description=what[0].upper() + what[1:] + ".",
-        epilog=f"examples:\n{shown}",
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"examples:\n{lines}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    one.set_defaults(run=run)
-    _where(one)
-    return one
+    parser.set_defaults(run=run)
+    _add_cluster_options(parser)
+    return parser
 
 
-def _where(parser: ArgumentParser) -> None:
-    """Options that may stand before the command and after it: what is not given there hides nothing given here."""
-    where = parser.add_argument_group("which cluster")
-    where.add_argument("-n", "--namespace", metavar="NAME", default=SUPPRESS, help="default that of the context")
-    where.add_argument("--context", metavar="NAME", default=SUPPRESS, help="context of the kubeconfig")
-    where.add_argument("--kubeconfig", metavar="FILE", default=SUPPRESS, help="default $KUBECONFIG or ~/.kube/config")
+def _add_cluster_options(parser: ArgumentParser) -> None:
+    """Options before or after the command: a default after it must not replace a value before it."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument("-n", "--namespace", metavar="NAME", default=SUPPRESS, help="default that of the context")
+    group.add_argument("--context", metavar="NAME", default=SUPPRESS, help="context of the kubeconfig")
+    group.add_argument("--kubeconfig", metavar="FILE", default=SUPPRESS, help="default $KUBECONFIG or ~/.kube/config")
 
 
-def _names(one: ArgumentParser) -> None:
-    one.add_argument("names", nargs="*", metavar="MODEL VERSION", help="bike v4, or bike-v4")
+def _add_names(command: ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", metavar="MODEL VERSION", help="bike v4, or bike-v4")
 
 
-def _output(one: ArgumentParser) -> None:
-    one.add_argument("-o", "--output", choices=("json", "yaml"), help="print fields instead of a picture")
+def _add_output(command: ArgumentParser) -> None:
+    command.add_argument("-o", "--output", choices=("json", "yaml"), help="print fields instead of text")
 
 
 def _count(text: str) -> int:
@@ -171,6 +175,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def person(said: str | None, of_kubeconfig: str) -> str:
-    """Who it is that asks: as said, or as the machine or the kubeconfig knows them."""
-    return said or os.environ.get("USER") or os.environ.get("USERNAME") or of_kubeconfig or getpass.getuser()
+def user_name(by: str | None, of_kubeconfig: str) -> str:
+    """The name of the user: as given, or else as the environment or the kubeconfig has it."""
+    return by or os.environ.get("USER") or os.environ.get("USERNAME") or of_kubeconfig or getpass.getuser()

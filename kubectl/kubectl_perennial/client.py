@@ -1,4 +1,4 @@
-"""The only module of the plugin that talks to Kubernetes: plain objects in and out, errors in one sentence."""
+"""The Kubernetes client of the plugin: plain objects in and out, each error one sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 from yaml import YAMLError
 
-from kubectl_perennial.errors import SorryError, some
+from kubectl_perennial.errors import CommandError, some
 
 Body = dict[str, Any]
 
@@ -24,13 +24,13 @@ PLURALS = {"ModelDeployment": "modeldeployments", "ModelVersion": "modelversions
 FIELD_MANAGER = "kubectl-perennial"
 HOME = "~/.kube/config"
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-MEND = "give --kubeconfig or --context, or set KUBECONFIG"
+HINT = "give --kubeconfig or --context, or set KUBECONFIG"
 TIMEOUT = (10, 60)
 """Seconds to connect, and to wait for an answer."""
 
 
-class RefusedError(SorryError):
-    """The API server's own words for why it did not do it, and its HTTP status; 0 if it does not know the kinds."""
+class ApiError(CommandError):
+    """The message of the API server and its HTTP status; 0 if it does not know the kinds."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -38,49 +38,51 @@ class RefusedError(SorryError):
 
 
 class Cluster:
-    """The models of one namespace, as the person of the kubeconfig may see and change them."""
+    """The models of one namespace, as the user of the kubeconfig may read and change them."""
 
     def __init__(self, api: client.ApiClient, namespace: str, user: str) -> None:
         self._api, self.namespace, self.user = api, namespace, user
 
     @classmethod
     def connect(cls, kubeconfig: str | None, context: str | None, namespace: str | None) -> Cluster:
-        """By the kubeconfig as kubectl finds it, or else by the pod's own credentials."""
+        """By the kubeconfig that kubectl would use, or else by the service account of the pod."""
         to = client.Configuration()
-        to.retries = urllib3.Retry(0)  # a person is waiting, and would rather be told
+        to.retries = urllib3.Retry(0)  # a user waits, and an early error is better
         files = kubeconfig or os.environ.get("KUBECONFIG") or HOME
-        there = any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file)
+        exists = any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file)
         try:
-            if not there and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
+            if not exists and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(client_configuration=to)
                 return cls(client.ApiClient(to), namespace or POD_NAMESPACE.read_text().strip(), "")
             chosen = _context(files, context)
             config.load_kube_config(files, chosen["name"], to, persist_config=False)
         except (ConfigException, YAMLError, OSError) as error:
-            raise SorryError(f"no cluster to ask: {_told(error)}; {MEND}") from error
+            raise CommandError(f"cannot connect to a cluster: {_one_line(error)}; {HINT}") from error
         except (TypeError, AttributeError, KeyError, ValueError) as error:
-            raise SorryError(f"no cluster to ask: {files} is no kubeconfig ({_told(error)}); {MEND}") from error
-        of = chosen["context"]
-        return cls(client.ApiClient(to), namespace or of.get("namespace") or "default", of.get("user", ""))
+            raise CommandError(
+                f"cannot connect to a cluster: {files} is not a kubeconfig ({_one_line(error)}); {HINT}"
+            ) from error
+        settings = chosen["context"]
+        return cls(client.ApiClient(to), namespace or settings.get("namespace") or "default", settings.get("user", ""))
 
     def get(self, kind: str, name: str) -> Body | None:
         try:
             return self._call("GET", self._path(kind, name))
-        except RefusedError as error:
+        except ApiError as error:
             if error.code == 404:
                 return None
             raise
 
-    def list(self, kind: str, *, of: str = "", everywhere: bool = False) -> list[Body]:
-        """Every object of the kind; with `of`, those about that ModelDeployment."""
+    def list(self, kind: str, *, model: str = "", everywhere: bool = False) -> list[Body]:
+        """Every object of the kind; with `model`, those of that ModelDeployment."""
         path = self._path(kind, everywhere=everywhere)
         try:
-            found = list(self._pages(path, {"fieldSelector": f"spec.modelDeployment={of}"} if of else {}))
-        except RefusedError as error:
-            if not of or error.code != 400:
+            bodies = list(self._pages(path, {"fieldSelector": f"spec.modelDeployment={model}"} if model else {}))
+        except ApiError as error:
+            if not model or error.code != 400:
                 raise
-            found = list(self._pages(path, {}))  # Kubernetes before 1.31 cannot select by fields of a custom kind
-        return [body for body in found if not of or body["spec"]["modelDeployment"] == of]
+            bodies = list(self._pages(path, {}))  # Kubernetes before 1.31 cannot select by fields of a custom kind
+        return [body for body in bodies if not model or body["spec"]["modelDeployment"] == model]
 
     def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> Body:
         patch = {"metadata": {"annotations": dict(annotations)}}
@@ -110,56 +112,58 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
     ) -> Body:
-        asked = [*(query or {}).items(), *([("fieldManager", FIELD_MANAGER)] if body else [])]
+        parameters = [*(query or {}).items(), *([("fieldManager", FIELD_MANAGER)] if body else [])]
         headers = {"Accept": "application/json", "Content-Type": content}
         try:
             request = self._api.param_serialize(
-                method, path, query_params=asked, header_params=headers, body=body, auth_settings=["BearerToken"]
+                method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
             data = answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             because = getattr(error, "reason", None) or error
             host = self._api.configuration.host
-            raise SorryError(
+            raise CommandError(
                 f"the API server {host} does not answer: {because}; is this the right --context?"
             ) from error
         if answer.status >= 400:
-            raise _refused(answer.status, data, path)
+            raise _api_error(answer.status, data, path)
         try:
             decoded: Body = json.loads(data)
         except ValueError as error:
-            raise SorryError(f"{self._api.configuration.host} is no API server: it answers {data[:60]!r}") from error
+            raise CommandError(
+                f"{self._api.configuration.host} is not an API server: it answers {data[:60]!r}"
+            ) from error
         return decoded
 
 
 def _context(files: str, context: str | None) -> Body:
-    """The context that was named, or the current one."""
+    """The named context, or the current one."""
     contexts: Sequence[Body]
     contexts, current = config.list_kube_config_contexts(files)
     if context is None:
         return dict(current)
     names = {each["name"]: each for each in contexts}
     if context not in names:
-        raise SorryError(f"context {context} is not in the kubeconfig; there are: {some(names)}")
+        raise CommandError(f"context {context} is not in the kubeconfig; it has: {some(names)}")
     return dict(names[context])
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def _refused(code: int, data: bytes, path: str) -> RefusedError:
+def _api_error(code: int, data: bytes, path: str) -> ApiError:
     try:
         message = str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):
         message = data.decode(errors="replace").strip()[:300]
     if code == 401:
-        return RefusedError(code, "the API server does not know you (401 Unauthorized); log in to the cluster again")
+        return ApiError(code, "the API server does not know you (401 Unauthorized); log in to the cluster again")
     if code == 403:
-        return RefusedError(
-            code, f"{message}; ask for the ClusterRole perennial-view (to look) or perennial-edit (to act)"
+        return ApiError(
+            code, f"{message}; ask for the ClusterRole perennial-view (to read) or perennial-edit (to write)"
         )
     if code == 404 and ("the requested resource" in message or "page not found" in message):
-        return RefusedError(0, f"the cluster does not know {API_VERSION}; install Perennial's CRDs: docs/install.md")
-    return RefusedError(code, message or f"{path} is answered by {code}")
+        return ApiError(0, f"the cluster does not know {API_VERSION}; install Perennial's CRDs: docs/install.md")
+    return ApiError(code, message or f"{path} is answered by {code}")

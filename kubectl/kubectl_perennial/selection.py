@@ -1,4 +1,4 @@
-"""Which ModelDeployment and which of its versions does a person mean? `v4` is enough where one model is meant."""
+"""The ModelDeployment and the versions that the arguments name; in a namespace of one model `v4` is enough."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kubectl_perennial.client import Body, Cluster
-from kubectl_perennial.errors import SorryError, UsageError, some
+from kubectl_perennial.errors import CommandError, UsageError, some
 
 SHORT = re.compile(r"v([1-9]\d*)")
 FULL = re.compile(r"(.+)-v[1-9]\d*")
 
 
 @dataclass(frozen=True)
-class Meant:
+class Selection:
     """One ModelDeployment and the versions of it that were named."""
 
     cluster: Cluster
     deployment: Body
-    words: Sequence[str]
+    version_names: Sequence[str]
 
     @cached_property
     def versions(self) -> list[Body]:
-        """All its versions, oldest first; asked for only where they are needed, since not everybody may see them."""
-        versions = self.cluster.list("ModelVersion", of=self.name)
+        """All versions, oldest first; listed only when needed, since not every user may list them."""
+        versions = self.cluster.list("ModelVersion", model=self.name)
         return sorted(versions, key=lambda version: int(version["spec"]["number"]))
 
     @cached_property
     def named(self) -> list[Body]:
-        """The versions that were named; SorryError says which there are."""
-        return [self._version(f"{self.name}-{word}" if SHORT.fullmatch(word) else word) for word in self.words]
+        """The named versions; a CommandError lists those that exist."""
+        return [self._version(f"{self.name}-{name}" if SHORT.fullmatch(name) else name) for name in self.version_names]
 
     def _version(self, name: str) -> Body:
         by_name = {version["metadata"]["name"]: version for version in self.versions}
         if name in by_name:
             return by_name[name]
-        there = f"there are: {some(by_name)}" if by_name else f"{self.name} has no version yet"
-        raise SorryError(f"ModelVersion {name} not found in namespace {self.cluster.namespace}; {there}")
+        existing = f"there are: {some(by_name)}" if by_name else f"{self.name} has no version yet"
+        raise CommandError(f"ModelVersion {name} not found in namespace {self.cluster.namespace}; {existing}")
 
     @property
     def name(self) -> str:
@@ -57,37 +57,41 @@ class Meant:
         return next((version for version in self.versions if version["metadata"]["name"] == name), None)
 
 
-def deployment(cluster: Cluster, name: str) -> Body:
-    """The ModelDeployment of that name; SorryError says which there are."""
-    found = cluster.get("ModelDeployment", name)
-    if found is None:
-        raise SorryError(f"ModelDeployment {name} not found in namespace {cluster.namespace}; {_there_are(cluster)}")
-    return found
+def get_deployment(cluster: Cluster, name: str) -> Body:
+    """The ModelDeployment of that name; a CommandError lists those that exist."""
+    body = cluster.get("ModelDeployment", name)
+    if body is None:
+        raise CommandError(
+            f"ModelDeployment {name} not found in namespace {cluster.namespace}; {_existing_models(cluster)}"
+        )
+    return body
 
 
-def meant(cluster: Cluster, words: Sequence[str]) -> Meant:
-    """What `bike`, `bike v4`, `bike-v4` or, in a namespace of one model, `v4` means."""
-    return Meant(cluster, *_model(cluster, list(words)))
+def select(cluster: Cluster, arguments: Sequence[str]) -> Selection:
+    """The objects that `bike`, `bike v4`, `bike-v4` or, in a namespace of one model, `v4` name."""
+    return Selection(cluster, *_model(cluster, list(arguments)))
 
 
-def _model(cluster: Cluster, words: list[str]) -> tuple[Body, list[str]]:
-    """The ModelDeployment, and the words that are left for its versions."""
-    if words and not SHORT.fullmatch(words[0]):
-        full = FULL.fullmatch(words[0])
-        found = cluster.get("ModelDeployment", words[0])
-        if found or not full:
-            return found or deployment(cluster, words[0]), words[1:]
-        return deployment(cluster, full[1]), words
-    there = cluster.list("ModelDeployment")
-    if len(there) == 1:
-        return there[0], words
-    if not there:
-        raise SorryError(_there_are(cluster))
-    raise UsageError(f"{' '.join(words) or 'name a model'}: {'of which model? ' if words else ''}{_there_are(cluster)}")
+def _model(cluster: Cluster, arguments: list[str]) -> tuple[Body, list[str]]:
+    """The ModelDeployment, and the arguments that name its versions."""
+    if arguments and not SHORT.fullmatch(arguments[0]):
+        full = FULL.fullmatch(arguments[0])
+        body = cluster.get("ModelDeployment", arguments[0])
+        if body or not full:
+            return body or get_deployment(cluster, arguments[0]), arguments[1:]
+        return get_deployment(cluster, full[1]), arguments
+    models = cluster.list("ModelDeployment")
+    if len(models) == 1:
+        return models[0], arguments
+    if not models:
+        raise CommandError(_existing_models(cluster))
+    raise UsageError(
+        f"{' '.join(arguments) or 'name a model'}: {'of which model? ' if arguments else ''}{_existing_models(cluster)}"
+    )
 
 
-def _there_are(cluster: Cluster) -> str:
+def _existing_models(cluster: Cluster) -> str:
     names = sorted(body["metadata"]["name"] for body in cluster.list("ModelDeployment"))
     if not names:
-        return f"there is no ModelDeployment in namespace {cluster.namespace}; give another one by -n"
+        return f"there is no ModelDeployment in namespace {cluster.namespace}; give another namespace with -n"
     return f"there are: {some(names)}"

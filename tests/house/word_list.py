@@ -64,14 +64,6 @@ FOLDERS = ("operator", "trainer", "kubectl", "docs", "manifests", "charts", "git
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".json", ".tpl", ".txt", ".lua", ".svg"}
 NOT_YET_CLEAN: tuple[str, ...] = (
     "gitops/argocd/resource_customizations/perennial.dev/ModelDeployment",
-    "kubectl/kubectl_perennial/cli.py",
-    "kubectl/kubectl_perennial/client.py",
-    "kubectl/kubectl_perennial/commands",
-    "kubectl/kubectl_perennial/errors.py",
-    "kubectl/kubectl_perennial/importers",
-    "kubectl/kubectl_perennial/selection.py",
-    "kubectl/kubectl_perennial/terminal",
-    "kubectl/kubectl_perennial/views",
     "tests/charts",
     "tests/cluster",
     "tests/contract",
@@ -81,7 +73,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "tests/gitops",
     "tests/images",
     "tests/kubectl.py",
-    "tests/plugin",
     "tests/security",
     "tests/serve",
     "tests/stage.py",

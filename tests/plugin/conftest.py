@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.local import LocalCluster
 from tests.kubectl import Kubectl
-from tests.plugin.story import tell
+from tests.plugin.rollout_in_progress import put_rollout
 from tests.plugin.terminal import Terminal, console_script
 from tests.stage import ROOT
 
@@ -41,13 +41,13 @@ def terminal(kubeconfig: Path, script: Path, tmp_path: Path) -> Iterator[Termina
 
 
 @pytest.fixture
-def apart(told: Terminal) -> Terminal:
+def as_process(rolling_out: Terminal) -> Terminal:
     """The same, where every command is the console script in a process of its own."""
-    return replace(told, apart=True)
+    return replace(rolling_out, as_process=True)
 
 
 @pytest.fixture
-def told(terminal: Terminal) -> Terminal:
+def rolling_out(terminal: Terminal) -> Terminal:
     """The terminal in the middle of the story of bike."""
-    tell(terminal)
+    put_rollout(terminal)
     return terminal

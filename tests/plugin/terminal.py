@@ -23,7 +23,7 @@ API = "perennial.dev/v1alpha1"
 PATHS = f"{ROOT / 'kubectl'}:{ROOT / 'operator'}:{ROOT / 'trainer'}"
 
 
-class Said(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
@@ -39,7 +39,7 @@ def console_script(folder: Path) -> Path:
     return script
 
 
-def _here(words: list[str], environment: dict[str, str], stdin: str) -> Said:
+def _run_here(words: list[str], environment: dict[str, str], stdin: str) -> Result:
     """The same in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
@@ -53,23 +53,23 @@ def _here(words: list[str], environment: dict[str, str], stdin: str) -> Said:
             code = main()
         except SystemExit as end:
             code = int(end.code or 0)
-    return Said(code, out.getvalue(), err.getvalue())
+    return Result(code, out.getvalue(), err.getvalue())
 
 
 @dataclass
 class Terminal:
     """Types commands, and puts objects where an operator would have put them.
 
-    A command runs in this process, where it starts at once, or `apart`: as the console script, in a process of its own.
+    A command runs in this process, where it starts at once, or `as_process`: as the console script, in a process of its own.
     """
 
     script: Path
     kubeconfig: Path
     kubectl: Kubectl
     home: Path
-    apart: bool = False
+    as_process: bool = False
 
-    def types(self, *words: str, stdin: str = "", namespace: bool = True, **environment: str) -> Said:
+    def run(self, *words: str, stdin: str = "", namespace: bool = True, **environment: str) -> Result:
         where = ("-n", self.kubectl.namespace) if namespace else ()
         environment = {
             "PATH": os.environ["PATH"],
@@ -79,26 +79,28 @@ class Terminal:
             "USER": "ada",
             **environment,
         }
-        said = (self._apart if self.apart else _here)([str(self.script), *words, *where], environment, stdin)
-        assert "Traceback" not in said.err, said.err
-        return said
+        result = (self._run_script if self.as_process else _run_here)(
+            [str(self.script), *words, *where], environment, stdin
+        )
+        assert "Traceback" not in result.err, result.err
+        return result
 
-    def _apart(self, words: list[str], environment: dict[str, str], stdin: str) -> Said:
+    def _run_script(self, words: list[str], environment: dict[str, str], stdin: str) -> Result:
         run = subprocess.run(words, env=environment, input=stdin, capture_output=True, text=True, timeout=120)
-        return Said(run.returncode, run.stdout, run.stderr)
+        return Result(run.returncode, run.stdout, run.stderr)
 
-    def reads(self, *words: str, **environment: str) -> str:
+    def output(self, *words: str, **environment: str) -> str:
         """What the command prints; it must succeed."""
-        said = self.types(*words, **environment)
-        assert said.code == 0, said.err
-        return said.out
+        result = self.run(*words, **environment)
+        assert result.code == 0, result.err
+        return result.out
 
-    def hears(self, *words: str, code: int = 1, **environment: str) -> str:
+    def error(self, *words: str, code: int = 1, **environment: str) -> str:
         """The one sentence of a command that must fail with this code."""
-        said = self.types(*words, **environment)
-        assert said.code == code, said
-        assert said.err.startswith("error: ") and said.err.count("\n") == 1, said.err
-        return said.err.removeprefix("error: ").rstrip()
+        result = self.run(*words, **environment)
+        assert result.code == code, result
+        assert result.err.startswith("error: ") and result.err.count("\n") == 1, result.err
+        return result.err.removeprefix("error: ").rstrip()
 
     # ---- what is in the cluster
 

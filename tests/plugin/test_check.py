@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.plugin import measured
-from tests.plugin.measured import drift
+from tests.plugin import tool_files
 from tests.plugin.terminal import Terminal
+from tests.plugin.tool_files import drift
 
 ROWS = ("RowCount", {}, 400.0)
 
 
 def written(folder: Path, *metrics: Any) -> str:
     path = folder / "drift.json"
-    path.write_text(json.dumps(measured.evidently(*metrics)))
+    path.write_text(json.dumps(tool_files.evidently(*metrics)))
     return str(path)
 
 
@@ -44,12 +44,12 @@ def bike(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_a_report_of_evidently_becomes_a_drift_report_once(bike: Terminal, tmp_path: Path) -> None:
+def test_report_of_evidently_becomes_one_drift_report(bike: Terminal, tmp_path: Path) -> None:
     file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
-    said = bike.reads("check", "bike", "--evidently", file)
+    result = bike.output("check", "bike", "--evidently", file)
     report = only_report(bike)
-    assert said == (
-        f"DriftReport {report['metadata']['name']} created; kubectl perennial status bike shows what becomes of it\n"
+    assert result == (
+        f"DriftReport {report['metadata']['name']} created; kubectl perennial status bike shows its outcome\n"
     )
     assert report["spec"] == {
         "modelDeployment": "bike",
@@ -57,26 +57,26 @@ def test_a_report_of_evidently_becomes_a_drift_report_once(bike: Terminal, tmp_p
         "source": "evidently",
         "metrics": [{"name": "psi", "feature": "feature1", "value": 0.4}],
     }
-    assert bike.reads("check", "bike", "--evidently", file) == (
-        f"DriftReport {report['metadata']['name']} is there already: the same measurement\n"
+    assert bike.output("check", "bike", "--evidently", file) == (
+        f"DriftReport {report['metadata']['name']} exists already, with the same measurement\n"
     )
     only_report(bike)
 
 
-def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(bike: Terminal, tmp_path: Path) -> None:
+def test_dry_run_prints_the_report_and_writes_nothing(bike: Terminal, tmp_path: Path) -> None:
     file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
-    manifest = yaml.safe_load(bike.reads("check", "bike", "v1", "--evidently", file, "--dry-run"))
+    manifest = yaml.safe_load(bike.output("check", "bike", "v1", "--evidently", file, "--dry-run"))
     assert bike.kubectl.list("DriftReport") == []
     assert manifest["spec"]["modelVersion"] == "bike-v1"
     bike.kubectl.apply(manifest)
     assert only_report(bike)["spec"] == manifest["spec"]
 
 
-def test_what_the_file_does_not_say_can_be_said(bike: Terminal, tmp_path: Path) -> None:
+def test_options_add_what_the_file_does_not_have(bike: Terminal, tmp_path: Path) -> None:
     file = written(tmp_path, drift("answer", "psi", 0.4))
-    said = ("--samples", "300", "--start", "2026-11-22", "--end", "2026-11-23T12:00:00+02:00", "--name", "mine")
+    result = ("--samples", "300", "--start", "2026-11-22", "--end", "2026-11-23T12:00:00+02:00", "--name", "mine")
     more = ("--source", "nightly", "--details", "https://example.com/page.html", "--prediction", "answer")
-    bike.reads("check", "bike", "--evidently", file, *said, *more)
+    bike.output("check", "bike", "--evidently", file, *result, *more)
     report = only_report(bike)
     assert report["metadata"]["name"] == "mine"
     assert report["spec"] == {
@@ -89,33 +89,31 @@ def test_what_the_file_does_not_say_can_be_said(bike: Terminal, tmp_path: Path) 
     }
 
 
-def test_the_newest_chunk_of_nannyml_becomes_a_drift_report(bike: Terminal, tmp_path: Path) -> None:
-    file = measured.to_csv(measured.columns(), tmp_path / "drift.csv", index=True)
-    said = bike.types("check", "bike", "--nannyml", str(file))
-    assert "left out: wasserstein of feature1: it is in the feature's own units" in said.err
-    assert "no threshold is about js, ks, target_ks: spec.drift.thresholds asks for psi" in said.err
+def test_newest_chunk_of_nannyml_becomes_a_drift_report(bike: Terminal, tmp_path: Path) -> None:
+    file = tool_files.to_csv(tool_files.columns(), tmp_path / "drift.csv", index=True)
+    result = bike.run("check", "bike", "--nannyml", str(file))
+    assert "left out: wasserstein of feature1: it is in the feature's own units" in result.err
+    assert "no threshold is about js, ks, target_ks: spec.drift.thresholds asks for psi" in result.err
     spec = only_report(bike)["spec"]
     assert (spec["samples"], spec["window"]["end"]) == (250, "2026-03-21T19:00:00Z")
     assert {"name": "ks", "feature": "feature1", "value": 0.43} in spec["metrics"]
 
 
-def test_two_files_of_rows_are_compared_by_the_trainers_code(bike: Terminal, tmp_path: Path) -> None:
+def test_two_files_are_compared_by_the_trainers_code(bike: Terminal, tmp_path: Path) -> None:
     before, after = rows(tmp_path / "before.csv", 0), rows(tmp_path / "after.csv", 2)
-    bike.reads("check", "bike", "--reference", before, "--recent", after, "--newest", "300")
+    bike.output("check", "bike", "--reference", before, "--recent", after, "--newest", "300")
     spec = only_report(bike)["spec"]
     psi = {each.get("feature"): each["value"] for each in spec["metrics"] if each["name"] == "psi"}
     assert psi["feature1"] > 1 > 0.1 > psi["feature2"]
     assert (spec["samples"], spec["source"]) == (300, "kubectl perennial check")
 
 
-def test_without_the_trainers_code_two_files_cannot_be_compared_and_it_is_said_why(
-    apart: Terminal, tmp_path: Path
-) -> None:
+def test_comparing_files_without_the_trainer_names_the_package(as_process: Terminal, tmp_path: Path) -> None:
     from tests.plugin.terminal import PATHS
 
     (tmp_path / "msgspec.py").write_text("raise ImportError('not installed', name='msgspec')\n")
     words = ("check", "bike", "--reference", "a.csv", "--recent", "b.csv")
-    assert apart.hears(*words, PYTHONPATH=f"{tmp_path}:{PATHS}") == (
+    assert as_process.error(*words, PYTHONPATH=f"{tmp_path}:{PATHS}") == (
         "two files are compared by the trainer's code, which is not installed (msgspec is missing): "
         "pip install 'perennial[kubectl,trainer]'"
     )
@@ -127,8 +125,8 @@ def test_without_the_trainers_code_two_files_cannot_be_compared_and_it_is_said_w
         ((), 2, "give one of --evidently FILE, --nannyml FILE, or --reference FILE with --recent FILE"),
         (("--evidently", "a", "--nannyml", "b"), 2, "give one of"),
         (("--reference", "a"), 2, "give one of"),
-        (("--evidently", "missing.json"), 1, "missing.json is no file that is there"),
-        (("--nannyml", "missing.csv"), 1, "missing.csv is no file that is there"),
+        (("--evidently", "missing.json"), 1, "missing.json is not a file"),
+        (("--nannyml", "missing.csv"), 1, "missing.csv is not a file"),
         (("--evidently", "{file}"), 1, "the file does not say how many rows were measured: give --samples"),
         (("--evidently", "{file}", "--samples", "9", "--start", "2026-11-22"), 2, "give both --start and --end"),
         (
@@ -139,37 +137,37 @@ def test_without_the_trainers_code_two_files_cannot_be_compared_and_it_is_said_w
         (
             ("--evidently", "{file}", "--samples", "9", "--start", "noon", "--end", "2026-11-22"),
             2,
-            "--start noon is no time; write it as 2026-11-22T00:00:00Z",
+            "--start noon is not a time; write it as 2026-11-22T00:00:00Z",
         ),
         (("--reference", "nowhere.csv", "--recent", "nowhere.csv"), 1, "NoFilesMatched: "),
         (("--reference", "{rows}", "--recent", "{rows}", "--newest", "soon"), 1, "--newest soon: "),
         (("--reference", "{rows}", "--recent", "{rows}", "--newest", "24h"), 1, "WindowNeedsTimeColumn: "),
     ],
 )
-def test_what_cannot_be_reported_is_refused_before_anything_is_written(
+def test_check_refuses_bad_input_and_writes_nothing(
     bike: Terminal, tmp_path: Path, options: tuple[str, ...], code: int, sentence: str
 ) -> None:
     names = {"file": written(tmp_path, drift("feature1", "psi", 0.4)), "rows": rows(tmp_path / "rows.csv", 0)}
-    said = bike.hears("check", "bike", *(option.format(**names) for option in options), code=code)
-    assert said.startswith(sentence)
+    result = bike.error("check", "bike", *(option.format(**names) for option in options), code=code)
+    assert result.startswith(sentence)
     assert bike.kubectl.list("DriftReport") == []
 
 
-def test_a_report_of_which_nothing_is_left_is_not_written(bike: Terminal, tmp_path: Path) -> None:
-    said = bike.types("check", "bike", "--evidently", written(tmp_path, ROWS, drift("feature1", "mannw", 0.3)))
-    assert said.code == 1
-    assert said.err.splitlines() == [
+def test_report_without_any_known_metric_is_not_written(bike: Terminal, tmp_path: Path) -> None:
+    result = bike.run("check", "bike", "--evidently", written(tmp_path, ROWS, drift("feature1", "mannw", 0.3)))
+    assert result.code == 1
+    assert result.err.splitlines() == [
         "left out: mannw of feature1: Perennial has no such metric",
-        "error: nothing is left to report: none of what was measured is a metric that Perennial knows",
+        "error: nothing is left to report: Perennial knows no metric of the file",
     ]
 
 
-def test_a_name_that_is_taken_by_another_measurement_is_refused(bike: Terminal, tmp_path: Path) -> None:
+def test_name_of_another_measurement_is_refused(bike: Terminal, tmp_path: Path) -> None:
     bike.put_report("mine")
     file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
-    assert "already exists" in bike.hears("check", "bike", "--evidently", file, "--name", "mine")
+    assert "already exists" in bike.error("check", "bike", "--evidently", file, "--name", "mine")
 
 
-def test_what_the_api_server_refuses_is_told_in_its_words(bike: Terminal, tmp_path: Path) -> None:
+def test_error_of_the_api_server_is_printed_as_it_is(bike: Terminal, tmp_path: Path) -> None:
     file = written(tmp_path, ROWS, drift("feature1", "psi", 0.4))
-    assert "spec.source" in bike.hears("check", "bike", "--evidently", file, "--source", "x" * 300)
+    assert "spec.source" in bike.error("check", "bike", "--evidently", file, "--source", "x" * 300)

@@ -17,7 +17,7 @@ from kubernetes.config import incluster_config
 
 from kubectl_perennial import client as cluster
 from tests.builders import SPEC
-from tests.plugin import measured
+from tests.plugin import tool_files
 from tests.plugin.certificates import Authority
 from tests.plugin.terminal import Terminal
 
@@ -90,12 +90,12 @@ def at(terminal: Terminal, kubeconfig: Path) -> Terminal:
 NONE = "No ModelDeployment in namespace {}.\n"
 
 
-def test_a_token_is_sent(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
+def test_token_is_sent(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path / "config", guard(bearer("sesame")), {"token": "sesame"})
-    assert at(terminal, path).reads("status") == NONE.format(terminal.kubectl.namespace)
+    assert at(terminal, path).output("status") == NONE.format(terminal.kubectl.namespace)
 
 
-def test_a_program_is_asked_for_credentials(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
+def test_credential_plugin_is_run(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
     credential = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
@@ -109,19 +109,19 @@ def test_a_program_is_asked_for_credentials(terminal: Terminal, guard: Any, tmp_
         "interactiveMode": "Never",
     }
     path = a_kubeconfig(tmp_path / "config", guard(bearer("of-the-day")), {"exec": program})
-    assert at(terminal, path).reads("status") == NONE.format(terminal.kubectl.namespace)
+    assert at(terminal, path).output("status") == NONE.format(terminal.kubectl.namespace)
 
 
-def test_a_certificate_is_shown_and_the_servers_is_checked(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
+def test_client_and_server_certificates_are_used(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server = guard(lambda _: (200, EMPTY), authority.serving())
     user = {name: str(path) for name, path in authority.client("ada").items()}
     path = a_kubeconfig(tmp_path / "config", server, user, {"certificate-authority": str(authority.path)})
-    assert at(terminal, path).reads("status") == NONE.format(terminal.kubectl.namespace)
+    assert at(terminal, path).output("status") == NONE.format(terminal.kubectl.namespace)
     (tmp_path / "another").mkdir()
     stranger = Authority(tmp_path / "another")
     path = a_kubeconfig(tmp_path / "config", server, user, {"certificate-authority": str(stranger.path)})
-    assert "certificate verify failed" in at(terminal, path).hears("status")
+    assert "certificate verify failed" in at(terminal, path).error("status")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_certificate_is_shown_and_the_servers_is_checked(terminal: Terminal, g
         (
             403,
             {"message": "ada cannot list"},
-            "ada cannot list; ask for the ClusterRole perennial-view (to look) or perennial-edit (to act)",
+            "ada cannot list; ask for the ClusterRole perennial-view (to read) or perennial-edit (to write)",
         ),
         (
             404,
@@ -143,59 +143,57 @@ def test_a_certificate_is_shown_and_the_servers_is_checked(terminal: Terminal, g
             "the cluster does not know perennial.dev/v1alpha1; install Perennial's CRDs: docs/install.md",
         ),
         (500, {"message": "etcd has no leader"}, "etcd has no leader"),
-        (200, b"<html>a proxy</html>", "{server} is no API server: it answers b'<html>a proxy</html>'"),
+        (200, b"<html>a proxy</html>", "{server} is not an API server: it answers b'<html>a proxy</html>'"),
     ],
 )
-def test_what_the_server_refuses_ends_in_one_sentence(
+def test_error_of_the_server_is_one_sentence(
     terminal: Terminal, guard: Any, tmp_path: Path, code: int, answer: Any, sentence: str
 ) -> None:
     server = guard(lambda _: (code, answer))
     path = a_kubeconfig(tmp_path / "config", server, {"token": "x"})
-    assert at(terminal, path).hears("status") == sentence.format(server=server)
+    assert at(terminal, path).error("status") == sentence.format(server=server)
 
 
-def test_a_server_that_is_not_there_is_named(terminal: Terminal, tmp_path: Path) -> None:
+def test_unreachable_server_is_named(terminal: Terminal, tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path / "config", "http://127.0.0.1:9", {})
-    said = at(terminal, path).hears("status")
-    assert said.startswith("the API server http://127.0.0.1:9 does not answer: ")
-    assert "Connection refused" in said and said.endswith("is this the right --context?")
+    result = at(terminal, path).error("status")
+    assert result.startswith("the API server http://127.0.0.1:9 does not answer: ")
+    assert "Connection refused" in result and result.endswith("is this the right --context?")
 
 
-def test_a_kubeconfig_that_is_none_is_named_with_the_options(terminal: Terminal, tmp_path: Path) -> None:
+def test_bad_kubeconfig_is_named_with_the_options(terminal: Terminal, tmp_path: Path) -> None:
     for content in (None, "", "{", "[]", "apiVersion: v1\nkind: Config\n"):
         path = tmp_path / "config"
         if content is not None:
             path.write_text(content)
-        said = at(terminal, path).hears("status")
-        assert said.startswith("no cluster to ask: "), content
-        assert said.endswith("; give --kubeconfig or --context, or set KUBECONFIG")
+        result = at(terminal, path).error("status")
+        assert result.startswith("cannot connect to a cluster: "), content
+        assert result.endswith("; give --kubeconfig or --context, or set KUBECONFIG")
 
 
-def test_a_context_that_is_not_there_is_said_with_those_that_are(told: Terminal) -> None:
-    assert told.hears("status", "--context", "production") == (
-        "context production is not in the kubeconfig; there are: local"
+def test_unknown_context_is_named_with_the_known_ones(rolling_out: Terminal) -> None:
+    assert rolling_out.error("status", "--context", "production") == (
+        "context production is not in the kubeconfig; it has: local"
     )
 
 
-def test_options_may_stand_before_the_command_too(told: Terminal) -> None:
-    where = ("-n", told.kubectl.namespace, "--context", "local", "--kubeconfig", str(told.kubeconfig))
-    said = told.types(*where, "status", "bike", namespace=False, KUBECONFIG="/nowhere")
-    assert said.code == 0, said.err
-    assert "bike-v3" in said.out
+def test_options_may_precede_the_command(rolling_out: Terminal) -> None:
+    where = ("-n", rolling_out.kubectl.namespace, "--context", "local", "--kubeconfig", str(rolling_out.kubeconfig))
+    result = rolling_out.run(*where, "status", "bike", namespace=False, KUBECONFIG="/nowhere")
+    assert result.code == 0, result.err
+    assert "bike-v3" in result.out
 
 
-def test_the_namespace_is_the_contexts_where_none_is_given(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
+def test_default_namespace_is_that_of_the_context(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path / "config", guard(lambda _: (200, EMPTY)), {"token": "x"})
     content = yaml.safe_load(path.read_text())
     content["contexts"][0]["context"]["namespace"] = "team-a"
     path.write_text(yaml.safe_dump(content))
     for words, namespace in (((), "team-a"), (("--context", "two"), "default")):
-        assert at(terminal, path).types("status", *words, namespace=False).out == NONE.format(namespace)
+        assert at(terminal, path).run("status", *words, namespace=False).out == NONE.format(namespace)
 
 
-def test_a_server_that_cannot_select_by_a_custom_field_is_asked_for_all(
-    terminal: Terminal, guard: Any, tmp_path: Path
-) -> None:
+def test_list_works_without_custom_field_selectors(terminal: Terminal, guard: Any, tmp_path: Path) -> None:
     model = {"metadata": {"name": "bike", "namespace": "default"}, "spec": {}}
     versions = [
         {
@@ -211,11 +209,11 @@ def test_a_server_that_cannot_select_by_a_custom_field_is_asked_for_all(
         return 200, {"items": versions, "metadata": {}} if "modelversions" in request.path else model
 
     path = a_kubeconfig(tmp_path / "config", guard(before_1_31), {"token": "x"})
-    found = json.loads(at(terminal, path).reads("history", "bike", "-o", "json"))
-    assert [each["name"] for each in found] == ["bike-v1"]
+    versions_shown = json.loads(at(terminal, path).output("history", "bike", "-o", "json"))
+    assert [each["name"] for each in versions_shown] == ["bike-v1"]
 
 
-def test_a_tool_in_a_pod_that_may_only_report_reports(
+def test_reporter_in_a_pod_can_only_create_reports(
     terminal: Terminal, guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rights are those of the ClusterRole perennial-reporter, the credentials the pod's."""
@@ -239,10 +237,10 @@ def test_a_tool_in_a_pod_that_may_only_report_reports(
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority.path))
     monkeypatch.setattr(cluster, "POD_NAMESPACE", tmp_path / "namespace")
-    (tmp_path / "drift.json").write_text(json.dumps(measured.evidently(measured.drift("feature1", "psi", 0.4))))
+    (tmp_path / "drift.json").write_text(json.dumps(tool_files.evidently(tool_files.drift("feature1", "psi", 0.4))))
     words = ("check", "bike", "--evidently", str(tmp_path / "drift.json"), "--samples", "400")
     pod = {"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
-    first, second = (terminal.types(*words, namespace=False, **pod) for _ in range(2))
+    first, second = (terminal.run(*words, namespace=False, **pod) for _ in range(2))
     assert (first.code, second.code) == (0, 0), (first.err, second.err)
-    assert "created" in first.out and "is there already" in second.out
+    assert "created" in first.out and "exists already" in second.out
     assert written[0]["spec"]["metrics"] == [{"name": "psi", "feature": "feature1", "value": 0.4}]

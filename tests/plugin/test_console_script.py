@@ -37,26 +37,28 @@ EVIDENTLY = {
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_it_does_what_it_says_as_a_process(apart: Terminal, words: tuple[str, ...], shown: str) -> None:
-    said = apart.types(*words, stdin=json.dumps(EVIDENTLY))
-    assert said.code == 0, said.err
-    assert shown in said.out
+def test_console_script_prints_what_the_command_prints(
+    as_process: Terminal, words: tuple[str, ...], shown: str
+) -> None:
+    result = as_process.run(*words, stdin=json.dumps(EVIDENTLY))
+    assert result.code == 0, result.err
+    assert shown in result.out
 
 
-def test_approve_does_what_it_says_as_a_process(apart: Terminal) -> None:
-    apart.kubectl.patch("ModelVersion", "bike-v4", {"status": {"phase": "AwaitingApproval"}}, "status")
-    assert apart.reads("approve", "bike") == "bike-v4 approved by ada\n"
+def test_console_script_approves(as_process: Terminal) -> None:
+    as_process.kubectl.patch("ModelVersion", "bike-v4", {"status": {"phase": "AwaitingApproval"}}, "status")
+    assert as_process.output("approve", "bike") == "bike-v4 approved by ada\n"
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl in PATH")
-def test_kubectl_finds_it(told: Terminal) -> None:
+def test_kubectl_runs_the_plugin(rolling_out: Terminal) -> None:
     run = subprocess.run(
-        ["kubectl", "perennial", "status", "bike", "-n", told.kubectl.namespace],
+        ["kubectl", "perennial", "status", "bike", "-n", rolling_out.kubectl.namespace],
         env={
-            "PATH": f"{told.script.parent}:{os.environ['PATH']}",
-            "HOME": str(told.home),
+            "PATH": f"{rolling_out.script.parent}:{os.environ['PATH']}",
+            "HOME": str(rolling_out.home),
             "PYTHONPATH": PATHS,
-            "KUBECONFIG": str(told.kubeconfig),
+            "KUBECONFIG": str(rolling_out.kubeconfig),
         },
         capture_output=True,
         text=True,
@@ -66,7 +68,7 @@ def test_kubectl_finds_it(told: Terminal) -> None:
     assert run.stdout.startswith("bike  ·  ")
 
 
-def test_the_package_is_installed_with_the_project_and_is_no_part_of_the_operators_image() -> None:
+def test_package_is_installed_and_not_in_the_operator_image() -> None:
     where = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["where"]
     assert "kubectl_perennial" in [name for folder in where for name in find_packages(str(ROOT / folder))]
     copied = [line.split()[1] for line in _dockerfile() if line.startswith("COPY") and "--from" not in line]

@@ -48,62 +48,60 @@ def stored_at(terminal: Terminal, uri: str, version: str = "bike-v3") -> None:
     terminal.kubectl.patch("ModelVersion", version, {"status": {"artifact": artifact}}, "status")
 
 
-def test_a_page_on_this_machine_is_opened(apart: Terminal, browser: Browser, tmp_path: Path) -> None:
+def test_local_page_is_opened(as_process: Terminal, browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("<h1>bike-v3</h1>")
-    stored_at(apart, tmp_path.as_uri())
-    assert apart.reads("report", "bike", BROWSER=str(browser.command)) == f"opened {page.as_uri()}\n"
+    stored_at(as_process, tmp_path.as_uri())
+    assert as_process.output("report", "bike", BROWSER=str(browser.command)) == f"opened {page.as_uri()}\n"
     assert browser.opened == [page.as_uri()]
 
 
-def test_a_page_on_the_web_is_left_to_the_browser_and_can_be_saved(
-    apart: Terminal, browser: Browser, store: str, tmp_path: Path
-) -> None:
-    stored_at(apart, store, "bike-v4")
-    apart.reads("report", "bike", "v4", BROWSER=str(browser.command))
+def test_page_on_the_web_is_opened_or_saved(as_process: Terminal, browser: Browser, store: str, tmp_path: Path) -> None:
+    stored_at(as_process, store, "bike-v4")
+    as_process.output("report", "bike", "v4", BROWSER=str(browser.command))
     assert browser.opened == [f"{store}/report.html"]
-    apart.reads("report", "bike", "v4", "--to", str(tmp_path / "saved.html"), BROWSER=str(browser.command))
+    as_process.output("report", "bike", "v4", "--to", str(tmp_path / "saved.html"), BROWSER=str(browser.command))
     assert (tmp_path / "saved.html").read_text() == "<h1>bike-v3</h1>"
     assert len(browser.opened) == 1
 
 
-def test_a_page_in_another_store_is_fetched_by_fsspec(apart: Terminal, browser: Browser, tmp_path: Path) -> None:
+def test_page_in_another_store_is_read_by_fsspec(as_process: Terminal, browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("<h1>bike-v3</h1>")
-    stored_at(apart, f"local://{tmp_path}")  # a store that is no file:// to this program, and needs no driver
-    apart.reads("report", "bike", BROWSER=str(browser.command))
+    stored_at(as_process, f"local://{tmp_path}")  # a store that is no file:// to this program, and needs no driver
+    as_process.output("report", "bike", BROWSER=str(browser.command))
     (opened,) = browser.opened
     assert Path(opened.removeprefix("file://")).read_text() == "<h1>bike-v3</h1>"
     Path(opened.removeprefix("file://")).unlink()
 
 
-def test_a_page_on_a_claim_is_not_reached_from_here_and_the_way_to_it_is_said(told: Terminal) -> None:
+def test_page_on_a_claim_is_reported_with_the_exec_command(rolling_out: Terminal) -> None:
     path = "/mnt/perennial/models/default/bike/bike-v3/report.html"
-    assert told.hears("report", "bike") == (
-        f"file://{path} is a path inside the model's pods; it lies on PersistentVolumeClaim models: "
-        f"kubectl exec -n {told.kubectl.namespace} deploy/bike-v3 -- cat {path} > report.html"
+    assert rolling_out.error("report", "bike") == (
+        f"file://{path} is a path inside the model's pods; it is on PersistentVolumeClaim models: "
+        f"kubectl exec -n {rolling_out.kubectl.namespace} deploy/bike-v3 -- cat {path} > report.html"
     )
 
 
-def test_the_newest_drift_reports_page_is_named_by_its_address(told: Terminal) -> None:
+def test_drift_prints_the_page_of_the_newest_report(rolling_out: Terminal) -> None:
     page = "https://example.com/reports/bike-check-2/report.html"
-    assert told.reads("report", "bike", "--drift", "--print") == f"{page}\n"
+    assert rolling_out.output("report", "bike", "--drift", "--print") == f"{page}\n"
 
 
-def test_where_there_is_no_page_it_is_said(terminal: Terminal) -> None:
+def test_missing_page_is_reported(terminal: Terminal) -> None:
     terminal.put_model(status={"candidateVersion": "bike-v1"})
-    assert terminal.hears("report", "bike") == "bike has no version yet, so there is no page"
+    assert terminal.error("report", "bike") == "bike has no version yet, so there is no page"
     terminal.put_version("bike-v1")
-    assert terminal.hears("report", "bike") == (
+    assert terminal.error("report", "bike") == (
         "bike-v1 has no stored model (it is Training), so there is no page beside it"
     )
-    assert terminal.hears("report", "bike", "--drift") == "no DriftReport about bike names a page in spec.details"
+    assert terminal.error("report", "bike", "--drift") == "no DriftReport about bike names a page in spec.details"
 
 
-def test_a_store_whose_driver_is_not_installed_is_named_with_the_driver(apart: Terminal, tmp_path: Path) -> None:
-    stored_at(apart, "s3://models/bike/bike-v3")
+def test_missing_driver_of_a_store_is_named(as_process: Terminal, tmp_path: Path) -> None:
+    stored_at(as_process, "s3://models/bike/bike-v3")
     (tmp_path / "fsspec.py").write_text("raise ImportError('no module named fsspec')\n")
-    said = apart.hears("report", "bike", PYTHONPATH=f"{tmp_path}:{PATHS}")
+    result = as_process.error("report", "bike", PYTHONPATH=f"{tmp_path}:{PATHS}")
     assert (
-        said == "the page lies at s3://models/bike/bike-v3/report.html; to open it from here: pip install fsspec s3fs"
+        result == "the page is at s3://models/bike/bike-v3/report.html; to open it from here: pip install fsspec s3fs"
     )

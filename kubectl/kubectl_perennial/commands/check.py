@@ -1,4 +1,4 @@
-"""`check`: a DriftReport from what another tool has measured, or from two files of rows."""
+"""`check`: writes a DriftReport from the file of another tool, or from two files of rows."""
 
 from __future__ import annotations
 
@@ -12,71 +12,72 @@ from typing import Any
 
 from rich.console import Console
 
-from kubectl_perennial.client import API_VERSION, Body, Cluster, RefusedError
-from kubectl_perennial.errors import SorryError, UsageError, some
+from kubectl_perennial.client import API_VERSION, ApiError, Body, Cluster
+from kubectl_perennial.errors import CommandError, UsageError, some
 from kubectl_perennial.importers import evidently, nannyml
 from kubectl_perennial.importers import files as two_files
 from kubectl_perennial.importers.measurements import Columns, Measured
-from kubectl_perennial.selection import Meant, meant
-from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.selection import Selection, select
+from kubectl_perennial.terminal import console as output
 from kubectl_perennial.views.times import instant
 from perennial_operator.core.api.values import as_text
 
-TAKEN = 409
+CONFLICT = 409
 
 
-def run(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    of = meant(cluster, asked.names)
-    found = _measured(of, asked)
-    for line in found.left_out:
+def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    selection = select(cluster, arguments.names)
+    measured = _measured(selection, arguments)
+    for line in measured.left_out:
         sys.stderr.write(f"left out: {line}\n")
-    manifest = _manifest(of, found, asked)
-    _warn(of.deployment, manifest["spec"])
-    if asked.dry_run or asked.output:
-        console.print(screen.printed(manifest, asked.output or "yaml"), soft_wrap=True)
-    if not asked.dry_run:
-        _create(cluster, manifest, console, named=bool(asked.as_name), quiet=bool(asked.output))
+    manifest = _manifest(selection, measured, arguments)
+    _warn(selection.deployment, manifest["spec"])
+    if arguments.dry_run or arguments.output:
+        console.print(output.printed(manifest, arguments.output or "yaml"), soft_wrap=True)
+    if not arguments.dry_run:
+        _create(cluster, manifest, console, named=bool(arguments.as_name), quiet=bool(arguments.output))
 
 
-def _measured(of: Meant, asked: Namespace) -> Measured:
-    """What the one source that was named says."""
-    files = bool(asked.reference or asked.recent)
-    if sum(map(bool, (asked.evidently, asked.nannyml, files))) != 1 or bool(asked.reference) != bool(asked.recent):
+def _measured(selection: Selection, arguments: Namespace) -> Measured:
+    """The measurements of the one source that the arguments name."""
+    files = bool(arguments.reference), bool(arguments.recent)
+    sources = bool(arguments.evidently), bool(arguments.nannyml), any(files)
+    if sources.count(True) != 1 or any(files) != all(files):
         raise UsageError("give one of --evidently FILE, --nannyml FILE, or --reference FILE with --recent FILE")
-    spec = of.deployment["spec"]
-    columns = Columns.of(spec["model"], asked.prediction)
-    if asked.evidently:
-        return evidently.read(_json(asked.evidently), columns)
-    if asked.nannyml:
-        return nannyml.read(_there(asked.nannyml), columns)
-    return two_files.read(spec, asked.reference, asked.recent, asked.newest)
+    spec = selection.deployment["spec"]
+    columns = Columns.of(spec["model"], arguments.prediction)
+    if arguments.evidently:
+        return evidently.read(_json(arguments.evidently), columns)
+    if arguments.nannyml:
+        return nannyml.read(_existing_file(arguments.nannyml), columns)
+    return two_files.read(spec, arguments.reference, arguments.recent, arguments.newest)
 
 
-def _manifest(of: Meant, found: Measured, asked: Namespace) -> Body:
-    """The DriftReport. Its name comes from what it says, so that the same measurement is made only once."""
-    if not found.metrics:
-        raise SorryError("nothing is left to report: none of what was measured is a metric that Perennial knows")
-    samples = asked.samples if asked.samples is not None else found.samples
+def _manifest(selection: Selection, measured: Measured, arguments: Namespace) -> Body:
+    """The DriftReport. Its name is a digest of its content, so the same measurement is created only once."""
+    if not measured.metrics:
+        raise CommandError("nothing is left to report: Perennial knows no metric of the file")
+    samples = arguments.samples if arguments.samples is not None else measured.samples
     if samples is None:
-        raise SorryError(
+        raise CommandError(
             "the file does not say how many rows were measured: give --samples, or add RowCount() to the report"
         )
-    spec: Body = {"modelDeployment": of.name, "samples": samples, "source": asked.source or found.source}
-    if of.named:
-        spec["modelVersion"] = of.named[0]["metadata"]["name"]
-    if window := _window(asked.start or found.start, asked.end or found.end):
+    spec: Body = {"modelDeployment": selection.name, "samples": samples, "source": arguments.source or measured.source}
+    if selection.named:
+        spec["modelVersion"] = selection.named[0]["metadata"]["name"]
+    if window := _window(arguments.start or measured.start, arguments.end or measured.end):
         spec["window"] = window
-    if asked.details:
-        spec["details"] = asked.details
-    spec["metrics"] = found.metrics
+    if arguments.details:
+        spec["details"] = arguments.details
+    spec["metrics"] = measured.metrics
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:10]
-    name = asked.as_name or f"{of.name}-{found.source.split()[0]}-{digest}"
-    metadata = {"name": name, "namespace": of.deployment["metadata"]["namespace"]}
+    name = arguments.as_name or f"{selection.name}-{measured.source.split()[0]}-{digest}"
+    metadata = {"name": name, "namespace": selection.deployment["metadata"]["namespace"]}
     return {"apiVersion": API_VERSION, "kind": "DriftReport", "metadata": metadata, "spec": spec}
 
 
 def _window(start: str | None, end: str | None) -> dict[str, str] | None:
-    """The span measured; SorryError if only one end of it is known, or it is none."""
+    """The time that was measured; a UsageError if only one end is known or start is after end."""
     if not start and not end:
         return None
     if not start or not end:
@@ -91,55 +92,57 @@ def _time(option: str, text: str) -> datetime:
     try:
         time = instant(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     except ValueError as error:
-        raise UsageError(f"{option} {text} is no time; write it as 2026-11-22T00:00:00Z") from error
+        raise UsageError(f"{option} {text} is not a time; write it as 2026-11-22T00:00:00Z") from error
     assert time
     return time
 
 
 def _warn(model: Body, spec: Body) -> None:
-    """What the operator would say of the report, told before it is written."""
+    """Prints what would make the operator ignore the report."""
     drift = model["spec"].get("drift")
     if drift is None:
-        sys.stderr.write(f"# {spec['modelDeployment']} has no spec.drift, so the report will end as Invalid\n")
+        sys.stderr.write(f"# {spec['modelDeployment']} has no spec.drift, so the report will be Invalid\n")
         return
-    asked, carried = {t["metric"] for t in drift["thresholds"]}, {m["name"] for m in spec["metrics"]}
-    if not asked & carried:
+    wanted, reported = {t["metric"] for t in drift["thresholds"]}, {m["name"] for m in spec["metrics"]}
+    if not wanted & reported:
         sys.stderr.write(
-            f"# no threshold is about {some(sorted(carried))}: spec.drift.thresholds asks for {some(sorted(asked))}\n"
+            f"# no threshold is about {some(sorted(reported))}: spec.drift.thresholds asks for {some(sorted(wanted))}\n"
         )
     if spec["samples"] < drift.get("minSamples", 0):
         sys.stderr.write(f"# {spec['samples']} samples are fewer than spec.drift.minSamples {drift['minSamples']}\n")
 
 
 def _create(cluster: Cluster, manifest: Body, console: Console, *, named: bool, quiet: bool) -> None:
-    """The DriftReport is there. A name that was not given is made of the content, so that one taken is the same."""
+    """Creates the DriftReport, unless the same one exists. A generated name is a digest of the content."""
     name = manifest["metadata"]["name"]
     try:
         cluster.create(manifest)
         model = manifest["spec"]["modelDeployment"]
-        said = f"DriftReport {name} created; kubectl perennial status {model} shows what becomes of it"
-    except RefusedError as error:
-        if error.code != TAKEN or (named and not _same(cluster.get("DriftReport", name), manifest)):
+        message = f"DriftReport {name} created; kubectl perennial status {model} shows its outcome"
+    except ApiError as error:
+        if error.code != CONFLICT or (named and not _same(cluster.get("DriftReport", name), manifest)):
             raise
-        said = f"DriftReport {name} is there already: the same measurement"
+        message = f"DriftReport {name} exists already, with the same measurement"
     if not quiet:
-        console.print(said, soft_wrap=True)
+        console.print(message, soft_wrap=True)
 
 
-def _same(there: Body | None, manifest: Body) -> bool:
-    return there is not None and all(there["spec"].get(field) == value for field, value in manifest["spec"].items())
+def _same(existing: Body | None, manifest: Body) -> bool:
+    return existing is not None and all(
+        existing["spec"].get(field) == value for field, value in manifest["spec"].items()
+    )
 
 
-def _there(name: str) -> Path:
+def _existing_file(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
-        raise SorryError(f"{name} is no file that is there")
+        raise CommandError(f"{name} is not a file")
     return path
 
 
 def _json(name: str) -> Any:
-    text = sys.stdin.read() if name == "-" else _there(name).read_text(encoding="utf-8")
+    text = sys.stdin.read() if name == "-" else _existing_file(name).read_text(encoding="utf-8")
     try:
         return json.loads(text)
     except ValueError as error:
-        raise SorryError(f"{name} is no JSON: {error}; {evidently.MEND}") from error
+        raise CommandError(f"{name} is not JSON: {error}; {evidently.HINT}") from error

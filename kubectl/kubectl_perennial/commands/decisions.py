@@ -1,4 +1,4 @@
-"""`approve`, `reject`, `retrain`: each is one annotation, and only where it can mean something."""
+"""`approve`, `reject`, `retrain`: each writes one annotation, if it would have an effect."""
 
 from __future__ import annotations
 
@@ -7,85 +7,90 @@ from argparse import Namespace
 from rich.console import Console
 
 from kubectl_perennial.client import Body, Cluster
-from kubectl_perennial.errors import SorryError, UsageError
-from kubectl_perennial.selection import Meant, deployment, meant
-from kubectl_perennial.views import phases
+from kubectl_perennial.errors import CommandError, UsageError
+from kubectl_perennial.selection import Selection, get_deployment, select
 from kubectl_perennial.views.times import now
 from perennial_operator.core import names
+from perennial_operator.core.api.model_version import ENDED, Phase
 from perennial_operator.core.api.values import as_text
 
 
-def approve(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    of = meant(cluster, asked.names)
-    version = _one(of, "waits for approval")
-    name, phase, said = _told(version)
-    if rejected := said.get(names.REJECTED):
-        raise SorryError(
-            f"{name} was rejected by {rejected}, which stands; ask anew: kubectl perennial retrain {of.name}"
+def approve(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    selection = select(cluster, arguments.names)
+    version = _one(selection, "waits for approval")
+    name, phase, annotations = _facts(version)
+    if rejected := annotations.get(names.REJECTED):
+        raise CommandError(
+            f"{name} was rejected by {rejected}, which is final; "
+            f"start a new training: kubectl perennial retrain {selection.name}"
         )
-    if phase != phases.AWAITING:
-        raise SorryError(f"{name} does not wait for approval: {_why_not_approved(version, phase)}")
-    if already := said.get(names.APPROVED):
-        console.print(f"{name} was approved by {already} already{_rests(of.deployment)}")
+    if phase != Phase.AWAITING_APPROVAL:
+        raise CommandError(f"{name} does not wait for approval: {_why_not_approved(version, phase)}")
+    if already := annotations.get(names.APPROVED):
+        console.print(f"{name} was approved by {already} already{_why_waiting(selection.deployment)}")
         return
-    cluster.annotate("ModelVersion", name, {names.APPROVED: asked.by})
-    console.print(f"{name} approved by {asked.by}{_rests(of.deployment)}")
+    cluster.annotate("ModelVersion", name, {names.APPROVED: arguments.by})
+    console.print(f"{name} approved by {arguments.by}{_why_waiting(selection.deployment)}")
 
 
-def reject(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    of = meant(cluster, asked.names)
-    version = _one(of, "is on its way")
-    name, phase, said = _told(version)
-    if phase == phases.LIVE:
-        raise SorryError(f"{name} serves; to serve another one instead: kubectl perennial pin {of.name} VERSION")
-    if phase in phases.ENDED:
-        raise SorryError(f"{name} has ended already, as {phase}: {version['status'].get('message', '')}")
-    if already := said.get(names.REJECTED):
+def reject(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    selection = select(cluster, arguments.names)
+    version = _one(selection, "can be rejected")
+    name, phase, annotations = _facts(version)
+    if phase == Phase.LIVE:
+        raise CommandError(
+            f"{name} serves; to serve another one instead: kubectl perennial pin {selection.name} VERSION"
+        )
+    if phase in ENDED:
+        raise CommandError(f"{name} has ended already, as {phase}: {version['status'].get('message', '')}")
+    if already := annotations.get(names.REJECTED):
         console.print(f"{name} was rejected by {already} already")
         return
-    cluster.annotate("ModelVersion", name, {names.REJECTED: asked.by})
-    then = "; it is rolled back" if phase == phases.ROLLING_OUT else ""
-    console.print(f"{name} rejected by {asked.by}{then}")
+    cluster.annotate("ModelVersion", name, {names.REJECTED: arguments.by})
+    then = "; it is rolled back" if phase == Phase.ROLLING_OUT else ""
+    console.print(f"{name} rejected by {arguments.by}{then}")
 
 
-def retrain(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    model = deployment(cluster, asked.name)
+def retrain(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    model = get_deployment(cluster, arguments.name)
     at = as_text(now())
-    cluster.annotate("ModelDeployment", asked.name, {names.RETRAIN: at})
+    cluster.annotate("ModelDeployment", arguments.name, {names.RETRAIN: at})
     candidate = (model.get("status") or {}).get("candidateVersion")
-    waits = _rests(model) or (f"; it waits until {candidate} has come to its end" if candidate else "")
-    console.print(f"{asked.name}: retraining requested at {at}{waits}")
+    waits = _why_waiting(model) or (f"; it waits until {candidate} has ended" if candidate else "")
+    console.print(f"{arguments.name}: retraining requested at {at}{waits}")
 
 
-def _one(of: Meant, what: str) -> Body:
-    """The version that was named, or else the candidate."""
-    if len(of.named) > 1:
-        raise UsageError(f"one version at a time, and {len(of.named)} were named")
-    version = of.named[0] if of.named else of.candidate
+def _one(selection: Selection, what: str) -> Body:
+    """The named version, or else the candidate."""
+    if len(selection.named) > 1:
+        raise UsageError(f"one version at a time, and {len(selection.named)} were named")
+    version = selection.named[0] if selection.named else selection.candidate
     if version is None:
-        raise SorryError(f"no version of {of.name} {what}; kubectl perennial history {of.name} shows what there was")
+        raise CommandError(
+            f"no version of {selection.name} {what}; kubectl perennial history {selection.name} lists its versions"
+        )
     return version
 
 
-def _told(version: Body) -> tuple[str, str, dict[str, str]]:
+def _facts(version: Body) -> tuple[str, str, dict[str, str]]:
     metadata, status = version["metadata"], version.get("status") or {}
-    return metadata["name"], status.get("phase") or phases.TRAINING, metadata.get("annotations") or {}
+    return metadata["name"], status.get("phase") or Phase.TRAINING.value, metadata.get("annotations") or {}
 
 
 def _why_not_approved(version: Body, phase: str) -> str:
-    if phase in phases.ENDED:
+    if phase in ENDED:
         return f"it has ended as {phase}: {(version.get('status') or {}).get('message', '')}"
-    if phase == phases.LIVE:
+    if phase == Phase.LIVE:
         return "it serves already"
-    if phase in (phases.TRAINING, phases.VALIDATING):
-        return f"it is {phase} and not proven yet; ask again when its phase is {phases.AWAITING}"
+    if phase in (Phase.TRAINING, Phase.VALIDATING):
+        return f"it is {phase} and not validated yet; try again when its phase is {Phase.AWAITING_APPROVAL}"
     return f"it is {phase}; kubectl perennial reject {version['metadata']['name']} stops it"
 
 
-def _rests(model: Body) -> str:
-    """Why what was asked for is not done at once."""
+def _why_waiting(model: Body) -> str:
+    """Why the request waits; empty if it does not."""
     if model["spec"].get("suspend"):
         return "; it waits, since spec.suspend is true"
     if pin := model["spec"].get("pin"):
-        return f"; it waits, since spec.pin holds {pin}"
+        return f"; it waits, since spec.pin is {pin}"
     return ""

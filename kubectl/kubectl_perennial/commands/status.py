@@ -1,4 +1,4 @@
-"""`status`: the loop of one model at a glance, or a line for each model."""
+"""`status`: an overview of one model, or a line for each model."""
 
 from __future__ import annotations
 
@@ -9,57 +9,59 @@ from rich.text import Text
 
 from kubectl_perennial.client import Body, Cluster
 from kubectl_perennial.errors import UsageError
-from kubectl_perennial.selection import meant
-from kubectl_perennial.terminal import colours as words
-from kubectl_perennial.terminal import console as screen
+from kubectl_perennial.selection import select
+from kubectl_perennial.terminal import colours
+from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.overview import draw
-from kubectl_perennial.views.overview import glance, overview
+from kubectl_perennial.views.overview import overview, summary
 from kubectl_perennial.views.times import now
 
 
-def run(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    if asked.name is None:
-        _all(cluster, asked, console)
+def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    if arguments.name is None:
+        _all(cluster, arguments, console)
         return
-    if asked.all_namespaces:
-        raise UsageError("-A shows the models of all namespaces; leave the name out, or give its namespace by -n")
-    of = meant(cluster, [asked.name])
-    if of.named:
-        raise UsageError(f"{asked.name} is a version; say kubectl perennial history {of.name}, or status {of.name}")
+    if arguments.all_namespaces:
+        raise UsageError("-A shows the models of all namespaces; omit the name, or give its namespace with -n")
+    selection = select(cluster, [arguments.name])
+    if selection.named:
+        raise UsageError(
+            f"{arguments.name} is a version; use kubectl perennial history {selection.name}, or status {selection.name}"
+        )
     at = now()
-    found = overview(of, cluster.list("DriftReport", of=of.name), at)
-    if asked.output:
-        console.print(screen.printed(found, asked.output), soft_wrap=True)
+    fields = overview(selection, cluster.list("DriftReport", model=selection.name), at)
+    if arguments.output:
+        console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:
-        draw(of, found, console, at)
+        draw(selection, fields, console, at)
 
 
-def _all(cluster: Cluster, asked: Namespace, console: Console) -> None:
-    there = [glance(body) for body in cluster.list("ModelDeployment", everywhere=asked.all_namespaces)]
-    there.sort(key=lambda each: (each["namespace"], each["name"]))
-    if asked.output:
-        console.print(screen.printed(there, asked.output), soft_wrap=True)
+def _all(cluster: Cluster, arguments: Namespace, console: Console) -> None:
+    models = [summary(body) for body in cluster.list("ModelDeployment", everywhere=arguments.all_namespaces)]
+    models.sort(key=lambda each: (each["namespace"], each["name"]))
+    if arguments.output:
+        console.print(output.printed(models, arguments.output), soft_wrap=True)
         return
-    if not there:
-        where = "any namespace" if asked.all_namespaces else f"namespace {cluster.namespace}"
+    if not models:
+        where = "any namespace" if arguments.all_namespaces else f"namespace {cluster.namespace}"
         console.print(f"No ModelDeployment in {where}.")
         return
     head = ["NAME", "LIVE", "CANDIDATE", "PHASE", "WEIGHT", "DRIFT", "READY", "MESSAGE"]
-    rows = [_line(each) for each in there]
-    if asked.all_namespaces:
-        head, rows = ["NAMESPACE", *head], [[each["namespace"], *row] for each, row in zip(there, rows, strict=True)]
-    screen.show(console, screen.table(head, rows, ("WEIGHT", "READY")))
+    rows = [_line(each) for each in models]
+    if arguments.all_namespaces:
+        head, rows = ["NAMESPACE", *head], [[each["namespace"], *row] for each, row in zip(models, rows, strict=True)]
+    output.show(console, output.table(head, rows, ("WEIGHT", "READY")))
 
 
-def _line(each: Body) -> list[screen.Cell]:
+def _line(each: Body) -> list[output.Cell]:
     weight = f"{each['weight']} %" if "weight" in each else ""
     return [
         Text(each["name"], "bold"),
         Text(each.get("live", "none"), "" if "live" in each else "red"),
         each.get("candidate", ""),
-        words.phase(each["phase"]),
+        colours.phase_text(each["phase"]),
         weight,
-        words.outcome(each.get("drift", {}).get("outcome")),
-        words.replicas(each),
+        colours.outcome_text(each.get("drift", {}).get("outcome")),
+        colours.replicas_text(each),
         Text(each["message"], "" if each["ready"] == "True" else "yellow"),
     ]

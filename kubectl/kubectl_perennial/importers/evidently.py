@@ -1,6 +1,6 @@
-"""What does a report of Evidently (0.7 or newer; `save_json` or `json()` of a run) say in Perennial's words?
+"""Reads the metrics of a report of Evidently (0.7 or newer; `save_json` or `json()` of a run).
 
-Evidently's value of a drift test is a distance or a p-value, by the test: its `ks` is our `ks_p`. Its Jensen-Shannon
+Its value of a drift test is a distance or a p-value, depending on the test: its `ks` is our `ks_p`. Its Jensen-Shannon
 distance is in nats, ours in bits.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.errors import SorryError
+from kubectl_perennial.errors import CommandError
 from kubectl_perennial.importers.measurements import Columns, Measured
 from perennial_operator.core.api.thresholds import QUALITY_METRICS
 
@@ -31,28 +31,28 @@ DRIFT: Mapping[str, tuple[str, float]] = {
     "hellinger": ("hellinger", 1),
     "hellinger distance": ("hellinger", 1),
 }
-"""Evidently's method, asked for or shown → the metric, and what makes it the same."""
+"""Evidently's name of the method → our metric, and the factor to convert it."""
 
 QUALITY = {name.replace("_", ""): name for name in QUALITY_METRICS}
 """Evidently's class in lower case, without `score` → the metric: RocAuc is roc_auc, and F1Score is f1."""
 
 
 def read(document: Any, columns: Columns) -> Measured:
-    """The metrics of the document. SorryError if it is no report of Evidently."""
+    """The metrics of the document. CommandError if it is not a report of Evidently."""
     if not isinstance(document, dict) or not isinstance(document.get("metrics"), list):
-        raise SorryError(f"this is no report of Evidently: it has no list of metrics; {MEND}")
+        raise CommandError(f"this is not a report of Evidently: it has no list of metrics; {HINT}")
     kinds = [(_kind(each), each) for each in document["metrics"]]
     if not all(kind for kind, _ in kinds):
-        raise SorryError(f"this is no report of Evidently 0.7 or newer: its metrics have no config.type; {MEND}")
-    found = Measured("evidently")
+        raise CommandError(f"this is not a report of Evidently 0.7 or newer: its metrics have no config.type; {HINT}")
+    measured = Measured("evidently")
     rows = [each["value"] for kind, each in kinds if kind == "RowCount"]
-    found.samples = int(rows[0]) if rows else None
+    measured.samples = int(rows[0]) if rows else None
     for kind, each in kinds:
-        _add(found, kind, each, columns)
-    return found
+        _add(measured, kind, each, columns)
+    return measured
 
 
-MEND = "write it by Report([...]).run(current, reference).save_json(path)"
+HINT = "write one with Report([...]).run(current, reference).save_json(path)"
 
 
 def _kind(metric: Any) -> str:
@@ -60,36 +60,36 @@ def _kind(metric: Any) -> str:
     return str(config.get("type", "")).rpartition(":")[2] if isinstance(config, dict) else ""
 
 
-def _add(found: Measured, kind: str, metric: Body, columns: Columns) -> None:
+def _add(measured: Measured, kind: str, metric: Body, columns: Columns) -> None:
     config, value = metric["config"], metric.get("value")
     if kind == "ValueDrift":
-        _drift(found, config, value, columns)
+        _drift(measured, config, value, columns)
     elif kind == "DriftedColumnsCount" and isinstance(value, dict):
-        found.add("drifted_share", value.get("share"))
+        measured.add("drifted_share", value.get("share"))
     elif kind == "MissingValueCount" and isinstance(value, dict):
-        columns.drift(found, "missing_share", config["column"], value.get("share"))
+        columns.drift(measured, "missing_share", config["column"], value.get("share"))
     elif name := QUALITY.get(kind.lower().removesuffix("score")):
-        _quality(found, name, value)
+        _quality(measured, name, value)
     elif kind != "RowCount":
-        found.leave(" of ".join(filter(None, (kind, config.get("column")))), "Perennial has no such metric")
+        measured.leave_out(" of ".join(filter(None, (kind, config.get("column")))), "Perennial has no such metric")
 
 
-def _drift(found: Measured, config: Body, value: object, columns: Columns) -> None:
+def _drift(measured: Measured, config: Body, value: object, columns: Columns) -> None:
     method, column = str(config.get("method")), str(config.get("column"))
     name, factor = DRIFT.get(method.lower(), ("", 1.0))
     if not name:
-        found.leave(f"{method} of {column}", "Perennial has no such metric")
+        measured.leave_out(f"{method} of {column}", "Perennial has no such metric")
     else:
-        columns.drift(found, name, column, value * factor if isinstance(value, int | float) else value)
+        columns.drift(measured, name, column, value * factor if isinstance(value, int | float) else value)
 
 
-def _quality(found: Measured, name: str, value: object) -> None:
-    """The metric; a mean comes with the deviation of what it is the mean of, and so with its standard error."""
+def _quality(measured: Measured, name: str, value: object) -> None:
+    """Adds the metric; the standard error of a mean follows from the deviation beside it."""
     error = None
     if isinstance(value, dict):
         deviation, value = value.get("std"), value.get("mean")
-        if found.samples and isinstance(deviation, int | float):
-            error = deviation / math.sqrt(found.samples)
-    found.add(name, value, error=error)
+        if measured.samples and isinstance(deviation, int | float):
+            error = deviation / math.sqrt(measured.samples)
+    measured.add(name, value, error=error)
     if name == "rmse" and isinstance(value, int | float):
-        found.add("mse", value**2)
+        measured.add("mse", value**2)

@@ -1,6 +1,6 @@
-"""How do recent rows differ from reference rows? Measured by the trainer's own code, if that is installed.
+"""Compares recent rows with reference rows by the trainer's own code, if that is installed.
 
-The only module of the plugin that imports the trainer, and only when it is asked: pandas is no part of a plugin.
+The only module of the plugin that imports the trainer, and only for this command: the plugin does not depend on pandas.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.errors import SorryError
+from kubectl_perennial.errors import CommandError
 from kubectl_perennial.importers.measurements import Measured
 
 
 def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
-    """The metrics of the rows of `recent` against those of `reference`; the model's own features, target and times."""
+    """The drift metrics of the rows of `recent` against those of `reference`."""
     try:
         import msgspec
 
@@ -23,7 +23,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
         from perennial_trainer.data.schema import Columns
         from perennial_trainer.drift.compare import compare_with_reference
     except ImportError as error:
-        raise SorryError(
+        raise CommandError(
             f"two files are compared by the trainer's code, which is not installed ({error.name} is missing): "
             "pip install 'perennial[kubectl,trainer]'"
         ) from error
@@ -33,19 +33,19 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     window: Any = int(newest) if newest.isdecimal() else newest
     task = {"uri": _uri(recent), "window": window, **({"timeColumn": time} if time else {})}
     try:
-        found = compare_with_reference(_uri(reference), msgspec.convert(task, RecentData), columns)
+        result = compare_with_reference(_uri(reference), msgspec.convert(task, RecentData), columns)
     except TaskError as error:
-        raise SorryError(f"{error.reason}: {error.message}") from error
+        raise CommandError(f"{error.reason}: {error.message}") from error
     except msgspec.ValidationError as error:
-        raise SorryError(
+        raise CommandError(
             f"--newest {newest}: {error}; give all, a duration such as 24h, or a number of rows"
         ) from error
-    document = msgspec.to_builtins(found)
+    document = msgspec.to_builtins(result)
     window = document.get("window", {})
     return Measured(
         "kubectl perennial check",
         metrics=document["metrics"],
-        samples=found.samples,
+        samples=result.samples,
         start=window.get("start"),
         end=window.get("end"),
     )

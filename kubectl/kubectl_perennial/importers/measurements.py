@@ -1,4 +1,4 @@
-"""What another tool has measured, in Perennial's words, and what of it was left out."""
+"""The metrics read from another tool, with Perennial's names, and what was left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kubectl_perennial.client import Body
 
 @dataclass
 class Measured:
-    """Metrics as a DriftReport has them; `left_out` holds a reason for each thing that is not among them."""
+    """Metrics as a DriftReport has them; `left_out` names the rest, each with a reason."""
 
     source: str
     metrics: list[Body] = field(default_factory=list)
@@ -20,24 +20,24 @@ class Measured:
     end: str | None = None
 
     def add(self, name: str, value: object, feature: str | None = None, error: float | None = None) -> None:
-        """One number; what is none is left out."""
+        """Adds a metric; a value that is not a finite number is left out."""
         about = f"{name} of {feature}" if feature else name
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self.leave(about, f"its value is {value}")
+            self.leave_out(about, f"its value is {value}")
             return
-        of = {"feature": feature} if feature else {}
-        by = {"standardError": error} if error is not None and math.isfinite(error) and error >= 0 else {}
-        metric = {"name": name, **of, "value": float(value), **by}
+        about_feature = {"feature": feature} if feature else {}
+        with_error = {"standardError": error} if error is not None and math.isfinite(error) and error >= 0 else {}
+        metric = {"name": name, **about_feature, "value": float(value), **with_error}
         if metric not in self.metrics:
             self.metrics.append(metric)
 
-    def leave(self, what: str, why: str) -> None:
+    def leave_out(self, what: str, why: str) -> None:
         self.left_out.append(f"{what}: {why}")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a model are, by its spec; `prediction` is what the other tool calls the answers."""
+    """The columns of a model, from its spec; `prediction` is the other tool's name of the predictions."""
 
     features: tuple[str, ...]
     target: str
@@ -51,7 +51,7 @@ class Columns:
         )
 
     def drift(self, into: Measured, metric: str, column: str, value: object) -> None:
-        """The drift of a column: of a feature, or as `target_psi` and `prediction_psi` have it."""
+        """Adds the drift of a column: of a feature, or as `target_psi` or `prediction_psi`."""
         if column in self.features:
             into.add(metric, value, column)
         elif column == self.target:
@@ -59,4 +59,7 @@ class Columns:
         elif column == self.prediction:
             into.add(f"prediction_{metric}", value)
         else:
-            into.leave(f"{metric} of {column}", "it is no feature, target or prediction (--prediction) of this model")
+            into.leave_out(
+                f"{metric} of {column}",
+                "it is not a feature, the target or the prediction (--prediction) of this model",
+            )

@@ -1,4 +1,4 @@
-"""What does a result of NannyML (`result.to_df()`, as csv, parquet or JSON) say in Perennial's words?
+"""Reads the metrics of a result of NannyML (`result.to_df()`, as csv, parquet or JSON).
 
 A result has a line for each chunk of rows; the newest chunk of the analysis period is what is reported. Its columns
 have two or three levels, or one whose parts are joined by underscores (`to_df(multilevel=False)`).
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kubectl_perennial.errors import SorryError
+from kubectl_perennial.errors import CommandError
 from kubectl_perennial.importers.measurements import Columns, Measured
 from perennial_operator.core.api.thresholds import QUALITY_METRICS
 
@@ -26,21 +26,21 @@ DRIFT: Mapping[str, str] = {
     "l_infinity": "l_infinity",
     "chi2": "chi2",
 }
-LEFT_OUT = {"wasserstein": "it is in the feature's own units, and Perennial's is in standard deviations"}
-MEND = "write it by result.to_df().to_csv(path)"
+NOT_COMPARABLE = {"wasserstein": "it is in the feature's own units, and Perennial's is in standard deviations"}
+HINT = "write it with result.to_df().to_csv(path)"
 
 Line = dict[tuple[str, ...], Any]
 """The cells of one chunk by the names of their columns."""
 
 
 def read(path: Path, columns: Columns) -> Measured:
-    """The metrics of the newest chunk. SorryError if the file is no result of NannyML."""
+    """The metrics of the newest chunk. CommandError if the file is not a result of NannyML."""
     lines = [_by_chunk(line) for line in _lines(path)]
     chunks = [line for line in lines if line.get(("chunk", "period"), "analysis") == "analysis"]
     if not lines or not all(("chunk", "key") in line for line in lines):
-        raise SorryError(f"{path} is no result of NannyML: it has no column of chunks; {MEND}")
+        raise CommandError(f"{path} is not a result of NannyML: it has no column of chunks; {HINT}")
     if not chunks:
-        raise SorryError(f"{path} holds only chunks of the reference period; calculate on recent data too")
+        raise CommandError(f"{path} has only chunks of the reference period; calculate on recent data too")
     newest = max(
         chunks,
         key=lambda line: (
@@ -48,44 +48,44 @@ def read(path: Path, columns: Columns) -> Measured:
             _number(line.get(("chunk", "chunk_index"))) or 0,
         ),
     )
-    found = Measured("nannyml")
+    measured = Measured("nannyml")
     first, last = (_number(newest.get(("chunk", name))) for name in ("start_index", "end_index"))
-    found.samples = int(last - first) + 1 if first is not None and last is not None else None
-    found.start, found.end = (_instant(newest.get(("chunk", name))) for name in ("start_date", "end_date"))
+    measured.samples = int(last - first) + 1 if first is not None and last is not None else None
+    measured.start, measured.end = (_instant(newest.get(("chunk", name))) for name in ("start_date", "end_date"))
     for names, value in newest.items():
         if names[0] != "chunk" and names[-1] == "value":
-            _add(found, names[:-1], value, newest, columns)
-    return found
+            _add(measured, names[:-1], value, newest, columns)
+    return measured
 
 
-def _add(found: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:
+def _add(measured: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:
     """One value: (column, method) of drift, or (metric,) of performance, known or estimated."""
     value = _number(cell)
     if len(about) == 1 and about[0] in QUALITY_METRICS:
         estimated = any(names == (*about, "realized") for names in line)
-        found.add(
+        measured.add(
             f"estimated_{about[0]}" if estimated else about[0],
             value,
             error=_number(line.get((*about, "sampling_error"))),
         )
     elif len(about) == 2 and about[1] in DRIFT:
-        columns.drift(found, DRIFT[about[1]], about[0], value)
+        columns.drift(measured, DRIFT[about[1]], about[0], value)
     else:
-        found.leave(" of ".join(reversed(about)), LEFT_OUT.get(about[-1], "Perennial has no such metric"))
+        measured.leave_out(" of ".join(reversed(about)), NOT_COMPARABLE.get(about[-1], "Perennial has no such metric"))
 
 
 def _by_chunk(line: Line) -> Line:
-    """The line without repeated levels; of one level, taken apart at the methods that are known."""
-    apart = {_apart(names[0]) if len(names) == 1 else names: value for names, value in line.items()}
-    return {tuple(dict.fromkeys(names)): value for names, value in apart.items()}
+    """The line without repeated levels; a name of one level is split at the known methods."""
+    split = {_split(names[0]) if len(names) == 1 else names: value for names, value in line.items()}
+    return {tuple(dict.fromkeys(names)): value for names, value in split.items()}
 
 
 FIELDS = "value|alert|sampling_error|realized|(?:upper|lower)_(?:threshold|confidence_boundary)"
 FLAT = re.compile(rf"(?P<about>.+)_(?P<field>{FIELDS})")
-METHOD = re.compile(rf"(?P<column>.+)_(?P<method>{'|'.join([*DRIFT, *LEFT_OUT])})")
+METHOD = re.compile(rf"(?P<column>.+)_(?P<method>{'|'.join([*DRIFT, *NOT_COMPARABLE])})")
 
 
-def _apart(name: str) -> tuple[str, ...]:
+def _split(name: str) -> tuple[str, ...]:
     if name.startswith("chunk_"):
         rest = name.removeprefix("chunk_")
         return ("chunk", "chunk_index" if rest == "index" else rest)
@@ -105,8 +105,8 @@ def _lines(path: Path) -> Iterator[Line]:
         case ".parquet" | ".pq":
             yield from _of_parquet(path)
         case other:
-            raise SorryError(
-                f"{path} ends in {other or 'nothing'}; NannyML's results are read from csv, parquet or json: {MEND}"
+            raise CommandError(
+                f"{path} ends in {other or 'nothing'}; NannyML's results are read from csv, parquet or json: {HINT}"
             )
 
 
@@ -126,7 +126,7 @@ def _of_json(path: Path) -> Iterator[Line]:
     try:
         document = json.loads(path.read_text())
     except ValueError as error:
-        raise SorryError(f"{path} is no JSON: {error}; {MEND}") from error
+        raise CommandError(f"{path} is not JSON: {error}; {HINT}") from error
     if isinstance(document, dict) and document and all(isinstance(column, dict) for column in document.values()):
         for row in next(iter(document.values())):
             yield {_names(column): cells.get(row) for column, cells in document.items()}
@@ -136,13 +136,13 @@ def _of_json(path: Path) -> Iterator[Line]:
 
 def _of_parquet(path: Path) -> Iterator[Line]:
     try:
-        import pyarrow.parquet as parquet  # the trainer's, or whatever wrote the file
+        import pyarrow.parquet as parquet  # optional: part of the trainer
     except ImportError as error:
-        raise SorryError(f"{path} needs pyarrow, which is not installed: pip install pyarrow, or {MEND}") from error
+        raise CommandError(f"{path} needs pyarrow, which is not installed: pip install pyarrow, or {HINT}") from error
     try:
         records = parquet.read_table(path).to_pylist()
     except Exception as error:
-        raise SorryError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from error
+        raise CommandError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from error
     yield from ({_names(column): cell for column, cell in record.items()} for record in records)
 
 

@@ -1,32 +1,45 @@
-"""Words of the API in the colour that says whether a person has to look."""
+"""Phases, outcomes and conditions in colours: green is good, yellow is under way, red needs a person."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.views import phases
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
 
-OUTCOMES = {"WithinThresholds": "green", "Triggered": "yellow", "Invalid": "red", "Breach": "yellow"}
-STATES = {"Suspended": "yellow", "Stalled": "red", "Pinned": "yellow"}
+PHASES: dict[str, str] = {
+    Phase.LIVE: "green",
+    Phase.SUPERSEDED: "dim",
+    Phase.AWAITING_APPROVAL: "magenta",
+    **dict.fromkeys(UNSUCCESSFUL, "red"),
+    "Stalled": "red",
+}
+"""Every other phase is yellow, also one of a newer operator."""
+OUTCOMES: dict[str, str] = {
+    Outcome.WITHIN_THRESHOLDS: "green",
+    Outcome.TRIGGERED: "yellow",
+    Outcome.INVALID: "red",
+    Outcome.BREACH: "yellow",
+}
 GOOD = {"Stalled": "False", "Reconciling": "False"}
-"""Conditions that are good when they are not so."""
+"""Conditions that are good when they are False."""
 
 
-def phase(word: str) -> Text:
-    return Text(word, STATES.get(word, phases.colour(word)))
+def phase_text(phase: str) -> Text:
+    return Text(phase, PHASES.get(phase, "yellow"))
 
 
-def outcome(word: str | None) -> Text:
-    return Text(word or "", OUTCOMES.get(word or "", "dim"))
+def outcome_text(outcome: str | None) -> Text:
+    return Text(outcome or "", OUTCOMES.get(outcome or "", "dim"))
 
 
-def replicas(model: Body) -> Text:
+def replicas_text(model: Body) -> Text:
     ready, wanted = model["readyReplicas"], model["replicas"]
     return Text(f"{ready}/{wanted}", "green" if ready >= wanted else "yellow")
 
 
-def status(condition: Body) -> Text:
-    kind, so = condition["type"], condition["status"]
-    good = kind == "Retraining" or so == GOOD.get(kind, "True")
-    return Text(so, "green" if good else "red" if kind == "Stalled" else "yellow")
+def status_text(condition: Body) -> Text:
+    kind, status = condition["type"], condition["status"]
+    good = kind == "Retraining" or status == GOOD.get(kind, "True")
+    return Text(status, "green" if good else "red" if kind == "Stalled" else "yellow")

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees: colours for terminals alone, never with NO_COLOR, and whole lines for a pipe."""
+"""Output: colours on a terminal without NO_COLOR, whole lines to a pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BAR, GAP, SENTENCE = 12, 3, 24
 
 
 def console() -> Console:
-    """On standard output; a character that it cannot show becomes a question mark and no traceback."""
+    """On standard output; a character that it cannot encode becomes a question mark."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     terminal = sys.stdout.isatty()
@@ -38,56 +38,56 @@ def printed(value: object, form: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = ()) -> Table:
-    """Columns below a head, as kubectl has them; those named in `right` hold numbers. The last may wrap."""
-    found = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    """A table like kubectl's; the columns in `right` are numbers, and the last column may wrap."""
+    grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     for name in head:
         last = name == head[-1]
-        found.add_column(
+        grid.add_column(
             name,
             justify="right" if name in right else "left",
             no_wrap=not last,
             overflow="fold" if last else "ellipsis",
         )
     for row in rows:
-        found.add_row(*row)
-    return found
+        grid.add_row(*row)
+    return grid
 
 
-def show(console: Console, made: Table) -> None:
-    """The table, none of whose names is cut off: on a narrow terminal its lines go on below, as kubectl's do."""
+def show(console: Console, table: Table) -> None:
+    """Prints the table without cutting names: on a narrow terminal its lines wrap, as kubectl's do."""
     least = 0
-    for column in made.columns:
+    for column in table.columns:
         longest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
         least += GAP + (longest if column.no_wrap else min(longest, SENTENCE))
     if console.width < least:
-        made.width = least
-    console.print(made, crop=False)
+        table.width = least
+    console.print(table, crop=False)
 
 
 def labelled(rows: Sequence[tuple[str, object]]) -> Table:
-    """Lines, or whatever rich can draw, each after its label."""
-    found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    found.add_column(style="bold", no_wrap=True)
-    found.add_column(overflow="fold")
+    """Rows of a label and its content."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
     for label, content in rows:
-        found.add_row(label, content)  # type: ignore[arg-type]
-    return found
+        grid.add_row(label, content)  # type: ignore[arg-type]
+    return grid
 
 
-def way(stages: Sequence[Body]) -> Text:
+def progress(stages: Sequence[Body]) -> Text:
     """The stages with a mark each, and arrows between them."""
     line = Text()
     for number, stage in enumerate(stages):
         mark, style = MARKS[stage["state"]]
         line.append(" ──▶ " if number else "", "dim")
-        line.append(f"{mark} {stage['told']}", f"bold {style}" if stage["state"] == "here" else style)
+        line.append(f"{mark} {stage['label']}", f"bold {style}" if stage["state"] == "here" else style)
     return line
 
 
-def bar(share: float | None, *, beyond: bool) -> Text:
-    """How much of the way to a limit is gone."""
+def bar(share: float | None, *, crossed: bool) -> Text:
+    """The share of a limit as a bar."""
     if share is None:
         return Text("")
     full = min(BAR, round(share * BAR))
-    style = "red" if beyond else "yellow" if share > 0.8 else "green"
+    style = "red" if crossed else "yellow" if share > 0.8 else "green"
     return Text.assemble(("█" * full, style), ("░" * (BAR - full), "dim"))

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and whether one is better than another."""
+"""Metrics as text: the value, and whether it is better than another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kubectl_perennial.client import Body
 from perennial_operator.core.api.values import shown
 
 
-def judged(by: Body) -> Text:
+def better_or_worse(by: Body) -> Text:
     """`12 % better`, in green, or `worse`, in red; a difference where a share means nothing."""
     if "better" not in by:
         return Text("the same", "dim")
@@ -16,11 +16,11 @@ def judged(by: Body) -> Text:
     return Text(f"{much} better", "green") if by["better"] else Text(f"{much} worse", "red")
 
 
-def beside(metric: Body | None) -> Text:
+def metric_text(metric: Body | None) -> Text:
     """`mse 88.1 (live 100, 12 % better)`."""
     if metric is None:
         return Text("")
     line = Text(f"{metric['name']} {shown(metric['value'])}")
     if "live" in metric:
-        line.append(f" (live {shown(metric['live'])}, ", "dim").append_text(judged(metric)).append(")", "dim")
+        line.append(f" (live {shown(metric['live'])}, ", "dim").append_text(better_or_worse(metric)).append(")", "dim")
     return line

@@ -1,4 +1,4 @@
-"""The picture of one model's loop."""
+"""Draws the overview of one model."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from rich.table import Table
 from rich.text import Text
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.selection import Meant
-from kubectl_perennial.terminal import colours as words
-from kubectl_perennial.terminal import console as screen
-from kubectl_perennial.terminal.numbers import beside
-from kubectl_perennial.views import phases
+from kubectl_perennial.selection import Selection
+from kubectl_perennial.terminal import colours
+from kubectl_perennial.terminal import console as output
+from kubectl_perennial.terminal.numbers import metric_text
 from kubectl_perennial.views.limits import share_of_limit
 from kubectl_perennial.views.overview import condition
 from kubectl_perennial.views.times import ago, instant, span, until
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.api.values import shown
 
 
-def draw(of: Meant, found: Body, console: Console, at: datetime) -> None:
-    title = Text.assemble((found["name"], "bold"), ("  ·  ", "dim"), (found["namespace"], "dim"), "   ")
-    console.print(title.append_text(words.phase(found["phase"])))
-    console.print(Text(found["message"], "" if found["ready"] == "True" else "yellow"))
+def draw(selection: Selection, fields: Body, console: Console, at: datetime) -> None:
+    title = Text.assemble((fields["name"], "bold"), ("  ·  ", "dim"), (fields["namespace"], "dim"), "   ")
+    console.print(title.append_text(colours.phase_text(fields["phase"])))
+    console.print(Text(fields["message"], "" if fields["ready"] == "True" else "yellow"))
     console.print()
-    console.print(screen.way(found["stages"]))
+    console.print(output.progress(fields["stages"]))
     console.print()
-    console.print(screen.labelled([*_versions(found, at), *_steering(found), *_drift(of, found, at)]))
-    if found["reports"]:
+    console.print(output.labelled([*_versions(fields, at), *_spec_fields(fields), *_drift(selection, fields, at)]))
+    if fields["reports"]:
         console.print("\nLast reports", style="bold")
-        screen.show(console, _reports(found["reports"], at))
-    if found.get("conditions"):
+        output.show(console, _reports(fields["reports"], at))
+    if fields.get("conditions"):
         console.print("\nConditions", style="bold")
-        screen.show(console, _conditions(found["conditions"], at))
+        output.show(console, _conditions(fields["conditions"], at))
 
 
-def _versions(found: Body, at: datetime) -> list[tuple[str, object]]:
+def _versions(fields: Body, at: datetime) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
-    if live := found.get("live"):
+    if live := fields.get("live"):
         line = Text.assemble((live["name"], "green"), f"   serves{_for(live, at)}   ")
-        line.append_text(words.replicas(found)).append(" ready   ").append_text(beside(live.get("metric")))
+        line.append_text(colours.replicas_text(fields)).append(" ready   ").append_text(metric_text(live.get("metric")))
         rows.append(("Live", line))
     else:
         rows.append(("Live", Text("no version serves yet", "red")))
     for label, field in (("Candidate", "candidate"), ("Last attempt", "lastAttempt")):
-        if version := found.get(field):
-            line = Text.assemble(version["name"], "   ").append_text(words.phase(version["phase"]))
+        if version := fields.get(field):
+            line = Text.assemble(version["name"], "   ").append_text(colours.phase_text(version["phase"]))
             ended = ago(instant(version.get("endedAt")), at)
             took = f"for {span(timedelta(seconds=version['seconds']))}" if field == "candidate" else ended
-            line.append(f" {took}   asked for by {version['trigger']}   ").append_text(beside(version.get("metric")))
+            line.append(f" {took}   trigger {version['trigger']}   ").append_text(metric_text(version.get("metric")))
             rows += [(label, line), ("", Text(version.get("message", ""), "dim"))]
-    if (candidate := found.get("candidate")) and candidate["phase"] == phases.AWAITING:
-        rows.append(("", Text(f"kubectl perennial approve {found['name']}   or   reject {found['name']}", "magenta")))
+    if (candidate := fields.get("candidate")) and candidate["phase"] == Phase.AWAITING_APPROVAL:
+        rows.append(("", Text(f"kubectl perennial approve {fields['name']}   or   reject {fields['name']}", "magenta")))
     return rows
 
 
@@ -61,45 +61,45 @@ def _for(live: Body, at: datetime) -> str:
     return f" for {span(at - since)}" if since else ""
 
 
-def _steering(found: Body) -> list[tuple[str, object]]:
+def _spec_fields(fields: Body) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
-    if "pin" in found:
-        rows.append(("Pin", Text(f"spec.pin holds {found['pin']}; automation stands aside", "yellow")))
-    retraining = condition({"conditions": found.get("conditions")}, "Retraining")
-    if retraining and not {"candidate", "lastAttempt"} & set(found) and retraining["reason"] != "NotNeeded":
+    if "pin" in fields:
+        rows.append(("Pin", Text(f"spec.pin is {fields['pin']}; no other version is rolled out", "yellow")))
+    retraining = condition({"conditions": fields.get("conditions")}, "Retraining")
+    if retraining and not {"candidate", "lastAttempt"} & set(fields) and retraining["reason"] != "NotNeeded":
         rows.append(("Retraining", Text(retraining["message"], "yellow")))
-    if "suspend" in found:
+    if "suspend" in fields:
         rows.append(("Suspend", Text("spec.suspend is true; nothing new is started", "yellow")))
     return rows
 
 
-def _drift(of: Meant, found: Body, at: datetime) -> list[tuple[str, object]]:
-    drift = found.get("drift", {})
+def _drift(selection: Selection, fields: Body, at: datetime) -> list[tuple[str, object]]:
+    drift = fields.get("drift", {})
     rows: list[tuple[str, object]] = []
-    if of.deployment["spec"].get("drift") is None:
-        rows.append(("Drift", Text("spec.drift is not set: nothing is watched", "dim")))
+    if selection.deployment["spec"].get("drift") is None:
+        rows.append(("Drift", Text("spec.drift is not set: drift is not watched", "dim")))
     elif not drift.get("report"):
         rows.append(("Drift", Text("no report about the live version yet", "dim")))
     else:
-        rows.append(("Drift", Text.assemble(words.outcome(drift["outcome"]), f"   {drift['message']}")))
-    if found.get("limits"):
+        rows.append(("Drift", Text.assemble(colours.outcome_text(drift["outcome"]), f"   {drift['message']}")))
+    if fields.get("limits"):
         rows.append(
-            ("", screen.table(["METRIC", "IS", "MAY BE", "", ""], [_limit(row) for row in found["limits"]], ("IS",)))
+            ("", output.table(["METRIC", "IS", "MAY BE", "", ""], [_limit(row) for row in fields["limits"]], ("IS",)))
         )
-    if "nextCheck" in found:
-        due = instant(found["nextCheck"])
+    if "nextCheck" in fields:
+        due = instant(fields["nextCheck"])
         assert due
-        rows.append(("Next check", Text.assemble(until(due, at), (f"   ({found['checkSchedule']}, UTC)", "dim"))))
+        rows.append(("Next check", Text.assemble(until(due, at), (f"   ({fields['checkSchedule']}, UTC)", "dim"))))
     return rows
 
 
-def _limit(row: Body) -> list[screen.Cell]:
+def _limit(row: Body) -> list[output.Cell]:
     name = f"{row['metric']} of {row['feature']}" if "feature" in row else row["metric"]
     share = share_of_limit(row)
-    word = "at most" if row["side"] == "max" else "at least"
-    told = Text("beyond", "red") if row["beyond"] else Text("" if share is None else f"{share * 100:.0f} %", "dim")
+    side = "at most" if row["side"] == "max" else "at least"
+    position = Text("beyond", "red") if row["beyond"] else Text("" if share is None else f"{share * 100:.0f} %", "dim")
     value = Text(shown(row["value"]), "red" if row["beyond"] else "")
-    return [name, value, f"{word} {shown(row['limit'])}", screen.bar(share, beyond=row["beyond"]), told]
+    return [name, value, f"{side} {shown(row['limit'])}", output.bar(share, crossed=row["beyond"]), position]
 
 
 def _reports(reports: list[Body], at: datetime) -> Table:
@@ -109,18 +109,18 @@ def _reports(reports: list[Body], at: datetime) -> Table:
             ago(instant(each["created"]), at),
             each.get("version", ""),
             str(each["samples"]),
-            words.outcome(each.get("outcome")),
-            each.get("message", "not looked at yet"),
+            colours.outcome_text(each.get("outcome")),
+            each.get("message", "not judged yet"),
         ]
         for each in reports
     ]
-    return screen.table(["NAME", "WRITTEN", "VERSION", "SAMPLES", "OUTCOME", "MESSAGE"], rows, ("SAMPLES",))
+    return output.table(["NAME", "WRITTEN", "VERSION", "SAMPLES", "OUTCOME", "MESSAGE"], rows, ("SAMPLES",))
 
 
 def _conditions(conditions: list[Body], at: datetime) -> Table:
-    rows: list[list[screen.Cell]] = []
+    rows: list[list[output.Cell]] = []
     for each in conditions:
         since = instant(each["lastTransitionTime"])
         took = span(at - since) if since else ""
-        rows.append([each["type"], words.status(each), each["reason"], took, each["message"]])
-    return screen.table(["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows)
+        rows.append([each["type"], colours.status_text(each), each["reason"], took, each["message"]])
+    return output.table(["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows)

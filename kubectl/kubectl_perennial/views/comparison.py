@@ -1,4 +1,4 @@
-"""Two versions beside each other, as plain fields: what was asked for, on which rows, and how good they are."""
+"""Two versions side by side, as plain fields: their specs, data, metrics and conditions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Pair = tuple[Any, Any]
 
 
 def comparison(one: Body, other: Body) -> Body:
-    """Every field that is known of either, in sections, and what the metrics say of the second against the first."""
+    """Each known field of both, in sections; of the metrics also whether the second version is better."""
     metrics, same_rows = _metrics(one, other)
     return {
         "versions": [one["metadata"]["name"], other["metadata"]["name"]],
-        "asked": _pairs(_asked(one), _asked(other)),
+        "asked": _pairs(_request(one), _request(other)),
         "parameters": _pairs(_parameters(one), _parameters(other)),
         "data": _pairs(_data(one), _data(other)),
         "sameRows": same_rows,
@@ -51,7 +51,7 @@ def _measured(version: Body) -> Body:
     return (version.get("status") or {}).get("metrics") or {}
 
 
-def _asked(version: Body) -> Body:
+def _request(version: Body) -> Body:
     spec, status = version["spec"], version.get("status") or {}
     return {
         "phase": status.get("phase"),
@@ -78,12 +78,11 @@ def _parameters(version: Body) -> Body:
 
 
 def _data(version: Body) -> Body:
-    asked, facts = version["spec"]["data"], (version.get("status") or {}).get("data") or {}
+    spec, facts = version["spec"]["data"], (version.get("status") or {}).get("data") or {}
     digest = facts.get("sha256")
     return {
-        "source": asked["training"].get("uri")
-        or (asked["training"].get("persistentVolumeClaim") or {}).get("claimName"),
-        "window": asked.get("window"),
+        "source": spec["training"].get("uri") or (spec["training"].get("persistentVolumeClaim") or {}).get("claimName"),
+        "window": spec.get("window"),
         "start": facts.get("start"),
         "end": facts.get("end"),
         "rows": facts.get("rows"),
@@ -93,5 +92,5 @@ def _data(version: Body) -> Body:
 
 
 def _conditions(version: Body) -> Body:
-    said = (version.get("status") or {}).get("conditions") or []
-    return {each["type"]: f"{each['reason']}: {each['message']}" for each in said}
+    conditions = (version.get("status") or {}).get("conditions") or []
+    return {each["type"]: f"{each['reason']}: {each['message']}" for each in conditions}

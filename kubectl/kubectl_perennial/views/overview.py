@@ -1,4 +1,4 @@
-"""The loop of one ModelDeployment at a glance, as plain fields: what `status` draws and `-o json` prints."""
+"""The overview of one ModelDeployment as plain fields: what `status` draws and `-o json` prints."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.selection import Meant
-from kubectl_perennial.views import phases
+from kubectl_perennial.selection import Selection
 from kubectl_perennial.views.limits import limit_rows
-from kubectl_perennial.views.progress import stages
+from kubectl_perennial.views.progress import progress_of
 from kubectl_perennial.views.times import instant
 from kubectl_perennial.views.version import card
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
 from perennial_operator.core.api.values import as_text, first_fire_after
 
 REPORTS = 5
 """How many of the last reports are shown."""
 
 
-def glance(deployment: Body) -> Body:
-    """What the ModelDeployment itself says, without its versions and reports."""
+def summary(deployment: Body) -> Body:
+    """The fields of the ModelDeployment alone, without its versions and reports."""
     spec, status = deployment["spec"], deployment.get("status") or {}
     ready = condition(status, "Ready")
     return _known(
@@ -28,7 +28,7 @@ def glance(deployment: Body) -> Body:
             "namespace": deployment["metadata"]["namespace"],
             "phase": status.get("phase") or "Pending",
             "ready": ready["status"] if ready else "Unknown",
-            "message": ready["message"] if ready else "the operator has not looked at it yet",
+            "message": ready["message"] if ready else "the operator has not reconciled it yet",
             "live": status.get("liveVersion"),
             "candidate": status.get("candidateVersion"),
             "weight": status.get("weight"),
@@ -41,25 +41,25 @@ def glance(deployment: Body) -> Body:
     )
 
 
-def overview(of: Meant, reports: Sequence[Body], now: datetime) -> Body:
+def overview(selection: Selection, reports: Sequence[Body], now: datetime) -> Body:
     """All that `status` shows of one model."""
-    spec, status = of.deployment["spec"], of.deployment.get("status") or {}
-    newest = of.versions[-1] if of.versions else None
-    failed = None if of.candidate or newest is None or _phase(newest) not in phases.UNSUCCESSFUL else newest
-    told = (status.get("drift") or {}).get("report")
-    report = next((each for each in reports if each["metadata"]["name"] == told), None)
+    spec, status = selection.deployment["spec"], selection.deployment.get("status") or {}
+    newest = selection.versions[-1] if selection.versions else None
+    failed = None if selection.candidate or newest is None or _phase(newest) not in UNSUCCESSFUL else newest
+    newest_report = (status.get("drift") or {}).get("report")
+    report = next((each for each in reports if each["metadata"]["name"] == newest_report), None)
     drift = spec.get("drift") or {}
     check = drift.get("check")
     manual = (spec.get("rollout") or {}).get("approval") == "manual"
-    return glance(of.deployment) | _known(
+    return summary(selection.deployment) | _known(
         {
-            "live": card(of.live, now) if of.live else None,
-            "candidate": card(of.candidate, now) if of.candidate else None,
+            "live": card(selection.live, now) if selection.live else None,
+            "candidate": card(selection.candidate, now) if selection.candidate else None,
             "lastAttempt": card(failed, now) if failed else None,
-            "stages": stages(of.candidate or failed, manual=manual, weight=status.get("weight")),
-            "limits": limit_rows(drift["thresholds"], report, of.live) if report and drift else None,
+            "stages": progress_of(selection.candidate or failed, manual=manual, weight=status.get("weight")),
+            "limits": limit_rows(drift["thresholds"], report, selection.live) if report and drift else None,
             "checkSchedule": check["schedule"] if check else None,
-            "nextCheck": _next_check(of, check["schedule"]) if check else None,
+            "nextCheck": _next_check(selection, check["schedule"]) if check else None,
             "reports": [_report(each) for each in newest_first(reports)[:REPORTS]],
             "conditions": status.get("conditions"),
         }
@@ -71,15 +71,19 @@ def condition(status: Body, kind: str) -> Body | None:
 
 
 def _phase(version: Body) -> str:
-    return str((version.get("status") or {}).get("phase") or phases.TRAINING)
+    return str((version.get("status") or {}).get("phase") or Phase.TRAINING.value)
 
 
-def _next_check(of: Meant, schedule: str) -> str | None:
+def _next_check(selection: Selection, schedule: str) -> str | None:
     """When the operator's next check of its own is due; None while nothing serves or `spec.suspend` is set."""
-    if of.live is None or of.deployment["spec"].get("suspend"):
+    if selection.live is None or selection.deployment["spec"].get("suspend"):
         return None
-    last = ((of.deployment.get("status") or {}).get("drift") or {}).get("lastCheckTime")
-    times = [(of.live.get("status") or {}).get("liveSince"), of.live["metadata"]["creationTimestamp"], last]
+    last = ((selection.deployment.get("status") or {}).get("drift") or {}).get("lastCheckTime")
+    times = [
+        (selection.live.get("status") or {}).get("liveSince"),
+        selection.live["metadata"]["creationTimestamp"],
+        last,
+    ]
     known = [time for time in map(instant, times) if time]
     return as_text(first_fire_after(schedule, max(known)))
 

@@ -1,55 +1,53 @@
-"""How far has a version come on the way from drift to live?"""
+"""How far a version is from drift to live, by the stages of the operator's core."""
 
 from __future__ import annotations
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.views import phases
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
 from perennial_operator.core.rules.phases import CANDIDATE_PHASES
 
 DONE, HERE, AHEAD, FAILED = "done", "here", "ahead", "failed"
-STAGES = {each.phase.value: (each.verb, each.condition) for each in CANDIDATE_PHASES}
-"""Phase → what is done in it, and the condition that says how it ended."""
+STEPS = [each.verb for each in CANDIDATE_PHASES]
+PHASES = [each.phase.value for each in CANDIDATE_PHASES]
+CONDITIONS = [each.condition for each in CANDIDATE_PHASES]
+BY_PERSON = {each.verb: each.phase.value for each in CANDIDATE_PHASES if each.by_person}
+USUAL_FAILURE = {Phase.FAILED: Phase.TRAINING, Phase.REJECTED: Phase.VALIDATING, Phase.ROLLED_BACK: Phase.ROLLING_OUT}
+"""Where a version failed if no condition says so."""
 
 
-def stages(version: Body | None, *, manual: bool, weight: int | None = None) -> list[Body]:
-    """drift, train, validate, approve (where a person has to), roll out and live, each with how far it is.
+def progress_of(version: Body | None, *, manual: bool, weight: int | None = None) -> list[Body]:
+    """drift, each step of a candidate and live, each with its state; without a version the model is at drift.
 
-    Without a version on its way the loop stands at drift: it watches.
+    A step that a person ends is shown if the approval is manual.
     """
     status = (version or {}).get("status") or {}
-    phase = status.get("phase") or phases.TRAINING
-    states = {"drift": HERE if version is None else DONE}
+    phase = status.get("phase") or Phase.TRAINING.value
     if version is None:
-        states |= {name: AHEAD for name, _ in STAGES.values()} | {"live": AHEAD}
-    elif phase in (phases.LIVE, phases.SUPERSEDED):
-        states |= {name: DONE for name, _ in STAGES.values()} | {"live": DONE}
+        states = {"drift": HERE} | dict.fromkeys([*STEPS, "live"], AHEAD)
+    elif phase in (Phase.LIVE, Phase.SUPERSEDED):
+        states = dict.fromkeys(["drift", *STEPS, "live"], DONE)
     else:
-        states |= _under_way(phase, status)
-    told = {"roll out": f"roll out {weight} %"} if weight is not None and phase == phases.ROLLING_OUT else {}
-    shown = {name: state for name, state in states.items() if name != "approve" or manual or phase == phases.AWAITING}
-    return [{"name": name, "state": state, "told": told.get(name, name)} for name, state in shown.items()]
+        states = {"drift": DONE} | _candidate_states(phase, status)
+    shown = {name: state for name, state in states.items() if manual or BY_PERSON.get(name, phase) == phase}
+    rolling_out = STEPS[PHASES.index(Phase.ROLLING_OUT)]
+    labels = {rolling_out: f"{rolling_out} {weight} %"} if weight is not None and phase == Phase.ROLLING_OUT else {}
+    return [{"name": name, "state": state, "label": labels.get(name, name)} for name, state in shown.items()]
 
 
-def _under_way(phase: str, status: Body) -> dict[str, str]:
-    """What went before is done, what is going on is here, or failed, and the rest is ahead."""
-    order = list(STAGES)
-    if phase in phases.UNSUCCESSFUL:
-        at, state = _failed_at(status), FAILED
-    elif phase in STAGES:
-        at, state = order.index(phase), HERE
+def _candidate_states(phase: str, status: Body) -> dict[str, str]:
+    """The steps before the current one are done, and the steps after it are ahead."""
+    if phase in UNSUCCESSFUL:
+        position, state = _failed_step(status), FAILED
+    elif phase in PHASES:
+        position, state = PHASES.index(phase), HERE
     else:
-        # A phase of a later operator: it comes between what is proven and what is rolled out.
-        names = [name for name, _ in STAGES.values()]
-        return dict.fromkeys(names[:3], DONE) | {phase: HERE} | dict.fromkeys([*names[3:], "live"], AHEAD)
-    states = {
-        name: DONE if number < at else state if number == at else AHEAD
-        for number, (name, _) in enumerate(STAGES.values())
-    }
-    return states | {"live": AHEAD}
+        # A phase of a newer operator is shown between approval and roll-out.
+        return dict.fromkeys(STEPS[:-1], DONE) | {phase: HERE} | dict.fromkeys([STEPS[-1], "live"], AHEAD)
+    states = [DONE] * position + [state] + [AHEAD] * (len(STEPS) - position)
+    return dict(zip([*STEPS, "live"], states, strict=True))
 
 
-def _failed_at(status: Body) -> int:
-    failed = {c["type"] for c in status.get("conditions") or [] if c["status"] == "False"}
-    numbers = [number for number, (_, condition) in enumerate(STAGES.values()) if condition in failed]
-    usual = {"Failed": 0, "Rejected": 1, "RolledBack": 3}
-    return numbers[-1] if numbers else usual[status["phase"]]
+def _failed_step(status: Body) -> int:
+    failed = {each["type"] for each in status.get("conditions") or [] if each["status"] == "False"}
+    positions = [position for position, condition in enumerate(CONDITIONS) if condition in failed]
+    return positions[-1] if positions else PHASES.index(USUAL_FAILURE[status["phase"]])

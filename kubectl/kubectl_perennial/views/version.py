@@ -1,4 +1,4 @@
-"""What there is to say about one version: the same for tables and for `-o json`."""
+"""One version as plain fields, for tables and for `-o json`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from kubectl_perennial.client import Body
-from kubectl_perennial.views import phases
 from kubectl_perennial.views.times import instant
 from perennial_operator.core.api.metric_table import LOSSES
+from perennial_operator.core.api.model_version import ENDED, Phase
 
 
 def card(version: Body, now: datetime) -> Body:
-    """The version in a few fields; what is not known is left out."""
+    """The fields of the version that are known."""
     spec, status = version["spec"], version.get("status") or {}
-    found = {
+    fields = {
         "name": version["metadata"]["name"],
         "number": spec["number"],
-        "phase": status.get("phase") or phases.TRAINING,
+        "phase": status.get("phase") or Phase.TRAINING.value,
         "reason": status.get("reason"),
         "message": status.get("message"),
         "trigger": spec["trigger"]["reason"],
@@ -28,11 +28,11 @@ def card(version: Body, now: datetime) -> Body:
         "seconds": seconds(version, now),
         "metric": metric(status),
     }
-    return {field: value for field, value in found.items() if value not in (None, "")}
+    return {field: value for field, value in fields.items() if value not in (None, "")}
 
 
 def metric(status: Body) -> Body | None:
-    """The metric that decides, beside the then live version's on the same rows."""
+    """The metric that is compared, with the live version's value on the same rows."""
     name = str(status.get("metric") or "").partition(" ")[0]
     metrics = status.get("metrics") or {}
     value, live = metrics.get("candidate", {}).get(name), (metrics.get("live") or {}).get(name)
@@ -42,7 +42,7 @@ def metric(status: Body) -> Body | None:
 
 
 def change(name: str, before: float, after: float) -> dict[str, Any]:
-    """By how much it is greater, as a share where that means something, and whether that is better."""
+    """The difference, for a loss also as a share, and whether the second value is better."""
     by: dict[str, Any] = {"difference": after - before}
     if name in LOSSES and before:
         by["share"] = (after - before) / before
@@ -56,13 +56,13 @@ def lower_is_better(name: str) -> bool:
 
 
 def seconds(version: Body, now: datetime) -> int | None:
-    """From being asked for to being live or to its end as a candidate; until now while it is on its way."""
+    """From its creation until it was live or ended; until now for a candidate."""
     status = version.get("status") or {}
     begun = instant(version["metadata"]["creationTimestamp"])
     done = next((c for c in status.get("conditions") or [] if c["type"] == "RolledOut" and c["status"] == "True"), None)
     if done:
         end = instant(done["lastTransitionTime"])
-    elif status.get("phase") in (phases.LIVE, *phases.ENDED):
+    elif status.get("phase") in (Phase.LIVE, *ENDED):
         end = instant(status.get("liveSince") or status.get("endedAt"))
     else:
         end = now

@@ -32,6 +32,7 @@ class Phase(StrEnum):
 
 IN_FLIGHT = (Phase.TRAINING, Phase.VALIDATING, Phase.AWAITING_APPROVAL, Phase.ROLLING_OUT)
 UNSUCCESSFUL = (Phase.REJECTED, Phase.FAILED, Phase.ROLLED_BACK)
+ENDED = (Phase.SUPERSEDED, *UNSUCCESSFUL)
 
 
 class Trigger(Value):

@@ -9,8 +9,6 @@ import subprocess
 
 import pytest
 
-from kubectl_perennial.views import phases
-from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, Phase
 from tests.plugin.terminal import PATHS, Terminal
 from tests.stage import ROOT
 
@@ -46,42 +44,42 @@ def at_a_terminal(of: Terminal, *words: str, **environment: str) -> str:
     return written.decode()
 
 
-def test_a_terminal_gets_colours(told: Terminal) -> None:
-    shown = at_a_terminal(told, "history", "bike")
+def test_terminal_gets_colours(rolling_out: Terminal) -> None:
+    shown = at_a_terminal(rolling_out, "history", "bike")
     assert re.search(r"\x1b\[[0-9;]*31m(?:Rejected|12\.3 % worse)", shown)
     assert re.search(r"\x1b\[[0-9;]*32m20 % better", shown)
 
 
-def test_no_color_is_honoured(told: Terminal) -> None:
-    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", at_a_terminal(told, "history", "bike", NO_COLOR="1"))
+def test_no_color_is_honoured(rolling_out: Terminal) -> None:
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", at_a_terminal(rolling_out, "history", "bike", NO_COLOR="1"))
 
 
-def test_a_narrow_terminal_cuts_no_name_off(told: Terminal) -> None:
-    shown = at_a_terminal(told, "history", "bike", COLUMNS="60", NO_COLOR="1")
+def test_narrow_terminal_shows_whole_names(rolling_out: Terminal) -> None:
+    shown = at_a_terminal(rolling_out, "history", "bike", COLUMNS="60", NO_COLOR="1")
     assert "…" not in shown and "bike-v4" in shown and "Superseded" in shown
 
 
-def test_a_pipe_gets_whole_lines_without_colours(told: Terminal) -> None:
-    shown = told.reads("status", "bike", COLUMNS="40")
+def test_pipe_gets_whole_lines_without_colours(rolling_out: Terminal) -> None:
+    shown = rolling_out.output("status", "bike", COLUMNS="40")
     assert "\x1b" not in shown
     assert "within thresholds: psi of feature1 0.1" in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example_of_each_command(terminal: Terminal, command: str) -> None:
-    said = terminal.types(command, "--help")
-    assert said.code == 0
-    assert f"kubectl perennial {command} bike" in said.out[said.out.index("examples:") :]
-    assert "--kubeconfig" in said.out
+    result = terminal.run(command, "--help")
+    assert result.code == 0
+    assert f"kubectl perennial {command} bike" in result.out[result.out.index("examples:") :]
+    assert "--kubeconfig" in result.out
 
 
 def test_help_names_every_command(terminal: Terminal) -> None:
-    said = terminal.types("--help", namespace=False)
-    assert [command for command in COMMANDS if not re.search(rf"^    {command} ", said.out, re.M)] == []
+    result = terminal.run("--help", namespace=False)
+    assert [command for command in COMMANDS if not re.search(rf"^    {command} ", result.out, re.M)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_a_line_in_the_readme_and_in_the_guide(command: str) -> None:
+def test_readme_and_guide_have_each_command(command: str) -> None:
     assert f"`kubectl perennial {command} " in (ROOT / "README.md").read_text()
     assert f"\n| `{command} " in (ROOT / "docs" / "kubectl.md").read_text()
 
@@ -89,11 +87,5 @@ def test_each_command_has_a_line_in_the_readme_and_in_the_guide(command: str) ->
 @pytest.mark.parametrize(
     "words", [(), ("frob",), ("status", "--frob"), ("retrain",), ("check", "bike", "--samples", "x")]
 )
-def test_what_is_no_command_ends_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
-    assert terminal.types(*words, namespace=False).code == 2
-
-
-def test_the_plugin_knows_every_phase_of_the_core() -> None:
-    assert {phases.LIVE, phases.SUPERSEDED} == set(Phase) - {*IN_FLIGHT, *UNSUCCESSFUL}
-    assert set(phases.UNSUCCESSFUL) == set(UNSUCCESSFUL)
-    assert {phases.TRAINING, phases.VALIDATING, phases.AWAITING, phases.ROLLING_OUT} <= set(IN_FLIGHT)
+def test_unknown_command_exits_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
+    assert terminal.run(*words, namespace=False).code == 2

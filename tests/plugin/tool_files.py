@@ -47,23 +47,23 @@ def drift(column: str, method: str, value: float) -> tuple[str, dict[str, Any], 
 
 def columns() -> dict[tuple[str, str, str], list[Any]]:
     """`UnivariateDriftCalculator(...).calculate(...).to_df()`, column by column."""
-    found: dict[tuple[str, str, str], list[Any]] = {
+    cells: dict[tuple[str, str, str], list[Any]] = {
         (*HEAD, field): [chunk[number] for chunk in CHUNKS] for number, field in enumerate(FIELDS)
     }
     for (column, method), values in VALUES.items():
-        found[column, method, "value"] = list(values)
-        found[column, method, "upper_threshold"] = [0.1] * 3
-        found[column, method, "alert"] = [value > 0.1 for value in values]
-    return found
+        cells[column, method, "value"] = list(values)
+        cells[column, method, "upper_threshold"] = [0.1] * 3
+        cells[column, method, "alert"] = [value > 0.1 for value in values]
+    return cells
 
 
 def performance(*extra: str) -> dict[tuple[str, str], list[Any]]:
     """`PerformanceCalculator(...).calculate(...).to_df()`; an estimator's has `realized` besides."""
-    found: dict[tuple[str, str], list[Any]] = {
+    cells: dict[tuple[str, str], list[Any]] = {
         ("chunk", field): [chunk[number] for chunk in CHUNKS] for number, field in enumerate(FIELDS)
     }
-    found["mse", "sampling_error"], found["mse", "value"] = [0.01] * 3, [0.1, 0.2, 0.3]
-    return found | {("mse", name): [0.0] * 3 for name in extra}
+    cells["mse", "sampling_error"], cells["mse", "value"] = [0.01] * 3, [0.1, 0.2, 0.3]
+    return cells | {("mse", name): [0.0] * 3 for name in extra}
 
 
 def flat(of: dict[tuple[str, ...], list[Any]]) -> dict[str, list[Any]]:

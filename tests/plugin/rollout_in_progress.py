@@ -63,7 +63,7 @@ DRIFT = {
 }
 
 
-def tell(terminal: Terminal) -> None:
+def put_rollout(terminal: Terminal) -> None:
     """The objects of the story are in the terminal's namespace."""
     terminal.put_model(
         spec={"drift": DRIFT, "rollout": {"steps": [{"weight": 20, "hold": "5m"}]}},

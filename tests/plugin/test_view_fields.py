@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from kubectl_perennial.views.limits import limit_rows, share_of_limit
-from kubectl_perennial.views.progress import stages
+from kubectl_perennial.views.progress import progress_of
 from kubectl_perennial.views.times import span
 from kubectl_perennial.views.version import change
+from perennial_operator.core.api.model_version import Phase
 
 
 def a_version(phase: str, **conditions: str) -> dict[str, Any]:
-    said = [{"type": kind, "status": status} for kind, status in conditions.items()]
-    return {"status": {"phase": phase, "conditions": said}}
+    result = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    return {"status": {"phase": phase, "conditions": result}}
 
 
 @pytest.mark.parametrize(
@@ -34,13 +35,19 @@ def a_version(phase: str, **conditions: str) -> dict[str, Any]:
         (a_version("RolledBack", Trained="True", Validated="True", RolledOut="False"), "done done done failed ahead"),
     ],
 )
-def test_a_version_is_as_far_as_its_phase_and_conditions_say(version: Any, shown: str) -> None:
-    assert " ".join(each["state"] for each in stages(version, manual=False)) == shown
+def test_progress_follows_phase_and_conditions(version: Any, shown: str) -> None:
+    assert " ".join(each["state"] for each in progress_of(version, manual=False)) == shown
 
 
-def test_a_phase_of_a_later_operator_has_its_place_before_the_roll_out() -> None:
-    found = stages(a_version("Shadowing"), manual=False)
-    assert [(each["name"], each["state"]) for each in found][2:] == [
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_of_the_core_has_its_step(phase: Phase) -> None:
+    names = [each["name"] for each in progress_of(a_version(phase.value), manual=True)]
+    assert names == ["drift", "train", "validate", "approve", "roll out", "live"]
+
+
+def test_unknown_phase_is_shown_before_the_rollout() -> None:
+    steps = progress_of(a_version("Shadowing"), manual=False)
+    assert [(each["name"], each["state"]) for each in steps][2:] == [
         ("validate", "done"),
         ("Shadowing", "here"),
         ("roll out", "ahead"),
@@ -49,7 +56,7 @@ def test_a_phase_of_a_later_operator_has_its_place_before_the_roll_out() -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "after", "told"),
+    ("name", "before", "after", "difference"),
     [
         ("mse", 100.0, 88.0, {"difference": -12.0, "share": -0.12, "better": True}),
         ("mse", 100.0, 112.0, {"difference": 12.0, "share": 0.12, "better": False}),
@@ -59,10 +66,10 @@ def test_a_phase_of_a_later_operator_has_its_place_before_the_roll_out() -> None
         ("accuracy", 0.5, 0.5, {"difference": 0.0}),
     ],
 )
-def test_a_loss_is_better_when_it_falls_and_a_score_when_it_rises(
-    name: str, before: float, after: float, told: dict[str, Any]
+def test_lower_loss_and_higher_score_are_better(
+    name: str, before: float, after: float, difference: dict[str, Any]
 ) -> None:
-    assert change(name, before, after) == pytest.approx(told)
+    assert change(name, before, after) == pytest.approx(difference)
 
 
 LIVE = {"status": {"metrics": {"candidate": {"mse": 100.0}, "standardErrors": {"mse": 3.0}}}}
@@ -89,14 +96,14 @@ LIVE = {"status": {"metrics": {"candidate": {"mse": 100.0}, "standardErrors": {"
         ({"metric": "psi", "max": 0.2}, [("ks", "a", 0.9)], None),
     ],
 )
-def test_of_each_limit_the_number_that_is_nearest_is_told(threshold: Any, metrics: Any, row: Any) -> None:
+def test_limit_row_has_the_measurement_nearest_to_the_limit(threshold: Any, metrics: Any, row: Any) -> None:
     measured = [
         {"name": name, "value": value, "standardError": 4.0, **({"feature": feature} if feature else {})}
         for name, feature, value in metrics
     ]
-    found = limit_rows([threshold], {"spec": {"metrics": measured}}, LIVE)
-    told = [(each.get("feature"), each["value"], each["side"], each["limit"], each["beyond"]) for each in found]
-    assert told == ([row] if row else [])
+    rows = limit_rows([threshold], {"spec": {"metrics": measured}}, LIVE)
+    fields = [(each.get("feature"), each["value"], each["side"], each["limit"], each["beyond"]) for each in rows]
+    assert fields == ([row] if row else [])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,7 @@ def test_of_each_limit_the_number_that_is_nearest_is_told(threshold: Any, metric
         ({"side": "min", "value": -0.8, "limit": 0.4}, None),
     ],
 )
-def test_how_near_a_limit_is_where_that_can_be_said(row: Any, share: float | None) -> None:
+def test_share_of_a_limit_where_it_has_a_meaning(row: Any, share: float | None) -> None:
     assert share_of_limit(row) == share
 
 
@@ -126,5 +133,5 @@ def test_how_near_a_limit_is_where_that_can_be_said(row: Any, share: float | Non
         (-5, "0s"),
     ],
 )
-def test_spans_are_written_as_kubectl_does(seconds: int, text: str) -> None:
+def test_spans_are_written_as_by_kubectl(seconds: int, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
