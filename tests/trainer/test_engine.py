@@ -14,7 +14,7 @@ import pytest
 import perennial_trainer
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Dask, Engine
-from perennial_trainer.training import dask_backend as engine
+from perennial_trainer.training import engine
 from tests.serve.processes import free_port, until
 from tests.stage import ROOT
 from tests.trainer.tasks import TASK, Json, Trainer, a_training, diabetes, written
@@ -111,7 +111,7 @@ def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
         monkeypatch.setattr(perennial_trainer, "__version__", "0.0.9")  # of this process, and not of the worker's
         asked = Engine(dask=Dask(address=cluster.scheduler_address))
         with pytest.raises(RejectedTask, match="run its scheduler and its workers from the same image") as caught:
-            engine.engaged(asked).__enter__()
+            engine.use_engine(asked).__enter__()
     assert caught.value.reason == "EngineOfOtherVersion"
 
 
@@ -123,7 +123,7 @@ def test_a_scheduler_that_does_not_answer_is_a_failure_to_try_again(
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     address = f"tcp://127.0.0.1:{free_port()}"
     task = a_training(uri, (tmp_path / "v1").as_uri(), search=SEARCH, engine={"dask": {"address": address}})
-    monkeypatch.setattr(engine, "CONNECT", 1.0)
+    monkeypatch.setattr(engine, "CONNECT_TIMEOUT", 1.0)
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         code, answer = trainer(task)
     assert (code, answer["reason"], address in answer["message"]) == (1, "EngineUnreachable", True)
@@ -132,8 +132,8 @@ def test_a_scheduler_that_does_not_answer_is_a_failure_to_try_again(
 def test_workers_that_never_come_are_a_failure_to_try_again(port: int) -> None:
     asked = Engine(dask=Dask(workers=2))
     with (
-        pytest.raises(FailedTask, match=r"no worker has come in 0\.2 s") as caught,
-        engine.engaged(asked, patience=0.2),
+        pytest.raises(FailedTask, match=r"no worker has connected in 0\.2 s") as caught,
+        engine.use_engine(asked, worker_timeout=0.2),
     ):
         pass
     assert caught.value.reason == "NoWorkers"
@@ -148,7 +148,7 @@ def test_a_candidate_that_ends_its_workers_is_a_failure_that_says_what_to_do(tmp
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         workers(tmp_path, f"tcp://127.0.0.1:{port}", 1),
         pytest.raises(FailedTask, match=r"give training\.pod more") as caught,
-        engine.engaged(asked),
+        engine.use_engine(asked),
     ):
         joblib.Parallel()([joblib.delayed(_end_worker)(os.getpid())])
     assert caught.value.reason == "WorkersLost"
@@ -174,3 +174,10 @@ asyncio.run(main())
         scheduler.wait()
         until(lambda: all(process.poll() is not None for process in started), "the workers have ended")
         assert [process.returncode for process in started] == [0, 0]
+
+
+def test_joblib_still_has_the_private_methods_that_the_backend_changes() -> None:
+    from joblib._dask import DaskDistributedBackend
+
+    for method in ("effective_n_jobs", "get_nested_backend", "submit", "retrieve_result_callback"):
+        assert callable(getattr(DaskDistributedBackend, method)), f"training/joblib_dask.py changes {method}"

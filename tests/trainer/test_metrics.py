@@ -14,7 +14,7 @@ from perennial_trainer.contract.metric_table import LOSSES, quality_metrics
 from perennial_trainer.metrics.evaluate import measure_all, resampled_values
 from perennial_trainer.metrics.registry import COMPUTATIONS
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.validation.bootstrap import worsening
+from perennial_trainer.validation.bootstrap import estimate_worsening
 
 REGRESSION = {
     "mse": sk.mean_squared_error,
@@ -117,7 +117,7 @@ def test_a_standard_error_is_the_spread_over_repeated_samples(name: str) -> None
 @pytest.mark.parametrize("metric", COMPUTATIONS)
 def test_a_version_is_no_worse_than_itself(metric: str) -> None:
     scored = regression() if metric in REGRESSION else classification()
-    found = worsening(metric, scored, scored, 0.95)
+    found = estimate_worsening(metric, scored, scored, 0.95)
     assert (found.estimate, found.upper) == (0, 0)
 
 
@@ -126,37 +126,37 @@ def test_a_version_is_no_worse_than_itself(metric: str) -> None:
 def test_the_worse_is_worse_the_better_is_better_and_the_bound_lies_above(metric: str, n: int) -> None:
     make = regression if metric in REGRESSION else classification
     good, bad = make(n=n, noise=1.0), make(n=n, noise=3.0, seed=1)
-    worse, better = worsening(metric, bad, good, 0.95), worsening(metric, good, bad, 0.95)
+    worse, better = estimate_worsening(metric, bad, good, 0.95), estimate_worsening(metric, good, bad, 0.95)
     assert worse.upper > worse.estimate > 0
     assert better.estimate < better.upper < 0
 
 
 def test_a_loss_worsens_by_a_share_and_a_score_by_a_difference() -> None:
     live, candidate = regression(noise=1.0), regression(noise=2.0)
-    assert worsening("mse", candidate, live, 0.9).estimate == pytest.approx(3.0)
+    assert estimate_worsening("mse", candidate, live, 0.9).estimate == pytest.approx(3.0)
     difference = measure_all(live)["r2"].value - measure_all(candidate)["r2"].value
-    assert worsening("r2", candidate, live, 0.9).estimate == pytest.approx(difference)
+    assert estimate_worsening("r2", candidate, live, 0.9).estimate == pytest.approx(difference)
     assert "mse" in LOSSES and "r2" not in LOSSES
 
 
 @pytest.mark.parametrize(("n", "groups"), [(150, 4096), (600, 100)])
 def test_the_bound_covers_as_often_as_its_confidence(monkeypatch: pytest.MonkeyPatch, n: int, groups: int) -> None:
     """Two equally good versions: the true worsening of the mse is 0. Also where rows are resampled in groups."""
-    monkeypatch.setattr("perennial_trainer.validation.bootstrap.GROUPS", groups)
+    monkeypatch.setattr("perennial_trainer.validation.bootstrap.MAX_GROUPS", groups)
     covered = 0
     for seed in range(200):
         generator = np.random.default_rng(seed)
         truth = np.zeros(n)
         candidate, live = ScoredRows(truth, generator.normal(size=n)), ScoredRows(truth, generator.normal(size=n))
-        covered += worsening("mse", candidate, live, 0.9, seed).upper >= 0
+        covered += estimate_worsening("mse", candidate, live, 0.9, seed).upper >= 0
     assert 0.84 <= covered / 200 <= 0.96
 
 
 def test_a_higher_confidence_is_a_higher_bound_and_the_same_seed_the_same_bound() -> None:
     candidate, live = regression(seed=1), regression(seed=2)
-    bounds = [worsening("mae", candidate, live, confidence).upper for confidence in (0.8, 0.95, 0.99)]
+    bounds = [estimate_worsening("mae", candidate, live, confidence).upper for confidence in (0.8, 0.95, 0.99)]
     assert bounds == sorted(bounds)
-    assert worsening("mae", candidate, live, 0.8).upper == bounds[0]
+    assert estimate_worsening("mae", candidate, live, 0.8).upper == bounds[0]
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_a_higher_confidence_is_a_higher_bound_and_the_same_seed_the_same_bound(
 def test_what_cannot_be_compared_is_refused(metric: str, scored: ScoredRows) -> None:
     other = ScoredRows(scored.target, scored.prediction + 1.0) if metric == "mse" else scored
     with pytest.raises(RejectedTask, match=metric):
-        worsening(metric, other, scored, 0.95)
+        estimate_worsening(metric, other, scored, 0.95)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4095, 4096, 4097, 9000])
 def test_any_number_of_rows_is_bounded(n: int) -> None:
-    found = worsening("mae", regression(n, noise=2.0, seed=1), regression(n, seed=2), 0.95)
+    found = estimate_worsening("mae", regression(n, noise=2.0, seed=1), regression(n, seed=2), 0.95)
     assert np.isfinite(found.upper)

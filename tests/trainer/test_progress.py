@@ -96,7 +96,7 @@ def test_search_reports_progress_of_every_candidate(
     features = Features(numeric=("bmi", "bp"), categorical=())
     rows = convert_rows(diabetes(), Columns(features, "target", "regression", None))
     wanted = Search(method=method, space={"constant": [*range(0, 270, 30)]}, folds=4, iterations=5)  # type: ignore[arg-type]
-    result = search.best(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
+    result = search.search_parameters(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
     if method != "random":
         assert result.parameters == {"constant": 150}  # next to the mean, 152
     assert [detail for _, detail in reports[::4]] == [f"candidate {i + 1} of {candidates}" for i in range(candidates)]

@@ -22,8 +22,8 @@ from perennial_trainer.models.pipeline import build, fit
 from perennial_trainer.reporting import html
 from perennial_trainer.reporting.figures import WIDTH, Figure, bar_chart, column_chart, heat_map
 from perennial_trainer.reporting.prediction_figures import draw_predictions
-from perennial_trainer.validation.importance import importance
-from perennial_trainer.validation.slices import slices
+from perennial_trainer.validation.importance import permutation_importances
+from perennial_trainer.validation.slices import measure_slices
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
 
 EVIL = """<img src=x onerror="alert(1)">'&{{ 7 * 7 }}"""
@@ -125,7 +125,7 @@ def rows_and_scored() -> tuple[Rows, ScoredRows]:
 
 def test_slice_has_metric_of_its_rows_and_one_for_missing() -> None:
     rows, scored = rows_and_scored()
-    by_category = {each.category: each for each in slices("mse", rows, scored, None)}
+    by_category = {each.category: each for each in measure_slices("mse", rows, scored, None)}
     assert set(by_category) == {"1", "2", "(missing)"}
     for category, each in by_category.items():
         which = rows.features["sex"].fillna("(missing)") == category
@@ -137,7 +137,7 @@ def test_slice_has_metric_of_its_rows_and_one_for_missing() -> None:
 def test_slice_is_never_of_single_rows() -> None:
     rows, scored = rows_and_scored()
     few = rows.take(slice(0, 24))  # 6 of them missing
-    worst = slices("mse", few, scored.take(np.arange(442) < 24), None)
+    worst = measure_slices("mse", few, scored.take(np.arange(442) < 24), None)
     assert all(each.rows >= 10 for each in worst)
     assert "(missing)" not in [each.category for each in worst]
 
@@ -149,11 +149,11 @@ def test_importance_ranks_used_features_and_is_repeatable() -> None:
     features = Features(numeric=("idle", "little", "much"), categorical=())
     rows = convert_rows(frame, Columns(features, "target", "regression", None))
     pipeline = fit(build(LinearRegression(), features), rows)
-    ranking = importance("mse", pipeline, rows)
+    ranking = permutation_importances("mse", pipeline, rows)
     assert [each.feature for each in ranking] == ["much", "little", "idle"]
     assert ranking[0].mean == pytest.approx(2 * 9, rel=0.1)  # twice the variance of what it adds
     assert ranking[2].mean == pytest.approx(0, abs=1e-9)
-    assert ranking == importance("mse", pipeline, rows)
+    assert ranking == permutation_importances("mse", pipeline, rows)
 
 
 def trained(trainer: Trainer, tmp_path: Path, frame: Frame, version: str, **changes: Any) -> tuple[Json, Json]:

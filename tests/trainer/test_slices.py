@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import SliceBy
-from perennial_trainer.validation.slices import ENDLESS, groups, worst
+from perennial_trainer.validation.slices import MAX_RATIO, groups, worst_groups
 from tests.trainer.tasks import (
     RESULT,
     Json,
@@ -102,7 +102,7 @@ def test_a_score_that_falls_is_worse_and_a_metric_without_a_value_is_left_out(tr
 @pytest.mark.parametrize(
     ("slices", "reason", "words"),
     [
-        ([{"column": "region", "metric": "mse"}], "InvalidTask", ["region", "no feature"]),
+        ([{"column": "region", "metric": "mse"}], "InvalidTask", ["region", "not a feature"]),
         ([{"column": "sex", "metric": "f1"}], "UnknownMetric", ["validation.slices.metric f1", "mse, rmse, mae"]),
     ],
 )
@@ -117,15 +117,17 @@ def test_what_cannot_be_sliced_is_refused(
 
 def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -> None:
     rows, scored = rows_and_scored()
-    (found,) = worst([SliceBy(column="sex", metric="mse")], rows, scored, scored)
+    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, scored)
     assert found.ratio == 1.0
     few = rows.take(slice(0, 60))
     of_few = scored.take(np.arange(len(rows)) < 60)
     large = {name for name, which in groups(few.features["sex"]) if which.sum() >= 30}
-    found_in = {each.group for each in worst([SliceBy(column="sex", metric="mse")], few, of_few, of_few)}
+    found_in = {each.group for each in worst_groups([SliceBy(column="sex", metric="mse")], few, of_few, of_few)}
     assert found_in <= large
     assert (
-        worst([SliceBy(column="sex", metric="mse")], rows.take(slice(0, 29)), of_few.take(np.arange(60) < 29), of_few)
+        worst_groups(
+            [SliceBy(column="sex", metric="mse")], rows.take(slice(0, 29)), of_few.take(np.arange(60) < 29), of_few
+        )
         == []
     )
 
@@ -133,9 +135,9 @@ def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -
 def test_what_was_without_fault_and_is_no_more_is_endlessly_worse_and_still_a_number() -> None:
     rows, scored = rows_and_scored()
     perfect = type(scored)(scored.target, scored.target)
-    (found,) = worst([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
-    assert found.ratio == ENDLESS
-    (found,) = worst([SliceBy(column="sex", metric="mse")], rows, perfect, perfect)
+    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
+    assert found.ratio == MAX_RATIO
+    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, perfect, perfect)
     assert found.ratio == 1.0
 
 

@@ -1,4 +1,4 @@
-"""A worker of a search: it tries the candidates that the pod which trains hands it, until that has no more."""
+"""A worker of a search: it fits the candidates that the training pod sends, until there are no more."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def work(task: WorkTask) -> None:
-    """Returns when the scheduler has closed or is gone; one that is not there yet is waited for."""
+    """Waits for the scheduler, works for it, and returns when it has closed."""
     asyncio.run(_work(task.scheduler))
     log.info("%s has no more work", task.scheduler)
 
@@ -18,8 +18,8 @@ def work(task: WorkTask) -> None:
 async def _work(scheduler: str) -> None:
     from distributed import Worker
 
-    # One candidate at a time: the rows are in memory once, and BLAS has the pod's processors.
-    # What the pod may use is for its limits to say, so nothing is spilled to a disk that it may not have.
+    # One candidate at a time: the rows are in memory once, and BLAS has the pod's processors. The pod's limits
+    # bound its memory; Dask spills nothing to a disk, which the pod may not have.
     async with Worker(
         scheduler, nthreads=1, memory_limit=0, dashboard=False, host=os.environ.get("PERENNIAL_BIND_ADDRESS")
     ) as worker:

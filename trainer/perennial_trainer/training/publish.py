@@ -1,4 +1,4 @@
-"""What a training leaves in storage, and what it answers."""
+"""The files and the result of a training."""
 
 import io
 import json
@@ -29,14 +29,14 @@ from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
-from perennial_trainer.training.search import Found
+from perennial_trainer.training.search import SearchResult
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The rows by what they are for; `reference` is what comes in: the training rows before they were made fit."""
+class RowSets:
+    """The rows by their use; `reference` has the training rows as they come, with missing values and outliers."""
 
     cleaned: Cleaned
     findings: Findings
@@ -50,30 +50,30 @@ class Parts:
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training, nothing of it stored yet; `scored`, `measures` and `baseline` are of the holdout."""
+    """A finished training that is not stored yet; `scored`, `measurements` and `baseline` are of the holdout."""
 
     task: TrainTask
-    parts: Parts
-    found: Found | None
+    rows: RowSets
+    search: SearchResult | None
     parameters: dict[str, Any]
     pipeline: Pipeline
     scored: ScoredRows
-    measures: dict[str, Measurement]
+    measurements: dict[str, Measurement]
     baseline: dict[str, Measurement]
 
 
-def store(training: Training) -> result.TrainResult:
-    """All files of the version lie in its folder, `metadata.json` last, the same bytes for the same data and task."""
-    task, parts = training.task, training.parts
+def store_training(training: Training) -> result.TrainResult:
+    """Stores all files of the version, `metadata.json` last: the same bytes for the same data and task."""
+    task, rows = training.task, training.rows
     files = _files(training)
     record = _record(training, files)
-    storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is not whole
+    storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is incomplete
     storage.write_files(task.storage, files | {metadata.NAME: metadata.encode(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = _model_file_name(task.model), "holdout.parquet"
     return result.TrainResult(
-        message=f"fitted {task.model.estimator} to {len(parts.fitted)} rows (window: {parts.span.name}), "
-        f"scored on {len(parts.holdout)} held out",
+        message=f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name}), "
+        f"scored on {len(rows.holdout)} rows of the holdout",
         artifact=result.Artifact(
             uri=storage.child_uri(task.storage, model),
             sha256=record.files[model].sha256,
@@ -88,7 +88,7 @@ def store(training: Training) -> result.TrainResult:
             start=record.data.start or UNSET,
             end=record.data.end or UNSET,
         ),
-        metrics={name: measure.value for name, measure in training.measures.items()},
+        metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
     )
 
@@ -98,16 +98,16 @@ def _model_file_name(model: Model) -> str:
 
 
 def _files(training: Training) -> dict[str, bytes]:
-    parts, model = training.parts, training.task.model
+    rows, model = training.rows, training.task.model
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
     return {
         _model_file_name(model): framework_of(model).dump_pipeline(
             training.pipeline, framework_of(model).file_format(model)
         ),
-        "holdout.parquet": _parquet(parts.holdout),
-        "rows.npy": _npy(np.sort(parts.training.digests)),
+        "holdout.parquet": _parquet(rows.holdout),
+        "rows.npy": _npy(np.sort(rows.training.digests)),
         "profile.json": encode_profile(
-            build_profile(parts.reference, training.scored.predicted_values, _measured(training.measures))
+            build_profile(rows.reference, training.scored.predicted_values, _profile_metrics(training.measurements))
         ),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
@@ -115,8 +115,8 @@ def _files(training: Training) -> dict[str, bytes]:
 
 
 def _record(training: Training, files: dict[str, bytes]) -> Metadata:
-    task, parts = training.task, training.parts
-    fitted, kept = time_range(parts.fitted), time_range(parts.cleaned.rows)
+    task, rows = training.task, training.rows
+    fitted_range, range_of_all = time_range(rows.fitted), time_range(rows.cleaned.rows)
     return Metadata(
         namespace=task.namespace,
         model_deployment=task.model_deployment,
@@ -127,15 +127,15 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         search=task.search,
         calibration=task.calibration,
         data=DataRecord(
-            sha256=parts.cleaned.rows.fingerprint,
-            roles=parts.training.roles(),
-            rows=len(parts.fitted),
-            holdout_rows=len(parts.holdout),
-            start=fitted.get("start"),
-            end=kept.get("end"),
-            trained_until=time_range(parts.training).get("end"),
-            span=parts.span.name,
-            counts=parts.cleaned.counts,
+            sha256=rows.cleaned.rows.fingerprint,
+            roles=rows.training.roles(),
+            rows=len(rows.fitted),
+            holdout_rows=len(rows.holdout),
+            start=fitted_range.get("start"),
+            end=range_of_all.get("end"),
+            trained_until=time_range(rows.training).get("end"),
+            span=rows.span.name,
+            counts=rows.cleaned.counts,
         ),
         seed=SEED,
         python=metadata.python(),
@@ -145,37 +145,37 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
 
 
 def _metrics(training: Training) -> dict[str, Any]:
-    """Everything that was measured, more than an answer holds."""
+    """All measurements, which are more than fit into the result."""
     classes = training.scored.classes
     return {
-        "metrics": _measured(training.measures),
-        "baseline": _measured(training.baseline),
+        "metrics": _profile_metrics(training.measurements),
+        "baseline": _profile_metrics(training.baseline),
         "average": (f"of class {classes[1]}" if len(classes) == 2 else "macro") if classes else None,
-        "search": training.found,
-        "spans": training.parts.span.tried,
-        "outliers": training.parts.outliers,
-        "missing": training.parts.cleaned.missing,
-        "findings": training.parts.findings,
+        "search": training.search,
+        "spans": training.rows.span.tried,
+        "outliers": training.rows.outliers,
+        "missing": training.rows.cleaned.missing,
+        "findings": training.rows.findings,
     }
 
 
-def _measured(measures: dict[str, Measurement]) -> dict[str, ProfileMetric]:
-    return {name: ProfileMetric(value=m.value, standard_error=m.standard_error) for name, m in measures.items()}
+def _profile_metrics(measurements: dict[str, Measurement]) -> dict[str, ProfileMetric]:
+    return {name: ProfileMetric(value=m.value, standard_error=m.standard_error) for name, m in measurements.items()}
 
 
 def _page(training: Training, metrics: bytes) -> bytes:
-    task, parts = training.task, training.parts
+    task, rows = training.task, training.rows
     base = training.baseline
     return html.render_page(
         f"{task.version}: training of {task.model_deployment}",
         f"{task.model.estimator} for {task.model.task} of {task.model.target}, "
-        f"fitted to {len(parts.fitted)} rows and scored on {len(parts.holdout)} that it has not seen.",
+        f"fitted to {len(rows.fitted)} rows and scored on {len(rows.holdout)} rows of the holdout.",
         [
             html.Table(
                 "Metrics on the holdout",
                 [
                     (name, m.value, base[name].value if name in base else None, m.standard_error)
-                    for name, m in training.measures.items()
+                    for name, m in training.measurements.items()
                 ],
                 ("metric", task.version, "no features", "± s.e."),
             ),

@@ -1,4 +1,4 @@
-"""Which hyper-parameters are best, by cross-validation on the training rows alone."""
+"""Searches for the best hyper-parameters by cross-validation on the training rows."""
 
 import logging
 import warnings
@@ -29,22 +29,22 @@ from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.pipeline import STEP, UNFIT, cause, target_of
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
-from perennial_trainer.training.dask_backend import Scorer, engaged
+from perennial_trainer.training.engine import Scorer, use_engine
 
 log = logging.getLogger(__name__)
 
-_MEASURES: dict[Kind, tuple[str, ...]] = {  # the modules of scikit-learn's scorers
+_SCORER_MODULES: dict[Kind, tuple[str, ...]] = {  # of scikit-learn's metrics
     "regression": ("_regression",),
     "classification": ("_classification", "_ranking"),
 }
-_DEFAULTS: dict[Kind, str] = {"regression": "r2", "classification": "accuracy"}
-MOST_LISTED = 100
-FACTOR = 3  # a halving search keeps a third of the candidates, for a round of three times the rows
+_DEFAULT_SCORING: dict[Kind, str] = {"regression": "r2", "classification": "accuracy"}
+MAX_RANKING = 100
+FACTOR = 3  # each round of a halving search has a third of the candidates and three times the rows
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search chose, by what score, and the candidates it tried, best first (at most 100)."""
+class SearchResult:
+    """The chosen parameters, the scoring and the best candidates (at most 100), best first."""
 
     parameters: dict[str, Any]
     scoring: str
@@ -53,13 +53,13 @@ class Found:
 
 
 def check_search(search: Search, framework: Framework, estimator: BaseEstimator, kind: Kind) -> str:
-    """The name of the scoring. Raises a RejectedTask before any data are read: UnknownScoring, InvalidParameter."""
-    scoring = search.scoring or _DEFAULTS[kind]
-    valid = scorings(kind)
+    """The name of the scoring, before any data are read. Raises RejectedTask: UnknownScoring, InvalidParameter."""
+    scoring = search.scoring or _DEFAULT_SCORING[kind]
+    valid = scoring_names(kind)
     if scoring not in valid:
         raise RejectedTask(
             "UnknownScoring",
-            f"training.search.scoring {scoring} is none for {kind}: choose one of {join_names(valid, 60)}",
+            f"training.search.scoring {scoring} is not a score for {kind}: choose one of {join_names(valid, 60)}",
         )
     for name, values in search.space.items():
         for value in values:
@@ -68,21 +68,25 @@ def check_search(search: Search, framework: Framework, estimator: BaseEstimator,
     return scoring
 
 
-def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None) -> Found:
-    """The best candidate of the space. Raises a RejectedTask, SearchFailed, where not one can be fitted and scored."""
+def search_parameters(
+    search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None
+) -> SearchResult:
+    """The best candidate of the space. Raises RejectedTask (SearchFailed) if none can be fitted and scored."""
     size = len(ParameterGrid(search.space))
     candidates = min(size, search.iterations) if search.method == "random" else size
-    watched = _Watched(_costs(search, candidates), search.folds)
+    progress = _SearchProgress(_costs(search, candidates), search.folds)
     log.info("search: %s, %s candidates, %s folds, by %s", search.method, candidates, search.folds, scoring)
     try:
-        with engaged(engine) as elsewhere, watched.progress, warnings.catch_warnings():
-            warnings.simplefilter("ignore", FitFailedWarning)  # it holds tracebacks, which may show values
-            searcher = _searcher(search, pipeline, rows, elsewhere(get_scorer(scoring), watched.scored), candidates)
+        with use_engine(engine) as with_callback, progress.bar, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)  # it has tracebacks, which may show values
+            searcher = _searcher(
+                search, pipeline, rows, with_callback(get_scorer(scoring), progress.scored), candidates
+            )
             searcher.fit(rows.features, target_of(rows))
     except UNFIT as error:
-        told = cause(error, -1)  # the last line of scikit-learn's summary
+        last_line = cause(error, -1)  # of scikit-learn's summary
         raise RejectedTask(
-            "SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {told}"
+            "SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {last_line}"
         ) from error
     results = searcher.cv_results_
     score = float(results["mean_test_score"][searcher.best_index_])
@@ -90,38 +94,42 @@ def best(search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: E
         raise RejectedTask(
             "SearchFailed",
             f"training.search.scoring {scoring} cannot be computed in every fold: choose another, such as "
-            f"{_DEFAULTS[rows.columns.kind]}, or fewer folds",
+            f"{_DEFAULT_SCORING[rows.columns.kind]}, or fewer folds",
         )
-    parameters = _plain(results["params"][searcher.best_index_])
+    parameters = _without_step(results["params"][searcher.best_index_])
     log.info("search: best %s with %s %.6g", parameters, scoring, score)
-    return Found(parameters, scoring, candidates, _ranking(results))
+    return SearchResult(parameters, scoring, candidates, _ranking(results))
 
 
-def scorings(kind: Kind) -> list[str]:
-    """scikit-learn's scorers for a task, by name."""
+def scoring_names(kind: Kind) -> list[str]:
+    """The names of scikit-learn's scorers for a task.
+
+    scikit-learn has no public list of them by task: the private attribute of a scorer names its metric. A test fails
+    when scikit-learn removes it.
+    """
     scorers = {name: get_scorer(name) for name in get_scorer_names()}
-    return [name for name, scorer in scorers.items() if scorer._score_func.__module__.endswith(_MEASURES[kind])]
+    return [name for name, scorer in scorers.items() if scorer._score_func.__module__.endswith(_SCORER_MODULES[kind])]
 
 
-class _Watched:
-    """Tells how far the search is: each candidate is scored once in each fold.
+class _SearchProgress:
+    """Reports the progress of a search: each candidate is scored once in each fold.
 
-    A fit that fails is not scored, so the search may be further than it says.
+    A fit that fails is not scored, so the search may be further than reported.
     """
 
     def __init__(self, costs: list[int], folds: int) -> None:
         self._costs, self._folds = costs, folds
         self._scored = 0
-        self.progress = Progress("search", sum(costs) * folds)
+        self.bar = Progress("search", sum(costs) * folds)
 
     def scored(self) -> None:
         candidate = min(self._scored // self._folds, len(self._costs) - 1)
         self._scored += 1
-        self.progress.advance(self._costs[candidate], f"candidate {candidate + 1} of {len(self._costs)}")
+        self.bar.advance(self._costs[candidate], f"candidate {candidate + 1} of {len(self._costs)}")
 
 
 def _costs(search: Search, candidates: int) -> list[int]:
-    """What each candidate costs, in order; a halving search fits the third that is left to three times the rows."""
+    """The cost of each fit, in order: each round of a halving search has three times the rows."""
     costs, cost = [1] * candidates, 1
     while search.method == "halving" and candidates >= FACTOR:
         candidates, cost = -(-candidates // FACTOR), cost * FACTOR
@@ -140,21 +148,20 @@ def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: Scorer, c
     common: dict[str, Any] = {"scoring": scoring, "cv": folds, "refit": False, "return_train_score": False}
     if search.method == "halving":
         return HalvingGridSearchCV(pipeline, space, factor=FACTOR, random_state=SEED, **common)
-    common["pre_dispatch"] = "all"  # workers that come late find work; a halving search looks anew in each round
+    common["pre_dispatch"] = "all"  # workers that start late get work; a halving search dispatches in each round
     if search.method == "grid":
         return GridSearchCV(pipeline, space, **common)
     return RandomizedSearchCV(pipeline, space, n_iter=candidates, random_state=SEED, **common)
 
 
 def _ranking(results: dict[str, Any]) -> list[dict[str, Any]]:
-    rounds = results.get(
-        "iter", np.zeros(len(results["params"]))
-    )  # a halving search scores its last round on most rows
+    # Only the last round of a halving search is comparable: it scores on the most rows.
+    rounds = results.get("iter", np.zeros(len(results["params"])))
     scores = results["mean_test_score"]
     order = [i for i in np.argsort(-scores, kind="stable") if rounds[i] == max(rounds) and np.isfinite(scores[i])]
-    return [{"parameters": _plain(results["params"][i]), "score": float(scores[i])} for i in order[:MOST_LISTED]]
+    return [{"parameters": _without_step(results["params"][i]), "score": float(scores[i])} for i in order[:MAX_RANKING]]
 
 
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """By the estimator's own names, as JSON has them."""
+def _without_step(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters without the name of the pipeline's step."""
     return {name.removeprefix(f"{STEP}__"): value for name, value in parameters.items()}

@@ -1,4 +1,4 @@
-"""The story of a training: from the data to a stored version."""
+"""Trains a version: from the data to the stored files."""
 
 import logging
 
@@ -24,60 +24,61 @@ from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.pipeline import build, check_target, fit, score
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import inspect_rows
-from perennial_trainer.training import publish as stored
-from perennial_trainer.training import search
-from perennial_trainer.training.baseline import baseline, check_better
-from perennial_trainer.training.publish import Parts, Training
+from perennial_trainer.training.baseline import measure_baseline, require_better
+from perennial_trainer.training.publish import RowSets, Training, store_training
+from perennial_trainer.training.search import check_search, search_parameters
 
 log = logging.getLogger(__name__)
 
 
 def train(task: TrainTask) -> result.TrainResult:
-    """The version is stored whole, and summed up; or a RejectedTask, and nothing is stored."""
+    """The result of a training whose version is stored completely. After a RejectedTask, nothing is stored."""
     model = task.model
     framework = framework_of(model)
     _check_calibration(task, framework)
     estimator = build_estimator(model)
-    scoring = search.check_search(task.search, framework, estimator, model.task) if task.search else ""
+    scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
     columns = Columns(model.features, model.target, model.task, task.data.time_column)
     unfitted = build(estimator, model.features)
-    parts = _parts(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
+    rows = _split_rows(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
 
-    found = search.best(task.search, unfitted, parts.fitted, scoring, task.engine) if task.search else None
-    parameters = model.parameters | (found.parameters if found else {})
-    log.info("fitting %s to %s rows of %s features", model.estimator, len(parts.fitted), len(model.features.names))
-    chosen = clone(estimator).set_params(**parameters)
+    search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
+    parameters = model.parameters | (search.parameters if search else {})
+    log.info("fitting %s to %s rows of %s features", model.estimator, len(rows.fitted), len(model.features.names))
+    estimator = clone(estimator).set_params(**parameters)
     if task.calibration:
-        chosen = calibrated(chosen, task.calibration, parts.fitted)
-    pipeline = fit(build(chosen, model.features), parts.fitted)
-    log.info("fitted %s to %s rows", model.estimator, len(parts.fitted))
+        estimator = calibrated(estimator, task.calibration, rows.fitted)
+    pipeline = fit(build(estimator, model.features), rows.fitted)
+    log.info("fitted %s to %s rows", model.estimator, len(rows.fitted))
 
-    scored = score(pipeline, parts.holdout)
-    measures = require_metrics(scored)
-    log.info("holdout of %s rows: %s", len(scored), ", ".join(f"{name} {m.value:.6g}" for name, m in measures.items()))
-    base = baseline(parts.fitted, parts.holdout)
-    check_better(scored, measures, base, model.estimator)
-    return stored.store(Training(task, parts, found, parameters, pipeline, scored, measures, base))
+    scored = score(pipeline, rows.holdout)
+    measurements = require_metrics(scored)
+    log.info(
+        "holdout of %s rows: %s", len(scored), ", ".join(f"{name} {m.value:.6g}" for name, m in measurements.items())
+    )
+    baseline = measure_baseline(rows.fitted, rows.holdout)
+    require_better(scored, measurements, baseline, model.estimator)
+    return store_training(Training(task, rows, search, parameters, pipeline, scored, measurements, baseline))
 
 
-def _parts(task: TrainTask, rows: Rows, unfitted: Pipeline) -> Parts:
-    """The rows that were read, by what they are for."""
+def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:
+    """The loaded rows by their use."""
     cleaned = clean(rows, task.data)
     require_new_rows(cleaned.rows, task)
-    held = split_holdout(cleaned.rows, task.data.holdout)
-    in_holdout = held.mask(cleaned.rows)
+    split = split_holdout(cleaned.rows, task.data.holdout)
+    in_holdout = split.mask(cleaned.rows)
     training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
     check_target(training)
     findings = inspect_rows(cleaned.rows, task.live)
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
-        least = task.data.min_rows * (1 - task.data.holdout)
-        span = best_span(training, task.data.holdout, least, _losses(task, unfitted))
+        min_rows = task.data.min_rows * (1 - task.data.holdout)
+        span = best_span(training, task.data.holdout, min_rows, _losses(task, unfitted))
     fitted, outliers = without_outliers(span.select(training), task.data.cleaning)
-    incomplete = cleaned.incomplete.take(~held.mask(cleaned.incomplete))
+    incomplete = cleaned.incomplete.take(~split.mask(cleaned.incomplete))
     reference = concatenate([span.select(training), span.select(incomplete)])
-    log.info("%s rows to fit, %s held out", len(fitted), len(holdout))
-    return Parts(cleaned, findings, training, holdout, span, reference, fitted, outliers)
+    log.info("%s rows to fit, %s in the holdout", len(fitted), len(holdout))
+    return RowSets(cleaned, findings, training, holdout, span, reference, fitted, outliers)
 
 
 def _check_calibration(task: TrainTask, framework: Framework) -> None:

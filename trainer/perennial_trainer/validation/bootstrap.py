@@ -1,4 +1,4 @@
-"""How much worse a candidate is than the live version, and how sure that is."""
+"""How much worse a candidate is than the live version, with a bootstrap bound."""
 
 import numpy as np
 
@@ -10,28 +10,30 @@ from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 from perennial_trainer.progress import Progress
 
 RESAMPLES = 2000
-GROUPS = 4096  # rows beyond so many are resampled in random groups: the sums of equal groups are as good a sample
-AT_ONCE = 250  # resamples in memory
+MAX_GROUPS = 4096  # more rows are resampled in so many random groups of equal size
+BATCH = 250  # resamples in memory
 
 
-def worsening(metric: str, candidate: ScoredRows, live: ScoredRows, confidence: float, seed: int = 0) -> Worsening:
+def estimate_worsening(
+    metric: str, candidate: ScoredRows, live: ScoredRows, confidence: float, seed: int = 0
+) -> Worsening:
     """The candidate's worsening against the live version on the same rows, in the same order.
 
     `upper` is the one-sided percentile bound of a paired bootstrap over the rows: each resample scores both versions on
     the same rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 15). Raises a
-    RejectedTask, MetricUndefined, where the metric does not exist on these rows.
+    RejectedTask, MetricUndefined, if the metric is undefined on these rows.
     """
     n = len(candidate)
     generator = np.random.default_rng(seed)
-    groups = min(n, GROUPS)
+    groups = min(n, MAX_GROUPS)
     group = generator.permutation(n) % groups
     parts = []
     with Progress("bootstrap, resamples", RESAMPLES) as progress:
-        for _ in range(RESAMPLES // AT_ONCE):
-            drawn = generator.integers(0, groups, (AT_ONCE, groups)) + np.arange(AT_ONCE)[:, None] * groups
-            weights = np.bincount(drawn.ravel(), minlength=AT_ONCE * groups).reshape(AT_ONCE, groups)
+        for _ in range(RESAMPLES // BATCH):
+            drawn = generator.integers(0, groups, (BATCH, groups)) + np.arange(BATCH)[:, None] * groups
+            weights = np.bincount(drawn.ravel(), minlength=BATCH * groups).reshape(BATCH, groups)
             parts.append(_difference(metric, candidate, live, group, weights.astype(np.float64)))
-            progress.advance(AT_ONCE)
+            progress.advance(BATCH)
     resamples = np.concatenate(parts)
     estimate = float(_difference(metric, candidate, live, group, np.ones((1, groups)))[0])
     defined = resamples[~np.isnan(resamples)]

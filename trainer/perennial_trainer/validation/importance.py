@@ -1,4 +1,4 @@
-"""Which features a model leans on: how much worse it is when a feature's values are dealt to other rows."""
+"""Permutation importance: how much worse a model is when a feature's values are shuffled among the rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,37 +14,37 @@ from perennial_trainer.models.pipeline import score
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 
-MOST = 5_000  # rows, a seeded sample of more
+MAX_ROWS = 5_000  # of more rows, a seeded sample
 REPEATS = 5
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much worse the metric becomes on average, and the standard deviation of that over 5 permutations."""
+    """How much worse the metric becomes: the mean and the standard deviation over 5 permutations."""
 
     feature: str
     mean: float
     deviation: float
 
 
-def importance(metric: str, pipeline: Pipeline, rows: Rows) -> list[Importance]:
+def permutation_importances(metric: str, pipeline: Pipeline, rows: Rows) -> list[Importance]:
     """Permutation importance (Breiman, Random Forests, Machine Learning 45, 2001) of each feature, greatest first.
 
-    Nothing where the metric does not exist for these rows.
+    Empty if the metric is undefined for these rows.
     """
-    if len(rows) > MOST:
-        rows = rows.take(np.sort(np.random.default_rng(SEED).choice(len(rows), MOST, replace=False)))
+    if len(rows) > MAX_ROWS:
+        rows = rows.take(np.sort(np.random.default_rng(SEED).choice(len(rows), MAX_ROWS, replace=False)))
     names = list(rows.features)
     with Progress("importance, permutations", len(names) * REPEATS + 1) as progress:
 
-        def goodness(fitted: Pipeline, features: Any, target: Any) -> float:
+        def negative_loss(fitted: Pipeline, features: Any, target: Any) -> float:
             progress.advance()
             value = metric_value(metric, score(fitted, Rows(rows.columns, features, target, None)))
             return -value if metric in LOSSES else value
 
-        found = permutation_importance(
-            pipeline, rows.features, rows.target, scoring=goodness, n_repeats=REPEATS, random_state=SEED
+        importances = permutation_importance(
+            pipeline, rows.features, rows.target, scoring=negative_loss, n_repeats=REPEATS, random_state=SEED
         )
-    each = zip(names, found.importances_mean, found.importances_std, strict=True)
+    each = zip(names, importances.importances_mean, importances.importances_std, strict=True)
     ranked = [Importance(str(name), float(mean), float(std)) for name, mean, std in each if np.isfinite(mean)]
-    return sorted(ranked, key=lambda one: -one.mean)
+    return sorted(ranked, key=lambda importance: -importance.mean)

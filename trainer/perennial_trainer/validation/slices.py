@@ -1,4 +1,4 @@
-"""How good a model is for each group of rows: whom it serves worse than the rest, or than the live version does."""
+"""How good a model is for each group of rows, compared with the other groups and with the live version."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract import result
 from perennial_trainer.contract.metric_table import LOSSES
+from perennial_trainer.contract.result import SliceResult
 from perennial_trainer.contract.task import SliceBy
 from perennial_trainer.data.rows import Mask, Rows, Series
 from perennial_trainer.metrics.evaluate import metric_value
 from perennial_trainer.metrics.scored_rows import ScoredRows
 
-MOST = 8  # categories of a feature
-LEAST = 10  # rows; fewer say nothing, and would say too much of single ones
-PROOF = 30  # rows; fewer prove nothing, for a group as for a holdout
-LONGEST = 64  # characters of a group's name in an answer
-ENDLESS = 1e9  # times as bad: JSON has no infinity
+MAX_CATEGORIES = 8  # of a feature in the report
+MIN_ROWS = 10  # of a group in the report; fewer are not informative and would reveal single rows
+MIN_PROOF_ROWS = 30  # of a group in the result; fewer prove nothing, as in a holdout
+MAX_NAME = 64  # characters of a group's name in the result
+MAX_RATIO = 1e9  # JSON has no infinity
 
 
 @dataclass(frozen=True)
 class Slice:
-    """`live` is None without a live version; a value is None where the metric does not exist for these rows."""
+    """`live` is None without a live version; a value is None if the metric is undefined for these rows."""
 
     feature: str
     category: str
@@ -33,30 +33,32 @@ class Slice:
     live: float | None
 
 
-def slices(metric: str, rows: Rows, candidate: ScoredRows, live: ScoredRows | None) -> list[Slice]:
+def measure_slices(metric: str, rows: Rows, candidate: ScoredRows, live: ScoredRows | None) -> list[Slice]:
     """The metric in each of the 8 most frequent categories of 10 rows or more, by categorical feature.
 
     All rows are scored already, in the same order; a missing value is a category too.
     """
-    found = []
+    measured = []
     for feature in rows.columns.features.categorical:
-        large = [(name, which) for name, which in groups(rows.features[feature]) if which.sum() >= LEAST]
-        found += [_slice(feature, metric, name, which, candidate, live) for name, which in large[:MOST]]
-    return found
+        large = [(name, which) for name, which in groups(rows.features[feature]) if which.sum() >= MIN_ROWS]
+        measured += [_slice(feature, metric, name, which, candidate, live) for name, which in large[:MAX_CATEGORIES]]
+    return measured
 
 
-def worst(asked: Sequence[SliceBy], rows: Rows, candidate: ScoredRows, live: ScoredRows) -> list[result.SliceResult]:
-    """Of each slice that is asked for the group of 30 rows or more that is made worst off, the worst of all first.
+def worst_groups(
+    requested: Sequence[SliceBy], rows: Rows, candidate: ScoredRows, live: ScoredRows
+) -> list[SliceResult]:
+    """For each requested slice, the group of 30 rows or more with the greatest ratio, the greatest of all first.
 
-    A slice is left out where no group is so large, or the metric exists in none for both versions.
+    A slice is left out if no group is so large, or if the metric is undefined in every group.
     """
-    found = []
-    for each in asked:
-        large = [(name, which) for name, which in groups(rows.features[each.column]) if which.sum() >= PROOF]
+    worst = []
+    for each in requested:
+        large = [(name, which) for name, which in groups(rows.features[each.column]) if which.sum() >= MIN_PROOF_ROWS]
         measured = [_slice(each.column, each.metric, name, which, candidate, live) for name, which in large]
         compared = [_compared(of, each.metric) for of in measured if of.candidate is not None and of.live is not None]
-        found += [max(compared, key=lambda of: of.ratio)] if compared else []
-    return sorted(found, key=lambda of: -of.ratio)
+        worst += [max(compared, key=lambda of: of.ratio)] if compared else []
+    return sorted(worst, key=lambda of: -of.ratio)
 
 
 def groups(values: "Series[Any]") -> Iterator[tuple[str, Mask]]:
@@ -69,14 +71,14 @@ def groups(values: "Series[Any]") -> Iterator[tuple[str, Mask]]:
 
 
 def _quarters(values: "Series[Any]") -> "Series[Any]":
-    """Of each number the quarter it lies in, by name."""
+    """The name of the quarter in which each number lies."""
     present = values.dropna()
     if present.empty:
         return pd.Series(np.nan, index=values.index, dtype="str")
     edges = np.unique(present.quantile([0.25, 0.5, 0.75], interpolation="lower"))
-    told = [f"{edge:.6g}" for edge in edges]
-    between = [f"above {low} up to {high}" for low, high in pairwise(told)]
-    names = np.array([f"up to {told[0]}", *between, f"above {told[-1]}"], dtype=object)
+    limits = [f"{edge:.6g}" for edge in edges]
+    between = [f"above {low} up to {high}" for low, high in pairwise(limits)]
+    names = np.array([f"up to {limits[0]}", *between, f"above {limits[-1]}"], dtype=object)
     return pd.Series(names[np.searchsorted(edges, values)], index=values.index, dtype="str").where(values.notna())
 
 
@@ -84,14 +86,14 @@ def _slice(feature: str, metric: str, name: str, which: Mask, candidate: ScoredR
     return Slice(feature, name, int(which.sum()), _value(metric, candidate, which), _value(metric, live, which))
 
 
-def _compared(of: Slice, metric: str) -> result.SliceResult:
+def _compared(of: Slice, metric: str) -> SliceResult:
     assert of.candidate is not None and of.live is not None
     worse, better = (of.candidate, of.live) if metric in LOSSES else (of.live, of.candidate)
-    ratio = 1.0 if worse == better else min(worse / better, ENDLESS) if better else ENDLESS
-    return result.SliceResult(
+    ratio = 1.0 if worse == better else min(worse / better, MAX_RATIO) if better else MAX_RATIO
+    return SliceResult(
         column=of.feature,
         metric=metric,
-        group=of.category[:LONGEST],
+        group=of.category[:MAX_NAME],
         rows=of.rows,
         candidate=of.candidate,
         live=of.live,

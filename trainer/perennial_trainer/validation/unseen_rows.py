@@ -1,4 +1,4 @@
-"""Which held-out rows neither version has been trained on."""
+"""The holdout rows on which neither version was trained."""
 
 import io
 
@@ -15,8 +15,8 @@ from perennial_trainer.storage.digest import read_verified
 NAME = "rows.npy"
 
 
-def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
-    """Which of the candidate's held-out rows are new to the live version as well.
+def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:
+    """A mask of the candidate's holdout rows on which the live version was not trained.
 
     By the digests of its training rows where both versions have the same columns, else by the time of the newest of
     them. Raises a RejectedTask: RowsNotComparable, ArtifactMissing, DigestMismatch.
@@ -27,8 +27,8 @@ def unseen(rows: Rows, live: Version, how: Metadata) -> Mask:
         return np.asarray(rows.time > pd.Timestamp(how.data.trained_until), dtype=bool)
     raise RejectedTask(
         "RowsNotComparable",
-        f"whether {live.name} was trained on rows of this holdout cannot be told: it has other columns, and there is "
-        "no data.timeColumn that both versions share; give both one",
+        f"whether {live.name} was trained on rows of this holdout is unknown: it has other columns, and the versions "
+        "share no data.timeColumn; set one for both",
     )
 
 
@@ -37,6 +37,6 @@ def _trained_on(live: Version, how: Metadata) -> "np.ndarray[tuple[int], np.dtyp
     try:
         content = read_verified(uri, how.files[NAME].sha256)
     except (FileNotFoundError, KeyError) as error:
-        raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {live.name} is not whole") from error
-    found: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.load(io.BytesIO(content), allow_pickle=False)
-    return found
+        raise RejectedTask("ArtifactMissing", f"{uri} does not exist, so version {live.name} is incomplete") from error
+    digests: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.load(io.BytesIO(content), allow_pickle=False)
+    return digests

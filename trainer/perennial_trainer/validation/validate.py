@@ -1,4 +1,4 @@
-"""The story of a validation: the candidate and the live version on the same rows, which neither has seen."""
+"""Validates a candidate: the candidate and the live version on the same rows, on which neither was trained."""
 
 import io
 import logging
@@ -21,20 +21,19 @@ from perennial_trainer.metrics.evaluate import measure_all, require_metrics
 from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
-from perennial_trainer.validation import publish as validated
-from perennial_trainer.validation.bootstrap import worsening
-from perennial_trainer.validation.publish import Details
-from perennial_trainer.validation.slices import worst
-from perennial_trainer.validation.unseen_rows import unseen
+from perennial_trainer.validation.bootstrap import estimate_worsening
+from perennial_trainer.validation.publish import Details, validation_files
+from perennial_trainer.validation.slices import worst_groups
+from perennial_trainer.validation.unseen_rows import unseen_mask
 
 log = logging.getLogger(__name__)
 
 
 def validate(task: ValidateTask) -> result.ValidateResult:
-    """The metrics of both versions, and how much worse the candidate is; what that means is for the gate to say."""
+    """The metrics of both versions and how much worse the candidate is; the operator's gate decides."""
     _check_metrics(task)
-    holdout = _read(task)
-    rows, rows_for_live = _new_to(task.live, holdout) if task.live else (holdout, None)
+    holdout = _load_holdout(task)
+    rows, rows_for_live = _rows_new_to(task.live, holdout) if task.live else (holdout, None)
     log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
     pipeline = load_model(task.candidate.uri, task.candidate.sha256)
     live = load_model(task.live.uri, task.live.sha256) if task.live else None
@@ -45,50 +44,50 @@ def validate(task: ValidateTask) -> result.ValidateResult:
     against = measure_all(live_scored) if live_scored is not None else {}
     worse: result.Worsening | None = None
     if task.against and live_scored is not None:
-        worse = worsening(task.against.metric, candidate_scored, live_scored, task.against.confidence)
-    answer = result.ValidateResult(
+        worse = estimate_worsening(task.against.metric, candidate_scored, live_scored, task.against.confidence)
+    validation = result.ValidateResult(
         message=_message(task, len(holdout), len(rows), candidate, against),
         holdout_rows=len(rows),
         metrics=result.Metrics(candidate=_values(candidate), live=_values(against) or UNSET),
-        standard_errors=_errors(candidate) or UNSET,
+        standard_errors=_standard_errors(candidate) or UNSET,
         worsening=worse or UNSET,
-        slices=worst(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
+        slices=worst_groups(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
     )
-    looked = Details.at(_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
-    store.write_files(task.storage, validated.files(task, answer, looked))
+    details = Details.of_rows(_main_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
+    store.write_files(task.storage, validation_files(task, validation, details))
     log.info("stored validation.json and validation.html in %s", task.storage)
-    return answer
+    return validation
 
 
 def _check_metrics(task: ValidateTask) -> None:
     valid = quality_metrics(task.model.task)
-    asked = [("against.metric", task.against.metric)] if task.against else []
-    for field, metric in [*asked, *(("slices.metric", each.metric) for each in task.slices)]:
+    requested = [("against.metric", task.against.metric)] if task.against else []
+    for field, metric in [*requested, *(("slices.metric", each.metric) for each in task.slices)]:
         if metric not in valid:
             raise RejectedTask(
                 "UnknownMetric",
-                f"validation.{field} {metric} is none for {task.model.task}: choose one of {join_names(valid)}",
+                f"validation.{field} {metric} is not a metric of {task.model.task}: choose one of {join_names(valid)}",
             )
 
 
-def _read(task: ValidateTask) -> Rows:
-    """The candidate's holdout, of exactly the bytes it was stored with."""
+def _load_holdout(task: ValidateTask) -> Rows:
+    """The candidate's holdout, whose digest was checked."""
     model, holdout = task.model, task.holdout
     time_column = metadata.of(task.candidate).source.time_column
     try:
         content = read_verified(holdout.uri, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError as error:
-        raise RejectedTask("ArtifactMissing", f"{holdout.uri} is not there: train a new version") from error
+        raise RejectedTask("ArtifactMissing", f"{holdout.uri} does not exist: train a new version") from error
     except pa.ArrowInvalid as error:
-        raise RejectedTask("UnreadableFile", f"{holdout.uri} is no valid parquet file") from error
+        raise RejectedTask("UnreadableFile", f"{holdout.uri} is not a valid parquet file") from error
     return convert_rows(table, Columns(model.features, model.target, model.task, time_column))
 
 
-def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
-    """The held-out rows that the live version was not trained on, with the candidate's features and with its own.
+def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
+    """The holdout rows on which the live version was not trained, with the candidate's features and with its own.
 
-    Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen`.
+    Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen_mask`.
     """
     how = metadata.of(live)
     if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
@@ -97,7 +96,7 @@ def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
             f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
             f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
         )
-    rows = holdout.take(unseen(holdout, live, how))
+    rows = holdout.take(unseen_mask(holdout, live, how))
     if len(rows) < MIN_ROWS:
         raise RejectedTask(
             "HoldoutTooSmall",
@@ -107,28 +106,28 @@ def _new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
     try:
         columns = Columns(how.model.features, how.model.target, how.model.task, None)
         return rows, convert_rows(rows.table(), columns)
-    except RejectedTask as refusal:
+    except RejectedTask as error:
         raise RejectedTask(
-            "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {refusal.message}"
-        ) from refusal
+            "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {error.message}"
+        ) from error
 
 
 def _message(
     task: ValidateTask, all_rows: int, rows: int, candidate: dict[str, Measurement], live: dict[str, Measurement]
 ) -> str:
-    name = _metric(task, candidate)
+    name = _main_metric(task, candidate)
     figures = f"{name} {candidate[name].value:.6g}"
     if task.live and name in live:
         figures += f", {task.live.name} {live[name].value:.6g}"
     return f"scored on {rows} of {all_rows} held-out rows: {figures}"
 
 
-def _metric(task: ValidateTask, candidate: dict[str, Measurement]) -> str:
-    """The metric that is told and looked into: the one that the gate compares, or the most telling one."""
+def _main_metric(task: ValidateTask, candidate: dict[str, Measurement]) -> str:
+    """The metric of message and details: the one that the gate compares, or the most informative one."""
     return task.against.metric if task.against and task.against.metric in candidate else next(iter(candidate))
 
 
-def _errors(measures: dict[str, Measurement]) -> dict[str, float]:
+def _standard_errors(measures: dict[str, Measurement]) -> dict[str, float]:
     return {name: measure.standard_error for name, measure in measures.items() if measure.standard_error is not None}
 
 
