@@ -51,9 +51,7 @@ def message(play: Play) -> str:
         ({"errors": 1, "each": 0.011}, None),
     ],
 )
-def test_a_candidate_that_errs_or_is_slow_goes_back_at_the_first_interval_with_enough_requests(
-    candidate: dict[str, Any], reason: str | None
-) -> None:
+def test_bad_candidate_is_rolled_back_at_first_full_interval(candidate: dict[str, Any], reason: str | None) -> None:
     play = analysed()
     traffic(play, **candidate)
     if reason is None:
@@ -65,14 +63,14 @@ def test_a_candidate_that_errs_or_is_slow_goes_back_at_the_first_interval_with_e
 
 
 @pytest.mark.parametrize("worse", [{"errors": 5}, {"each": 0.03}])
-def test_it_takes_two_intervals_at_most_after_the_minimum_of_requests(worse: dict[str, Any]) -> None:
+def test_roll_back_takes_at_most_two_intervals(worse: dict[str, Any]) -> None:
     play = analysed()
     for _ in range(2):
         traffic(play, 100, **worse)
     assert play.phases()["bike-v2"] == "RolledBack"
 
 
-def test_what_seems_worse_and_may_be_chance_is_neither_a_fail_nor_a_pass() -> None:
+def test_difference_that_may_be_chance_is_inconclusive() -> None:
     play = analysed(steps=[{"weight": 50}])
     traffic(play, 100, errors=3)
     assert answer(play) == ("Unknown", "NoData")
@@ -81,7 +79,7 @@ def test_what_seems_worse_and_may_be_chance_is_neither_a_fail_nor_a_pass() -> No
     assert answer(play) == ("True", "AnalysisPassed")
 
 
-def test_a_doubt_about_errors_hides_no_slowness() -> None:
+def test_inconclusive_errors_do_not_hide_latency() -> None:
     play = analysed()
     traffic(play, 100, errors=3, each=0.05)
     assert play.version(2)["reason"] == "TooSlow"
@@ -98,7 +96,7 @@ def test_the_reason_is_the_same_in_condition_event_and_status() -> None:
     assert f"bike-v2: {told}" in [a.message for a in play.announced() if a.warning]
 
 
-def test_nothing_is_judged_before_both_versions_have_answered_enough() -> None:
+def test_no_result_before_both_versions_have_enough_requests() -> None:
     play = analysed()
     play.requests("bike-v2", 99, errors=99)
     play.requests("bike-v1", 500)
@@ -109,13 +107,13 @@ def test_nothing_is_judged_before_both_versions_have_answered_enough() -> None:
     assert play.version(2)["reason"] == "TooManyErrors"
 
 
-def test_what_was_before_the_step_counts_for_nobody() -> None:
+def test_requests_before_the_step_do_not_count() -> None:
     play = analysed()
     traffic(play)
     assert "live version 200 requests, 0 % failed, 10 ms each" in message(play)
 
 
-def test_a_step_ends_after_its_hold_where_the_analysis_has_passed() -> None:
+def test_step_ends_after_hold_if_the_analysis_passed() -> None:
     play = analysed()
     for _ in range(9):
         traffic(play)
@@ -150,7 +148,7 @@ def test_without_traffic_the_step_is_held_and_says_so() -> None:
     assert play.version(2)["message"] == f"no data arrived in time: {told}"
 
 
-def test_data_that_come_late_but_within_the_limit_let_the_step_go_on() -> None:
+def test_late_data_within_the_limit_continue_the_step() -> None:
     play = analysed({"limit": "10m"})
     play.wait(minutes=14)
     traffic(play)
@@ -164,7 +162,7 @@ def test_without_an_analysis_a_step_ends_after_its_hold() -> None:
     assert play.version(2)["rollout"]["weight"] == 80
 
 
-def test_a_candidate_that_turns_bad_late_is_found_by_its_last_requests() -> None:
+def test_recent_requests_reveal_a_late_failure() -> None:
     play = analysed(steps=[{"weight": 50, "hold": "1d"}])
     for _ in range(100):
         traffic(play)
@@ -174,7 +172,7 @@ def test_a_candidate_that_turns_bad_late_is_found_by_its_last_requests() -> None
     assert "200 requests, 10 % failed" in play.version(2)["message"]
 
 
-def test_small_things_are_found_by_all_the_requests_of_the_step() -> None:
+def test_all_requests_of_the_step_reveal_a_small_difference() -> None:
     play = analysed(steps=[{"weight": 50, "hold": "1d"}])
     for n in range(20):
         traffic(play, 200, errors=4)
@@ -195,7 +193,7 @@ def test_replicas_are_summed() -> None:
     assert "120 requests, 33.33 % failed" in play.version(2)["message"]
 
 
-def test_a_pod_that_starts_anew_counts_from_nothing() -> None:
+def test_restarted_pod_counts_from_zero() -> None:
     play = analysed()
     play.requests("bike-v2", 80)
     play.wait(seconds=30)
@@ -205,7 +203,7 @@ def test_a_pod_that_starts_anew_counts_from_nothing() -> None:
     assert message(play).startswith("110 requests, 0 % failed, 10 ms each; live version 110 requests")
 
 
-def test_a_pod_that_vanishes_takes_nothing_back_and_one_that_comes_brings_no_past() -> None:
+def test_vanished_and_new_pods_do_not_change_counts() -> None:
     play = analysed()
     play.requests("bike-v2", 80)
     play.wait(seconds=30)
@@ -219,7 +217,7 @@ def test_a_pod_that_vanishes_takes_nothing_back_and_one_that_comes_brings_no_pas
     assert message(play).startswith("120 requests, 0 % failed")
 
 
-def test_pods_that_cannot_be_read_are_no_pass_and_the_sentence_says_why() -> None:
+def test_unreadable_pods_are_inconclusive_with_a_message() -> None:
     play = analysed()
     play.pods = {}
     play.troubles = ("pod bike-v2-x did not answer at 10.0.0.1:8080: timed out",)
@@ -271,9 +269,7 @@ def test_without_minimum_the_queries_alone_decide() -> None:
     ("psi", "outcome", "phase", "reason"),
     [(0.3, "Breach", "RolledBack", "QualityBreach"), (0.1, "WithinThresholds", "RollingOut", "RollingOut")],
 )
-def test_a_drift_report_about_the_candidate_counts_while_it_rolls_out(
-    psi: float, outcome: str, phase: str, reason: str
-) -> None:
+def test_drift_report_about_candidate_counts_in_roll_out(psi: float, outcome: str, phase: str, reason: str) -> None:
     play = analysed()
     play.report("labels", psi, modelVersion="bike-v2", samples=500)
     play.settle()
@@ -284,7 +280,7 @@ def test_a_drift_report_about_the_candidate_counts_while_it_rolls_out(
     assert "labels" not in [v["spec"]["trigger"].get("driftReport") for v in play.all("ModelVersion")]
 
 
-def test_a_report_of_few_samples_about_the_candidate_says_nothing() -> None:
+def test_candidate_report_with_few_samples_does_not_count() -> None:
     play = analysed()
     play.report("labels", 0.9, modelVersion="bike-v2", samples=10)
     play.settle()
@@ -292,7 +288,7 @@ def test_a_report_of_few_samples_about_the_candidate_says_nothing() -> None:
     assert play.phases()["bike-v2"] == "RollingOut"
 
 
-def test_without_an_analysis_a_report_about_the_candidate_is_stale() -> None:
+def test_candidate_report_is_stale_without_analysis() -> None:
     play = analysed()
     play.edit({"rollout": {"analysis": None}})
     play.report("labels", 0.9, modelVersion="bike-v2")
@@ -300,7 +296,7 @@ def test_without_an_analysis_a_report_about_the_candidate_is_stale() -> None:
     assert play.outcome("labels") == ("Stale", "the report is about bike-v2, and bike-v1 is live")
 
 
-def test_an_operator_that_starts_anew_goes_on_with_the_figures_of_the_one_before() -> None:
+def test_restarted_operator_continues_the_measurement() -> None:
     play = analysed()
     traffic(play, 60, errors=30)
     fresh = Play(play.spec, play.now)
@@ -312,7 +308,7 @@ def test_an_operator_that_starts_anew_goes_on_with_the_figures_of_the_one_before
     assert "120 requests, 25 % failed" in fresh.version(2)["message"]
 
 
-def test_a_sample_is_taken_when_replicas_are_ready_and_then_at_each_interval() -> None:
+def test_sample_is_taken_when_ready_and_at_each_interval() -> None:
     play = analysed()
     assert not sample_is_due(play.world())
     assert play.alarm is not None
@@ -328,7 +324,7 @@ def test_nothing_is_measured_while_automation_rests(rest: dict[str, Any]) -> Non
     assert play.phases()["bike-v2"] != "RolledBack"
 
 
-def test_the_clock_of_a_step_that_was_suspended_begins_anew_and_so_do_its_figures() -> None:
+def test_suspended_step_restarts_clock_and_measurement() -> None:
     play = analysed()
     traffic(play, 90, errors=90)
     play.edit({"suspend": True})
@@ -338,7 +334,7 @@ def test_the_clock_of_a_step_that_was_suspended_begins_anew_and_so_do_its_figure
     assert message(play).startswith("0 requests to the candidate")
 
 
-def test_a_flickering_pod_does_not_take_the_time_that_is_given_to_data() -> None:
+def test_flickering_pod_does_not_shorten_the_data_deadline() -> None:
     play = analysed()
     play.wait(minutes=40)
     play.pods_fail("bike-v2", trouble="the node was drained")
@@ -347,7 +343,7 @@ def test_a_flickering_pod_does_not_take_the_time_that_is_given_to_data() -> None
     assert play.phases()["bike-v2"] == "RollingOut"
 
 
-def test_a_sample_that_a_wrong_clock_put_into_the_future_begins_the_step_anew() -> None:
+def test_sample_in_the_future_restarts_the_step() -> None:
     play = analysed()
     traffic(play, 200)
     play.now = play.now.replace(year=play.now.year - 1)
@@ -376,7 +372,7 @@ def test_an_aborted_roll_out_stays_aborted() -> None:
     assert play.desired() == {"bike-v1": 2}
 
 
-def test_a_person_may_pin_it_all_the_same_and_is_told_what_it_is() -> None:
+def test_rolled_back_version_can_be_pinned_with_a_message() -> None:
     play = gone_back(analysed())
     back = play.version(2)["message"]
     play.edit({"pin": "bike-v2"})

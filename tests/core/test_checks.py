@@ -38,7 +38,7 @@ def task_of(play: Play, job: str) -> dict[str, Any]:
     return task
 
 
-def test_a_check_is_made_when_it_is_due_and_not_before() -> None:
+def test_check_starts_when_it_is_due() -> None:
     play = live()
     assert play.alarm == play.now + timedelta(minutes=15)
     play.wait(minutes=14)
@@ -57,13 +57,13 @@ def test_a_check_is_made_when_it_is_due_and_not_before() -> None:
 @pytest.mark.parametrize(
     ("asked", "told"), [({}, None), ({"predictions": True}, None), ({"predictions": False}, False)]
 )
-def test_a_trainer_is_told_of_predictions_only_where_none_are_wanted(asked: dict[str, Any], told: bool | None) -> None:
+def test_no_predictions_flag_is_set_only_if_none_are_needed(asked: dict[str, Any], told: bool | None) -> None:
     play = live(check=asked)
     play.wait(minutes=15)
     assert task_of(play, FIRST).get("predictions") is told
 
 
-def test_a_check_that_finds_drift_becomes_a_report_that_starts_a_training() -> None:
+def test_check_that_finds_drift_starts_a_training_by_its_report() -> None:
     play = live()
     play.wait(minutes=15)
     play.finish(FIRST, checked(0.3))
@@ -75,7 +75,7 @@ def test_a_check_that_finds_drift_becomes_a_report_that_starts_a_training() -> N
     assert play.made[FIRST] == 2  # a Job and a report of one name, each once
 
 
-def test_one_check_runs_at_a_time_and_missed_ones_are_made_up_for_by_one() -> None:
+def test_one_check_runs_at_a_time_and_one_replaces_missed_ones() -> None:
     play = live()
     play.wait(minutes=15)
     play.wait(hours=3)
@@ -84,7 +84,7 @@ def test_one_check_runs_at_a_time_and_missed_ones_are_made_up_for_by_one() -> No
     assert [job for job in play.jobs if "-check-" in job] == ["bike-check-202611231515"]
 
 
-def test_checks_of_a_long_pause_are_made_up_for_by_one_and_quickly() -> None:
+def test_one_check_follows_a_long_pause() -> None:
     play = live(check={"schedule": "* * * * *"})
     play.edit({"suspend": True})
     play.wait(days=3000)
@@ -96,7 +96,7 @@ def test_checks_of_a_long_pause_are_made_up_for_by_one_and_quickly() -> None:
     ("answer", "reason"),
     [(REFUSED, "TooFewRows"), (None, "JobFailed"), ({"outcome": "Succeeded", "samples": -1}, "BadAnswer")],
 )
-def test_a_check_that_failed_stays_to_be_looked_at_until_the_next_begins(answer: dict[str, Any], reason: str) -> None:
+def test_failed_check_job_is_kept_until_the_next_check(answer: dict[str, Any], reason: str) -> None:
     play = live()
     play.wait(minutes=15)
     play.finish(FIRST, answer)
@@ -112,7 +112,7 @@ def test_a_check_that_failed_stays_to_be_looked_at_until_the_next_begins(answer:
     assert play.holding()["Ready"] == "True"
 
 
-def test_a_check_whose_pod_was_lost_says_so() -> None:
+def test_check_whose_pod_was_lost_reports_it() -> None:
     play = live()
     play.wait(minutes=15)
     job = play.jobs[FIRST]
@@ -122,7 +122,7 @@ def test_a_check_whose_pod_was_lost_says_so() -> None:
     assert play.all("DriftReport") == []
 
 
-def test_a_check_is_not_made_twice_when_all_that_is_left_of_it_is_its_report() -> None:
+def test_check_is_not_repeated_if_only_its_report_exists() -> None:
     play = live()
     play.wait(minutes=15)
     play.finish(FIRST, checked())
@@ -131,7 +131,7 @@ def test_a_check_is_not_made_twice_when_all_that_is_left_of_it_is_its_report() -
     assert [job for job in play.jobs if "-check-" in job] == []
 
 
-def test_no_check_is_made_before_a_version_is_live_nor_under_suspension() -> None:
+def test_no_check_without_live_version_or_while_suspended() -> None:
     play = a_play(drift={"check": CHECK})
     play.wait(hours=5)
     assert "-check-" not in " ".join(play.jobs)
@@ -142,7 +142,7 @@ def test_no_check_is_made_before_a_version_is_live_nor_under_suspension() -> Non
     assert "-check-" not in " ".join(play.jobs)
 
 
-def test_a_deployment_that_is_checked_no_more_does_not_say_it_is() -> None:
+def test_checked_condition_is_removed_with_the_check() -> None:
     play = live()
     play.wait(minutes=15)
     play.finish(FIRST, REFUSED)
@@ -150,7 +150,7 @@ def test_a_deployment_that_is_checked_no_more_does_not_say_it_is() -> None:
     assert "Checked" not in play.holding()
 
 
-def test_a_report_s_label_that_is_no_time_is_passed_over() -> None:
+def test_invalid_schedule_label_of_a_report_is_ignored() -> None:
     play = live()
     play.report("odd")
     play.bodies["DriftReport", "odd"]["metadata"]["labels"] = {names.SCHEDULED: "9" * 60}

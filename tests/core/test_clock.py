@@ -31,7 +31,7 @@ def a_live_play(**changes: object) -> Play:
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=1), timedelta(hours=1), YEARS])
-def test_the_version_that_was_promoted_last_serves_whatever_the_clock_said(back: timedelta) -> None:
+def test_last_promoted_version_serves_whatever_the_clock_said(back: timedelta) -> None:
     play = a_live_play(drift={"cooldown": "1m"})
     play.report("october")
     play.now -= back
@@ -72,7 +72,7 @@ def test_a_hold_that_began_in_the_future_begins_now() -> None:
     assert play.status["liveVersion"] == "bike-v2"
 
 
-def test_a_candidate_that_ended_in_the_future_is_waited_for_no_longer_than_the_cool_down() -> None:
+def test_end_in_the_future_defers_at_most_one_cool_down() -> None:
     play = a_live_play(drift={"cooldown": "1h"})
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "1")
     in_the_future(play, lambda play: play.finish("bike-v2-train", REFUSED))

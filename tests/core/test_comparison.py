@@ -41,9 +41,7 @@ def times(each: float, of: int, deviation: float = 0.5) -> Tally:
         (errors(0, 0), errors(0, 0), PASSED),
     ],
 )
-def test_errors_count_where_they_are_more_than_the_live_version_s_and_the_share_beyond_chance(
-    candidate: Tally, live: Tally, outcome: AnalysisOutcome
-) -> None:
+def test_errors_fail_beyond_the_share_and_chance(candidate: Tally, live: Tally, outcome: AnalysisOutcome) -> None:
     assert compare_errors(candidate, live, 0.01) is outcome
 
 
@@ -63,20 +61,20 @@ def test_errors_count_where_they_are_more_than_the_live_version_s_and_the_share_
         (Tally(), times(0.01, 100), PASSED),
     ],
 )
-def test_latency_counts_where_it_is_beyond_the_ratio_and_chance_and_can_be_felt(
+def test_latency_fails_beyond_ratio_chance_and_negligible(
     candidate: Tally, live: Tally, outcome: AnalysisOutcome
 ) -> None:
     assert compare_latency(candidate, live, 1.5) is outcome
 
 
-def test_one_request_that_waited_for_a_cold_start_is_no_slowness() -> None:
+def test_one_cold_start_is_not_a_latency_failure() -> None:
     """A mean of 15 instead of 5 ms, made by a single second: a doubt, and more requests will tell."""
     warm = times(0.005, 99)
     cold = warm + Tally(requests=1, seconds=1.0, squares=1.0)
     assert compare_latency(cold, times(0.005, 100), 1.5) is not FAILED
 
 
-def test_of_a_thousand_candidates_that_err_like_the_live_version_few_are_blamed() -> None:
+def test_few_of_a_thousand_equal_candidates_fail() -> None:
     chance = random.Random(1)
 
     def drawn(count: int) -> Tally:
@@ -91,7 +89,7 @@ def test_of_a_thousand_candidates_that_err_like_the_live_version_few_are_blamed(
     more=st.integers(0, 1000),
     allowed=st.floats(0, 1),
 )
-def test_who_errs_no_less_is_judged_no_better(errors: int, live: int, more: int, allowed: float) -> None:
+def test_more_errors_never_give_a_better_outcome(errors: int, live: int, more: int, allowed: float) -> None:
     theirs = Tally(requests=1000, errors=live)
     fewer = Tally(requests=1000, errors=min(errors, more))
     greater = Tally(requests=1000, errors=max(errors, more))
@@ -99,7 +97,7 @@ def test_who_errs_no_less_is_judged_no_better(errors: int, live: int, more: int,
 
 
 @given(st.integers(0, 1000), st.floats(0.0001, 10), st.floats(0, 3), st.floats(1, 100))
-def test_nobody_is_worse_than_itself(count: int, each: float, deviation: float, ratio: float) -> None:
+def test_no_version_is_worse_than_itself(count: int, each: float, deviation: float, ratio: float) -> None:
     both = times(each, count, deviation)
     assert compare_latency(both, both, ratio) is not FAILED
     assert compare_errors(both, both, 0.0) is not FAILED

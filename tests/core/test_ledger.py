@@ -45,7 +45,7 @@ def three_versions(verdict: str) -> Play:
 # ---- what is written
 
 
-def test_what_went_live_and_what_came_to_nothing_is_recorded_once() -> None:
+def test_live_and_unsuccessful_versions_are_recorded_once() -> None:
     play = three_versions("Rejected")
     assert [(name[17:], entry["status"]["phase"]) for name, entry in sorted(play.storage.entries.items())] == [
         ("v1-Live", "Live"),
@@ -56,7 +56,7 @@ def test_what_went_live_and_what_came_to_nothing_is_recorded_once() -> None:
     assert not [job for job in play.jobs if job.endswith(("-record", "-recover"))]
 
 
-def test_an_entry_holds_what_a_cluster_needs_to_have_the_version_again() -> None:
+def test_entry_has_all_that_restores_the_version() -> None:
     play = two_versions()
     entry = play.storage.entries["20261123T140000Z-v2-Live"]
     status = play.version(2)
@@ -75,7 +75,7 @@ def test_each_promotion_of_a_version_is_an_entry_of_its_own() -> None:
     assert [live(on_an_empty_cluster(play, pin=None))] == ["bike-v1"]
 
 
-def test_what_cannot_be_recorded_serves_all_the_same_is_told_once_and_tried_again() -> None:
+def test_failed_record_is_reported_once_and_retried() -> None:
     play = a_play()
     play.settle()
     play.storage.down = True
@@ -93,7 +93,7 @@ def test_what_cannot_be_recorded_serves_all_the_same_is_told_once_and_tried_agai
     assert list(play.storage.entries) == ["20261123T120000Z-v1-Live"]
 
 
-def test_a_version_that_was_superseded_before_it_could_be_recorded_is_recorded_still() -> None:
+def test_version_superseded_before_its_record_is_recorded() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.settle()
     play.storage.down = True
@@ -109,7 +109,7 @@ def test_a_version_that_was_superseded_before_it_could_be_recorded_is_recorded_s
 # ---- what is found again
 
 
-def test_everything_is_deleted_and_applied_again_and_the_promoted_version_serves_untrained() -> None:
+def test_lost_cluster_serves_the_recorded_version_untrained() -> None:
     before = two_versions()
     play = on_an_empty_cluster(before)
     play.settle()
@@ -124,7 +124,7 @@ def test_everything_is_deleted_and_applied_again_and_the_promoted_version_serves
     assert [(a.reason, a.message, a.warning) for a in play.announced()] == [("Recovered", told, False)]
 
 
-def test_it_says_what_it_was_made_for_and_the_loop_goes_on_from_it() -> None:
+def test_restored_version_has_its_trigger_and_loop_continues() -> None:
     play = on_an_empty_cluster(two_versions())
     play.settle()
     play.pods_ready()
@@ -138,7 +138,7 @@ def test_it_says_what_it_was_made_for_and_the_loop_goes_on_from_it() -> None:
     assert live(on_an_empty_cluster(play)) == "bike-v3"
 
 
-def test_a_spec_that_asks_for_another_model_now_is_trained_while_the_old_version_serves() -> None:
+def test_changed_spec_is_trained_while_restored_version_serves() -> None:
     play = on_an_empty_cluster(two_versions(), model={"parameters": {"fit_intercept": False}})
     play.settle()
     assert play.phases() == {"bike-v2": "Live", "bike-v3": "Training"}
@@ -148,7 +148,7 @@ def test_a_spec_that_asks_for_another_model_now_is_trained_while_the_old_version
     play.until_live_again(3)
 
 
-def test_a_version_that_was_made_without_a_search_comes_back_without_the_engine_of_one() -> None:
+def test_version_without_search_is_restored_without_engine() -> None:
     """The schema of a ModelVersion refuses an engine without a search."""
     search = {"method": "grid", "space": {"fit_intercept": [True, False]}}
     engine = {"dask": {"workers": 2}}
@@ -160,7 +160,7 @@ def test_a_version_that_was_made_without_a_search_comes_back_without_the_engine_
     assert {"search", "engine"} <= new.keys()
 
 
-def test_a_damaged_version_is_told_by_name_and_the_one_before_it_serves() -> None:
+def test_damaged_version_is_named_and_the_one_before_serves() -> None:
     before = two_versions()
     before.storage.damaged = {"bike-v2"}
     play = on_an_empty_cluster(before)
@@ -174,7 +174,7 @@ def test_a_damaged_version_is_told_by_name_and_the_one_before_it_serves() -> Non
     assert play.phases() == {"bike-v1": "Live", "bike-v3": "Training"}
 
 
-def test_where_no_version_is_whole_the_next_one_is_trained_and_says_why() -> None:
+def test_next_version_is_trained_if_no_stored_one_is_whole() -> None:
     before = two_versions()
     before.storage.damaged = {"bike-v1", "bike-v2"}
     play = on_an_empty_cluster(before)
@@ -194,7 +194,7 @@ def test_a_folder_that_no_entry_names_is_not_written_into() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["Rejected", "RolledBack"])
-def test_a_person_s_rejection_stands_on_the_new_cluster_too(verdict: str) -> None:
+def test_rejection_by_person_applies_on_the_new_cluster(verdict: str) -> None:
     play = on_an_empty_cluster(three_versions(verdict), rollout={"approval": "automatic"})
     play.settle()
     assert play.phases() == {"bike-v2": "Live", "bike-v3": verdict}
@@ -203,7 +203,7 @@ def test_a_person_s_rejection_stands_on_the_new_cluster_too(verdict: str) -> Non
     assert "bike-v3-train" not in play.made
 
 
-def test_a_retrain_request_that_was_obeyed_before_is_not_obeyed_again() -> None:
+def test_handled_retrain_request_is_not_handled_again() -> None:
     before = two_versions()
     before.annotate("ModelDeployment", "bike", names.RETRAIN, "monday")
     before.until_live_again(3)
@@ -223,7 +223,7 @@ def test_a_retrain_request_that_was_obeyed_before_is_not_obeyed_again() -> None:
         ("evil.example/ml/trainer:0.1", False),
     ],
 )
-def test_an_image_that_storage_names_is_run_only_from_a_repository_in_use(image: str, kept: bool) -> None:
+def test_stored_image_runs_only_from_a_repository_in_use(image: str, kept: bool) -> None:
     before = two_versions()
     before.storage.entries["20261123T140000Z-v2-Live"]["status"]["image"] = image
     before.policy = Policy(trainer_image="registry.example:5000/ml/trainer:0.2")
@@ -245,7 +245,7 @@ def test_a_suspended_model_serves_again_and_starts_nothing() -> None:
     assert tuple(sorted(play.made)) == RETURNED
 
 
-def test_a_pin_brings_back_exactly_the_version_it_names_and_the_numbers_go_on() -> None:
+def test_pin_restores_its_version_and_numbers_continue() -> None:
     play = on_an_empty_cluster(two_versions(), pin="bike-v1")
     play.settle()
     assert play.condition("Ready")["reason"] == "PinNotReady"
@@ -297,7 +297,7 @@ def test_training_waits_for_the_ledger_and_reports_the_blocker() -> None:
     assert play.phases() == {}
 
 
-def test_a_look_that_failed_is_told_and_taken_again_and_nothing_is_trained_meanwhile() -> None:
+def test_failed_ledger_search_is_reported_retried_and_blocks() -> None:
     before = two_versions()
     before.storage.down = True
     play = on_an_empty_cluster(before)
@@ -319,7 +319,7 @@ def test_a_look_that_failed_is_told_and_taken_again_and_nothing_is_trained_meanw
     ],
     ids=["another secret", "a request"],
 )
-def test_what_a_person_mends_is_looked_at_at_once(mend: Callable[[Play], None]) -> None:
+def test_fix_by_a_person_is_checked_at_once(mend: Callable[[Play], None]) -> None:
     before = two_versions()
     before.storage.down = True
     play = on_an_empty_cluster(before)
@@ -329,7 +329,7 @@ def test_what_a_person_mends_is_looked_at_at_once(mend: Callable[[Play], None]) 
     assert play.phases()["bike-v2"] == "Live"
 
 
-def test_who_removes_every_version_begins_anew_and_is_not_given_the_old_ones() -> None:
+def test_deleting_all_versions_restores_none() -> None:
     play = two_versions()
     for name in ("bike-v1", "bike-v2"):
         play.remove("ModelVersion", name)
@@ -374,7 +374,7 @@ def test_doing_everything_twice_comes_to_the_same_end() -> None:
     assert end(recovered(twice)) == end(PLAIN)
 
 
-def test_a_refusal_between_the_version_and_its_status_loses_nothing() -> None:
+def test_refusal_between_version_and_status_loses_nothing() -> None:
     """The status is written although the version could not be made: the look stands until it has been."""
     play = on_an_empty_cluster(two_versions())
     while not (job := play.jobs.get("bike-recover")) or job.state is JobState.RUNNING:
@@ -385,7 +385,7 @@ def test_a_refusal_between_the_version_and_its_status_loses_nothing() -> None:
     assert play.phases() == {"bike-v2": "Live"}
 
 
-def test_a_job_that_is_removed_before_its_word_was_used_is_asked_again() -> None:
+def test_recovery_job_deleted_before_its_result_is_made_again() -> None:
     play = on_an_empty_cluster(two_versions())
     while ("ModelVersion", "bike-v2") not in play.bodies:
         play.step()
@@ -396,7 +396,7 @@ def test_a_job_that_is_removed_before_its_word_was_used_is_asked_again() -> None
     assert "bike-v2-train" not in play.made
 
 
-def test_a_version_that_the_ledger_knows_no_more_fails_and_the_next_is_trained() -> None:
+def test_version_missing_from_ledger_fails_and_next_is_trained() -> None:
     play = on_an_empty_cluster(two_versions())
     while ("ModelVersion", "bike-v2") not in play.bodies:
         play.step()
@@ -418,7 +418,7 @@ def recorded(play: Play) -> tuple[str, str, str]:
     return condition["status"], condition["reason"], condition["message"]
 
 
-def test_what_is_written_about_a_version_is_written_only_if_it_has_not_changed_meanwhile() -> None:
+def test_status_is_written_only_if_version_is_unchanged() -> None:
     play = two_versions()
     written = [a for a in play.done if isinstance(a, SetStatus) and a.status.get("recorded")]
     assert written

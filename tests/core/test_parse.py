@@ -47,7 +47,7 @@ def body(change: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> dict
         ({"serving": {"replicas": "two"}, "history": {"versions": 0}}, "; spec.history.versions: "),
     ],
 )
-def test_a_bad_spec_is_answered_with_field_value_and_mend(change: dict[str, Any], message: str) -> None:
+def test_error_of_a_bad_spec_names_field_value_and_fix(change: dict[str, Any], message: str) -> None:
     """The API server refuses nearly all of these; what it lets through must not pass here."""
     with pytest.raises(BadObjectError) as caught:
         parse(ModelDeployment, body(change))
@@ -62,18 +62,18 @@ def test_every_usual_schedule_is_understood(schedule: str) -> None:
     assert parse(ModelDeployment, body({"training": {"schedule": schedule}})).spec.training.schedule == schedule
 
 
-def test_fields_of_a_newer_release_are_passed_over() -> None:
+def test_fields_of_a_newer_release_are_ignored() -> None:
     deployment = parse(ModelDeployment, body({"novelty": 1}, {"novelty": 2, "liveVersion": "bike-v1"}))
     assert deployment.status.live_version == "bike-v1"
 
 
-def test_a_status_that_can_be_told_anew_is_dropped_where_it_cannot_be_read() -> None:
+def test_unreadable_status_is_dropped_if_it_can_be_rebuilt() -> None:
     assert parse(ModelDeployment, body(status={"conditions": "gone"})).status.conditions == []
     report = a_body("DriftReport", "r", {"modelDeployment": "bike", "samples": 1}, {"outcome": "Unheard"})
     assert parse(DriftReport, report).status.outcome is None
 
 
-def test_a_version_s_status_that_cannot_be_read_is_an_error_and_no_reason_to_train_again() -> None:
+def test_unreadable_version_status_is_an_error() -> None:
     version = a_body("ModelVersion", "bike-v1", a_version(1).spec.to_api(), {"phase": "Hibernating"})
     with pytest.raises(BadObjectError, match=r"status\.phase: .*Hibernating"):
         parse(ModelVersion, version)

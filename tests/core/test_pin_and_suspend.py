@@ -48,7 +48,7 @@ PHASES = ("Training", "Validating", "AwaitingApproval", "RollingOut")
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_suspension_starts_nothing_new_and_the_candidate_goes_on_afterwards(phase: str) -> None:
+def test_suspension_starts_nothing_and_then_candidate_continues(phase: str) -> None:
     play = second(phase)
     play.edit({"suspend": True})
     made = dict(play.made)
@@ -62,7 +62,7 @@ def test_suspension_starts_nothing_new_and_the_candidate_goes_on_afterwards(phas
     assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
 
 
-def test_a_suspended_training_is_recorded_and_its_validation_waits() -> None:
+def test_training_result_is_recorded_while_suspended() -> None:
     play = second("Training")
     play.edit({"suspend": True})
     play.finish("bike-v2-train", TRAINED)
@@ -70,7 +70,7 @@ def test_a_suspended_training_is_recorded_and_its_validation_waits() -> None:
     assert "bike-v2-validate" not in play.jobs
 
 
-def test_the_time_of_a_suspension_is_not_held_against_a_candidate() -> None:
+def test_suspension_does_not_count_towards_timeouts() -> None:
     play = second("RollingOut")
     play.pods_fail("bike-v2", "the node was drained")
     play.edit({"suspend": True})
@@ -100,7 +100,7 @@ def test_a_pin_lets_a_candidate_wait_unless_it_has_pods(phase: str) -> None:
     assert play.phases() == (ended or {"bike-v1": "Superseded", "bike-v2": "Live"})
 
 
-def test_a_pinned_old_version_takes_over_and_stays_when_the_pin_is_gone() -> None:
+def test_pinned_version_stays_live_after_the_pin_is_removed() -> None:
     play = second("RollingOut")
     go_on(play)
     assert play.status["liveVersion"] == "bike-v2"
@@ -116,7 +116,7 @@ def test_a_pinned_old_version_takes_over_and_stays_when_the_pin_is_gone() -> Non
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "Superseded"}
 
 
-def test_a_candidate_that_waited_for_a_pin_is_validated_again_against_the_version_that_is_live_then() -> None:
+def test_candidate_is_validated_again_after_a_pin() -> None:
     play = second("RollingOut")
     go_on(play)
     play.edit({"rollout": {"approval": "manual"}})
@@ -139,7 +139,7 @@ def test_a_candidate_that_waited_for_a_pin_is_validated_again_against_the_versio
         (lambda play: play.finish("bike-v2-validate", REFUSED), "Failed"),
     ],
 )
-def test_a_version_that_failed_the_gate_can_be_pinned_all_the_same(end: Callable[[Play], Any], phase: str) -> None:
+def test_version_that_failed_the_gate_can_be_pinned(end: Callable[[Play], Any], phase: str) -> None:
     play = second("Validating")
     end(play)
     assert play.phases()["bike-v2"] == phase
@@ -153,7 +153,7 @@ def test_a_version_that_failed_the_gate_can_be_pinned_all_the_same(end: Callable
     ("pin", "looked"),
     [("bike-v9", "; the ledger has no bike-v9"), ("bike-v2", ""), ("nobody", "; the ledger has no nobody")],
 )
-def test_a_pin_to_what_has_no_model_says_so_and_changes_nothing(pin: str, looked: str) -> None:
+def test_pin_without_a_model_is_reported_and_changes_nothing(pin: str, looked: str) -> None:
     play = second("Training")
     play.finish("bike-v2-train", REFUSED)
     play.edit({"pin": pin})
@@ -167,7 +167,7 @@ def test_a_pin_to_what_has_no_model_says_so_and_changes_nothing(pin: str, looked
     assert play.holding()["Available"] == "True"
 
 
-def test_a_mistyped_pin_costs_no_candidate() -> None:
+def test_mistyped_pin_keeps_the_candidate() -> None:
     play = second("RollingOut")
     play.edit({"pin": "bike-v11"})
     play.wait(hours=2)
@@ -175,7 +175,7 @@ def test_a_mistyped_pin_costs_no_candidate() -> None:
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "RollingOut"}
 
 
-def test_a_breach_under_a_pin_is_looked_at_when_the_pin_is_gone() -> None:
+def test_breach_during_a_pin_is_judged_after_it() -> None:
     play = a_play()
     play.until_live(1)
     play.wait(hours=2)
@@ -193,7 +193,7 @@ def test_a_breach_under_a_pin_is_looked_at_when_the_pin_is_gone() -> None:
     [{"model": {"parameters": {"fit_intercept": False}}}, {"data": {"holdout": 0.3}}],
     ids=["model", "data"],
 )
-def test_a_candidate_gives_way_to_one_that_is_made_from_the_new_spec(phase: str, edit: dict[str, Any]) -> None:
+def test_candidate_is_superseded_after_a_change_of_spec(phase: str, edit: dict[str, Any]) -> None:
     play = second(phase)
     play.edit(edit)
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "Superseded", "bike-v3": "Training"}
@@ -229,7 +229,7 @@ def test_an_edit_of_anything_else_disturbs_no_candidate(phase: str, edit: dict[s
 
 
 @pytest.mark.parametrize("phase", ["Validating", "AwaitingApproval"])
-def test_another_comparison_is_made_when_the_spec_asks_for_another(phase: str) -> None:
+def test_changed_comparison_metric_validates_again(phase: str) -> None:
     play = second(phase)
     play.edit({"validation": {"against": {"metric": "r2", "confidence": 0.9}}})
     assert play.jobs["bike-v2-validate"].labels[names.COMPARED_BY] == "r2-0.9"
@@ -239,7 +239,7 @@ def test_another_comparison_is_made_when_the_spec_asks_for_another(phase: str) -
     assert play.version(2)["metric"] == "r2 0.9 (live 0.5)"
 
 
-def test_another_slice_is_measured_when_the_spec_asks_for_one_and_another_limit_needs_no_new_job() -> None:
+def test_changed_slice_needs_a_new_job_but_a_limit_does_not() -> None:
     play = second("Validating")
     by_feature = {"column": "feature1", "metric": "mse", "maxRatio": 1.5}
     play.edit({"validation": {"slices": [by_feature]}})
@@ -254,7 +254,7 @@ def test_another_slice_is_measured_when_the_spec_asks_for_one_and_another_limit_
     assert play.phases()["bike-v1"] == "Live"
 
 
-def test_a_candidate_that_somebody_deletes_is_forgotten_with_its_pods_and_its_name() -> None:
+def test_deleted_candidate_loses_its_pods_and_its_name() -> None:
     play = second("RollingOut")
     play.remove("ModelVersion", "bike-v2")
     play.pods_ready()
@@ -266,7 +266,7 @@ def test_a_candidate_that_somebody_deletes_is_forgotten_with_its_pods_and_its_na
     assert play.phases() == {"bike-v1": "Live", "bike-v3": "Training"}
 
 
-def test_a_live_version_that_somebody_deletes_serves_until_another_does() -> None:
+def test_deleted_live_version_serves_until_replaced() -> None:
     play = a_play()
     play.until_live(1)
     play.remove("ModelVersion", "bike-v1")

@@ -203,7 +203,7 @@ def test_a_measurement_that_is_written_twice_starts_one_training() -> None:
     assert play.phases() == {"bike-v1": "Live", "bike-v2": "Rejected"}
 
 
-def test_of_reports_in_one_burst_the_newest_starts_the_one_training() -> None:
+def test_newest_report_of_a_burst_starts_one_training() -> None:
     play = a_play()
     play.until_live(1)
     play.wait(hours=2)
@@ -236,7 +236,7 @@ def test_as_many_breaches_in_a_row_as_asked_for_start_a_training(values: list[fl
     assert len(play.phases()) == 1 + trainings
 
 
-def test_a_late_report_of_an_earlier_time_does_not_pass_for_the_newest() -> None:
+def test_late_report_of_an_earlier_time_is_not_the_newest() -> None:
     play = a_play(drift={"consecutive": 2})
     play.until_live(1)
     play.wait(hours=5)
@@ -252,7 +252,7 @@ def test_a_late_report_of_an_earlier_time_does_not_pass_for_the_newest() -> None
     assert list(play.phases()) == ["bike-v1"]
 
 
-def test_a_breach_during_a_training_is_looked_at_again_when_that_comes_to_nothing() -> None:
+def test_breach_during_a_failed_training_is_judged_again() -> None:
     play = a_play(drift={"cooldown": "30m"})
     play.until_live(1)
     play.wait(hours=1)
@@ -283,7 +283,7 @@ def test_a_breach_during_a_training_that_succeeds_is_stale() -> None:
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
 
 
-def test_a_report_before_the_first_live_version_starts_nothing_later_either() -> None:
+def test_report_before_first_live_version_never_starts_one() -> None:
     play = a_play()
     play.report("early")
     play.until_live(1)
@@ -292,7 +292,7 @@ def test_a_report_before_the_first_live_version_starts_nothing_later_either() ->
     assert list(play.phases()) == ["bike-v1"]
 
 
-def test_looser_thresholds_let_a_breach_that_waits_go() -> None:
+def test_looser_thresholds_release_a_deferred_breach() -> None:
     play = a_play()
     play.until_live(1)
     play.report("october")
@@ -304,7 +304,7 @@ def test_looser_thresholds_let_a_breach_that_waits_go() -> None:
     assert list(play.phases()) == ["bike-v1"]
 
 
-def test_a_breach_keeps_its_words_when_newer_ones_follow() -> None:
+def test_breach_keeps_its_message_when_newer_ones_follow() -> None:
     play = a_play(drift={"consecutive": 3})
     play.until_live(1)
     play.wait(hours=1)
@@ -317,7 +317,7 @@ def test_a_breach_keeps_its_words_when_newer_ones_follow() -> None:
     assert [action.name for action in play.done[before:] if hasattr(action, "name")] == ["second"]
 
 
-def test_a_report_is_called_triggered_only_once_its_version_is_there() -> None:
+def test_report_is_triggered_once_its_version_exists() -> None:
     world = a_world(versions=(LIVE,), reports=(a_report(),))
     (create,) = [
         action for action in decide(world).actions if getattr(action, "manifest", {}).get("kind") == "ModelVersion"
@@ -330,7 +330,7 @@ def test_a_report_is_called_triggered_only_once_its_version_is_there() -> None:
     assert assess_reports(world).verdicts == {}
 
 
-def test_a_version_made_for_something_else_makes_no_report_triggered() -> None:
+def test_version_with_another_trigger_triggers_no_report() -> None:
     """A pass that had not seen the other version would have given this one the same name."""
     other = a_version(2, None, {"trigger": {"reason": "Schedule"}})
     world = a_world(versions=(LIVE, other), reports=(a_report(),))
@@ -338,7 +338,7 @@ def test_a_version_made_for_something_else_makes_no_report_triggered() -> None:
 
 
 @pytest.mark.parametrize(("spec", "outcome"), [({}, "Breach"), ({"metrics": []}, "Invalid")])
-def test_a_breach_that_somebody_has_written_without_a_word_is_judged_anew(spec: dict[str, Any], outcome: str) -> None:
+def test_breach_without_message_is_judged_again(spec: dict[str, Any], outcome: str) -> None:
     report = a_report(spec=spec, status={"outcome": "Breach"})
     deployment = a_deployment(spec={"drift": {"consecutive": 2}})
     world = a_world(deployment=deployment, versions=(LIVE,), reports=(report,))
@@ -347,7 +347,7 @@ def test_a_breach_that_somebody_has_written_without_a_word_is_judged_anew(spec: 
     assert told["message"]
 
 
-def test_of_handled_reports_history_keeps_the_newest_and_every_open_breach() -> None:
+def test_history_keeps_newest_reports_and_open_breaches() -> None:
     play = a_play(history={"reports": 2}, drift={"consecutive": 2})
     play.until_live(1)
     for number in range(6):
@@ -357,7 +357,7 @@ def test_of_handled_reports_history_keeps_the_newest_and_every_open_breach() -> 
     assert sorted(body["metadata"]["name"] for body in play.all("DriftReport")) == ["report-3", "report-4", "report-5"]
 
 
-def test_a_breach_that_a_training_has_answered_never_outlives_that_report() -> None:
+def test_breach_that_started_a_training_is_not_kept_longer() -> None:
     """Otherwise it would be the newest breach again, and start a second training."""
     play = a_play(history={"reports": 1}, drift={"cooldown": "1m"})
     play.until_live(1)

@@ -20,7 +20,7 @@ INTERRUPTED = {"outcome": "Failed", "reason": "Interrupted", "message": "the pro
 @pytest.mark.parametrize(
     ("kind", "answer"), [(Trained, TRAINED), (Validated, validated(1.0, live=2.0)), (Checked, checked())]
 )
-def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
+def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None:
     assert isinstance(read(replace(DONE, answer=answer), kind), kind)
 
 
@@ -49,7 +49,7 @@ def test_a_good_answer_is_understood(kind: type[Any], answer: dict[str, Any]) ->
         (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),
     ],
 )
-def test_without_a_good_answer_there_is_a_reason(job: Job, answer: Any, reason: str, message: str) -> None:
+def test_failure_has_a_reason_and_a_message(job: Job, answer: Any, reason: str, message: str) -> None:
     found = read(replace(job, answer=answer), Trained)
     assert isinstance(found, JobFailure)
     assert found.reason == reason

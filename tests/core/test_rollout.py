@@ -34,9 +34,7 @@ def rolling(**changes: Any) -> Play:
         (10, [(2, 8), (5, 5)]),
     ],
 )
-def test_the_candidate_takes_its_weight_step_by_step_and_then_everything(
-    replicas: int, seen: list[tuple[int, int]]
-) -> None:
+def test_candidate_gets_weight_step_by_step_and_then_all(replicas: int, seen: list[tuple[int, int]]) -> None:
     play = rolling(serving={"replicas": replicas})
     found = []
     for _ in range(5):
@@ -50,7 +48,7 @@ def test_the_candidate_takes_its_weight_step_by_step_and_then_everything(
     assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
 
 
-def test_the_live_version_gives_up_replicas_only_when_the_candidate_s_are_ready() -> None:
+def test_live_replicas_shrink_only_when_candidate_is_ready() -> None:
     play = rolling(serving={"replicas": 10})
     play.pods_ready("bike-v2")
     play.wait(minutes=5)
@@ -80,7 +78,7 @@ def test_the_operator_wakes_when_the_hold_ends() -> None:
     assert (play.alarm - play.now).total_seconds() == 300
 
 
-def test_a_candidate_that_is_not_ready_in_time_goes_back() -> None:
+def test_candidate_not_ready_in_time_is_rolled_back() -> None:
     play = rolling()
     play.pods_fail("bike-v2", trouble="pod bike-v2-x is waiting (ImagePullBackOff)")
     play.wait(minutes=14)
@@ -94,7 +92,7 @@ def test_a_candidate_that_is_not_ready_in_time_goes_back() -> None:
     assert play.condition("Ready")["status"] == "True"
 
 
-def test_no_part_of_a_second_is_taken_from_a_candidate() -> None:
+def test_step_timeout_counts_microseconds() -> None:
     play = rolling(rollout={"timeout": "3s"})
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     play.now = play.now.replace(microsecond=900_000)
@@ -107,7 +105,7 @@ def test_no_part_of_a_second_is_taken_from_a_candidate() -> None:
     assert play.phases()["bike-v3"] == "RolledBack"
 
 
-def test_a_candidate_that_refuses_its_artifact_goes_back_at_once() -> None:
+def test_candidate_that_refuses_its_artifact_is_rolled_back() -> None:
     play = rolling()
     refusal = {"outcome": "Refused", "reason": "DigestMismatch", "message": "s3://m has sha256 0, not 1"}
     play.pods_fail("bike-v2", refusal=refusal)
@@ -116,7 +114,7 @@ def test_a_candidate_that_refuses_its_artifact_goes_back_at_once() -> None:
     assert [a.warning for a in play.announced()][-1]
 
 
-def test_a_pod_that_fails_for_a_moment_begins_the_hold_anew_and_no_more() -> None:
+def test_short_pod_failure_only_restarts_the_hold() -> None:
     play = rolling()
     play.pods_ready()
     play.wait(minutes=4)
@@ -131,7 +129,7 @@ def test_a_pod_that_fails_for_a_moment_begins_the_hold_anew_and_no_more() -> Non
     assert play.version(2)["rollout"]["weight"] == 50
 
 
-def test_a_candidate_that_never_stays_ready_goes_back_after_time_out_and_hold() -> None:
+def test_unstable_candidate_is_rolled_back_after_its_deadline() -> None:
     play = rolling()
     for _ in range(9):
         play.pods_ready()
@@ -143,7 +141,7 @@ def test_a_candidate_that_never_stays_ready_goes_back_after_time_out_and_hold() 
     assert play.version(2)["phase"] == "RolledBack"
 
 
-def test_the_live_version_takes_over_again_before_the_pods_of_a_rejected_candidate_go() -> None:
+def test_live_version_scales_up_before_rejected_pods_are_deleted() -> None:
     play = rolling(rollout={"steps": [{"weight": 50, "hold": "1h"}]})
     play.pods_ready()
     assert play.desired() == {"bike-v1": 1, "bike-v2": 1}
@@ -154,7 +152,7 @@ def test_the_live_version_takes_over_again_before_the_pods_of_a_rejected_candida
     assert play.desired() == {"bike-v1": 2}
 
 
-def test_pods_that_answer_are_not_taken_for_none_while_their_deployment_s_status_lags() -> None:
+def test_answering_pods_count_while_deployment_status_lags() -> None:
     play = rolling(rollout={"steps": [{"weight": 50, "hold": "5m"}]})
     play.pods_ready()
     play.wait(minutes=5)
@@ -166,7 +164,7 @@ def test_pods_that_answer_are_not_taken_for_none_while_their_deployment_s_status
     assert play.desired() == {"bike-v1": 2}
 
 
-def test_a_first_version_that_never_becomes_ready_leaves_nothing_behind() -> None:
+def test_first_version_that_is_never_ready_is_cleaned_up() -> None:
     play = a_play()
     play.until_rolling(1)
     play.serving["bike-v1"] = replace(play.serving["bike-v1"], ready=1, answering=1)
@@ -179,7 +177,7 @@ def test_a_first_version_that_never_becomes_ready_leaves_nothing_behind() -> Non
     ("steps", "weight"),
     [([], 100), ([{"weight": 10}], 100), ([{"weight": 10}, {"weight": 15}, {"weight": 80, "hold": "1h"}], 80)],
 )
-def test_an_edit_of_the_steps_never_leads_back(steps: list[dict[str, Any]], weight: int) -> None:
+def test_edit_of_steps_never_lowers_the_weight(steps: list[dict[str, Any]], weight: int) -> None:
     play = rolling(serving={"replicas": 10})
     play.pods_ready()
     play.wait(minutes=5)
@@ -200,7 +198,7 @@ def test_more_replicas_in_the_middle_of_a_step_are_waited_for() -> None:
     assert play.desired() == {"bike-v1": 8, "bike-v2": 2}
 
 
-def test_fewer_replicas_in_the_middle_of_a_step_are_followed_and_none_of_both_goes_missing() -> None:
+def test_scale_down_during_a_step_keeps_both_versions() -> None:
     play = rolling(serving={"replicas": 10})
     play.pods_ready()
     assert play.desired() == {"bike-v1": 8, "bike-v2": 2}
@@ -211,7 +209,7 @@ def test_fewer_replicas_in_the_middle_of_a_step_are_followed_and_none_of_both_go
     assert play.desired() == {"bike-v1": 1, "bike-v2": 1}
 
 
-def test_an_autoscaler_sees_the_pods_of_both_versions_that_share_the_load() -> None:
+def test_autoscaler_selector_has_pods_of_both_versions() -> None:
     play = rolling()
     play.pods_ready()
     assert play.status["selector"] == "perennial.dev/model-deployment=bike,perennial.dev/role=serving"
@@ -239,7 +237,7 @@ def test_another_port_in_the_middle_of_a_step_rolls_nothing_back() -> None:
         (names.REJECTED, "Rejected", "rejected by ann"),
     ],
 )
-def test_a_person_decides_about_a_candidate_that_waits_for_approval(key: str, phase: str, message: str) -> None:
+def test_person_approves_or_rejects_a_waiting_candidate(key: str, phase: str, message: str) -> None:
     play = rolling(rollout={"approval": "manual"})
     assert play.version(2)["phase"] == "AwaitingApproval"
     play.wait(hours=50)
@@ -248,14 +246,14 @@ def test_a_person_decides_about_a_candidate_that_waits_for_approval(key: str, ph
     assert (play.version(2)["phase"], play.version(2)["message"]) == (phase, message)
 
 
-def test_automatic_approval_lets_a_waiting_candidate_go() -> None:
+def test_automatic_approval_continues_a_waiting_candidate() -> None:
     play = rolling(rollout={"approval": "manual"})
     play.edit({"rollout": {"approval": "automatic"}})
     assert play.version(2)["phase"] == "RollingOut"
     assert [c["type"] for c in play.version(2)["conditions"]] == ["Trained", "Validated", "Approved", "RolledOut"]
 
 
-def test_of_two_live_versions_the_older_steps_down() -> None:
+def test_older_of_two_live_versions_is_superseded() -> None:
     play = rolling(rollout={"steps": []})
     for _ in range(50):
         play.dies_in = 1
@@ -265,7 +263,7 @@ def test_of_two_live_versions_the_older_steps_down() -> None:
     assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
 
 
-def test_what_is_in_flight_beside_the_newest_version_steps_down() -> None:
+def test_version_in_flight_that_is_not_newest_is_superseded() -> None:
     """A backup without status, or a person, brings such versions."""
     play = a_play()
     play.until_live(1)

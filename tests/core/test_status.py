@@ -32,7 +32,7 @@ def live(**changes: Any) -> Play:
     return play
 
 
-def test_ready_stays_through_a_retraining_by_drift_and_its_roll_out() -> None:
+def test_ready_stays_true_through_drift_retraining_and_roll_out() -> None:
     play = live()
     since = play.condition("Ready")["lastTransitionTime"]
     seen = set()
@@ -51,7 +51,7 @@ def test_ready_stays_through_a_retraining_by_drift_and_its_roll_out() -> None:
     assert play.holding() == SERVED
 
 
-def test_a_retraining_that_comes_to_nothing_leaves_the_deployment_ready() -> None:
+def test_failed_retraining_leaves_the_deployment_ready() -> None:
     play = live(training={"maxRejections": 1})
     play.report("october")
     play.settle()
@@ -91,7 +91,7 @@ def test_ready_is_false_until_the_pods_are_those_of_the_new_spec(edit: dict[str,
     assert play.holding() == SERVED
 
 
-def test_an_edit_that_changes_nothing_that_serves_is_ready_at_once() -> None:
+def test_edit_without_effect_on_serving_is_ready_at_once() -> None:
     play = live()
     play.edit({"drift": {"consecutive": 2}})
     assert play.holding() == SERVED
@@ -106,13 +106,13 @@ def test_ready_is_false_while_replicas_are_missing_and_says_why() -> None:
     assert play.condition("Available")["reason"] == "NoReadyReplicas"
 
 
-def test_a_pod_that_refuses_its_artifact_is_what_the_message_tells() -> None:
+def test_message_names_a_pod_that_refuses_its_artifact() -> None:
     play = live()
     play.pods_fail("bike-v1", "pod bike-v1-x is waiting", {"reason": "DigestMismatch", "message": "sha256 is another"})
     assert play.condition("Ready")["message"] == "0 of 2 replicas are ready: sha256 is another"
 
 
-def test_a_deployment_scaled_to_nothing_is_ready_and_not_available() -> None:
+def test_scaled_to_zero_is_ready_and_not_available() -> None:
     play = live(serving={"replicas": 0})
     assert play.holding() == SERVED | {"Available": "False"}
     assert play.condition("Available")["reason"] == "ScaledToZero"
@@ -129,7 +129,7 @@ def test_trouble_before_the_spec_is_served_is_a_stall() -> None:
     assert play.condition("Stalled")["status"] == "False"
 
 
-def test_trouble_of_a_retraining_breaks_nobody_s_deployment() -> None:
+def test_trouble_of_a_retraining_leaves_ready_true() -> None:
     play = live()
     play.report("october")
     play.trouble = FORBIDDEN
@@ -164,7 +164,7 @@ def test_replicas_and_selector_are_what_an_autoscaler_needs() -> None:
     assert play.status["selector"] == "perennial.dev/model-deployment=bike,perennial.dev/role=serving"
 
 
-def test_the_newest_usable_report_about_the_live_version_is_told() -> None:
+def test_status_has_newest_usable_report_about_live_version() -> None:
     play = live()
     play.report("fine", 0.1)
     play.settle()
@@ -178,7 +178,7 @@ def test_the_newest_usable_report_about_the_live_version_is_told() -> None:
     }
 
 
-def test_a_status_written_by_nobody_yet_is_none() -> None:
+def test_status_is_empty_before_the_first_pass() -> None:
     world = a_world()
     status = described(world)
     assert status.live_version is None

@@ -44,7 +44,7 @@ def test_a_breach_brings_a_second_version_step_by_step() -> None:
     assert play.version(2)["metric"] == "mse 80 (live 120)"
 
 
-def test_a_worse_candidate_is_rejected_and_the_live_version_stays() -> None:
+def test_worse_candidate_is_rejected_and_live_version_stays() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.until_live(1)
     play.wait(hours=1)

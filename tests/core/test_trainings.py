@@ -26,7 +26,7 @@ def reasons(play: Play) -> list[str]:
     return [body["spec"]["trigger"]["reason"] for body in play.all("ModelVersion")]
 
 
-def test_a_first_training_that_fails_is_tried_again_after_the_cool_down_and_then_no_more() -> None:
+def test_failed_first_training_is_retried_until_the_limit() -> None:
     play = a_play()
     for number in (1, 2, 3):
         fail(play, number)
@@ -51,7 +51,7 @@ def test_a_first_training_that_fails_is_tried_again_after_the_cool_down_and_then
     )
 
 
-def test_what_a_failed_training_said_is_what_ready_says() -> None:
+def test_ready_condition_repeats_training_failure() -> None:
     play = a_play()
     fail(play, 1)
     assert play.condition("Ready")["reason"] == "TooFewRows"
@@ -78,7 +78,7 @@ def test_a_request_goes_on_after_a_stall_and_success_clears_it() -> None:
     assert play.outcome("october")[0] == "Triggered"
 
 
-def test_a_request_that_fails_too_leaves_the_stall_and_each_value_is_obeyed_once() -> None:
+def test_failed_request_keeps_the_stall_and_is_handled_once() -> None:
     play = stalled()
     ask(play, "2026-11-24")
     fail(play, 3)
@@ -101,7 +101,7 @@ def test_a_request_that_fails_too_leaves_the_stall_and_each_value_is_obeyed_once
     ],
     ids=["minRows", "uri", "parameters", "memory", "maxRejections"],
 )
-def test_an_edit_that_mends_the_cause_goes_on_at_once(edit: dict[str, Any]) -> None:
+def test_edit_that_fixes_the_cause_continues_at_once(edit: dict[str, Any]) -> None:
     play = stalled()
     play.edit(edit)
     assert play.phases()["bike-v3"] == "Training"
@@ -117,7 +117,7 @@ def test_history_never_forgets_the_failures_that_are_counted() -> None:
     assert len(play.phases()) == 3
 
 
-def test_of_ended_versions_history_keeps_the_newest_and_no_number_comes_again() -> None:
+def test_history_keeps_newest_versions_and_reuses_no_number() -> None:
     play = a_play(history={"versions": 2}, drift={"cooldown": "1m"})
     play.until_live(1)
     for number in range(2, 6):
@@ -129,7 +129,7 @@ def test_of_ended_versions_history_keeps_the_newest_and_no_number_comes_again() 
     assert play.status["lastVersionNumber"] == 5
 
 
-def test_a_request_waits_for_the_candidate_that_is_on_its_way_and_for_no_cool_down() -> None:
+def test_request_waits_for_the_candidate_but_not_cool_down() -> None:
     play = a_play()
     ask(play, "now")
     play.until_live(1)
@@ -167,7 +167,7 @@ def scheduled() -> Play:
     return play
 
 
-def test_the_schedule_starts_a_training_when_it_is_due_and_the_operator_wakes_for_it() -> None:
+def test_schedule_wakes_the_operator_and_starts_a_training() -> None:
     play = scheduled()
     assert play.alarm is not None
     assert f"{play.alarm:%H:%M}" == "13:00"
@@ -178,7 +178,7 @@ def test_the_schedule_starts_a_training_when_it_is_due_and_the_operator_wakes_fo
     )
 
 
-def test_what_was_due_while_a_candidate_was_on_its_way_is_not_made_up_for() -> None:
+def test_schedule_during_a_candidate_is_skipped() -> None:
     play = scheduled()
     play.wait(hours=1)
     play.wait(hours=5)
@@ -189,7 +189,7 @@ def test_what_was_due_while_a_candidate_was_on_its_way_is_not_made_up_for() -> N
     assert len(play.phases()) == 3
 
 
-def test_after_a_pause_one_training_is_made_up_for() -> None:
+def test_one_scheduled_training_follows_a_pause() -> None:
     play = scheduled()
     play.edit({"suspend": True})
     play.wait(hours=30)
@@ -200,7 +200,7 @@ def test_after_a_pause_one_training_is_made_up_for() -> None:
     assert len(play.phases()) == 2
 
 
-def test_a_schedule_that_is_due_but_held_up_rings_no_alarm() -> None:
+def test_deferred_schedule_sets_no_wake_time() -> None:
     play = scheduled()
     play.edit({"suspend": True})
     play.wait(hours=30)
@@ -215,7 +215,7 @@ NOTHING_NEW = {
 }
 
 
-def test_trainings_that_find_no_new_rows_are_no_failures_and_the_next_one_is_made_when_it_is_due() -> None:
+def test_no_new_rows_is_not_a_failure_and_schedule_continues() -> None:
     play = scheduled()
     for number in range(2, 8):
         play.wait(hours=1)
@@ -229,7 +229,7 @@ def test_trainings_that_find_no_new_rows_are_no_failures_and_the_next_one_is_mad
     play.until_live_again(8)
 
 
-def test_what_found_no_new_rows_pushes_out_no_version_that_can_be_served_again() -> None:
+def test_versions_without_new_rows_push_out_no_other() -> None:
     play = a_play(training={"schedule": "0 * * * *"}, drift={"cooldown": "1m"}, history={"versions": 1})
     play.wait(minutes=10)
     play.until_live(1)
@@ -242,7 +242,7 @@ def test_what_found_no_new_rows_pushes_out_no_version_that_can_be_served_again()
     assert play.made["bike-v4"] == 1
 
 
-def test_failures_go_on_being_counted_across_a_training_that_found_no_new_rows() -> None:
+def test_no_new_rows_does_not_reset_the_failure_count() -> None:
     play = a_play(training={"schedule": "0 * * * *", "maxRejections": 2}, drift={"cooldown": "1m"})
     play.wait(minutes=10)
     play.until_live(1)
@@ -264,7 +264,7 @@ def known_rows(play: Play, number: int) -> str | None:
     return found
 
 
-def test_drift_and_schedule_train_on_new_rows_alone_and_a_person_or_a_new_spec_on_any() -> None:
+def test_only_drift_and_schedule_require_new_rows() -> None:
     play = scheduled()
     assert known_rows(play, 1) is None
     play.wait(hours=1)
@@ -319,14 +319,14 @@ def test_a_job_that_a_queue_holds_back_is_waited_for() -> None:
     assert play.made["bike-v1-train"] == 1
 
 
-def test_a_job_that_vanished_before_its_word_was_recorded_is_made_again() -> None:
+def test_job_deleted_before_its_result_is_made_again() -> None:
     play = a_play()
     play.settle()
     play.remove("Job", "bike-v1-train")
     assert play.made["bike-v1-train"] == 2
 
 
-def test_a_job_that_vanishes_after_its_word_was_recorded_is_not_missed() -> None:
+def test_job_deleted_after_its_result_is_not_made_again() -> None:
     play = a_play()
     play.until_rolling(1)
     play.remove("Job", "bike-v1-train")
@@ -337,7 +337,7 @@ def test_a_job_that_vanishes_after_its_word_was_recorded_is_not_missed() -> None
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["the first version", "a change of the spec"])
-def test_a_person_s_no_stands_until_somebody_asks_for_something(first: bool) -> None:
+def test_rejection_applies_until_a_request_or_a_new_spec(first: bool) -> None:
     play = a_play()
     if not first:
         play.until_live(1)
@@ -355,7 +355,7 @@ def test_a_person_s_no_stands_until_somebody_asks_for_something(first: bool) -> 
     assert len(play.phases()) == number + 1
 
 
-def test_a_person_s_no_to_a_candidate_of_drift_stops_no_later_one() -> None:
+def test_rejection_of_a_drift_candidate_stops_no_later_one() -> None:
     play = a_play()
     play.until_live(1)
     for number, name in ((2, "october"), (3, "november")):
@@ -375,7 +375,7 @@ def test_a_rejected_training_is_stopped() -> None:
     assert play.jobs == {}
 
 
-def test_a_candidate_is_compared_with_the_version_that_is_live_when_it_is_judged() -> None:
+def test_candidate_is_compared_with_the_current_live_version() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.until_live(1)
     play.wait(hours=1)
@@ -389,7 +389,7 @@ def test_a_candidate_is_compared_with_the_version_that_is_live_when_it_is_judged
     assert play.phases() == {"bike-v2": "Live"}
 
 
-def test_the_words_of_a_version_are_the_same_in_status_condition_and_event() -> None:
+def test_message_is_the_same_in_status_condition_and_event() -> None:
     play = a_play()
     fail(play, 1)
     version = play.version(1)
@@ -401,7 +401,7 @@ def test_the_words_of_a_version_are_the_same_in_status_condition_and_event() -> 
     assert announcement.warning
 
 
-def test_a_training_that_ended_before_its_begin_was_noted_is_known_by_its_image_all_the_same() -> None:
+def test_image_is_recorded_if_training_ends_before_its_start() -> None:
     play = a_play()
     while "bike-v1-train" not in play.jobs:
         play.step()
