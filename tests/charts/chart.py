@@ -65,8 +65,8 @@ def chart() -> Chart:
 
 def rendered(values: Mapping[str, Any] = {}, release: str = "perennial") -> list[Body]:
     """Every object of a release, in the order of the templates' names; those of `helm test` too."""
-    found = chart().render(dict(values), name=release, namespace=NAMESPACE)
-    texts = [text for path, text in sorted(found.items()) if path.endswith(".yaml")]
+    rendered = chart().render(dict(values), name=release, namespace=NAMESPACE)
+    texts = [text for path, text in sorted(rendered.items()) if path.endswith(".yaml")]
     return [document for text in texts for document in yaml.safe_load_all(text) if document]
 
 

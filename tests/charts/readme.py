@@ -36,12 +36,12 @@ def described(text: str) -> Iterator[Described]:
     above: list[str] = []
     words: list[str] = []
     for line in text.splitlines():
-        found = LINE.fullmatch(line)
-        assert found, f"values.yaml holds only comments and keys, and {line!r} is neither"
-        if found["comment"]:
-            words.append(found["comment"])
+        parts = LINE.fullmatch(line)
+        assert parts, f"values.yaml holds only comments and keys, and {line!r} is neither"
+        if parts["comment"]:
+            words.append(parts["comment"])
             continue
-        above = [*above[: len(found["indent"]) // 2], found["key"]]
+        above = [*above[: len(parts["indent"]) // 2], parts["key"]]
         default = defaults
         for key in above:
             default = default[key]
@@ -62,7 +62,7 @@ def with_descriptions(schema: dict[str, Any], values: list[Described]) -> dict[s
         node = schema
         for key in value.path:
             node = node["properties"][key]
-        rest = {key: held for key, held in node.items() if key != "description"}
+        rest = {key: value for key, value in node.items() if key != "description"}
         node.clear()
         node.update({"description": value.description, **rest})
     return schema

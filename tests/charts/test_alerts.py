@@ -1,4 +1,4 @@
-"""When the alerts fire: told to promtool, which Prometheus's own package brings."""
+"""When the alerts fire: expected to promtool, which Prometheus's own package brings."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ STORIES: dict[str, tuple[Series, dict[str, dict[int, int]]]] = {
 
 def test_every_alert_fires_in_one_story_and_not_in_another() -> None:
     seen = {alert: set[int]() for alert in ALERTS}
-    for _, told in STORIES.values():
-        for alert, minutes in told.items():
+    for _, expected in STORIES.values():
+        for alert, minutes in expected.items():
             seen[alert] |= set(minutes.values())
     assert all(counts == {0, 1} for counts in seen.values()), seen
 
@@ -77,7 +77,7 @@ def test_every_alert_fires_in_one_story_and_not_in_another() -> None:
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian's package prometheus) is not on the PATH")
 @pytest.mark.parametrize("story", STORIES)
 def test_an_alert_fires_when_it_should(story: str, tmp_path: Path) -> None:
-    series, told = STORIES[story]
+    series, expected = STORIES[story]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(SPEC))
     questions = [
         {
@@ -85,7 +85,7 @@ def test_an_alert_fires_when_it_should(story: str, tmp_path: Path) -> None:
             "eval_time": f"{minute}m",
             "exp_samples": [{"labels": "{}", "value": count}],
         }
-        for alert, minutes in told.items()
+        for alert, minutes in expected.items()
         for minute, count in minutes.items()
     ]
     inputs = [{"series": name % OPERATOR, "values": values} for name, values in series.items()]

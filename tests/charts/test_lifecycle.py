@@ -55,9 +55,9 @@ def definitions(kubectl: Kubectl) -> set[str]:
 
 
 def operator(kubectl: Kubectl) -> Body:
-    found = kubectl.get("Deployment", "perennial")
-    assert found
-    return found
+    deployment = kubectl.get("Deployment", "perennial")
+    assert deployment
+    return deployment
 
 
 def a_model_that_is_there(kubectl: Kubectl) -> str:
@@ -70,7 +70,7 @@ def uid(kubectl: Kubectl) -> str:
     return str(model["metadata"]["uid"])
 
 
-def test_an_upgrade_brings_newer_definitions_and_a_rollback_the_older_ones_and_no_model_is_lost(
+def test_upgrade_and_rollback_change_the_crds_and_keep_all_models(
     kubectl: Kubectl, helm: Config, install: Install, earlier: Path
 ) -> None:
     assert install(chart=earlier)["status"] == "deployed"
@@ -84,8 +84,8 @@ def test_an_upgrade_brings_newer_definitions_and_a_rollback_the_older_ones_and_n
     helm.rollback("perennial")
     assert columns(kubectl) == ["Earlier"]
     assert operator(kubectl)["spec"]["replicas"] == 2
-    told = [(release["revision"], release["status"]) for release in helm.history("perennial")]
-    assert told == [(1, "superseded"), (2, "superseded"), (3, "deployed")]
+    releases = [(release["revision"], release["status"]) for release in helm.history("perennial")]
+    assert releases == [(1, "superseded"), (2, "superseded"), (3, "deployed")]
     assert uid(kubectl) == model
 
 
@@ -101,14 +101,12 @@ def test_an_upgrade_to_the_same_changes_nothing(kubectl: Kubectl, helm: Config, 
     assert again["metadata"]["generation"] == definition["metadata"]["generation"]
 
 
-def test_uninstalled_the_definitions_and_the_models_stay_and_nothing_else(
-    kubectl: Kubectl, helm: Config, install: Install
-) -> None:
+def test_uninstall_keeps_the_crds_and_models_only(kubectl: Kubectl, helm: Config, install: Install) -> None:
     before = definitions(kubectl)
     release = install(CASES["defaults"])
     model = a_model_that_is_there(kubectl)
-    told = helm.uninstall("perennial")["info"]
-    assert all(f"[CustomResourceDefinition] {name}" in told for name in definitions(kubectl) - before)
+    message = helm.uninstall("perennial")["info"]
+    assert all(f"[CustomResourceDefinition] {name}" in message for name in definitions(kubectl) - before)
     for document in yaml.safe_load_all(release["manifest"]):
         if document["kind"] in ("Deployment", "Service"):
             assert kubectl.get(document["kind"], document["metadata"]["name"]) is None
@@ -128,16 +126,14 @@ def test_definitions_stay_when_a_release_no_longer_brings_them(
     assert uid(kubectl) == model
 
 
-def test_definitions_that_are_somebody_else_s_are_not_taken_and_can_be_left_to_them(
-    kubectl: Kubectl, install: Install
-) -> None:
+def test_crds_of_another_owner_are_left_to_it(kubectl: Kubectl, install: Install) -> None:
     kubectl.apply(ROOT / "manifests" / "crds")
     with pytest.raises(HelmReleaseError, match="exists and cannot be imported into the current release"):
         install(name="first")
     assert install({"crds": {"install": False}})["status"] == "deployed"
 
 
-def test_namespaced_it_has_rights_where_it_is_told_and_nowhere_else(kubectl: Kubectl, install: Install) -> None:
+def test_namespaced_operator_has_rights_in_its_namespaces_only(kubectl: Kubectl, install: Install) -> None:
     for name in ("team-a", "team-b"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     install(CASES["namespaced"])
@@ -157,8 +153,8 @@ def test_everything_on_is_taken_where_prometheus_operator_is(kubectl: Kubectl, i
     for kind in ("ServiceMonitor", "PrometheusRule"):
         kubectl.apply(a_definition_of(kind))
     assert install(CASES["everything on"])["status"] == "deployed"
-    found = kubectl._call("GET", f"/apis/{MONITORING}/namespaces/{NAMESPACE}/servicemonitors/perennial")
-    assert found["spec"]["endpoints"][0]["port"] == "metrics"
+    monitor = kubectl._call("GET", f"/apis/{MONITORING}/namespaces/{NAMESPACE}/servicemonitors/perennial")
+    assert monitor["spec"]["endpoints"][0]["port"] == "metrics"
 
 
 def test_where_prometheus_operator_is_not_nothing_is_installed(kubectl: Kubectl, install: Install) -> None:

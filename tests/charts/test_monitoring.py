@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are told fits what the operator measures."""
+"""Alerts, dashboard and monitors fit the metrics of the operator."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), 
 
 def measured() -> dict[str, set[str]]:
     """Series name → the labels that the operator gives it."""
-    found: dict[str, set[str]] = {}
+    families: dict[str, set[str]] = {}
     metrics = Metrics()
     for collector in [*metrics.registry._collector_to_names, metrics]:
         for family in collector.describe() if hasattr(collector, "describe") else collector.collect():
             labels = set(getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ()))
             extra = {"le"} if family.type == "histogram" else set()
-            found |= {family.name + suffix: labels | extra for suffix in SUFFIXES[family.type]}
-    return found
+            families |= {family.name + suffix: labels | extra for suffix in SUFFIXES[family.type]}
+    return families
 
 
 def selectors(expression: Any) -> Iterator[Any]:
@@ -62,9 +62,9 @@ def queries() -> dict[str, str]:
 @pytest.mark.parametrize("query", queries().values(), ids=queries())
 def test_every_query_is_promql_about_what_the_operator_measures(query: str) -> None:
     known = measured()
-    found = list(selectors(promql_parser.parse(query)))
-    assert found
-    for selector in found:
+    parsed = list(selectors(promql_parser.parse(query)))
+    assert parsed
+    for selector in parsed:
         assert selector.name in known
         asked = {matcher.name for matcher in selector.matchers.matchers}
         assert asked <= known[selector.name] | {"job", "namespace"}
@@ -100,7 +100,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(alert: dict[str, Any]) -> No
     assert used <= set(grouped[1].split(", ") if grouped else ())
 
 
-def test_the_dashboard_s_panels_lie_side_by_side_and_are_told_apart() -> None:
+def test_dashboard_panels_do_not_overlap_and_have_own_titles() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     cells = [
@@ -114,6 +114,6 @@ def test_the_dashboard_s_panels_lie_side_by_side_and_are_told_apart() -> None:
 
 
 def test_grafana_s_sidecar_is_given_the_dashboard_as_it_is() -> None:
-    found = of_kind("ConfigMap", ON)[0]
-    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert json.loads(found["data"]["perennial.json"]) == DASHBOARD
+    config = of_kind("ConfigMap", ON)[0]
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(config["data"]["perennial.json"]) == DASHBOARD

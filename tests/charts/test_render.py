@@ -92,8 +92,8 @@ def test_every_port_that_is_named_is_one_of_the_container_s(values: Body) -> Non
 
 @SUITED
 def test_the_operator_understands_its_environment(values: Body) -> None:
-    found = environment(values)
-    settings = read_settings(found)
+    variables = environment(values)
+    settings = read_settings(variables)
     assert settings.namespaces == tuple(values.get("watchNamespaces", ()))
     assert (settings.lease_namespace, settings.identity) == ("metadata.namespace", "metadata.name")
     assert settings.policy.max_trainings == 10
@@ -108,7 +108,7 @@ def test_more_environment_reaches_the_operator() -> None:
     assert read_settings(environment(CASES["everything on"])).workers == 8
 
 
-def test_namespaced_there_is_no_cluster_wide_right_and_a_role_in_each_namespace() -> None:
+def test_namespaced_release_has_a_role_in_each_namespace_only() -> None:
     documents = rendered(CASES["namespaced"])
     assert not CLUSTER_WIDE & {document["kind"] for document in documents}
     roles = {(d["metadata"]["namespace"], d["metadata"]["name"]) for d in documents if d["kind"] == "Role"}
@@ -116,7 +116,7 @@ def test_namespaced_there_is_no_cluster_wide_right_and_a_role_in_each_namespace(
 
 
 @pytest.mark.parametrize("case", ["defaults", "namespaced"])
-def test_every_binding_binds_a_role_that_is_there_to_the_operator_s_account(case: str) -> None:
+def test_every_binding_gives_the_operator_an_existing_role(case: str) -> None:
     documents = rendered(CASES[case])
     account = of_kind("ServiceAccount", CASES[case])[0]["metadata"]["name"]
     for document in documents:
@@ -131,16 +131,16 @@ def test_every_binding_binds_a_role_that_is_there_to_the_operator_s_account(case
 
 def test_the_definitions_are_rendered_whole_and_are_kept() -> None:
     copies = [yaml.safe_load(file.read_text()) for file in sorted((PATH / "files" / "crds").glob("*.yaml"))]
-    found = of_kind("CustomResourceDefinition")
-    assert [body["spec"] for body in found] == [copy["spec"] for copy in copies]
-    assert [body["metadata"]["annotations"] for body in found] == [KEEP] * 3
+    rendered = of_kind("CustomResourceDefinition")
+    assert [body["spec"] for body in rendered] == [copy["spec"] for copy in copies]
+    assert [body["metadata"]["annotations"] for body in rendered] == [KEEP] * 3
 
 
-def test_nothing_needs_definitions_that_may_be_absent_unless_asked_for() -> None:
+def test_optional_crds_are_needed_only_on_request() -> None:
     assert MONITORING not in {document["apiVersion"] for document in rendered()}
 
 
-def test_the_network_policy_lets_the_monitoring_in_and_the_api_server_out() -> None:
+def test_network_policy_allows_monitoring_and_the_api_server() -> None:
     values = CASES["everything on"]
     policy = of_kind("NetworkPolicy", values)[0]["spec"]
     assert policy["ingress"][0] == {

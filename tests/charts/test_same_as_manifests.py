@@ -17,8 +17,8 @@ PEOPLE = ("view", "edit", "reporter")
 
 def shipped(folder: str, kind: str) -> dict[str, Body]:
     """Name → object of the kind below manifests/."""
-    found = [document for file in sorted((MANIFESTS / folder).glob("*.yaml")) for document in documents(file)]
-    return {document["metadata"]["name"]: document for document in found if document.get("kind") == kind}
+    bodies = [document for file in sorted((MANIFESTS / folder).glob("*.yaml")) for document in documents(file)]
+    return {document["metadata"]["name"]: document for document in bodies if document.get("kind") == kind}
 
 
 def unnamed(value: Any) -> Any:
@@ -68,7 +68,7 @@ def test_people_have_the_same_rights(who: str) -> None:
     assert aggregated <= ours["metadata"]["labels"].keys()
 
 
-def test_roles_for_people_are_left_out_where_nothing_is_cluster_wide_or_nobody_wants_them() -> None:
+def test_roles_for_people_are_optional_and_cluster_wide_only() -> None:
     assert len(of_kind("ClusterRole", {"rbac": {"people": False}})) == 1
     assert not of_kind("ClusterRole", CASES["namespaced"])
 

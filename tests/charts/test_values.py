@@ -47,9 +47,9 @@ def leaves(node: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[
 
 @pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 def test_lint_has_nothing_to_say(values: dict[str, Any]) -> None:
-    found = lint(PATH, values, strict=True)
-    told = [message for message in found["messages"] if "icon is recommended" not in message["error"]]
-    assert (told, found["errors"]) == ([], [])
+    linted = lint(PATH, values, strict=True)
+    messages = [message for message in linted["messages"] if "icon is recommended" not in message["error"]]
+    assert (messages, linted["errors"]) == ([], [])
 
 
 def test_the_readme_and_the_schema_say_what_values_yaml_says() -> None:
@@ -74,7 +74,7 @@ def test_the_schema_is_strict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "place"),
     [
         ({"replica": 3}, "additional properties 'replica' not allowed"),
         ({"replicas": "3"}, "at '/replicas': got string, want integer"),
@@ -96,10 +96,10 @@ def test_the_schema_is_strict() -> None:
         ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "at '/metrics/serviceMonitor/interval'"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_place(values: dict[str, Any], told: str) -> None:
+def test_a_bad_value_is_refused_with_its_place(values: dict[str, Any], place: str) -> None:
     with pytest.raises(HelmValuesError) as refusal:
         rendered(values)
-    assert told in str(refusal.value)
+    assert place in str(refusal.value)
 
 
 def test_it_can_be_a_part_of_another_chart(tmp_path: Any) -> None:

@@ -48,37 +48,37 @@ def train(task):
     least, share = task["data"]["minRows"], task["data"]["holdout"]
     if len(rows) < least:
         raise Refused("TooFewRows", f"{len(rows)} rows, data.minRows is {least}: give more, or lower it")
-    held = [value for value in rows if int(sha256(repr(value).encode())[:8], 16) < share * 16**8]
-    mean = statistics.fmean(value for value in rows if value not in held)
+    holdout_rows = [value for value in rows if int(sha256(repr(value).encode())[:8], 16) < share * 16**8]
+    mean = statistics.fmean(value for value in rows if value not in holdout_rows)
     folder = task["storage"]
     model = write(folder, "model.json", json.dumps({"mean": mean}))
-    holdout = write(folder, "holdout.json", json.dumps(held))
+    holdout = write(folder, "holdout.json", json.dumps(holdout_rows))
     return {
-        "message": f"the mean of {len(rows) - len(held)} rows is {mean:g}",
+        "message": f"the mean of {len(rows) - len(holdout_rows)} rows is {mean:g}",
         "artifact": {"uri": f"{folder}/model.json", "sha256": sha256(model), "bytes": len(model)},
         "data": {
-            "rows": len(rows) - len(held),
-            "holdoutRows": len(held),
+            "rows": len(rows) - len(holdout_rows),
+            "holdoutRows": len(holdout_rows),
             "sha256": sha256(repr(rows).encode()),
             "holdoutUri": f"{folder}/holdout.json",
             "holdoutSha256": sha256(holdout),
         },
-        "metrics": {"mse": statistics.fmean(errors(mean, held))},
+        "metrics": {"mse": statistics.fmean(errors(mean, holdout_rows))},
         "parameters": {},
     }
 
 
 def validate(task):
-    held = stored(task["holdout"])
-    new = errors(stored(task["candidate"])["mean"], held)
+    holdout_rows = stored(task["holdout"])
+    new = errors(stored(task["candidate"])["mean"], holdout_rows)
     done = {
-        "message": f"scored on {len(held)} rows",
-        "holdoutRows": len(held),
+        "message": f"scored on {len(holdout_rows)} rows",
+        "holdoutRows": len(holdout_rows),
         "metrics": {"candidate": {"mse": statistics.fmean(new)}},
         "standardErrors": {"mse": statistics.stdev(new) / len(new) ** 0.5},
     }
     if "live" in task:
-        old = errors(stored(task["live"])["mean"], held)
+        old = errors(stored(task["live"])["mean"], holdout_rows)
         done["metrics"]["live"] = {"mse": statistics.fmean(old)}
         done["worsening"] = worsening(new, old, task["against"]["confidence"])
     return done
@@ -105,11 +105,11 @@ def check(task):
         "value": statistics.fmean(of_row),
         "standardError": statistics.stdev(of_row) / len(rows) ** 0.5,
     }
-    return {"message": f"looked at {len(rows)} rows", "samples": len(rows), "metrics": [mse]}
+    return {"message": f"checked {len(rows)} rows", "samples": len(rows), "metrics": [mse]}
 
 
 def serve(task):
-    """Ready only once the model is loaded; ends with code 0 when it is told to."""
+    """Ready only once the model is loaded; ends with code 0 on SIGTERM."""
     mean = stored(task["artifact"])["mean"]
 
     class Endpoints(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ MODEL: dict[str, Any] = json.loads((Path(__file__).parent / "task.schema.json").
 ]["properties"]
 
 
-def test_schema_and_spec_allow_every_framework_of_the_trainer_and_custom() -> None:
+def test_schema_and_spec_allow_every_framework_and_custom() -> None:
     assert MODEL["framework"]["enum"] == [*FRAMEWORKS, "custom"]
     assert list(get_args(ModelSpec.model_fields["framework"].annotation)) == [*FRAMEWORKS, "custom"]
 

@@ -41,6 +41,6 @@ def test_every_quality_metric_has_a_computation() -> None:
     assert list(COMPUTATIONS) == [entry.name for entry in of_trainer.METRIC_TABLE if entry.kind == "quality"]
 
 
-def test_metric_table_says_which_computations_have_a_standard_error() -> None:
+def test_metric_table_says_which_metrics_have_a_standard_error() -> None:
     for name, computation in COMPUTATIONS.items():
         assert of_trainer.METRICS_BY_NAME[name].standard_error == (computation.standard_error is not None), name

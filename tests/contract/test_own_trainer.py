@@ -40,16 +40,16 @@ def targets(value: float, seed: int) -> str:
 
 def conversations(stage: Stage, role: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The task and the answer of each Job's pod in that role; by the version."""
-    found = []
+    pairs = []
     for pod in stage.kubectl.list("Pod", f"perennial.dev/role={role}"):
         (container,) = pod["spec"]["containers"]
         task = next(variable["value"] for variable in container["env"] if variable["name"] == "PERENNIAL_TASK")
         answer = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
-        found.append((json.loads(task), json.loads(answer)))
-    return sorted(found, key=lambda both: str(both[0]["version"]))
+        pairs.append((json.loads(task), json.loads(answer)))
+    return sorted(pairs, key=lambda both: str(both[0]["version"]))
 
 
-def test_an_own_trainer_is_trained_validated_and_served_by_the_contract_alone(stage: Stage) -> None:
+def test_an_own_trainer_needs_only_the_contract(stage: Stage) -> None:
     stage.apply(a_table("own-data", {"0.csv": targets(10, 0)}), a_claim("own-models"), a_model("own", CUSTOM))
     assert stage.until_phase("own-v1", "Live", "Failed", "Rejected")["phase"] == "Live"
     assert stage.predict("own", {"feature1": [1.0, 2.0]}) == pytest.approx([10, 10], abs=0.3)
@@ -63,14 +63,14 @@ def test_an_own_trainer_is_trained_validated_and_served_by_the_contract_alone(st
     assert stage.predict("own", {"feature1": [1.0]}) == pytest.approx([20], abs=0.5)
 
     for role in ("training", "validation"):
-        said = conversations(stage, role)
-        assert len(said) == 2
-        for task, answer in said:
+        pairs = conversations(stage, role)
+        assert len(pairs) == 2
+        for task, answer in pairs:
             TASK.validate(task)
             RESULT.validate(answer)
 
 
-def test_what_an_own_trainer_refuses_is_told_in_its_words_and_not_tried_again(stage: Stage) -> None:
+def test_a_refusal_of_an_own_trainer_is_reported_and_final(stage: Stage) -> None:
     few = {**CUSTOM, "data": {"minRows": 5000}, "training": {**CUSTOM["training"], "retries": 2}}
     stage.apply(a_table("few-data", {"0.csv": targets(10, 0)}), a_claim("few-models"), a_model("few", few))
     status = stage.until_phase("few-v1", "Failed", "Live")
@@ -105,10 +105,10 @@ def test_a_check_is_answered_by_the_contract_too(tmp_path: Path) -> None:
 
 def run(task: dict[str, Any], directory: Path) -> tuple[int, dict[str, Any]]:
     """The exit code and the answer of the trainer as a process."""
-    said = directory / "said"
-    environment = {"PATH": os.environ["PATH"], "PERENNIAL_TASK": json.dumps(task), "PERENNIAL_RESULT": str(said)}
+    result = directory / "result"
+    environment = {"PATH": os.environ["PATH"], "PERENNIAL_TASK": json.dumps(task), "PERENNIAL_RESULT": str(result)}
     code = subprocess.run([sys.executable, HERE / "own_trainer.py"], env=environment, check=False).returncode
-    return code, json.loads(said.read_text())
+    return code, json.loads(result.read_text())
 
 
 def test_the_own_trainer_is_plain_python() -> None:

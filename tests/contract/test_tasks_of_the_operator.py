@@ -114,8 +114,8 @@ def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any
 def test_every_bad_answer_is_passed_on_in_the_trainer_s_words(task: str, outcome: str) -> None:
     answer = {"task": task, "outcome": outcome, "reason": "TooFewRows", "message": "12 rows are too few"}
     RESULT.validate(answer)
-    found = read(Job("j", JobState.FAILED, reason="BackoffLimitExceeded", answer=answer), Trained)
-    assert found == JobFailure(reason="TooFewRows", message="12 rows are too few")
+    failure = read(Job("j", JobState.FAILED, reason="BackoffLimitExceeded", answer=answer), Trained)
+    assert failure == JobFailure(reason="TooFewRows", message="12 rows are too few")
 
 
 def test_what_a_check_answers_fits_into_a_report() -> None:

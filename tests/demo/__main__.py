@@ -27,8 +27,8 @@ def main() -> int:
             with Stage(Path(directory), cluster="local") as stage:
                 play(stage, console)
         except (EndedEarlyError, AssertionError) as error:
-            said = Text(f"\nThe demo did not come to its end: {error}", "red")
-            Console(stderr=True).print(said, soft_wrap=True)
+            text = Text(f"\nThe demo did not come to its end: {error}", "red")
+            Console(stderr=True).print(text, soft_wrap=True)
             return 1
     return 0
 

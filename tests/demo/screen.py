@@ -53,12 +53,12 @@ class Screen:
         """A line tells what is waited for and how long, renewed by calling what is yielded; then how long it took."""
         began = time.monotonic()
 
-        def told(words: str) -> Text:
+        def styled(words: str) -> Text:
             return Text(f"{words} ({time.monotonic() - began:.0f} s)", "dim")
 
         with self._console.status("") as status:
-            yield lambda: status.update(told(f"waiting until {until}"))
-        self._line(Text.assemble(("✓ ", "green"), told(until)))
+            yield lambda: status.update(styled(f"waiting until {until}"))
+        self._line(Text.assemble(("✓ ", "green"), styled(until)))
 
     def blank(self) -> None:
         self._console.print()

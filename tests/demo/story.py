@@ -110,8 +110,10 @@ class Story:
         )
         reason = (self.stage.kubectl.get("ModelVersion", SECOND) or {})["spec"]["trigger"]["reason"]
         if reason != "Drift" or new.mse >= old.mse:
-            found = f"mean squared error {new.mse:,.0f}, and {FIRST} {old.mse:,.0f}"
-            raise EndedEarlyError(f"{SECOND} was started by {reason}, not Drift, or is no better: it has a {found}")
+            comparison = f"mean squared error {new.mse:,.0f}, and {FIRST} {old.mse:,.0f}"
+            raise EndedEarlyError(
+                f"{SECOND} was started by {reason}, not Drift, or is no better: it has a {comparison}"
+            )
 
     def drift_page(self) -> Path:
         """The page for people that the check has left, as this machine names it."""
@@ -138,8 +140,8 @@ class Story:
 
     def _is_live(self, version: str) -> bool:
         """So says the ModelDeployment, and nothing else is in progress."""
-        told = (self.stage.kubectl.get("ModelDeployment", NAME) or {}).get("status", {})
-        return self._in_phase(version, "Live") and (told.get("liveVersion"), told.get("phase")) == (version, "Live")
+        status = (self.stage.kubectl.get("ModelDeployment", NAME) or {}).get("status", {})
+        return self._in_phase(version, "Live") and (status.get("liveVersion"), status.get("phase")) == (version, "Live")
 
     def _in_phase(self, version: str, *phases: str) -> bool:
         status = self.stage.version(version)
@@ -167,7 +169,7 @@ class Story:
             f"The service's answers for {hours.iloc[-1]:%A, %d %B}",
             ["hour", "rented", *answers],
             [
-                (f"{hours[i]:%H:%M}", f"{rented[i]}", *(f"{said[i]:.0f}" for said in answers.values()))
+                (f"{hours[i]:%H:%M}", f"{rented[i]}", *(f"{column[i]:.0f}" for column in answers.values()))
                 for i in range(len(hours) - 24, len(hours), 4)
             ],
         )

@@ -24,22 +24,20 @@ def test_the_files_are_those_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize(("month", "rows", "gaps", "bikes"), MONTHS)
-def test_a_month_has_the_hours_and_the_bikes_that_the_readme_counts(
-    month: str, rows: str, gaps: str, bikes: str
-) -> None:
+def test_a_month_has_the_hours_and_bikes_of_the_readme(month: str, rows: str, gaps: str, bikes: str) -> None:
     table = pd.read_parquet(DATA / f"{month}.parquet")
     hours = pd.date_range(month, periods=pd.Period(month).days_in_month * 24, freq="h")
     assert set(table["hour"]) <= set(hours)
     assert (len(table), len(hours) - len(table), table["bikers"].sum()) == (int(rows), int(gaps), int(bikes))
 
 
-def test_the_columns_are_those_of_the_readme_and_none_gives_the_answer_away(year: pd.DataFrame) -> None:
+def test_columns_are_those_of_the_readme_without_a_leak(year: pd.DataFrame) -> None:
     described = re.findall(r"^\| (\w+) \|", README.partition("## Columns")[2], re.MULTILINE)
     assert list(year.columns) == described[1:]
     assert year.drop(columns=["hour", "weathersit"]).corr()["bikers"].drop("bikers").abs().max() < 0.9
 
 
-def test_no_value_is_missing_and_every_hour_is_later_than_the_one_before(year: pd.DataFrame) -> None:
+def test_no_value_is_missing_and_hours_increase(year: pd.DataFrame) -> None:
     assert year.notna().all(axis=None)
     assert year["hour"].is_monotonic_increasing
     assert year["hour"].is_unique

@@ -78,12 +78,12 @@ class Load:
                 version, url = choice.choice(self._pods)
                 try:
                     answer = http.post(f"{url}/v2/models/{self._name}/infer", json=QUESTION)
-                    said = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text[:200]}"
+                    failure = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text[:200]}"
                 except httpx.TransportError as error:
-                    said = repr(error)
+                    failure = repr(error)
                 with self._lock:
-                    if said:
-                        self.failed.append(f"{time.strftime('%X')} {version}: {said}")
+                    if failure:
+                        self.failed.append(f"{time.strftime('%X')} {version}: {failure}")
                     else:
                         self.answered[version] += 1
 

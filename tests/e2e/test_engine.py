@@ -14,7 +14,7 @@ TRAINING = {
 }
 
 
-def test_a_search_finds_its_workers_though_the_operator_dies_and_leaves_none_behind(stage: Stage) -> None:
+def test_search_workers_survive_an_operator_and_are_removed(stage: Stage) -> None:
     model = a_model("spread", {"training": TRAINING})
     stage.apply(a_table("spread-data", {"0.csv": rows(0)}), a_claim("spread-models"), model)
     stage.wait("the version trains", lambda: stage.version("spread-v1").get("phase") == "Training")

@@ -35,18 +35,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def test_a_model_lives_without_the_gateway_api_and_says_what_is_missing(stage: Stage) -> None:
+def test_a_model_serves_without_the_gateway_api(stage: Stage) -> None:
     first_version(stage, "led", {"0.csv": rows(0)}, {**LONG, "serving": {"replicas": 1}})
     stage.wait("it is told", lambda: stage.condition("led", "Routed").get("reason") == "RouteNotFound")
     assert "where the cluster has no Gateway API, install it" in stage.condition("led", "Routed")["message"]
     stage.wait("it serves", lambda: stage.condition("led", "Available").get("status") == "True")
 
 
-def test_the_roll_out_waits_for_the_route_shadows_keeps_exact_weights_and_follows_the_scale(stage: Stage) -> None:
+def test_a_gateway_roll_out_shadows_and_splits_exactly(stage: Stage) -> None:
     gateway = SmallGateway(stage, "led")
     stage.apply(a_table("led-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("led-report", "led"))
-    held = "the roll-out waits for its route"
-    stage.wait(held, lambda: stage.version("led-v2").get("reason") == "RouteNotFound", 90)
+    waits = "the roll-out waits for its route"
+    stage.wait(waits, lambda: stage.version("led-v2").get("reason") == "RouteNotFound", 90)
     assert stage.kubectl.get("Deployment", "led-v2") is None
 
     stage.apply(DEFINITION)

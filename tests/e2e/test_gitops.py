@@ -52,10 +52,10 @@ class Watch:
                 if self._over.is_set():
                     return
 
-    def told(self) -> list[str]:
+    def changes(self) -> list[str]:
         """What kstatus says of the states, as often as it changes."""
-        found = [kstatus(state) for state in list(self.states)]
-        return [status for i, status in enumerate(found) if i == 0 or status != found[i - 1]]
+        statuses = [kstatus(state) for state in list(self.states)]
+        return [status for i, status in enumerate(statuses) if i == 0 or status != statuses[i - 1]]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_what_was_scaled_stays_scaled(looped: Stage) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ModelVersion", "Job", "Deployment", "Service", "Pod"])
-def test_what_the_operator_makes_is_the_model_s_and_not_taken_for_git_s(looped: Stage, kind: str) -> None:
+def test_created_objects_belong_to_the_model_and_not_to_git(looped: Stage, kind: str) -> None:
     made = looped.kubectl.list(kind, "perennial.dev/model-deployment=linear-regression")
     assert made
     for body in made:
@@ -140,13 +140,13 @@ def test_what_the_operator_makes_is_the_model_s_and_not_taken_for_git_s(looped: 
         assert not marks.keys() & (TRACKING | INSTANCE).keys()
 
 
-def test_whoever_waits_by_kstatus_waits_for_the_first_version_and_for_no_retraining(stage: Stage) -> None:
+def test_kstatus_waits_for_the_first_version_only(stage: Stage) -> None:
     with Watch(stage, "waited") as watch:
         spec = {"rollout": {"steps": [{"weight": 50, "hold": "1s"}]}, "serving": {"replicas": 2}}
         files = {"0.csv": rows(0)}
         stage.apply(a_table("waited-data", files), a_claim("waited-models"), a_model("waited", spec))
         stage.wait("it is Ready", lambda: stage.condition("waited", "Ready").get("status") == "True", 90)
-        stage.wait("the watch has seen it", lambda: watch.told()[-1:] == ["Current"])
+        stage.wait("the watch has seen it", lambda: watch.changes()[-1:] == ["Current"])
         stage.apply(a_table("waited-data", files | {"1.csv": rows(1, slope=9)}), a_report("waited-drifts", "waited"))
         stage.until_phase("waited-v2", "Live")
         stage.wait(
@@ -154,4 +154,4 @@ def test_whoever_waits_by_kstatus_waits_for_the_first_version_and_for_no_retrain
             lambda: any(state["status"].get("liveVersion") == "waited-v2" for state in watch.states),
         )
         stage.kubectl.annotate("ModelDeployment", "waited", {"over": "now"})
-    assert watch.told() == ["InProgress", "Current"]
+    assert watch.changes() == ["InProgress", "Current"]

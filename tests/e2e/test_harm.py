@@ -1,4 +1,4 @@
-"""What must never take the live version's place, and what the user is told instead."""
+"""What must never take the live version's place, and which message the user gets instead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def still_serves(stage: Stage, name: str) -> None:
     assert [stage.condition(name, kind)["status"] for kind in ("Available", "Ready")] == ["True", "True"]
 
 
-def told(stage: Stage, name: str) -> str:
+def message(stage: Stage, name: str) -> str:
     """What kubectl describe says of the last candidate: the condition and a warning say the same."""
     condition = stage.condition(name, "Retraining")["message"]
     events = [message for _, message in stage.kubectl.events("ModelDeployment", name)]
@@ -35,7 +35,7 @@ def test_a_candidate_that_is_worse_is_rejected(stage: Stage) -> None:
     stage.apply(a_table("worse-data", {"1.csv": rows(1, count=120, noise=9)}), a_report("worse-report", "worse"))
     stage.until_phase("worse-v2", "Rejected")
     stage.wait("it is told", lambda: "worse-v2: mse is" in stage.condition("worse", "Retraining")["message"])
-    assert "worse-v1 has" in told(stage, "worse")
+    assert "worse-v1 has" in message(stage, "worse")
     still_serves(stage, "worse")
 
 
@@ -44,7 +44,7 @@ def test_a_candidate_that_cannot_be_trained_fails_with_a_sentence(stage: Stage) 
     stage.apply(a_table("lost-data", {"1.csv": "feature1,target\n1,2\n"}), a_report("lost-report", "lost"))
     stage.until_phase("lost-v2", "Failed")
     stage.wait("it is told", lambda: "feature2" in stage.condition("lost", "Retraining")["message"])
-    assert "the columns are feature1, target" in told(stage, "lost")
+    assert "the columns are feature1, target" in message(stage, "lost")
     still_serves(stage, "lost")
 
 
@@ -63,7 +63,7 @@ def test_a_candidate_whose_artifact_was_changed_is_never_loaded(stage: Stage) ->
     still_serves(stage, "forged")
 
 
-def test_a_candidate_that_never_becomes_ready_is_rolled_back_in_time(stage: Stage) -> None:
+def test_a_candidate_that_is_never_ready_is_rolled_back(stage: Stage) -> None:
     first_version(stage, "never", {"0.csv": rows(0)}, {"rollout": {"approval": "manual"}})
     stage.apply(a_table("never-data", {"1.csv": rows(1, slope=9)}), a_report("never-report", "never"))
     stage.until_phase("never-v2", "AwaitingApproval")
@@ -91,7 +91,7 @@ BAD_DATA: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-def test_bad_data_end_in_a_sentence_and_disturb_nobody(stage: Stage) -> None:
+def test_bad_data_are_reported_and_affect_no_other_model(stage: Stage) -> None:
     first_version(stage, "good", {"0.csv": rows(0)})
     for name, (table, spec, _) in BAD_DATA.items():
         stage.apply(a_table(f"{name}-data", {"0.csv": table}), a_claim(f"{name}-models"), a_model(name, spec))
@@ -136,7 +136,7 @@ def test_a_person_approves_rejects_pins_and_asks_for_a_retraining(stage: Stage) 
     assert stage.outcome("hand-report")[0] == "Pinned"
 
 
-def test_an_operator_that_is_told_to_stop_stops(stage: Stage) -> None:
+def test_an_operator_stops_on_sigterm(stage: Stage) -> None:
     stage.wait("it is up", lambda: "perennial is up" in stage.operator_log.read_text())
     assert stage.kill_operator(signal.SIGTERM) == 0
     stage.start_operator()

@@ -25,7 +25,7 @@ class Assassin:
         self.fallen.set()
 
 
-def test_an_operator_that_is_killed_after_each_of_its_writes_ends_where_an_unharmed_one_does(tmp_path: Path) -> None:
+def test_a_kill_after_any_write_does_not_change_the_end(tmp_path: Path) -> None:
     assassin = Assassin()
     proxies: list[Proxy] = []
 

@@ -33,9 +33,7 @@ def lost(stage: Stage) -> dict[str, Any]:
     return dict(status)
 
 
-def test_the_same_manifests_are_applied_again_and_the_promoted_version_serves_without_a_training(
-    stage: Stage, lost: dict[str, Any]
-) -> None:
+def test_a_reapplied_model_serves_from_the_ledger_untrained(stage: Stage, lost: dict[str, Any]) -> None:
     stage.apply(a_table("lost-data", NEWER), a_claim("lost-models"), a_model("lost"))
     again = stage.until_phase("lost-v2", "Live")
     kept = ("artifact", "data", "metrics", "image", "liveSince", "recorded")
@@ -50,7 +48,7 @@ def test_the_same_manifests_are_applied_again_and_the_promoted_version_serves_wi
     assert "lost-v2-train" not in log
 
 
-def test_the_loop_goes_on_from_it_and_the_next_version_is_the_third(stage: Stage, lost: dict[str, Any]) -> None:
+def test_the_loop_continues_with_the_third_version(stage: Stage, lost: dict[str, Any]) -> None:
     stage.apply(a_table("lost-data", FILES | {"2.csv": rows(2, slope=-4)}), a_report("lost-again", "lost"))
     third = stage.until_phase("lost-v3", "Live", "Rejected", "Failed", "RolledBack")
     assert third["phase"] == "Live", third["message"]

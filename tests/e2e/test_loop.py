@@ -8,7 +8,7 @@ from tests.e2e.models import a_report, a_table, first_version, rows
 from tests.stage import Stage
 
 
-def test_five_drifts_in_a_row_give_five_trainings_validations_and_rollouts(stage: Stage) -> None:
+def test_five_drifts_in_a_row_give_five_rollouts(stage: Stage) -> None:
     files = {"0.csv": rows(0)}
     first_version(
         stage, "five", files, {"rollout": {"steps": [{"weight": 50, "hold": "1s"}]}, "serving": {"replicas": 2}}
@@ -69,9 +69,9 @@ def test_a_report_that_is_no_reason_starts_nothing_and_says_why(
     stage: Stage, calm: str, report: dict[str, object], outcome: str, why: str
 ) -> None:
     stage.apply(report)
-    told = stage.outcome(report["metadata"]["name"])  # type: ignore[index]
-    assert told[0] == outcome
-    assert why in told[1]
+    recorded = stage.outcome(report["metadata"]["name"])  # type: ignore[index]
+    assert recorded[0] == outcome
+    assert why in recorded[1]
     assert stage.kubectl.get("ModelVersion", "calm-v2") is None
 
 

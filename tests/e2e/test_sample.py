@@ -20,7 +20,7 @@ def a_newer_table() -> str:
     )
 
 
-def test_the_sample_goes_live_and_follows_its_data_when_they_change(stage: Stage) -> None:
+def test_the_sample_goes_live_and_retrains_on_drift(stage: Stage) -> None:
     stage.kubectl.apply(SAMPLE)
     first = stage.until_phase("linear-regression-v1", "Live")
     assert {"mse", "r2"} <= set(first["metrics"]["candidate"])

@@ -28,6 +28,6 @@ def run(script: str, obj: Mapping[str, Any]) -> Any:
 def plain(value: Any) -> Any:
     if lua_type(value) != "table":
         return int(value) if isinstance(value, float) and value.is_integer() else value
-    found = {key: plain(inner) for key, inner in value.items()}
-    as_list = bool(found) and set(found) == set(range(1, len(found) + 1))
-    return [found[i] for i in range(1, len(found) + 1)] if as_list else found
+    table = {key: plain(inner) for key, inner in value.items()}
+    as_list = bool(table) and set(table) == set(range(1, len(table) + 1))
+    return [table[i] for i in range(1, len(table) + 1)] if as_list else table

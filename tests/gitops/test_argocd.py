@@ -26,8 +26,8 @@ NO_TIME = "0001-01-01T00:00:00Z"
 
 
 def read(path: Path) -> Body:
-    found: Body = yaml.safe_load(path.read_text())
-    return found
+    body: Body = yaml.safe_load(path.read_text())
+    return body
 
 
 def alike(value: Any) -> Any:
@@ -38,33 +38,33 @@ def alike(value: Any) -> Any:
 
 
 def cases(file: str, tests: str) -> list[Any]:
-    found = []
+    cases = []
     for path in sorted(KINDS.rglob(file)):
         for test in read(path)[tests]:
             name = f"{path.relative_to(KINDS).parts[0]} {test.get('action', '')} {Path(test['inputPath']).stem}"
-            found.append(pytest.param(path.parent, test, id=name))
-    return found
+            cases.append(pytest.param(path.parent, test, id=name))
+    return cases
 
 
 @pytest.mark.parametrize(("folder", "test"), cases("health_test.yaml", "tests"))
 def test_health(folder: Path, test: Body) -> None:
-    found = run((folder / "health.lua").read_text(), read(folder / test["inputPath"]))
-    assert found == test["healthStatus"]
+    health = run((folder / "health.lua").read_text(), read(folder / test["inputPath"]))
+    assert health == test["healthStatus"]
 
 
 @pytest.mark.parametrize(("folder", "test"), cases("action_test.yaml", "discoveryTests"))
 def test_which_actions_there_are(folder: Path, test: Body) -> None:
-    found = run((folder / "discovery.lua").read_text(), read(folder / test["inputPath"]))
-    assert [{"name": name, **action} for name, action in sorted(found.items())] == test["result"]
+    actions = run((folder / "discovery.lua").read_text(), read(folder / test["inputPath"]))
+    assert [{"name": name, **action} for name, action in sorted(actions.items())] == test["result"]
 
 
 @pytest.mark.parametrize(("folder", "test"), cases("action_test.yaml", "actionTests"))
 def test_what_an_action_does(folder: Path, test: Body) -> None:
-    found = run((folder / test["action"] / "action.lua").read_text(), read(folder / test["inputPath"]))
-    annotations = found["metadata"]["annotations"]
+    changed = run((folder / test["action"] / "action.lua").read_text(), read(folder / test["inputPath"]))
+    annotations = changed["metadata"]["annotations"]
     for key, value in annotations.items():
         annotations[key] = MOMENT.sub(NO_TIME, value)
-    assert found == alike(read(folder / test["expectedOutputPath"]))
+    assert changed == alike(read(folder / test["expectedOutputPath"]))
     assert set(annotations) <= {RETRAIN, APPROVED, REJECTED}
 
 
@@ -96,8 +96,8 @@ def test_the_data_have_no_field_that_the_definitions_do_not_know(kind: str) -> N
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     parts = {part: schema["properties"][part] for part in ("spec", "status")}
     for path in (KINDS / kind).rglob("testdata/*.yaml"):
-        held = {part: value for part, value in read(path).items() if part in parts}
-        assert normalize(held, {"properties": parts})[1] == [], path.name
+        sections = {part: value for part, value in read(path).items() if part in parts}
+        assert normalize(sections, {"properties": parts})[1] == [], path.name
 
 
 def test_the_config_map_is_made_of_the_scripts() -> None:
@@ -107,7 +107,7 @@ def test_the_config_map_is_made_of_the_scripts() -> None:
     assert [action["name"] for action in actions["definitions"]] == ["approve", "reject"]
 
 
-def test_no_item_of_a_list_in_a_spec_has_a_default_since_argo_cd_compares_lists_whole() -> None:
+def test_no_list_item_of_a_spec_has_a_default() -> None:
     for kind in ("modeldeployments", "driftreports"):
         definition = next(iter(documents(ROOT / "manifests" / "crds" / f"{kind}.yaml")))
         schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

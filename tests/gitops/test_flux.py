@@ -35,7 +35,7 @@ def test_flux_knows_every_field(name: str) -> None:
     assert model.model_validate(document).model_dump(mode="json", by_alias=True, exclude_unset=True) == document
 
 
-def test_the_models_wait_for_the_operator_and_flux_waits_for_the_models() -> None:
+def test_models_wait_for_the_operator_and_flux_for_the_models() -> None:
     assert of_flux("Kustomization models")["dependsOn"] == [{"name": "perennial"}]
     for name in ("perennial", "models"):
         assert of_flux(f"Kustomization {name}")["wait"] is True

@@ -41,8 +41,8 @@ class Seen(Play):
 
     def statuses(self, since: int = 0) -> list[str]:
         """What kstatus says, as often as it changes."""
-        found = [kstatus(frame) for frame in self.frames[since:]]
-        return [status for i, status in enumerate(found) if i == 0 or status != found[i - 1]]
+        statuses = [kstatus(frame) for frame in self.frames[since:]]
+        return [status for i, status in enumerate(statuses) if i == 0 or status != statuses[i - 1]]
 
 
 def a_seen_play(**changes: Any) -> Seen:
@@ -71,7 +71,7 @@ def is_edited(play: Seen) -> None:
     play.until_live(2, candidate=80.0, live=120.0)
 
 
-def test_what_nobody_has_looked_at_is_in_progress() -> None:
+def test_an_unobserved_model_is_in_progress() -> None:
     assert kstatus(a_seen_play().frames[0]) == "InProgress"
 
 
@@ -97,7 +97,7 @@ def test_an_edit_is_in_progress_until_it_is_served() -> None:
     assert play.statuses(since) == ["InProgress", "Current"]
 
 
-def test_what_waits_for_a_person_has_failed_and_goes_on_after_the_mend() -> None:
+def test_a_stalled_model_is_failed_until_it_is_fixed() -> None:
     play = a_seen_play(training={"maxRejections": 1})
     play.settle()
     play.finish("bike-v1-train", REFUSED)

@@ -40,17 +40,17 @@ def built(tool: str, image: str) -> bool:
 def _by_crun(
     image: str, command: Sequence[str], environment: Mapping[str, str], volumes: Mapping[str, Path]
 ) -> subprocess.CompletedProcess[str]:
-    config = json.loads(_said("buildah", "inspect", "--type=image", image))["OCIv1"]["config"]
-    container = _said("buildah", "from", image)
+    config = json.loads(_output("buildah", "inspect", "--type=image", image))["OCIv1"]["config"]
+    container = _output("buildah", "from", image)
     try:
-        bundle = Path(_said("buildah", "mount", container)).parent / "bundle"
+        bundle = Path(_output("buildah", "mount", container)).parent / "bundle"
         bundle.mkdir(exist_ok=True)
         spec = _spec(bundle.parent / "merged", command or config["Cmd"], config["Env"], environment, volumes)
         (bundle / "config.json").write_text(json.dumps(spec))
         words = ["crun", "--cgroup-manager=disabled", "run", f"--bundle={bundle}", container]
         return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     finally:
-        _said("buildah", "rm", container)
+        _output("buildah", "rm", container)
 
 
 def _spec(
@@ -82,7 +82,7 @@ def _spec(
     }
 
 
-def _said(*words: str) -> str:
+def _output(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -107,7 +107,7 @@ def trained(
     return done, json.loads((directory / "result.json").read_text())
 
 
-def test_the_trainer_trains_as_a_user_the_image_does_not_know_on_a_root_it_cannot_write(tmp_path: Path) -> None:
+def test_the_trainer_runs_as_any_user_on_a_read_only_root(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     table(tmp_path)
     done, answer = trained(tmp_path)
@@ -130,8 +130,8 @@ def test_what_an_image_has_trained_it_serves(tmp_path: Path, image: str, model: 
     task = json.dumps({"task": "serve", **about, "artifact": artifact, "port": 8080})
     asked = run(TOOL, image, ["python", "-c", SERVED], {"PERENNIAL_TASK": task}, {"/work": tmp_path})
     assert asked.returncode == 0, asked.stderr
-    (found,) = json.loads(asked.stdout)["outputs"]
-    assert found["data"] == pytest.approx([3, -1], abs=0.6)
+    (output,) = json.loads(asked.stdout)["outputs"]
+    assert output["data"] == pytest.approx([3, -1], abs=0.6)
 
 
 def test_the_trainer_refuses_bad_rows_in_its_container_too(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_operator_runs_until_it_finds_that_there_is_no_cluster() -> None:
 
 @pytest.mark.parametrize("image", [OPERATOR, TRAINER])
 def test_an_image_holds_what_runs_and_nothing_that_installs(image: str) -> None:
-    looked = [
+    places = [
         "pip",
         "ensurepip",
         "setuptools",
@@ -166,7 +166,7 @@ def test_an_image_holds_what_runs_and_nothing_that_installs(image: str) -> None:
         "perennial_operator",
         "perennial_trainer",
     ]
-    done = run(TOOL, image, ["python", "-c", LOOK, *looked])
+    done = run(TOOL, image, ["python", "-c", LOOK, *places])
     assert done.returncode == 0, done.stderr
     own = ["kopf", "kubernetes", "perennial_operator"] if image == OPERATOR else ["sklearn", "perennial_trainer"]
     assert json.loads(done.stdout) == {

@@ -1,4 +1,4 @@
-"""What can be said of the images without building them."""
+"""What the Dockerfiles promise, without building the images."""
 
 from __future__ import annotations
 
@@ -44,14 +44,16 @@ def locked(part: str) -> dict[str, str]:
 def imported(part: str) -> dict[str, Path]:
     """Top-level module → a file of the part that imports it."""
     package = ROOT / part / f"perennial_{part}"
-    found: dict[str, Path] = {}
+    modules: dict[str, Path] = {}
     for file in package.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 names.append(node.module)
-            found |= {name.split(".")[0]: file for name in names}
-    return {name: file for name, file in found.items() if name not in sys.stdlib_module_names and name != package.name}
+            modules |= {name.split(".")[0]: file for name in names}
+    return {
+        name: file for name, file in modules.items() if name not in sys.stdlib_module_names and name != package.name
+    }
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -62,7 +64,7 @@ def test_an_image_runs_its_package_as_a_user_known_by_number(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_stage_starts_from_the_base_that_a_builder_may_choose(part: str) -> None:
+def test_every_build_stage_starts_from_the_base_argument(part: str) -> None:
     before, *stages = instructions(part)
     assert [word for word, _ in before] == ["ARG"]
     assert re.fullmatch(r"BASE=\S+:3\.11-\S+", before[0][1])
@@ -101,8 +103,8 @@ def test_what_is_copied_is_let_through(part: str) -> None:
 def test_the_two_images_are_built_in_the_same_way() -> None:
     texts = [(ROOT / part / "Dockerfile").read_text().splitlines() for part in PARTS]
     differing = [both for both in zip(*texts, strict=True) if both[0].replace(*PARTS) != both[1]]
-    told = [line for both in differing for line in both if not line.startswith("# ") and "description" not in line]
-    assert told == []
+    lines = [line for both in differing for line in both if not line.startswith("# ") and "description" not in line]
+    assert lines == []
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -131,7 +133,7 @@ def test_what_a_package_imports_is_in_its_image(part: str) -> None:
     assert len(imported(part)) > 5
 
 
-def test_the_image_with_keras_has_all_that_the_trainer_has_and_keras() -> None:
+def test_the_keras_image_adds_only_keras_to_the_trainer() -> None:
     small, large = ({name: line.split()[0] for name, line in locked(lock).items()} for lock in LOCKS["trainer"])
     assert small.items() <= large.items()
     assert set(KERAS.values()) <= large.keys() - small.keys()

@@ -106,11 +106,11 @@ FORBIDDEN = ("namespace", "serviceAccount", "serviceAccountName", "hostNetwork",
 
 
 @pytest.mark.parametrize("definition", CRDS, ids=lambda d: d["spec"]["names"]["kind"])
-def test_no_field_names_another_namespace_an_account_or_a_privilege(definition: Mapping[str, Any]) -> None:
+def test_no_field_names_a_namespace_an_account_or_a_privilege(definition: Mapping[str, Any]) -> None:
     spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    found = list(fields(spec))
-    assert len(found) > 8
-    assert [path for path in found if path.rsplit(".", 1)[1] in FORBIDDEN] == []
+    paths = list(fields(spec))
+    assert len(paths) > 8
+    assert [path for path in paths if path.rsplit(".", 1)[1] in FORBIDDEN] == []
 
 
 def test_what_a_pod_section_says_beside_its_fields_reaches_no_pod() -> None:
@@ -149,7 +149,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("uri", ADDRESSES)
-def test_what_is_told_of_a_bad_address_holds_no_secret(uri: str) -> None:
+def test_the_message_about_a_bad_address_holds_no_secret(uri: str) -> None:
     with pytest.raises(BadObjectError) as refused:
         a_deployment(spec=data(uri=uri))
     assert "spec.data.training.uri" in str(refused.value)
@@ -159,7 +159,7 @@ def test_what_is_told_of_a_bad_address_holds_no_secret(uri: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [(DriftReport, "victim/bike"), (DriftReport, "../bike"), (ModelVersion, "a/b")]
 )
-def test_no_report_and_no_version_is_about_a_deployment_of_another_namespace(kind: Any, name: str) -> None:
+def test_reports_and_versions_concern_their_own_namespace(kind: Any, name: str) -> None:
     spec = {"modelDeployment": name, "samples": 1, "number": 1}
     with pytest.raises(BadObjectError, match="modelDeployment"):
         parse(kind, a_body(kind.__name__, "x", spec, creationTimestamp=NOON.isoformat()))

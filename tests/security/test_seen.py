@@ -45,7 +45,7 @@ def a_job(owner: str | None) -> dict[str, Any]:
     return a_body("Job", "bike-v1-train", {}, status, labels=labels("bike", "training"), ownerReferences=references)
 
 
-def test_a_job_that_somebody_else_has_made_under_our_labels_speaks_for_nobody() -> None:
+def test_a_job_of_another_owner_with_our_labels_is_ignored() -> None:
     version = a_version(1, "Training")
     body = a_body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api())
     assert seen(body, a_job("uid-bike-v1")).jobs.keys() == {"bike-v1-train"}

@@ -62,7 +62,7 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
         (with_temp([1], shape=[1]), "input temp has rows that do not fit the shape [1]: mend one of the two"),
     ],
 )
-def test_a_bad_request_is_told_what_to_mend(regression: Deployed, body: Any, sentence: str) -> None:
+def test_the_response_to_a_bad_request_says_what_to_fix(regression: Deployed, body: Any, sentence: str) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     response = regression.server.client.post("/v2/models/bike-demand/infer", content=content)
     assert response.status_code == 400, response.text
@@ -100,7 +100,7 @@ def test_inference_is_asked_for_by_post(regression: Deployed) -> None:
     assert response.json()["error"].startswith("GET /v2/models/bike-demand/infer is not served")
 
 
-def test_a_body_over_the_limit_is_too_large_and_the_connection_goes_on(regression: Deployed) -> None:
+def test_a_body_over_the_limit_keeps_the_connection_open(regression: Deployed) -> None:
     client = regression.server.client
     response = client.post("/v2/models/bike-demand/infer", content=b" " * (16 * 2**20 + 1))
     assert (response.status_code, response.json()) == (

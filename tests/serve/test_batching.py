@@ -62,7 +62,7 @@ def test_more_than_may_wait_is_refused_and_the_rest_is_answered() -> None:
     assert small == 20
 
 
-def test_a_request_larger_than_what_may_wait_is_taken_when_none_waits() -> None:
+def test_a_large_request_is_accepted_if_the_queue_is_empty() -> None:
     assert asyncio.run(after_the_first(Doubling(), [101], limit=100)) == [2, 202]
 
 

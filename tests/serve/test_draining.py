@@ -20,7 +20,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def test_a_server_that_is_told_to_end_loses_no_request(server: Server) -> None:
+def test_a_server_that_stops_loses_no_request(server: Server) -> None:
     body = json.dumps(request(ROWS)).encode()
     begun = http.client.HTTPConnection("127.0.0.1", server.task["port"], timeout=60)
     begun.putrequest("POST", "/v2/models/bike-demand/infer")

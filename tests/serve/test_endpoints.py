@@ -68,7 +68,7 @@ def test_a_failure_is_logged_without_the_values_that_caused_it(caplog: pytest.Lo
     assert "Jane Doe" not in caplog.text
 
 
-def test_a_request_that_finds_the_queue_full_is_asked_to_come_again() -> None:
+def test_a_full_queue_answers_with_retry_after() -> None:
     async def three() -> list[httpx.Response]:
         server = client(Gated(), limit=1)
         predicting = asyncio.create_task(infer(server))

@@ -50,9 +50,7 @@ def test_a_version_is_addressed_by_its_path_too(regression: Deployed) -> None:
     ],
 )
 @pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "UINT8", "BOOL"])
-def test_the_same_values_get_the_same_answer_however_they_are_written(
-    regression: Deployed, season: dict, datatype: str
-) -> None:
+def test_equal_values_get_equal_predictions_in_any_encoding(regression: Deployed, season: dict, datatype: str) -> None:
     frame = ROWS.assign(temp=[0.0, 1.0, 1.0])
     temp = tensor("temp", frame.temp.astype(bool if datatype == "BOOL" else int).tolist(), datatype=datatype)
     answer = regression.server.infer({"inputs": [season, temp, tensor("hum", frame.hum.tolist())]})
@@ -69,7 +67,7 @@ def test_null_is_a_missing_value(regression: Deployed) -> None:
 
 
 @pytest.mark.parametrize("data", [[0.1, 0.3, 0.5, None], [[0.1, 0.3], [0.5, None]]])
-def test_a_model_without_categories_takes_one_tensor_of_all_features(numeric: Deployed, data: list) -> None:
+def test_a_numeric_model_accepts_one_tensor_of_all_features(numeric: Deployed, data: list) -> None:
     matrix = {"name": "rows", "shape": [2, 2], "datatype": "FP64", "data": data}
     frame = conversion.feature_frame({"temp": [0.1, 0.5], "hum": [0.3, None]}, NUMERIC)
     assert outputs(numeric.server.infer({"inputs": [matrix]}))["predict"]["data"] == pytest.approx(
@@ -93,7 +91,7 @@ def test_probabilities_are_answered_when_they_are_asked_for(classification: Depl
     assert answer["predict_proba"]["data"] == pytest.approx(expected.ravel())
 
 
-def test_requests_at_the_same_time_share_a_predict_and_each_gets_its_own_answer(regression: Deployed) -> None:
+def test_concurrent_requests_share_one_predict_call(regression: Deployed) -> None:
     server = regression.server
     frame = rides(300)[["temp", "hum", "season"]]
     requests, batches = (

@@ -56,9 +56,7 @@ def store(content: bytes) -> Iterator[Store]:
         store.shutdown()
 
 
-def test_a_server_is_alive_at_once_and_ready_when_the_model_is_loaded(
-    tmp_path: Path, content: bytes, store: Store
-) -> None:
+def test_a_server_is_live_at_once_and_ready_after_loading(tmp_path: Path, content: bytes, store: Store) -> None:
     with running(tmp_path, serve_task(store.uri, sha256_digest(content)), ready=False) as server:
         server.wait("/v2/health/live", 200)
         for path in ("/v2/health/ready", "/v2/models/bike-demand/ready", "/v2/models/bike-demand"):
@@ -72,7 +70,7 @@ def test_a_server_is_alive_at_once_and_ready_when_the_model_is_loaded(
         assert f"loaded bike-demand-v1, sha256 {sha256_digest(content)}" in server.log()
 
 
-def test_a_server_that_is_told_to_end_while_it_loads_ends_at_once(tmp_path: Path, content: bytes, store: Store) -> None:
+def test_a_server_that_loads_stops_at_once(tmp_path: Path, content: bytes, store: Store) -> None:
     with running(tmp_path, serve_task(store.uri, sha256_digest(content)), ready=False) as server:
         server.wait("/v2/health/live", 200)
         server.signal()

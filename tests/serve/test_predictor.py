@@ -57,7 +57,7 @@ def inferences(draw: st.DrawFn) -> Inference:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(inferences(), min_size=1, max_size=5))
-def test_a_request_gets_the_same_answer_alone_and_beside_any_others(batch: list[Inference]) -> None:
+def test_batching_does_not_change_predictions(batch: list[Inference]) -> None:
     for inference, together in zip(batch, SEASONS.predict(batch), strict=True):
         [alone] = SEASONS.predict([inference])
         assert list(together) == list(alone) == list(inference.outputs)
@@ -91,7 +91,7 @@ class Short(LogisticRegression):
         return super().predict(X)[:-1]
 
 
-def test_a_model_that_answers_for_too_few_rows_answers_nobody() -> None:
+def test_a_model_with_too_few_predictions_fails_all_requests() -> None:
     columns = {name: [1.0, 2.0] for name in DATATYPES}
     forgetful = predictor(Short(), rides().season.astype(int).to_numpy())
     with pytest.raises(ValueError, match="reshape"):
