@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.cluster.client import Connection, Resource
+from tests.cluster import Connection, Resource
 
 Body = dict[str, Any]
 

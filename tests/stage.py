@@ -19,9 +19,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from tests.cluster.local import LocalCluster
-from tests.cluster.node import LocalNode
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
 from tests.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +49,7 @@ T = TypeVar("T")
 def chosen_cluster() -> str:
     """What CLUSTER says; by itself a real API server where $KUBEBUILDER_ASSETS has one, else the local cluster."""
     asked = os.environ.get("CLUSTER", "")
-    return asked or ("real" if os.environ.get("KUBEBUILDER_ASSETS") and binaries() else "local")
+    return asked or ("real" if os.environ.get("KUBEBUILDER_ASSETS") and envtest_binaries() else "local")
 
 
 class Stage:

@@ -21,7 +21,7 @@ from perennial_operator.core.stages.training import _start_training
 from perennial_operator.core.status.deployment_status import describe
 from tests.bench.fleet import WANTED, create, set_status, watch
 from tests.builders import a_body, a_deployment, a_version, a_world
-from tests.cluster.client import Api, Connection
+from tests.cluster import Api, Connection
 
 NAME = "model-bare"
 

@@ -25,8 +25,7 @@ from typing import Any
 
 from tests.bench import fleet
 from tests.bench.operator_process import ROOT, WRITES, OperatorProcess, process
-from tests.cluster.client import Api, Connection
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import Api, Connection, RealApi, envtest_binaries
 from tests.kubectl import Kubectl
 from tests.manifests.conftest import install
 
@@ -44,7 +43,7 @@ KINDS = r"(modeldeployments|modelversions|driftreports|jobs|deployments|services
 @contextmanager
 def an_api(directory: Path) -> Iterator[tuple[Path, str]]:
     """A kubeconfig, and the kind of its API server."""
-    if os.environ.get("KUBEBUILDER_ASSETS") and binaries():
+    if os.environ.get("KUBEBUILDER_ASSETS") and envtest_binaries():
         with RealApi(directory / "api") as real:
             yield real.kubeconfig, "etcd and kube-apiserver"
         return

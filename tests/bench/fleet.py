@@ -12,7 +12,7 @@ from typing import Any
 from perennial_operator.cluster.permitted_calls import PATHS
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_version, merged
-from tests.cluster.client import Api
+from tests.cluster import Api
 from tests.core.play import TRAINED, validated
 
 AT_ONCE = 24

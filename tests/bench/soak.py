@@ -21,7 +21,7 @@ from tests.bench import fleet
 from tests.bench.bench_operator import OURS, an_api, prepared
 from tests.bench.chart import picture
 from tests.bench.operator_process import ROOT, OperatorProcess
-from tests.cluster.client import Api, Connection, Refused
+from tests.cluster import Api, Connection, Refused
 
 MODELS = 40
 LIMITS = {"history": {"versions": 2, "reports": 5}, "training": {"maxRejections": 100}}

@@ -9,11 +9,10 @@ import pytest
 from helm_python import Config
 
 from tests.charts.chart import NAMESPACE
-from tests.cluster.local import LocalCluster
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import LocalCluster, RealApi, envtest_binaries
 from tests.kubectl import Kubectl
 
-SERVERS = [LocalCluster] + ([RealApi] if binaries() else [])
+SERVERS = [LocalCluster] + ([RealApi] if envtest_binaries() else [])
 
 
 @pytest.fixture(params=SERVERS, ids=lambda server: server.__name__)

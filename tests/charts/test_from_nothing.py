@@ -11,9 +11,7 @@ import pytest
 from helm_python import Config
 
 from tests.charts.chart import NAMESPACE, PATH
-from tests.cluster.local import LocalCluster
-from tests.cluster.node import LocalNode
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
 from tests.kubectl import Body, Kubectl
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
 
@@ -36,7 +34,7 @@ class Empty(Stage):
         )
 
 
-@pytest.fixture(params=["local", *(["real"] if binaries() else [])])
+@pytest.fixture(params=["local", *(["real"] if envtest_binaries() else [])])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     with Empty(tmp_path / "stage", cluster=request.param) as stage:
         yield stage

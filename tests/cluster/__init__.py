@@ -1,0 +1,19 @@
+"""A Kubernetes API server in this process, and a node that runs containers as local processes: see README.md."""
+
+from tests.cluster.client import Api, Connection, Refused, Resource
+from tests.cluster.local import LocalCluster
+from tests.cluster.node import LocalNode
+from tests.cluster.real import RealApi, envtest_binaries
+from tests.cluster.schema import normalize
+
+__all__ = [
+    "Api",
+    "Connection",
+    "LocalCluster",
+    "LocalNode",
+    "RealApi",
+    "Refused",
+    "Resource",
+    "envtest_binaries",
+    "normalize",
+]

@@ -11,10 +11,12 @@ import yaml
 
 from tests.cluster.calls import Calls, Cluster, Folder
 from tests.cluster.local import LocalCluster
-from tests.cluster.real import RealApi, binaries
+from tests.cluster.real import RealApi, envtest_binaries
 
 # The same tests hold for both; whatever differs is a fault of the local one.
-SERVERS = [LocalCluster, RealApi] if os.environ.get("PERENNIAL_REAL_API") == "1" and binaries() else [LocalCluster]
+SERVERS = (
+    [LocalCluster, RealApi] if os.environ.get("PERENNIAL_REAL_API") == "1" and envtest_binaries() else [LocalCluster]
+)
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 

@@ -20,7 +20,7 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 
 
-def binaries() -> Path | None:
+def envtest_binaries() -> Path | None:
     """Where etcd and kube-apiserver are, by envtest's convention; None if they are not."""
     found = Path(os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"))
     return found if all((found / name).is_file() for name in ("etcd", "kube-apiserver")) else None
@@ -36,7 +36,7 @@ class RealApi:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        assets = binaries()
+        assets = envtest_binaries()
         if assets is None:
             raise FileNotFoundError(
                 "etcd and kube-apiserver are in neither $KUBEBUILDER_ASSETS nor /usr/local/kubebuilder/bin"

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from tests.cluster import events, lists, scale, tables
-from tests.cluster.answers import json_answer, read_body, wants_table
+from tests.cluster.bodies import json_response, read_body, wants_table
 from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
 from tests.cluster.kinds import Kinds
 from tests.cluster.patch import json_patch, merge_patch, strategic_patch
@@ -66,7 +66,7 @@ class Resources:
             case "eviction":
                 how = (await read_body(request)).get("deleteOptions") or {}
                 self._verbs.removal.delete(where.kind, where.namespace, name, how)
-        return json_answer(success(), 201)
+        return json_response(success(), 201)
 
     async def _answer(self, request: web.Request, where: Target, options: Options) -> web.StreamResponse:
         kind, namespace, name = where.kind, where.namespace, where.name
@@ -89,7 +89,7 @@ class Resources:
                 how = await _delete_options(request, where, options)
                 item, gone = self._verbs.removal.delete(kind, namespace, name, how)
                 as_status = gone and kind.name != "Pod"
-                return json_answer(deleted(kind, item)) if as_status else self._shown(request, where, item)
+                return json_response(deleted(kind, item)) if as_status else self._shown(request, where, item)
             case "DELETE", False:
                 return self._delete_all(request, where, await _delete_options(request, where, options))
         raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
@@ -132,23 +132,23 @@ class Resources:
         for item in found:
             metadata = item["metadata"]
             self._verbs.removal.delete(where.kind, metadata.get("namespace", ""), metadata["name"], options)
-        return json_answer(_list_of(where, found, {"resourceVersion": str(self._store.version)}))
+        return json_response(_list_of(where, found, {"resourceVersion": str(self._store.version)}))
 
     def _shown(self, request: web.Request, where: Target, item: Object, code: int = 200) -> web.Response:
         """One object in the form that the client asked for."""
         if where.subresource == "scale":
-            return json_answer(scale.of(where.kind, item), code)
+            return json_response(scale.of(where.kind, item), code)
         if wants_table(request):
             metadata = {"resourceVersion": item["metadata"]["resourceVersion"]}
-            return json_answer(_table(request, where, [item], metadata), code)
-        return json_answer(_form(where, item), code)
+            return json_response(_table(request, where, [item], metadata), code)
+        return json_response(_form(where, item), code)
 
     def _list(self, request: web.Request, where: Target) -> web.Response:
         matches = _selector(request, where)
         page = lists.page(self._store, where.kind.storage, where.namespace, matches, request.query)
         if wants_table(request):
-            return json_answer(_table(request, where, page.items, page.metadata))
-        return json_answer(_list_of(where, page.items, page.metadata))
+            return json_response(_table(request, where, page.items, page.metadata))
+        return json_response(_list_of(where, page.items, page.metadata))
 
     async def _watch(self, request: web.Request, where: Target) -> web.StreamResponse:
         watch = _watch(request, where)

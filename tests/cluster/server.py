@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from tests.cluster import discovery, openapi
-from tests.cluster.answers import json_answer, read_body
+from tests.cluster.bodies import json_response, read_body
 from tests.cluster.errors import ApiError, unknown_path
 from tests.cluster.kinds import Kinds
 from tests.cluster.resources import Resources
@@ -54,31 +54,31 @@ class Server:
         return app
 
     async def _version(self, _: web.Request) -> web.Response:
-        return json_answer(discovery.version())
+        return json_response(discovery.version())
 
     async def _groups(self, request: web.Request) -> web.Response:
         core = request.path == "/api"
         if "as=APIGroupDiscoveryList" in request.headers.get("Accept", ""):
-            answer = json_answer(discovery.aggregated(self.kinds, core=core))
+            answer = json_response(discovery.aggregated(self.kinds, core=core))
             answer.headers["Content-Type"] = discovery.AGGREGATED
             return answer
-        return json_answer(discovery.core_versions() if core else discovery.group_list(self.kinds))
+        return json_response(discovery.core_versions() if core else discovery.group_list(self.kinds))
 
     async def _group(self, request: web.Request) -> web.Response:
-        return json_answer(discovery.group(self.kinds, request.match_info["group"]))
+        return json_response(discovery.group(self.kinds, request.match_info["group"]))
 
     async def _resource_list(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group", ""), request.match_info["version"]
-        return json_answer(discovery.resource_list(self.kinds, group, version))
+        return json_response(discovery.resource_list(self.kinds, group, version))
 
     async def _openapi_v2(self, _: web.Request) -> web.Response:
-        return json_answer(openapi.version_2())
+        return json_response(openapi.version_2())
 
     async def _openapi_index(self, _: web.Request) -> web.Response:
-        return json_answer(openapi.index(self.kinds))
+        return json_response(openapi.index(self.kinds))
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return json_answer(openapi.document(self.kinds, request.match_info["path"]))
+        return json_response(openapi.document(self.kinds, request.match_info["path"]))
 
 
 async def _ok(_: web.Request) -> web.Response:
@@ -90,12 +90,12 @@ async def _allow(request: web.Request) -> web.Response:
     review = await read_body(request)
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = {"resourceRules": [everything], "nonResourceRules": [], "incomplete": False}
-    return json_answer({**review, "status": rules if "Rules" in review["kind"] else {"allowed": True}}, 201)
+    return json_response({**review, "status": rules if "Rules" in review["kind"] else {"allowed": True}}, 201)
 
 
 async def _who(request: web.Request) -> web.Response:
     user = {"username": "admin", "groups": ["system:masters"]}
-    return json_answer({**await read_body(request), "status": {"userInfo": user}}, 201)
+    return json_response({**await read_body(request), "status": {"userInfo": user}}, 201)
 
 
 @web.middleware
@@ -105,9 +105,9 @@ async def _refusals(
     try:
         return await handler(request)
     except ApiError as error:
-        return json_answer(error.status, error.code)
+        return json_response(error.status, error.code)
     except web.HTTPNotFound:
-        return json_answer(unknown_path().status, 404)
+        return json_response(unknown_path().status, 404)
     except web.HTTPRequestEntityTooLarge:
         too_large = ApiError(413, "RequestEntityTooLarge", f"limit is {MAX_BODY}")
-        return json_answer(too_large.status, 413)
+        return json_response(too_large.status, 413)

@@ -7,7 +7,7 @@ import pytest
 from tests.cluster.objects import Obj
 from tests.cluster.space import Space
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 
 def config(name: str, *owners: Obj, blocking: bool = False) -> Obj:

@@ -12,7 +12,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj, is_true
 from tests.cluster.space import Space, moments, pod, shell
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 ENDLESS = ["sleep", "600"]
 

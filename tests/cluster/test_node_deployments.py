@@ -15,7 +15,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj, condition, is_true, name, owners
 from tests.cluster.space import Space, pod_spec, shell
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

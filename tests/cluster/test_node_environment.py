@@ -19,7 +19,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj
 from tests.cluster.space import Space, at, claim, moments, pod, shell
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 TELL = ["python", "-c", "import json, os; json.dump(dict(os.environ), open('/out/env', 'w'))"]
 

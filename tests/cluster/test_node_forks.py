@@ -13,7 +13,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj
 from tests.cluster.space import Space, moments, pod
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 PROGRAM = "import sys; exec(sys.argv[1])"
 REPORT = """

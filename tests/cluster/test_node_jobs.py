@@ -10,7 +10,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj, condition, is_true, name
 from tests.cluster.space import Space, at, claim, pod_spec, shell
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 ENDLESS = "exec sleep 600"
 

@@ -9,7 +9,7 @@ from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj, is_true
 from tests.cluster.space import Space, moments, pod, shell
 
-pytest_plugins = ["tests.cluster.given"]
+pytest_plugins = ["tests.cluster.fixtures"]
 
 SERVER = """
 import http.server, os, pathlib, sys

@@ -148,7 +148,7 @@ class Verbs:
 
     def _admitted(self, kind: Kind, new: Object, old: Object | None) -> Object:
         """The object, filled in; 422 if it breaks a rule, 400 if a built-in field has another type."""
-        found = faults(new, kind.schema)
+        found = _faults(kind, new, old or {})
         for cause in found:
             if cause.reason == "FieldValueTypeInvalid" and (not kind.custom or cause.field.startswith("metadata")):
                 raise undecodable(kind, f"json: {cause.message} ({cause.field})")
@@ -186,6 +186,13 @@ class Verbs:
         if "deletionTimestamp" in new["metadata"] and not self.removal.is_held(kind, new):
             return self.removal.remove(kind, stored)
         return stored
+
+
+def _faults(kind: Kind, new: Object, old: Object) -> list[Cause]:
+    """What is wrong by the schema; the parts that an update leaves as they were are not checked again."""
+    same = {key for key, value in new.items() if old.get(key) == value}
+    required = [key for key in kind.schema.get("required", ()) if key not in same]
+    return faults({key: new[key] for key in new.keys() - same}, {**kind.schema, "required": required})
 
 
 def _check_ownable(kind: Kind, config: Object) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from jsonpath import JSONPatch
+
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, SetStatus
 from perennial_operator.core.api.model_deployment import ModelDeployment
@@ -28,7 +30,6 @@ from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import Fleet, Job, JobState, Policy, RoutingObject, Sample, Serving, World
 from tests.builders import NOON, SPEC, a_body, merged
-from tests.cluster.patch import json_patch
 from tests.core.manifests import task_of
 from tests.core.storage import Storage
 
@@ -266,7 +267,7 @@ class Play:
                 body["status"] = dict(action.status)
                 self.put(body)
         elif self.route and self.route["metadata"]["resourceVersion"] == action.resource_version:
-            self.rewrite(json_patch(self.route, list(action.operations)))
+            self.rewrite(JSONPatch(list(action.operations)).apply(copy.deepcopy(self.route)))
 
     def check_phase(self, before: ModelVersion, status: Mapping[str, Any]) -> None:
         """Every change of a phase is in the table of phases."""

@@ -12,7 +12,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-from tests.cluster.client import Connection
+from tests.cluster import Connection
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from perennial_operator.core.names import RETRAIN
-from tests.cluster.client import Connection
+from tests.cluster import Connection
 from tests.e2e.models import a_claim, a_model, a_report, a_table, rows
 from tests.e2e.test_sample import SAMPLE, a_newer_table
 from tests.gitops.kstatus import kstatus

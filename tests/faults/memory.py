@@ -5,6 +5,7 @@ It knows nothing of why anything is decided. Each call may be given a fate. Bodi
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from jsonpath import JSONPatch
 
 from perennial_operator.cluster.client import Body, Kube
 from perennial_operator.cluster.errors import (
@@ -26,7 +29,6 @@ from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.drift_reports import is_final
 from tests.builders import NOON
-from tests.cluster.patch import json_patch
 from tests.core.manifests import task_of
 from tests.core.storage import Storage
 
@@ -192,7 +194,7 @@ class Memory(Kube):
         if version != there["metadata"]["resourceVersion"]:
             raise ConflictError("Conflict", f"{kind} {name} has been modified")
         self.watcher("patch", there)
-        return self.put(json_patch(there, list(operations)))
+        return self.put(JSONPatch(list(operations)).apply(copy.deepcopy(there)))
 
     # ---- what anybody does
 

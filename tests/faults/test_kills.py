@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 from aiohttp import web
 
-from tests.cluster.node import LocalNode
+from tests.cluster import LocalNode
 from tests.e2e.proxy import Proxy
 from tests.faults.story import PATIENCE, Restarting, begin, drift, ends_like_an_undisturbed_story, play_story
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage, chosen_cluster

@@ -13,7 +13,7 @@ import yaml
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.names import APPROVED, REJECTED, RETRAIN
-from tests.cluster.schema import normalize
+from tests.cluster import normalize
 from tests.gitops.argocd import CONFIG_MAP, KINDS, config_map
 from tests.gitops.lua import run
 from tests.kubectl import documents

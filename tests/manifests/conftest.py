@@ -1,4 +1,4 @@
-"""API servers with the CRDs: the local one, and a real one where its binaries are."""
+"""API servers with the CRDs: the local one, and a real one where its envtest_binaries are."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.local import LocalCluster
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import LocalCluster, RealApi, envtest_binaries
 from tests.kubectl import Kubectl
 from tests.stage import ROOT
 
 
-@pytest.fixture(scope="session", params=["local", "real"] if binaries() else ["local"])
+@pytest.fixture(scope="session", params=["local", "real"] if envtest_binaries() else ["local"])
 def kubectl(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     start = RealApi if request.param == "real" else LocalCluster
     with start(tmp_path_factory.mktemp(request.param)) as api:

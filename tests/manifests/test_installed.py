@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from perennial_operator.core.names import RETRAIN
-from tests.cluster.node import LocalNode
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import LocalNode, RealApi, envtest_binaries
 from tests.e2e.test_sample import SAMPLE
 from tests.kubectl import Kubectl
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
@@ -27,7 +26,7 @@ FORBIDDEN = [
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(
-    binaries() is None or shutil.which("kubectl") is None,
+    envtest_binaries() is None or shutil.which("kubectl") is None,
     reason="rights are judged by a real kube-apiserver, and kustomizations read by kubectl: set KUBEBUILDER_ASSETS and PATH",
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.real import RealApi, binaries
+from tests.cluster import RealApi, envtest_binaries
 from tests.core.manifests import manifests
 from tests.kubectl import Kubectl, RefusedError, documents
 from tests.manifests.pod_security import pod_of, violations
@@ -94,7 +94,7 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def admission(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     """A namespace whose Pod Security admission is Kubernetes' own."""
-    if binaries() is None:
+    if envtest_binaries() is None:
         pytest.skip("Kubernetes' own admission needs a kube-apiserver: set KUBEBUILDER_ASSETS")
     with RealApi(tmp_path_factory.mktemp("api")) as api:
         kubectl = Kubectl(api.kubeconfig, "restricted")

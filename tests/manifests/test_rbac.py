@@ -28,7 +28,7 @@ from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.reconcile.workqueue import WorkQueue
 from perennial_operator.telemetry.metrics import Metrics
 from tests.builders import a_route
-from tests.cluster.local import LocalCluster
+from tests.cluster import LocalCluster
 from tests.core.kserve import a_kserve_play
 from tests.core.play import Play, a_play, checked
 from tests.gateway import DEFINITION, in_git

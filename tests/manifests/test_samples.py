@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from perennial_operator.core.names import APPROVED, RETRAIN
-from tests.cluster.client import Resource
+from tests.cluster import Resource
 from tests.gateway import DEFINITION
 from tests.kubectl import APPLY, Kubectl, RefusedError, documents
 from tests.manifests.conftest import define

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.local import LocalCluster
+from tests.cluster import LocalCluster
 from tests.kubectl import Kubectl
 from tests.plugin.rollout_in_progress import put_rollout
 from tests.plugin.terminal import Terminal, console_script

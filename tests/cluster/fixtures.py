@@ -10,10 +10,10 @@ import pytest
 from tests.cluster.client import Connection
 from tests.cluster.local import LocalCluster
 from tests.cluster.node import LocalNode
-from tests.cluster.real import RealApi, binaries
+from tests.cluster.real import RealApi, envtest_binaries
 from tests.cluster.space import Space
 
-SERVERS = [LocalCluster] + ([RealApi] if binaries() else [])
+SERVERS = [LocalCluster] + ([RealApi] if envtest_binaries() else [])
 
 
 @pytest.fixture(scope="session", params=SERVERS, ids=lambda server: server.__name__)

@@ -39,7 +39,7 @@ async def read_body(request: web.Request) -> Any:
         raise bad_request(f"the body could not be read as {request.content_type}: {error}") from error
 
 
-def json_answer(body: Any, code: int = 200) -> web.Response:
+def json_response(body: Any, code: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=code, content_type="application/json")
 
 
