@@ -14,9 +14,7 @@ SUBRESOURCE_VERBS = {
     "status": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "binding": ["create"],
-    "eviction": ["create"],
     "finalize": ["update"],
-    "proxy": ["create", "delete", "get", "patch", "update"],
 }
 REVIEWS = {
     "selfsubjectaccessreviews": "SelfSubjectAccessReview",

@@ -58,8 +58,7 @@ class Kind:
     def subresources(self) -> tuple[str, ...]:
         found = ("status",) * self.status + ("scale",) * (self.scale is not None)
         return found + {
-            "pods": ("log", "proxy", "binding", "eviction"),
-            "services": ("proxy",),
+            "pods": ("binding",),
             "namespaces": ("finalize",),
         }.get("" if self.custom else self.plural, ())
 
@@ -116,7 +115,6 @@ def _built_in() -> Iterator[Kind]:
                 status="status" in words,
                 scale=scale if "scale" in words else None,
                 schema=builtin.schema(group, version, name),
-                columns=tuple(builtin.TABLE["columns"].get(plural, ())),
                 selectable=tuple(builtin.TABLE["selectable"].get(plural, ())),
                 counted=plural in builtin.TABLE["counted"],
             )

@@ -39,7 +39,8 @@ class LocalNode:
     given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
 
     Left out: images, mount namespaces (mount paths are rewritten in commands and environments instead), limits,
-    sidecars, postStart, gRPC probes, Services' addresses, Indexed Jobs, every controller not named in `controllers`.
+    init containers, hooks, probes but httpGet and exec,
+    volumes of other kinds than claims, ConfigMaps, Secrets and emptyDir, Services' addresses, Indexed Jobs, every controller not named in `controllers`.
     """
 
     def __init__(

@@ -11,8 +11,6 @@ from tests.cluster.errors import not_found
 from tests.cluster.kinds import Kind, Kinds, custom_kinds
 from tests.cluster.store import Object, Store
 
-FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
-
 
 class Removal:
     def __init__(self, store: Store, kinds: Kinds) -> None:
@@ -25,7 +23,6 @@ class Removal:
         if item is None:
             raise not_found(kind, name)
         lifecycle.check_preconditions(kind, item, options.get("preconditions") or {})
-        item = _with_finalizer(item, FINALIZERS.get(options.get("propagationPolicy") or ""))
         grace = _grace_seconds(kind, item, options)
         metadata = item["metadata"]
         if "deletionTimestamp" not in metadata or grace < metadata["deletionGracePeriodSeconds"]:
@@ -76,13 +73,6 @@ class Removal:
             for other in list(custom_kinds(item))[:1]:
                 for content in self._store.all(other.storage).values():
                     yield other, content
-
-
-def _with_finalizer(item: Object, finalizer: str | None) -> Object:
-    known = item["metadata"].get("finalizers") or []
-    if not finalizer or finalizer in known:
-        return item
-    return {**item, "metadata": {**item["metadata"], "finalizers": [*known, finalizer]}}
 
 
 def _grace_seconds(kind: Kind, item: Object, options: Mapping[str, Any]) -> int:

@@ -13,9 +13,8 @@ from aiohttp import web
 from tests.cluster import events, lists, scale, tables
 from tests.cluster.bodies import json_response, read_body, wants_table
 from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
-from tests.cluster.kinds import Kinds
+from tests.cluster.kinds import Kind, Kinds
 from tests.cluster.patch import json_patch, merge_patch, strategic_patch
-from tests.cluster.proxy import Address, Proxy, log
 from tests.cluster.routes import Target, target
 from tests.cluster.selectors import Matches, field_selector, label_selector
 from tests.cluster.store import Object, Store
@@ -24,10 +23,6 @@ from tests.cluster.watch import Watch, stream
 
 APPLY = "application/apply-patch+yaml"
 TRUE = ("1", "true")
-ORPHANS = (
-    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
-    " propagationPolicy=Orphan to suppress this warning"
-)
 
 
 class Resources:
@@ -35,38 +30,21 @@ class Resources:
         self._store = store
         self._kinds = kinds
         self._verbs = verbs
-        self.proxy = Proxy(store)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to any request below `/api/v1` and `/apis/<group>/<version>`."""
         where, options = target(self._kinds, request.path), _options(request)
         if where.kind.group == events.GROUP:
             where = replace(where, kind=self._kinds.stored(where.kind.storage), renamed=True)
-        answer = await self._special(request, where)
-        if answer is None:
-            answer = await self._answer(request, where, options)
+        if where.subresource == "binding":
+            pod = self._verbs.get(where.kind, where.namespace, where.name)
+            self._verbs.bind(where.kind, pod, await read_body(request))
+            return json_response(success(), 201)
+        answer = await self._answer(request, where, options)
         for warning in options.warnings:
             quoted = warning.replace('"', '\\"')
             answer.headers.add("Warning", f'299 - "{quoted}"')
         return answer
-
-    async def _special(self, request: web.Request, where: Target) -> web.StreamResponse | None:
-        """The answer of a subresource that is not a part of the object."""
-        if where.subresource not in ("log", "proxy", "binding", "eviction"):
-            return None
-        name = Address.of(where.name).name
-        item = self._verbs.get(where.kind, where.namespace, name)
-        match where.subresource:
-            case "log":
-                return await log(request, self._store, item)
-            case "proxy":
-                return await self.proxy.forward(request, where, item)
-            case "binding":
-                self._verbs.bind(where.kind, item, await read_body(request))
-            case "eviction":
-                how = (await read_body(request)).get("deleteOptions") or {}
-                self._verbs.removal.delete(where.kind, where.namespace, name, how)
-        return json_response(success(), 201)
 
     async def _answer(self, request: web.Request, where: Target, options: Options) -> web.StreamResponse:
         kind, namespace, name = where.kind, where.namespace, where.name
@@ -86,12 +64,12 @@ class Resources:
             case "PATCH", True:
                 return await self._patch(request, where, options)
             case "DELETE", True:
-                how = await _delete_options(request, where, options)
+                how = await _delete_options(request, kind)
                 item, gone = self._verbs.removal.delete(kind, namespace, name, how)
                 as_status = gone and kind.name != "Pod"
                 return json_response(deleted(kind, item)) if as_status else self._shown(request, where, item)
             case "DELETE", False:
-                return self._delete_all(request, where, await _delete_options(request, where, options))
+                return self._delete_all(request, where, await _delete_options(request, kind))
         raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
     def _update(
@@ -227,9 +205,10 @@ def _options(request: web.Request) -> Options:
     )
 
 
-async def _delete_options(request: web.Request, where: Target, options: Options) -> dict[str, Any]:
+async def _delete_options(request: web.Request, kind: Kind) -> dict[str, Any]:
+    """400 for the other ways to cascade, which the local cluster does not imitate."""
     found = {**dict(request.query), **(await read_body(request) or {})}
-    if where.kind.resource == "jobs.batch" and not found.get("propagationPolicy"):
-        options.warnings.append(ORPHANS)
-        found["propagationPolicy"] = "Orphan"
+    policy = found.get("propagationPolicy") or ("Orphan" if kind.resource == "jobs.batch" else "Background")
+    if policy != "Background":
+        raise bad_request(f"propagationPolicy {policy} is not known to the local cluster: delete with Background")
     return found

@@ -10,16 +10,12 @@ from tests.cluster.kinds import Kind, Kinds
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about; `rest` is what follows a subresource, as in `pods/p/proxy/metrics`.
-
-    `renamed`: the client speaks the events' other API.
-    """
+    """What a request is about; `renamed`: the client speaks the events' other API."""
 
     kind: Kind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    rest: str = ""
     renamed: bool = False
 
 
@@ -43,4 +39,4 @@ def target(kinds: Kinds, path: str) -> Target:
         raise unknown_path()
     if subresource and subresource not in kind.subresources:
         raise unknown_path()
-    return Target(kind, namespace, name, subresource, "/".join(rest[3:]))
+    return Target(kind, namespace, name, subresource)

@@ -34,7 +34,6 @@ class Server:
     def app(self) -> web.Application:
         resources = Resources(self.store, self.kinds, self._verbs)
         app = web.Application(client_max_size=MAX_BODY, middlewares=[_refusals])
-        app.cleanup_ctx.append(resources.proxy.session)
         routes = app.router
         routes.add_get("/version", self._version)
         for path in ("/healthz", "/readyz", "/livez"):

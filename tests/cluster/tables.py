@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonpath
 
-from tests.cluster import cel
 from tests.cluster.kinds import Kind
 from tests.cluster.store import Object
 
@@ -44,7 +43,7 @@ def _columns(kind: Kind) -> Sequence[Column]:
 def _definition(column: Column) -> Object:
     return {
         "name": column["name"],
-        "type": "string" if column.get("type") == "duration" else column.get("type", "string"),
+        "type": column.get("type", "string"),
         "format": column.get("format", ""),
         "description": column.get("description", ""),
         "priority": column.get("priority", 0),
@@ -60,18 +59,10 @@ def _carried(item: Object, include: str) -> Object:
 
 
 def _cell(column: Column, item: Object, now: datetime) -> Any:
-    if "cel" in column:
-        try:
-            return cel.evaluate(column["cel"], item)
-        except cel.RuleError:
-            return "<unknown>"
     value = field(item, column["jsonPath"])
     match column.get("type", "string"):
         case "date":
             return None if value is None else age(now - _moment(value))
-        case "duration":
-            end = field(item, column["until"])
-            return None if value is None else age((now if end is None else _moment(end)) - _moment(value))
         case "string":
             return value if value is None or isinstance(value, str) else _text(value)
     return value

@@ -43,18 +43,6 @@ def test_a_job_selects_its_pods_by_its_own_identity(api: Calls, folder: Folder) 
     }
 
 
-def test_a_deleted_job_leaves_its_pods_unless_told_otherwise(api: Calls, folder: Folder) -> None:
-    jobs = folder.path("jobs")
-    api.post(jobs, job())
-    answer = api.delete(f"{jobs}/once")
-    assert answer.ok["metadata"]["finalizers"] == ["orphan"]
-    assert "child pods are preserved by default when jobs are deleted" in answer.warnings[0]
-    api.merge(f"{jobs}/once", {"metadata": {"finalizers": None}})
-    api.post(jobs, job())
-    api.delete(f"{jobs}/once", {"propagationPolicy": "Background"})
-    assert api.get(f"{jobs}/once").code == 404
-
-
 def test_a_service_gets_an_address_and_keeps_it(api: Calls, folder: Folder) -> None:
     made = api.post(folder.path("services"), service()).ok["spec"]
     assert made["clusterIP"].startswith("10.96.") and made["clusterIPs"] == [made["clusterIP"]]

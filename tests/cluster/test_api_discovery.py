@@ -43,7 +43,7 @@ def test_kinds_are_listed_with_their_names_and_subresources(api: Calls) -> None:
     assert {"create", "get", "list", "patch", "update", "watch", "delete", "deletecollection"} <= set(widgets["verbs"])
     scale = named(found["resources"], "widgets/scale")
     assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
-    assert "pods/log" in {one["name"] for one in api.get("/api/v1").ok["resources"]}
+    assert "pods/binding" in {one["name"] for one in api.get("/api/v1").ok["resources"]}
 
 
 @pytest.mark.parametrize(("path", "group", "resource"), [("/api", None, "pods"), ("/apis", "test.dev", "widgets")])

@@ -111,7 +111,6 @@ def test_describe_shows_fields_and_events(kubectl: Kubectl, api: Calls, folder: 
     text = kubectl("describe", "widget", "a")
     assert "Mode:" in text and "It has turned." in text
     assert "It has turned." in kubectl("events", "--for", "widget/a")
-    assert "widget/a" in kubectl("get", "events")
     kubectl("apply", "-f", "-", stdin=deployment())
     assert "StrategyType:" in kubectl("describe", "deployment", "web")
 

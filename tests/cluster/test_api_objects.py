@@ -196,16 +196,6 @@ def test_a_deletion_may_insist_on_the_object_that_it_means(api: Calls, widgets: 
     assert api.delete(f"{widgets}/a", {"preconditions": {precondition: made["metadata"][precondition]}}).code == 200
 
 
-@pytest.mark.parametrize(("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])])
-def test_a_deletion_policy_leaves_a_finalizer_to_the_collector(
-    api: Calls, maps: str, policy: str, finalizers: list[str]
-) -> None:
-    api.post(maps, config_map("a"))
-    held = api.delete(f"{maps}/a", {"propagationPolicy": policy}).ok
-    assert held["metadata"]["finalizers"] == finalizers
-    api.merge(f"{maps}/a", {"metadata": {"finalizers": None}})
-
-
 def test_many_can_be_deleted_at_once_by_their_labels(api: Calls, maps: str) -> None:
     for name, team in (("a", "x"), ("b", "x"), ("c", "y")):
         api.post(maps, config_map(name, labels={"team": team}))

@@ -111,15 +111,6 @@ def test_a_status_has_zeros_where_clients_expect_values(api: Calls, folder: Fold
     assert api.post(f"/apis/apps/v1/namespaces/{folder.name}/replicasets", replica_set).ok["status"]["replicas"] == 0
 
 
-def test_an_eviction_deletes_the_pod(api: Calls, pods: str) -> None:
-    api.post(pods, pod())
-    assert (
-        api.post(f"{pods}/p/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}).code
-        == 201
-    )
-    assert api.get(f"{pods}/p").code == 404
-
-
 def test_amounts_are_kept_as_text(api: Calls, pods: str) -> None:
     container = {"name": "main", "image": "web:1", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}
     limits = api.post(pods, pod(containers=[container])).ok["spec"]["containers"][0]["resources"]["limits"]

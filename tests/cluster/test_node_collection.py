@@ -62,27 +62,6 @@ def test_an_owner_of_an_unknown_kind_is_taken_to_be_there(space: Space) -> None:
     assert space.find("ConfigMap", "kept")
 
 
-def test_a_foreground_deletion_ends_after_what_blocks_it(space: Space) -> None:
-    owner = space.put(config("owner"))
-    child = config("child", owner, blocking=True)
-    child["metadata"]["finalizers"] = ["example.org/look"]
-    space.put(child)
-    space.delete("ConfigMap", "owner", propagationPolicy="Foreground")
-    space.until("ConfigMap", "child", lambda found: found["metadata"].get("deletionTimestamp"))
-    assert space.find("ConfigMap", "owner")
-    space.patch("ConfigMap", "child", {"metadata": {"finalizers": []}})
-    space.until_gone("ConfigMap", "owner")
-
-
-def test_orphans_stay_without_their_owner(space: Space) -> None:
-    owner = space.put(config("owner"))
-    space.put(config("child", owner))
-    space.delete("ConfigMap", "owner", propagationPolicy="Orphan")
-    space.until_gone("ConfigMap", "owner")
-    left = space.find("ConfigMap", "child")
-    assert left and not left["metadata"].get("ownerReferences")
-
-
 @pytest.mark.parametrize("group,collected", [("perennial.dev", True), ("example.org", False)])
 def test_custom_resources_of_the_product_own_like_any_other(space: Space, group: str, collected: bool) -> None:
     plural = f"things{space.name.replace('-', '')}"

@@ -128,24 +128,6 @@ def test_a_container_that_ends_well_is_not_restarted_on_failure(space: Space) ->
     assert space.until("Pod", "once", ended)["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
-def test_init_containers_run_one_after_another_before_the_others(space: Space, tmp_path: Path) -> None:
-    def step(name: str) -> Obj:
-        return {"name": name, "image": "local", "command": shell(f"echo {name} >> {tmp_path}/order")}
-
-    space.put(pod("stepwise", shell(f"echo main >> {tmp_path}/order"), initContainers=[step("first"), step("second")]))
-    assert is_true(space.until("Pod", "stepwise", ended), "Initialized")
-    assert (tmp_path / "order").read_text().split() == ["first", "second", "main"]
-
-
-def test_a_pod_fails_with_its_init_container(space: Space) -> None:
-    init = [{"name": "first", "image": "local", "command": ["false"]}]
-    space.put(pod("stepwise", ["true"], initContainers=init))
-    found = space.until("Pod", "stepwise", ended)
-    assert found["status"]["phase"] == "Failed"
-    assert not is_true(found, "Initialized")
-    assert state(found, "waiting")
-
-
 def test_several_containers_of_a_pod_run_side_by_side(space: Space, tmp_path: Path) -> None:
     both = pod("pair", shell(f"until test -e {tmp_path}/other; do sleep 0.01; done"))
     both["spec"]["containers"].append({"name": "other", "image": "local", "command": shell(f"touch {tmp_path}/other")})
@@ -193,17 +175,6 @@ def test_a_pod_is_not_ready_while_it_stops_and_then_tells_how_it_ended(space: Sp
     assert (over["status"]["phase"], state(over, "terminated")["exitCode"]) == ("Failed", 4)
     space.patch("Pod", "held", {"metadata": {"finalizers": []}})
     space.until_gone("Pod", "held")
-
-
-@pytest.mark.parametrize("hook", [{"exec": ...}, {"sleep": {"seconds": 1}}])
-def test_what_is_to_be_done_before_the_stop_is_done_first(space: Space, tmp_path: Path, hook: Obj) -> None:
-    wanted = {"exec": {"command": ["touch", f"{tmp_path}/hook"]}} if "exec" in hook else hook
-    command = trapped(tmp_path, f"ls {tmp_path} > {tmp_path}/at-term; exit")
-    space.put(pod("polite", command, lifecycle={"preStop": wanted}))
-    space.until("Pod", "polite", lambda pod: ready(pod) and (tmp_path / "up").exists())
-    space.delete("Pod", "polite")
-    space.until_gone("Pod", "polite")
-    assert ("hook" in (tmp_path / "at-term").read_text()) == ("exec" in hook)
 
 
 def test_a_pod_removed_by_force_leaves_no_process(space: Space, node: LocalNode) -> None:

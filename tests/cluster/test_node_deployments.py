@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cluster.controllers import deployments, replicasets
+from tests.cluster.controllers import deployments
 from tests.cluster.node import LocalNode
 from tests.cluster.objects import Obj, condition, is_true, name, owners
 from tests.cluster.space import Space, pod_spec, shell
@@ -101,15 +101,6 @@ def test_going_back_to_an_earlier_template_uses_its_replica_set_again(space: Spa
     assert len(space.all("ReplicaSet")) == 2
 
 
-def test_recreate_stops_every_old_pod_before_a_new_one_starts(space: Space) -> None:
-    space.put(deployment("1", strategy={"type": "Recreate"}))
-    space.until("Deployment", "web", rolled_out)
-    space.patch("Deployment", "web", {"spec": {"template": deployment("2")["spec"]["template"]}})
-    seen = space.versions("Deployment", "web", lambda found: found["status"].get("updatedReplicas") == 2)
-    assert max(found["status"].get("replicas", 0) for found in seen) == 2
-    space.until_all("Pod", partial(shows, ["2", "2"]))
-
-
 def test_a_dead_pod_of_a_deployment_is_replaced(space: Space, node: LocalNode) -> None:
     space.put(deployment("1", replicas=1))
     space.until("Deployment", "web", rolled_out)
@@ -145,28 +136,6 @@ def test_with_a_deployment_go_its_replica_sets_and_pods(space: Space) -> None:
     space.delete("Deployment", "web", propagationPolicy="Background")
     for kind in ("ReplicaSet", "Pod"):
         space.until_all(kind, lambda found: not found)
-
-
-@given(replicas=st.integers(2, 5), since=st.lists(st.integers(0, 60), min_size=0, max_size=5))
-def test_pods_are_available_once_they_have_been_ready_long_enough(replicas: int, since: list[int]) -> None:
-    ready = [(NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ") for seconds in since]
-    pods = [
-        {
-            "metadata": {"name": str(number), "creationTimestamp": when},
-            "spec": {},
-            "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": when}]},
-        }
-        for number, when in enumerate(ready)
-    ]
-    template: Obj = {"spec": {"containers": []}}
-    meta = {"name": "web", "namespace": "default", "uid": "1"}
-    spec = {"replicas": replicas, "minReadySeconds": 30, "template": template}
-    kinds = {"apiVersion": "apps/v1", "kind": "ReplicaSet"}
-    step = replicasets.step({**kinds, "metadata": meta, "spec": spec}, pods, NOW)
-    assert step.status is not None
-    assert step.status["availableReplicas"] == sum(seconds >= 30 for seconds in since)
-    waiting = [30 - seconds for seconds in since if seconds < 30]
-    assert step.again == (min(waiting) if waiting else None)
 
 
 def replica_set(title: str, size: int, available: int) -> Obj:

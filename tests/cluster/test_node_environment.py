@@ -166,23 +166,6 @@ def test_items_of_a_secret_are_files_where_they_are_wanted(space: Space) -> None
     assert space.until("Pod", "reader", ended)["status"]["phase"] == "Succeeded"
 
 
-def test_a_projected_volume_shows_several_sources_in_one_place(space: Space) -> None:
-    space.put(config("settings", a="1"))
-    name = {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}
-    sources = [{"configMap": {"name": "settings"}}, {"downwardAPI": {"items": [name]}}]
-    check = "grep 1 /all/a && grep reader /all/name"
-    space.put(pod("reader", shell(check), **at("/all", projected={"sources": sources})))
-    assert space.until("Pod", "reader", ended)["status"]["phase"] == "Succeeded"
-
-
-def test_containers_of_a_pod_share_its_empty_directories(space: Space) -> None:
-    mounted = at("/work", emptyDir={})
-    init = {"name": "first", "image": "local", "command": ["touch", "/work/file"]}
-    init |= {"volumeMounts": mounted["volumeMounts"]}
-    space.put(pod("pair", ["test", "-e", "/work/file"], initContainers=[init], **mounted))
-    assert space.until("Pod", "pair", ended)["status"]["phase"] == "Succeeded"
-
-
 @pytest.mark.parametrize(
     "text,meant",
     [

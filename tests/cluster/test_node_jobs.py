@@ -71,21 +71,6 @@ def test_a_retry_that_works_completes_the_job(space: Space) -> None:
     assert (status["succeeded"], status["failed"]) == (1, 1)
 
 
-def test_with_on_failure_the_same_pod_tries_again(space: Space) -> None:
-    mounted = {"restartPolicy": "OnFailure", **at("/kept", emptyDir={})}
-    space.put(job("test -e /kept/tried || { touch /kept/tried; exit 1; }", mounted))
-    status = space.until("Job", "work", complete)["status"]
-    (pod,) = space.all("Pod")
-    assert not status.get("failed")
-    assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
-
-
-def test_with_on_failure_restarts_count_towards_the_limit(space: Space) -> None:
-    space.put(job("exit 1", {"restartPolicy": "OnFailure"}, backoffLimit=2))
-    assert reason(space.until("Job", "work", failed)) == "BackoffLimitExceeded"
-    space.until_all("Pod", lambda pods: not pods)
-
-
 def test_a_job_that_takes_too_long_is_stopped(space: Space, node: LocalNode) -> None:
     space.put(job(ENDLESS, activeDeadlineSeconds=1))
     (pod,) = space.until_all("Pod", lambda pods: pods)
@@ -117,25 +102,6 @@ def test_an_ignored_failure_is_retried_and_not_counted(space: Space) -> None:
     space.put(job(again, mounted, backoffLimit=0, podFailurePolicy={"rules": [rule]}))
     assert not space.until("Job", "work", complete)["status"].get("failed")
     assert len(space.all("Pod")) == 2
-
-
-def test_a_suspended_job_has_no_pod_until_it_is_resumed(space: Space) -> None:
-    space.put(job("true", suspend=True))
-    held = space.until("Job", "work", lambda job: is_true(job, "Suspended"))
-    assert space.all("Pod") == []
-    assert "startTime" not in held["status"]
-    space.patch("Job", "work", {"spec": {"suspend": False}})
-    assert complete(space.until("Job", "work", complete))
-
-
-def test_suspending_stops_the_pod_and_does_not_count_against_it(space: Space) -> None:
-    space.put(job(ENDLESS, backoffLimit=0))
-    space.until("Job", "work", runs)
-    space.patch("Job", "work", {"spec": {"suspend": True}})
-    space.until_all("Pod", lambda pods: not pods)
-    space.patch("Job", "work", {"spec": {"suspend": False}})
-    again = space.until("Job", "work", lambda job: runs(job) and not is_true(job, "Suspended"))
-    assert not again["status"].get("failed")
 
 
 def test_a_pod_that_is_deleted_counts_as_a_failure_and_is_replaced(space: Space) -> None:

@@ -50,9 +50,6 @@ def sizes(spec: Mapping[str, Any], current: Obj, old: Sequence[Obj]) -> dict[str
     """
     wanted = {name(found): size(found) for found in (current, *old)}
     desired = spec.get("replicas", 1)
-    if _recreates(spec):
-        busy = any(size(found) or count(found, "replicas") for found in old)
-        return {**dict.fromkeys(wanted, 0), name(current): 0 if busy else desired}
     surge, unavailable = _room(spec)
     total = sum(wanted.values())
     wanted[name(current)] = min(desired, size(current) + max(0, desired + surge - total))
@@ -79,14 +76,8 @@ def _revision(replica_set: Obj) -> int:
     return int(_annotated(replica_set))
 
 
-def _recreates(spec: Mapping[str, Any]) -> bool:
-    return (spec.get("strategy") or {}).get("type") == "Recreate"
-
-
 def _room(spec: Mapping[str, Any]) -> tuple[int, int]:
     """maxSurge (rounded up) and maxUnavailable (rounded down) in pods; both 0 would be a standstill."""
-    if _recreates(spec):
-        return 0, 0
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     surge, unavailable = (rolling.get(field, "25%") for field in ("maxSurge", "maxUnavailable"))
     pods = spec.get("replicas", 1)
@@ -120,7 +111,6 @@ def _replica_set(deployment: Obj, sets: Sequence[Obj]) -> Obj:
         },
         "spec": {
             "replicas": 0,
-            "minReadySeconds": deployment["spec"].get("minReadySeconds", 0),
             "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), HASH: digest}},
             "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
         },

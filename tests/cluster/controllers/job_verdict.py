@@ -25,11 +25,9 @@ def verdict(job: Obj, status: Obj, pods: Sequence[Obj], now: datetime) -> Verdic
             return FAILURE, "PodFailurePolicy", rule[1]
     spec = job["spec"]
     limit = spec.get("backoffLimit", 6)
-    restarts = sum(c["restartCount"] for pod in pods for c in pod.get("status", {}).get("containerStatuses") or [])
-    restarting = spec["template"]["spec"].get("restartPolicy") == "OnFailure"
-    if total(status, "failed") > limit or (restarting and restarts and restarts >= limit):
+    if total(status, "failed") > limit:
         return FAILURE, "BackoffLimitExceeded", "Job has reached the specified backoff limit"
-    if seconds_left(job, status, now) <= 0 and not spec.get("suspend"):
+    if seconds_left(job, status, now) <= 0:
         return FAILURE, "DeadlineExceeded", "Job was active longer than specified deadline"
     return SUCCESS if total(status, "succeeded") >= spec.get("completions", 1) else None
 
@@ -57,8 +55,7 @@ def _met(rule: Obj, pod: Obj) -> str:
 
 
 def _terminated(pod: Obj) -> list[Obj]:
-    status = pod.get("status", {})
-    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    containers = pod.get("status", {}).get("containerStatuses") or []
     return [container for container in containers if "terminated" in container.get("state", {})]
 
 

@@ -1,4 +1,4 @@
-"""What a Job needs next: a pod, the end of some, a verdict. Indexed Jobs and work queues are not known here."""
+"""What a Job needs next: a pod, the end of some, a verdict. Not known here: Indexed Jobs, work queues, suspended Jobs, restarts in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tests.cluster.objects import (
     name,
     stamp,
     uid,
-    with_condition,
 )
 
 LONGEST_BACKOFF = 60  # times the first, as 10 min are of 10 s
@@ -42,14 +41,11 @@ def step(
         "ready": sum(is_true(pod, "Ready") for pod in active),
         "terminating": sum(deleting(pod) and phase(pod) not in ("Succeeded", "Failed") for pod in pods),
     }
-    suspended = bool(job["spec"].get("suspend"))
-    _start(job, status, suspended, now)
+    status.setdefault("startTime", stamp(now))
     release = released([*ignored, *(pod for pod in tracked if uid(pod) in uncounted(status))])
     if ends := verdict(job, status, pods, now):
         conclude(status, ends, now)
         return Step(status, release, tuple(active))
-    if suspended:
-        return Step(status, release + released(active), tuple(active))  # released first: not their fault, not counted
     wait = _wait(status, now, failed_at, backoff)
     missing = _wanted(job, status) - len(active)
     return Step(
@@ -66,20 +62,6 @@ def _pod(job: Obj) -> Obj:
     own = {"controller-uid": uid(job), "job-name": name(job)}
     labels = {**own, **{f"batch.kubernetes.io/{key}": value for key, value in own.items()}}
     return from_template(job["spec"]["template"], job, labels, [TRACKING])
-
-
-def _start(job: Obj, status: Obj, suspended: bool, now: datetime) -> None:
-    """startTime, and the condition Suspended where it was ever true: the clock starts anew on a resumed Job."""
-    conditions = status.get("conditions") or []
-    if suspended:
-        new = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
-        status["conditions"] = with_condition(conditions, new, now)
-        return
-    if is_true(job, "Suspended"):
-        new = {"type": "Suspended", "status": "False", "reason": "JobResumed", "message": "Job resumed"}
-        status["conditions"] = with_condition(conditions, new, now)
-        status["startTime"] = stamp(now)
-    status.setdefault("startTime", stamp(now))
 
 
 def _wanted(job: Obj, status: Obj) -> int:

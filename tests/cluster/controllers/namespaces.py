@@ -47,6 +47,6 @@ async def _emptied(api: Api, space: str, resources: Sequence[Resource]) -> list[
     left = []
     for resource in resources:
         if (await api.call("GET", resource.path(space), limit="1"))["items"]:
-            await api.call("DELETE", resource.path(space))
+            await api.call("DELETE", resource.path(space), {"propagationPolicy": "Background"})
             left.append(resource.plural)
     return left

@@ -11,7 +11,7 @@ from tests.cluster.controllers import claims, collection, deployments, jobs, nam
 from tests.cluster.controllers.job_counting import TRACKING, released, total
 from tests.cluster.controllers.step import Step
 from tests.cluster.mirror import Mirror
-from tests.cluster.objects import Obj, controller, deleting, finalizers, namespace, owners, uid
+from tests.cluster.objects import Obj, controller, finalizers, namespace, owners, uid
 
 GROUP = "perennial.dev"
 COLLECTION = ""  # in place of a kind: the pass that every object has
@@ -56,7 +56,7 @@ class Passes:
         return step
 
     async def _replica_set(self, replica_set: Obj) -> Step:
-        return replicasets.step(replica_set, self._controlled(replica_set, "Pod"), datetime.now(UTC))
+        return replicasets.step(replica_set, self._controlled(replica_set, "Pod"))
 
     async def _deployment(self, deployment: Obj) -> Step:
         return deployments.step(deployment, self._controlled(deployment, "ReplicaSet"), datetime.now(UTC))
@@ -86,7 +86,7 @@ class Passes:
 
     async def _collection(self, obj: Obj) -> Step:
         absent = {owner["uid"] for owner in owners(obj) if await self._absent(namespace(obj), owner)}
-        return collection.step(obj, self._mirror.dependents(obj) if deleting(obj) else (), absent)
+        return collection.step(obj, absent)
 
     async def _absent(self, space: str, owner: Obj) -> bool:
         """The owner is known to be gone; one of a kind that nobody follows is taken to be there."""

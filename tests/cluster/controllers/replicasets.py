@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from tests.cluster.controllers.step import Step
-from tests.cluster.objects import Obj, condition, deleting, from_template, is_true, moment
+from tests.cluster.objects import Obj, deleting, from_template, is_true, moment
 
 
-def step(replica_set: Obj, pods: Sequence[Obj], now: datetime) -> Step:
+def step(replica_set: Obj, pods: Sequence[Obj]) -> Step:
     """The pass for one ReplicaSet and the pods that it controls."""
     if deleting(replica_set):
         return Step()
@@ -18,26 +17,19 @@ def step(replica_set: Obj, pods: Sequence[Obj], now: datetime) -> Step:
     ended = ("Succeeded", "Failed")
     living = [pod for pod in pods if not deleting(pod) and pod.get("status", {}).get("phase") not in ended]
     missing = spec.get("replicas", 1) - len(living)
-    waits = [_until_available(pod, spec.get("minReadySeconds", 0), now) for pod in living if is_true(pod, "Ready")]
+    ready = sum(is_true(pod, "Ready") for pod in living)
     status = copy.deepcopy(replica_set.get("status") or {}) | {
         "replicas": len(living),
         "fullyLabeledReplicas": len(living),
-        "readyReplicas": len(waits),
-        "availableReplicas": sum(wait <= 0 for wait in waits),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
         "observedGeneration": replica_set["metadata"].get("generation", 1),
     }
     return Step(
         status,
         deletes=tuple(sorted(living, key=_worth)[:-missing] if missing < 0 else ()),
         creates=(from_template(spec["template"], replica_set, {}),) * missing,
-        again=min([wait for wait in waits if wait > 0], default=None),
     )
-
-
-def _until_available(pod: Obj, needed: float, now: datetime) -> float:
-    ready = condition(pod, "Ready")
-    assert ready
-    return (moment(ready["lastTransitionTime"]) + timedelta(seconds=needed) - now).total_seconds() if needed else 0.0
 
 
 def _worth(pod: Obj) -> tuple[bool, bool, bool, int, float]:

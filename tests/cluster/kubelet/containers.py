@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,15 +50,10 @@ class Run:
             self.seen.restarts += 1
 
     async def stop(self, grace: float) -> None:
-        """No process is left: preStop, SIGTERM, and SIGKILL once `grace` seconds have passed."""
+        """No process is left: SIGTERM, and SIGKILL once `grace` seconds have passed."""
         self._killed = True
-        process, clock = self.process, asyncio.get_running_loop().time
-        if process is None:
-            return
-        end = clock() + grace
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._pre_stop(), grace)
-        await process.stop(max(0.0, end - clock()))
+        if self.process is not None:
+            await self.process.stop(grace)
 
     def kill(self) -> None:
         self._killed = True
@@ -67,7 +62,9 @@ class Run:
 
     async def execute(self, command: Sequence[str]) -> int:
         """The exit code of a command in the container's environment; a cancelled one is killed."""
-        process = await self._around.host.starter.start(self._real(command), self._env, self._around.directory, None)
+        argv = environment.command_line({**self._spec, "command": command, "args": ()}, {}, self._places(), {})
+        starter, directory = self._around.host.starter, self._around.directory
+        process = await starter.start(argv, self._env, directory, Path(os.devnull))
         try:
             return await process.wait()
         finally:
@@ -77,9 +74,6 @@ class Run:
         mounts = self._spec.get("volumeMounts") or []
         places = {m["mountPath"]: self._around.volumes[m["name"]] / m.get("subPath", "") for m in mounts}
         return places | {self._spec.get("terminationMessagePath") or "/dev/termination-log": self._files.message}
-
-    def _real(self, command: Sequence[str]) -> list[str]:
-        return environment.command_line({**self._spec, "command": command, "args": ()}, {}, self._places(), {})
 
     async def _once(self) -> None:
         """One process has run to its end, which the status tells."""
@@ -187,12 +181,3 @@ class Run:
     async def _stop_for(self, probe: Obj) -> None:
         pod_wide = self._around.pod()["spec"].get("terminationGracePeriodSeconds", 30)
         await self.stop(probe.get("terminationGracePeriodSeconds", pod_wide))
-
-    async def _pre_stop(self) -> None:
-        hook = (self._spec.get("lifecycle") or {}).get("preStop") or {}
-        if "sleep" in hook:
-            await asyncio.sleep(hook["sleep"]["seconds"])
-        elif hook:
-            address = self._around.pod()["status"]["podIP"]
-            patient = {**hook, "timeoutSeconds": None}
-            await probes.attempt(patient, self._spec, address, self._around.host.http, self.execute)

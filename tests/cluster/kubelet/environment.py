@@ -47,7 +47,7 @@ async def _value(api: Api, pod: Obj, container: Obj, variable: Obj, before: Mapp
         case {"fieldRef": ref}:
             return sources.field(pod, ref["fieldPath"])
         case {"resourceFieldRef": ref}:
-            return sources.resource(pod, container, ref)
+            return sources.resource(container, ref)
         case {"secretKeyRef": ref}:
             return await sources.entry(api, sources.SECRETS, pod, ref)
         case {"configMapKeyRef": ref}:

@@ -62,10 +62,7 @@ class Kubelet:
             if run:
                 self._chore(self._bury(run))
         elif run:
-            told = _metadata(run.pod)
             run.update(new)
-            if _metadata(new) != told:
-                self._chore(run.refresh())
         elif not new["spec"].get("nodeName"):
             if uid(new) not in self._binding and not deleting(new) and not new["spec"].get("schedulingGates"):
                 self._chore(self._bind(new))
@@ -118,7 +115,3 @@ class Kubelet:
 
 def _usable(address: IPv4Address) -> bool:
     return address not in THIS_MACHINE and 0 < int(address) % 256 < 255
-
-
-def _metadata(pod: Obj) -> tuple[Any, Any]:
-    return pod["metadata"].get("labels"), pod["metadata"].get("annotations")

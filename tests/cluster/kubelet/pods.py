@@ -1,4 +1,4 @@
-"""The life of one pod: its volumes, its init containers in order, its containers side by side, and its end."""
+"""The life of one pod: its volumes, its containers side by side, and its end."""
 
 from __future__ import annotations
 
@@ -52,8 +52,11 @@ class PodRun:
         self._writing, self._rendering = asyncio.Lock(), asyncio.Lock()
         self._written: Obj = {}
         self._around = Surroundings(host, lambda: self.pod, self.directory, self._volumes, self._stopping, self.report)
-        self._init = self._runs("initContainers", "initContainerStatuses")
-        self._main = self._runs("containers", "containerStatuses")
+        known = {each["name"]: each for each in self.pod["status"].get("containerStatuses") or []}
+        self._runs = [
+            Run(self._around, spec, Container.restored(spec, known.get(spec["name"], {}), datetime.now(UTC)))
+            for spec in pod["spec"]["containers"]
+        ]
         self._life = watched(self._live())
         self._end: asyncio.Task[None] | None = None
         self.update(pod)
@@ -61,15 +64,9 @@ class PodRun:
     def _addressed(self, pod: Obj) -> Obj:
         return {**pod, "status": {**pod.get("status", {}), "podIP": self.address}}
 
-    def _runs(self, specs: str, statuses: str) -> list[Run]:
-        known = {each["name"]: each for each in self.pod["status"].get(statuses) or []}
-        now = datetime.now(UTC)
-        wanted = self.pod["spec"].get(specs) or []
-        return [Run(self._around, spec, Container.restored(spec, known.get(spec["name"], {}), now)) for spec in wanted]
-
     @property
     def running(self) -> list[Run]:
-        return [run for run in (*self._init, *self._main) if run.process]
+        return [run for run in self._runs if run.process]
 
     def update(self, pod: Obj) -> None:
         """The pod's object is this now; one marked for deletion is brought to its end."""
@@ -85,8 +82,8 @@ class PodRun:
         """The API server knows the status, unless it knows no such pod."""
         async with self._writing:
             while not self._gone:
-                init, main = ([run.seen for run in runs] for runs in (self._init, self._main))
-                status = pod_status(self.pod, init, main, datetime.now(UTC), self._stopping.is_set())
+                containers = [run.seen for run in self._runs]
+                status = pod_status(self.pod, containers, datetime.now(UTC), self._stopping.is_set())
                 if status == self._written:
                     return
                 try:
@@ -128,16 +125,11 @@ class PodRun:
         await self.report()
         await self._mount()
         policy = self.pod["spec"].get("restartPolicy", "Always")
-        for run in self._init:
-            await run.run("Never" if policy == "Never" else "OnFailure")
-            if run.seen.exit_code != 0:
-                break
-        else:
-            async with asyncio.TaskGroup() as tasks:
-                for run in self._main:
-                    tasks.create_task(run.run(policy))
+        async with asyncio.TaskGroup() as tasks:
+            for run in self._runs:
+                tasks.create_task(run.run(policy))
         if self._stopping.is_set():
-            for run in (*self._init, *self._main):
+            for run in self._runs:
                 run.seen.lose(datetime.now(UTC))
         await self.report()
 

@@ -27,20 +27,15 @@ async def verdicts(probe: Obj, attempt: Callable[[], Awaitable[bool]], hurry: fl
 
 
 async def attempt(probe: Obj, container: Obj, address: str, http: aiohttp.ClientSession, execute: Execute) -> bool:
-    """One httpGet, tcpSocket or exec; no answer within timeoutSeconds is a failure, and so is an unknown port."""
+    """One httpGet or exec; no answer within timeoutSeconds is a failure, and so is an unknown port."""
     try:
         async with asyncio.timeout(probe.get("timeoutSeconds", 1)):
-            if ask := probe.get("httpGet"):
-                url = f"{ask.get('scheme', 'HTTP').lower()}://{ask.get('host') or address}"
-                url += f":{_port(ask['port'], container)}/{ask.get('path', '/').lstrip('/')}"
-                headers = {header["name"]: header["value"] for header in ask.get("httpHeaders") or []}
-                async with http.get(url, headers=headers, ssl=False) as answer:
-                    return 200 <= answer.status < 400
-            if ask := probe.get("tcpSocket"):
-                _, writer = await asyncio.open_connection(ask.get("host") or address, _port(ask["port"], container))
-                writer.close()
-                return True
-            return await execute(probe["exec"]["command"]) == 0
+            if "exec" in probe:
+                return await execute(probe["exec"]["command"]) == 0
+            ask = probe["httpGet"]
+            url = f"http://{address}:{_port(ask['port'], container)}/{ask.get('path', '/').lstrip('/')}"
+            async with http.get(url) as answer:
+                return 200 <= answer.status < 400
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return False
 

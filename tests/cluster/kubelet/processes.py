@@ -17,7 +17,7 @@ class Process:
         self.pid, self._ended = pid, ended
 
     @classmethod
-    async def start(cls, argv: Sequence[str], env: Mapping[str, str], directory: Path, output: str) -> Process:
+    async def start(cls, argv: Sequence[str], env: Mapping[str, str], directory: Path, output: Path) -> Process:
         """Raises OSError if there is no such program."""
         with open(output, "ab") as stream:
             process = await asyncio.create_subprocess_exec(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -57,25 +56,15 @@ async def entry(api: Api, resource: Resource, pod: Obj, ref: Mapping[str, Any]) 
 
 
 def field(pod: Obj, path: str) -> str:
-    """What a fieldRef means, such as `metadata.labels['app']`, or `metadata.labels` for one `key="value"` a line."""
-    subscript = re.fullmatch(r"(metadata\.(?:labels|annotations))\['(.+)'\]", path)
-    found: Any = pod
-    for step in (subscript[1] if subscript else path).split("."):
-        found = (found or {}).get(step)
-    if subscript:
-        return str((found or {}).get(subscript[2], ""))
-    if isinstance(found, dict):
-        return "".join(f'{key}="{value}"\n' for key, value in sorted(found.items()))
-    if isinstance(found, list):
-        return ",".join(item["ip"] for item in found)
-    return "" if found is None else str(found)
+    """What a fieldRef means, such as `metadata.name`."""
+    value: Any = pod
+    for step in path.split("."):
+        value = (value or {}).get(step)
+    return "" if value is None else str(value)
 
 
-def resource(pod: Obj, container: Obj, ref: Mapping[str, Any]) -> str:
+def resource(container: Obj, ref: Mapping[str, Any]) -> str:
     """What a resourceFieldRef means, rounded up to whole divisors; without a limit, all that this machine has."""
-    if ref.get("containerName"):
-        everyone = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
-        container = next(each for each in everyone if each["name"] == ref["containerName"])
     kind, what = ref["resource"].split(".", 1)
     declared = ((container.get("resources") or {}).get(kind) or {}).get(what)
     if declared is None:

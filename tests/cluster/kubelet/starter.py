@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,18 +23,17 @@ class Starter:
         self._preloaded = preloaded
         self._servers: dict[object, asyncio.Task[_ForkServer]] = {}
 
-    async def start(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, log: Path | None) -> Process:
+    async def start(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, log: Path) -> Process:
         """Raises OSError if there is no such program."""
-        output = str(log or os.devnull)
         if list(argv[:2]) != [sys.executable, "-m"] or argv[2] not in self._preloaded:
-            return await Process.start(argv, env, directory, output)
+            return await Process.start(argv, env, directory, log)
         own = {key: value for key, value in env.items() if key.startswith(READ_AT_START)}
         key = argv[2], *sorted(own.items())
         if key not in self._servers:
             started = _ForkServer.start(self._preloaded[argv[2]], {"PATH": env["PATH"], **own})
             self._servers[key] = asyncio.create_task(started)
         server = await self._servers[key]
-        return await server.fork({"argv": argv[2:], "env": env, "directory": str(directory), "output": output})
+        return await server.fork({"argv": argv[2:], "env": env, "directory": str(directory), "output": str(log)})
 
     async def close(self) -> None:
         """Every fork server has ended, and with it what it has forked."""

@@ -48,20 +48,17 @@ class Container:
             self.state = {"terminated": {**end, "startedAt": began, "finishedAt": stamp(now)}}
 
 
-def pod_status(
-    pod: Obj, init: Sequence[Container], main: Sequence[Container], now: datetime, stopping: bool = False
-) -> Obj:
+def pod_status(pod: Obj, containers: Sequence[Container], now: datetime, stopping: bool = False) -> Obj:
     """The status to write: phase, the conditions that are a node's to set (others are kept), the containers' states."""
     before = pod.get("status", {})
-    phase = _phase(pod["spec"].get("restartPolicy", "Always"), init, main, stopping)
-    incomplete = [each.spec["name"] for each in init if each.exit_code != 0]
-    unready = [each.spec["name"] for each in main if not each.ready or stopping]
-    initialized = _verdict(not incomplete, "ContainersNotInitialized", f"incomplete status: {_listed(incomplete)}")
-    ready = _verdict(not unready, "ContainersNotReady", f"unready status: {_listed(unready)}")
+    phase = _phase(pod["spec"].get("restartPolicy", "Always"), containers, stopping)
+    unready = [each.spec["name"] for each in containers if not each.ready or stopping]
+    why = f"containers with unready status: [{' '.join(unready)}]"
+    ready = {"status": "False", "reason": "ContainersNotReady", "message": why} if unready else {"status": "True"}
     if phase in ENDED:
         ready = {"status": "False", "reason": ENDED[phase]}
     conditions = before.get("conditions") or []
-    for kind, verdict in zip(OWN, ({"status": "True"}, initialized, ready, ready), strict=True):
+    for kind, verdict in zip(OWN, ({"status": "True"}, {"status": "True"}, ready, ready), strict=True):
         conditions = with_condition(conditions, {"type": kind, **verdict}, now)
     return {
         "phase": phase,
@@ -70,14 +67,11 @@ def pod_status(
         "podIP": before["podIP"],
         "podIPs": [{"ip": before["podIP"]}],
         "startTime": before.get("startTime") or stamp(now),
-        "initContainerStatuses": [_container(each, main=False) for each in init],
-        "containerStatuses": [_container(each, main=True) for each in main],
+        "containerStatuses": [_container(each) for each in containers],
     }
 
 
-def _phase(policy: str, init: Sequence[Container], main: Sequence[Container], stopping: bool) -> str:
-    if any(each.exit_code and (policy == "Never" or stopping) for each in init):
-        return "Failed"
+def _phase(policy: str, main: Sequence[Container], stopping: bool) -> str:
     over = [each for each in main if each.exit_code is not None]
     if len(over) == len(main) and (stopping or all(not restarts(policy, each.exit_code) for each in over)):
         return "Failed" if any(each.exit_code for each in over) else "Succeeded"
@@ -89,23 +83,13 @@ def restarts(policy: str, exit_code: int | None) -> bool:
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"[{' '.join(names)}]"
-
-
-def _verdict(good: bool, reason: str, complaint: str) -> Obj:
-    if good:
-        return {"status": "True"}
-    return {"status": "False", "reason": reason, "message": f"containers with {complaint}"}
-
-
-def _container(each: Container, main: bool) -> Obj:
+def _container(each: Container) -> Obj:
     image = each.spec.get("image", "")
     return {
         "name": each.spec["name"],
         "image": image,
         "imageID": image,
-        "ready": each.ready if main else each.exit_code == 0,
+        "ready": each.ready,
         "started": each.started,
         "restartCount": each.restarts,
         "state": each.state,

@@ -14,7 +14,7 @@ from tests.cluster.client import Api
 from tests.cluster.kubelet import sources
 from tests.cluster.objects import Obj, namespace
 
-RENDERED = ("configMap", "secret", "downwardAPI", "projected")
+RENDERED = ("configMap", "secret")
 
 
 def claim_directory(root: Path, space: str, claim: str) -> Path:
@@ -23,8 +23,6 @@ def claim_directory(root: Path, space: str, claim: str) -> Path:
 
 async def mount(api: Api, pod: Obj, volume: Obj, pod_directory: Path, root: Path) -> Path:
     """The volume's directory, with its present contents. Raises Unavailable for one that is not there (yet)."""
-    if volume.get("hostPath"):
-        return Path(str(volume["hostPath"]["path"]))
     directory = pod_directory / "volumes" / str(volume["name"])
     if claim := volume.get("persistentVolumeClaim"):
         await _bound(api, pod, claim["claimName"])
@@ -42,25 +40,13 @@ async def _bound(api: Api, pod: Obj, claim: str) -> None:
 
 
 async def _files(api: Api, pod: Obj, source: Mapping[str, Any]) -> dict[str, bytes]:
-    """Relative path → content of a configMap, secret, downwardAPI or projected source."""
+    """Relative path → content of a configMap or secret."""
     files: dict[str, bytes] = {}
-    for part in (source.get("projected") or {}).get("sources") or []:
-        files |= await _files(api, pod, part)
     for kind, resource, name in (("configMap", sources.CONFIG_MAPS, "name"), ("secret", sources.SECRETS, "secretName")):
         if part := source.get(kind):
             optional = part.get("optional", False)
             found = await sources.entries(api, resource, pod, part.get(name) or part["name"], optional) or {}
             files |= _chosen(found, part.get("items"), optional)
-    for item in (source.get("downwardAPI") or {}).get("items") or []:
-        if ref := item.get("resourceFieldRef"):
-            files[item["path"]] = sources.resource(pod, {}, ref).encode()
-        else:
-            files[item["path"]] = sources.field(pod, item["fieldRef"]["fieldPath"]).encode()
-    if token := source.get("serviceAccountToken"):
-        account = pod["spec"].get("serviceAccountName") or "default"
-        path = f"/api/v1/namespaces/{namespace(pod)}/serviceaccounts/{account}/token"
-        wish = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        files[token["path"]] = (await api.call("POST", path, wish))["status"]["token"].encode()
     return files
 
 
