@@ -25,8 +25,12 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def node(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNode]:
     """A node in a hurry: a probe's period of 1 s lasts 20 ms."""
-    directory, preloaded = tmp_path_factory.mktemp("node"), {"forked": ["decimal"]}
-    with LocalNode(kubeconfig, directory, {"GREETING": "hello"}, hurry=50, backoff=0.05, preloaded=preloaded) as node:
+    environment, preloaded = (
+        {"GREETING": "hello", "PYTHONPATH": str(Path(__file__).parent / "programs")},
+        {"forked": ["decimal"]},
+    )
+    directory = tmp_path_factory.mktemp("node")
+    with LocalNode(kubeconfig, directory, environment, hurry=50, backoff=0.05, preloaded=preloaded) as node:
         yield node
 
 

@@ -36,7 +36,8 @@ class LocalNode:
 
     `environment` is passed to every container. `hurry` divides the periods and delays of probes and the back-offs of
     containers; `backoff` is the seconds before a Job's first retry. `entrypoints` says what an image would run that is
-    given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
+    given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`, unless it has a
+    PYTHONPATH of its own. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
 
     Left out: images, mount namespaces (mount paths are rewritten in commands and environments instead), limits,
     init containers, hooks, probes but httpGet and exec,
@@ -111,7 +112,7 @@ class LocalNode:
         probing = aiohttp.TCPConnector(limit=0, force_close=True)  # a kept connection would hold up a server's stop
         async with Api(Connection.of(self._kubeconfig)) as api, aiohttp.ClientSession(connector=probing) as http:
             mirror = Mirror(api)
-            starter = Starter(self._preloaded)
+            starter = Starter(self._preloaded, self._environment.get("PYTHONPATH"))
             host = Host(api, http, self._directory, self._environment, self._entrypoints, self._hurry, starter)
             self._kubelet = Kubelet(host, mirror, self._name, self._network)
             try:

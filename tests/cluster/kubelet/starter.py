@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sys
 from collections import deque
@@ -12,20 +13,25 @@ from pathlib import Path
 from tests.cluster.kubelet.processes import Process
 
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
+ENDED = "the fork server has ended"
 READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENBLAS_", "MALLOC_")
 """Beginnings of the variables that Python and its libraries read once: they must be the fork server's own."""
 
 
 class Starter:
-    """`preloaded` is the modules to import once for each program that containers run as `python -m PROGRAM`."""
+    """`preloaded` is the modules to import once for each program that containers run as `python -m PROGRAM`.
 
-    def __init__(self, preloaded: Mapping[str, Sequence[str]]) -> None:
-        self._preloaded = preloaded
+    A container with another PYTHONPATH than `python_path` gets a new process: it may have a sitecustomize of its own.
+    """
+
+    def __init__(self, preloaded: Mapping[str, Sequence[str]], python_path: str | None) -> None:
+        self._preloaded, self._python_path = preloaded, python_path
         self._servers: dict[object, asyncio.Task[_ForkServer]] = {}
 
     async def start(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, log: Path) -> Process:
         """Raises OSError if there is no such program."""
-        if list(argv[:2]) != [sys.executable, "-m"] or argv[2] not in self._preloaded:
+        is_known = list(argv[:2]) == [sys.executable, "-m"] and argv[2] in self._preloaded
+        if not is_known or env.get("PYTHONPATH") != self._python_path:
             return await Process.start(argv, env, directory, log)
         own = {key: value for key, value in env.items() if key.startswith(READ_AT_START)}
         key = argv[2], *sorted(own.items())
@@ -56,6 +62,8 @@ class _ForkServer:
 
     async def fork(self, request: Mapping[str, object]) -> Process:
         assert self._process.stdin
+        if self._replies.done():
+            raise OSError(errno.EPIPE, ENDED)
         self._starting.append(asyncio.get_running_loop().create_future())
         started = self._starting[-1]
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -77,6 +85,6 @@ class _ForkServer:
             else:
                 self._running.pop(int(pid)).set_result(int(code[0]))
         for started in self._starting:
-            started.set_exception(OSError(None, "the fork server has ended"))
+            started.set_exception(OSError(errno.EPIPE, ENDED))
         for ended in self._running.values():
             ended.set_result(-9)
