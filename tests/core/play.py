@@ -186,7 +186,7 @@ class Play:
 
     def desired(self) -> dict[str, int]:
         """Version → replicas asked for."""
-        return {name: held.desired for name, held in self.serving.items()}
+        return {name: serving.desired for name, serving in self.serving.items()}
 
     def announced(self) -> list[Announcement]:
         return [action.announce for action in self.done if isinstance(action, SetStatus) and action.announce]
@@ -349,8 +349,8 @@ class Play:
 
     def pods_fail(self, name: str, trouble: str = "", refusal: Mapping[str, Any] | None = None) -> None:
         """No pod of the version is ready any more."""
-        held = self.serving[name]
-        self.serving[name] = replace(held, ready=0, answering=0, trouble=trouble, refusal=refusal)
+        serving = self.serving[name]
+        self.serving[name] = replace(serving, ready=0, answering=0, trouble=trouble, refusal=refusal)
         self.settle()
 
     def requests(

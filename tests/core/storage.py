@@ -37,8 +37,8 @@ class Storage:
         entry = task["entry"]
         assert self.entries.setdefault(entry["name"], entry) == entry, "an entry was written twice and differently"
         self.folders = max(self.folders, _number(entry))
-        told = f"{task['version']} is in the ledger"
-        return {"task": "record", "outcome": "Succeeded", "message": told, "entry": f"s3://models/{entry['name']}"}
+        message = f"{task['version']} is in the ledger"
+        return {"task": "record", "outcome": "Succeeded", "message": message, "entry": f"s3://models/{entry['name']}"}
 
     def _recover(self, task: Mapping[str, Any]) -> Json:
         newest = [self.entries[name] for name in sorted(self.entries, reverse=True)]
@@ -46,24 +46,24 @@ class Storage:
         served = [e for e in newest if (_version(task, e) == wanted if wanted else e["status"]["phase"] == "Live")]
         whole = [e for e in served if _version(task, e) not in self.damaged]
         passed = served[: served.index(whole[0])] if whole else served
-        found = whole[:1]
+        stored = whole[:1]
         if not wanted and newest and newest[0]["status"]["phase"] != "Live":
-            found = [*found, newest[0]]
-        told = (
+            stored = [*stored, newest[0]]
+        message = (
             f"{_version(task, whole[0])} is in the ledger" if whole else f"the ledger has no {wanted or 'live version'}"
         )
         names = [_version(task, entry) for entry in passed]
         return {
             "task": "recover",
             "outcome": "Succeeded",
-            "message": told + (f"; passed over: {', '.join(names)}" if names else ""),
+            "message": message + (f"; passed over: {', '.join(names)}" if names else ""),
             "number": max(self.folders, 0, *map(_number, newest)),
-            "versions": [_told(task, entry) for entry in found],
+            "versions": [_stored_version(task, entry) for entry in stored],
             "passedOver": names,
         }
 
 
-def _told(task: Mapping[str, Any], entry: Json) -> Json:
+def _stored_version(task: Mapping[str, Any], entry: Json) -> Json:
     same = entry["recipe"] == task["recipe"]
     return {
         "version": _version(task, entry),

@@ -88,12 +88,12 @@ def test_inconclusive_errors_do_not_hide_latency() -> None:
 def test_the_reason_is_the_same_in_condition_event_and_status() -> None:
     play = analysed()
     traffic(play, errors=10)
-    told = (
+    expected = (
         "200 requests, 5 % failed, 10 ms each; live version 200 requests, 0 % failed, 10 ms each: "
         "errors are more than 1 points above the live version's"
     )
-    assert play.version(2)["message"] == message(play) == told
-    assert f"bike-v2: {told}" in [a.message for a in play.announced() if a.warning]
+    assert play.version(2)["message"] == message(play) == expected
+    assert f"bike-v2: {expected}" in [a.message for a in play.announced() if a.warning]
 
 
 def test_no_result_before_both_versions_have_enough_requests() -> None:
@@ -133,19 +133,19 @@ def test_without_traffic_the_step_is_held_and_says_so() -> None:
     play = analysed({"limit": "10m"})
     play.wait(minutes=5)
     assert answer(play) == ("Unknown", "NoData")
-    told = (
+    expected = (
         "0 requests to the candidate and 0 to the live version since 13:00:00, and 100 to each are needed; "
         "without data the candidate is rolled back at 13:15:00"
     )
-    assert message(play) == told
-    assert [a.message for a in play.announced() if a.reason == "NoData"] == [f"bike-v2: {told}"]
-    assert told in play.condition("Retraining")["message"]
+    assert message(play) == expected
+    assert [a.message for a in play.announced() if a.reason == "NoData"] == [f"bike-v2: {expected}"]
+    assert expected in play.condition("Retraining")["message"]
     play.wait(minutes=9)
     assert play.phases()["bike-v2"] == "RollingOut"
     assert [a.reason for a in play.announced()].count("NoData") == 1
     play.wait(minutes=1)
     assert (play.phases()["bike-v2"], play.version(2)["reason"]) == ("RolledBack", "NoData")
-    assert play.version(2)["message"] == f"no data arrived in time: {told}"
+    assert play.version(2)["message"] == f"no data arrived in time: {expected}"
 
 
 def test_late_data_within_the_limit_continue_the_step() -> None:

@@ -55,12 +55,12 @@ def test_check_starts_when_it_is_due() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"), [({}, None), ({"predictions": True}, None), ({"predictions": False}, False)]
+    ("asked", "flag"), [({}, None), ({"predictions": True}, None), ({"predictions": False}, False)]
 )
-def test_no_predictions_flag_is_set_only_if_none_are_needed(asked: dict[str, Any], told: bool | None) -> None:
+def test_no_predictions_flag_is_set_only_if_none_are_needed(asked: dict[str, Any], flag: bool | None) -> None:
     play = live(check=asked)
     play.wait(minutes=15)
-    assert task_of(play, FIRST).get("predictions") is told
+    assert task_of(play, FIRST).get("predictions") is flag
 
 
 def test_check_that_finds_drift_starts_a_training_by_its_report() -> None:

@@ -270,10 +270,10 @@ class Storm(RuleBasedStateMachine):
 
     @invariant()
     def no_analysed_step_ends_without_a_pass(self) -> None:
-        """What has been told of every analysed version that took over without a person."""
+        """Every analysed version that went live without a person has a passed analysis."""
         for version in self.play.world().versions:
-            told = version.status.conditions
-            analysed, out = find(told, "Analysed"), find(told, "RolledOut")
+            conditions = version.status.conditions
+            analysed, out = find(conditions, "Analysed"), find(conditions, "RolledOut")
             if analysed and out and out.status == "True" and out.reason == "RolledOut" and self.unedited:
                 assert analysed.status == "True"
 

@@ -83,8 +83,10 @@ def test_failed_record_is_reported_once_and_retried() -> None:
     for _ in range(3):
         play.wait(minutes=6)
     assert recorded(play) == ("False", "StorageUnreachable", DOWN["message"])
-    told = [a for a in play.announced() if a.reason == "StorageUnreachable"]
-    assert [(a.message, a.warning) for a in told] == [(f"bike-v1 is not in the ledger yet: {DOWN['message']}", True)]
+    failures = [a for a in play.announced() if a.reason == "StorageUnreachable"]
+    assert [(a.message, a.warning) for a in failures] == [
+        (f"bike-v1 is not in the ledger yet: {DOWN['message']}", True)
+    ]
     assert play.holding()["Ready"] == "True"
     assert play.made["bike-v1-record"] == 4
     play.storage.down = False
@@ -120,8 +122,8 @@ def test_lost_cluster_serves_the_recorded_version_untrained() -> None:
     assert play.holding() == {**before.holding(), "Ready": "True"}
     assert tuple(sorted(play.made)) == RETURNED
     assert play.jobs == {}
-    told = "bike-v2: bike-v2 is in the ledger"
-    assert [(a.reason, a.message, a.warning) for a in play.announced()] == [("Recovered", told, False)]
+    message = "bike-v2: bike-v2 is in the ledger"
+    assert [(a.reason, a.message, a.warning) for a in play.announced()] == [("Recovered", message, False)]
 
 
 def test_restored_version_has_its_trigger_and_loop_continues() -> None:
@@ -166,9 +168,9 @@ def test_damaged_version_is_named_and_the_one_before_serves() -> None:
     play = on_an_empty_cluster(before)
     play.settle()
     assert play.phases() == {"bike-v1": "Live"}
-    told = play.announced()[-1]
-    assert (told.reason, told.warning) == ("Recovered", True)
-    assert told.message == "bike-v1: bike-v1 is in the ledger; passed over: bike-v2"
+    last = play.announced()[-1]
+    assert (last.reason, last.warning) == ("Recovered", True)
+    assert last.message == "bike-v1: bike-v1 is in the ledger; passed over: bike-v2"
     play.pods_ready()
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
     assert play.phases() == {"bike-v1": "Live", "bike-v3": "Training"}
@@ -180,8 +182,8 @@ def test_next_version_is_trained_if_no_stored_one_is_whole() -> None:
     play = on_an_empty_cluster(before)
     play.settle()
     assert play.phases() == {"bike-v3": "Training"}
-    told = "passed over: bike-v2, bike-v1"
-    assert told in play.version(3)["message"]
+    suffix = "passed over: bike-v2, bike-v1"
+    assert suffix in play.version(3)["message"]
     play.until_live(3)
     assert play.status["lastVersionNumber"] == 3
 
@@ -288,9 +290,9 @@ def test_training_waits_for_the_ledger_and_reports_the_blocker() -> None:
     play.settle()
     play.jobs["bike-recover"] = replace(play.jobs["bike-recover"], trouble='pod x is waiting (secret "keys" not found)')
     play.describe()
-    told = play.condition("Reconciling")
-    assert told["status"] == "True"
-    assert told["message"] == (
+    reconciling = play.condition("Reconciling")
+    assert reconciling["status"] == "True"
+    assert reconciling["message"] == (
         "bike-recover looks for a version that was live before in the ledger in storage; "
         'pod x is waiting (secret "keys" not found)'
     )
@@ -312,20 +314,20 @@ def test_failed_ledger_search_is_reported_retried_and_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    "mend",
+    "fix",
     [
         lambda play: play.edit({"storage": {"secretRef": {"name": "keys"}}}),
         lambda play: play.annotate("ModelDeployment", "bike", names.RETRAIN, "now"),
     ],
     ids=["another secret", "a request"],
 )
-def test_fix_by_a_person_is_checked_at_once(mend: Callable[[Play], None]) -> None:
+def test_fix_by_a_person_is_checked_at_once(fix: Callable[[Play], None]) -> None:
     before = two_versions()
     before.storage.down = True
     play = on_an_empty_cluster(before)
     play.settle()
     play.storage.down = False
-    mend(play)
+    fix(play)
     assert play.phases()["bike-v2"] == "Live"
 
 

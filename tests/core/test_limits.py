@@ -99,8 +99,8 @@ def test_a_breach_is_exported_and_shown_beyond_its_limit(
     metrics = {"candidate": {"mse": baseline}, "standardErrors": {"mse": old_error}}
     metric = {"name": "mse", "value": value, "standardError": error}
     verdict, (watched,), (row,) = answers(thresholds, [metric], metrics)
-    beyond = value > baseline * (1 + share) and value > baseline + sigmas * (error**2 + old_error**2) ** 0.5 * 1.0001
-    assert not beyond or verdict.outcome is Outcome.BREACH
+    exceeds = value > baseline * (1 + share) and value > baseline + sigmas * (error**2 + old_error**2) ** 0.5 * 1.0001
+    assert not exceeds or verdict.outcome is Outcome.BREACH
     assert (verdict.outcome is Outcome.BREACH) == (watched.value > watched.limit) == row["beyond"]
     assert watched.limit == row["limit"]
 

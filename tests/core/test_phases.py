@@ -35,15 +35,15 @@ MANUAL = {"rollout": {"approval": "manual"}}
 
 def taken(world: World) -> set[Transition]:
     """The transitions that the core decides in this world; an unlisted reason is shown as ANY."""
-    found = set()
+    transitions = set()
     for action in decide(world).actions:
         if isinstance(action, SetStatus) and action.kind == "ModelVersion":
             version = world.version(action.name)
             assert version
             after, reason = Phase(action.status["phase"]), action.status["reason"]
             before = phase_before(version, after)
-            found.add((before, reason if reason in TRANSITIONS[before][after] else ANY, after))
-    return found
+            transitions.add((before, reason if reason in TRANSITIONS[before][after] else ANY, after))
+    return transitions
 
 
 def with_candidate(phase: str | None, spec: Mapping[str, Any] = {}, live: bool = True, **fields: Any) -> World:
@@ -94,36 +94,38 @@ def test_a_candidate_begins_training() -> None:
 
 
 def test_training_ends_by_its_job() -> None:
-    found: set[Transition] = set()
+    transitions: set[Transition] = set()
     training, name = with_candidate("Training"), "bike-v2-train"
     for answer, fields in JOB_ENDS.values():
-        found |= taken(with_job(training, name, answer, **fields))
-    found |= taken(with_job(training, name, trained(2)))
-    found |= taken(with_job(training, name, {"outcome": "Refused", "reason": "NoNewRows", "message": "same rows"}))
+        transitions |= taken(with_job(training, name, answer, **fields))
+    transitions |= taken(with_job(training, name, trained(2)))
+    transitions |= taken(
+        with_job(training, name, {"outcome": "Refused", "reason": "NoNewRows", "message": "same rows"})
+    )
     bad = a_version(3, "Rejected", status={"reason": "TooSlow", "artifact": {"sha256": f"{2:064x}"}})
     known = replace(training, versions=(a_version(1), bad, a_version(4, "Training")))
-    found |= taken(with_job(known, "bike-v4-train", trained(2)))
+    transitions |= taken(with_job(known, "bike-v4-train", trained(2)))
     pod = {"state": JobState.RUNNING, "pod": "pod"}
     lost = with_job(training, name, None, **pod)
     workers = Job("bike-v2-workers", JobState.FAILED, {names.FOR_POD: "pod", names.ROLE: "worker"})
-    found |= taken(replace(lost, jobs={**lost.jobs, workers.name: workers}))
-    assert found == entries("Training") - {("Training", reason, "Superseded") for reason in REPLACED} - {
+    transitions |= taken(replace(lost, jobs={**lost.jobs, workers.name: workers}))
+    assert transitions == entries("Training") - {("Training", reason, "Superseded") for reason in REPLACED} - {
         ("Training", "RejectedByPerson", "Rejected")
     }
 
 
 def test_validation_ends_by_the_gate_or_its_job() -> None:
-    found: set[Transition] = set()
+    transitions: set[Transition] = set()
     for reason, (spec, answer, live) in GATE.items():
         for approval in ({}, MANUAL):
             world = with_candidate("Validating", merged(spec, approval), live=live)
             step = taken(with_job(world, "bike-v2-validate", answer))
             assert {each[1] for each in step} == {reason}
-            found |= step
+            transitions |= step
     for answer, fields in JOB_ENDS.values():
-        found |= taken(with_job(with_candidate("Validating"), "bike-v2-validate", answer, **fields))
+        transitions |= taken(with_job(with_candidate("Validating"), "bike-v2-validate", answer, **fields))
     assert set(GATE) == GATE_PASSED | GATE_FAILED
-    assert found == {
+    assert transitions == {
         entry for entry in entries("Validating") if entry[1] not in (*REPLACED, "RejectedByPerson", "Pinned")
     }
 
@@ -215,7 +217,7 @@ def test_a_roll_out_is_rolled_back() -> None:
 
 
 def test_a_version_found_in_the_ledger_gets_its_phase_back() -> None:
-    found: set[Transition] = set()
+    transitions: set[Transition] = set()
     for reason in ("WorseThanLive", "RejectedByPerson"):
         play = a_play(drift={"cooldown": "1m"})
         play.until_live(1)
@@ -228,24 +230,24 @@ def test_a_version_found_in_the_ledger_gets_its_phase_back() -> None:
             play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
         assert play.version(2)["reason"] == reason
         for pin in ("bike-v1", "bike-v2", None):
-            found |= restored(on_an_empty_cluster(play, pin=pin))
+            transitions |= restored(on_an_empty_cluster(play, pin=pin))
     lost = on_an_empty_cluster(play, pin=None)
     while ("ModelVersion", "bike-v1") not in lost.bodies:
         lost.step()
     lost.jobs.pop("bike-recover")
     lost.storage.entries.clear()
-    found |= restored(lost)
-    assert found == {entry for entry in entries(None) if entry[1] != "Training"}
+    transitions |= restored(lost)
+    assert transitions == {entry for entry in entries(None) if entry[1] != "Training"}
 
 
 def restored(play: Play) -> set[Transition]:
     """The transitions that versions from the ledger begin with."""
-    found: set[Transition] = set()
+    transitions: set[Transition] = set()
     for _ in range(20):
         world = play.world()
-        found |= {each for each in taken(world) if each[0] is None and each[1] != "Training"}
+        transitions |= {each for each in taken(world) if each[0] is None and each[1] != "Training"}
         play.step()
-    return found
+    return transitions
 
 
 def entries(phase: str | None) -> set[Transition]:

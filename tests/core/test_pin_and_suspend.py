@@ -150,17 +150,17 @@ def test_version_that_failed_the_gate_can_be_pinned(end: Callable[[Play], Any], 
 
 
 @pytest.mark.parametrize(
-    ("pin", "looked"),
+    ("pin", "suffix"),
     [("bike-v9", "; the ledger has no bike-v9"), ("bike-v2", ""), ("nobody", "; the ledger has no nobody")],
 )
-def test_pin_without_a_model_is_reported_and_changes_nothing(pin: str, looked: str) -> None:
+def test_pin_without_a_model_is_reported_and_changes_nothing(pin: str, suffix: str) -> None:
     play = second("Training")
     play.finish("bike-v2-train", REFUSED)
     play.edit({"pin": pin})
     play.wait(hours=9)
     assert play.status["phase"] == "Stalled"
     assert play.condition("Stalled")["message"] == (
-        f"spec.pin names {pin}, which is not a version with a stored model{looked}; "
+        f"spec.pin names {pin}, which is not a version with a stored model{suffix}; "
         "name one that kubectl get modelversions shows, or remove spec.pin"
     )
     assert play.status["liveVersion"] == "bike-v1"

@@ -92,7 +92,7 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
             {"training": {"maxRejections": 1}},
             {"versions": (LIVE, a_version(2, "Rejected", {"training": {"maxRejections": 1}}, {"message": "mse is 9"}))},
             "Stalled",
-            "1 consecutive candidates failed or were rejected, the last bike-v2 (mse is 9); fix the cause and annotate the ModelDeployment with perennial",
+            "1 candidate failed or was rejected, the last bike-v2 (mse is 9); fix the cause and annotate the ModelDeployment with perennial",
         ),
         ({}, {}, {"fleet": Fleet(trainings=10)}, "Queued", "it starts when another training ends; 10 may run at once"),
         (
@@ -342,9 +342,9 @@ def test_breach_without_message_is_judged_again(spec: dict[str, Any], outcome: s
     report = a_report(spec=spec, status={"outcome": "Breach"})
     deployment = a_deployment(spec={"drift": {"consecutive": 2}})
     world = a_world(deployment=deployment, versions=(LIVE,), reports=(report,))
-    (told,) = [action.status for action in outcome_updates(world, assess_reports(world))]
-    assert told["outcome"] == outcome
-    assert told["message"]
+    (status,) = [action.status for action in outcome_updates(world, assess_reports(world))]
+    assert status["outcome"] == outcome
+    assert status["message"]
 
 
 def test_history_keeps_newest_reports_and_open_breaches() -> None:

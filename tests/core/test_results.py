@@ -50,7 +50,7 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
     ],
 )
 def test_failure_has_a_reason_and_a_message(job: Job, answer: Any, reason: str, message: str) -> None:
-    found = read(replace(job, answer=answer), Trained)
-    assert isinstance(found, JobFailure)
-    assert found.reason == reason
-    assert message in found.message
+    failure = read(replace(job, answer=answer), Trained)
+    assert isinstance(failure, JobFailure)
+    assert failure.reason == reason
+    assert message in failure.message

@@ -36,14 +36,14 @@ def rolling(**changes: Any) -> Play:
 )
 def test_candidate_gets_weight_step_by_step_and_then_all(replicas: int, seen: list[tuple[int, int]]) -> None:
     play = rolling(serving={"replicas": replicas})
-    found = []
+    replicas_by_step = []
     for _ in range(5):
         play.pods_ready("bike-v2")
         if play.phases()["bike-v2"] == "Live":
             break
-        found.append((play.desired()["bike-v2"], play.desired()["bike-v1"]))
+        replicas_by_step.append((play.desired()["bike-v2"], play.desired()["bike-v1"]))
         play.wait(minutes=10)
-    assert found == seen
+    assert replicas_by_step == seen
     assert play.desired() == {"bike-v2": replicas}
     assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
 
@@ -156,8 +156,8 @@ def test_answering_pods_count_while_deployment_status_lags() -> None:
     play = rolling(rollout={"steps": [{"weight": 50, "hold": "5m"}]})
     play.pods_ready()
     play.wait(minutes=5)
-    held = play.serving["bike-v2"]
-    play.serving["bike-v2"] = replace(held, desired=2, ready=0, answering=1, settled=False)
+    serving = play.serving["bike-v2"]
+    play.serving["bike-v2"] = replace(serving, desired=2, ready=0, answering=1, settled=False)
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     assert play.desired() == {"bike-v1": 2, "bike-v2": 2}, "one of two that serve is bike-v2's"
     play.pods_ready("bike-v1")

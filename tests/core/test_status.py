@@ -101,8 +101,8 @@ def test_edit_without_effect_on_serving_is_ready_at_once() -> None:
 def test_ready_is_false_while_replicas_are_missing_and_says_why() -> None:
     play = live()
     play.pods_fail("bike-v1", trouble="pod bike-v1-x is waiting (CrashLoopBackOff)")
-    told = "0 of 2 replicas are ready: pod bike-v1-x is waiting (CrashLoopBackOff)"
-    assert (play.condition("Ready")["reason"], play.condition("Ready")["message"]) == ("NotEnoughReplicas", told)
+    expected = "0 of 2 replicas are ready: pod bike-v1-x is waiting (CrashLoopBackOff)"
+    assert (play.condition("Ready")["reason"], play.condition("Ready")["message"]) == ("NotEnoughReplicas", expected)
     assert play.condition("Available")["reason"] == "NoReadyReplicas"
 
 

@@ -224,7 +224,7 @@ def test_no_new_rows_is_not_a_failure_and_schedule_continues() -> None:
     assert play.version(7)["reason"] == "NoNewRows"
     assert play.holding() | {"Ready": "True", "Stalled": "False"} == play.holding()
     assert play.condition("Retraining")["message"].startswith("bike-v7: the 1000 rows")
-    assert not [said for said in play.announced() if said.reason == "NoNewRows" and said.warning]
+    assert not [a for a in play.announced() if a.reason == "NoNewRows" and a.warning]
     play.wait(hours=1)
     play.until_live_again(8)
 
@@ -260,8 +260,8 @@ def known_rows(play: Play, number: int) -> str | None:
     (job,) = (each for each in made if each["metadata"]["name"] == f"bike-v{number}-train")
     task = task_of(job)
     assert ("live" in task) == (number > 1)
-    found: str | None = task.get("knownRows")
-    return found
+    known_rows: str | None = task.get("knownRows")
+    return known_rows
 
 
 def test_only_drift_and_schedule_require_new_rows() -> None:

@@ -65,7 +65,6 @@ SUFFIXES = {".py", ".md", ".yaml", ".yml", ".json", ".tpl", ".txt", ".lua", ".sv
 NOT_YET_CLEAN: tuple[str, ...] = (
     "gitops/argocd/resource_customizations/perennial.dev/ModelDeployment",
     "tests/cluster",
-    "tests/core",
     "tests/e2e",
     "tests/kubectl.py",
     "tests/stage.py",

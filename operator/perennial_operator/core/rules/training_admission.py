@@ -66,11 +66,11 @@ def _stalled(world: World) -> Deferral | None:
     failures = consecutive_failures(world)
     if len(failures) < world.spec.training.max_rejections:
         return None
-    last = failures[0]
+    last, several = failures[0], f"{len(failures)} consecutive candidates failed or were rejected"
+    count = several if len(failures) > 1 else "1 candidate failed or was rejected"
     return Deferral(
         Outcome.STALLED,
-        f"{len(failures)} consecutive candidates failed or were rejected, "
-        f"the last {last.name} ({last.status.message or last.phase}); fix the cause and {TO_RETRAIN}",
+        f"{count}, the last {last.name} ({last.status.message or last.phase}); fix the cause and {TO_RETRAIN}",
         cause="TooManyRejections",
     )
 
