@@ -1,7 +1,9 @@
 """Tasks, real data to run them on, and the trainer itself: what it is asked and answers is held to the contract."""
 
+import base64
 import json
 import logging
+import zlib
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -73,6 +75,12 @@ MODELS: dict[str, Json] = {
 
 def a_model(name: str = "diabetes") -> Json:
     return {"framework": "sklearn", "format": "joblib", "parameters": {}, "target": "target", **deepcopy(MODELS[name])}
+
+
+def decoded(content: bytes | str) -> Any:
+    """The answer, as it was before it was compressed."""
+    answer = json.loads(content)
+    return json.loads(zlib.decompress(base64.b85decode(answer["zlib"]))) if "zlib" in answer else answer
 
 
 def a_training(uri: str, storage: str, model: str = "diabetes", **changes: Any) -> Json:
@@ -169,7 +177,7 @@ class Trainer:
             logging.root.handlers[:] = handlers
         content = self.result.read_bytes()
         assert len(content) <= 4096
-        answer = json.loads(content)
+        answer = decoded(content)
         RESULT.validate(answer)
         return Outcome(code, answer)
 

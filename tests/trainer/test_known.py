@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from perennial_trainer.contract.task import Version
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.profiling import profile
+from perennial_trainer.profiling.build import build_profile
 from perennial_trainer.profiling.novelty import find_novelties
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_version, diabetes, iris, written
 from tests.trainer.test_quality import rows
@@ -128,7 +131,7 @@ def test_unreadable_live_profile_does_not_stop_training(clinic: Clinic, content:
 
 def test_column_that_changed_kind_is_not_compared(tmp_path: Path) -> None:
     before = iris().rename(columns={"petal width (cm)": "category"}).assign(target=range(150))
-    content = profile.encode_profile(profile.build_profile(rows(before), rows(before).target, {}))
+    content = profile.encode_profile(build_profile(rows(before), ScoredRows(np.arange(150.0), np.arange(150.0)), {}))
     (tmp_path / "profile.json").write_bytes(content)
     live = Version(name="v1", uri=(tmp_path / "model.joblib").as_uri(), sha256="0" * 64)
     assert find_novelties(rows(before), live) == {}

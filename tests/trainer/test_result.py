@@ -1,13 +1,13 @@
 """An answer always fits into a termination message, and always is the contract's."""
 
-import json
+import hashlib
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask
-from tests.trainer.tasks import RESULT
+from tests.trainer.tasks import RESULT, decoded
 
 TEXT = st.text(max_size=200)
 METRICS = st.lists(
@@ -23,18 +23,19 @@ def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: lis
     answer = result.CheckResult(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
     content = result.encode_result(answer)
     assert len(content) <= result.MAX_BYTES
-    found = json.loads(content)
+    found = decoded(content)
     RESULT.validate(found)
     assert [m["value"] for m in found["metrics"]] == [m.value for m in metrics[: len(found["metrics"])]]
     assert found["details"] == "s3://bucket/report.html"
 
 
 def test_no_more_is_left_out_than_must_be() -> None:
-    metrics = [result.DriftMetric(name="psi", value=0.1, feature=f"feature {i:04}") for i in range(500)]
+    digits = [hashlib.sha256(b"%d" % i).hexdigest()[:20] for i in range(500)]  # which nothing compresses
+    metrics = [result.DriftMetric(name="psi", value=0.1, feature=each) for each in digits]
     answer = result.CheckResult(message="m", samples=1, metrics=metrics)
     assert 3500 < len(result.encode_result(answer)) <= result.MAX_BYTES
     few = result.CheckResult(message="m", samples=1, metrics=metrics[:20])
-    assert len(json.loads(result.encode_result(few))["metrics"]) == 20
+    assert len(decoded(result.encode_result(few))["metrics"]) == 20
 
 
 @given(st.dictionaries(TEXT, TEXT, max_size=60))
@@ -49,8 +50,8 @@ def test_a_training_leaves_out_its_parameters_first(parameters: dict[str, str]) 
     )
     content = result.encode_result(answer)
     assert len(content) <= result.MAX_BYTES
-    RESULT.validate(json.loads(content))
-    assert json.loads(content)["parameters"] in (parameters, {})
+    RESULT.validate(decoded(content))
+    assert decoded(content)["parameters"] in (parameters, {})
 
 
 @given(st.text(max_size=5000))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from perennial_operator.cluster.cache_entry import Body
 
+LONGEST_RESULT = 1 << 20  # bytes; 4,096 compressed ones may be a thousand times as many
 STARTING = (None, "ContainerCreating", "PodInitializing")
 
 
@@ -18,11 +21,22 @@ def termination_result(pod: Body, exit_code: int | None = None) -> Mapping[str, 
         if terminated and (exit_code is None or terminated.get("exitCode") == exit_code):
             try:
                 result = json.loads(terminated.get("message") or "")
-            except (ValueError, RecursionError):
+                if isinstance(result, dict) and result.keys() == {"zlib"}:
+                    result = json.loads(_decompressed(str(result["zlib"])))
+            except (ValueError, RecursionError, zlib.error):
                 continue
             if isinstance(result, dict):
                 return result
     return None
+
+
+def _decompressed(text: str) -> bytes:
+    """The content of a result that was too long as it was; a ValueError if it is longer than any result may be."""
+    decompressor = zlib.decompressobj()
+    content = decompressor.decompress(base64.b85decode(text), LONGEST_RESULT)
+    if not decompressor.eof:
+        raise ValueError(f"a result has at most {LONGEST_RESULT} bytes")
+    return content
 
 
 def pod_problem(pod: Body) -> str:

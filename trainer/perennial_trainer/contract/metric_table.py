@@ -42,6 +42,7 @@ METRIC_TABLE = (
     # Of one feature, in the order in which a check reports them: where space is short, the last are left out first.
     MetricEntry("psi", "drift", "lower", 0.0, None),
     MetricEntry("missing_share", "data", "lower", 0.0, 1.0),
+    MetricEntry("missing_increase", "data", "lower", -1.0, 1.0),
     MetricEntry("new_share", "data", "lower", 0.0, 1.0),
     MetricEntry("ks", "drift", "lower", 0.0, 1.0),
     MetricEntry("wasserstein", "drift", "lower", 0.0, None),
@@ -50,6 +51,9 @@ METRIC_TABLE = (
     MetricEntry("ks_p", "drift", "higher", 0.0, 1.0),
     MetricEntry("chi2_p", "drift", "higher", 0.0, 1.0),
 )
+CHANCE_LEVEL = 0.005
+"""A drift statistic breaches its limit only where its corrected chance is at most this."""
+
 METRICS_BY_NAME = {entry.name: entry for entry in METRIC_TABLE}
 LOSSES = tuple(entry.name for entry in METRIC_TABLE if entry.kind == "quality" and entry.better == "lower")
 SCORES = tuple(entry.name for entry in METRIC_TABLE if entry.kind == "quality" and entry.better == "higher")

@@ -1,8 +1,11 @@
 """The result of a task: one JSON document that fits into a termination message.
 
-The kubelet keeps 4,096 bytes, so optional fields are left out until the result fits; storage has all of them.
+The kubelet keeps 4,096 bytes. So a long result is compressed, and optional fields are left out until it fits; storage
+has all of them.
 """
 
+import base64
+import zlib
 from typing import Any, Literal
 
 import msgspec
@@ -105,19 +108,31 @@ class DriftMetric(ResultPart, frozen=True, kw_only=True):
     value: float
     feature: str | UnsetType = UNSET
     standard_error: float | UnsetType = UNSET
+    chance: float | UnsetType = UNSET
+    """Of so great a value without drift, corrected for all pairs of threshold and feature; only beyond a limit."""
+
+
+class NotMeasured(ResultPart, frozen=True, kw_only=True):
+    """A threshold asks for a metric that has no value, and why."""
+
+    metric: str
+    reason: str
 
 
 class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
-    """`metrics` are ranked: the last are left out first."""
+    """`metrics` are ranked: the values that decide come first and are left out last; `omitted` are left out."""
 
     outcome: Literal["Succeeded"] = "Succeeded"
     samples: int
     window: Window | UnsetType = UNSET
     metrics: list[DriftMetric]
+    not_measured: list[NotMeasured] | UnsetType = UNSET
+    omitted: int | UnsetType = UNSET
     details: str | UnsetType = UNSET
 
     def shortened(self, share: float) -> "CheckResult":
-        return replace(self, metrics=self.metrics[: min(int(len(self.metrics) * share), len(self.metrics) - 1)])
+        kept = max(0, min(int(len(self.metrics) * share), len(self.metrics) - 1))
+        return replace(self, metrics=self.metrics[:kept], omitted=(self.omitted or 0) + len(self.metrics) - kept)
 
 
 class RecordResult(TaskResult, frozen=True, kw_only=True, tag="record"):
@@ -172,12 +187,25 @@ class ErrorResult(ResultPart, frozen=True, kw_only=True):
     message: str
 
 
+class Compressed(ResultPart, frozen=True, kw_only=True):
+    """A result that is too long as it is: its JSON, compressed by zlib and written in base 85 (RFC 1924)."""
+
+    zlib: str
+
+
 def encode_result(result: TaskResult | ErrorResult) -> bytes:
-    """The JSON of the result, at most 4,096 bytes, with as much optional content as fits."""
-    content = msgspec.json.encode(result)
+    """The JSON of the result, compressed if it is long: at most 4,096 bytes, with as much optional content as fits."""
+    content = _encoded(result)
     while len(content) > MAX_BYTES and isinstance(result, TaskResult):
         shorter = result.shortened(MAX_BYTES / len(content))
         if shorter == result:
             break
-        result, content = shorter, msgspec.json.encode(shorter)
+        result, content = shorter, _encoded(shorter)
     return content
+
+
+def _encoded(result: TaskResult | ErrorResult) -> bytes:
+    content = msgspec.json.encode(result)
+    if len(content) <= MAX_BYTES:
+        return content
+    return msgspec.json.encode(Compressed(zlib=base64.b85encode(zlib.compress(content, 9)).decode()))

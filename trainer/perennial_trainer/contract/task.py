@@ -157,11 +157,24 @@ class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
             )
 
 
+class Threshold(StrictStruct, frozen=True, kw_only=True):
+    """A limit on a metric, of some features or of any; the operator decides what a value beyond it means."""
+
+    metric: Annotated[str, Meta(min_length=1, max_length=63)]
+    features: tuple[str, ...] = ()
+    max: float | None = None
+    min: float | None = None
+
+    def exceeds(self, value: float) -> bool:
+        return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
+
+
 class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
     storage: Uri  # the check's own folder
     predictions: bool = True  # whether rows without a target are predicted
+    thresholds: tuple[Threshold, ...] = ()
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)

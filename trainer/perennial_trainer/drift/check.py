@@ -8,14 +8,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.result import CheckResult
+from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.batch import Batch
-from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty_histogram
 from perennial_trainer.drift.period import Period
 from perennial_trainer.drift.recent import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
@@ -46,6 +47,7 @@ class RecentCounts:
     features: dict[str, Histogram]
     target: Histogram
     prediction: Histogram
+    probabilities: dict[str, NumericHistogram]
     unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
@@ -61,7 +63,7 @@ class RecentCounts:
             scored = _score(model, rows)
             self.target.add(rows.target)
             self.performance.add(scored)
-            self.prediction.add(scored.predicted_values)
+            self._add_predictions(scored)
         if self.unlabelled is not None and not labelled.all():
             self.unlabelled.add(batch.take(~labelled) if labelled.any() else batch)
         self.rows += len(batch)
@@ -74,7 +76,20 @@ class RecentCounts:
             from perennial_trainer.data.rows import concatenate
 
             rows = concatenate([batch.rows for batch in self.unlabelled.batches])
-            self.prediction.add(_score(model, rows).predicted_values, weight=self.unlabelled.step)
+            self._add_predictions(_score(model, rows), self.unlabelled.step)
+
+    def _add_predictions(self, scored: ScoredRows, weight: int = 1) -> None:
+        self.prediction.add(scored.predicted_values, weight)
+        for name, values in scored.class_probabilities.items():
+            if name in self.probabilities:
+                self.probabilities[name].add(values, weight)
+
+    @property
+    def others(self) -> dict[str, list[Histogram]]:
+        """The histograms of the predictions, or of the probabilities if the model gives them, and of the target."""
+        predictions: list[Histogram] = [each for each in self.probabilities.values() if each.rows]
+        others = {"prediction": predictions or [self.prediction], "target": [self.target]}
+        return {name: each for name, each in others.items() if each[0].rows}
 
 
 def _score(model: "Model", rows: "Rows") -> ScoredRows:
@@ -88,21 +103,25 @@ def check_drift(task: CheckTask) -> CheckResult:
     reference = _load_profile(task)
     recent = _count(task, reference)
     if not recent.rows:
-        return CheckResult(message=f"{display_uri(task.data.uri)} holds no row", samples=0, metrics=[])
+        missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
+        message = f"{display_uri(task.data.uri)} holds no row"
+        return CheckResult(message=message, samples=0, metrics=[], not_measured=missing or UNSET)
     log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
-    others = {"prediction": recent.prediction, "target": recent.target}
     summary = summarize(
         recent.features,
-        {name: histogram for name, histogram in others.items() if histogram.rows},
+        recent.others,
         reference.rows,
         recent.performance.measurements(),
         f"{recent.rows} rows, {recent.labelled} with a target",
+        task.thresholds,
+        recent.labelled,
     )
     result = CheckResult(
         message=summary.message,
         samples=recent.rows,
         window=recent.period.window(),
         metrics=summary.ranked(),
+        not_measured=summary.judged.not_measured or UNSET,
         details=store.child_uri(task.storage, "report.html"),
     )
     files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary)}
@@ -135,6 +154,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
         {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
         empty_histogram(reference.target),
         empty_histogram(reference.prediction),
+        {name: NumericHistogram(each) for name, each in reference.probabilities.items()},
         EvenSample(MAX_UNLABELLED) if task.predictions else None,
     )
     with ThreadPoolExecutor(1) as pool:
@@ -151,7 +171,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
 def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -> bytes:
     """Every statistic, and the shares behind each psi; no value of any row."""
     bins = {
-        name: {"reference": each.reference.shares, "recent": (each.counts / each.rows).tolist()}
+        name: {"reference": each.shares_before.tolist(), "recent": (each.counts / each.rows).tolist()}
         for name, each in recent.features.items()
     }
     content = {"answer": result, "features": summary.features, "bins": bins}

@@ -4,7 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.drift.histogram import CategoricalHistogram, Histogram, NumericHistogram
-from perennial_trainer.drift.statistics import chi_square, jensen_shannon, ks, ks_p_value, psi, wasserstein
+from perennial_trainer.drift.statistics import (
+    FLOOR,
+    OUTER_FLOOR,
+    chi_square,
+    jensen_shannon,
+    ks,
+    ks_p_value,
+    psi,
+    wasserstein,
+)
 from perennial_trainer.profiling.profile import NumericProfile
 
 Floats = NDArray[np.float64]
@@ -15,16 +24,36 @@ def column_statistics(recent: Histogram, rows: int) -> dict[str, float]:
 
     psi and js compare the bins of the reference (deciles or categories, and one bin for missing values).
     """
-    before, after = recent.reference.shares, recent.counts / recent.rows
+    before, after = recent.shares_before, recent.counts / recent.rows
     of_bins = {
-        "psi": psi(before, after),
+        "psi": psi(before, after, psi_floor(recent)),
         "js": jensen_shannon(before, after),
-        "missing_before": before[-1],
+        "missing_before": float(before[-1]),
         "missing_share": float(after[-1]),
+        "missing_increase": float(after[-1] - before[-1]),
     }
     of_kind = _of_numbers(recent, rows) if isinstance(recent, NumericHistogram) else _of_categories(recent, rows)
     statistics = of_bins | of_kind
     return {name: value for name, value in statistics.items() if value is not None and np.isfinite(value)}
+
+
+def psi_floor(recent: Histogram) -> Floats:
+    """The least share that each bin counts with in psi."""
+    floor = np.full(len(recent.shares_before), FLOOR)
+    if isinstance(recent, NumericHistogram) and recent.reference.outer_bins:
+        floor[[0, -2]] = OUTER_FLOOR
+    return floor
+
+
+def reference_counts(recent: Histogram, rows: int) -> NDArray[np.int64]:
+    """How many rows of the reference are in each bin; it has `rows` rows if its profile does not say."""
+    counts: NDArray[np.int64] = np.rint(recent.shares_before * (recent.reference.rows or rows)).astype(np.int64)
+    return counts
+
+
+def reference_present(recent: NumericHistogram, rows: int) -> int:
+    """How many rows of the reference are not missing; it has `rows` rows if its profile does not say."""
+    return max(1, round((recent.reference.rows or rows) * (1 - recent.reference.shares[-1])))
 
 
 def _of_numbers(recent: NumericHistogram, rows: int) -> dict[str, float | None]:
@@ -37,23 +66,20 @@ def _of_numbers(recent: NumericHistogram, rows: int) -> dict[str, float | None]:
         recent.counts_up_to(reference.points) / recent.present,
     )
     distance = ks(before, after)
-    weighted = _weighted_values(reference)
-    deviation = _standard_deviation(weighted) if reference.deviation is None else reference.deviation
-    present_rows = max(1, round(rows * (1 - reference.shares[-1])))
     return {
         "ks": distance,
-        "ks_p": ks_p_value(distance, present_rows, recent.present),
-        "wasserstein": wasserstein(weighted, recent.weighted_values(), deviation),
+        "ks_p": ks_p_value(distance, reference_present(recent, rows), recent.present),
+        "wasserstein": wasserstein(weighted_values(reference), recent.weighted_values(), standard_deviation(reference)),
     }
 
 
 def _of_categories(recent: CategoricalHistogram, rows: int) -> dict[str, float | None]:
-    test = chi_square(np.rint(np.asarray(recent.reference.shares) * rows), recent.counts)
+    test = chi_square(reference_counts(recent, rows), recent.counts)
     statistic, p_value = test or (None, None)
     return {"new_share": recent.new_share, "chi2": statistic, "chi2_p": p_value}
 
 
-def _weighted_values(reference: NumericProfile) -> tuple[Floats, Floats]:
+def weighted_values(reference: NumericProfile) -> tuple[Floats, Floats]:
     """Values and their weights; the values between two points are represented by the middle."""
     points = np.asarray(reference.points, dtype=np.float64)
     below, up_to = np.asarray(reference.below, dtype=np.float64), np.asarray(reference.upto, dtype=np.float64)
@@ -62,7 +88,10 @@ def _weighted_values(reference: NumericProfile) -> tuple[Floats, Floats]:
     return values[weights > 0], weights[weights > 0]
 
 
-def _standard_deviation(weighted: tuple[Floats, Floats]) -> float:
-    values, weights = weighted
+def standard_deviation(reference: NumericProfile) -> float:
+    """The standard deviation of the reference, or that of its points if the profile does not say it."""
+    if reference.deviation is not None:
+        return reference.deviation
+    values, weights = weighted_values(reference)
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sqrt(np.cov(values, aweights=weights, ddof=0)))

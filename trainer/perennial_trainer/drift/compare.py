@@ -10,7 +10,7 @@ from perennial_trainer.drift.period import Period
 from perennial_trainer.drift.recent import recent_batches
 from perennial_trainer.drift.stream import read_batches
 from perennial_trainer.drift.summary import summarize
-from perennial_trainer.profiling.profile import profile_column
+from perennial_trainer.profiling.columns import profile_column
 
 
 def compare_with_reference(reference: str, source: RecentData, columns: Columns) -> CheckResult:
@@ -36,6 +36,6 @@ def compare_with_reference(reference: str, source: RecentData, columns: Columns)
         period.add(batch.time)
     if not rows:
         raise RejectedTask("EmptyData", "the recent data hold no row")
-    others = {"target": target} if target is not None and target.rows else {}
+    others = {"target": [target]} if target is not None and target.rows else {}
     summary = summarize(features, others, len(before), {}, f"{rows} rows")
     return CheckResult(message=summary.message, samples=rows, metrics=summary.ranked(), window=period.window())

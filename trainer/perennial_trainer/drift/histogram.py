@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perennial_trainer.drift.mark_index import MarkIndex
+from perennial_trainer.profiling.columns import name_hash, sample_by_hash
 from perennial_trainer.profiling.profile import CategoricalProfile, ColumnProfile, NumericProfile
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+MOST_NEW = 20_000  # names in memory
 BLOCK = 16_384  # values counted at once, so that the intermediate arrays stay in the CPU cache
 
 
@@ -22,7 +24,7 @@ class NumericHistogram:
 
     def __init__(self, reference: NumericProfile) -> None:
         self.reference = reference
-        self.rows = self.missing = 0
+        self.rows = self.missing = self.squared_weights = 0
         self._marks = np.union1d(reference.points, reference.edges).astype(np.float64)
         self._index = MarkIndex(self._marks)
         self._counts = np.zeros(2 * len(self._marks) + 1, dtype=np.int64)
@@ -38,10 +40,16 @@ class NumericHistogram:
         present = values[~np.isnan(values)]
         positions = self._index.positions(present)
         self.rows += weight * len(values)
+        self.squared_weights += weight**2 * len(values)
         self.missing += weight * (len(values) - len(present))
         self._counts += weight * np.bincount(positions, minlength=len(self._counts))
         with np.errstate(over="ignore", invalid="ignore"):
             self._sums += weight * np.bincount(positions, present, minlength=len(self._counts))
+
+    @property
+    def shares_before(self) -> Floats:
+        """The share of each bin in the reference."""
+        return np.asarray(self.reference.shares, dtype=np.float64)
 
     @property
     def present(self) -> int:
@@ -78,13 +86,18 @@ class NumericHistogram:
 
 
 class CategoricalHistogram:
-    """Counts of the added values by category of the reference, of all other categories, and of missing values."""
+    """Counts of the added values by category of the reference, of other known categories, new ones, and missing values.
+
+    New categories and rare ones are counted by name; if there are too many, only those whose hash is below `sampled`.
+    """
 
     def __init__(self, reference: CategoricalProfile) -> None:
         self.reference = reference
-        self.rows = self.missing = self.new = 0
-        self._counts = dict.fromkeys(reference.values, 0)
-        self._known = {*reference.values, *(reference.others or [])}
+        self.rows = self.missing = self.squared_weights = 0
+        self.sampled = reference.sampled
+        self._counts = dict.fromkeys((*reference.values, *(reference.others or [])), 0)
+        self._rare = dict.fromkeys(reference.rare, 0)
+        self._new: dict[str, int] = {}
 
     def add(self, values: "pd.Series[Any]", weight: int = 1) -> None:
         """Counts each value `weight` times."""
@@ -93,25 +106,51 @@ class CategoricalHistogram:
     def add_counts(self, counts: Mapping[str, int], rows: int, weight: int = 1) -> None:
         """Counts each category of a batch of `rows` rows `weight` times; rows without a category are missing."""
         self.rows += weight * rows
+        self.squared_weights += weight**2 * rows
         self.missing += weight * (rows - sum(counts.values()))
         for name, count in counts.items():
             if name in self._counts:
                 self._counts[name] += weight * count
-            elif name not in self._known:
-                self.new += weight * count
+            elif name in self._rare:
+                self._rare[name] += weight * count
+            elif self.sampled == 1 or name_hash(name) < self.sampled:
+                self._new[name] = self._new.get(name, 0) + weight * count
+        if len(self._new) > MOST_NEW:
+            self._new, self.sampled = sample_by_hash(self._new, MOST_NEW, self.sampled)
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """By category of the reference, then all others, then missing values."""
-        counts = np.array(list(self._counts.values()), dtype=np.int64)
-        return np.append(counts, [self.rows - self.missing - counts.sum(), self.missing])
+        """By category with a bin of its own, then other known ones, new ones, and the missing."""
+        named = len(self.reference.values)
+        return np.concatenate([self.named_counts[:named], [self.named_counts[named:-2].sum()], self.named_counts[-2:]])
+
+    @property
+    def named_counts(self) -> NDArray[np.int64]:
+        """By category that the reference counts by name, then other known ones, new ones, and the missing."""
+        named = np.array(list(self._counts.values()), dtype=np.int64)
+        others = self.rows - self.missing - int(named.sum())
+        new = min(round(sum(self._new.values()) / self.sampled), others) if self.reference.knows_new_values else 0
+        return np.append(named, [others - new, new, self.missing])
+
+    @property
+    def shares_before(self) -> Floats:
+        """The share of each bin of `counts` in the reference, where nothing was new."""
+        return np.insert(np.asarray(self.reference.shares, dtype=np.float64), -1, 0.0)
 
     @property
     def new_share(self) -> float | None:
-        """The share of values that the reference does not have; None if the reference lists only some of its values."""
-        if self.reference.others is None and self.reference.shares[-2] > 0:
-            return None
-        return self.new / self.rows
+        """The share of values that the reference has never seen; None where it cannot tell."""
+        return float(self.named_counts[-2]) / self.rows if self.reference.knows_new_values else None
+
+    @property
+    def rare_counts(self) -> list[int]:
+        """How often each value occurs, in the reference and here together, that is followed beyond those with names."""
+        followed = self._new | {
+            name: self.reference.rare[name] + count
+            for name, count in self._rare.items()
+            if self.sampled == self.reference.sampled or name_hash(name) < self.sampled
+        }
+        return list(followed.values())
 
 
 Histogram = NumericHistogram | CategoricalHistogram

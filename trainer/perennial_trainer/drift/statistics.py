@@ -14,20 +14,27 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 FLOOR = 1e-4  # the least share: an empty bin would make the index infinite
+OUTER_FLOOR = 1e-5  # in a bin that the reference leaves empty by construction: 3 % of rows beyond its range are seen
 DRIFTED = 0.2  # the customary limit of the population stability index for "has shifted"
 SIGNIFICANT = 0.05  # the false discovery rate
 LARGE = 1000
 
 
-def psi(reference: ArrayLike, recent: ArrayLike) -> float:
+def psi(reference: ArrayLike, recent: ArrayLike, floor: ArrayLike = FLOOR) -> float:
     """The population stability index: the sum over bins of (recent - reference) ln(recent / reference).
 
-    Both are shares of the same bins. 0 if they are equal, never negative, and symmetric. It is the symmetric
-    divergence of Jeffreys; as an index of shifted populations in Siddiqi, Credit Risk Scorecards, 2006, chapter 10.
+    Both are shares of the same bins; a share below `floor` counts as it. 0 if they are equal, never negative, and
+    symmetric. It is the symmetric divergence of Jeffreys; as an index of shifted populations in Siddiqi, Credit Risk
+    Scorecards, 2006, chapter 10.
     """
-    before = np.maximum(np.asarray(reference, dtype=np.float64), FLOOR)
-    after = np.maximum(np.asarray(recent, dtype=np.float64), FLOOR)
-    return float(np.sum((after - before) * np.log(after / before)))
+    return float(psi_of_draws(np.asarray(reference, dtype=np.float64), np.asarray(recent, dtype=np.float64), floor))
+
+
+def psi_of_draws(reference: Floats, recent: Floats, floor: ArrayLike = FLOOR) -> Floats:
+    """`psi` along the last axis."""
+    before, after = np.maximum(reference, floor), np.maximum(recent, floor)
+    index: Floats = np.sum((after - before) * np.log(after / before), axis=-1)
+    return index
 
 
 def jensen_shannon(reference: ArrayLike, recent: ArrayLike) -> float:
@@ -37,9 +44,18 @@ def jensen_shannon(reference: ArrayLike, recent: ArrayLike) -> float:
     IEEE Transactions on Information Theory 49 (2003), prove that the root is a metric.
     """
     before, after = np.asarray(reference, dtype=np.float64), np.asarray(recent, dtype=np.float64)
-    middle = (before + after) / 2
-    divergence = sum(float((p[p > 0] * np.log2(p[p > 0] / middle[p > 0])).sum()) for p in (before, after))
-    return float(np.sqrt(max(divergence, 0.0) / 2))  # rounding may make it negative
+    return float(jensen_shannon_of_draws(before, after))
+
+
+def jensen_shannon_of_draws(reference: Floats, recent: Floats) -> Floats:
+    """`jensen_shannon` along the last axis."""
+    middle = (reference + recent) / 2
+    divergence = np.zeros(middle.shape[:-1])
+    for shares in (reference, recent):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            divergence += np.where(shares > 0, shares * np.log2(shares / middle), 0.0).sum(axis=-1)
+    distance: Floats = np.sqrt(np.maximum(divergence, 0.0) / 2)  # rounding may make it negative
+    return distance
 
 
 def ks(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> float:
@@ -92,13 +108,24 @@ def chi_square(before: ArrayLike, after: ArrayLike) -> tuple[float, float] | Non
     The sum of (count - expected)^2 / expected over a table of two rows, without Yates's correction; bins that are
     empty in both are ignored. Pearson, Philosophical Magazine 50 (1900).
     """
-    table = np.array([before, after], dtype=np.float64)
-    table = table[:, table.sum(axis=0) > 0]
-    if table.shape[1] < 2:
+    first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
+    bins = int(((first + second) > 0).sum())
+    if bins < 2:
         return None
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = float(((table - expected) ** 2 / expected).sum())
-    return statistic, _chi_square_above(statistic, table.shape[1] - 1)
+    statistic = float(chi_square_of_draws(first, second))
+    return statistic, _chi_square_above(statistic, bins - 1)
+
+
+def chi_square_of_draws(before: Floats, after: Floats) -> Floats:
+    """The statistic of `chi_square` along the last axis."""
+    pooled = before + after
+    total = pooled.sum(axis=-1, keepdims=True)
+    statistic = np.zeros(pooled.shape[:-1])
+    for counts in (before, after):
+        expected = pooled * counts.sum(axis=-1, keepdims=True) / total
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic += np.where(expected > 0, (counts - expected) ** 2 / expected, 0.0).sum(axis=-1)
+    return statistic
 
 
 def significant_share(p_values: Collection[float]) -> float:

@@ -1,14 +1,16 @@
 """Summarizes the drift of recent rows: the metrics in the order of a report, and the message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from perennial_trainer.contract.metric_table import METRICS_BY_NAME
 from perennial_trainer.contract.result import DriftMetric
+from perennial_trainer.contract.task import Threshold
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram
+from perennial_trainer.drift.judged import Judged, Measured, drifted_features, judge_thresholds, p_values
 from perennial_trainer.drift.statistics import DRIFTED, significant_share
 from perennial_trainer.metrics.computation import Measurement
 
@@ -19,15 +21,16 @@ Statistics = dict[str, float]
 
 @dataclass(frozen=True)
 class DriftSummary:
-    """The drift by feature and of all features together, and the performance of the live version."""
+    """The drift by feature and of all features together, the performance, and what the thresholds are about."""
 
     features: dict[str, Statistics]
     overall: dict[str, float]
-    performance: dict[str, Measurement]
+    performance: Mapping[str, Measurement]
+    judged: Judged
     message: str
 
     def ranked(self) -> list[DriftMetric]:
-        """Performance, then overall drift, then each statistic by feature, the greatest drift first."""
+        """What decides, what is beyond a limit, performance, overall drift, then each statistic, the greatest first."""
         metrics = [
             DriftMetric(
                 name=name,
@@ -41,41 +44,51 @@ class DriftSummary:
             values = {feature: each[name] for feature, each in self.features.items() if _is_reported(name, each)}
             ordered = sorted(values.items(), key=lambda pair: pair[1], reverse=entry.better == "lower")
             metrics += [DriftMetric(name=name, feature=feature, value=round(value, 6)) for feature, value in ordered]
-        return metrics
+        judged = {(each.name, each.feature): each for each in (*self.judged.deciding, *self.judged.exceeded)}
+        others = {(each.name, each.feature): each for each in metrics}
+        return [*judged.values(), *(each for key, each in others.items() if key not in judged)]
 
 
 def summarize(
     features: Mapping[str, Histogram],
-    others: Mapping[str, Histogram],
+    others: Mapping[str, Sequence[Histogram]],
     reference_rows: int,
-    performance: dict[str, Measurement],
+    performance: Mapping[str, Measurement],
     counts: str,
+    thresholds: Sequence[Threshold] = (),
+    labelled: int = 0,
 ) -> DriftSummary:
     """The drift of n > 0 recent rows.
 
-    `others` are the histograms of target and prediction; `counts` starts the message.
+    `others` are the histograms of target and predictions, of which the greatest psi counts; `counts` starts the
+    message, and `labelled` rows have a target.
     """
     statistics = {name: column_statistics(each, reference_rows) for name, each in features.items()}
     psi = {name: each["psi"] for name, each in statistics.items()}
-    drifted = [name for name, value in psi.items() if value > DRIFTED]
+    drifted = drifted_features(statistics, features, reference_rows)
     highest = max(psi, key=lambda name: psi[name])
-    p_values = [value for each in statistics.values() for name, value in each.items() if name in ("ks_p", "chi2_p")]
     overall = {
         "drifted_share": len(drifted) / len(psi),
-        **{f"{name}_psi": column_statistics(each, reference_rows)["psi"] for name, each in others.items()},
-        "significant_share": significant_share(p_values),
+        **{
+            f"{name}_psi": max(column_statistics(one, reference_rows)["psi"] for one in each)
+            for name, each in others.items()
+        },
+        "significant_share": significant_share(list(p_values(statistics))),
     }
+    of_others = {f"{name}_psi": each for name, each in others.items()}
+    measured = Measured(performance, statistics, overall, features, of_others, reference_rows)
+    judged = judge_thresholds(thresholds, measured, labelled)
     message = (
         f"{counts}: {len(drifted)} of {len(psi)} features have a psi above {DRIFTED}, "
         f"the highest is {psi[highest]:.3g} of {highest}"
     )
     for name, measurement in list(performance.items())[:1]:
         message += f"; {name} {measurement.value:.6g}"
-    return DriftSummary(statistics, overall, performance, message)
+    return DriftSummary(statistics, overall, performance, judged, message)
 
 
 def _is_reported(name: str, statistics: Statistics) -> bool:
     """A share of missing or new values is reported if it has changed, any other statistic if it is defined."""
     if name == "missing_share":
-        return abs(statistics["missing_share"] - statistics["missing_before"]) >= MIN_CHANGE
-    return name in statistics and (name != "new_share" or statistics[name] > 0)
+        return abs(statistics["missing_increase"]) >= MIN_CHANGE
+    return name in statistics and name != "missing_increase" and (name != "new_share" or statistics[name] > 0)

@@ -47,3 +47,11 @@ class ScoredRows:
         if not self.classes:
             return pd.Series(self.prediction)
         return pd.Series(np.asarray(self.classes, dtype=object)[self.prediction], dtype="str")
+
+    @property
+    def class_probabilities(self) -> dict[str, Floats]:
+        """The probability of each class by its name, of the second one where there are two; none without them."""
+        if self.probability is None:
+            return {}
+        first = 1 if len(self.classes) == 2 else 0
+        return {name: self.probability[:, place] for place, name in enumerate(self.classes) if place >= first}

@@ -4,11 +4,11 @@ import logging
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.rows import Rows, Series
+from perennial_trainer.profiling.columns import name_hash
 from perennial_trainer.profiling.profile import (
     CategoricalProfile,
     ColumnProfile,
@@ -69,8 +69,8 @@ def _compare(values: "Series[Any]", known: ColumnProfile) -> Novelty | None:
     match known:
         case NumericProfile() if numeric and known.points:
             return _out_of_range(values, known.points[0], known.points[-1])
-        case CategoricalProfile() if not numeric and known.others is not None:
-            return _new_categories(values, [*known.values, *known.others])
+        case CategoricalProfile() if not numeric and known.knows_new_values:
+            return _new_categories(values, known)
         case _:  # a column that had another kind, or whose profile has only some of its categories
             return None
 
@@ -87,9 +87,15 @@ def _out_of_range(values: "Series[Any]", lowest: float, highest: float) -> Novel
     )
 
 
-def _new_categories(values: "Series[Any]", known: list[str]) -> Novelty | None:
-    counts = values.value_counts()
-    new = counts[~np.isin(counts.index.to_numpy(dtype=object), known)]
-    if new.empty:
+def _new_categories(values: "Series[Any]", known: CategoricalProfile) -> Novelty | None:
+    """The rows of values that are new; where only a sample of the values is known, an estimate of their number."""
+    names = {*known.values, *(known.others or []), *known.rare}
+    new = {
+        str(name): int(count)
+        for name, count in values.value_counts().items()
+        if name not in names and (known.sampled == 1 or name_hash(str(name)) < known.sampled)
+    }
+    if not new:
         return None
-    return Novelty(rows=int(new.sum()), known=f"{len(known)} categories", new=join_names(new.index, MAX_LISTED))
+    rows = min(round(sum(new.values()) / known.sampled), len(values))
+    return Novelty(rows=rows, known=f"{len(names)} categories", new=join_names(new, MAX_LISTED))

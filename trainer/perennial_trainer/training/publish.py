@@ -22,7 +22,8 @@ from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.seed import SEED
-from perennial_trainer.profiling.profile import ProfileMetric, build_profile, encode_profile
+from perennial_trainer.profiling.build import build_profile
+from perennial_trainer.profiling.profile import ProfileMetric, encode_profile
 from perennial_trainer.profiling.quality import Findings
 from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.model_card import model_card_sections
@@ -107,7 +108,7 @@ def _files(training: Training) -> dict[str, bytes]:
         "holdout.parquet": _parquet(rows.holdout),
         "rows.npy": _npy(np.sort(rows.training.digests)),
         "profile.json": encode_profile(
-            build_profile(rows.reference, training.scored.predicted_values, _profile_metrics(training.measurements))
+            build_profile(rows.reference, training.scored, _profile_metrics(training.measurements))
         ),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),

@@ -1,0 +1,3 @@
+from tests.trainer.conftest import trainer
+
+__all__ = ["trainer"]

@@ -1,0 +1,143 @@
+"""The chance of a drift statistic is what redistributing the rows themselves gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from perennial_trainer.drift.chance import chance, holm, redistributed_numbers, simes
+from perennial_trainer.drift.column_chance import column_chance
+from perennial_trainer.drift.column_drift import column_statistics
+from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.profiling.columns import profile_column
+
+LEVEL = 0.005
+
+
+def counted(old: Any, new: Any) -> tuple[Histogram, int]:
+    recent = empty_histogram(profile_column(series(old)))
+    values = series(new)
+    recent.add(values if values.dtype.kind != "f" else values.to_numpy())
+    return recent, len(old)
+
+
+def series(values: Any) -> pd.Series[Any]:
+    column = pd.Series(values)
+    return column.astype("float64") if column.dtype.kind in "iuf" else column.astype("str")
+
+
+def chance_of(metric: str, old: Any, new: Any) -> float:
+    recent, rows = counted(old, new)
+    probability = column_chance(metric, column_statistics(recent, rows)[metric], recent, rows)
+    assert probability is not None
+    return probability
+
+
+def by_permutation(metric: str, old: Any, new: Any, generator: np.random.Generator, draws: int = 200) -> float:
+    """The chance by dealing the rows themselves: every profile and histogram is made again."""
+    pooled, size = np.concatenate([old, new]), len(old)
+    observed = column_statistics(*counted(old, new))[metric]
+    reached = 0
+    for _ in range(draws):
+        generator.shuffle(pooled)
+        reached += column_statistics(*counted(pooled[:size], pooled[size:]))[metric] >= observed - 1e-12
+    return (reached + 1) / (draws + 1)
+
+
+NORMAL = lambda g, n: g.normal(size=n)  # noqa: E731
+ZEROS = lambda g, n: np.where(g.random(n) < 0.9, 0.0, g.gamma(2, size=n))  # noqa: E731
+CODES = lambda g, n: g.zipf(1.5, size=n).clip(max=60).astype(str)  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("metric", "made"),
+    [("psi", NORMAL), ("psi", ZEROS), ("psi", CODES), ("js", NORMAL), ("chi2", CODES), ("wasserstein", NORMAL)],
+    ids=["psi normal", "psi zeros", "psi categories", "js normal", "chi2 categories", "wasserstein normal"],
+)
+def test_chance_is_that_of_permuted_rows(metric: str, made: Any) -> None:
+    generator = np.random.default_rng(0)
+    before, after = made(generator, 300), made(generator, 200)
+    expected = by_permutation(metric, before, after, generator)
+    # Not too small; where bins hold a few rows each, it may be too great.
+    assert expected - 0.12 < chance_of(metric, before, after) < expected + 0.3
+
+
+@pytest.mark.parametrize("metric", ["psi", "js", "ks", "wasserstein"])
+def test_chance_of_a_shift_is_small_enough_for_many_features(metric: str) -> None:
+    generator = np.random.default_rng(1)
+    shifted = chance_of(metric, generator.normal(size=2000), generator.normal(0.5, size=2000))
+    assert shifted < LEVEL / 5000
+
+
+@pytest.mark.parametrize(("kinds", "n"), [(50, 200), (100, 500)])
+def test_a_distance_of_many_categories_is_chance(kinds: int, n: int) -> None:
+    """Kind 9: zipf categories have psi > 0.2 in nearly every check of rows like those of the training."""
+    generator = np.random.default_rng(2)
+    weights = 1 / np.arange(1, kinds + 1)
+    draw = lambda size: generator.choice(kinds, size, p=weights / weights.sum()).astype(str)  # noqa: E731
+    checks = [counted(draw(n), draw(n)) for _ in range(60)]
+    values = [column_statistics(recent, rows)["psi"] for recent, rows in checks]
+    above = [(pair, value) for pair, value in zip(checks, values, strict=True) if value > 0.2]
+    assert len(above) > 30
+    chances = [column_chance("psi", value, *pair) for pair, value in above]
+    assert sum(each is not None and each <= LEVEL for each in chances) <= 1
+
+
+def test_missing_share_has_the_hypergeometric_chance() -> None:
+    old, new = [1.0] * 990 + [np.nan] * 10, [1.0] * 188 + [np.nan] * 12
+    expected = stats.hypergeom(1200, 22, 200).sf(11)
+    assert chance_of("missing_share", old, new) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("known", [50, 1500, 30_000])
+def test_new_values_of_a_category_are_seen_in_bounded_memory(known: int) -> None:
+    """Kind 8: half of the recent rows have values that training never saw."""
+    generator = np.random.default_rng(3)
+    old = [f"c{i}" for i in generator.integers(0, known, 10 * known)]
+    new = [f"c{i}" for i in generator.integers(0, known, 3000)] + [f"new{i}" for i in range(3000)]
+    recent, rows = counted(old, new)
+    statistics = column_statistics(recent, rows)
+    assert statistics["new_share"] == pytest.approx(0.5, abs=0.05)
+    assert statistics["psi"] > 0.2
+    assert chance_of("new_share", old, new) < LEVEL
+
+
+def test_new_values_that_come_by_chance_are_no_drift() -> None:
+    generator = np.random.default_rng(4)
+    ids = [str(i) for i in generator.integers(0, 5000, 4000)]
+    recent, rows = counted(ids[:2000], ids[2000:])
+    share = column_statistics(recent, rows)["new_share"]
+    assert share > 0.5
+    assert chance_of("new_share", ids[:2000], ids[2000:]) > 0.01
+
+
+def test_fitted_tail_continues_the_drawn_values() -> None:
+    generator = np.random.default_rng(5)
+    drawn = generator.chisquare(9, 2000)
+    for chance_wanted in (1e-3, 1e-5, 1e-7):
+        observed = stats.chi2(9).isf(chance_wanted)
+        assert np.log10(chance(observed, drawn)) == pytest.approx(np.log10(chance_wanted), abs=1.6)
+    assert chance(np.median(drawn), drawn) == pytest.approx(0.5, abs=0.01)
+
+
+def test_holm_and_simes_are_those_of_their_papers() -> None:
+    assert holm([0.01, 0.04, 0.03], 3) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.001], 100) == pytest.approx([0.1])
+    assert simes([0.01, 0.04, 0.03]) == pytest.approx(0.03)
+
+
+def test_outer_bins_are_made_again_in_each_draw() -> None:
+    """Of exchangeable rows, as many lie beyond the reference's range as in the draws."""
+    generator, outside, drawn = np.random.default_rng(6), Counter[bool](), []
+    for seed in range(40):
+        recent, rows = counted(generator.normal(size=500), generator.normal(size=500))
+        before = np.rint(recent.shares_before * rows).astype(np.int64)
+        outside[bool(recent.counts[0] + recent.counts[-2] > 2)] += 1
+        parts = redistributed_numbers(before, recent.counts, (False, False), seed)
+        drawn += [float((after[:, 0] + after[:, -2] > 2).mean()) for _, after in parts]
+    assert outside[True] / 40 == pytest.approx(np.mean(drawn), abs=0.2)

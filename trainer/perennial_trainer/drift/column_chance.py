@@ -1,0 +1,159 @@
+"""How likely a statistic of one column is by chance alone, if its recent rows are like those of the reference."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from perennial_trainer.drift.chance import (
+    Counts,
+    Floats,
+    Pair,
+    RareValues,
+    Statistic,
+    chance,
+    chance_of,
+    redistributed,
+    redistributed_categories,
+    redistributed_numbers,
+)
+from perennial_trainer.drift.column_drift import (
+    psi_floor,
+    reference_counts,
+    reference_present,
+    standard_deviation,
+    weighted_values,
+)
+from perennial_trainer.drift.histogram import CategoricalHistogram, Histogram, NumericHistogram
+from perennial_trainer.drift.statistics import (
+    chi_square_of_draws,
+    jensen_shannon_of_draws,
+    ks_p_value,
+    psi_of_draws,
+)
+
+PLACES = 400  # between which rows are redistributed for the Wasserstein distance
+
+
+def column_chance(metric: str, value: float, recent: Histogram, rows: int) -> float | None:
+    """The chance of so great a value of a metric (of a p-value: so small a one); None where the profile cannot tell.
+
+    `rows` is the number of rows of the reference where its profile does not say it.
+    """
+    if recent.reference.rows is None and not rows:
+        return None
+    if metric == "ks_p":
+        return value
+    if metric == "ks":
+        assert isinstance(recent, NumericHistogram)
+        return ks_p_value(value, reference_present(recent, rows), _effective(recent, recent.present))
+    if metric == "wasserstein":
+        assert isinstance(recent, NumericHistogram)
+        return _wasserstein_chance(value, recent, rows)
+    before, after = reference_counts(recent, rows), _scaled(recent, recent.counts)
+    if metric == "missing_share":
+        return _missing_chance(int(before[-1]), int(after[-1]), int(before.sum()), int(after.sum()))
+    statistic = _psi(recent) if metric == "psi" else _STATISTICS[metric]
+    return chance_of(statistic, before, after, _redistributed(recent, before, after, rows))
+
+
+def _psi(recent: Histogram) -> Statistic:
+    floor = psi_floor(recent)
+    return lambda before, after: psi_of_draws(_shares(before), _shares(after), floor)
+
+
+def _jensen_shannon(before: Counts, after: Counts) -> Floats:
+    return jensen_shannon_of_draws(_shares(before), _shares(after))
+
+
+def _chi_square(before: Counts, after: Counts) -> Floats:
+    return chi_square_of_draws(before.astype(np.float64), after.astype(np.float64))
+
+
+def _new_share(_: Counts, after: Counts) -> Floats:
+    return _shares(after)[:, -2]
+
+
+_STATISTICS: dict[str, Statistic] = {
+    "js": _jensen_shannon,
+    "chi2": _chi_square,
+    "chi2_p": _chi_square,  # the smaller the p-value, the greater the statistic
+    "new_share": _new_share,
+}
+
+
+def _missing_chance(before: int, after: int, rows_before: int, rows_after: int) -> float:
+    """The chance that at least so many of the pooled missing values are among the recent rows."""
+    from scipy import stats
+
+    return float(stats.hypergeom(rows_before + rows_after, before + after, rows_after).sf(after - 1))
+
+
+def _shares(counts: Counts) -> Floats:
+    shares: Floats = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _redistributed(recent: Histogram, before: Counts, after: Counts, rows: int) -> Iterable[Pair]:
+    if isinstance(recent, CategoricalHistogram):
+        named = _named(recent, rows) if recent.reference.knows_new_values else (before, after)
+        pooled, how_many = np.unique(np.asarray(recent.rare_counts, dtype=np.int64), return_counts=True)
+        rare = RareValues(pooled, how_many.astype(np.int64), recent.sampled)
+        return redistributed_categories(*named, rare, len(recent.reference.values))
+    if recent.reference.outer_bins:
+        edges = recent.reference.edges
+        single_valued = edges[1] == np.nextafter(edges[0], np.inf), edges[-2] == np.nextafter(edges[-1], -np.inf)
+        return redistributed_numbers(before, after, single_valued)
+    return redistributed(before, after)
+
+
+def _named(recent: CategoricalHistogram, rows: int) -> Pair:
+    """Counts of each value that the profile has a count of, then of other known ones, new ones, and the missing."""
+    before, after = reference_counts(recent, rows), _scaled(recent, recent.named_counts)
+    values, others = len(recent.reference.values), recent.reference.other_counts
+    if others is None:  # the profile of an earlier trainer
+        return before, np.concatenate([after[:values], [after[values:-2].sum()], after[-2:]])
+    rest = max(0, int(before[values]) - sum(others))
+    return np.concatenate([before[:values], others, [rest, 0], before[-1:]]).astype(np.int64), after
+
+
+def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> float | None:
+    """By the pooled values, merged into a few hundred places of about as many rows each."""
+    deviation = standard_deviation(recent.reference)
+    if not 0 < deviation < np.inf:
+        return None
+    (old, of_old), (new, of_new) = weighted_values(recent.reference), recent.weighted_values()
+    size = reference_present(recent, rows)
+    values = np.concatenate([old, new])
+    order = np.argsort(values, kind="stable")
+    weights = np.concatenate([of_old * size / of_old.sum(), of_new * _effective(recent, recent.present) / of_new.sum()])
+    is_old = np.concatenate([np.ones(len(old)), np.zeros(len(new))])
+    values, weights, is_old = values[order], weights[order], is_old[order]
+    place = np.minimum((np.cumsum(weights) / weights.sum() * PLACES).astype(np.intp), PLACES - 1)
+    pooled = np.bincount(place, weights, PLACES)
+    taken = pooled > 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        centres = np.bincount(place, weights * values, PLACES)[taken] / pooled[taken]
+    before = np.rint(np.bincount(place, weights * is_old, PLACES)[taken]).astype(np.int64)
+    after = np.rint(np.bincount(place, weights * (1 - is_old), PLACES)[taken]).astype(np.int64)
+    gaps = np.diff(centres) / deviation
+    if not np.isfinite(gaps).all() or not before.sum() or not after.sum():
+        return None
+
+    def distance(first: Counts, second: Counts) -> Floats:
+        apart = np.cumsum(_shares(first) - _shares(second), axis=1)[:, :-1]
+        area: Floats = np.abs(apart) @ gaps
+        return area
+
+    return chance(value, np.concatenate([distance(*pair) for pair in redistributed(before, after)]))
+
+
+def _effective(recent: Histogram, count: int) -> int:
+    """So many rows, or, where a row stands for several, as many as are worth the same (Kish, Survey Sampling, 1965)."""
+    return max(1, round(count * recent.rows / recent.squared_weights))
+
+
+def _scaled(recent: Histogram, counts: Counts) -> Counts:
+    if recent.squared_weights == recent.rows:
+        return counts
+    scaled: Counts = np.rint(counts * (recent.rows / recent.squared_weights)).astype(np.int64)
+    return scaled

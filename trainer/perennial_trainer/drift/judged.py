@@ -1,0 +1,153 @@
+"""Which measured values the thresholds of a check are about, and how likely those beyond their limit are by chance."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from perennial_trainer.contract.metric_table import CHANCE_LEVEL
+from perennial_trainer.contract.result import DriftMetric, NotMeasured
+from perennial_trainer.contract.task import Threshold
+from perennial_trainer.drift.chance import holm, simes
+from perennial_trainer.drift.column_chance import column_chance
+from perennial_trainer.drift.histogram import Histogram
+from perennial_trainer.drift.statistics import DRIFTED
+from perennial_trainer.metrics.computation import Measurement
+
+Statistics = Mapping[str, float]
+WITHOUT_CHANCE = frozenset({"missing_increase"})  # a limit on bad data: their chance does not matter
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything a check has measured: quality, by feature, and of all features or the predictions together.
+
+    `columns` are the histograms by feature, and `others` those behind a metric of the whole, several where the greatest
+    of their values counts. `rows` is the number of rows of the reference.
+    """
+
+    quality: Mapping[str, Measurement]
+    features: Mapping[str, Statistics]
+    whole: Mapping[str, float]
+    columns: Mapping[str, Histogram]
+    others: Mapping[str, Sequence[Histogram]]
+    rows: int
+
+    def values(self, metric: str, features: Sequence[str]) -> dict[str | None, float]:
+        """The values of a metric, by feature, or under None where it is not of a feature; only of these features."""
+        if metric in self.quality:
+            return {None: self.quality[metric].value}
+        if metric in self.whole:
+            return {None: self.whole[metric]}
+        wanted = features or self.features
+        return {name: self.features[name][metric] for name in wanted if metric in self.features.get(name, {})}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`deciding`: of each threshold the value nearest to its limit, or furthest beyond; `exceeded`: all beyond."""
+
+    deciding: list[DriftMetric]
+    exceeded: list[DriftMetric]
+    not_measured: list[NotMeasured]
+
+
+def judge_thresholds(thresholds: Sequence[Threshold], measured: Measured, labelled: int) -> Judged:
+    """What the thresholds ask for; `labelled` rows had a target."""
+    values = [measured.values(each.metric, each.features) for each in thresholds]
+    chances = _corrected(thresholds, values, measured)
+    deciding, exceeded = [], []
+    for number, (threshold, by_feature) in enumerate(zip(thresholds, values, strict=True)):
+        ranked = sorted(by_feature, key=lambda name: _distance(threshold, by_feature[name]))
+        metrics = [_metric(threshold.metric, name, measured, chances.get((number, name))) for name in ranked]
+        deciding += metrics[:1]
+        exceeded += [each for each in metrics if threshold.exceeds(each.value)]
+    missing = [
+        NotMeasured(metric=each.metric, reason=_why_not(each.metric, each.features, labelled))
+        for each, by_feature in zip(thresholds, values, strict=True)
+        if not by_feature
+    ]
+    return Judged(deciding, exceeded, missing)
+
+
+def drifted_features(features: Mapping[str, Statistics], columns: Mapping[str, Histogram], rows: int) -> list[str]:
+    """The features whose psi is above the customary limit, and by more than chance."""
+    above = [name for name, each in features.items() if each["psi"] > DRIFTED]
+    chances = [_known(column_chance("psi", features[name]["psi"], columns[name], rows)) for name in above]
+    corrected = holm(chances, len(features))
+    return [name for name, chance in zip(above, corrected, strict=True) if chance <= CHANCE_LEVEL]
+
+
+def _known(chance: float | None) -> float:
+    return 0.0 if chance is None else chance  # where the profile cannot tell, the limit alone decides
+
+
+def _corrected(
+    thresholds: Sequence[Threshold], values: Sequence[Mapping[str | None, float]], measured: Measured
+) -> dict[tuple[int, str | None], float]:
+    """The corrected chance of each value that is beyond the limit of a threshold, where it has one."""
+    pairs = [
+        (number, name)
+        for number, by_feature in enumerate(values)
+        for name in by_feature
+        if thresholds[number].metric not in measured.quality and thresholds[number].metric not in WITHOUT_CHANCE
+    ]
+    chances: dict[tuple[int, str | None], float] = {}
+    for number, name in pairs:
+        metric, value = thresholds[number].metric, values[number][name]
+        if thresholds[number].exceeds(value) and (chance := _chance(metric, name, value, measured)) is not None:
+            chances[number, name] = chance
+    corrected = holm(list(chances.values()), len(pairs))
+    return dict(zip(chances, corrected, strict=True))
+
+
+def _chance(metric: str, feature: str | None, value: float, measured: Measured) -> float | None:
+    if feature is not None:
+        return column_chance(metric, value, measured.columns[feature], measured.rows)
+    if metric == "drifted_share":  # it counts only what is beyond chance
+        return CHANCE_LEVEL / max(1, len(measured.features)) if value else 1.0
+    if metric == "significant_share":
+        return simes(list(p_values(measured.features)))
+    chances = [column_chance("psi", value, each, 0) for each in measured.others.get(metric, ())]
+    known = [chance for chance in chances if chance is not None]
+    return min(1.0, min(known) * len(known)) if known else None
+
+
+def p_values(features: Mapping[str, Statistics]) -> Iterator[float]:
+    """The p-value of each feature's classic test."""
+    for each in features.values():
+        yield from (each[name] for name in ("ks_p", "chi2_p") if name in each)
+
+
+def _distance(threshold: Threshold, value: float) -> float:
+    """The less, the nearer to the limit, or the further beyond it."""
+    if threshold.min is not None and threshold.max is not None:
+        return min(threshold.max - value, value - threshold.min)
+    return value if threshold.min is not None else -value
+
+
+def _metric(metric: str, feature: str | None, measured: Measured, chance: float | None) -> DriftMetric:
+    if metric in measured.quality:
+        quality = measured.quality[metric]
+        error = UNSET if quality.standard_error is None else quality.standard_error
+        return DriftMetric(name=metric, value=quality.value, standard_error=error)
+    value = measured.whole[metric] if feature is None else measured.features[feature][metric]
+    return DriftMetric(
+        name=metric, feature=feature or UNSET, value=round(value, 6), chance=UNSET if chance is None else chance
+    )
+
+
+def _why_not(metric: str, features: Sequence[str], labelled: int) -> str:
+    from perennial_trainer.contract.metric_table import METRICS_BY_NAME
+
+    entry = METRICS_BY_NAME.get(metric)
+    if entry is None:
+        return f"this check has no metric {metric}"
+    if entry.kind == "quality" and not labelled:
+        return "no row of the window has a target"
+    if metric == "target_psi":
+        return "no row of the window has a target"
+    if metric == "prediction_psi":
+        return "the model was not asked"
+    of = f" of {', '.join(features[:5])}" if features else ""
+    return f"it is not defined for these rows{of}"
