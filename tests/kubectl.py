@@ -47,8 +47,8 @@ class RefusedError(AssertionError):
     def __init__(self, answer: httpx.Response) -> None:
         self.status = answer.status_code
         # Of a group that is not there a real API server says so in plain text.
-        told = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
-        super().__init__(told.get("message", answer.text))
+        status = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
+        super().__init__(status.get("message", answer.text))
 
 
 class Kubectl:

@@ -29,7 +29,7 @@ IMAGES = {
     "perennial-trainer:0.1.0": ["python", "-m", "perennial_trainer"],
     OWN_TRAINER: ["python", "-m", "own_trainer"],
 }
-"""What the trainers' images run, as the local node has to be told."""
+"""What the trainers' images run, for the local node, which has no images."""
 
 PRELOADED = {
     "perennial_trainer": [
@@ -164,13 +164,13 @@ class Stage:
             self.kubectl.apply(manifest)
 
     def outcome(self, report: str) -> tuple[str, str]:
-        """What became of a DriftReport and why, once the operator has said."""
+        """The outcome of a DriftReport and its message, once the operator has written them."""
 
-        def told() -> dict[str, Any] | None:
+        def with_outcome() -> dict[str, Any] | None:
             status = (self.kubectl.get("DriftReport", report) or {}).get("status") or {}
             return status if status.get("outcome") else None
 
-        status = self.wait(f"report {report} has an outcome", told, 30)
+        status = self.wait(f"report {report} has an outcome", with_outcome, 30)
         return status["outcome"], status["message"]
 
     def wait(self, what: str, condition: Callable[[], T | None], timeout: float = 60.0) -> T:

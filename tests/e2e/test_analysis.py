@@ -36,23 +36,25 @@ def analysed(stage: Stage, version: str) -> dict[str, Any]:
     return next((c for c in conditions if c["type"] == "Analysed"), {})
 
 
-def test_a_candidate_that_errs_or_is_slow_goes_back_and_one_that_nobody_asks_is_held(trial: Stage) -> None:
+def test_analysis_rolls_back_a_bad_candidate_and_waits_for_data(trial: Stage) -> None:
     with Asker(trial, "trial") as asker:
         for number, reason in ((2, "TooManyErrors"), (3, "TooSlow")):
             drifts(trial, number)
             back = trial.until_phase(f"trial-v{number}", "RolledBack", "Live", "Rejected", "Failed", timeout=120)
             assert (back["phase"], back["reason"]) == ("RolledBack", reason), back["message"]
             assert analysed(trial, f"trial-v{number}")["message"] == back["message"]
-            told = (reason, f"trial-v{number}: {back['message']}")
-            trial.wait("an event says so", lambda told=told: told in trial.kubectl.events("ModelDeployment", "trial"))  # type: ignore[misc]
+            event = (reason, f"trial-v{number}: {back['message']}")
+            trial.wait(
+                "an event says so", lambda event=event: event in trial.kubectl.events("ModelDeployment", "trial")
+            )  # type: ignore[misc]
             trial.wait("the first version serves alone", lambda: trial.serves_alone("trial-v1"))
     assert set(asker.codes["trial-v1"]) == {200}
 
     drifts(trial, 4)
     trial.wait("it is held", lambda: analysed(trial, "trial-v4").get("reason") == "NoData", 120)
-    told_of = analysed(trial, "trial-v4")["message"]
-    assert "0 requests to the candidate and 0 to the live version" in told_of
-    assert "without data the candidate is rolled back at" in told_of
+    message = analysed(trial, "trial-v4")["message"]
+    assert "0 requests to the candidate and 0 to the live version" in message
+    assert "without data the candidate is rolled back at" in message
     trial.wait("so it says", lambda: "; NoData: 0 req" in trial.condition("trial", "Retraining")["message"])
     trial.kill_operator()
     trial.start_operator()

@@ -42,12 +42,12 @@ def kserve(stage: Stage) -> Iterator[SmallKServe]:
         yield kserve
 
 
-def test_a_model_waits_for_kserve_says_so_and_is_served_when_it_is_there(stage: Stage, kserve: SmallKServe) -> None:
+def test_a_model_waits_for_kserve_and_is_then_served(stage: Stage, kserve: SmallKServe) -> None:
     stage.apply(a_table("led-data", {"0.csv": rows(0)}), a_claim("led-models"), a_model("led", SPEC))
-    stage.wait("it is told", lambda: stage.version("led-v1").get("reason") == "KServeNotFound", 90)
-    stage.wait("so is it of the model", lambda: stage.condition("led", "Routed").get("reason") == "KServeNotFound")
-    mend = "install KServe with Knative"
-    stage.wait("and how it is mended", lambda: mend in stage.condition("led", "Ready").get("message", ""))
+    stage.wait("the version reports it", lambda: stage.version("led-v1").get("reason") == "KServeNotFound", 90)
+    stage.wait("the model reports it", lambda: stage.condition("led", "Routed").get("reason") == "KServeNotFound")
+    fix = "install KServe with Knative"
+    stage.wait("and says how to fix it", lambda: fix in stage.condition("led", "Ready").get("message", ""))
 
     stage.apply(definition())
     stage.wait("InferenceServices are served", lambda: established(stage.kubectl, definition()["metadata"]["name"]))
@@ -68,7 +68,7 @@ def drifts(stage: Stage, number: int, slope: float) -> None:
 def test_a_candidate_gets_its_share_is_analysed_and_takes_over(stage: Stage, kserve: SmallKServe) -> None:
     drifts(stage, 2, slope=9)
     stage.wait(
-        "the candidate has its share", lambda: looked(stage) and kserve.percents() == {"led-v1": 85, "led-v2": 15}
+        "the candidate has its share", lambda: trigger_pass(stage) and kserve.percents() == {"led-v1": 85, "led-v2": 15}
     )
     stage.wait("it is analysed", lambda: conditions(stage, "led-v2").get("Analysed") == "Unknown")
     assert kserve.ask(100, QUESTION) == {"led-v1": 85, "led-v2": 15}
@@ -84,26 +84,26 @@ def test_a_candidate_that_somebody_rejects_gets_no_more_requests(stage: Stage, k
     stage.kubectl.patch("ModelDeployment", "led", {"spec": {"rollout": {"steps": [{"weight": 15, "hold": "1h"}]}}})
     drifts(stage, 3, slope=-5)
     stage.wait(
-        "the candidate has its share", lambda: looked(stage) and kserve.percents() == {"led-v2": 85, "led-v3": 15}
+        "the candidate has its share", lambda: trigger_pass(stage) and kserve.percents() == {"led-v2": 85, "led-v3": 15}
     )
     stage.kubectl.annotate("ModelVersion", "led-v3", {"perennial.dev/rejected-by": "ada"})
     stage.until_phase("led-v3", "RolledBack")
-    stage.wait("it has no requests", lambda: looked(stage) and kserve.percents() == {"led-v2": 100})
+    stage.wait("it has no requests", lambda: trigger_pass(stage) and kserve.percents() == {"led-v2": 100})
     assert kserve.ask(10, QUESTION) == {"led-v2": 10}
     stage.wait("its pods go", lambda: stage.serves_alone("led-v2"))
     stage.wait("the newest revision is the live version's", lambda: settled(stage, "led-v2"))
     assert kserve.ask(10, QUESTION) == {"led-v2": 10}
 
 
-def looked(stage: Stage) -> bool:
-    """The operator has a reason to look at once at what it does not watch."""
+def trigger_pass(stage: Stage) -> bool:
+    """Makes the operator read at once what it does not watch."""
     stage.kubectl.annotate("ModelDeployment", "led", {"somebody": f"looks at {time.monotonic()}"})
     return True
 
 
 def settled(stage: Stage, version: str) -> bool:
     """Whether the InferenceService is as it is wanted outside of a roll-out."""
-    looked(stage)
+    trigger_pass(stage)
     inference = stage.kubectl.get("InferenceService", "led")
     assert inference
     predictor, status = inference["spec"]["predictor"], inference["status"]["components"]["predictor"]
