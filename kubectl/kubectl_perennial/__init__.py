@@ -1,1 +1,1 @@
-"""`kubectl perennial`: what a person asks of Perennial. It writes annotations and DriftReports, never `spec`."""
+"""`kubectl perennial`: reads and steers models. It writes annotations and DriftReports, never `spec`."""

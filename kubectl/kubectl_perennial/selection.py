@@ -16,7 +16,7 @@ FULL = re.compile(r"(.+)-v[1-9]\d*")
 
 @dataclass(frozen=True)
 class Selection:
-    """One ModelDeployment and the versions of it that were named."""
+    """One ModelDeployment and the named versions of it."""
 
     cluster: Cluster
     deployment: Body

@@ -1,4 +1,4 @@
-"""A certificate authority of a test: a server's certificate, and people's."""
+"""A certificate authority for tests, with certificates of a server and of users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Authority:
-    """Whoever trusts the file `path` trusts what it has signed."""
+    """A client that trusts the file `path` trusts every certificate of this authority."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
@@ -23,7 +23,7 @@ class Authority:
         self.path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
     def serving(self, *, of_people: bool = True) -> ssl.SSLContext:
-        """What 127.0.0.1 serves by; it lets in only whom this authority knows, or with `of_people` false everybody."""
+        """The TLS context of the server; with `of_people` it accepts only clients with a certificate of this authority."""
         address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         certificate, key = self._signed("server", address)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.path))

@@ -1,4 +1,4 @@
-"""One local cluster that knows Perennial's kinds; each test types in a namespace of its own."""
+"""One local cluster with Perennial's CRDs; each test has a namespace of its own."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def terminal(kubeconfig: Path, script: Path, tmp_path: Path) -> Iterator[Termina
 
 @pytest.fixture
 def as_process(rolling_out: Terminal) -> Terminal:
-    """The same, where every command is the console script in a process of its own."""
+    """The same, with each command as the console script in its own process."""
     return replace(rolling_out, as_process=True)
 
 
 @pytest.fixture
 def rolling_out(terminal: Terminal) -> Terminal:
-    """The terminal in the middle of the story of bike."""
+    """The terminal of a namespace where bike is rolled out."""
     put_rollout(terminal)
     return terminal

@@ -1,4 +1,4 @@
-"""A model in the middle of its loop: bike-v3 serves, bike-v4 is rolled out because of drift, others have ended."""
+"""A model during a roll-out: bike-v3 is live, bike-v4 is rolled out because of drift, others have ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def condition(kind: str, status: str, reason: str, message: str, **time: float) 
 
 
 def trained(number: int, rows: int, mse: float, r2: float, live: dict[str, float] | None = None) -> dict[str, Any]:
-    """What the status of a version says once it is validated."""
+    """The status of a validated version."""
     beside = f" (live {live['mse']:g})" if live else ""
     return {
         "artifact": {
@@ -64,7 +64,7 @@ DRIFT = {
 
 
 def put_rollout(terminal: Terminal) -> None:
-    """The objects of the story are in the terminal's namespace."""
+    """Creates the objects in the namespace of the terminal."""
     terminal.put_model(
         spec={"drift": DRIFT, "rollout": {"steps": [{"weight": 20, "hold": "5m"}]}},
         status={

@@ -1,4 +1,4 @@
-"""A person at a terminal of a namespace: the real commands, on an API over HTTP."""
+"""Runs the commands of the plugin in one namespace of an API server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def console_script(folder: Path) -> Path:
 
 
 def _run_here(words: list[str], environment: dict[str, str], stdin: str) -> Result:
-    """The same in this process."""
+    """Runs the command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.dict(os.environ, environment, clear=True),
@@ -58,7 +58,7 @@ def _run_here(words: list[str], environment: dict[str, str], stdin: str) -> Resu
 
 @dataclass
 class Terminal:
-    """Types commands, and puts objects where an operator would have put them.
+    """Runs commands, and creates the objects that the operator would have created.
 
     A command runs in this process, where it starts at once, or `as_process`: as the console script, in a process of its own.
     """

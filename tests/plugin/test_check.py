@@ -1,4 +1,4 @@
-"""`check` makes a DriftReport that the API server accepts, of files of other tools or of rows."""
+"""`check` writes a DriftReport from files of other tools or of rows."""
 
 from __future__ import annotations
 

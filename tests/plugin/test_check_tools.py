@@ -1,4 +1,4 @@
-"""What Evidently and NannyML say, in Perennial's words."""
+"""The metrics of Evidently and NannyML become metrics of a DriftReport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the plugin gets to its cluster, and what it says where it does not."""
+"""Connections to the cluster: credentials, contexts, and the messages of errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.plugin.terminal import Terminal
 
 
 class Guard(BaseHTTPRequestHandler):
-    """An API server with an empty list for whoever is let in, and a word for everybody else."""
+    """An API server that answers permitted requests with an empty list and others with an error."""
 
     def do_GET(self) -> None:
         server: Any = self.server
@@ -53,7 +53,7 @@ def bearer(token: str) -> Any:
 
 @pytest.fixture
 def guard() -> Iterator[Any]:
-    """Starts such a server with its own rule of who is let in; its address."""
+    """Starts such a server with a rule of which requests are permitted; returns its address."""
     servers = []
 
     def start(answer: Any, tls: ssl.SSLContext | None = None) -> str:
@@ -216,7 +216,7 @@ def test_list_works_without_custom_field_selectors(terminal: Terminal, guard: An
 def test_reporter_in_a_pod_can_only_create_reports(
     terminal: Terminal, guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rights are those of the ClusterRole perennial-reporter, the credentials the pod's."""
+    """With the ClusterRole perennial-reporter and the service account of the pod."""
     written = []
 
     def answer(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, Any]]:

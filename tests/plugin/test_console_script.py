@@ -1,4 +1,4 @@
-"""Each command as the script that an installer puts into PATH, where kubectl finds it by its name."""
+"""Each command as the console script of the PATH, as kubectl runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`approve`, `reject`, `retrain`, `pin`: annotations and words, never `spec`."""
+"""`approve`, `reject`, `retrain` and `pin` write annotations or print, and never change `spec`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between terminals and pipes, and what `--help` says."""
+"""Output on terminals and pipes, and the help texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retr
 
 
 def at_a_terminal(of: Terminal, *words: str, **environment: str) -> str:
-    """What the command writes to a terminal, colours and all."""
+    """The output of the command on a terminal, with colours."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [str(of.script), *words, "-n", of.kubectl.namespace],

@@ -1,4 +1,4 @@
-"""`report` opens what this machine can reach, and says else where it lies and how to get there."""
+"""`report` opens a page that this machine can read, and otherwise reports where it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.plugin.terminal import PATHS, Terminal
 
 
 class Browser:
-    """A program that notes what it is to open."""
+    """A browser that records the address it gets."""
 
     def __init__(self, folder: Path) -> None:
         self._opened = folder / "opened"

@@ -1,4 +1,4 @@
-"""The rules behind the pictures, one table each."""
+"""The fields of the views: progress, limits, differences, spans of time."""
 
 from __future__ import annotations
 

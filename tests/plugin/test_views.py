@@ -1,4 +1,4 @@
-"""`status`, `history` and `compare` put_rollout what the objects say."""
+"""`status`, `history` and `compare` show the fields of the objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as Evidently 0.7 and NannyML 0.13 write them, small and made up."""
+"""Small files in the formats of Evidently 0.7 and NannyML 0.13."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _two(selection: Selection) -> tuple[Body, Body]:
 
 
 def _rows(fields: Body) -> Iterator[list[output.Cell]]:
-    """The sections below each other, in the same columns."""
+    """The rows of all sections, in the same columns."""
     for title, field in (("Asked for", "asked"), ("Parameters", "parameters"), ("Data", "data")):
         yield [Text(title, "bold"), "", ""]
         yield from _differing(fields[field])

@@ -1,4 +1,4 @@
-"""`history`: every version of a model that is kept, the newest first."""
+"""`history`: lists the versions of a model, the newest first."""
 
 from __future__ import annotations
 

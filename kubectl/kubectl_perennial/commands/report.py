@@ -74,7 +74,7 @@ def _of_drift(cluster: Cluster, selection: Selection) -> str:
 
 
 def _fetched(selection: Selection, uri: str, to: str | None) -> Path:
-    """The page as a file of this machine."""
+    """The page as a file on this machine."""
     parts = urlsplit(uri)
     if parts.scheme in ("", "file"):
         local = Path(unquote(parts.path))

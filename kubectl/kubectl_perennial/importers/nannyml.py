@@ -111,7 +111,7 @@ def _lines(path: Path) -> Iterator[Line]:
 
 
 def _of_csv(path: Path) -> Iterator[Line]:
-    """The lines below one head line, or below as many as pandas writes for levels: those before the first chunk."""
+    """The lines below the header, which has one line for each level of the columns."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     first = rows[0] if rows else []

@@ -19,7 +19,7 @@ Cell = Text | str
 PIPE_WIDTH = 10_000
 MARKS = {"done": ("✓", "green"), "here": ("●", "yellow"), "ahead": ("○", "dim"), "failed": ("✗", "red")}
 BAR, GAP, SENTENCE = 12, 3, 24
-"""Characters: of a bar, between columns, and that a sentence may be folded to."""
+"""Characters: of a bar, between columns, and of the narrowest folded column."""
 
 
 def console() -> Console:

@@ -9,7 +9,7 @@ from perennial_operator.core.api.values import shown
 
 
 def better_or_worse(by: Body) -> Text:
-    """`12 % better`, in green, or `worse`, in red; a difference where a share means nothing."""
+    """`12 % better` in green or `worse` in red; the difference where a share has no meaning."""
     if "better" not in by:
         return Text("the same", "dim")
     much = f"{abs(by['share']) * 100:.3g} %" if "share" in by else shown(abs(by["difference"]))

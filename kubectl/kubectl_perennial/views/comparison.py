@@ -28,13 +28,13 @@ def comparison(one: Body, other: Body) -> Body:
 
 
 def _pairs(one: Body, other: Body) -> dict[str, list[Any]]:
-    """Field → what each has of it, where one of them has something."""
+    """Field → both values, where at least one is set."""
     both = {name: [one.get(name), other.get(name)] for name in dict.fromkeys([*one, *other])}
     return {name: pair for name, pair in both.items() if pair != [None, None]}
 
 
 def _metrics(one: Body, other: Body) -> tuple[dict[str, Pair], bool]:
-    """Metric → both values; on the same rows where one was validated against the other, else on each one's own."""
+    """Metric → both values, and whether they are of the same rows: if one was validated against the other."""
     first, second = _measured(one), _measured(other)
     if other["spec"].get("parent") == one["metadata"]["name"] and second.get("live"):
         return _both(second["live"], second["candidate"]), True

@@ -42,7 +42,7 @@ def summary(deployment: Body) -> Body:
 
 
 def overview(selection: Selection, reports: Sequence[Body], now: datetime) -> Body:
-    """All that `status` shows of one model."""
+    """Every field that `status` shows of one model."""
     spec, status = selection.deployment["spec"], selection.deployment.get("status") or {}
     newest = selection.versions[-1] if selection.versions else None
     failed = None if selection.candidate or newest is None or _phase(newest) not in UNSUCCESSFUL else newest
@@ -75,7 +75,7 @@ def _phase(version: Body) -> str:
 
 
 def _next_check(selection: Selection, schedule: str) -> str | None:
-    """When the operator's next check of its own is due; None while nothing serves or `spec.suspend` is set."""
+    """When the operator's next check is due; None without a live version or while suspended."""
     if selection.live is None or selection.deployment["spec"].get("suspend"):
         return None
     last = ((selection.deployment.get("status") or {}).get("drift") or {}).get("lastCheckTime")

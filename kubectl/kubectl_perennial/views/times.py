@@ -12,7 +12,7 @@ def now() -> datetime:
 
 
 def instant(text: str | None) -> datetime | None:
-    """The instant an object of the API holds."""
+    """The instant of a field of the API."""
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
