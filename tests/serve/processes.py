@@ -45,7 +45,9 @@ def fitted(wanted: Features, kind: str, target: str) -> Any:
     """A pipeline fitted as the trainer does."""
     frame = rides()
     estimator = LinearRegression() if kind == "regression" else LogisticRegression()
-    return pipeline.build(estimator, wanted).fit(conversion.feature_frame(frame, wanted), frame[target].to_numpy())
+    return pipeline.build_pipeline(estimator, wanted).fit(
+        conversion.feature_frame(frame, wanted), frame[target].to_numpy()
+    )
 
 
 def serve_task(

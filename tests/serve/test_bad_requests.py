@@ -34,7 +34,7 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
         ({"inputs": [*with_temp(1)["inputs"], HUM]}, "4 inputs have 3 names: give each feature once"),
         (
             {"inputs": [tensor("rows", [1, 2], shape=[1, 2])]},
-            "input rows is no feature, and one tensor for all features",
+            "input rows is not a feature, and one tensor for all features",
         ),
         (with_temp(1) | {"id": 7}, "id is 7: expected str | null, got int"),
         (with_temp(1) | {"outputs": [{"name": "predict_proba"}]}, "output predict_proba is unknown: ask for predict"),
@@ -57,9 +57,9 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
         (with_temp(1, shape=[1, 1, 1]), "inputs[0].shape (input temp): expected array of length <= 2"),
         (with_temp(1, 2, shape=[1, 2]), "input temp has the shape [1, 2]: make it [n] or [n, 1]"),
         (with_temp(1, 2), "input hum has 1 rows, input temp 2: give every input the same number"),
-        (with_temp(1, 2, shape=[1]), "input temp has 2 values, but the shape [1]: mend one of the two"),
-        (with_temp([1, 2], shape=[1, 1]), "input temp has rows that do not fit the shape [1, 1]: mend one of the two"),
-        (with_temp([1], shape=[1]), "input temp has rows that do not fit the shape [1]: mend one of the two"),
+        (with_temp(1, 2, shape=[1]), "input temp has 2 values, but the shape [1]: fix one of the two"),
+        (with_temp([1, 2], shape=[1, 1]), "input temp has rows that do not fit the shape [1, 1]: fix one of the two"),
+        (with_temp([1], shape=[1]), "input temp has rows that do not fit the shape [1]: fix one of the two"),
     ],
 )
 def test_the_response_to_a_bad_request_says_what_to_fix(regression: Deployed, body: Any, sentence: str) -> None:

@@ -2,11 +2,11 @@
 
 import socket
 
-from perennial_trainer.serve.app import listener
+from perennial_trainer.serve.app import open_listener
 
 
 def test_an_answer_is_sent_without_waiting_for_an_acknowledgement() -> None:
-    with listener("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+    with open_listener("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         connection, _ = listening.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -29,7 +29,9 @@ def predictor(estimator: Any, target: Any) -> Predictor:
         features=MIXED,
         target="y",
     )
-    return Predictor(pipeline.build(estimator, MIXED).fit(conversion.feature_frame(rides(), MIXED), target), model)
+    return Predictor(
+        pipeline.build_pipeline(estimator, MIXED).fit(conversion.feature_frame(rides(), MIXED), target), model
+    )
 
 
 SEASONS = predictor(LogisticRegression(), rides().season.astype(int).to_numpy())
@@ -52,7 +54,7 @@ def inferences(draw: st.DrawFn) -> Inference:
     inputs = [tensor(name, draw(st.lists(number, min_size=rows, max_size=rows))) for name in MIXED.numeric]
     outputs = [{"name": name} for name in draw(st.lists(st.sampled_from(["predict", "predict_proba"]), unique=True))]
     body = {"inputs": [*inputs, tensor("season", seasons, datatype=datatype)], "outputs": outputs}
-    return protocol.read(orjson.dumps(body), MIXED, SEASONS.outputs)
+    return protocol.read_request(orjson.dumps(body), MIXED, SEASONS.outputs)
 
 
 @settings(max_examples=50, deadline=None)

@@ -37,7 +37,7 @@ almost = st.fixed_dictionaries(
 @given(st.binary() | (anything | almost).map(orjson.dumps))
 def test_a_bad_body_is_refused_with_a_sentence_and_nothing_else(body: bytes) -> None:
     try:
-        inference = protocol.read(body, MIXED, ["predict"])
+        inference = protocol.read_request(body, MIXED, ["predict"])
     except BadRequestError as error:
         assert str(error)
     else:
@@ -55,7 +55,7 @@ def test_flat_and_nested_data_are_read_alike(rows: list[tuple[Any, ...]]) -> Non
     flat = [tensor(name, data) for name, data in columns.items()]
     nested = [tensor(name, [[v] for v in data], shape=[len(data), 1]) for name, data in columns.items()]
     for inputs in (flat, nested):
-        inference = protocol.read(orjson.dumps({"inputs": inputs}), MIXED, ["predict"])
+        inference = protocol.read_request(orjson.dumps({"inputs": inputs}), MIXED, ["predict"])
         assert inference.rows == len(rows)
         assert inference.columns["season"] == columns["season"]
         for name in MIXED.numeric:
@@ -73,5 +73,5 @@ def test_flat_and_nested_data_are_read_alike(rows: list[tuple[Any, ...]]) -> Non
     ],
 )
 def test_an_answer_is_written_in_row_major_order(values: Any, datatype: str, shape: list[int], data: list[Any]) -> None:
-    answer = orjson.loads(protocol.write("bikes", "bikes-v1", None, {"predict": values}))
+    answer = orjson.loads(protocol.write_response("bikes", "bikes-v1", None, {"predict": values}))
     assert answer["outputs"] == [{"name": "predict", "shape": shape, "datatype": datatype, "data": data}]

@@ -21,7 +21,7 @@ from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.sklearn import allowed_estimators, dump_pipeline
-from perennial_trainer.models.pipeline import build, fit, score
+from perennial_trainer.models.pipeline import build_pipeline, fit, score
 from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import MODELS, diabetes, iris
 
@@ -64,7 +64,7 @@ def fitted(name: str, kind: Kind, data: Rows) -> Any:
         features=data.columns.features,
         target="target",
     )
-    return fit(build(build_estimator(model), model.features), data)
+    return fit(build_pipeline(build_estimator(model), model.features), data)
 
 
 def test_a_file_with_another_digest_is_never_unpickled(tmp_path: Path) -> None:

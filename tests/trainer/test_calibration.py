@@ -12,9 +12,9 @@ from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.models.calibration import calibrated
+from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
-from perennial_trainer.models.pipeline import build, fit
+from perennial_trainer.models.pipeline import build_pipeline, fit
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, breast_cancer, iris, written
 
 BAYES = "sklearn.naive_bayes.GaussianNB"  # which is far too sure of itself where features say the same thing twice
@@ -103,7 +103,7 @@ def classifier(estimator: str = BAYES) -> Any:
 def test_folds_are_stretches_of_time_where_there_is_one() -> None:
     by_time, without = rows("day"), rows(None)
     folds = [
-        list(calibrated(classifier(), "sigmoid", each).cv.split(each.features, each.target))
+        list(calibrate(classifier(), "sigmoid", each).cv.split(each.features, each.target))
         for each in (by_time, without)
     ]
     ones = np.flatnonzero(by_time.target == "1")
@@ -114,7 +114,7 @@ def test_folds_are_stretches_of_time_where_there_is_one() -> None:
 
 def test_the_map_is_learned_from_training_rows_alone() -> None:
     some = rows(None).take(np.arange(300))
-    pipeline = fit(build(calibrated(classifier(), "sigmoid", some), some.columns.features), some)
+    pipeline = fit(build_pipeline(calibrate(classifier(), "sigmoid", some), some.columns.features), some)
     assert len(pipeline[-1].calibrated_classifiers_) == 1  # one model to serve, fitted to every row
     np.testing.assert_allclose(pipeline[-1].calibrated_classifiers_[0].estimator.class_count_.sum(), 300)
 

@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 from perennial_trainer.contract.task import Features, Search
 from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.models.pipeline import build
+from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.progress import Progress, format_duration, progress_bar, progress_text
 from perennial_trainer.training import search
 from tests.trainer.tasks import diabetes
@@ -96,7 +96,7 @@ def test_search_reports_progress_of_every_candidate(
     features = Features(numeric=("bmi", "bp"), categorical=())
     rows = convert_rows(diabetes(), Columns(features, "target", "regression", None))
     wanted = Search(method=method, space={"constant": [*range(0, 270, 30)]}, folds=4, iterations=5)  # type: ignore[arg-type]
-    result = search.search_parameters(wanted, build(DummyRegressor(strategy="constant"), features), rows, "r2")
+    result = search.search_parameters(wanted, build_pipeline(DummyRegressor(strategy="constant"), features), rows, "r2")
     if method != "random":
         assert result.parameters == {"constant": 150}  # next to the mean, 152
     assert [detail for _, detail in reports[::4]] == [f"candidate {i + 1} of {candidates}" for i in range(candidates)]

@@ -83,7 +83,7 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
             "model__estimator": "sklearn.neighbors.KNeighborsRegressor",
             "model__parameters": {"n_neighbors": None},
         },
-        ["KNeighborsRegressor", "rows", "mend model.parameters"],
+        ["KNeighborsRegressor", "rows", "fix model.parameters"],
     ),
     (
         "SearchFailed",

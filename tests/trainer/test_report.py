@@ -18,7 +18,7 @@ from perennial_trainer.contract.task import Features
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.models.pipeline import build, fit
+from perennial_trainer.models.pipeline import build_pipeline, fit
 from perennial_trainer.reporting import html
 from perennial_trainer.reporting.figures import WIDTH, Figure, bar_chart, column_chart, heat_map
 from perennial_trainer.reporting.prediction_figures import draw_predictions
@@ -148,7 +148,7 @@ def test_importance_ranks_used_features_and_is_repeatable() -> None:
     frame["target"] = 3 * frame["much"] + frame["little"]
     features = Features(numeric=("idle", "little", "much"), categorical=())
     rows = convert_rows(frame, Columns(features, "target", "regression", None))
-    pipeline = fit(build(LinearRegression(), features), rows)
+    pipeline = fit(build_pipeline(LinearRegression(), features), rows)
     ranking = permutation_importances("mse", pipeline, rows)
     assert [each.feature for each in ranking] == ["much", "little", "idle"]
     assert ranking[0].mean == pytest.approx(2 * 9, rel=0.1)  # twice the variance of what it adds

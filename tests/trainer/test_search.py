@@ -12,7 +12,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, Search
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.models.pipeline import build
+from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.training.search import search_parameters
 
 FEATURES = Features(numeric=("hour",), categorical=())
@@ -43,9 +43,12 @@ def rows(time: str | None) -> Rows:
 @pytest.mark.parametrize("method", ["grid", "random"])
 def test_with_a_time_each_fold_is_later_than_what_was_fitted(method: Any) -> None:
     search = Search(method=method, space={"alpha": [1.0, 2.0]}, folds=4, iterations=2)
-    assert search_parameters(search, build(OnlyLater(), FEATURES), rows("hour"), "r2").parameters["alpha"] in (1.0, 2.0)
+    assert search_parameters(search, build_pipeline(OnlyLater(), FEATURES), rows("hour"), "r2").parameters["alpha"] in (
+        1.0,
+        2.0,
+    )
     with pytest.raises(RejectedTask):  # without one folds are drawn at random, and this estimator cannot be scored
-        search_parameters(search, build(OnlyLater(), FEATURES), rows(None), "r2")
+        search_parameters(search, build_pipeline(OnlyLater(), FEATURES), rows(None), "r2")
 
 
 def test_scikit_learn_still_names_the_metric_of_each_scorer() -> None:

@@ -1,4 +1,4 @@
-"""How a version came about: enough to explain it, and to build it again bit for bit."""
+"""The metadata of a version: all inputs of its training, enough to build it again bit for bit."""
 
 import platform
 from contextlib import suppress
@@ -22,7 +22,7 @@ class StoredFile(StrictStruct, frozen=True, kw_only=True):
 
 
 class DataRecord(StrictStruct, frozen=True, kw_only=True):
-    """What was read and kept: `sha256` is of all rows that were kept, in order, `roles` of the columns they have."""
+    """The rows after cleaning: `sha256` is the digest of all of them in order, `roles` has the role of each column."""
 
     sha256: str
     roles: dict[str, str]
@@ -31,12 +31,12 @@ class DataRecord(StrictStruct, frozen=True, kw_only=True):
     start: str | None = None
     end: str | None = None
     trained_until: str | None = None  # the time of the newest training row
-    span: str  # of the history: what data.window came to
+    span: str  # of the history: the result of data.window
     counts: dict[str, int]
 
 
 class Metadata(StrictStruct, frozen=True, kw_only=True):
-    """Everything that the version's bytes depend on. It is written last: where it is, the version is whole."""
+    """Everything that the version's bytes depend on. It is written last: if it exists, the version is complete."""
 
     namespace: str
     model_deployment: str
@@ -55,28 +55,30 @@ class Metadata(StrictStruct, frozen=True, kw_only=True):
 
 def library_versions(of_framework: tuple[str, ...]) -> dict[str, str]:
     """The installed version of each library that a model depends on."""
-    found = {}
+    versions = {}
     for name in (*LIBRARIES, *of_framework):
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
-def python() -> str:
+def python_version() -> str:
     return platform.python_version()
 
 
-def encode(record: StrictStruct) -> bytes:
-    """The record as JSON for people, too."""
+def encode_metadata(record: StrictStruct) -> bytes:
+    """The record as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2)
 
 
-def of(version: Version) -> Metadata:
+def load_metadata(version: Version) -> Metadata:
     """The metadata beside a stored version. A RejectedTask: ArtifactMissing, UnreadableMetadata."""
     uri = store.sibling_uri(version.uri, NAME)
     try:
         return msgspec.json.decode(store.read_bytes(uri), type=Metadata)
     except FileNotFoundError as error:
-        raise RejectedTask("ArtifactMissing", f"{uri} is not there, so version {version.name} is not whole") from error
+        raise RejectedTask(
+            "ArtifactMissing", f"{uri} does not exist, so version {version.name} is incomplete"
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RejectedTask("UnreadableMetadata", f"{uri} is no metadata of this trainer: {error}") from error
+        raise RejectedTask("UnreadableMetadata", f"{uri} is not metadata of this trainer: {error}") from error

@@ -1,4 +1,4 @@
-"""The rows that a model was scored on: what is true and what it predicts."""
+"""The rows that a model was scored on: their targets and predictions."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -33,5 +33,5 @@ class StreamedMetrics:
         if self._task is None:
             return {}
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            found = {name: COMPUTATIONS[name].from_totals(self._totals) for name in quality_metrics(self._task)}
-        return {name: each for name, each in found.items() if np.isfinite(each.value)}
+            measurements = {name: COMPUTATIONS[name].from_totals(self._totals) for name in quality_metrics(self._task)}
+        return {name: each for name, each in measurements.items() if np.isfinite(each.value)}

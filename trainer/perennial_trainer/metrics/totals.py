@@ -1,4 +1,4 @@
-"""What adds up over batches of scored rows, and is enough for every metric."""
+"""Totals over batches of scored rows, from which every metric is computed."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class Moments:
 
 
 class Totals:
-    """Sums over all scored rows added, and for what is not a sum an even sample of the rows."""
+    """Sums over all scored rows added, and an even sample of the rows for metrics that are not sums."""
 
     def __init__(self) -> None:
         self.row_values: dict[str, Moments] = {}  # by metric

@@ -1,4 +1,4 @@
-"""Probabilities that may be taken at their word: of the rows that are given 80 %, eight in ten are of the class."""
+"""Calibrated probabilities: of the rows with a probability of 80 %, eight in ten are of the class."""
 
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
@@ -12,12 +12,12 @@ from perennial_trainer.models.seed import SEED
 FOLDS = 5
 
 
-def calibrated(estimator: BaseEstimator, method: Calibration, rows: Rows) -> BaseEstimator:
-    """The estimator, unfitted, with a map from its scores to probabilities that it learns from these training rows.
+def calibrate(estimator: BaseEstimator, method: Calibration, rows: Rows) -> BaseEstimator:
+    """The unfitted estimator with a map from its scores to probabilities, which it learns from the training rows.
 
-    It is fitted to all rows; the map (Platt's sigmoid, 1999, or Zadrozny and Elkan's isotonic regression, 2002) to what
-    it answers for each fold when fitted without it. Where rows have a time the folds are stretches of time: what is
-    near in time is alike, and would be known. Raises a RejectedTask, TooFewToCalibrate.
+    It is fitted to all rows; the map (Platt's sigmoid, 1999, or Zadrozny and Elkan's isotonic regression, 2002) to its
+    scores for each fold when fitted without that fold. With a time column, the folds are periods: rows
+    near in time are similar, and would reveal the fold. Raises a RejectedTask, TooFewToCalibrate.
     """
     counts = rows.target.value_counts()
     if counts.min() < FOLDS:

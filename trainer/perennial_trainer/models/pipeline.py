@@ -1,4 +1,4 @@
-"""The columns as they are, the estimator as it needs them, and what it answers."""
+"""The pipeline of preprocessing and estimator: built, fitted, and scored on rows."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -22,13 +22,13 @@ from perennial_trainer.metrics.scored_rows import ScoredRows
 STEP = "model"
 
 
-def build(estimator: BaseEstimator, wanted: Features) -> Pipeline:
-    """Unfitted: impute and scale what is numeric, impute and one-hot encode what is categorical, then estimate.
+def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
+    """An unfitted pipeline: numeric columns imputed and scaled, categorical ones imputed and one-hot encoded.
 
-    A category that was not there at training becomes zeros. Missing values are imputed here also where the training
+    A category that is not in the training rows becomes zeros. Missing values are imputed here also where the training
     drops them: a request may have them.
     """
-    # Columns without any value are refused before; in a fold of a search they may occur, and become a constant.
+    # Columns without any value are rejected before; in a fold of a search they may occur, and become a constant.
     numeric = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     categorical = make_pipeline(
         SimpleImputer(strategy="most_frequent", keep_empty_features=True),
@@ -40,8 +40,8 @@ def build(estimator: BaseEstimator, wanted: Features) -> Pipeline:
     return Pipeline([("columns", columns), (STEP, estimator)])
 
 
-UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""What scikit-learn raises where parameters that it has checked, or the rows, fit nothing."""
+FIT_ERRORS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What scikit-learn raises if valid parameters do not work with the rows."""
 
 
 def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
@@ -49,21 +49,21 @@ def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
     check_target(rows)
     try:
         return pipeline.fit(rows.features, target_of(rows))
-    except UNFIT as error:
+    except FIT_ERRORS as error:
         raise RejectedTask(
             "FitFailed",
-            f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {cause(error)}",
+            f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {message_line(error)}",
         ) from error
 
 
-def cause(error: Exception, line: int = 0) -> str:
-    """One line of what scikit-learn said."""
+def message_line(error: Exception, line: int = 0) -> str:
+    """One line of the error's message, by default the first."""
     lines = str(error).strip().splitlines()
     return lines[line][:300] if lines else type(error).__name__
 
 
 def check_target(rows: Rows) -> None:
-    """There are two values of the target to tell apart; else a RejectedTask, SingleClass or ConstantTarget."""
+    """The target has two values at least; else RejectedTask: SingleClass, ConstantTarget."""
     if rows.target.nunique() < 2:
         classes = rows.columns.kind == "classification"
         raise RejectedTask(
@@ -79,36 +79,38 @@ def target_of(rows: Rows) -> Any:
 
 
 def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredRows:
-    """What the fitted pipeline answers for the rows, beside the truth.
+    """The rows scored by the fitted pipeline.
 
-    `also` are classes that another model knows: metrics of two models compare only over the same classes.
+    `also` are the classes of another model: metrics of two models are comparable only over the same classes.
     """
-    answers = _asked(pipeline.predict, pipeline, rows)
+    predictions = _call(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
-        return ScoredRows(rows.target.to_numpy(), np.asarray(answers, dtype=np.float64).reshape(len(rows)))
+        return ScoredRows(rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
     classes = sorted_classes({*own, *rows.target.dropna().unique(), *also})
     index = pd.Index(classes, dtype="str")
-    truth, answer = (index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(answers)))
+    target, prediction = (
+        index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(predictions))
+    )
     if not hasattr(pipeline, "predict_proba"):
-        return ScoredRows(truth, answer, classes)
+        return ScoredRows(target, prediction, classes)
     probability = np.zeros((len(rows), len(classes)))
-    probability[:, index.get_indexer(pd.Index(own))] = _asked(pipeline.predict_proba, pipeline, rows)
-    return ScoredRows(truth, answer, classes, probability)
+    probability[:, index.get_indexer(pd.Index(own))] = _call(pipeline.predict_proba, pipeline, rows)
+    return ScoredRows(target, prediction, classes, probability)
 
 
-def _asked(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
-    """What the fitted pipeline answers; a RejectedTask, PredictFailed, where what could be fitted cannot be asked."""
+def _call(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
+    """The output of a method of the fitted pipeline; else RejectedTask: PredictFailed."""
     try:
         return method(rows.features)
-    except UNFIT as error:
+    except FIT_ERRORS as error:
         raise RejectedTask(
             "PredictFailed",
-            f"{type(pipeline[-1]).__name__} was fitted and cannot answer for {len(rows)} rows: {cause(error)}; "
-            "mend model.parameters or training.search.space",
+            f"{type(pipeline[-1]).__name__} was fitted and cannot predict {len(rows)} rows: {message_line(error)}; "
+            "fix model.parameters or training.search.space",
         ) from error
 
 
 def classes_of(pipeline: Pipeline | None) -> tuple[str, ...]:
-    """The classes a fitted classifier knows, in its order; none for a regressor."""
+    """The classes of a fitted classifier, in its order; empty for a regressor."""
     return tuple(conversion.to_categories(getattr(pipeline, "classes_", [])))

@@ -1,4 +1,4 @@
-"""Serves one version of a model, from before it is loaded until the last request is answered."""
+"""Serves one version of a model: from the start, before the model is loaded, to the last response."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ from perennial_trainer.serve.protocol import Inference
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# What may wait for the next predict, in values (rows times features): about 100 MB if all of them are text.
+# Values (rows times features) that may wait for the next call of predict: about 100 MB if all of them are text.
 QUEUE_LIMIT = 1_000_000
-# What a request weighs at least, so that no more than a thousand wait: beyond that they only grow old.
-LEAST_WEIGHT = 1_000
+# The least weight of a request, so that at most a thousand wait: more would only time out.
+MIN_WEIGHT = 1_000
 
 log = logging.getLogger(__name__)
 
 
 def serve(task: ServeTask) -> None:
-    """Returns after a graceful end. Raises a RejectedTask or FailedTask if it cannot listen, or not load the model."""
-    asyncio.run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod is there to be reached
+    """Returns after a graceful shutdown. Raises RejectedTask or FailedTask if it cannot listen or load the model."""
+    asyncio.run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod serves other pods
 
 
 async def _serve(task: ServeTask, address: str) -> None:
@@ -49,7 +49,7 @@ async def _serve(task: ServeTask, address: str) -> None:
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     server = DrainingServer(config, state)
-    serving = asyncio.create_task(server.serve([listener(address, task.port)]))
+    serving = asyncio.create_task(server.serve([open_listener(address, task.port)]))
     log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
     try:
         state.served = await _load(task, metrics)
@@ -61,16 +61,16 @@ async def _serve(task: ServeTask, address: str) -> None:
     log.info("stopped")
 
 
-def listener(address: str, port: int) -> socket.socket:
-    """Listens, for an address of IPv6 to both families: `::` is every address of either. Raises a FailedTask."""
+def open_listener(address: str, port: int) -> socket.socket:
+    """A listening socket; for an IPv6 address, of both families. Raises FailedTask: CannotListen."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
         listening = socket.create_server((address, port), family=family, dualstack_ipv6=dual, backlog=2048)
     except OSError as error:
         raise FailedTask("CannotListen", f"address {address}, port {port} cannot be listened on: {error}") from error
-    # Connections inherit it. asyncio sets it only on sockets that it has made, and without it every answer waits 40 ms
-    # for the client's acknowledgement of its first part.
+    # Connections inherit this option. asyncio sets it only on its own sockets; without it, each response waits 40 ms
+    # for the client's acknowledgement of its first packet.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -94,4 +94,4 @@ def _load_pipeline(task: ServeTask) -> "tuple[Pipeline, str]":
 
 
 def _weight(inference: Inference) -> int:
-    return max(inference.rows * len(inference.columns), LEAST_WEIGHT)
+    return max(inference.rows * len(inference.columns), MIN_WEIGHT)

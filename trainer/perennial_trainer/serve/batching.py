@@ -1,7 +1,7 @@
-"""Which requests share one predict: those that queued up while the last one ran.
+"""Requests that arrive while a call of `predict` runs share the next call.
 
-A pipeline's call costs about the same for one row as for a hundred, so sharing it is what makes the server fast. There
-is no timer: a lone request is never held back, and the busier the model, the larger its batches become by themselves.
+A call of a pipeline costs about the same for one row as for a hundred, so sharing it makes the server fast. The
+queue has no timer, so a single request never waits; the busier the model, the larger its batches.
 """
 
 import asyncio
@@ -9,31 +9,31 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, NamedTuple, TypeVar
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 class QueueFullError(Exception):
-    """As much is waiting as may wait; the request was not taken."""
+    """The queue is full; the request was not accepted."""
 
 
-class _Waiting(NamedTuple, Generic[Question, Answer]):
-    question: Question
-    answer: "asyncio.Future[Answer]"
+class _Waiting(NamedTuple, Generic[Input, Output]):
+    input: Input
+    output: "asyncio.Future[Output]"
 
 
-class Batcher(Generic[Question, Answer]):
-    """Answers each submitted question; `predict` is called by one thread at a time, with one or more questions.
+class Batcher(Generic[Input, Output]):
+    """Predicts each submitted request; one thread calls `predict`, with one or more requests at a time.
 
-    At most `limit` waits for the next call, in the unit of `size`; one larger than that is taken when none waits.
-    `on_batch` is told how many questions share each call.
+    At most `limit` waits for the next call, in the unit of `size`; a larger request is accepted if none waits.
+    `on_batch` is called with the number of requests in each call.
     """
 
     def __init__(
         self,
-        predict: Callable[[Sequence[Question]], Sequence[Answer]],
+        predict: Callable[[Sequence[Input]], Sequence[Output]],
         *,
-        size: Callable[[Question], int],
+        size: Callable[[Input], int],
         limit: int,
         on_batch: Callable[[int], None],
     ) -> None:
@@ -42,44 +42,44 @@ class Batcher(Generic[Question, Answer]):
         self._limit = limit
         self._on_batch = on_batch
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
-        self._waiting: list[_Waiting[Question, Answer]] = []
+        self._waiting: list[_Waiting[Input, Output]] = []
         self._waiting_size = 0
         self._worker: asyncio.Task[None] | None = None
 
-    async def submit(self, question: Question) -> Answer:
-        """Returns the answer, or raises what `predict` raised for this question alone, or QueueFullError."""
-        size = self._size(question)
+    async def submit(self, input_: Input) -> Output:
+        """The output, or raises what `predict` raised for this request alone, or QueueFullError."""
+        size = self._size(input_)
         if self._waiting and self._waiting_size + size > self._limit:
             raise QueueFullError
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(question, answer))
+        output: asyncio.Future[Output] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(input_, output))
         self._waiting_size += size
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await answer
+        return await output
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting, self._waiting_size = self._waiting, [], 0
             self._on_batch(len(batch))
-            answers = await loop.run_in_executor(self._thread, self._answers, [waiting.question for waiting in batch])
-            for waiting, answer in zip(batch, answers, strict=True):
-                if waiting.answer.done():  # cancelled: nobody waits for it any more
+            outputs = await loop.run_in_executor(self._thread, self._predict_each, [waiting.input for waiting in batch])
+            for waiting, output in zip(batch, outputs, strict=True):
+                if waiting.output.done():  # cancelled: its client is gone
                     continue
-                if isinstance(answer, Exception):
-                    waiting.answer.set_exception(answer)
+                if isinstance(output, Exception):
+                    waiting.output.set_exception(output)
                 else:
-                    waiting.answer.set_result(answer)
+                    waiting.output.set_result(output)
         self._worker = None
 
-    def _answers(self, questions: Sequence[Question]) -> Sequence[Answer | Exception]:
-        """An answer or an error for each: when a batch fails, each is tried alone: a bad one hurts no other."""
+    def _predict_each(self, inputs: Sequence[Input]) -> Sequence[Output | Exception]:
+        """An output or an error for each request. If a batch fails, each request is tried alone."""
         try:
-            return self._predict(questions)
-        except BaseException as error:  # whatever a model raises, SystemExit too, the server goes on
-            if len(questions) > 1:
-                return [answer for question in questions for answer in self._answers([question])]
+            return self._predict(inputs)
+        except BaseException as error:  # also SystemExit: whatever a model raises, the server continues
+            if len(inputs) > 1:
+                return [output for input_ in inputs for output in self._predict_each([input_])]
             if isinstance(error, Exception) and not isinstance(error, StopIteration):
                 return [error]
             return [RuntimeError(f"{type(error).__name__} was raised").with_traceback(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""Which path answers what: the Open Inference Protocol v2, and /metrics."""
+"""The HTTP endpoints: the Open Inference Protocol v2, and /metrics."""
 
 import logging
 import time
@@ -24,13 +24,13 @@ from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.tensors import BadRequestError
 
 MAX_BODY = 16 * 2**20  # bytes
-CLIENT_GONE = 499  # nginx's code for it; nobody receives the answer, but it is counted
+CLIENT_GONE = 499  # nginx's code; the response is only counted
 
 log = logging.getLogger(__name__)
 
 
 class Endpoints:
-    """What is answered about the one version of the one model that `task` names, once `state` holds it."""
+    """The endpoints of the version that `task` names, and that `state` has once it is loaded."""
 
     def __init__(self, task: ServeTask, state: State, metrics: Metrics) -> None:
         self._task = task
@@ -48,16 +48,16 @@ class Endpoints:
             routes.append(Route(model, self.model))
             routes.append(Route(f"{model}/ready", self.model_ready))
             routes.append(Route(f"{model}/infer", self.infer, methods=["POST"]))
-        return Starlette(routes=routes, exception_handlers={HTTPException: self.refused})
+        return Starlette(routes=routes, exception_handlers={HTTPException: self.http_error})
 
     async def server(self, _: Request) -> Response:
-        return self._answer({"name": "perennial", "version": __version__, "extensions": []})
+        return self._respond({"name": "perennial", "version": __version__, "extensions": []})
 
     async def live(self, _: Request) -> Response:
-        return self._answer({"live": True})
+        return self._respond({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        return self._answer({"ready": self._state.ready}, 200 if self._state.ready else 503)
+        return self._respond({"ready": self._state.ready}, 200 if self._state.ready else 503)
 
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
@@ -70,7 +70,7 @@ class Endpoints:
         features = self._task.model.features
         inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in features.numeric]
         inputs += [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in features.categorical]
-        return self._answer(
+        return self._respond(
             {
                 "name": self._task.model_deployment,
                 "versions": [self._task.version],
@@ -82,7 +82,7 @@ class Endpoints:
 
     async def model_ready(self, request: Request) -> Response:
         self._check_names(request)
-        return self._answer(
+        return self._respond(
             {"name": self._task.model_deployment, "ready": self._state.ready}, 200 if self._state.ready else 503
         )
 
@@ -90,34 +90,36 @@ class Endpoints:
         self._check_names(request)
         started = time.perf_counter()
         response = await self._infer(request)
-        self._metrics.answered(response.status_code, time.perf_counter() - started)
+        self._metrics.count_request(response.status_code, time.perf_counter() - started)
         return response
 
-    async def refused(self, request: Request, error: Exception) -> Response:
-        """The protocol's form for what no endpoint answered."""
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        """An error in the protocol's format, for a path or method without an endpoint."""
         assert isinstance(error, HTTPException)
-        sentence = error.detail
-        if sentence == HTTPStatus(error.status_code).phrase:  # Starlette's own, for a path or a method
-            sentence = (
+        message = error.detail
+        if message == HTTPStatus(error.status_code).phrase:  # Starlette's own, for a path or a method
+            message = (
                 f"{request.method} {request.url.path} is not served: see GET /v2/models/{self._task.model_deployment}"
             )
-        return self._answer({"error": sentence}, error.status_code, error.headers)
+        return self._respond({"error": message}, error.status_code, error.headers)
 
     async def _infer(self, request: Request) -> Response:
-        """Never raises: every request is counted, and no row's values reach a log by way of an exception."""
+        """Never raises: every request is counted, and no exception writes the values of a row to the log."""
         try:
             if self._state.served is None:
                 return self._loading()
             predictor, batcher, _ = self._state.served
-            inference = protocol.read(await _body(request), self._task.model.features, predictor.outputs)
+            inference = protocol.read_request(await _body(request), self._task.model.features, predictor.outputs)
             outputs = await batcher.submit(inference)
             if self._task.model.task == "regression":
-                self._metrics.predicted(outputs["predict"])
-            return self._answer(protocol.write(self._task.model_deployment, self._task.version, inference.id, outputs))
+                self._metrics.count_predictions(outputs["predict"])
+            return self._respond(
+                protocol.write_response(self._task.model_deployment, self._task.version, inference.id, outputs)
+            )
         except BadRequestError as error:
-            return self._answer({"error": str(error)}, 400)
+            return self._respond({"error": str(error)}, 400)
         except _TooLargeError:
-            return self._answer({"error": f"the body has more than {MAX_BODY} bytes: send fewer rows at a time"}, 413)
+            return self._respond({"error": f"the body has more than {MAX_BODY} bytes: send fewer rows at a time"}, 413)
         except QueueFullError:
             return self._busy("too many requests are waiting: try again in a second")
         except ClientDisconnect:
@@ -126,7 +128,7 @@ class Endpoints:
             log.error(
                 "a request failed with %s:\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
             )
-            return self._answer({"error": f"{self._task.version} failed to predict: {_sentence(error)}"}, 500)
+            return self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
 
     def _check_names(self, request: Request) -> None:
         model, version = self._task.model_deployment, self._task.version
@@ -138,12 +140,12 @@ class Endpoints:
     def _loading(self) -> Response:
         return self._busy(f"{self._task.version} is being loaded: try again when /v2/health/ready answers 200")
 
-    def _busy(self, sentence: str) -> Response:
-        return self._answer({"error": sentence}, 503, {"retry-after": "1"})
+    def _busy(self, message: str) -> Response:
+        return self._respond({"error": message}, 503, {"retry-after": "1"})
 
-    def _answer(self, content: bytes | Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    def _respond(self, content: bytes | Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         body = content if isinstance(content, bytes) else orjson.dumps(content)
-        # A client that keeps its connection would go on using it until it is cut.
+        # A client would use its open connection until it is cut.
         closing = {"connection": "close"} if self._state.draining else {}
         return Response(body, status, {**(headers or {}), **closing}, media_type="application/json")
 
@@ -157,11 +159,11 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY:
-            raise _TooLargeError  # uvicorn takes the rest of the body and throws it away
+            raise _TooLargeError  # uvicorn reads and drops the rest of the body
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _sentence(error: Exception) -> str:
-    """The error and its first words: they go to the client, whose own values they may hold, and nowhere else."""
+def _first_line(error: Exception) -> str:
+    """The error and the start of its text, only for the client, since it may have the client's values."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,4 +1,4 @@
-"""When the server is ready, and how it ends."""
+"""The readiness of the server, and its graceful shutdown."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.protocol import Inference
 
-# Kubernetes tells a pod to end and takes it out of its endpoints at the same time; until every node has heard of that,
-# requests keep coming, and are answered.
+# Kubernetes sends SIGTERM to a pod and removes it from the endpoints at the same time; until every node has the new
+# endpoints, requests still arrive and get responses.
 DRAIN_SECONDS = 5.0
-# What is in flight after that; both together stay below the usual grace period of 30 s, after which SIGKILL comes.
+# For requests in flight after that; both together are below the usual grace period of 30 s, after which SIGKILL comes.
 FINISH_SECONDS = 20
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Served(NamedTuple):
 
 @dataclass
 class State:
-    """Ready: the model is loaded, and the server is not about to end. A server about to end still answers requests."""
+    """Ready: the model is loaded and the server is not draining. A draining server still responds to requests."""
 
     served: Served | None = None
     draining: bool = False
@@ -43,14 +43,14 @@ class State:
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends on SIGTERM with exit code 0: at once not ready, after a while not listening, then with nothing in flight."""
+    """On SIGTERM: not ready at once, stops listening after a while, finishes requests in flight, exits with code 0."""
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)
         self._state = state
 
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
-        """Begins the end; a second signal is the end. uvicorn calls this on SIGTERM and SIGINT, amid other code."""
+        """Starts draining; a second signal exits. uvicorn calls this on SIGTERM and SIGINT, in a signal handler."""
         if self._state.draining:
             os._exit(128 + sig)
         self._state.draining = True
@@ -59,7 +59,7 @@ class DrainingServer(uvicorn.Server):
     def _drain(self) -> None:
         if self._state.served is None:
             log.info("stopped while loading")
-            os._exit(0)  # no request is in flight, and the thread that loads cannot be told to stop
+            os._exit(0)  # no request is in flight, and the loading thread cannot be stopped
         log.info("draining for %g s", DRAIN_SECONDS)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._finish)
 

@@ -1,4 +1,4 @@
-"""What the server tells of its requests, by model and version: the figures a canary is judged by."""
+"""Prometheus metrics of the server, by model and version: canary analysis reads them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Metrics:
             buckets=_REQUESTS,
             registry=self._registry,
         ).labels(*values)
-        # A gauge, since numbers below nothing are predicted too.
+        # The sum is a gauge, since predictions may be negative.
         self._rows = Counter("model_predicted_rows", "Numbers predicted.", labels, registry=self._registry).labels(
             *values
         )
@@ -43,16 +43,16 @@ class Metrics:
         )
         self._values = values
         ProcessCollector(registry=self._registry)
-        # A counter that first appears as 1 has no increase: a rate over the first error of a canary would miss it.
+        # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
         for code in (200, 400, 500, 503):
             self._requests.labels(*values, str(code))
 
-    def answered(self, code: int, seconds: float) -> None:
+    def count_request(self, code: int, seconds: float) -> None:
         self._requests.labels(*self._values, str(code)).inc()
         self._seconds.observe(seconds)
 
-    def predicted(self, values: NDArray[np.float64]) -> None:
-        """These numbers are counted and added up, and no single one is told."""
+    def count_predictions(self, values: NDArray[np.float64]) -> None:
+        """Adds to the count and the sum of predicted numbers; no single number is exposed."""
         finite = values[np.isfinite(values)]
         self._rows.inc(finite.size)
         self._sum.inc(float(finite.sum()))

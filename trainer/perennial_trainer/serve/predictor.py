@@ -1,4 +1,4 @@
-"""What the model answers: one call for all requests of a batch, its outputs split again."""
+"""Predicts a batch: one call of the model for all requests, whose outputs are split by request."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Model
 from perennial_trainer.data import conversion
-from perennial_trainer.serve.protocol import Column, Inference, datatype
+from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -45,7 +45,7 @@ class Predictor:
         return [
             {
                 "name": name,
-                "datatype": datatype(output.dtype),
+                "datatype": datatype_name(output.dtype),
                 "shape": [-1] if output.width is None else [-1, output.width],
             }
             | ({} if output.width is None else {"parameters": {"classes": self._classes}})
@@ -54,24 +54,24 @@ class Predictor:
 
     def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
         """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
-        frame = conversion.feature_frame(_joined(inferences), self._features)
+        frame = conversion.feature_frame(_concatenate(inferences), self._features)
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
-        answers = {name: self._compute(name, frame) for name in wanted}
+        outputs = {name: self._compute(name, frame) for name in wanted}
         ends = np.cumsum([inference.rows for inference in inferences])
         return [
-            {name: answers[name][end - inference.rows : end] for name in inference.outputs}
+            {name: outputs[name][end - inference.rows : end] for name in inference.outputs}
             for inference, end in zip(inferences, ends, strict=True)
         ]
 
     def _compute(self, name: str, frame: pd.DataFrame) -> NDArray[Any]:
         output = self._outputs[name]
         shape = (len(frame),) if output.width is None else (len(frame), output.width)
-        # An answer for more or fewer rows fails here, rather than going to the wrong request.
+        # Outputs for more or fewer rows fail here, so that none goes to the wrong request.
         return np.asarray(output.compute(frame)).astype(output.dtype).reshape(shape)
 
 
-def _joined(inferences: Sequence[Inference]) -> dict[str, Column]:
-    """All requests' columns one below the other. Each value stays what it was: no request changes another's types."""
+def _concatenate(inferences: Sequence[Inference]) -> dict[str, Column]:
+    """The concatenated columns of all requests. No value changes its type because of another request."""
     return {
         name: np.concatenate([inference.columns[name] for inference in inferences])
         if isinstance(first, np.ndarray)

@@ -1,4 +1,4 @@
-"""What a request asks of the model, and how its answer is written.
+"""Reads an inference request for a model and writes its response.
 
 A request has one tensor per feature, of shape [n] or [n, 1]; a model without categorical features also takes a single
 tensor of shape [n, features], its columns in the features' order.
@@ -21,7 +21,7 @@ Column = NDArray[np.float64] | list[Any]
 
 
 class Inference(NamedTuple):
-    """A request that can be predicted: `rows` values for each feature, and the outputs that are wanted."""
+    """A request that can be predicted: `rows` values for each feature, and the requested outputs."""
 
     id: str | None
     rows: int
@@ -29,7 +29,7 @@ class Inference(NamedTuple):
     outputs: Collection[str]
 
 
-def read(body: bytes, features: Features, outputs: Collection[str]) -> Inference:
+def read_request(body: bytes, features: Features, outputs: Collection[str]) -> Inference:
     """The request in `body`, for a model with these features that gives these outputs; else a BadRequestError."""
     request = decode(body)
     wanted = [output.name for output in request.outputs or ()] or ["predict"]
@@ -37,28 +37,28 @@ def read(body: bytes, features: Features, outputs: Collection[str]) -> Inference
     if unknown:
         raise BadRequestError(f"output {join_names(unknown)} is unknown: ask for {join_names(outputs)}")
     first = request.inputs[0]
-    single = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.names
-    columns = _matrix(first, features) if single else _columns(request, features)
+    one_tensor = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.names
+    columns = _matrix(first, features) if one_tensor else _columns(request, features)
     return Inference(request.id, first.shape[0], columns, wanted)
 
 
-def write(model: str, version: str, request_id: str | None, outputs: Mapping[str, NDArray[Any]]) -> bytes:
-    """The answer as JSON: one tensor for each output, its data flat and in row-major order; NaN is null."""
-    answer = {"model_name": model, "model_version": version} | ({} if request_id is None else {"id": request_id})
+def write_response(model: str, version: str, request_id: str | None, outputs: Mapping[str, NDArray[Any]]) -> bytes:
+    """The response as JSON: one tensor for each output, its data flat and in row-major order; NaN is null."""
+    response = {"model_name": model, "model_version": version} | ({} if request_id is None else {"id": request_id})
     tensors = [
         {
             "name": name,
             "shape": values.shape,
-            "datatype": datatype(values.dtype),
+            "datatype": datatype_name(values.dtype),
             "data": values.tolist() if values.dtype.kind == "O" else np.ascontiguousarray(values).ravel(),
         }
         for name, values in outputs.items()
     ]
-    return orjson.dumps(answer | {"outputs": tensors}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(response | {"outputs": tensors}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def datatype(dtype: np.dtype[Any]) -> str:
-    """The protocol's name of what a model answers with: floats, integers or text."""
+def datatype_name(dtype: np.dtype[Any]) -> str:
+    """The protocol's name of the data type of an output: floats, integers or text."""
     return {"f": "FP64", "i": "INT64"}.get(dtype.kind, "BYTES")
 
 
@@ -90,7 +90,7 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
 def _matrix(tensor: Tensor, features: Features) -> dict[str, Column]:
     if features.categorical:
         raise BadRequestError(
-            f"input {tensor.name} is no feature, and one tensor for all features cannot hold the categorical "
+            f"input {tensor.name} is not a feature, and one tensor for all features cannot hold the categorical "
             f"{join_names(features.categorical)}: give one tensor per feature"
         )
     if tensor.shape[1] != len(features.numeric):
@@ -111,17 +111,17 @@ def _numbers(tensor: Tensor) -> NDArray[np.float64]:
 
 
 def _flat(tensor: Tensor) -> list[Any]:
-    """The values in row-major order, exactly as many as the shape says."""
+    """The values in row-major order, as many as the shape has."""
     data: list[Any] = tensor.data
     width = tensor.shape[1:]
     if list in set(map(type, data)):
         if any(not isinstance(row, list) or [len(row)] != width for row in data):
             raise BadRequestError(
-                f"input {tensor.name} has rows that do not fit the shape {tensor.shape}: mend one of the two"
+                f"input {tensor.name} has rows that do not fit the shape {tensor.shape}: fix one of the two"
             )
         data = list(chain.from_iterable(data))
     if len(data) != math.prod(tensor.shape):
         raise BadRequestError(
-            f"input {tensor.name} has {len(data)} values, but the shape {tensor.shape}: mend one of the two"
+            f"input {tensor.name} has {len(data)} values, but the shape {tensor.shape}: fix one of the two"
         )
     return data

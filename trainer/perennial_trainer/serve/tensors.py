@@ -1,7 +1,7 @@
-"""What a body must look like: the JSON of an Open Inference Protocol v2 request as typed tensors.
+"""The body of an Open Inference Protocol v2 request as typed tensors.
 
 Source: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol. Data may be flat or nested,
-and null is a missing value. Fields that the protocol leaves to extensions are not looked at.
+and null is a missing value. Fields that the protocol leaves to extensions are ignored.
 """
 
 import functools
@@ -16,7 +16,7 @@ from msgspec import Meta
 
 
 class BadRequestError(Exception):
-    """The message is one sentence for the client: the input, the value and what to mend."""
+    """The message is one sentence for the client: the input, the value and the fix."""
 
 
 class Tensor(msgspec.Struct, kw_only=True):
@@ -74,24 +74,24 @@ def decode(body: bytes) -> Request:
         request: Request = _DECODER.decode(body)
         return request
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequestError(_complaint(error, body)) from None
+        raise BadRequestError(_describe(error, body)) from None
 
 
-def _complaint(error: Exception, body: bytes) -> str:
+def _describe(error: Exception, body: bytes) -> str:
     problem, _, path = str(error).replace("`", "").partition(" - at $")
     try:
         root = orjson.loads(body)
     except orjson.JSONDecodeError as malformed:
         return f"the body is not JSON: {malformed}"
     path = path.lstrip(".")
-    place, found = path or "the body", ""
+    place, value_text = path or "the body", ""
     with suppress(LookupError, TypeError):  # a key given twice: the decoder means the other one
         value = root
         for key, index in re.findall(r"(\w+)|\[(\d+)\]", path):
             value = value[key or int(index)]
         if not isinstance(value, (dict, list)):
-            found = f" is {orjson.dumps(value).decode()[:60]}"
+            value_text = f" is {orjson.dumps(value).decode()[:60]}"
         if path.startswith("inputs["):
             place += f" (input {root['inputs'][int(path[7 : path.index(']')])]['name']!s:.60})"
-    mend = f"; use one of {', '.join(_VALUES)}" if path.endswith(".datatype") else ""
-    return f"{place}{found}: {problem[:1].lower()}{problem[1:]}{mend}"
+    hint = f"; use one of {', '.join(_VALUES)}" if path.endswith(".datatype") else ""
+    return f"{place}{value_text}: {problem[:1].lower()}{problem[1:]}{hint}"

@@ -69,7 +69,7 @@ def store_training(training: Training) -> result.TrainResult:
     files = _files(training)
     record = _record(training, files)
     storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is incomplete
-    storage.write_files(task.storage, files | {metadata.NAME: metadata.encode(record)})
+    storage.write_files(task.storage, files | {metadata.NAME: metadata.encode_metadata(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = _model_file_name(task.model), "holdout.parquet"
     return result.TrainResult(
@@ -139,7 +139,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
             counts=rows.cleaned.counts,
         ),
         seed=SEED,
-        python=metadata.python(),
+        python=metadata.python_version(),
         libraries=metadata.library_versions(framework_of(task.model).LIBRARIES),
         files={name: StoredFile(sha256=sha256_digest(each), bytes=len(each)) for name, each in files.items()},
     )

@@ -26,7 +26,7 @@ from perennial_trainer.contract.task import Engine, Kind, Search
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_parameters
 from perennial_trainer.models.frameworks.framework import Framework
-from perennial_trainer.models.pipeline import STEP, UNFIT, cause, target_of
+from perennial_trainer.models.pipeline import FIT_ERRORS, STEP, message_line, target_of
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 from perennial_trainer.training.engine import Scorer, use_engine
@@ -83,8 +83,8 @@ def search_parameters(
                 search, pipeline, rows, with_callback(get_scorer(scoring), progress.scored), candidates
             )
             searcher.fit(rows.features, target_of(rows))
-    except UNFIT as error:
-        last_line = cause(error, -1)  # of scikit-learn's summary
+    except FIT_ERRORS as error:
+        last_line = message_line(error, -1)  # of scikit-learn's summary
         raise RejectedTask(
             "SearchFailed", f"training.search fits nothing to {len(rows)} training rows: {last_line}"
         ) from error

@@ -17,11 +17,11 @@ from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
-from perennial_trainer.models.calibration import calibrated
+from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.frameworks.registry import framework_of
-from perennial_trainer.models.pipeline import build, check_target, fit, score
+from perennial_trainer.models.pipeline import build_pipeline, check_target, fit, score
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import inspect_rows
 from perennial_trainer.training.baseline import measure_baseline, require_better
@@ -39,7 +39,7 @@ def train(task: TrainTask) -> result.TrainResult:
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
     columns = Columns(model.features, model.target, model.task, task.data.time_column)
-    unfitted = build(estimator, model.features)
+    unfitted = build_pipeline(estimator, model.features)
     rows = _split_rows(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
 
     search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
@@ -47,8 +47,8 @@ def train(task: TrainTask) -> result.TrainResult:
     log.info("fitting %s to %s rows of %s features", model.estimator, len(rows.fitted), len(model.features.names))
     estimator = clone(estimator).set_params(**parameters)
     if task.calibration:
-        estimator = calibrated(estimator, task.calibration, rows.fitted)
-    pipeline = fit(build(estimator, model.features), rows.fitted)
+        estimator = calibrate(estimator, task.calibration, rows.fitted)
+    pipeline = fit(build_pipeline(estimator, model.features), rows.fitted)
     log.info("fitted %s to %s rows", model.estimator, len(rows.fitted))
 
     scored = score(pipeline, rows.holdout)

@@ -56,7 +56,7 @@ def validation_files(task: ValidateTask, result: ValidateResult, details: Detail
 
 
 def _page(task: ValidateTask, result: ValidateResult, details: Details) -> bytes:
-    record = metadata.of(task.candidate)
+    record = metadata.load_metadata(task.candidate)
     stored = _stored_metrics(task.candidate, record)
     live = task.live.name if task.live else None
     scored = {task.version: details.candidate}

@@ -73,7 +73,7 @@ def _check_metrics(task: ValidateTask) -> None:
 def _load_holdout(task: ValidateTask) -> Rows:
     """The candidate's holdout, whose digest was checked."""
     model, holdout = task.model, task.holdout
-    time_column = metadata.of(task.candidate).source.time_column
+    time_column = metadata.load_metadata(task.candidate).source.time_column
     try:
         content = read_verified(holdout.uri, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
@@ -89,7 +89,7 @@ def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
 
     Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen_mask`.
     """
-    how = metadata.of(live)
+    how = metadata.load_metadata(live)
     if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
         raise RejectedTask(
             "LiveCannotBeScored",
