@@ -14,7 +14,15 @@ from perennial_operator.core.manifests.ledger_jobs import record_manifest, recov
 from perennial_operator.core.manifests.serving import deployment_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.manifests.validate_job import validate_manifest
-from perennial_operator.core.rules.job_results import Checked, JobFailure, Recorded, Recovered, Trained, Validated, read
+from perennial_operator.core.rules.job_results import (
+    Checked,
+    JobFailure,
+    Recorded,
+    Recovered,
+    Trained,
+    Validated,
+    job_result,
+)
 from perennial_operator.core.world import Job, JobState
 from tests.builders import a_deployment, a_version, a_world
 from tests.core.manifests import manifests, task_of
@@ -106,7 +114,7 @@ STORED = {
 )
 def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
     RESULT.validate(answer)
-    assert isinstance(read(Job("j", JobState.SUCCEEDED, answer=answer), kind), kind)
+    assert isinstance(job_result(Job("j", JobState.SUCCEEDED, answer=answer), kind), kind)
 
 
 @pytest.mark.parametrize("task", ["train", "validate", "check", "serve", "record", "recover", "unknown"])
@@ -114,7 +122,7 @@ def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any
 def test_every_bad_answer_is_passed_on_in_the_trainer_s_words(task: str, outcome: str) -> None:
     answer = {"task": task, "outcome": outcome, "reason": "TooFewRows", "message": "12 rows are too few"}
     RESULT.validate(answer)
-    failure = read(Job("j", JobState.FAILED, reason="BackoffLimitExceeded", answer=answer), Trained)
+    failure = job_result(Job("j", JobState.FAILED, reason="BackoffLimitExceeded", answer=answer), Trained)
     assert failure == JobFailure(reason="TooFewRows", message="12 rows are too few")
 
 

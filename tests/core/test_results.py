@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.rules.job_results import Checked, JobFailure, Trained, Validated, read
+from perennial_operator.core.rules.job_results import Checked, JobFailure, Trained, Validated, job_result
 from perennial_operator.core.world import Job, JobState
 from tests.builders import merged
 from tests.core.play import REFUSED, TRAINED, checked, validated
@@ -21,7 +21,7 @@ INTERRUPTED = {"outcome": "Failed", "reason": "Interrupted", "message": "the pro
     ("kind", "answer"), [(Trained, TRAINED), (Validated, validated(1.0, live=2.0)), (Checked, checked())]
 )
 def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None:
-    assert isinstance(read(replace(DONE, answer=answer), kind), kind)
+    assert isinstance(job_result(replace(DONE, answer=answer), kind), kind)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
     ],
 )
 def test_failure_has_a_reason_and_a_message(job: Job, answer: Any, reason: str, message: str) -> None:
-    failure = read(replace(job, answer=answer), Trained)
+    failure = job_result(replace(job, answer=answer), Trained)
     assert isinstance(failure, JobFailure)
     assert failure.reason == reason
     assert message in failure.message

@@ -106,7 +106,7 @@ class JobFailure(Value):
 Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered)
 
 
-def read(job: Job, kind: type[Result]) -> Result | JobFailure:
+def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     """The result of a Job that has ended. A failed Job has none, whatever its pod wrote before it was stopped."""
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":

@@ -11,7 +11,7 @@ from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference
-from perennial_operator.core.rules.job_results import Checked, JobFailure, read
+from perennial_operator.core.rules.job_results import Checked, JobFailure, job_result
 from perennial_operator.core.world import Job, JobState, World, not_in_future
 
 
@@ -54,7 +54,7 @@ def reconcile_checks(world: World) -> list[Action]:
     for job in jobs:
         if job.state is JobState.RUNNING:
             continue
-        result = read(job, Checked)
+        result = job_result(job, Checked)
         if isinstance(result, Checked) and job.name not in reports:
             actions.append(Create(_report(world, job, result)))
         elif isinstance(result, Checked) or start or job is not jobs[-1]:
@@ -68,7 +68,7 @@ def reconcile_checks(world: World) -> list[Action]:
 def failed_check(world: World) -> JobFailure | None:
     """Why the newest check that ended has no result, or None."""
     ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
-    result = read(ended[-1], Checked) if ended else None
+    result = job_result(ended[-1], Checked) if ended else None
     return result if isinstance(result, JobFailure) else None
 
 

@@ -10,7 +10,7 @@ from perennial_operator.core.actions import Action, Announcement, Create, Delete
 from perennial_operator.core.api.conditions import find, with_condition
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.ledger_jobs import again_at, entry_name, record_manifest
-from perennial_operator.core.rules.job_results import JobFailure, Recorded, read
+from perennial_operator.core.rules.job_results import JobFailure, Recorded, job_result
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
@@ -36,7 +36,7 @@ def _next_for(world: World, version: ModelVersion) -> Action | None:
         return None if busy else Create(record_manifest(world, version))
     if job.state is JobState.RUNNING:
         return None
-    result = read(job, Recorded)
+    result = job_result(job, Recorded)
     if isinstance(result, JobFailure):
         return Delete("Job", job.name) if again_at(world, job) <= world.now else _report_failure(world, version, result)
     conditions = with_condition(version.status.conditions, "Recorded", True, "Recorded", result.message, world.now)

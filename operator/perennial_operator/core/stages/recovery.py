@@ -12,7 +12,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
-from perennial_operator.core.rules.job_results import JobFailure, Recovered, read
+from perennial_operator.core.rules.job_results import JobFailure, Recovered, job_result
 from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -79,7 +79,7 @@ def _job(world: World) -> Job | None:
 def _result(world: World) -> Recovered | JobFailure | None:
     """The Job's result once it has ended."""
     job = _job(world)
-    return None if job is None or job.state is JobState.RUNNING else read(job, Recovered)
+    return None if job is None or job.state is JobState.RUNNING else job_result(job, Recovered)
 
 
 def _is_done(world: World, job: Job) -> bool:

@@ -12,7 +12,7 @@ from perennial_operator.core.api.values import first_fire_after, shown_addresses
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.rules.job_results import JobFailure, Trained, read
+from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
 from perennial_operator.core.rules.known_bad import known_bad
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.rules.training_admission import Deferral, deferral_for
@@ -115,7 +115,7 @@ def _workers_message(workers: Job) -> str:
 
 
 def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
-    result = read(job, Trained)
+    result = job_result(job, Trained)
     if isinstance(result, JobFailure):
         if result.reason == NO_NEW_ROWS:
             condition = ("Trained", False)

@@ -10,7 +10,7 @@ from perennial_operator.core.api.model_version import Metrics, ModelVersion, Pha
 from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison, validate_manifest
-from perennial_operator.core.rules.job_results import JobFailure, Validated, read
+from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -40,7 +40,7 @@ def _validate_again(world: World, version: ModelVersion) -> SetStatus:
 
 
 def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
-    result = read(job, Validated)
+    result = job_result(job, Validated)
     if isinstance(result, JobFailure):
         return fail(world, version, result.reason, result.message, "Validated")
     against = world.spec.validation.compared_by(version.spec.model.task)
