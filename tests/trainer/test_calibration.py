@@ -31,8 +31,8 @@ class Hospital:
         return a_training(uri, (self.folder / name).as_uri(), model, **changes)
 
     def metrics(self, name: str, **changes: Any) -> dict[str, float]:
-        found: dict[str, float] = self.trainer.done(self.task(name, **changes))["metrics"]
-        return found
+        metrics: dict[str, float] = self.trainer.done(self.task(name, **changes))["metrics"]
+        return metrics
 
 
 @pytest.fixture
@@ -53,16 +53,16 @@ def test_calibrated_probabilities_are_nearer_to_what_comes_true(
     hospital: Hospital, method: str, time: Json, stored_as: str
 ) -> None:
     plain = hospital.metrics("plain", **time)
-    found = hospital.metrics("calibrated", calibration=method, model__format=stored_as, **time)
-    assert found["log_loss"] < 0.7 * plain["log_loss"]
-    assert found["roc_auc"] > plain["roc_auc"] - 0.02
+    metrics = hospital.metrics("calibrated", calibration=method, model__format=stored_as, **time)
+    assert metrics["log_loss"] < 0.7 * plain["log_loss"]
+    assert metrics["roc_auc"] > plain["roc_auc"] - 0.02
 
 
 def test_a_classifier_without_probabilities_gets_some(hospital: Hospital) -> None:
     svc = {"model__estimator": "sklearn.svm.LinearSVC"}
     assert "log_loss" not in hospital.metrics("plain", **svc)
-    found = hospital.metrics("calibrated", calibration="sigmoid", **svc)
-    assert found["log_loss"] < 0.3
+    metrics = hospital.metrics("calibrated", calibration="sigmoid", **svc)
+    assert metrics["log_loss"] < 0.3
 
 
 def test_calibration_and_search_go_together_and_the_version_tells_of_both(hospital: Hospital) -> None:
@@ -107,7 +107,9 @@ def test_folds_are_stretches_of_time_where_there_is_one() -> None:
         for each in (by_time, without)
     ]
     ones = np.flatnonzero(by_time.target == "1")
-    ordered, shuffled = ([np.searchsorted(ones, np.intersect1d(ones, held)) for _, held in some] for some in folds)
+    ordered, shuffled = (
+        [np.searchsorted(ones, np.intersect1d(ones, holdout)) for _, holdout in some] for some in folds
+    )
     assert all((np.diff(places) == 1).all() for places in ordered)
     assert not any((np.diff(places) == 1).all() for places in shuffled)
 

@@ -32,7 +32,7 @@ def workers(folder: Path, scheduler: str, count: int = 2) -> Iterator[list["subp
     environment["PYTHONPATH"] = f"{ROOT / 'trainer'}:{ROOT}"  # this file's functions are sent by name
     command = [sys.executable, "-m", "perennial_trainer"]
     started = [
-        subprocess.Popen(command, env=environment | {"PERENNIAL_RESULT": str(folder / f"said-{number}")})
+        subprocess.Popen(command, env=environment | {"PERENNIAL_RESULT": str(folder / f"result-{number}")})
         for number in range(count)
     ]
     try:
@@ -59,8 +59,8 @@ def _end_worker(test: int) -> None:
 
 def ranking(folder: Path) -> tuple[list[Json], list[float]]:
     """The candidates, best first, and their scores."""
-    found = json.loads((folder / "metrics.json").read_text())["search"]["ranking"]
-    return [each["parameters"] for each in found], [each["score"] for each in found]
+    parameters = json.loads((folder / "metrics.json").read_text())["search"]["ranking"]
+    return [each["parameters"] for each in parameters], [each["score"] for each in parameters]
 
 
 @pytest.mark.parametrize("estimator", ["sklearn.linear_model.Ridge", "sklearn.ensemble.RandomForestRegressor"])
@@ -78,8 +78,8 @@ def test_a_search_on_workers_finds_what_it_finds_alone_and_they_end_with_it(
             a_training(uri, (tmp_path / "together").as_uri(), engine={"dask": {"workers": 2}}, **asked)
         )
         assert [process.wait(120) for process in started] == [0, 0]
-    (found, scores), (expected, exact) = ranking(tmp_path / "together"), ranking(tmp_path / "alone")
-    assert found == expected
+    (parameters, scores), (expected, exact) = ranking(tmp_path / "together"), ranking(tmp_path / "alone")
+    assert parameters == expected
     assert scores == pytest.approx(exact)  # threads sum up in any order
     assert together["artifact"]["sha256"] == alone["artifact"]["sha256"]
 

@@ -63,10 +63,10 @@ SCORED = [regression(), classification(), classification(classes=4)]
 
 @pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
 def test_each_metric_is_scikit_learns(scored: ScoredRows) -> None:
-    found = measure_all(scored)
-    assert list(found) == list(quality_metrics(scored.task))
-    theirs = {name: expected(name, scored) for name in found}
-    assert {name: m.value for name, m in found.items()} == pytest.approx(theirs)
+    measured = measure_all(scored)
+    assert list(measured) == list(quality_metrics(scored.task))
+    theirs = {name: expected(name, scored) for name in measured}
+    assert {name: m.value for name, m in measured.items()} == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize("scored", SCORED, ids=["regression", "binary", "multiclass"])
@@ -80,9 +80,9 @@ def test_each_resample_is_scikit_learns_with_these_weights(scored: ScoredRows) -
 
 @given(arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)), arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)))
 def test_whatever_is_measured_is_finite(truth: np.ndarray, answer: np.ndarray) -> None:
-    found = measure_all(ScoredRows(truth, answer))
-    assert {"mse", "rmse", "mae"} <= set(found)
-    assert np.isfinite([m.value for m in found.values()]).all()
+    measured = measure_all(ScoredRows(truth, answer))
+    assert {"mse", "rmse", "mae"} <= set(measured)
+    assert np.isfinite([m.value for m in measured.values()]).all()
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -92,10 +92,10 @@ def test_precision_and_recall_of_a_class_without_hits_are_zero(classes: int) -> 
     never_true = ScoredRows(np.zeros(classes, int), np.arange(classes), names)
     for scored in (never_predicted, never_true):
         average = "binary" if classes == 2 else "macro"
-        found = measure_all(scored)
+        measured = measure_all(scored)
         for name in ("precision", "recall"):
             theirs = OF_CLASSES[name](scored.target, scored.prediction, average=average, zero_division=0)
-            assert found[name].value == pytest.approx(theirs)
+            assert measured[name].value == pytest.approx(theirs)
 
 
 def test_what_is_undefined_is_left_out() -> None:
@@ -109,16 +109,16 @@ def test_what_is_undefined_is_left_out() -> None:
 @pytest.mark.parametrize("name", ["mse", "mae", "rmse", "accuracy", "log_loss"])
 def test_a_standard_error_is_the_spread_over_repeated_samples(name: str) -> None:
     make = regression if name in REGRESSION else classification
-    found = [measure_all(make(400, seed=seed))[name] for seed in range(1, 201)]
-    claimed = np.mean([m.standard_error for m in found if m.standard_error is not None])
-    assert claimed == pytest.approx(np.std([m.value for m in found], ddof=1), rel=0.2)
+    measured = [measure_all(make(400, seed=seed))[name] for seed in range(1, 201)]
+    claimed = np.mean([m.standard_error for m in measured if m.standard_error is not None])
+    assert claimed == pytest.approx(np.std([m.value for m in measured], ddof=1), rel=0.2)
 
 
 @pytest.mark.parametrize("metric", COMPUTATIONS)
 def test_a_version_is_no_worse_than_itself(metric: str) -> None:
     scored = regression() if metric in REGRESSION else classification()
-    found = estimate_worsening(metric, scored, scored, 0.95)
-    assert (found.estimate, found.upper) == (0, 0)
+    measured = estimate_worsening(metric, scored, scored, 0.95)
+    assert (measured.estimate, measured.upper) == (0, 0)
 
 
 @pytest.mark.parametrize("metric", COMPUTATIONS)
@@ -174,5 +174,5 @@ def test_what_cannot_be_compared_is_refused(metric: str, scored: ScoredRows) -> 
 
 @pytest.mark.parametrize("n", [2, 3, 4095, 4096, 4097, 9000])
 def test_any_number_of_rows_is_bounded(n: int) -> None:
-    found = estimate_worsening("mae", regression(n, noise=2.0, seed=1), regression(n, seed=2), 0.95)
-    assert np.isfinite(found.upper)
+    measured = estimate_worsening("mae", regression(n, noise=2.0, seed=1), regression(n, seed=2), 0.95)
+    assert np.isfinite(measured.upper)

@@ -94,15 +94,15 @@ def test_a_network_tells_classes_and_how_sure_it_is(
 def test_the_same_data_make_the_same_bytes_in_every_process(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     here = trainer.done(a_network(uri, tmp_path / "v1"))
-    said = tmp_path / "said"
+    result = tmp_path / "result"
     task = json.dumps(a_network(uri, tmp_path / "v2"))
-    environment = os.environ | {"PERENNIAL_TASK": task, "PERENNIAL_RESULT": str(said)}
+    environment = os.environ | {"PERENNIAL_TASK": task, "PERENNIAL_RESULT": str(result)}
     environment["PYTHONPATH"] = str(ROOT / "trainer")
     subprocess.run([sys.executable, "-m", "perennial_trainer"], env=environment, check=True, capture_output=True)
-    assert json.loads(said.read_text())["artifact"]["sha256"] == here["artifact"]["sha256"]
+    assert json.loads(result.read_text())["artifact"]["sha256"] == here["artifact"]["sha256"]
 
 
-def test_a_search_tries_what_it_is_told_to(trainer: Trainer, tmp_path: Path) -> None:
+def test_a_search_tries_the_given_space(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     wide = [{"class": "Dense", "units": 24}]
     space = {"epochs": [1, 30], "layers": [[], wide]}
@@ -119,9 +119,9 @@ def test_training_ends_when_the_newest_rows_are_not_learned_any_better(trainer: 
 
     random = np.random.default_rng(0)
     rows = random.normal(size=(200, 3)).astype(np.float32)
-    found = Regressor(epochs=500, patience=2, learning_rate=0.1).fit(rows, rows[:, 0] * 100 + 500)
-    assert len(found.history_.epoch) < 500
-    assert found.predict(rows) == pytest.approx(rows[:, 0] * 100 + 500, abs=40)
+    regressor = Regressor(epochs=500, patience=2, learning_rate=0.1).fit(rows, rows[:, 0] * 100 + 500)
+    assert len(regressor.history_.epoch) < 500
+    assert regressor.predict(rows) == pytest.approx(rows[:, 0] * 100 + 500, abs=40)
 
 
 BAD: list[tuple[str, Json, list[str]]] = [
@@ -193,7 +193,7 @@ def test_a_network_is_served(stored: Json, tmp_path: Path) -> None:
         answer = server.infer({"inputs": inputs}, "/v2/models/progression/infer").json()
     pipeline = load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
     seen = conversion.feature_frame(
-        rows, Features(**{name: tuple(found) for name, found in task["model"]["features"].items()})
+        rows, Features(**{name: tuple(columns) for name, columns in task["model"]["features"].items()})
     )
     assert answer["outputs"][0]["data"] == pytest.approx(list(pipeline.predict(seen)))
 

@@ -24,9 +24,9 @@ def run(task: Json, result: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def answer(result: Path) -> Json:
-    found: Json = json.loads(result.read_text())
-    RESULT.validate(found)
-    return found
+    written: Json = json.loads(result.read_text())
+    RESULT.validate(written)
+    return written
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
@@ -82,9 +82,9 @@ def test_a_kill_that_leaves_no_time_to_answer_is_explained(tmp_path: Path) -> No
         finally:
             process.kill()
     assert process.returncode == -9
-    found = answer(result)
-    assert (found["outcome"], found["reason"]) == ("Failed", "Interrupted")
-    assert "memory" in found["message"]
+    written = answer(result)
+    assert (written["outcome"], written["reason"]) == ("Failed", "Interrupted")
+    assert "memory" in written["message"]
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: lis
     answer = result.CheckResult(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
     content = result.encode_result(answer)
     assert len(content) <= result.MAX_BYTES
-    found = decoded(content)
-    RESULT.validate(found)
-    assert [m["value"] for m in found["metrics"]] == [m.value for m in metrics[: len(found["metrics"])]]
-    assert found["details"] == "s3://bucket/report.html"
+    document = decoded(content)
+    RESULT.validate(document)
+    assert [m["value"] for m in document["metrics"]] == [m.value for m in metrics[: len(document["metrics"])]]
+    assert document["details"] == "s3://bucket/report.html"
 
 
 def test_no_more_is_left_out_than_must_be() -> None:

@@ -56,8 +56,8 @@ def test_the_group_that_is_made_worst_off_is_answered_with_its_values(
     answer = trainer.done(a_validation(task, candidate, live, against=MAE, slices=asked))
     by_sex = next(each for each in answer["slices"] if each["column"] == "sex")
     assert (by_sex["group"], by_sex["metric"]) == ("2", "mae")
-    held = pd.read_parquet(tmp_path / "v2" / "holdout.parquet")
-    of_sex = held[held["sex"] == "2"]
+    holdout = pd.read_parquet(tmp_path / "v2" / "holdout.parquet")
+    of_sex = holdout[holdout["sex"] == "2"]
     for name, stored in (("candidate", candidate["artifact"]), ("live", live)):
         answers = load_model(stored["uri"], stored["sha256"]).predict(of_sex)
         assert by_sex[name] == pytest.approx(mean_absolute_error(of_sex["target"], answers))
@@ -86,17 +86,19 @@ def test_a_score_that_falls_is_worse_and_a_metric_without_a_value_is_left_out(tr
     live, candidate = trainer.done(plain), trainer.done(task)
     asked = [{"column": "worst area", "metric": "accuracy"}, {"column": "worst area", "metric": "roc_auc"}]
     answer = trainer.done(a_validation(task, candidate, a_version(live, "v1"), slices=asked))
-    found = {each["metric"]: each for each in answer["slices"]}
-    assert found["accuracy"]["ratio"] == pytest.approx(found["accuracy"]["live"] / found["accuracy"]["candidate"])
-    assert found["accuracy"]["group"].startswith(("up to", "above"))
-    held = pd.read_parquet(tmp_path / "v2" / "holdout.parquet")
-    low = held["worst area"].quantile(0.25, interpolation="lower")
-    smallest = held[held["worst area"] <= low]
+    by_metric = {each["metric"]: each for each in answer["slices"]}
+    assert by_metric["accuracy"]["ratio"] == pytest.approx(
+        by_metric["accuracy"]["live"] / by_metric["accuracy"]["candidate"]
+    )
+    assert by_metric["accuracy"]["group"].startswith(("up to", "above"))
+    holdout = pd.read_parquet(tmp_path / "v2" / "holdout.parquet")
+    low = holdout["worst area"].quantile(0.25, interpolation="lower")
+    smallest = holdout[holdout["worst area"] <= low]
     assert smallest["target"].nunique() == 1  # so that there roc_auc has no value
-    if found["accuracy"]["group"].startswith("up to"):
+    if by_metric["accuracy"]["group"].startswith("up to"):
         model = load_model(candidate["artifact"]["uri"], candidate["artifact"]["sha256"])
-        told = accuracy_score(smallest["target"].astype(int), model.predict(smallest))
-        assert found["accuracy"]["candidate"] == pytest.approx(told)
+        accuracy = accuracy_score(smallest["target"].astype(int), model.predict(smallest))
+        assert by_metric["accuracy"]["candidate"] == pytest.approx(accuracy)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_what_cannot_be_sliced_is_refused(
 
 def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -> None:
     rows, scored = rows_and_scored()
-    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, scored)
-    assert found.ratio == 1.0
+    (worst,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, scored)
+    assert worst.ratio == 1.0
     few = rows.take(slice(0, 60))
     of_few = scored.take(np.arange(len(rows)) < 60)
     large = {name for name, which in groups(few.features["sex"]) if which.sum() >= 30}
@@ -135,17 +137,17 @@ def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -
 def test_what_was_without_fault_and_is_no_more_is_endlessly_worse_and_still_a_number() -> None:
     rows, scored = rows_and_scored()
     perfect = type(scored)(scored.target, scored.target)
-    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
-    assert found.ratio == MAX_RATIO
-    (found,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, perfect, perfect)
-    assert found.ratio == 1.0
+    (worst,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
+    assert worst.ratio == MAX_RATIO
+    (worst,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, perfect, perfect)
+    assert worst.ratio == 1.0
 
 
 @given(st.lists(st.none() | st.floats(-1e9, 1e9), min_size=1, max_size=60))
 def test_each_number_lies_in_one_quarter_and_each_group_is_named_once(values: list[float | None]) -> None:
-    found = list(groups(pd.Series(values, dtype="float64")))
-    assert np.sum([which for _, which in found], axis=0).tolist() == [1] * len(values)
-    assert len(found) <= 5
+    masks = list(groups(pd.Series(values, dtype="float64")))
+    assert np.sum([which for _, which in masks], axis=0).tolist() == [1] * len(values)
+    assert len(masks) <= 5
 
 
 def test_eight_slices_of_long_names_fit_into_an_answer() -> None:

@@ -105,14 +105,14 @@ def test_the_same_data_and_task_give_the_same_bytes(
 def test_the_holdout_and_the_training_rows_share_no_row(trainer: Trainer, uri: str, storage: str) -> None:
     task = a_training(uri, storage)
     answer = trainer.done(task)
-    held = pd.read_parquet(folder(storage) / "holdout.parquet")
+    holdout = pd.read_parquet(folder(storage) / "holdout.parquet")
     trained = np.load(folder(storage) / "rows.npy", allow_pickle=False)
-    assert (len(held), len(trained)) == (answer["data"]["holdoutRows"], answer["data"]["rows"])
-    assert set(held) == {"age", "bmi", "bp", "s1", "s5", "sex", "target"}  # only needed columns were read
+    assert (len(holdout), len(trained)) == (answer["data"]["holdoutRows"], answer["data"]["rows"])
+    assert set(holdout) == {"age", "bmi", "bp", "s1", "s5", "sex", "target"}  # only needed columns were read
     assert (np.diff(trained.astype(object)) > 0).all()  # sorted, and each once
     model = task["model"]
     features = Features(**{role: tuple(names) for role, names in model["features"].items()})
-    held_digests = convert_rows(held, Columns(features, "target", "regression", None)).digests
+    held_digests = convert_rows(holdout, Columns(features, "target", "regression", None)).digests
     assert not np.isin(held_digests, trained).any()
 
 
@@ -120,11 +120,11 @@ def test_more_data_move_no_row_from_one_side_to_the_other(trainer: Trainer, tmp_
     patients = diabetes()
     known = patients.head(300)
 
-    def held(frame: Frame, name: str) -> Frame:
+    def holdout_of(frame: Frame, name: str) -> Frame:
         trainer.done(a_training(written(frame, tmp_path / name / "a.csv"), storage))
         return pd.read_parquet(folder(storage) / "holdout.parquet")
 
-    before, after = held(known, "known"), held(patients.sample(frac=1, random_state=0), "more")
+    before, after = holdout_of(known, "known"), holdout_of(patients.sample(frac=1, random_state=0), "more")
     both = after.merge(known.astype({"sex": str})[list(after)].drop_duplicates())
     assert sorted(both.itertuples(index=False)) == sorted(before.itertuples(index=False))
 
@@ -132,21 +132,21 @@ def test_more_data_move_no_row_from_one_side_to_the_other(trainer: Trainer, tmp_
 def test_with_a_time_the_newest_rows_are_held_out(trainer: Trainer, uri: str, storage: str) -> None:
     task = a_training(uri, storage, data__timeColumn="day")
     answer = trainer.done(task)
-    held = pd.read_parquet(folder(storage) / "holdout.parquet")
-    assert held["day"].min() == diabetes()["day"].iloc[442 - round(442 * 0.2)]
+    holdout = pd.read_parquet(folder(storage) / "holdout.parquet")
+    assert holdout["day"].min() == diabetes()["day"].iloc[442 - round(442 * 0.2)]
     record = metadata(task)["data"]
     assert (answer["data"]["start"], answer["data"]["end"]) == ("2026-01-01T00:00:00Z", "2026-01-19T09:00:00Z")
-    assert record["trainedUntil"] < held["day"].min().isoformat() <= record["end"]
+    assert record["trainedUntil"] < holdout["day"].min().isoformat() <= record["end"]
 
 
 def test_a_numeric_feature_may_be_the_time_as_well(trainer: Trainer, uri: str, storage: str) -> None:
     task = a_training(uri, storage, data__timeColumn="age")
     trained = trainer.done(task)
-    held = pd.read_parquet(folder(storage) / "holdout.parquet")
-    assert held["age"].min() > 55
+    holdout = pd.read_parquet(folder(storage) / "holdout.parquet")
+    assert holdout["age"].min() > 55
     live = a_version(trained)
     code, answer = trainer(a_validation(task, trained, live))
-    assert (code, answer["holdoutRows"]) == (0, len(held))
+    assert (code, answer["holdoutRows"]) == (0, len(holdout))
 
 
 @pytest.mark.parametrize(
@@ -214,14 +214,14 @@ def test_the_holdout_has_no_part_in_the_search(trainer: Trainer, tmp_path: Path,
     """Whatever the newest rows say, they are only scored on."""
     patients = diabetes()
     spoiled = patients.assign(target=patients["target"].where(patients.index < 360, patients["target"] * 1.5))
-    found = [
+    answers = [
         trainer.done(
             a_training(written(frame, tmp_path / name / "a.csv"), storage, search=ALPHAS, data__timeColumn="day")
         )
         for name, frame in (("good", patients), ("spoiled", spoiled))
     ]
-    assert found[0]["artifact"]["sha256"] == found[1]["artifact"]["sha256"]
-    assert found[0]["metrics"] != found[1]["metrics"]
+    assert answers[0]["artifact"]["sha256"] == answers[1]["artifact"]["sha256"]
+    assert answers[0]["metrics"] != answers[1]["metrics"]
 
 
 def test_every_finding_of_the_cleaning_is_counted(trainer: Trainer, tmp_path: Path, storage: str) -> None:
@@ -271,8 +271,8 @@ def test_outliers_are_those_of_the_training_rows_and_the_holdout_keeps_its_own(
     task["model"] |= {"estimator": "sklearn.tree.DecisionTreeRegressor", "parameters": {"max_depth": 2}}
     assert trainer.done(task)["data"]["rows"] == rows
     assert pd.read_parquet(folder(storage) / "holdout.parquet")["bmi"].max() == 1e6
-    found = json.loads(stored(task)["metrics.json"])["outliers"]
-    assert found == ({} if policy == "keep" else {"bmi": 2, "s1": 1})
+    outliers = json.loads(stored(task)["metrics.json"])["outliers"]
+    assert outliers == ({} if policy == "keep" else {"bmi": 2, "s1": 1})
 
 
 def test_a_classifier_is_scored_by_chance_too(trainer: Trainer, tmp_path: Path, storage: str) -> None:

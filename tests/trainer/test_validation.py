@@ -54,9 +54,11 @@ def test_both_are_scored_on_the_same_rows_and_the_difference_is_bounded(trainer:
     _, live = versions.train("v1", diabetes(), model__parameters={"alpha": 1000.0})
     task, candidate = versions.train("v2", diabetes())
     answer = trainer.done(a_validation(task, candidate, a_version(live, "v1"), against=MSE))
-    held = pd.read_parquet(candidate["data"]["holdoutUri"].removeprefix("file://"))
+    holdout = pd.read_parquet(candidate["data"]["holdoutUri"].removeprefix("file://"))
     pipeline = load_model(live["artifact"]["uri"], live["artifact"]["sha256"])
-    assert answer["metrics"]["live"]["mse"] == pytest.approx(mean_squared_error(held["target"], pipeline.predict(held)))
+    assert answer["metrics"]["live"]["mse"] == pytest.approx(
+        mean_squared_error(holdout["target"], pipeline.predict(holdout))
+    )
     worsening, metrics = answer["worsening"], answer["metrics"]
     assert worsening["estimate"] == pytest.approx(metrics["candidate"]["mse"] / metrics["live"]["mse"] - 1)
     assert worsening["estimate"] < worsening["upper"] < 0  # better, surely
@@ -161,7 +163,7 @@ def test_a_live_version_that_cannot_be_scored_is_named_with_what_it_lacks(
     assert "v1" in message and word in message
 
 
-def test_rows_that_cannot_be_told_apart_are_not_compared(trainer: Trainer, versions: Versions) -> None:
+def test_indistinguishable_rows_are_not_compared(trainer: Trainer, versions: Versions) -> None:
     _, live = versions.train("v1", diabetes(), model__features={"numeric": ["bmi"], "categorical": []})
     task, candidate = versions.train("v2", diabetes())
     reason, message = refused(trainer, a_validation(task, candidate, a_version(live, "v1")))
