@@ -121,8 +121,8 @@ def test_fitted_tail_continues_the_drawn_values() -> None:
     drawn = generator.chisquare(9, 2000)
     for chance_wanted in (1e-3, 1e-5, 1e-7):
         observed = stats.chi2(9).isf(chance_wanted)
-        assert np.log10(chance(observed, drawn)) == pytest.approx(np.log10(chance_wanted), abs=1.6)
-    assert chance(np.median(drawn), drawn) == pytest.approx(0.5, abs=0.01)
+        assert np.log10(chance(observed, [drawn])) == pytest.approx(np.log10(chance_wanted), abs=1.6)
+    assert chance(np.median(drawn), [drawn]) == pytest.approx(0.5, abs=0.01)
 
 
 def test_holm_and_simes_are_those_of_their_papers() -> None:

@@ -20,7 +20,7 @@ Pair = tuple[Counts, Counts]
 Statistic = Callable[[Counts, Counts], Floats]
 """The statistic of each of several pairs of counts, draws x bins each."""
 
-DRAWS = 2000
+DRAWS = (100, 400, 1500)  # one step after the other, while the value is rare among the drawn ones
 TAIL = 200  # the greatest drawn values, to which a tail is fitted
 EXCEEDED = 20  # from so many drawn values that are at least as large on, their share is precise enough
 CELLS = 2_000_000  # counts in memory at once
@@ -44,19 +44,25 @@ class RareValues:
 def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iterable[Pair]) -> float:
     """The chance, 0 < chance <= 1, of a statistic at least as large as that of these counts."""
     observed = float(statistic(before[None], after[None])[0])
-    return chance(observed, np.concatenate([statistic(*pair) for pair in redrawn]))
+    return chance(observed, (statistic(*pair) for pair in redrawn))
 
 
-def chance(observed: float, drawn: Floats) -> float:
+def chance(observed: float, steps: Iterable[Floats]) -> float:
     """The share of drawn values that are at least `observed`, or its estimate from a fitted tail.
 
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular
-    Biology 9, 2010). Where fewer than 20 are as large, a generalized Pareto distribution is fitted to the greatest 200
-    (Knijnenburg et al., Bioinformatics 25, 2009), since a level corrected for a thousand features would need millions
-    of draws. Its shape is never negative: the tail has no end, and the chance is too great rather than too small. Nor
-    is the estimate below the share that was drawn, for statistics of few different values have no smooth tail.
+    Biology 9, 2010). The values are drawn in steps until 20 are as large (Besag and Clifford, Biometrika 78, 1991).
+    Where fewer are, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al., Bioinformatics
+    25, 2009), since a level corrected for a thousand features would need millions of draws. Its shape is never
+    negative: the tail has no end, and the chance is too great rather than too small. Nor is the estimate below the
+    share that was drawn, for statistics of few different values have no smooth tail.
     """
-    reached = int((drawn >= observed - TOLERANCE * abs(observed)).sum())
+    drawn, reached = np.empty(0), 0
+    for step in steps:
+        drawn = np.concatenate([drawn, step])
+        reached += int((step >= observed - TOLERANCE * abs(observed)).sum())
+        if reached >= EXCEEDED:
+            break
     counted = (reached + 1) / (len(drawn) + 1)
     ascending = np.sort(drawn)
     if reached >= EXCEEDED or len(drawn) <= TAIL:
@@ -82,13 +88,12 @@ def _generalized_pareto(excess: Floats) -> tuple[float, float]:
     return mean * (1 - shape), shape
 
 
-def redistributed(before: Counts, after: Counts, seed: int = 0, draws: int = DRAWS) -> Iterator[Pair]:
-    """The counts of both sides after the pooled rows have been dealt again, in parts of draws x bins."""
+def redistributed(before: Counts, after: Counts, seed: int = 0) -> Iterator[Pair]:
+    """The counts of both sides after the pooled rows have been dealt again, in steps of draws x bins each."""
     pooled, recent = before + after, int(after.sum())
     generator = np.random.default_rng([seed, 0])
     at_once = max(1, CELLS // len(pooled))
-    for start in range(0, draws, at_once):
-        size = min(at_once, draws - start)
+    for size in (min(at_once, draws - start) for draws in DRAWS for start in range(0, draws, at_once)):
         if pooled.sum() < HYPERGEOMETRIC_LIMIT:
             redrawn = generator.multivariate_hypergeometric(pooled, recent, size=size, method="marginals")
         else:  # of so many rows the bins are as good as independent

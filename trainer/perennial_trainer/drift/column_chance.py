@@ -144,7 +144,7 @@ def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> fl
         area: Floats = np.abs(apart) @ gaps
         return area
 
-    return chance(value, np.concatenate([distance(*pair) for pair in redistributed(before, after)]))
+    return chance(value, (distance(*pair) for pair in redistributed(before, after)))
 
 
 def _effective(recent: Histogram, count: int) -> int:
