@@ -31,6 +31,17 @@ def test_links_lead_to_files(document: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_modules_exist(document: Path) -> None:
+    modules = set(re.findall(r"`([\w/]+/\w+\.py)`", document.read_text())) - {"operator/__init__.py"}
+    files = [
+        f"/{path}"
+        for folder in ("operator", "trainer", "kubectl", "tests", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert not [module for module in modules if not any(file.endswith(f"/{module}") for file in files)]
+
+
 def test_every_reason_of_the_trainer_is_in_the_runbook() -> None:
     code = "".join(path.read_text() for path in (ROOT / "trainer").rglob("*.py"))
     reasons = set(re.findall(r'(?:RejectedTask|FailedTask)\(\s*"([A-Z]\w+)"', code))
