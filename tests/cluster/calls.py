@@ -75,9 +75,6 @@ class Calls:
     def merge(self, path: str, patch: Any, **query: Any) -> Answer:
         return self.call("PATCH", path, patch, "application/merge-patch+json", **query)
 
-    def strategic(self, path: str, patch: Any, **query: Any) -> Answer:
-        return self.call("PATCH", path, patch, "application/strategic-merge-patch+json", **query)
-
     def json_patch(self, path: str, *operations: Obj) -> Answer:
         return self.call("PATCH", path, list(operations), "application/json-patch+json")
 

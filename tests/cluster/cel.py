@@ -124,29 +124,14 @@ def _is_sorted(items: Sequence[Any]) -> bool:
     return found == sorted(found)
 
 
-def _find(text: str, pattern: str) -> str:
-    found = re.search(pattern, text)
-    return found[0] if found else ""
-
-
 @cache
 def _environment() -> cel.Env:
     kind = cel.Type
-    text, number, many, truth, whole = kind.STRING, kind.DOUBLE, kind.LIST, kind.BOOL, kind.INT
+    text, number, many, truth = kind.STRING, kind.DOUBLE, kind.LIST, kind.BOOL
     functions = [
         _function("quantity", [text], number, lambda amount: float(quantity(amount)), member=False),
         _function("isQuantity", [text], truth, _is_quantity, member=False),
-        _function("isGreaterThan", [number, number], truth, lambda one, other: one > other),
-        _function("isLessThan", [number, number], truth, lambda one, other: one < other),
-        _function("compareTo", [number, number], whole, lambda one, other: (one > other) - (one < other)),
-        _function("asInteger", [number], whole, int),
-        _function("asApproximateFloat", [number], number, float),
-        _function("sum", [many], kind.DYN, lambda items: sum(_plain(items))),
-        _function("min", [many], kind.DYN, lambda items: min(_plain(items))),
-        _function("max", [many], kind.DYN, lambda items: max(_plain(items))),
         _function("isSorted", [many], truth, _is_sorted),
-        _function("find", [text, text], text, _find),
-        _function("findAll", [text, text], kind.List(text), lambda value, pattern: re.findall(pattern, value)),
     ]
     extensions = [ExtBindings(), ExtMath(), ExtOptional(), ExtStrings()]
     return cel.NewEnv(variables={"self": kind.DYN, "oldSelf": kind.DYN}, extensions=extensions, functions=functions)

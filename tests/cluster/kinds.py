@@ -51,8 +51,7 @@ class Kind:
 
     @cached_property
     def storage(self) -> Storage:
-        """Both APIs of events show the same objects."""
-        return ("", "events") if self.plural == "events" else (self.group, self.plural)
+        return self.group, self.plural
 
     @property
     def subresources(self) -> tuple[str, ...]:

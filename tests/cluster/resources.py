@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from tests.cluster import events, lists, scale, tables
+from tests.cluster import lists, scale, tables
 from tests.cluster.bodies import json_response, read_body, wants_table
 from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
 from tests.cluster.kinds import Kind, Kinds
-from tests.cluster.patch import json_patch, merge_patch, strategic_patch
+from tests.cluster.patch import json_patch, merge_patch
 from tests.cluster.routes import Target, target
 from tests.cluster.selectors import Matches, field_selector, label_selector
 from tests.cluster.store import Object, Store
@@ -34,8 +33,6 @@ class Resources:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to any request below `/api/v1` and `/apis/<group>/<version>`."""
         where, options = target(self._kinds, request.path), _options(request)
-        if where.kind.group == events.GROUP:
-            where = replace(where, kind=self._kinds.stored(where.kind.storage), renamed=True)
         if where.subresource == "binding":
             pod = self._verbs.get(where.kind, where.namespace, where.name)
             self._verbs.bind(where.kind, pod, await read_body(request))
@@ -56,7 +53,7 @@ class Resources:
             case "GET", False:
                 return self._list(request, where)
             case "POST", False:
-                made = self._verbs.create(kind, namespace, _stored(where, await read_body(request)), options)
+                made = self._verbs.create(kind, namespace, await read_body(request), options)
                 return self._shown(request, where, made, 201)
             case "PUT", True:
                 body = await read_body(request)
@@ -77,9 +74,6 @@ class Resources:
     ) -> web.Response:
         if where.subresource == "scale":
             change = scale.through(where.kind, change)
-        if where.renamed:
-            renamed = change
-            change = lambda old: events.to_core(renamed(events.from_core(old)))  # noqa: E731
         item = self._verbs.update(where.kind, where.namespace, where.name, where.subresource, change, options)
         return self._shown(request, where, item)
 
@@ -89,14 +83,11 @@ class Resources:
             "application/json-patch+json": lambda old: json_patch(old, patch),
             "application/merge-patch+json": lambda old: merge_patch(old, patch),
         }
-        if not kind.custom:
-            changes["application/strategic-merge-patch+json"] = lambda old: strategic_patch(old, patch, kind.schema)
         if request.content_type == APPLY:
             if "fieldManager" not in request.query:
                 required = Cause("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
                 raise invalid_options("PatchOptions", [required])
-            config = _stored(where, patch)
-            item, new = self._verbs.apply(kind, where.namespace, where.name, where.subresource, config, options)
+            item, new = self._verbs.apply(kind, where.namespace, where.name, where.subresource, patch, options)
             return self._shown(request, where, item, 201 if new else 200)
         if request.content_type not in changes:
             known = ", ".join([*changes, APPLY])
@@ -123,10 +114,10 @@ class Resources:
 
     def _list(self, request: web.Request, where: Target) -> web.Response:
         matches = _selector(request, where)
-        page = lists.page(self._store, where.kind.storage, where.namespace, matches, request.query)
+        items, metadata = lists.listed(self._store, where.kind.storage, where.namespace, matches, request.query)
         if wants_table(request):
-            return json_response(_table(request, where, page.items, page.metadata))
-        return json_response(_list_of(where, page.items, page.metadata))
+            return json_response(_table(request, where, items, metadata))
+        return json_response(_list_of(where, items, metadata))
 
     async def _watch(self, request: web.Request, where: Target) -> web.StreamResponse:
         watch = _watch(request, where)
@@ -168,17 +159,12 @@ def _list_of(where: Target, items: Iterable[Object], metadata: Object) -> Object
     shown = [_form(where, item) for item in items]
     if not kind.custom:  # only unstructured items say what they are
         shown = [{key: value for key, value in item.items() if key not in ("apiVersion", "kind")} for item in shown]
-    api_version = f"{events.GROUP}/v1" if where.renamed else kind.api_version
-    return {"kind": f"{kind.name}List", "apiVersion": api_version, "metadata": metadata, "items": shown}
+    return {"kind": f"{kind.name}List", "apiVersion": kind.api_version, "metadata": metadata, "items": shown}
 
 
 def _form(where: Target, item: Object) -> Object:
     """A stored object in the version that was asked for."""
-    return events.from_core(item) if where.renamed else {**item, "apiVersion": where.kind.api_version}
-
-
-def _stored(where: Target, body: Any) -> Any:
-    return events.to_core(body) if where.renamed and isinstance(body, dict) else body
+    return {**item, "apiVersion": where.kind.api_version}
 
 
 def _table(request: web.Request, where: Target, items: Iterable[Object], metadata: Object) -> Object:

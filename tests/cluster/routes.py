@@ -10,13 +10,12 @@ from tests.cluster.kinds import Kind, Kinds
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about; `renamed`: the client speaks the events' other API."""
+    """What a request is about."""
 
     kind: Kind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    renamed: bool = False
 
 
 def target(kinds: Kinds, path: str) -> Target:

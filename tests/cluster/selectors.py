@@ -13,7 +13,7 @@ Matches = Callable[[Object], bool]
 
 _TERM = re.compile(
     r"""\s*(?:(?P<key>[\w./-]+)\s+(?P<set>in|notin)\s*\(\s*(?P<values>[^)]*?)\s*\)
-        |(?P<left>[\w./-]+)\s*(?P<operator>==|=|!=|<|>)\s*(?P<right>[\w.-]*)
+        |(?P<left>[\w./-]+)\s*(?P<operator>==|=|!=)\s*(?P<right>[\w.-]*)
         |(?P<absent>!)?\s*(?P<present>[\w./-]+))\s*(?:,|$)""",
     re.VERBOSE,
 )
@@ -42,13 +42,7 @@ def _label_term(found: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
         return lambda labels: labels.get(found["left"]) == found["right"]
     if found["operator"] == "!=":
         return lambda labels: labels.get(found["left"]) != found["right"]
-    if found["operator"]:
-        return lambda labels: _compares(labels.get(found["left"], ""), found["operator"], found["right"])
     return lambda labels: (found["present"] in labels) is not bool(found["absent"])
-
-
-def _compares(label: str, operator: str, limit: str) -> bool:
-    return label.isdecimal() and (int(label) > int(limit) if operator == ">" else int(label) < int(limit))
 
 
 def match_labels(selector: Mapping[str, str], item: Object) -> bool:

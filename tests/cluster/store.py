@@ -50,20 +50,6 @@ class Store:
     def storages(self) -> list[Storage]:
         return list(self._objects)
 
-    def at(self, storage: Storage, version: int, namespace: str = "") -> dict[Key, Object]:
-        """The objects as they were at an older version, by undoing the events since; 410 once these are forgotten."""
-        if version < self.compacted:
-            raise expired(f"The resourceVersion for the provided list is too old: {version} < {self.compacted}.")
-        found = self.all(storage, namespace)
-        for event in reversed(self._events):
-            if event.version <= version:
-                break
-            if event.storage == storage and namespace in ("", event.key[0]):
-                found.pop(event.key, None)
-                if event.old is not None:
-                    found[event.key] = event.old
-        return dict(sorted(found.items()))
-
     def put(self, storage: Storage, key: Key, new: Object) -> Object:
         """The object as stored, with its new resourceVersion; watchers have been told."""
         self.version += 1

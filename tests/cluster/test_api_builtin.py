@@ -59,38 +59,6 @@ def test_a_secrets_text_is_stored_encoded(api: Calls, folder: Folder) -> None:
     assert base64.b64decode(made["data"]["key"]).decode() == "grün"
 
 
-def test_both_apis_of_events_show_the_same(api: Calls, folder: Folder) -> None:
-    about = {"kind": "Pod", "name": "p", "namespace": folder.name}
-    new = f"/apis/events.k8s.io/v1/namespaces/{folder.name}/events"
-    core = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": "old"},
-        "involvedObject": about,
-        "message": "hello",
-    }
-    api.post(folder.path("events"), core | {"count": 2, "type": "Normal", "reason": "Seen"})
-    found = api.get(f"{new}/old").ok
-    assert (found["apiVersion"], found["regarding"], found["note"]) == ("events.k8s.io/v1", about, "hello")
-    assert found["deprecatedCount"] == 2
-    event = {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": "new"},
-        "regarding": about,
-        "note": "hi",
-    }
-    event |= {"eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "test.dev/x", "reportingInstance": "y"}
-    assert api.post(new, event | {"action": "Look", "reason": "Seen", "type": "Normal"}).code == 201
-    found = api.get(folder.path("events", "new")).ok
-    assert (found["apiVersion"], found["involvedObject"], found["message"]) == ("v1", about, "hi")
-    assert (
-        api.merge(f"{new}/new", {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}).code == 200
-    )
-    assert {item["note"] for item in api.get(new).ok["items"]} == {"hello", "hi"}
-    assert api.get(new).ok["apiVersion"] == "events.k8s.io/v1"
-
-
 def test_empty_lists_and_maps_are_not_stored(api: Calls, folder: Folder) -> None:
     made = api.post(folder.path("configmaps"), config_map("a", {}, labels={}, finalizers=[])).ok
     assert "data" not in made and not {"labels", "finalizers"} & made["metadata"].keys()

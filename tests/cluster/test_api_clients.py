@@ -36,8 +36,10 @@ def test_the_official_client_makes_and_reads_typed_objects(typed: client.ApiClie
 def test_the_official_client_patches_and_watches(typed: client.ApiClient, folder: Folder) -> None:
     apps = client.AppsV1Api(typed)
     apps.create_namespaced_deployment(folder.name, deployment())
-    apps.patch_namespaced_deployment_scale("web", folder.name, {"spec": {"replicas": 3}})
-    apps.patch_namespaced_deployment_status("web", folder.name, {"status": {"replicas": 3, "readyReplicas": 1}})
+    scaled = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
+    apps.patch_namespaced_deployment_scale("web", folder.name, scaled)
+    counted = [{"op": "add", "path": f"/status/{field}", "value": 1} for field in ("replicas", "readyReplicas")]
+    apps.patch_namespaced_deployment_status("web", folder.name, counted)
     for event in watch.Watch().stream(apps.list_namespaced_deployment, folder.name, timeout_seconds=20):
         assert event["type"] == "ADDED"
         assert (event["object"].spec.replicas, event["object"].status.ready_replicas) == (3, 1)

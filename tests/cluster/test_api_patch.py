@@ -1,4 +1,4 @@
-"""Patches: JSON patch, merge patch, strategic merge patch."""
+"""Patches: JSON patch, merge patch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.calls import Calls, Folder, config_map, deployment, widget
+from tests.cluster.calls import Calls, Folder, config_map, deployment
 
 
 @pytest.fixture
@@ -68,64 +68,7 @@ def test_a_malformed_json_patch_is_refused(api: Calls, note: str) -> None:
     assert api.call("PATCH", note, {"op": "add"}, "application/json-patch+json").code == 400
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "application/strategic-merge-patch+json"])
 def test_a_patch_of_no_known_form_is_refused(api: Calls, note: str, content_type: str) -> None:
     answer = api.call("PATCH", note, {}, content_type)
     assert (answer.code, answer.body["reason"]) == (415, "UnsupportedMediaType")
-
-
-def test_a_custom_kind_takes_no_strategic_patch(api: Calls, folder: Folder) -> None:
-    api.post(folder.path("widgets"), widget())
-    answer = api.strategic(folder.path("widgets", "a"), {"spec": {"replicas": 2}})
-    assert answer.code == 415 and "accepted media types include: application/json-patch+json" in answer.message
-
-
-def test_a_strategic_patch_merges_lists_by_their_keys(api: Calls, web: str) -> None:
-    container = {"name": "main", "image": "web:2", "env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}
-    main = api.strategic(web, {"spec": {"template": {"spec": {"containers": [container]}}}}).ok
-    (main,) = main["spec"]["template"]["spec"]["containers"]
-    assert main["image"] == "web:2"
-    assert [(one["name"], one["value"]) for one in main["env"]] == [("A", "1"), ("B", "3"), ("C", "4")]
-
-
-@pytest.mark.parametrize(
-    ("env", "left"),
-    [
-        ([{"name": "A", "$patch": "delete"}], ["B"]),
-        ([{"$patch": "replace"}, {"name": "Z", "value": "0"}], ["Z"]),
-        ([{"name": "A", "value": None}], ["A", "B"]),
-        ([{"name": "Z"}, {"name": "B"}], ["Z", "A", "B"]),
-    ],
-)
-def test_a_strategic_patch_can_remove_and_replace(
-    api: Calls, web: str, env: list[dict[str, Any]], left: list[str]
-) -> None:
-    patch = {"spec": {"template": {"spec": {"containers": [{"name": "main", "env": env}]}}}}
-    (main,) = api.strategic(web, patch).ok["spec"]["template"]["spec"]["containers"]
-    assert [one["name"] for one in main["env"]] == left
-
-
-def test_a_strategic_patch_orders_as_it_is_told(api: Calls, web: str) -> None:
-    container = {"name": "main", "$setElementOrder/env": [{"name": "B"}, {"name": "A"}]}
-    (main,) = api.strategic(web, {"spec": {"template": {"spec": {"containers": [container]}}}}).ok["spec"]["template"][
-        "spec"
-    ]["containers"]
-    assert [one["name"] for one in main["env"]] == ["B", "A"]
-
-
-def test_a_strategic_patch_keeps_only_the_keys_it_is_told(api: Calls, web: str) -> None:
-    volume = {"name": "tmp", "$retainKeys": ["name", "configMap"], "configMap": {"name": "note"}}
-    found = api.strategic(web, {"spec": {"template": {"spec": {"volumes": [volume]}}}}).ok["spec"]["template"]["spec"][
-        "volumes"
-    ]
-    assert found == [{"name": "tmp", "configMap": {"name": "note", "defaultMode": 420}}]
-
-
-def test_finalizers_join_in_a_strategic_patch(api: Calls, note: str) -> None:
-    api.strategic(note, {"metadata": {"finalizers": ["a.dev/x"]}})
-    assert api.strategic(note, {"metadata": {"finalizers": ["a.dev/y"]}}).ok["metadata"]["finalizers"] == [
-        "a.dev/y",
-        "a.dev/x",
-    ]
-    patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a.dev/x", "a.dev/y"]}}
-    assert "finalizers" not in api.strategic(note, patch).ok["metadata"]

@@ -137,18 +137,6 @@ def test_a_claims_contents_outlive_a_pod_and_go_with_the_claim(space: Space, nod
     assert any(not directory.exists() for _ in moments())
 
 
-def test_a_claim_in_use_is_kept_until_its_pod_is_gone(space: Space) -> None:
-    held = claim("held")
-    held["metadata"]["finalizers"] = ["kubernetes.io/pvc-protection"]
-    space.put(held)
-    space.put(pod("user", ["sleep", "600"], **at("/held", persistentVolumeClaim={"claimName": "held"})))
-    space.until("Pod", "user", lambda pod: pod.get("status", {}).get("phase") == "Running")
-    space.delete("PersistentVolumeClaim", "held")
-    assert space.find("PersistentVolumeClaim", "held")
-    space.delete("Pod", "user")
-    space.until_gone("PersistentVolumeClaim", "held")
-
-
 def test_changes_of_a_config_map_reach_its_volume(space: Space) -> None:
     space.put(config("settings", a="old", gone="x"))
     wait = "until grep -q new /etc/settings/a; do sleep 0.01; done; test ! -e /etc/settings/gone"

@@ -62,7 +62,7 @@ class Passes:
         return deployments.step(deployment, self._controlled(deployment, "ReplicaSet"), datetime.now(UTC))
 
     async def _claim(self, claim: Obj) -> Step:
-        return claims.step(claim, self._mirror.all("Pod", namespace(claim)))
+        return claims.step(claim)
 
     async def _namespace(self, space: Obj) -> Step:
         await namespaces.settle(self._api, space, list(self._mirror.resources.values()))
