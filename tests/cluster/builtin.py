@@ -34,8 +34,8 @@ _SPECIAL: dict[str, dict[str, Any]] = {
 def definitions() -> dict[str, Any]:
     """Kubernetes' OpenAPI definitions by name, as the package kubernetes-validate ships them."""
     source = files("kubernetes_validate") / "kubernetes-json-schema" / f"{VERSION}-local" / "_definitions.json"
-    found: dict[str, Any] = orjson.loads(source.read_bytes())["$defs"]
-    return found
+    result: dict[str, Any] = orjson.loads(source.read_bytes())["$defs"]
+    return result
 
 
 @cache
@@ -53,8 +53,8 @@ def definition_name(group: str, version: str, kind: str) -> str:
 
 def schema(group: str, version: str, kind: str) -> dict[str, Any]:
     """The structural schema of a built-in kind, references resolved; shared parts are the same objects."""
-    found = _definition(definition_name(group, version, kind))
-    return found if group == "rbac.authorization.k8s.io" else named(found, short=kind in SHORT_NAMES)
+    result = _definition(definition_name(group, version, kind))
+    return result if group == "rbac.authorization.k8s.io" else named(result, short=kind in SHORT_NAMES)
 
 
 def named(schema: dict[str, Any], *, short: bool = False) -> dict[str, Any]:
@@ -69,12 +69,12 @@ def _definition(name: str) -> dict[str, Any]:
     short = name.rpartition(".")[2]
     if short in _SPECIAL:
         return _SPECIAL[short]
-    found = _structural(definitions()[name])
+    result = _structural(definitions()[name])
     for field, default in TABLE["defaults"].get(short, {}).items():
-        found["properties"][field] = {**found["properties"][field], "default": default}
+        result["properties"][field] = {**result["properties"][field], "default": default}
     if rules := TABLE["rules"].get(short):
-        found[RULES] = rules
-    return found
+        result[RULES] = rules
+    return result
 
 
 def _structural(node: dict[str, Any]) -> dict[str, Any]:
@@ -82,17 +82,17 @@ def _structural(node: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in node:
         extra = {key: value for key, value in node.items() if key != "$ref"}
         return {**_definition(node["$ref"].removeprefix(PREFIX)), **extra}
-    found = dict(node)
-    found.pop("enum", None)
+    result = dict(node)
+    result.pop("enum", None)
     if isinstance(node.get("type"), list):
-        found["type"] = node["type"][0]
+        result["type"] = node["type"][0]
     if "properties" in node:
-        found["properties"] = {key: _structural(value) for key, value in node["properties"].items()}
+        result["properties"] = {key: _structural(value) for key, value in node["properties"].items()}
     for key in ("items", "additionalProperties"):
         if isinstance(node.get(key), dict):
-            found[key] = _structural(node[key])
-            found[OMIT_EMPTY] = True
-    return found
+            result[key] = _structural(node[key])
+            result[OMIT_EMPTY] = True
+    return result
 
 
 TYPE_AND_METADATA = {
@@ -108,9 +108,9 @@ def published(node: Any) -> Any:
         return [published(item) for item in node]
     if not isinstance(node, dict):
         return node
-    found = {key: published(value) for key, value in node.items()}
-    if isinstance(found.get("type"), list):
-        found["type"] = found["type"][0]
-    if isinstance(found.get("$ref"), str):
-        found["$ref"] = found["$ref"].replace(PREFIX, "#/components/schemas/")
-    return found
+    result = {key: published(value) for key, value in node.items()}
+    if isinstance(result.get("type"), list):
+        result["type"] = result["type"][0]
+    if isinstance(result.get("$ref"), str):
+        result["$ref"] = result["$ref"].replace(PREFIX, "#/components/schemas/")
+    return result

@@ -37,8 +37,8 @@ class Answer:
     def ok(self) -> Obj:
         """The body of an answer that has to be a success."""
         assert 200 <= self.code < 300, f"{self.code}: {self.body}"
-        found: Obj = self.body
-        return found
+        result: Obj = self.body
+        return result
 
     @property
     def message(self) -> str:

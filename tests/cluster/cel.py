@@ -70,11 +70,11 @@ def quantity(text: str) -> Decimal:
 
 def seconds(text: str) -> float:
     """`1h30m` → 5400.0, in Go's notation; ValueError if it is not a duration."""
-    found = _GO_DURATION.fullmatch(text)
-    if not found:
+    observed = _GO_DURATION.fullmatch(text)
+    if not observed:
         raise ValueError(f"{text} is not a duration")
-    parts = re.findall(r"([\d.]+)([a-zµ]+)", found[2])
-    return (-1 if found[1] == "-" else 1) * sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    parts = re.findall(r"([\d.]+)([a-zµ]+)", observed[2])
+    return (-1 if observed[1] == "-" else 1) * sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def typed(value: Any, schema: Schema) -> Any:
@@ -120,8 +120,8 @@ def _plain(items: Iterable[Any]) -> list[Any]:
 
 
 def _is_sorted(items: Sequence[Any]) -> bool:
-    found = _plain(items)
-    return found == sorted(found)
+    observed = _plain(items)
+    return observed == sorted(observed)
 
 
 @cache

@@ -53,19 +53,21 @@ class Connection:
 
     @classmethod
     def of(cls, kubeconfig: Path) -> Connection:
-        said = Configuration()
+        reported = Configuration()
         load: Callable[..., None] = load_kube_config
-        load(str(kubeconfig), client_configuration=said, persist_config=False)
-        token = said.get_api_key_with_prefix("BearerToken", alias="authorization")
+        load(str(kubeconfig), client_configuration=reported, persist_config=False)
+        token = reported.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"Authorization": token} if token else {}
-        if not said.host.startswith("https"):
-            return cls(said.host, headers, None, None)
-        tls = ssl.create_default_context(cafile=said.ssl_ca_cert)
-        if said.cert_file:
-            tls.load_cert_chain(said.cert_file, said.key_file)
-        if not said.verify_ssl:
+        if not reported.host.startswith("https"):
+            return cls(reported.host, headers, None, None)
+        tls = ssl.create_default_context(cafile=reported.ssl_ca_cert)
+        if reported.cert_file:
+            tls.load_cert_chain(reported.cert_file, reported.key_file)
+        if not reported.verify_ssl:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        return cls(said.host, headers, tls, Path(said.ssl_ca_cert).read_text() if said.ssl_ca_cert else None)
+        return cls(
+            reported.host, headers, tls, Path(reported.ssl_ca_cert).read_text() if reported.ssl_ca_cert else None
+        )
 
 
 class Api:

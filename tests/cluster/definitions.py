@@ -17,23 +17,23 @@ def faults(definition: Object) -> list[Cause]:
     """What is wrong with the definition: its name, its versions, its schemas and their rules."""
     spec = definition["spec"]
     expected = f"{spec['names']['plural']}.{spec['group']}"
-    found = []
+    result = []
     if definition["metadata"]["name"] != expected:
         text = f'Invalid value: "{definition["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
-        found.append(Cause("metadata.name", "FieldValueInvalid", text))
+        result.append(Cause("metadata.name", "FieldValueInvalid", text))
     if sum(version["storage"] for version in spec["versions"]) != 1:
         text = "Invalid value: must have exactly one version marked as storage version"
-        found.append(Cause("spec.versions", "FieldValueInvalid", text))
+        result.append(Cause("spec.versions", "FieldValueInvalid", text))
     for index, version in enumerate(spec["versions"]):
         place = "validation" if len(spec["versions"]) == 1 else f"versions[{index}].schema"
         field = f"spec.{place}.openAPIV3Schema"
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None:
-            found.append(Cause(field, "FieldValueRequired", "Required value: schemas are required"))
+            result.append(Cause(field, "FieldValueRequired", "Required value: schemas are required"))
         else:
-            found.extend(_schema_faults(schema, field))
-            found.extend(_metadata_faults(schema.get("properties", {}).get("metadata", {}), field))
-    return found
+            result.extend(_schema_faults(schema, field))
+            result.extend(_metadata_faults(schema.get("properties", {}).get("metadata", {}), field))
+    return result
 
 
 def _metadata_faults(schema: Schema, field: str) -> Iterator[Cause]:

@@ -49,8 +49,8 @@ def group(kinds: Kinds, name: str) -> dict[str, Any]:
 
 
 def _group(name: str, versions: list[str]) -> dict[str, Any]:
-    found = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
-    return {"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": found, "preferredVersion": found[0]}
+    result = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": result, "preferredVersion": result[0]}
 
 
 def resource_list(kinds: Kinds, group: str, version: str) -> dict[str, Any]:
@@ -79,8 +79,8 @@ def _entries(kind: Kind) -> Iterator[dict[str, Any]]:
 
 
 def _names(kind: Kind) -> dict[str, list[str]]:
-    found = {"shortNames": list(kind.short_names), "categories": list(kind.categories)}
-    return {key: value for key, value in found.items() if value}
+    result = {"shortNames": list(kind.short_names), "categories": list(kind.categories)}
+    return {key: value for key, value in result.items() if value}
 
 
 def _verbs(subresource: str) -> list[str]:
@@ -100,8 +100,8 @@ def aggregated(kinds: Kinds, *, core: bool) -> dict[str, Any]:
         {
             "metadata": {"name": group} if group else {},
             "versions": [
-                {"version": version, "resources": [_discovered(kind) for kind in found], "freshness": "Current"}
-                for version, found in versions.items()
+                {"version": version, "resources": [_discovered(kind) for kind in result], "freshness": "Current"}
+                for version, result in versions.items()
             ],
         }
         for group, versions in kinds.versions().items()

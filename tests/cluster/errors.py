@@ -26,14 +26,14 @@ class ApiError(Exception):
     def __init__(self, code: int, reason: str, message: str, **details: Any) -> None:
         super().__init__(message)
         self.code = code
-        found = {"reason": reason, "details": {key: value for key, value in details.items() if value}}
+        result = {"reason": reason, "details": {key: value for key, value in details.items() if value}}
         self.status = {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Failure",
             "message": message,
-            **{key: value for key, value in found.items() if value},
+            **{key: value for key, value in result.items() if value},
             "code": code,
         }
 

@@ -44,9 +44,9 @@ def nodes(item: Object, schema: Schema) -> dict[Path, Any]:
 
 def applied(item: Object, schema: Schema) -> Fields:
     """The fields that applying this object claims: leaves, list items, and empty objects."""
-    found = [(path, value, own) for path, value, own in _walk(item, schema, ()) if path and path not in UNOWNED]
-    parents = {path[:-1] for path, _, _ in found}
-    return frozenset(path for path, value, own in found if own or (path not in parents and value is not Shape.LIST))
+    result = [(path, value, own) for path, value, own in _walk(item, schema, ()) if path and path not in UNOWNED]
+    parents = {path[:-1] for path, _, _ in result}
+    return frozenset(path for path, value, own in result if own or (path not in parents and value is not Shape.LIST))
 
 
 def _walk(value: Any, schema: Schema, path: Path, own: bool = False) -> Iterator[tuple[Path, Any, bool]]:

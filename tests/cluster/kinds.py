@@ -55,8 +55,8 @@ class Kind:
 
     @property
     def subresources(self) -> tuple[str, ...]:
-        found = ("status",) * self.status + ("scale",) * (self.scale is not None)
-        return found + {
+        result = ("status",) * self.status + ("scale",) * (self.scale is not None)
+        return result + {
             "pods": ("binding",),
             "namespaces": ("finalize",),
         }.get("" if self.custom else self.plural, ())
@@ -80,10 +80,10 @@ class Kinds:
 
     def versions(self) -> dict[str, dict[str, list[Kind]]]:
         """group → version → kinds."""
-        found: dict[str, dict[str, list[Kind]]] = {}
+        result: dict[str, dict[str, list[Kind]]] = {}
         for kind in self:
-            found.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
-        return found
+            result.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
+        return result
 
     def define(self, definition: Object) -> None:
         """The served versions of a CustomResourceDefinition replace what it defined before."""

@@ -107,8 +107,8 @@ def _desired(kind: Kind, item: Object) -> Object:
     return wanted
 
 
-def _other_uid(wanted: str, found: str) -> str:
-    return f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+def _other_uid(wanted: str, result: str) -> str:
+    return f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {result}"
 
 
 def check_preconditions(kind: Kind, item: Object, preconditions: Mapping[str, str]) -> None:

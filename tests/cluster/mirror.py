@@ -51,11 +51,11 @@ class Mirror:
         return [obj for (space, _), obj in self._objects[kind].items() if namespace in ("", space)]
 
     def everything(self) -> Iterator[Obj]:
-        return itertools.chain.from_iterable([list(found.values()) for found in self._objects.values()])
+        return itertools.chain.from_iterable([list(result.values()) for result in self._objects.values()])
 
     def dependents(self, owner: Obj) -> list[Obj]:
-        found = [self.get(*address) for address in self._owned.get(uid(owner), ())]
-        return [obj for obj in found if obj is not None]
+        result = [self.get(*address) for address in self._owned.get(uid(owner), ())]
+        return [obj for obj in result if obj is not None]
 
     def note(self, obj: Obj) -> None:
         """The object is known in at least this version, unless it is known to be gone."""
@@ -97,11 +97,11 @@ class Mirror:
         """The mirror holds what is there now; the resourceVersion to watch from."""
         self.resources[resource.kind] = resource
         answer = await self._api.call("GET", resource.path())
-        found = [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in answer["items"]]
-        there = {uid(obj) for obj in found}
+        result = [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in answer["items"]]
+        there = {uid(obj) for obj in result}
         for obj in [old for old in self._objects[resource.kind].values() if uid(old) not in there]:
             self._forget(obj)
-        for obj in found:
+        for obj in result:
             self.note(obj)
         return str(answer["metadata"]["resourceVersion"])
 

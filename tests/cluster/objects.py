@@ -64,14 +64,14 @@ def condition(obj: Obj, kind: str) -> Obj | None:
 
 
 def is_true(obj: Obj, kind: str) -> bool:
-    found = condition(obj, kind)
-    return found is not None and found["status"] == "True"
+    result = condition(obj, kind)
+    return result is not None and result["status"] == "True"
 
 
 def with_condition(conditions: Iterable[Obj], new: Mapping[str, Any], now: datetime) -> list[Obj]:
     """The conditions with `new` among them; lastTransitionTime moves only when the status does."""
     conditions = list(conditions)
-    if any(new.items() <= held.items() for held in conditions):
+    if any(new.items() <= current.items() for current in conditions):
         return conditions
     others = [c for c in conditions if c["type"] != new["type"]]
     old = next((c for c in conditions if c["type"] == new["type"]), None)

@@ -31,8 +31,8 @@ def index(kinds: Kinds) -> dict[str, Any]:
     paths = {path: document(kinds, path) for path in sorted({_path(kind) for kind in kinds})}
     return {
         "paths": {
-            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={crc32(orjson.dumps(found)):08X}"}
-            for path, found in paths.items()
+            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={crc32(orjson.dumps(result)):08X}"}
+            for path, result in paths.items()
         }
     }
 
@@ -81,8 +81,8 @@ def _collect(name: str, schemas: dict[str, Any]) -> None:
     """This definition and all that it refers to."""
     if name in schemas:
         return
-    schemas[name] = found = builtin.published(builtin.definitions()[name])
-    for reference in _references(found):
+    schemas[name] = result = builtin.published(builtin.definitions()[name])
+    for reference in _references(result):
         _collect(reference.removeprefix(COMPONENTS), schemas)
 
 

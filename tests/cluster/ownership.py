@@ -69,15 +69,15 @@ def changes(old: Object, new: Object, schema: Schema) -> tuple[Fields, Fields]:
 
 def after_update(known: Owners, manager: Manager, touched: Fields, gone: Fields) -> dict[Manager, Fields]:
     """Whoever changes a field owns it, alone; a field that is gone has no owner."""
-    found = {other: fields - touched - gone for other, fields in known.items()}
-    found[manager] = (known.get(manager, frozenset()) | touched) - gone
-    return {other: fields for other, fields in found.items() if fields}
+    result = {other: fields - touched - gone for other, fields in known.items()}
+    result[manager] = (known.get(manager, frozenset()) | touched) - gone
+    return {other: fields for other, fields in result.items() if fields}
 
 
 def conflicts(known: Owners, manager: Manager, touched: Fields) -> dict[Manager, list[Path]]:
     """The fields about to change that somebody else owns."""
-    found = {other: sorted(fields & touched, key=_rank) for other, fields in sorted(known.items()) if other != manager}
-    return {other: paths for other, paths in found.items() if paths}
+    result = {other: sorted(fields & touched, key=_rank) for other, fields in sorted(known.items()) if other != manager}
+    return {other: paths for other, paths in result.items() if paths}
 
 
 def _rank(path: Path) -> list[tuple[bool, str]]:
@@ -85,11 +85,11 @@ def _rank(path: Path) -> list[tuple[bool, str]]:
     return [(depth < len(path), step) for depth, step in enumerate(path, 1)]
 
 
-def conflict_error(found: Mapping[Manager, list[Path]]) -> ApiError:
+def conflict_error(result: Mapping[Manager, list[Path]]) -> ApiError:
     """409, which names each owner and each field."""
     causes = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {_owner(other)}", "field": readable(path)}
-        for other, paths in found.items()
+        for other, paths in result.items()
         for path in paths
     ]
     if len(causes) == 1:
@@ -97,7 +97,7 @@ def conflict_error(found: Mapping[Manager, list[Path]]) -> ApiError:
     else:
         lines = [
             line
-            for other, paths in found.items()
+            for other, paths in result.items()
             for line in (f"conflicts with {_owner(other)}:", *(f"- {readable(path)}" for path in paths))
         ]
         text = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)

@@ -51,8 +51,8 @@ def decode(body: bytes) -> dict[str, Any]:
     named = envelope["typeMeta"]
     if named["kind"] not in _MESSAGES:
         raise UnknownMessageError(f"a {named['kind']} in protobuf is not understood here")
-    found = _read(named["kind"], base64.b64decode(envelope.get("raw", "")))
-    return {**named, **{key: value for key, value in found.items() if value != ""}}  # Go writes empty fields, too
+    result = _read(named["kind"], base64.b64decode(envelope.get("raw", "")))
+    return {**named, **{key: value for key, value in result.items() if value != ""}}  # Go writes empty fields, too
 
 
 def _read(name: str, data: bytes) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def _read(name: str, data: bytes) -> dict[str, Any]:
         message.ParseFromString(data)
     except DecodeError as error:
         raise ValueError(str(error)) from error
-    found: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
-    return found
+    result: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
+    return result
 
 
 @cache

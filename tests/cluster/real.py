@@ -22,8 +22,8 @@ STOP_SECONDS = 20
 
 def envtest_binaries() -> Path | None:
     """Where etcd and kube-apiserver are, by envtest's convention; None if they are not."""
-    found = Path(os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"))
-    return found if all((found / name).is_file() for name in ("etcd", "kube-apiserver")) else None
+    result = Path(os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"))
+    return result if all((result / name).is_file() for name in ("etcd", "kube-apiserver")) else None
 
 
 class RealApi:

@@ -46,8 +46,8 @@ class Removal:
 
     def is_held(self, kind: Kind, item: Object) -> bool:
         metadata = item["metadata"]
-        held = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
-        return bool(held) or any(True for _ in self._contents(kind, item))
+        current = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+        return bool(current) or any(True for _ in self._contents(kind, item))
 
     def remove(self, kind: Kind, item: Object) -> Object:
         """The object as it was last. What waited for it to go, its namespace or its definition, may go too."""
@@ -57,9 +57,9 @@ class Removal:
             self._kinds.forget(item)
         for holder, name in (("namespaces", namespace), ("customresourcedefinitions", kind.resource)):
             around = next(other for other in self._kinds if other.plural == holder)
-            held = self._store.get(around.storage, ("", name))
-            if held and "deletionTimestamp" in held["metadata"] and not self.is_held(around, held):
-                self.remove(around, held)
+            current = self._store.get(around.storage, ("", name))
+            if current and "deletionTimestamp" in current["metadata"] and not self.is_held(around, current):
+                self.remove(around, current)
         return gone
 
     def _contents(self, kind: Kind, item: Object) -> Iterator[tuple[Kind, Object]]:

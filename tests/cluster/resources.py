@@ -97,11 +97,11 @@ class Resources:
 
     def _delete_all(self, request: web.Request, where: Target, options: dict[str, Any]) -> web.Response:
         matches = _selector(request, where)
-        found = [item for item in self._store.all(where.kind.storage, where.namespace).values() if matches(item)]
-        for item in found:
+        result = [item for item in self._store.all(where.kind.storage, where.namespace).values() if matches(item)]
+        for item in result:
             metadata = item["metadata"]
             self._verbs.removal.delete(where.kind, metadata.get("namespace", ""), metadata["name"], options)
-        return json_response(_list_of(where, found, {"resourceVersion": str(self._store.version)}))
+        return json_response(_list_of(where, result, {"resourceVersion": str(self._store.version)}))
 
     def _shown(self, request: web.Request, where: Target, item: Object, code: int = 200) -> web.Response:
         """One object in the form that the client asked for."""
@@ -193,8 +193,8 @@ def _options(request: web.Request) -> Options:
 
 async def _delete_options(request: web.Request, kind: Kind) -> dict[str, Any]:
     """400 for the other ways to cascade, which the local cluster does not imitate."""
-    found = {**dict(request.query), **(await read_body(request) or {})}
-    policy = found.get("propagationPolicy") or ("Orphan" if kind.resource == "jobs.batch" else "Background")
+    result = {**dict(request.query), **(await read_body(request) or {})}
+    policy = result.get("propagationPolicy") or ("Orphan" if kind.resource == "jobs.batch" else "Background")
     if policy != "Background":
         raise bad_request(f"propagationPolicy {policy} is not known to the local cluster: delete with Background")
-    return found
+    return result

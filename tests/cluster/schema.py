@@ -39,8 +39,8 @@ def _pruned(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
 def child(schema: Schema, key: str) -> Schema | None:
     """The schema of an object's field; None where the field is unknown and not to be kept."""
     if key in schema.get("properties", {}):
-        found: Schema = schema["properties"][key]
-        return found
+        result: Schema = schema["properties"][key]
+        return result
     additional = schema.get("additionalProperties")
     if isinstance(additional, dict):
         return additional

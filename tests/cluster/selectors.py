@@ -24,25 +24,25 @@ def label_selector(text: str) -> Matches:
     terms: list[Callable[[Mapping[str, str]], bool]] = []
     position = 0
     while position < len(text.rstrip()):
-        found = _TERM.match(text, position)
-        if not found:
+        result = _TERM.match(text, position)
+        if not result:
             raise bad_request(f"unable to parse requirement: found '{text[position:]}' in labelSelector '{text}'")
-        terms.append(_label_term(found))
-        position = found.end()
+        terms.append(_label_term(result))
+        position = result.end()
     return lambda item: all(term(item["metadata"].get("labels") or {}) for term in terms)
 
 
-def _label_term(found: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
-    if found["set"]:
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        if found["set"] == "in":
+def _label_term(result: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
+    if result["set"]:
+        key, values = result["key"], {value.strip() for value in result["values"].split(",")}
+        if result["set"] == "in":
             return lambda labels: labels.get(key) in values
         return lambda labels: labels.get(key) not in values
-    if found["operator"] in ("=", "=="):
-        return lambda labels: labels.get(found["left"]) == found["right"]
-    if found["operator"] == "!=":
-        return lambda labels: labels.get(found["left"]) != found["right"]
-    return lambda labels: (found["present"] in labels) is not bool(found["absent"])
+    if result["operator"] in ("=", "=="):
+        return lambda labels: labels.get(result["left"]) == result["right"]
+    if result["operator"] == "!=":
+        return lambda labels: labels.get(result["left"]) != result["right"]
+    return lambda labels: (result["present"] in labels) is not bool(result["absent"])
 
 
 def match_labels(selector: Mapping[str, str], item: Object) -> bool:
@@ -57,10 +57,10 @@ def field_selector(text: str, fields: Collection[str]) -> Matches:
     """
     terms: list[Matches] = []
     for term in filter(None, text.split(",")):
-        found = re.fullmatch(r"\s*([\w.\[\]-]+)\s*(!=|==|=)(.*)", term)
-        if not found:
+        result = re.fullmatch(r"\s*([\w.\[\]-]+)\s*(!=|==|=)(.*)", term)
+        if not result:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
-        path, operator, value = found.groups()
+        path, operator, value = result.groups()
         if path not in ("metadata.name", "metadata.namespace", *fields):
             raise bad_request(f"field label not supported: {path}")
         terms.append(_field_term(path, value, wanted=operator != "!="))

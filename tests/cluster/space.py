@@ -72,8 +72,8 @@ class Space:
         return None if answer.status_code == 404 else self._done(answer)
 
     def all(self, kind: str) -> list[Obj]:
-        found: list[Obj] = self._done(self._http.get(self._path(kind)))["items"]
-        return found
+        result: list[Obj] = self._done(self._http.get(self._path(kind)))["items"]
+        return result
 
     def versions(self, kind: str, name: str, last: Callable[[Obj], bool]) -> Iterator[Obj]:
         """Each version of the object as a watch tells it, up to the first that `last` is true of."""
@@ -87,22 +87,22 @@ class Space:
         raise AssertionError(f"{kind} {name} did not come so far: {obj}")
 
     def until(self, kind: str, name: str, met: Callable[[Obj], Any]) -> Obj:
-        found: Obj | None = None
-        for found in self._polled(lambda: self.find(kind, name)):
-            if found and met(found):
-                return found
-        raise AssertionError(f"{kind} {name} stayed {found}")
+        result: Obj | None = None
+        for result in self._polled(lambda: self.find(kind, name)):
+            if result and met(result):
+                return result
+        raise AssertionError(f"{kind} {name} stayed {result}")
 
     def until_gone(self, kind: str, name: str) -> None:
-        if not any(found is None for found in self._polled(lambda: self.find(kind, name))):
+        if not any(result is None for result in self._polled(lambda: self.find(kind, name))):
             raise AssertionError(f"{kind} {name} is still there")
 
     def until_all(self, kind: str, met: Callable[[list[Obj]], Any]) -> list[Obj]:
-        found: list[Obj] = []
-        for found in self._polled(lambda: self.all(kind)):
-            if met(found):
-                return found
-        raise AssertionError(f"the objects of kind {kind} stayed {found}")
+        result: list[Obj] = []
+        for result in self._polled(lambda: self.all(kind)):
+            if met(result):
+                return result
+        raise AssertionError(f"the objects of kind {kind} stayed {result}")
 
     def _polled(self, ask: Callable[[], Any]) -> Iterator[Any]:
         return (ask() for _ in moments())

@@ -44,8 +44,8 @@ class Store:
 
     def all(self, storage: Storage, namespace: str = "") -> dict[Key, Object]:
         """The objects of one kind in the order of their keys; an empty namespace means every one."""
-        found = self._objects.get(storage, {})
-        return {key: found[key] for key in sorted(found) if namespace in ("", key[0])}
+        result = self._objects.get(storage, {})
+        return {key: result[key] for key in sorted(result) if namespace in ("", key[0])}
 
     def storages(self) -> list[Storage]:
         return list(self._objects)
@@ -54,9 +54,9 @@ class Store:
         """The object as stored, with its new resourceVersion; watchers have been told."""
         self.version += 1
         new = {**new, "metadata": {**new["metadata"], "resourceVersion": str(self.version)}}
-        held = self._objects.setdefault(storage, {})
-        self._tell(Event(self.version, storage, key, held.get(key), new))
-        held[key] = new
+        current = self._objects.setdefault(storage, {})
+        self._tell(Event(self.version, storage, key, current.get(key), new))
+        current[key] = new
         return new
 
     def remove(self, storage: Storage, key: Key) -> Object:

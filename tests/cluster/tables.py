@@ -70,12 +70,12 @@ def _cell(column: Column, item: Object, now: datetime) -> Any:
 
 def field(item: Object, path: str) -> Any:
     """The first value at a path such as `.status.conditions[?(@.type=="Ready")].status`; None if there is none."""
-    return next((found.obj for found in _query(path).finditer(item)), None)
+    return next((result.obj for result in _query(path).finditer(item)), None)
 
 
 @cache
 def _query(path: str) -> jsonpath.CompoundJSONPath | jsonpath.JSONPath:
-    bracketed = _ESCAPED.sub(lambda found: "['" + found[1].replace("\\.", ".") + "']", path.strip("{}"))
+    bracketed = _ESCAPED.sub(lambda result: "['" + result[1].replace("\\.", ".") + "']", path.strip("{}"))
     return jsonpath.compile("$" + bracketed)
 
 

@@ -167,8 +167,8 @@ def test_the_status_of_what_is_not_there_cannot_be_applied(api: Calls, path: str
 def test_what_has_no_clear_owner_cannot_be_applied(api: Calls, path: str, spec: dict[str, Any], message: str) -> None:
     api.apply(path, widget())
     answer = api.apply(path, widget(spec=spec))
-    said = "failed to create typed patch object (/a; test.dev/v1, Kind=Widget): "
-    assert answer.code == 500 and said + message in answer.message
+    reported = "failed to create typed patch object (/a; test.dev/v1, Kind=Widget): "
+    assert answer.code == 500 and reported + message in answer.message
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def test_a_deployment_has_one_replica_and_rolls_by_quarters(api: Calls, folder: 
 
 def test_a_deployments_annotations_count_as_its_spec(api: Calls, folder: Folder) -> None:
     api.post(folder.path("deployments"), deployment())
-    found = api.merge(folder.path("deployments", "web"), {"metadata": {"annotations": {"a": "b"}}}).ok
-    assert found["metadata"]["generation"] == 2
+    result = api.merge(folder.path("deployments", "web"), {"metadata": {"annotations": {"a": "b"}}}).ok
+    assert result["metadata"]["generation"] == 2
 
 
 def test_a_job_selects_its_pods_by_its_own_identity(api: Calls, folder: Folder) -> None:

@@ -34,34 +34,34 @@ def test_groups_are_listed_with_their_versions(api: Calls) -> None:
 
 
 def test_kinds_are_listed_with_their_names_and_subresources(api: Calls) -> None:
-    found = api.get("/apis/test.dev/v1").ok
-    widgets = named(found["resources"], "widgets")
-    assert (found["groupVersion"], widgets["kind"], widgets["namespaced"]) == ("test.dev/v1", "Widget", True)
+    result = api.get("/apis/test.dev/v1").ok
+    widgets = named(result["resources"], "widgets")
+    assert (result["groupVersion"], widgets["kind"], widgets["namespaced"]) == ("test.dev/v1", "Widget", True)
     assert (
         widgets["shortNames"] == ["wd"] and widgets["categories"] == ["things"] and widgets["singularName"] == "widget"
     )
     assert {"create", "get", "list", "patch", "update", "watch", "delete", "deletecollection"} <= set(widgets["verbs"])
-    scale = named(found["resources"], "widgets/scale")
+    scale = named(result["resources"], "widgets/scale")
     assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
     assert "pods/binding" in {one["name"] for one in api.get("/api/v1").ok["resources"]}
 
 
 @pytest.mark.parametrize(("path", "group", "resource"), [("/api", None, "pods"), ("/apis", "test.dev", "widgets")])
 def test_all_kinds_are_listed_at_once(api: Calls, path: str, group: str | None, resource: str) -> None:
-    found = api.call("GET", path, accept=AGGREGATED).ok
-    assert (found["kind"], found["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
-    (version,) = next(item for item in found["items"] if item["metadata"].get("name") == group)["versions"]
+    result = api.call("GET", path, accept=AGGREGATED).ok
+    assert (result["kind"], result["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
+    (version,) = next(item for item in result["items"] if item["metadata"].get("name") == group)["versions"]
     entry = named(version["resources"], resource, "resource")
     assert entry["scope"] == "Namespaced" and "status" in {one["subresource"] for one in entry["subresources"]}
 
 
 def test_openapi_describes_a_custom_kind(api: Calls) -> None:
     place = api.get("/openapi/v3").ok["paths"]["apis/test.dev/v1"]["serverRelativeURL"]
-    found = api.get(place).ok
-    widget = found["components"]["schemas"]["dev.test.v1.Widget"]
+    result = api.get(place).ok
+    widget = result["components"]["schemas"]["dev.test.v1.Widget"]
     assert widget["x-kubernetes-group-version-kind"] == [{"group": "test.dev", "version": "v1", "kind": "Widget"}]
     assert widget["properties"]["spec"]["properties"]["mode"]["description"] == "How it is done."
-    patch = found["paths"]["/apis/test.dev/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
+    patch = result["paths"]["/apis/test.dev/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
     assert "fieldValidation" in {one.get("name") for one in patch["parameters"]}
 
 

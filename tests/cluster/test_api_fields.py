@@ -62,9 +62,9 @@ def test_applying_brings_every_applied_value_and_applying_again_nothing(
     live: dict[str, Any], config: dict[str, Any]
 ) -> None:
     once = merged(live, config, SCHEMA)
-    found = nodes(once, SCHEMA)
-    assert all(found[path] == value for path, value in nodes(config, SCHEMA).items())
-    assert nodes(live, SCHEMA).keys() <= found.keys() | {path for path in nodes(live, SCHEMA) if path[0] == "f:open"}
+    result = nodes(once, SCHEMA)
+    assert all(result[path] == value for path, value in nodes(config, SCHEMA).items())
+    assert nodes(live, SCHEMA).keys() <= result.keys() | {path for path in nodes(live, SCHEMA) if path[0] == "f:open"}
     assert merged(once, config, SCHEMA) == once
 
 

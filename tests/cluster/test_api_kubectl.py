@@ -135,9 +135,9 @@ def test_small_changes(kubectl: Kubectl) -> None:
     kubectl("label", "widget", "a", "team=x")
     kubectl("patch", "widget", "a", "--type=merge", "-p", '{"spec":{"mode":"ugly"}}')
     kubectl("patch", "widget", "a", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Up"}}')
-    found = yaml.safe_load(kubectl("get", "widget", "a", "-o", "yaml"))
-    assert found["spec"]["replicas"] == 4 and found["spec"]["mode"] == "ugly" and found["status"] == {"phase": "Up"}
-    assert found["metadata"]["annotations"]["test.dev/approved-by"] == "me" and found["metadata"]["labels"] == {
+    result = yaml.safe_load(kubectl("get", "widget", "a", "-o", "yaml"))
+    assert result["spec"]["replicas"] == 4 and result["spec"]["mode"] == "ugly" and result["status"] == {"phase": "Up"}
+    assert result["metadata"]["annotations"]["test.dev/approved-by"] == "me" and result["metadata"]["labels"] == {
         "team": "x"
     }
     assert kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "2"
@@ -145,10 +145,10 @@ def test_small_changes(kubectl: Kubectl) -> None:
 
 def test_edit_and_replace(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=config_map("note", {"a": "1"}))
-    found = yaml.safe_load(kubectl("get", "cm", "note", "-o", "yaml"))
-    found["data"]["b"] = "2"
-    kubectl("replace", "-f", "-", stdin=found)
-    assert "the object has been modified" in kubectl("replace", "-f", "-", stdin=found, fails=1)
+    result = yaml.safe_load(kubectl("get", "cm", "note", "-o", "yaml"))
+    result["data"]["b"] = "2"
+    kubectl("replace", "-f", "-", stdin=result)
+    assert "the object has been modified" in kubectl("replace", "-f", "-", stdin=result, fails=1)
 
 
 def test_typed_creates(kubectl: Kubectl) -> None:

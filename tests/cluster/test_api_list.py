@@ -22,14 +22,14 @@ def maps(api: Calls, folder: Folder) -> str:
     return path
 
 
-def names(found: Obj) -> str:
-    return "".join(item["metadata"]["name"] for item in found["items"])
+def names(result: Obj) -> str:
+    return "".join(item["metadata"]["name"] for item in result["items"])
 
 
 def test_a_list_is_of_its_kind_in_the_order_of_names(api: Calls, maps: str) -> None:
-    found = api.get(maps).ok
-    assert (found["kind"], found["apiVersion"], names(found)) == ("ConfigMapList", "v1", "abcd")
-    assert int(found["metadata"]["resourceVersion"]) >= int(found["items"][-1]["metadata"]["resourceVersion"])
+    result = api.get(maps).ok
+    assert (result["kind"], result["apiVersion"], names(result)) == ("ConfigMapList", "v1", "abcd")
+    assert int(result["metadata"]["resourceVersion"]) >= int(result["items"][-1]["metadata"]["resourceVersion"])
 
 
 def test_only_the_items_of_custom_kinds_say_what_they_are(api: Calls, folder: Folder, maps: str) -> None:
@@ -108,8 +108,8 @@ def test_a_list_without_a_namespace_has_all_of_them(api: Calls, folder: Folder) 
     with Folder(api) as other:
         for place in (folder, other):
             api.post(place.path("widgets"), widget(labels={"test": folder.name}))
-        found = api.get("/apis/test.dev/v1/widgets", labelSelector=f"test={folder.name}").ok
-        assert {item["metadata"]["namespace"] for item in found["items"]} == {folder.name, other.name}
+        result = api.get("/apis/test.dev/v1/widgets", labelSelector=f"test={folder.name}").ok
+        assert {item["metadata"]["namespace"] for item in result["items"]} == {folder.name, other.name}
 
 
 def test_a_state_that_is_still_to_come_is_refused(api: Calls, maps: str) -> None:

@@ -116,9 +116,9 @@ def test_spec_and_status_are_written_through_their_own_paths_only(api: Calls, wi
     api.merge(
         f"{widgets}/a/status", {"status": {"phase": "Up"}, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "y"}}}
     )
-    found = api.merge(f"{widgets}/a", {"status": {"phase": "Down"}, "spec": {"mode": "ugly"}}).ok
-    assert found["status"] == {"phase": "Up"} and "labels" not in found["metadata"]
-    assert found["spec"] | {"nested": {}} == {"mode": "ugly", "replicas": 1, "nested": {}}
+    result = api.merge(f"{widgets}/a", {"status": {"phase": "Down"}, "spec": {"mode": "ugly"}}).ok
+    assert result["status"] == {"phase": "Up"} and "labels" not in result["metadata"]
+    assert result["spec"] | {"nested": {}} == {"mode": "ugly", "replicas": 1, "nested": {}}
 
 
 @pytest.mark.parametrize("how", ["replace", "merge patch", "JSON patch", "apply", "status"])
@@ -178,10 +178,14 @@ def test_a_deleted_object_is_gone_at_once(api: Calls, widgets: str) -> None:
 
 def test_a_finalizer_holds_a_deleted_object_until_it_is_taken_off(api: Calls, widgets: str) -> None:
     api.post(widgets, widget(finalizers=["test.dev/hold"]))
-    held = api.delete(f"{widgets}/a").ok
-    assert held["kind"] == "Widget" and held["metadata"]["deletionTimestamp"] and held["metadata"]["generation"] == 2
+    current = api.delete(f"{widgets}/a").ok
+    assert (
+        current["kind"] == "Widget"
+        and current["metadata"]["deletionTimestamp"]
+        and current["metadata"]["generation"] == 2
+    )
     again = api.delete(f"{widgets}/a").ok
-    assert again["metadata"]["resourceVersion"] == held["metadata"]["resourceVersion"]
+    assert again["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"]
     refused = api.merge(f"{widgets}/a", {"metadata": {"finalizers": ["test.dev/hold", "test.dev/more"]}})
     assert refused.code == 422 and "no new finalizers can be added if the object is being deleted" in refused.message
     api.merge(f"{widgets}/a", {"metadata": {"finalizers": None}})
@@ -212,8 +216,8 @@ def test_the_scale_of_an_object_is_its_replicas(api: Calls, widgets: str) -> Non
     scale["spec"]["replicas"] = 5
     assert api.put(f"{widgets}/a/scale", scale).ok["spec"] == {"replicas": 5}
     assert api.merge(f"{widgets}/a/scale", {"spec": {"replicas": 6}}).ok["spec"] == {"replicas": 6}
-    found = api.get(f"{widgets}/a").ok
-    assert found["spec"]["replicas"] == 6 and found["metadata"]["generation"] == 3
+    result = api.get(f"{widgets}/a").ok
+    assert result["spec"]["replicas"] == 6 and result["metadata"]["generation"] == 3
 
 
 def test_a_collection_cannot_be_replaced(api: Calls, maps: str) -> None:

@@ -39,7 +39,7 @@ def test_a_merge_patch_replaces_lists(api: Calls, web: str) -> None:
 
 
 def test_a_json_patch_does_one_step_after_the_other(api: Calls, note: str) -> None:
-    found = api.json_patch(
+    result = api.json_patch(
         note,
         {"op": "test", "path": "/data/a", "value": "1"},
         {"op": "move", "from": "/data/a", "path": "/data/z"},
@@ -47,7 +47,7 @@ def test_a_json_patch_does_one_step_after_the_other(api: Calls, note: str) -> No
         {"op": "add", "path": "/metadata/labels/team~1role", "value": "x"},
         {"op": "remove", "path": "/data/b"},
     ).ok
-    assert found["data"] == {"z": "1"} and found["metadata"]["labels"] == {"team/role": "x"}
+    assert result["data"] == {"z": "1"} and result["metadata"]["labels"] == {"team/role": "x"}
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_a_definition_that_cannot_work_is_refused(api: Calls, change: dict[str, 
     assert answer.code == 422 and message in answer.message
 
 
-def test_a_status_that_nobody_has_written_is_read_as_its_default(api: Calls, folder: Folder) -> None:
+def test_an_unwritten_status_is_read_as_its_default(api: Calls, folder: Folder) -> None:
     status = {"type": "object", "properties": {"seen": {"type": "integer"}}, "default": {"seen": -1}}
     schema = {"type": "object", "properties": {"spec": {"type": "object"}, "status": status}}
     version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}}
@@ -224,12 +224,12 @@ def test_a_definition_is_established_and_its_objects_go_with_it(api: Calls, fold
     api.post(root, definition)
     gadgets = f"/apis/test.dev/v1/namespaces/{folder.name}/gadgets"
     api.until(lambda: api.get(gadgets).code == 200)
-    found = api.get(f"{root}/gadgets.test.dev").ok
-    assert {one["type"]: one["status"] for one in found["status"]["conditions"]} == {
+    result = api.get(f"{root}/gadgets.test.dev").ok
+    assert {one["type"]: one["status"] for one in result["status"]["conditions"]} == {
         "NamesAccepted": "True",
         "Established": "True",
     }
-    assert found["spec"]["names"] == {
+    assert result["spec"]["names"] == {
         "plural": "gadgets",
         "kind": "Gadget",
         "listKind": "GadgetList",

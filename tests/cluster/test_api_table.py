@@ -14,16 +14,18 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 def cells(api: Calls, path: str) -> list[dict[str, object]]:
     """One dictionary for each row, by the columns' names."""
-    found = api.call("GET", path, accept=TABLE).ok
-    names = [column["name"] for column in found["columnDefinitions"]]
-    return [dict(zip(names, row["cells"], strict=True)) for row in found["rows"]]
+    result = api.call("GET", path, accept=TABLE).ok
+    names = [column["name"] for column in result["columnDefinitions"]]
+    return [dict(zip(names, row["cells"], strict=True)) for row in result["rows"]]
 
 
 def test_a_custom_kind_has_the_columns_of_its_definition(api: Calls, folder: Folder) -> None:
     api.post(folder.path("widgets"), widget())
-    found = api.call("GET", folder.path("widgets"), accept=TABLE).ok
-    assert (found["kind"], found["apiVersion"]) == ("Table", "meta.k8s.io/v1") and found["metadata"]["resourceVersion"]
-    shape = [(one["name"], one["type"], one["format"], one["priority"]) for one in found["columnDefinitions"]]
+    result = api.call("GET", folder.path("widgets"), accept=TABLE).ok
+    assert (result["kind"], result["apiVersion"]) == ("Table", "meta.k8s.io/v1") and result["metadata"][
+        "resourceVersion"
+    ]
+    shape = [(one["name"], one["type"], one["format"], one["priority"]) for one in result["columnDefinitions"]]
     assert shape == [
         ("Name", "string", "name", 0),
         ("Mode", "string", "", 0),
@@ -31,7 +33,7 @@ def test_a_custom_kind_has_the_columns_of_its_definition(api: Calls, folder: Fol
         ("Replicas", "integer", "", 1),
         ("Age", "date", "", 0),
     ]
-    (row,) = found["rows"]
+    (row,) = result["rows"]
     assert row["cells"][:4] == ["a", "good", None, 1] and row["cells"][4].endswith("s")
     assert row["object"]["kind"] == "PartialObjectMetadata" and row["object"]["metadata"]["name"] == "a"
 
@@ -48,8 +50,8 @@ def test_a_row_carries_as_much_of_its_object_as_is_asked_for(
     api: Calls, folder: Folder, include: str, kind: str
 ) -> None:
     api.post(folder.path("widgets"), widget())
-    found = api.call("GET", folder.path("widgets"), accept=TABLE, includeObject=include).ok
-    assert found["rows"][0]["object"]["kind"] == kind
+    result = api.call("GET", folder.path("widgets"), accept=TABLE, includeObject=include).ok
+    assert result["rows"][0]["object"]["kind"] == kind
 
 
 @pytest.mark.parametrize(

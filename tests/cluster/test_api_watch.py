@@ -22,10 +22,10 @@ def version(api: Calls, maps: str) -> Callable[[], str]:
     return lambda: str(api.get(maps).ok["metadata"]["resourceVersion"])
 
 
-def told(events: Iterator[Obj], count: int) -> list[tuple[str, str]]:
+def changes(events: Iterator[Obj], count: int) -> list[tuple[str, str]]:
     """The next events that are no bookmarks, as (type, name)."""
-    found = itertools.islice((event for event in events if event["type"] != "BOOKMARK"), count)
-    return [(event["type"], event["object"]["metadata"]["name"]) for event in found]
+    result = itertools.islice((event for event in events if event["type"] != "BOOKMARK"), count)
+    return [(event["type"], event["object"]["metadata"]["name"]) for event in result]
 
 
 def test_a_watch_tells_of_every_change_since_its_version(api: Calls, maps: str, version: Callable[[], str]) -> None:
@@ -35,7 +35,7 @@ def test_a_watch_tells_of_every_change_since_its_version(api: Calls, maps: str, 
         api.merge(f"{maps}/a", {"data": {"x": "1"}})
         api.post(maps, config_map("b"))
         api.delete(f"{maps}/a")
-        assert told(events, 4) == [("ADDED", "a"), ("MODIFIED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+        assert changes(events, 4) == [("ADDED", "a"), ("MODIFIED", "a"), ("ADDED", "b"), ("DELETED", "a")]
 
 
 def test_an_event_has_the_whole_object_and_its_version(api: Calls, maps: str, version: Callable[[], str]) -> None:
@@ -54,9 +54,9 @@ def test_a_watch_without_a_version_begins_with_what_is_there(api: Calls, maps: s
     for name in "ab":
         api.post(maps, config_map(name))
     with api.watch(maps, **({"resourceVersion": start} if start else {})) as events:
-        assert sorted(told(events, 2)) == [("ADDED", "a"), ("ADDED", "b")]
+        assert sorted(changes(events, 2)) == [("ADDED", "a"), ("ADDED", "b")]
         api.post(maps, config_map("c"))
-        assert told(events, 1) == [("ADDED", "c")]
+        assert changes(events, 1) == [("ADDED", "c")]
 
 
 def test_a_streamed_list_ends_with_a_bookmark_that_says_so(api: Calls, maps: str) -> None:
@@ -71,7 +71,7 @@ def test_a_streamed_list_ends_with_a_bookmark_that_says_so(api: Calls, maps: str
         assert end["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
         assert int(end["metadata"]["resourceVersion"]) >= int(seen[0]["object"]["metadata"]["resourceVersion"])
         api.post(maps, config_map("c"))
-        assert told(events, 1) == [("ADDED", "c")]
+        assert changes(events, 1) == [("ADDED", "c")]
 
 
 def test_streaming_needs_its_match(api: Calls, maps: str) -> None:
@@ -89,7 +89,7 @@ def test_an_object_enters_and_leaves_a_selection(api: Calls, maps: str, version:
         api.delete(f"{maps}/a")
         api.delete(f"{maps}/b")
         expected = [("ADDED", "b"), ("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a"), ("DELETED", "b")]
-        assert told(events, 5) == expected
+        assert changes(events, 5) == expected
 
 
 def test_a_field_selector_makes_the_same_of_a_status(api: Calls, folder: Folder, version: Callable[[], str]) -> None:
@@ -97,21 +97,21 @@ def test_a_field_selector_makes_the_same_of_a_status(api: Calls, folder: Folder,
     with api.watch(path, resourceVersion=version(), fieldSelector="status.phase=") as events:
         api.post(path, widget("a"))
         api.merge(f"{path}/a/status", {"status": {"phase": "Handled"}})
-        assert told(events, 2) == [("ADDED", "a"), ("DELETED", "a")]
+        assert changes(events, 2) == [("ADDED", "a"), ("DELETED", "a")]
 
 
 def test_one_object_is_watched_by_its_name(api: Calls, maps: str, version: Callable[[], str]) -> None:
     with api.watch(maps, resourceVersion=version(), fieldSelector="metadata.name=b") as events:
         for name in "ab":
             api.post(maps, config_map(name))
-        assert told(events, 1) == [("ADDED", "b")]
+        assert changes(events, 1) == [("ADDED", "b")]
 
 
 def test_a_watch_over_all_namespaces_hears_each(api: Calls, folder: Folder, version: Callable[[], str]) -> None:
     with api.watch("/apis/test.dev/v1/widgets", resourceVersion=version()) as events, Folder(api) as other:
         for place in (folder, other):
             api.post(place.path("widgets"), widget(place.name))
-        assert told(events, 2) == [("ADDED", folder.name), ("ADDED", other.name)]
+        assert changes(events, 2) == [("ADDED", folder.name), ("ADDED", other.name)]
 
 
 def test_a_watch_ends_when_its_time_is_up(api: Calls, maps: str, version: Callable[[], str]) -> None:

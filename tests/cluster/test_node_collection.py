@@ -39,7 +39,7 @@ def test_what_has_another_owner_stays_and_forgets_the_one_that_is_gone(space: Sp
     first, second = space.put(config("first")), space.put(config("second"))
     space.put(config("shared", first, second))
     space.delete("ConfigMap", "first")
-    left = space.until("ConfigMap", "shared", lambda found: len(found["metadata"]["ownerReferences"]) == 1)
+    left = space.until("ConfigMap", "shared", lambda result: len(result["metadata"]["ownerReferences"]) == 1)
     assert left["metadata"]["ownerReferences"][0]["name"] == "second"
 
 

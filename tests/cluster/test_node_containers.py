@@ -20,8 +20,8 @@ ENDLESS = ["sleep", "600"]
 def state(pod: Obj, kind: str, which: str = "state") -> Obj:
     """What `kind` (running, waiting, terminated) of the first container says; empty if it is in another state."""
     statuses = pod.get("status", {}).get("containerStatuses") or [{}]
-    found: Obj = statuses[0].get(which, {}).get(kind) or {}
-    return found
+    result: Obj = statuses[0].get(which, {}).get(kind) or {}
+    return result
 
 
 def ended(pod: Obj) -> bool:
@@ -60,9 +60,9 @@ def test_the_exit_code_says_how_a_container_ended(
     space: Space, command: list[str], code: int, reason: str, phase: str
 ) -> None:
     space.put(pod("once", command))
-    found = space.until("Pod", "once", ended)
-    last = state(found, "terminated")
-    assert (found["status"]["phase"], last["exitCode"], last["reason"]) == (phase, code, reason)
+    result = space.until("Pod", "once", ended)
+    last = state(result, "terminated")
+    assert (result["status"]["phase"], last["exitCode"], last["reason"]) == (phase, code, reason)
 
 
 def test_a_container_killed_from_outside_has_not_run_out_of_memory(space: Space, node: LocalNode) -> None:
@@ -104,23 +104,23 @@ def test_logs_stand_in_for_a_message_only_after_an_error(space: Space, script: s
 
 def test_output_and_errors_go_to_the_log_file_that_the_annotation_names(space: Space) -> None:
     space.put(pod("talker", shell("echo out; echo err >&2")))
-    found = space.until("Pod", "talker", ended)
-    log = Path(found["metadata"]["annotations"]["cluster.local/log-file"])
+    result = space.until("Pod", "talker", ended)
+    log = Path(result["metadata"]["annotations"]["cluster.local/log-file"])
     assert log.read_text() == "out\nerr\n"
 
 
 def test_a_crashing_container_is_restarted_after_growing_pauses(space: Space) -> None:
     space.put(pod("crasher", shell("exit 5"), restartPolicy="Always"))
     messages = [
-        state(found, "waiting").get("message")
-        for found in space.versions("Pod", "crasher", lambda pod: "back-off 40s" in str(state(pod, "waiting")))
+        state(result, "waiting").get("message")
+        for result in space.versions("Pod", "crasher", lambda pod: "back-off 40s" in str(state(pod, "waiting")))
     ]
     pauses = [message for message in dict.fromkeys(messages) if message and message.startswith("back-off")]
     assert pauses == [f"back-off {seconds}s restarting failed container=main" for seconds in (10, 20, 40)]
-    found = space.find("Pod", "crasher")
-    assert found and found["status"]["phase"] == "Running" and not ready(found)
-    assert state(found, "terminated", "lastState")["exitCode"] == 5
-    assert found["status"]["containerStatuses"][0]["restartCount"] >= 3
+    result = space.find("Pod", "crasher")
+    assert result and result["status"]["phase"] == "Running" and not ready(result)
+    assert state(result, "terminated", "lastState")["exitCode"] == 5
+    assert result["status"]["containerStatuses"][0]["restartCount"] >= 3
 
 
 def test_a_container_that_ends_well_is_not_restarted_on_failure(space: Space) -> None:
@@ -163,9 +163,9 @@ def test_a_deleted_pod_is_asked_to_stop_and_killed_after_its_grace_period(
 
 
 def test_a_pod_is_not_ready_while_it_stops_and_then_tells_how_it_ended(space: Space, tmp_path: Path) -> None:
-    held = pod("held", trapped(tmp_path, f"until test -e {tmp_path}/go; do sleep 0.01; done; exit 4"))
-    held["metadata"]["finalizers"] = ["example.org/look"]
-    space.put(held)
+    current = pod("held", trapped(tmp_path, f"until test -e {tmp_path}/go; do sleep 0.01; done; exit 4"))
+    current["metadata"]["finalizers"] = ["example.org/look"]
+    space.put(current)
     space.until("Pod", "held", lambda pod: ready(pod) and (tmp_path / "up").exists())
     space.delete("Pod", "held")
     stopping = space.until("Pod", "held", lambda pod: not ready(pod))

@@ -68,11 +68,11 @@ def test_an_update_never_takes_the_ready_pods_below_the_wish(space: Space) -> No
         space.versions(
             "Deployment",
             "web",
-            lambda found: rolled_out(found) and found["metadata"]["generation"] >= generation,
+            lambda result: rolled_out(result) and result["metadata"]["generation"] >= generation,
         )
     )
-    assert min(found["status"].get("availableReplicas", 0) for found in seen) == 2
-    assert max(found["status"]["replicas"] for found in seen) == 3
+    assert min(result["status"].get("availableReplicas", 0) for result in seen) == 2
+    assert max(result["status"]["replicas"] for result in seen) == 3
     space.until_all("Pod", partial(shows, ["2", "2"]))
 
 
@@ -81,9 +81,9 @@ def test_an_update_that_does_not_get_ready_leaves_the_old_pods_and_says_so(space
     space.until("Deployment", "web", rolled_out)
     bad = deployment("2", probe=["false"])["spec"]["template"]
     space.patch("Deployment", "web", {"spec": {"template": bad}})
-    late = space.until("Deployment", "web", lambda found: not is_true(found, "Progressing"))
-    found = condition(late, "Progressing")
-    assert found and found["reason"] == "ProgressDeadlineExceeded"
+    late = space.until("Deployment", "web", lambda result: not is_true(result, "Progressing"))
+    result = condition(late, "Progressing")
+    assert result and result["reason"] == "ProgressDeadlineExceeded"
     assert is_true(late, "Available")
     assert [version(pod) for pod in space.all("Pod") if is_true(pod, "Ready")] == ["1", "1"]
 
@@ -96,7 +96,7 @@ def test_going_back_to_an_earlier_template_uses_its_replica_set_again(space: Spa
         template = deployment(wanted)["spec"]["template"]
         space.patch("Deployment", "web", {"spec": {"template": template}})
         space.until_all("Pod", partial(shows, [wanted]))
-    again = space.until("ReplicaSet", name(first), lambda found: found["spec"]["replicas"] == 1)
+    again = space.until("ReplicaSet", name(first), lambda result: result["spec"]["replicas"] == 1)
     assert again["metadata"]["annotations"][deployments.REVISION] == "3"
     assert len(space.all("ReplicaSet")) == 2
 
@@ -135,7 +135,7 @@ def test_with_a_deployment_go_its_replica_sets_and_pods(space: Space) -> None:
     space.until("Deployment", "web", rolled_out)
     space.delete("Deployment", "web", propagationPolicy="Background")
     for kind in ("ReplicaSet", "Pod"):
-        space.until_all(kind, lambda found: not found)
+        space.until_all(kind, lambda result: not result)
 
 
 def replica_set(title: str, size: int, available: int) -> Obj:
@@ -158,12 +158,12 @@ def test_no_step_of_a_roll_out_takes_away_what_is_needed(rollout: tuple[Obj, lis
     spec, sets = rollout
     wanted = deployments.sizes(spec, sets[0], sets[1:])
     rolling = spec["strategy"]["rollingUpdate"]
-    before = sum(found["spec"]["replicas"] for found in sets)
+    before = sum(result["spec"]["replicas"] for result in sets)
     surge, unavailable = rolling["maxSurge"], rolling["maxUnavailable"] or (0 if rolling["maxSurge"] else 1)
     assert sum(wanted.values()) <= max(before, spec["replicas"] + surge)
     old = sets[1:]
-    available = sum(found["status"]["availableReplicas"] for found in sets)
-    lost = sum(max(0, found["status"]["availableReplicas"] - wanted[name(found)]) for found in old)
+    available = sum(result["status"]["availableReplicas"] for result in sets)
+    lost = sum(max(0, result["status"]["availableReplicas"] - wanted[name(result)]) for result in old)
     assert lost <= max(0, available - (spec["replicas"] - unavailable))
 
 
@@ -174,5 +174,5 @@ def test_a_roll_out_whose_pods_become_available_ends_with_the_current_version_al
     spec, sets = rollout
     for _ in range(40):
         wanted = deployments.sizes(spec, sets[0], sets[1:])
-        sets = [replica_set(name(found), wanted[name(found)], wanted[name(found)]) for found in sets]
-    assert [found["spec"]["replicas"] for found in sets] == [spec["replicas"], *[0] * (len(sets) - 1)]
+        sets = [replica_set(name(result), wanted[name(result)], wanted[name(result)]) for result in sets]
+    assert [result["spec"]["replicas"] for result in sets] == [spec["replicas"], *[0] * (len(sets) - 1)]

@@ -24,13 +24,13 @@ pytest_plugins = ["tests.cluster.fixtures"]
 TELL = ["python", "-c", "import json, os; json.dump(dict(os.environ), open('/out/env', 'w'))"]
 
 
-def told(space: Space, node: LocalNode, **words: Any) -> dict[str, str]:
+def environment_of(space: Space, node: LocalNode, **words: Any) -> dict[str, str]:
     """The environment that a container with these words finds."""
     space.put(claim("out"))
     space.put(pod("teller", TELL, **at("/out", persistentVolumeClaim={"claimName": "out"}), **words))
     assert space.until("Pod", "teller", ended)["status"]["phase"] == "Succeeded"
-    found: dict[str, str] = json.loads((node.volume("out", space.name) / "env").read_text())
-    return found
+    result: dict[str, str] = json.loads((node.volume("out", space.name) / "env").read_text())
+    return result
 
 
 def ended(pod: Obj) -> bool:
@@ -50,11 +50,11 @@ def test_a_container_gets_its_own_environment_and_nothing_of_ours(
     space: Space, node: LocalNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PRIVATE", "ours")
-    found = told(space, node, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)2 $$(A) $(C)"}])
-    assert found.items() >= {"A": "1", "B": "12 $(A) $(C)", "GREETING": "hello", "HOSTNAME": "teller"}.items()
-    assert found["PERENNIAL_BIND_ADDRESS"].startswith("127.")
-    assert Path(found["HOME"]).name == (space.find("Pod", "teller") or {})["metadata"]["uid"]
-    assert "PRIVATE" not in found
+    result = environment_of(space, node, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)2 $$(A) $(C)"}])
+    assert result.items() >= {"A": "1", "B": "12 $(A) $(C)", "GREETING": "hello", "HOSTNAME": "teller"}.items()
+    assert result["PERENNIAL_BIND_ADDRESS"].startswith("127.")
+    assert Path(result["HOME"]).name == (space.find("Pod", "teller") or {})["metadata"]["uid"]
+    assert "PRIVATE" not in result
 
 
 def test_variables_may_come_from_the_pod_itself(space: Space, node: LocalNode) -> None:
@@ -63,10 +63,10 @@ def test_variables_may_come_from_the_pod_itself(space: Space, node: LocalNode) -
     cpu: Obj = {"resource": "limits.cpu"}
     env += [{"name": "CPUS", "valueFrom": {"resourceFieldRef": cpu}}]
     env += [{"name": "MILLIS", "valueFrom": {"resourceFieldRef": {**cpu, "divisor": "1m"}}}]
-    found = told(space, node, env=env, resources={"limits": {"cpu": "1500m"}})
+    result = environment_of(space, node, env=env, resources={"limits": {"cpu": "1500m"}})
     address = (space.find("Pod", "teller") or {})["status"]["podIP"]
     wanted = {"NAME": "teller", "SPACE": space.name, "NODE": "local", "IP": address, "CPUS": "2", "MILLIS": "1500"}
-    assert found.items() >= wanted.items()
+    assert result.items() >= wanted.items()
 
 
 def test_variables_may_come_from_secrets_and_config_maps(space: Space, node: LocalNode) -> None:
@@ -83,10 +83,10 @@ def test_variables_may_come_from_secrets_and_config_maps(space: Space, node: Loc
         {"configMapRef": {"name": "settings"}},
         {"configMapRef": {"name": "absent", "optional": True}},
     ]
-    found = told(space, node, env=env, envFrom=sources)
+    result = environment_of(space, node, env=env, envFrom=sources)
     wanted = {"PASSWORD": "s3cret", "LEVEL": "high", "DB_user": "ada", "level": "high", "colour": "blue"}
-    assert found.items() >= wanted.items()
-    assert "NONE" not in found
+    assert result.items() >= wanted.items()
+    assert "NONE" not in result
 
 
 def test_a_container_waits_for_a_missing_secret_and_says_so(space: Space) -> None:
@@ -108,9 +108,9 @@ def test_a_pod_waits_for_a_volume_that_is_not_there_yet(space: Space) -> None:
 
 def test_mount_paths_lead_to_the_volumes_in_arguments_and_environment(space: Space, node: LocalNode) -> None:
     task = {"uri": "file:///out/data.csv", "other": "s3://bucket/out/data.csv"}
-    found = told(space, node, env=[{"name": "TASK", "value": json.dumps(task)}])
+    result = environment_of(space, node, env=[{"name": "TASK", "value": json.dumps(task)}])
     directory = node.volume("out", space.name)
-    assert json.loads(found["TASK"]) == {"uri": f"file://{directory}/data.csv", "other": "s3://bucket/out/data.csv"}
+    assert json.loads(result["TASK"]) == {"uri": f"file://{directory}/data.csv", "other": "s3://bucket/out/data.csv"}
 
 
 def test_a_containers_last_words_name_paths_as_they_are_mounted(space: Space) -> None:
@@ -124,7 +124,7 @@ def test_a_containers_last_words_name_paths_as_they_are_mounted(space: Space) ->
 
 def test_a_claims_contents_outlive_a_pod_and_go_with_the_claim(space: Space, node: LocalNode) -> None:
     space.put(claim("shared"))
-    assert space.until("PersistentVolumeClaim", "shared", lambda found: found["status"].get("phase") == "Bound")
+    assert space.until("PersistentVolumeClaim", "shared", lambda result: result["status"].get("phase") == "Bound")
     mounted = at("/shared", persistentVolumeClaim={"claimName": "shared"})
     space.put(pod("writer", shell("echo kept > /shared/file"), **mounted))
     space.until("Pod", "writer", ended)
@@ -199,8 +199,8 @@ def test_a_published_directory_shows_exactly_the_newest_files(rounds: list[dict[
             publish(Path(name), files)
             shown = {
                 os.path.relpath(os.path.join(at, file), name): Path(at, file).read_bytes()
-                for at, _, found in os.walk(name, followlinks=True)
-                for file in found
+                for at, _, result in os.walk(name, followlinks=True)
+                for file in result
                 if not os.path.relpath(at, name).startswith("..")
             }
             assert shown == files

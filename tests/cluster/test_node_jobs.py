@@ -33,8 +33,8 @@ def runs(job: Obj) -> bool:
 
 
 def reason(job: Obj) -> str:
-    found = condition(job, "Failed")
-    return str(found and found["reason"])
+    result = condition(job, "Failed")
+    return str(result and result["reason"])
 
 
 def test_a_job_whose_pod_succeeds_is_complete(space: Space) -> None:
@@ -87,9 +87,9 @@ def test_an_exit_code_that_means_failure_ends_the_job_without_a_retry(
     space.put(job("exit 42", podFailurePolicy={"rules": [rule]}))
     ended = space.until("Job", "work", failed)
     (pod,) = space.all("Pod")
-    found = condition(ended, "Failed")
-    assert found and found["reason"] == "PodFailurePolicy"
-    assert found["message"] == (
+    result = condition(ended, "Failed")
+    assert result and result["reason"] == "PodFailurePolicy"
+    assert result["message"] == (
         f"Container main for pod {space.name}/{name(pod)} failed with exit code 42 matching FailJob rule at index 0"
     )
 

@@ -65,9 +65,7 @@ def test_a_new_node_starts_what_may_be_restarted_and_gives_up_the_rest(
         assert list(node.processes) == ["lasting"]
 
 
-def test_what_happened_while_the_api_server_was_away_is_told_when_it_is_back(
-    cluster: LocalCluster, space: Space, tmp_path: Path
-) -> None:
+def test_changes_during_an_api_server_restart_are_reported(cluster: LocalCluster, space: Space, tmp_path: Path) -> None:
     with LocalNode(cluster.kubeconfig, tmp_path / "node"):
         space.put(pod("worker", shell(f"until test -e {tmp_path}/go; do sleep 0.01; done; touch {tmp_path}/done")))
         space.until("Pod", "worker", ready)

@@ -34,8 +34,8 @@ def ready(pod: Obj) -> bool:
 
 
 def container(pod: Obj) -> Obj:
-    found: Obj = (pod.get("status", {}).get("containerStatuses") or [{}])[0]
-    return found
+    result: Obj = (pod.get("status", {}).get("containerStatuses") or [{}])[0]
+    return result
 
 
 def exists(file: Path) -> Obj:
@@ -86,8 +86,8 @@ def test_liveness_is_not_asked_before_the_start_is_over(space: Space, tmp_path: 
     space.put(pod("slow", shell(script), restartPolicy="Always", startupProbe=startup, livenessProbe=asked))
     ticks = tmp_path / "ticks"
     assert any(ticks.exists() and ticks.stat().st_size > 40 for _ in moments())
-    found = space.find("Pod", "slow")
-    assert found and not container(found)["started"] and not ready(found)
+    result = space.find("Pod", "slow")
+    assert result and not container(result)["started"] and not ready(result)
     assert not (tmp_path / "liveness").exists()
     (tmp_path / "started").touch()
     space.until("Pod", "slow", lambda pod: container(pod)["restartCount"])

@@ -58,17 +58,17 @@ def faults(item: Any, schema: Schema) -> list[Cause]:
     return [cause for error in validator.iter_errors(item) for cause in _causes(error)]
 
 
-def rules_may_run(found: list[Cause]) -> bool:
+def rules_may_run(result: list[Cause]) -> bool:
     """CEL rules are only tried on what has the right form."""
-    return not any(cause.reason in _BLOCKING for cause in found)
+    return not any(cause.reason in _BLOCKING for cause in result)
 
 
 def _type(_: Any, wanted: str, value: Any, schema: Schema) -> Iterator[ValidationError]:
     if value is None and schema.get("nullable"):
         return
-    found = _TYPES[type(value)]
-    if found != wanted and not (wanted == "number" and found == "integer"):
-        yield ValidationError(found)
+    result = _TYPES[type(value)]
+    if result != wanted and not (wanted == "number" and result == "integer"):
+        yield ValidationError(result)
 
 
 def _int_or_string(_: Any, wanted: bool, value: Any, schema: Schema) -> Iterator[ValidationError]:
@@ -172,6 +172,6 @@ def _causes(error: ValidationError) -> Iterator[Cause]:
             yield Cause(field, "FieldValueInvalid", f"Invalid value: {size}: {field} in body should {text}")
 
 
-def _wrong_type(field: str, found: str, wanted: str) -> Cause:
-    text = f'Invalid value: "{found}": {field} in body must be of type {wanted}: "{found}"'
+def _wrong_type(field: str, result: str, wanted: str) -> Cause:
+    text = f'Invalid value: "{result}": {field} in body must be of type {wanted}: "{result}"'
     return Cause(field, "FieldValueTypeInvalid", text)

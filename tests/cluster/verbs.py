@@ -57,10 +57,10 @@ class Verbs:
         self.removal = Removal(store, kinds)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
-        found = self.store.get(kind.storage, (namespace, name))
-        if found is None:
+        result = self.store.get(kind.storage, (namespace, name))
+        if result is None:
             raise not_found(kind, name)
-        return {**found, "apiVersion": kind.api_version}
+        return {**result, "apiVersion": kind.api_version}
 
     def create(self, kind: Kind, namespace: str, body: Any, options: Options, known: Owners | None = None) -> Object:
         """The new object; `known` are its fields' owners where they are not simply its writer."""
@@ -148,19 +148,21 @@ class Verbs:
 
     def _admitted(self, kind: Kind, new: Object, old: Object | None) -> Object:
         """The object, filled in; 422 if it breaks a rule, 400 if a built-in field has another type."""
-        found = _faults(kind, new, old or {})
-        for cause in found:
+        result = _faults(kind, new, old or {})
+        for cause in result:
             if cause.reason == "FieldValueTypeInvalid" and (not kind.custom or cause.field.startswith("metadata")):
                 raise undecodable(kind, f"json: {cause.message} ({cause.field})")
         if not kind.custom:  # Go has a zero value for what is missing elsewhere
-            found = [cause for cause in found if cause.reason != "FieldValueRequired" or cause.field.startswith("spec")]
-        if not any(cause.reason == "FieldValueRequired" for cause in found):
+            result = [
+                cause for cause in result if cause.reason != "FieldValueRequired" or cause.field.startswith("spec")
+            ]
+        if not any(cause.reason == "FieldValueRequired" for cause in result):
             new = admission.filled_in(kind, new, old)
-        if rules_may_run(found):
-            found += broken_rules(new, old, kind.schema)
-            found += definitions.faults(new) if kind.name == "CustomResourceDefinition" else []
-        if found:
-            raise invalid(kind, new["metadata"]["name"], found)
+        if rules_may_run(result):
+            result += broken_rules(new, old, kind.schema)
+            result += definitions.faults(new) if kind.name == "CustomResourceDefinition" else []
+        if result:
+            raise invalid(kind, new["metadata"]["name"], result)
         return new
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
@@ -198,12 +200,12 @@ def _faults(kind: Kind, new: Object, old: Object) -> list[Cause]:
 def _check_ownable(kind: Kind, config: Object) -> None:
     """500, as Kubernetes has it, if parts of what is applied are not in the schema, so that nobody can own them."""
     config, unknown = normalize(config, kind.schema)
-    found = [f".{path}: field not declared in schema" for path in unknown]
+    result = [f".{path}: field not declared in schema" for path in unknown]
     wrong = ("FieldValueTypeInvalid", "FieldValueDuplicate")
-    found += [f".{cause.field}: {cause.message}" for cause in faults(config, kind.schema) if cause.reason in wrong]
+    result += [f".{cause.field}: {cause.message}" for cause in faults(config, kind.schema) if cause.reason in wrong]
     keyless = [path for path in applied(config, kind.schema) if path[-1] == "k:{}"]
-    found += [f"{readable(path[:-1])}: an item has none of its keys" for path in keyless]
-    if found:
+    result += [f"{readable(path[:-1])}: an item has none of its keys" for path in keyless]
+    if result:
         name = f"{config['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
         about = f"({name}; {kind.api_version}, Kind={kind.name})"
-        raise ApiError(500, "", f"failed to create typed patch object {about}: {', '.join(found)}")
+        raise ApiError(500, "", f"failed to create typed patch object {about}: {', '.join(result)}")

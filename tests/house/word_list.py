@@ -62,9 +62,6 @@ NAMES = {
 
 FOLDERS = ("operator", "trainer", "kubectl", "docs", "manifests", "charts", "gitops", ".github")
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".json", ".tpl", ".txt", ".lua", ".svg"}
-NOT_YET_CLEAN: tuple[str, ...] = ("tests/cluster",)
-"""Folders and files below the root that are not yet checked. The list only shrinks."""
-
 _TEXT = tuple((re.compile(rf"\b({pattern})\b"), instead) for pattern, instead in TEXT)
 
 
@@ -131,14 +128,9 @@ def findings(path: Path) -> Iterator[Finding]:
         yield from in_names(str(place), path.read_text(encoding="utf-8"))
 
 
-def is_exempt(path: Path) -> bool:
-    return any(path.is_relative_to(ROOT / exempt) for exempt in NOT_YET_CLEAN)
-
-
 def main() -> int:
-    """Prints every finding; with --all also those of what is not yet clean."""
-    checked = sorted(path for path in files() if "--all" in sys.argv or not is_exempt(path))
-    replaced = [finding for path in checked for finding in findings(path)]
+    """Prints every finding."""
+    replaced = [finding for path in sorted(files()) for finding in findings(path)]
     for finding in replaced:
         print(finding)
     return 1 if replaced else 0

@@ -23,7 +23,7 @@ def status(deployment: Obj, current: Obj | None, old: Sequence[Obj], unavailable
     """The status to write; up to `unavailable` pods may be missing before it is not Available any more."""
     sets = [*old, *([current] if current else [])]
     sums = {
-        field: sum(count(found, field) for found in sets)
+        field: sum(count(result, field) for result in sets)
         for field in ("replicas", "readyReplicas", "availableReplicas")
     }
     desired = deployment["spec"].get("replicas", 1)
@@ -42,35 +42,35 @@ def status(deployment: Obj, current: Obj | None, old: Sequence[Obj], unavailable
         ("Available", enough, f"MinimumReplicas{'A' if enough else 'Una'}vailable", served, False),
         ("Progressing", good, reason, f"{which}: {reason}", forward and reason == "ReplicaSetUpdated"),
     ):
-        held = condition(deployment, kind)
-        same = held is not None and (held["status"], held["reason"]) == (str(holds), why) and not afresh
-        updated = held["lastUpdateTime"] if held and same else stamp(now)
-        said = {"type": kind, "status": str(holds), "reason": why, "message": message, "lastUpdateTime": updated}
-        new["conditions"] = with_condition(new.get("conditions") or [], said, now)
+        stored = condition(deployment, kind)
+        same = stored is not None and (stored["status"], stored["reason"]) == (str(holds), why) and not afresh
+        updated = stored["lastUpdateTime"] if stored and same else stamp(now)
+        reported = {"type": kind, "status": str(holds), "reason": why, "message": message, "lastUpdateTime": updated}
+        new["conditions"] = with_condition(new.get("conditions") or [], reported, now)
     return new
 
 
 def _progress(deployment: Obj, current: Obj | None, new: Obj, forward: bool, now: datetime) -> tuple[bool, str]:
     """Status and reason of the condition Progressing."""
-    held = condition(deployment, "Progressing")
+    stored = condition(deployment, "Progressing")
     if current is None:
         return True, "NewReplicaSetCreated"
     desired = deployment["spec"].get("replicas", 1)
     if all(new[field] == desired for field in ("updatedReplicas", "replicas", "availableReplicas")):
         return True, "NewReplicaSetAvailable"
-    if held and held["reason"] == "NewReplicaSetAvailable" and new["replicas"] == new["updatedReplicas"]:
-        return True, held["reason"]  # a pod that dies after the roll-out does not open it again
-    if held is None or forward or held["reason"] == "NewReplicaSetAvailable":
+    if stored and stored["reason"] == "NewReplicaSetAvailable" and new["replicas"] == new["updatedReplicas"]:
+        return True, stored["reason"]  # a pod that dies after the roll-out does not open it again
+    if stored is None or forward or stored["reason"] == "NewReplicaSetAvailable":
         return True, "ReplicaSetUpdated"
     if (until_late(deployment, deployment["status"], now) or 0) < 0:
         return False, "ProgressDeadlineExceeded"
-    return held["status"] == "True", held["reason"]
+    return stored["status"] == "True", stored["reason"]
 
 
-def until_late(deployment: Obj, told: Obj, now: datetime) -> float | None:
+def until_late(deployment: Obj, reported: Obj, now: datetime) -> float | None:
     """Seconds until a roll-out under way has taken too long; None where none is under way."""
-    held = condition({"status": told}, "Progressing")
-    if held is None or held["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
+    stored = condition({"status": reported}, "Progressing")
+    if stored is None or stored["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
     limit = timedelta(seconds=deployment["spec"].get("progressDeadlineSeconds", 600))
-    return (moment(held["lastUpdateTime"]) + limit - now).total_seconds()
+    return (moment(stored["lastUpdateTime"]) + limit - now).total_seconds()

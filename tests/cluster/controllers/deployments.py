@@ -22,24 +22,26 @@ def step(deployment: Obj, replica_sets: Sequence[Obj], now: datetime) -> Step:
     """The pass for one Deployment and the ReplicaSets that it controls."""
     if deleting(deployment):
         return Step()
-    sets = sorted((found for found in replica_sets if not deleting(found)), key=_revision)
-    current = next((found for found in sets if _template(found) == _template(deployment)), None)
-    old = [found for found in sets if found is not current]
-    told = status(deployment, current, old, _room(deployment["spec"])[1], now)
+    sets = sorted((result for result in replica_sets if not deleting(result)), key=_revision)
+    current = next((result for result in sets if _template(result) == _template(deployment)), None)
+    old = [result for result in sets if result is not current]
+    message = status(deployment, current, old, _room(deployment["spec"])[1], now)
     if current is None:
-        return Step(told, creates=(_replica_set(deployment, sets),))
-    newest = str(max([_revision(current), *(_revision(found) + 1 for found in old)]))
+        return Step(message, creates=(_replica_set(deployment, sets),))
+    newest = str(max([_revision(current), *(_revision(result) + 1 for result in old)]))
     numbered = {"metadata": {"annotations": {REVISION: newest}}}
     patches: list[tuple[Obj, Obj]] = [
-        (found, numbered) for found in (deployment, current) if _annotated(found) != newest
+        (result, numbered) for result in (deployment, current) if _annotated(result) != newest
     ]
     wanted = sizes(deployment["spec"], current, old)
     patches += [
-        (found, {"spec": {"replicas": wanted[name(found)]}}) for found in sets if size(found) != wanted[name(found)]
+        (result, {"spec": {"replicas": wanted[name(result)]}})
+        for result in sets
+        if size(result) != wanted[name(result)]
     ]
-    empty = [found for found in old if not size(found) and not count(found, "replicas")]
+    empty = [result for result in old if not size(result) and not count(result, "replicas")]
     forgotten = len(empty) - deployment["spec"].get("revisionHistoryLimit", 10)
-    return Step(told, tuple(patches), tuple(empty[: max(0, forgotten)]), again=until_late(deployment, told, now))
+    return Step(message, tuple(patches), tuple(empty[: max(0, forgotten)]), again=until_late(deployment, message, now))
 
 
 def sizes(spec: Mapping[str, Any], current: Obj, old: Sequence[Obj]) -> dict[str, int]:
@@ -48,22 +50,22 @@ def sizes(spec: Mapping[str, Any], current: Obj, old: Sequence[Obj]) -> dict[str
     Never more than replicas + maxSurge altogether, and none is taken away that would leave fewer than replicas -
     maxUnavailable available.
     """
-    wanted = {name(found): size(found) for found in (current, *old)}
+    wanted = {name(result): size(result) for result in (current, *old)}
     desired = spec.get("replicas", 1)
     surge, unavailable = _room(spec)
     total = sum(wanted.values())
     wanted[name(current)] = min(desired, size(current) + max(0, desired + surge - total))
     least = desired - unavailable
     spare = total - least - max(0, size(current) - count(current, "availableReplicas"))
-    serving = sum(count(found, "availableReplicas") for found in (current, *old)) - least
-    for found in old:  # those that do not serve go first
-        cut = max(0, min(size(found) - count(found, "availableReplicas"), spare))
-        wanted[name(found)] -= cut
+    serving = sum(count(result, "availableReplicas") for result in (current, *old)) - least
+    for result in old:  # those that do not serve go first
+        cut = max(0, min(size(result) - count(result, "availableReplicas"), spare))
+        wanted[name(result)] -= cut
         spare -= cut
     spare = min(spare, serving)
-    for found in old:
-        cut = max(0, min(wanted[name(found)], spare))
-        wanted[name(found)] -= cut
+    for result in old:
+        cut = max(0, min(wanted[name(result)], spare))
+        wanted[name(result)] -= cut
         spare -= cut
     return wanted
 

@@ -31,15 +31,15 @@ def outcome(pod: Obj, job: Obj) -> str | None:
 def counted(job: Obj, tracked: Sequence[Obj]) -> Obj:
     """The status in which every pod that has an outcome is listed or counted."""
     status: Obj = copy.deepcopy(job.get("status") or {})
-    held = {uid(pod) for pod in tracked}
+    current = {uid(pod) for pod in tracked}
     before = status.get("uncountedTerminatedPods") or {}
     known = {each for listed in before.values() for each in listed}
     after = status["uncountedTerminatedPods"] = {}
     for kind in OUTCOMES:
         listed = before.get(kind) or []
-        status[kind] = status.get(kind, 0) + sum(each not in held for each in listed)
+        status[kind] = status.get(kind, 0) + sum(each not in current for each in listed)
         ended = [uid(pod) for pod in tracked if outcome(pod, job) == kind and uid(pod) not in known]
-        after[kind] = [each for each in listed if each in held] + ended
+        after[kind] = [each for each in listed if each in current] + ended
     return status
 
 

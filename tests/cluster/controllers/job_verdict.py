@@ -42,14 +42,14 @@ def failure_rule(job: Obj, pod: Obj) -> tuple[str, str]:
 
 def _met(rule: Obj, pod: Obj) -> str:
     if codes := rule.get("onExitCodes"):
-        for found in _terminated(pod):
-            code = found["state"]["terminated"]["exitCode"]
-            meant = codes.get("containerName") in (None, found["name"])
+        for result in _terminated(pod):
+            code = result["state"]["terminated"]["exitCode"]
+            meant = codes.get("containerName") in (None, result["name"])
             if meant and code and (code in codes["values"]) == (codes["operator"] == "In"):
-                return f"Container {found['name']} for pod {namespace(pod)}/{name(pod)} failed with exit code {code}"
+                return f"Container {result['name']} for pod {namespace(pod)}/{name(pod)} failed with exit code {code}"
     for pattern in rule.get("onPodConditions") or []:
-        said = condition(pod, pattern["type"])
-        if said and said["status"] == pattern.get("status", "True"):
+        reported = condition(pod, pattern["type"])
+        if reported and reported["status"] == pattern.get("status", "True"):
             return f"Pod {namespace(pod)}/{name(pod)} has condition {pattern['type']}"
     return ""
 

@@ -58,7 +58,7 @@ class Loop:
                 self._later(step.again, task)
 
     async def _perform(self, obj: Obj, step: Step) -> None:
-        if step.status is not None and _told(step.status) != _told(obj.get("status")):
+        if step.status is not None and _reported(step.status) != _reported(obj.get("status")):
             self._mirror.note(await self._api.call("PUT", self._path(obj, "status"), {**obj, "status": step.status}))
         for target, patch in step.patches:
             sure = {**patch, "metadata": {**patch.get("metadata", {}), "uid": uid(target)}}  # never a namesake
@@ -103,6 +103,6 @@ class Loop:
             self._put_concerned(obj["kind"], obj)
 
 
-def _told(status: Obj | None) -> Obj:
+def _reported(status: Obj | None) -> Obj:
     """A status without what the API server leaves out."""
     return {field: value for field, value in (status or {}).items() if value not in (0, "", None, [], {})}

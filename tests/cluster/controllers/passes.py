@@ -45,8 +45,8 @@ class Passes:
                 self._mirror.drop(kind)
 
     def _controlled(self, owner: Obj, kind: str) -> list[Obj]:
-        found = self._mirror.all(kind, namespace(owner))
-        return [obj for obj in found if (controller(obj) or {}).get("uid") == uid(owner)]
+        result = self._mirror.all(kind, namespace(owner))
+        return [obj for obj in result if (controller(obj) or {}).get("uid") == uid(owner)]
 
     async def _job(self, job: Obj) -> Step:
         now = datetime.now(UTC)
@@ -99,9 +99,9 @@ class Passes:
         if known and uid(known) == owner["uid"]:
             return False
         try:
-            found = await self._api.call("GET", resource.path(space, owner["name"]))
+            result = await self._api.call("GET", resource.path(space, owner["name"]))
         except Refused as refusal:
             if refusal.code == 404:
                 return True
             raise
-        return uid(found) != str(owner["uid"])
+        return uid(result) != str(owner["uid"])

@@ -33,8 +33,8 @@ async def declared(api: Api, pod: Obj, container: Obj) -> dict[str, str]:
     for source in container.get("envFrom") or []:
         for kind, resource in (("configMapRef", sources.CONFIG_MAPS), ("secretRef", sources.SECRETS)):
             if ref := source.get(kind):
-                found = await sources.entries(api, resource, pod, ref["name"], ref.get("optional", False)) or {}
-                env |= {source.get("prefix", "") + key: value.decode() for key, value in found.items()}
+                result = await sources.entries(api, resource, pod, ref["name"], ref.get("optional", False)) or {}
+                env |= {source.get("prefix", "") + key: value.decode() for key, value in result.items()}
     for variable in container.get("env") or []:
         value = await _value(api, pod, container, variable, env)
         if value is not None:
@@ -58,8 +58,8 @@ async def _value(api: Api, pod: Obj, container: Obj, variable: Obj, before: Mapp
 def expanded(text: str, env: Mapping[str, str]) -> str:
     """`$(NAME)` replaced where the name is known, `$$` by one `$`."""
 
-    def meant(found: re.Match[str]) -> str:
-        return "$" if found[0] == "$$" else env.get(found[1], found[0])
+    def meant(result: re.Match[str]) -> str:
+        return "$" if result[0] == "$$" else env.get(result[1], result[0])
 
     return re.sub(r"\$\$|\$\(([^()]*)\)", meant, text)
 

@@ -35,10 +35,10 @@ class Kubelet:
 
     def named(self, title: str) -> PodRun:
         """The one running pod of this name; LookupError without it."""
-        found = [run for run in self.runs.values() if name(run.pod) == title and run.running]
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} running pods are named {title}, not 1; running are {self.processes()}")
-        return found[0]
+        result = [run for run in self.runs.values() if name(run.pod) == title and run.running]
+        if len(result) != 1:
+            raise LookupError(f"{len(result)} running pods are named {title}, not 1; running are {self.processes()}")
+        return result[0]
 
     def processes(self) -> dict[str, int]:
         """Pod name → process id of its first running container."""

@@ -19,10 +19,10 @@ async def verdicts(probe: Obj, attempt: Callable[[], Awaitable[bool]], hurry: fl
     thresholds = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
     last, row = None, 0
     while True:
-        found = await attempt()
-        last, row = found, row + 1 if found == last else 1
-        if row == thresholds[found]:
-            yield found
+        result = await attempt()
+        last, row = result, row + 1 if result == last else 1
+        if row == thresholds[result]:
+            yield result
         await asyncio.sleep(probe.get("periodSeconds", 10) / hurry)
 
 

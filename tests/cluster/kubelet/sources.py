@@ -47,9 +47,9 @@ async def entries(
 async def entry(api: Api, resource: Resource, pod: Obj, ref: Mapping[str, Any]) -> str | None:
     """One key's text; None if it may be missing and is."""
     optional = ref.get("optional", False)
-    found = await entries(api, resource, pod, ref["name"], optional)
-    if found is not None and ref["key"] in found:
-        return found[ref["key"]].decode()
+    result = await entries(api, resource, pod, ref["name"], optional)
+    if result is not None and ref["key"] in result:
+        return result[ref["key"]].decode()
     if optional:
         return None
     raise Unavailable(f"couldn't find key {ref['key']} in {resource.kind} {namespace(pod)}/{ref['name']}")

@@ -33,10 +33,10 @@ class Container:
     def restored(cls, spec: Obj, known: Obj, now: datetime) -> Container:
         """The container as a node finds it that has started anew: what ran is lost."""
         state = known.get("state") or CREATING
-        found = cls(spec, state, known.get("lastState") or {}, known.get("restartCount", 0))
+        result = cls(spec, state, known.get("lastState") or {}, known.get("restartCount", 0))
         if "running" in state:
-            found.lose(now)
-        return found
+            result.lose(now)
+        return result
 
     def lose(self, now: datetime) -> None:
         """The container is over, and nobody saw how."""

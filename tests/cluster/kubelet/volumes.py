@@ -34,8 +34,8 @@ async def mount(api: Api, pod: Obj, volume: Obj, pod_directory: Path, root: Path
 
 
 async def _bound(api: Api, pod: Obj, claim: str) -> None:
-    found = await api.call("GET", f"/api/v1/namespaces/{namespace(pod)}/persistentvolumeclaims/{claim}")
-    if found.get("status", {}).get("phase") != "Bound":
+    result = await api.call("GET", f"/api/v1/namespaces/{namespace(pod)}/persistentvolumeclaims/{claim}")
+    if result.get("status", {}).get("phase") != "Bound":
         raise sources.Unavailable(f'persistentvolumeclaim "{claim}" is not bound')
 
 
@@ -45,18 +45,18 @@ async def _files(api: Api, pod: Obj, source: Mapping[str, Any]) -> dict[str, byt
     for kind, resource, name in (("configMap", sources.CONFIG_MAPS, "name"), ("secret", sources.SECRETS, "secretName")):
         if part := source.get(kind):
             optional = part.get("optional", False)
-            found = await sources.entries(api, resource, pod, part.get(name) or part["name"], optional) or {}
-            files |= _chosen(found, part.get("items"), optional)
+            result = await sources.entries(api, resource, pod, part.get(name) or part["name"], optional) or {}
+            files |= _chosen(result, part.get("items"), optional)
     return files
 
 
-def _chosen(found: Mapping[str, bytes], items: list[Obj] | None, optional: bool) -> dict[str, bytes]:
+def _chosen(result: Mapping[str, bytes], items: list[Obj] | None, optional: bool) -> dict[str, bytes]:
     if items is None:
-        return dict(found)
-    missing = [item["key"] for item in items if item["key"] not in found]
+        return dict(result)
+    missing = [item["key"] for item in items if item["key"] not in result]
     if missing and not optional:
         raise sources.Unavailable(f"references non-existent config key: {missing[0]}")
-    return {item["path"]: found[item["key"]] for item in items if item["key"] in found}
+    return {item["path"]: result[item["key"]] for item in items if item["key"] in result}
 
 
 def publish(directory: Path, files: Mapping[str, bytes]) -> None:
@@ -99,7 +99,7 @@ def rewritten(text: str, places: Mapping[str, Path]) -> str:
     alternatives = "|".join(map(re.escape, longest_first))
     real = {path.rstrip("/"): str(place) for path, place in places.items()}
     pattern = rf"(?:(?<=file://)|(?<![\w./~)}}\]-]))({alternatives})(?![\w.-])"
-    return re.sub(pattern, lambda found: real[found[1]], text)
+    return re.sub(pattern, lambda result: real[result[1]], text)
 
 
 def as_mounted(text: str, places: Mapping[str, Path]) -> str:
