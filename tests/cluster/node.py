@@ -16,8 +16,8 @@ from tests.cluster.client import Api, Connection
 from tests.cluster.controllers.loop import Loop
 from tests.cluster.controllers.passes import Passes
 from tests.cluster.kubelet.kubelet import Kubelet
+from tests.cluster.kubelet.pod_context import Host
 from tests.cluster.kubelet.starter import Starter
-from tests.cluster.kubelet.surroundings import Host
 from tests.cluster.kubelet.volumes import claim_directory
 from tests.cluster.mirror import BUILT_IN, Mirror
 

@@ -85,7 +85,7 @@ async def _ok(_: web.Request) -> web.Response:
 
 
 async def _allow(request: web.Request) -> web.Response:
-    """Whatever is asked, everybody may."""
+    """Every access review is answered with yes."""
     review = await read_body(request)
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = {"resourceRules": [everything], "nonResourceRules": [], "incomplete": False}

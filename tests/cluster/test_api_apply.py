@@ -103,7 +103,7 @@ def test_force_takes_the_field_over(api: Calls, path: str) -> None:
     assert owned(taken)["second", "Apply", ""] == {"f:spec": {"f:mode": {}, "f:tags": {'v:"z"': {}}}}
 
 
-def test_what_a_manager_no_longer_applies_is_removed_unless_another_has_it(api: Calls, path: str) -> None:
+def test_a_field_goes_with_the_last_manager_that_applied_it(api: Calls, path: str) -> None:
     steps = [{"name": "a", "weight": 1}, {"name": "b", "weight": 2}]
     api.apply(path, widget(spec={"steps": steps, "labels": {"k": "v"}, "nested": {"b": "B"}, "plain": ["p"]}), "first")
     api.apply(path, widget(spec={"steps": [{"name": "b"}]}), "second")
@@ -112,7 +112,7 @@ def test_what_a_manager_no_longer_applies_is_removed_unless_another_has_it(api: 
     assert spec["steps"] == [{"name": "b", "weight": 10}]
 
 
-def test_an_item_goes_with_its_last_owner_and_with_what_others_changed_in_it(api: Calls, path: str) -> None:
+def test_a_list_item_goes_with_its_last_owner(api: Calls, path: str) -> None:
     api.apply(path, widget(spec={"steps": [{"name": "a", "weight": 1}, {"name": "b"}]}), "first")
     api.merge(path, {"spec": {"steps": [{"name": "a", "weight": 5}, {"name": "b"}]}})
     item = api.apply(path, widget(spec={"steps": [{"name": "b"}]}), "first").ok
@@ -120,7 +120,7 @@ def test_an_item_goes_with_its_last_owner_and_with_what_others_changed_in_it(api
     assert "f:steps" not in owned(item).get(("tester", "Update", ""), {}).get("f:spec", {})
 
 
-def test_what_is_empty_afterwards_goes_unless_somebody_wants_it_so(api: Calls, path: str) -> None:
+def test_a_field_left_empty_goes_unless_it_was_applied_empty(api: Calls, path: str) -> None:
     api.apply(
         path, widget(spec={"labels": {"k": "v"}, "tags": ["x"], "anything": {"a": 1}}, labels={"x": "y"}), "first"
     )

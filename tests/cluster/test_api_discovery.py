@@ -65,7 +65,7 @@ def test_openapi_describes_a_custom_kind(api: Calls) -> None:
     assert "fieldValidation" in {one.get("name") for one in patch["parameters"]}
 
 
-def test_openapi_describes_the_built_in_kinds_and_what_they_refer_to(api: Calls) -> None:
+def test_openapi_describes_the_built_in_kinds(api: Calls) -> None:
     schemas = api.get(api.get("/openapi/v3").ok["paths"]["apis/apps/v1"]["serverRelativeURL"]).ok["components"][
         "schemas"
     ]

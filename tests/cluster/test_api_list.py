@@ -85,7 +85,7 @@ def test_a_custom_kind_is_selected_by_the_fields_it_names(api: Calls, folder: Fo
     assert refused.code == 400 and "field label not supported: spec.replicas" in refused.message
 
 
-def test_pods_are_selected_by_node_and_phase_and_events_by_their_object(api: Calls, folder: Folder) -> None:
+def test_built_in_kinds_have_their_field_selectors(api: Calls, folder: Folder) -> None:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

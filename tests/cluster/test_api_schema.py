@@ -112,9 +112,7 @@ def test_rules_compare_integers_with_numbers(api: Calls, widgets: str, spec: dic
 
 
 @pytest.mark.parametrize(("share", "code"), [(0, 201), (0.01, 422), (0.05, 201), (0.6, 422), (1, 422)])
-def test_a_whole_number_is_compared_with_the_whole_part_of_a_limit(
-    api: Calls, widgets: str, share: float, code: int
-) -> None:
+def test_an_integer_is_compared_with_a_limits_whole_part(api: Calls, widgets: str, share: float, code: int) -> None:
     assert api.post(widgets, widget(spec={"share": share})).code == code
 
 

@@ -55,7 +55,7 @@ def test_a_watch_is_kept_current_by_bookmarks(api: Calls, monkeypatch: pytest.Mo
         assert made in versions
 
 
-def test_a_namespace_takes_its_contents_with_it_and_waits_for_those_that_are_held(api: Calls) -> None:
+def test_a_namespace_goes_after_its_contents(api: Calls) -> None:
     api.post("/api/v1/namespaces", {"metadata": {"name": "doomed"}})
     inside = "/api/v1/namespaces/doomed/configmaps"
     api.post(inside, config_map("free"))

@@ -35,7 +35,7 @@ def test_what_belongs_to_an_object_goes_with_it_down_to_the_last(space: Space) -
     assert space.find("ConfigMap", "bystander")
 
 
-def test_what_has_another_owner_stays_and_forgets_the_one_that_is_gone(space: Space) -> None:
+def test_an_object_stays_while_one_of_its_owners_does(space: Space) -> None:
     first, second = space.put(config("first")), space.put(config("second"))
     space.put(config("shared", first, second))
     space.delete("ConfigMap", "first")

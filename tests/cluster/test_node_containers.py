@@ -65,7 +65,7 @@ def test_the_exit_code_says_how_a_container_ended(
     assert (result["status"]["phase"], last["exitCode"], last["reason"]) == (phase, code, reason)
 
 
-def test_a_container_killed_from_outside_has_not_run_out_of_memory(space: Space, node: LocalNode) -> None:
+def test_a_container_killed_from_outside_is_not_oomkilled(space: Space, node: LocalNode) -> None:
     space.put(pod(f"victim-{space.name}", ENDLESS))
     space.until("Pod", f"victim-{space.name}", ready)
     node.kill(f"victim-{space.name}")
@@ -78,7 +78,7 @@ def test_killing_a_pod_that_does_not_run_is_an_error(node: LocalNode) -> None:
         node.kill("nobody")
 
 
-def test_the_termination_message_is_the_last_4096_bytes_of_its_file(space: Space) -> None:
+def test_the_termination_message_is_its_files_last_4096_bytes(space: Space) -> None:
     write = "import sys; open(sys.argv[1], 'w').write('x' * 5000 + 'y' * 4096)"
     space.put(pod("talker", ["python", "-c", write, "/dev/termination-log"]))
     assert state(space.until("Pod", "talker", ended), "terminated")["message"] == "y" * 4096
@@ -102,7 +102,7 @@ def test_logs_stand_in_for_a_message_only_after_an_error(space: Space, script: s
     assert state(space.until("Pod", "talker", ended), "terminated").get("message") == message
 
 
-def test_output_and_errors_go_to_the_log_file_that_the_annotation_names(space: Space) -> None:
+def test_output_goes_to_the_log_file_in_the_annotation(space: Space) -> None:
     space.put(pod("talker", shell("echo out; echo err >&2")))
     result = space.until("Pod", "talker", ended)
     log = Path(result["metadata"]["annotations"]["cluster.local/log-file"])
@@ -149,9 +149,7 @@ def trapped(tmp_path: Path, at_term: str) -> list[str]:
     return shell(f"trap '{at_term}' TERM; touch {tmp_path}/up; while :; do sleep 0.01; done")
 
 
-def test_a_deleted_pod_is_asked_to_stop_and_killed_after_its_grace_period(
-    space: Space, node: LocalNode, tmp_path: Path
-) -> None:
+def test_a_deleted_pod_is_killed_after_its_grace_period(space: Space, node: LocalNode, tmp_path: Path) -> None:
     stubborn = trapped(tmp_path, f"echo term >> {tmp_path}/seen")
     name = space.put(pod(f"stubborn-{space.name}", stubborn, terminationGracePeriodSeconds=1))["metadata"]["name"]
     space.until("Pod", name, lambda pod: ready(pod) and (tmp_path / "up").exists())
@@ -162,7 +160,7 @@ def test_a_deleted_pod_is_asked_to_stop_and_killed_after_its_grace_period(
     assert dead(pid)
 
 
-def test_a_pod_is_not_ready_while_it_stops_and_then_tells_how_it_ended(space: Space, tmp_path: Path) -> None:
+def test_a_stopping_pod_is_not_ready(space: Space, tmp_path: Path) -> None:
     current = pod("held", trapped(tmp_path, f"until test -e {tmp_path}/go; do sleep 0.01; done; exit 4"))
     current["metadata"]["finalizers"] = ["example.org/look"]
     space.put(current)

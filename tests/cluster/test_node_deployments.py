@@ -76,7 +76,7 @@ def test_an_update_never_takes_the_ready_pods_below_the_wish(space: Space) -> No
     space.until_all("Pod", partial(shows, ["2", "2"]))
 
 
-def test_an_update_that_does_not_get_ready_leaves_the_old_pods_and_says_so(space: Space) -> None:
+def test_an_update_that_never_gets_ready_keeps_the_old_pods(space: Space) -> None:
     space.put(deployment("1", progressDeadlineSeconds=1))
     space.until("Deployment", "web", rolled_out)
     bad = deployment("2", probe=["false"])["spec"]["template"]
@@ -88,7 +88,7 @@ def test_an_update_that_does_not_get_ready_leaves_the_old_pods_and_says_so(space
     assert [version(pod) for pod in space.all("Pod") if is_true(pod, "Ready")] == ["1", "1"]
 
 
-def test_going_back_to_an_earlier_template_uses_its_replica_set_again(space: Space) -> None:
+def test_an_earlier_template_uses_its_replica_set_again(space: Space) -> None:
     space.put(deployment("1", replicas=1))
     space.until("Deployment", "web", rolled_out)
     (first,) = space.all("ReplicaSet")
@@ -168,7 +168,7 @@ def test_no_step_of_a_roll_out_takes_away_what_is_needed(rollout: tuple[Obj, lis
 
 
 @given(rollouts())
-def test_a_roll_out_whose_pods_become_available_ends_with_the_current_version_alone(
+def test_a_rollout_ends_with_the_current_version_alone(
     rollout: tuple[Obj, list[Obj]],
 ) -> None:
     spec, sets = rollout

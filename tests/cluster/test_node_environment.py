@@ -106,7 +106,7 @@ def test_a_pod_waits_for_a_volume_that_is_not_there_yet(space: Space) -> None:
     assert space.until("Pod", "waiter", ended)["status"]["phase"] == "Succeeded"
 
 
-def test_mount_paths_lead_to_the_volumes_in_arguments_and_environment(space: Space, node: LocalNode) -> None:
+def test_mount_paths_are_rewritten_to_the_volumes(space: Space, node: LocalNode) -> None:
     task = {"uri": "file:///out/data.csv", "other": "s3://bucket/out/data.csv"}
     result = environment_of(space, node, env=[{"name": "TASK", "value": json.dumps(task)}])
     directory = node.volume("out", space.name)

@@ -80,9 +80,7 @@ def test_a_job_that_takes_too_long_is_stopped(space: Space, node: LocalNode) -> 
 
 
 @pytest.mark.parametrize("operator,values", [("In", [42]), ("NotIn", [1, 2])])
-def test_an_exit_code_that_means_failure_ends_the_job_without_a_retry(
-    space: Space, operator: str, values: list[int]
-) -> None:
+def test_a_failjob_exit_code_ends_the_job_without_a_retry(space: Space, operator: str, values: list[int]) -> None:
     rule = {"action": "FailJob", "onExitCodes": {"operator": operator, "values": values}}
     space.put(job("exit 42", podFailurePolicy={"rules": [rule]}))
     ended = space.until("Job", "work", failed)
@@ -104,7 +102,7 @@ def test_an_ignored_failure_is_retried_and_not_counted(space: Space) -> None:
     assert len(space.all("Pod")) == 2
 
 
-def test_a_pod_that_is_deleted_counts_as_a_failure_and_is_replaced(space: Space) -> None:
+def test_a_deleted_pod_counts_as_a_failure_and_is_replaced(space: Space) -> None:
     space.put(job(ENDLESS))
     (first,) = space.until_all("Pod", lambda pods: [pod for pod in pods if is_true(pod, "Ready")])
     space.delete("Pod", name(first))

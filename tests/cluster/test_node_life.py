@@ -44,9 +44,7 @@ def test_no_process_outlives_the_node(cluster: LocalCluster, space: Space, tmp_p
     assert not any(map(alive, pids))
 
 
-def test_a_new_node_starts_what_may_be_restarted_and_gives_up_the_rest(
-    cluster: LocalCluster, space: Space, tmp_path: Path
-) -> None:
+def test_a_new_node_restarts_only_pods_that_may_restart(cluster: LocalCluster, space: Space, tmp_path: Path) -> None:
     with LocalNode(cluster.kubeconfig, tmp_path / "node"):
         space.put(pod("lasting", ["sleep", "600"], restartPolicy="Always"))
         space.put(pod("once", ["sleep", "600"]))

@@ -60,7 +60,7 @@ def test_readiness_follows_what_the_server_answers(space: Space, tmp_path: Path)
     space.until("Pod", "server", ready)
 
 
-def test_a_container_with_a_readiness_probe_is_not_ready_before_it_answers(space: Space, tmp_path: Path) -> None:
+def test_a_container_is_not_ready_before_its_readiness_probe(space: Space, tmp_path: Path) -> None:
     space.put(pod("late", ["sleep", "600"], readinessProbe=exists(tmp_path / "ready")))
     running = space.until("Pod", "late", lambda pod: container(pod).get("state", {}).get("running"))
     assert not ready(running)
@@ -100,9 +100,7 @@ def test_a_container_that_never_starts_up_is_restarted(space: Space, tmp_path: P
     space.until("Pod", "stuck", lambda pod: container(pod).get("restartCount"))
 
 
-def test_an_answer_that_takes_too_long_is_a_failure_and_leaves_no_process(
-    space: Space, node: LocalNode, tmp_path: Path
-) -> None:
+def test_a_probe_that_times_out_fails_and_leaves_no_process(space: Space, node: LocalNode, tmp_path: Path) -> None:
     slow = {"exec": {"command": shell(f"echo $$$$ >> {tmp_path}/pids; exec sleep 600")}, "failureThreshold": 1}
     space.put(pod(f"slow-{space.name}", ["sleep", "600"], restartPolicy="Always", livenessProbe=slow))
     space.until("Pod", f"slow-{space.name}", lambda pod: container(pod).get("restartCount"))

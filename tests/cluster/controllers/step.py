@@ -9,7 +9,7 @@ from tests.cluster.objects import Obj
 
 @dataclass(frozen=True)
 class Step:
-    """Performed in the order of the fields; a pass cut short between two of them is mended by the next.
+    """Performed in the order of the fields; a pass cut short between two of them is completed by the next.
 
     `patches` are (object, JSON merge patch); `again` is the number of seconds after which time alone may change the
     decision.

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.cluster.kubelet import environment, probes
 from tests.cluster.kubelet.files import Files
+from tests.cluster.kubelet.pod_context import PodContext
 from tests.cluster.kubelet.processes import Process
 from tests.cluster.kubelet.sources import Unavailable
 from tests.cluster.kubelet.status import Container, restarts
-from tests.cluster.kubelet.surroundings import Surroundings
 from tests.cluster.kubelet.volumes import as_mounted, rewritten
 from tests.cluster.objects import Obj, stamp
 
@@ -24,7 +24,7 @@ LOOK_AGAIN = 1.0
 class Run:
     """One container from its first start to its last end; `.seen` is what the pod's status says of it."""
 
-    def __init__(self, around: Surroundings, spec: Obj, seen: Container) -> None:
+    def __init__(self, around: PodContext, spec: Obj, seen: Container) -> None:
         self._around, self._spec, self.seen = around, spec, seen
         self.process: Process | None = None
         self._killed = False

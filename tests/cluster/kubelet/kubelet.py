@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.cluster.client import Refused
 from tests.cluster.kubelet.files import Files
+from tests.cluster.kubelet.pod_context import Host
 from tests.cluster.kubelet.pods import LOG_FILE, PodRun, remove, watched
 from tests.cluster.kubelet.status import ENDED
-from tests.cluster.kubelet.surroundings import Host
 from tests.cluster.kubelet.volumes import claim_directory
 from tests.cluster.mirror import RETRY, Mirror
 from tests.cluster.objects import Obj, deleting, name, namespace, uid
@@ -25,7 +25,7 @@ class Kubelet:
     def __init__(self, host: Host, mirror: Mirror, node: str, network: IPv4Network) -> None:
         self._host, self._mirror, self._node, self._network = host, mirror, node, network
         self.runs: dict[str, PodRun] = {}
-        self._chores: set[asyncio.Task[None]] = set()
+        self._background_tasks: set[asyncio.Task[None]] = set()
         self._binding: set[str] = set()
         mirror.listeners.append(self._changed)
 
@@ -51,29 +51,29 @@ class Kubelet:
         elif kind in ("ConfigMap", "Secret") and new is not None:
             for run in self.runs.values():
                 if namespace(run.pod) == namespace(new):
-                    self._chore(run.refresh())
+                    self._in_background(run.refresh())
         elif kind == "PersistentVolumeClaim" and new is None and old is not None:
             directory = claim_directory(self._host.directory, namespace(old), name(old))
-            self._chore(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
+            self._in_background(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         run = self.runs.get(uid(new or old or {}))
         if new is None:
             if run:
-                self._chore(self._bury(run))
+                self._in_background(self._remove_run(run))
         elif run:
             run.update(new)
         elif not new["spec"].get("nodeName"):
             if uid(new) not in self._binding and not deleting(new) and not new["spec"].get("schedulingGates"):
-                self._chore(self._bind(new))
+                self._in_background(self._bind(new))
         elif new["spec"]["nodeName"] == self._node:
             if new.get("status", {}).get("phase") not in ENDED:
                 self.runs[uid(new)] = PodRun(self._host, self._mirror, new, self._free_address(uid(new)))
             elif deleting(new):
-                self._chore(remove(self._host, new))
+                self._in_background(remove(self._host, new))
 
-    async def _bury(self, run: PodRun) -> None:
-        await run.bury()
+    async def _remove_run(self, run: PodRun) -> None:
+        await run.remove()
         del self.runs[uid(run.pod)]
 
     async def _bind(self, pod: Obj) -> None:
@@ -107,10 +107,10 @@ class Kubelet:
                 return str(address)
             number += 1
 
-    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = watched(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
 
 def _usable(address: IPv4Address) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 from tests.cluster.client import Refused
 from tests.cluster.kubelet.containers import LOOK_AGAIN, Run
 from tests.cluster.kubelet.files import Files
+from tests.cluster.kubelet.pod_context import Host, PodContext
 from tests.cluster.kubelet.sources import Unavailable
 from tests.cluster.kubelet.status import Container, pod_status
-from tests.cluster.kubelet.surroundings import Host, Surroundings
 from tests.cluster.kubelet.volumes import mount
 from tests.cluster.mirror import RETRY, Mirror
 from tests.cluster.objects import Obj, deleting, name, namespace, uid
@@ -51,7 +51,7 @@ class PodRun:
         self._gone = False
         self._writing, self._rendering = asyncio.Lock(), asyncio.Lock()
         self._written: Obj = {}
-        self._around = Surroundings(host, lambda: self.pod, self.directory, self._volumes, self._stopping, self.report)
+        self._around = PodContext(host, lambda: self.pod, self.directory, self._volumes, self._stopping, self.report)
         known = {each["name"]: each for each in self.pod["status"].get("containerStatuses") or []}
         self._runs = [
             Run(self._around, spec, Container.restored(spec, known.get(spec["name"], {}), datetime.now(UTC)))
@@ -112,7 +112,7 @@ class PodRun:
         self._stopping.set()
         await self._halt(grace)
 
-    async def bury(self) -> None:
+    async def remove(self) -> None:
         """The pod's object is gone, and so are its processes and its directory."""
         self._gone = True
         self._stopping.set()

@@ -29,7 +29,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class PodContext:
     """What a container knows of its pod. `report` writes the pod's status; `places` are the mount paths' real ones."""
 
     host: Host
