@@ -137,6 +137,6 @@ def test_a_person_approves_rejects_pins_and_asks_for_a_retraining(stage: Stage) 
 
 
 def test_an_operator_stops_on_sigterm(stage: Stage) -> None:
-    stage.wait("it is up", lambda: "perennial is up" in stage.operator_log.read_text())
+    stage.wait("it has started", lambda: "perennial has listed" in stage.operator_log.read_text())
     assert stage.kill_operator(signal.SIGTERM) == 0
     stage.start_operator()
