@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -156,3 +157,11 @@ def a_world(**fields: Any) -> World:
     fields.setdefault("now", datetime(2026, 11, 23, 14, tzinfo=UTC))
     fields.setdefault("deployment", a_deployment())
     return World(**fields)
+
+
+def task_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The task that the manifest's pod carries."""
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    (text,) = [variable["value"] for variable in container["env"] if variable["name"] == "PERENNIAL_TASK"]
+    task: dict[str, Any] = json.loads(text)
+    return task

@@ -13,7 +13,7 @@ from perennial_operator.cluster.permitted_calls import PATHS
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_version, merged
 from tests.cluster import Api
-from tests.core.play import TRAINED, validated
+from tests.simulation.results import TRAINED, validated
 
 AT_ONCE = 24
 GROUP = "perennial.dev/v1alpha1"

@@ -24,8 +24,8 @@ from perennial_operator.core.rules.job_results import (
     job_result,
 )
 from perennial_operator.core.world import Job, JobState
-from tests.builders import a_deployment, a_version, a_world
-from tests.core.manifests import manifests, task_of
+from tests.builders import a_deployment, a_version, a_world, task_of
+from tests.core.manifests import manifests
 
 HERE = Path(__file__).parent
 TASK, RESULT = (

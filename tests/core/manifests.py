@@ -93,14 +93,6 @@ def manifests() -> dict[str, dict[str, Any]]:
     }
 
 
-def task_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The task that the manifest's pod carries."""
-    (container,) = manifest["spec"]["template"]["spec"]["containers"]
-    (text,) = [variable["value"] for variable in container["env"] if variable["name"] == "PERENNIAL_TASK"]
-    task: dict[str, Any] = json.loads(text)
-    return task
-
-
 def as_yaml(manifest: Mapping[str, Any]) -> str:
     return yaml.safe_dump(json.loads(json.dumps(manifest)), sort_keys=False, width=120)
 

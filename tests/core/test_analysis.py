@@ -9,7 +9,8 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.stages.rollout_analysis import sample_is_due
-from tests.core.play import Play, a_play, trained, validated
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import trained, validated
 
 STEPS = [{"weight": 50, "hold": "5m"}, {"weight": 80}]
 
@@ -207,7 +208,7 @@ def test_vanished_and_new_pods_do_not_change_counts() -> None:
     play = analysed()
     play.requests("bike-v2", 80)
     play.wait(seconds=30)
-    del play.pods["bike-v2"]["bike-v2-a"]
+    del play.tallies["bike-v2"]["bike-v2-a"]
     play.requests("bike-v2", 5_000, errors=5_000, pod="b")
     play.wait(seconds=30)
     assert answer(play) == ("Unknown", "Measuring")
@@ -219,7 +220,7 @@ def test_vanished_and_new_pods_do_not_change_counts() -> None:
 
 def test_unreadable_pods_are_inconclusive_with_a_message() -> None:
     play = analysed()
-    play.pods = {}
+    play.tallies = {}
     play.troubles = ("pod bike-v2-x did not answer at 10.0.0.1:8080: timed out",)
     play.wait(minutes=5)
     assert answer(play) == ("Unknown", "NoData")
@@ -299,9 +300,8 @@ def test_candidate_report_is_stale_without_analysis() -> None:
 def test_restarted_operator_continues_the_measurement() -> None:
     play = analysed()
     traffic(play, 60, errors=30)
-    fresh = Play(play.spec, play.now)
-    fresh.bodies, fresh.jobs, fresh.serving, fresh.services = play.bodies, play.jobs, play.serving, play.services
-    fresh.pods = play.pods
+    fresh = Play(cluster=play.cluster)
+    fresh.tallies = play.tallies
     fresh.settle()
     traffic(fresh, 60)
     assert fresh.version(2)["reason"] == "TooManyErrors"

@@ -10,9 +10,9 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
-from perennial_operator.core.world import JobState
 from tests.builders import merged
-from tests.core.play import REFUSED, Play, a_play, checked
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, checked
 
 CHECK = {"schedule": "*/15 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}, "window": "24h"}
 FIRST = "bike-check-202611231215"
@@ -115,8 +115,7 @@ def test_failed_check_job_is_kept_until_the_next_check(answer: dict[str, Any], r
 def test_check_whose_pod_was_lost_reports_it() -> None:
     play = live()
     play.wait(minutes=15)
-    job = play.jobs[FIRST]
-    play.jobs[FIRST] = job.__class__(job.name, JobState.SUCCEEDED, job.labels)
+    play.cluster.change("Job", FIRST, status={"conditions": [{"type": "Complete", "status": "True"}]})
     play.settle()
     assert play.condition("Checked")["reason"] == "ResultLost"
     assert play.all("DriftReport") == []
@@ -126,7 +125,7 @@ def test_check_is_not_repeated_if_only_its_report_exists() -> None:
     play = live()
     play.wait(minutes=15)
     play.finish(FIRST, checked())
-    play.bodies["ModelDeployment", "bike"]["status"].pop("drift")
+    play.cluster.set_status("ModelDeployment", "bike", {k: v for k, v in play.status.items() if k != "drift"})
     play.settle()
     assert [job for job in play.jobs if "-check-" in job] == []
 
@@ -153,6 +152,6 @@ def test_checked_condition_is_removed_with_the_check() -> None:
 def test_invalid_schedule_label_of_a_report_is_ignored() -> None:
     play = live()
     play.report("odd")
-    play.bodies["DriftReport", "odd"]["metadata"]["labels"] = {names.SCHEDULED: "9" * 60}
+    play.cluster.change("DriftReport", "odd", {"labels": {names.SCHEDULED: "9" * 60}})
     play.wait(minutes=15)
     assert FIRST in play.jobs

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from perennial_operator.core import names
-from tests.core.play import REFUSED, Play, a_play, checked
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, checked
 
 YEARS = timedelta(days=2000)
 CHECK = {"schedule": "0 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from perennial_operator.core.actions import Action
-from tests.core.play import REFUSED, Play, a_play, checked, dying, late, twice
+from tests.simulation.disturbances import dying, late, twice
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, checked
 
 CHECK = {"schedule": "0 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}
 

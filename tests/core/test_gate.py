@@ -10,7 +10,7 @@ from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.rules.job_results import Validated
 from perennial_operator.core.rules.validation_gate import gate
 from tests.builders import merged
-from tests.core.play import validated
+from tests.simulation.results import validated
 
 ALONE = validated(80.0)
 WORSE = validated(150.0, live=100.0, upper=0.6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from perennial_operator.core.actions import PatchRoute
 from perennial_operator.core.traffic.http_route import blocker, is_as_wanted, route_patch
 from perennial_operator.core.world import RoutingObject
 from tests.builders import a_deployment, a_route, a_world, merged
-from tests.core.play import Play, a_play
+from tests.simulation.play import Play, a_play
 from tests.stage import ROOT
 
 STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
@@ -311,8 +310,7 @@ def test_fewer_replicas_keep_the_weights() -> None:
 
 def test_route_changed_before_the_patch_is_read_again() -> None:
     play = rolling(a_route())
-    pods = play.serving["bike-v2"]
-    play.serving["bike-v2"] = replace(pods, ready=1, answering=1, total=1)
+    play.cluster.pods_ready("bike-v2")
     stale = play.world()
     play.rewrite(a_route())
     play.seen, play.behind = stale, True

@@ -19,7 +19,8 @@ from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.traffic.http_route import blocker
 from perennial_operator.core.world import Fleet, JobState
 from tests.builders import a_route
-from tests.core.play import REFUSED, TRAINED, Play, a_play, checked, on_an_empty_cluster, validated
+from tests.simulation.play import Play, a_play, on_an_empty_cluster
+from tests.simulation.results import REFUSED, TRAINED, checked, validated
 
 EDITS: list[dict[str, Any]] = [
     {"model": {"parameters": {"fit_intercept": False}}},
@@ -184,7 +185,7 @@ class Storm(RuleBasedStateMachine):
 
     @rule(down=st.booleans())
     def the_storage_is_down(self, down: bool) -> None:
-        self.play.storage.down = down
+        self.play.cluster.storage.down = down
         self.play.settle()
 
     @rule()
@@ -194,7 +195,7 @@ class Storm(RuleBasedStateMachine):
         self.play = on_an_empty_cluster(self.play)
         self.play.settle()
         live, lost = self.play.world().live, before.live
-        if lost and lost.status.recorded and not before.spec.pin and not self.play.storage.down:
+        if lost and lost.status.recorded and not before.spec.pin and not self.play.cluster.storage.down:
             assert live
             assert (live.name, live.status.live_since) == (lost.name, lost.status.live_since)
 

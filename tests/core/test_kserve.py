@@ -10,8 +10,8 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.actions import Apply, SetStatus
 from perennial_operator.core.world import RoutingObject
-from tests.core.kserve import KServePlay, a_kserve_play
-from tests.core.play import dying, late, twice
+from tests.simulation.disturbances import dying, late, twice
+from tests.simulation.kserve_play import KServePlay, a_kserve_play
 
 STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +10,11 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.world import JobState, Policy
-from tests.core.play import Play, a_play, dying, late, on_an_empty_cluster, twice
-from tests.core.storage import DOWN
 from tests.core.test_crash import end
+from tests.simulation.cluster import a_pod
+from tests.simulation.disturbances import dying, late, twice
+from tests.simulation.play import Play, a_play, on_an_empty_cluster
+from tests.simulation.storage import DOWN
 
 RETURNED = ("bike-recover", "bike-v2 restored")
 """All that an empty cluster makes to have its second version again."""
@@ -47,7 +48,7 @@ def three_versions(verdict: str) -> Play:
 
 def test_live_and_unsuccessful_versions_are_recorded_once() -> None:
     play = three_versions("Rejected")
-    assert [(name[17:], entry["status"]["phase"]) for name, entry in sorted(play.storage.entries.items())] == [
+    assert [(name[17:], entry["status"]["phase"]) for name, entry in sorted(play.cluster.storage.entries.items())] == [
         ("v1-Live", "Live"),
         ("v2-Live", "Live"),
         ("v3-Rejected", "Rejected"),
@@ -58,7 +59,7 @@ def test_live_and_unsuccessful_versions_are_recorded_once() -> None:
 
 def test_entry_has_all_that_restores_the_version() -> None:
     play = two_versions()
-    entry = play.storage.entries["20261123T140000Z-v2-Live"]
+    entry = play.cluster.storage.entries["20261123T140000Z-v2-Live"]
     status = play.version(2)
     kept = ("image", "artifact", "data", "metrics", "metric", "liveSince")
     assert entry["status"] == {"phase": "Live", **{key: status[key] for key in kept}}
@@ -71,14 +72,14 @@ def test_each_promotion_of_a_version_is_an_entry_of_its_own() -> None:
     play = two_versions()
     play.edit({"pin": "bike-v1"})
     play.pods_ready()
-    assert [name[17:] for name in sorted(play.storage.entries)] == ["v1-Live", "v2-Live", "v1-Live"]
+    assert [name[17:] for name in sorted(play.cluster.storage.entries)] == ["v1-Live", "v2-Live", "v1-Live"]
     assert [live(on_an_empty_cluster(play, pin=None))] == ["bike-v1"]
 
 
 def test_failed_record_is_reported_once_and_retried() -> None:
     play = a_play()
     play.settle()
-    play.storage.down = True
+    play.cluster.storage.down = True
     play.until_live(1)
     for _ in range(3):
         play.wait(minutes=6)
@@ -89,23 +90,23 @@ def test_failed_record_is_reported_once_and_retried() -> None:
     ]
     assert play.holding()["Ready"] == "True"
     assert play.made["bike-v1-record"] == 4
-    play.storage.down = False
+    play.cluster.storage.down = False
     play.wait(minutes=6)
     assert recorded(play) == ("True", "Recorded", "bike-v1 is in the ledger")
-    assert list(play.storage.entries) == ["20261123T120000Z-v1-Live"]
+    assert list(play.cluster.storage.entries) == ["20261123T120000Z-v1-Live"]
 
 
 def test_version_superseded_before_its_record_is_recorded() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.settle()
-    play.storage.down = True
+    play.cluster.storage.down = True
     play.until_live(1)
     play.wait(hours=2)
     play.report("drift")
     play.until_live_again(2)
-    play.storage.down = False
+    play.cluster.storage.down = False
     play.wait(minutes=10)
-    assert [name[17:] for name in sorted(play.storage.entries)] == ["v1-Live", "v2-Live"]
+    assert [name[17:] for name in sorted(play.cluster.storage.entries)] == ["v1-Live", "v2-Live"]
 
 
 # ---- what is found again
@@ -164,7 +165,7 @@ def test_version_without_search_is_restored_without_engine() -> None:
 
 def test_damaged_version_is_named_and_the_one_before_serves() -> None:
     before = two_versions()
-    before.storage.damaged = {"bike-v2"}
+    before.cluster.storage.damaged = {"bike-v2"}
     play = on_an_empty_cluster(before)
     play.settle()
     assert play.phases() == {"bike-v1": "Live"}
@@ -178,7 +179,7 @@ def test_damaged_version_is_named_and_the_one_before_serves() -> None:
 
 def test_next_version_is_trained_if_no_stored_one_is_whole() -> None:
     before = two_versions()
-    before.storage.damaged = {"bike-v1", "bike-v2"}
+    before.cluster.storage.damaged = {"bike-v1", "bike-v2"}
     play = on_an_empty_cluster(before)
     play.settle()
     assert play.phases() == {"bike-v3": "Training"}
@@ -190,7 +191,7 @@ def test_next_version_is_trained_if_no_stored_one_is_whole() -> None:
 
 def test_a_folder_that_no_entry_names_is_not_written_into() -> None:
     play = a_play()
-    play.storage.folders = 7
+    play.cluster.storage.folders = 7
     play.settle()
     assert play.phases() == {"bike-v8": "Training"}
 
@@ -210,8 +211,7 @@ def test_handled_retrain_request_is_not_handled_again() -> None:
     before.annotate("ModelDeployment", "bike", names.RETRAIN, "monday")
     before.until_live_again(3)
     play = on_an_empty_cluster(before)
-    play.bodies["ModelDeployment", "bike"]["metadata"]["annotations"] = {names.RETRAIN: "monday"}
-    play.settle()
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "monday")
     assert play.phases() == {"bike-v3": "Live"}
     assert play.status["lastHandledRetrainRequest"] == "monday"
 
@@ -227,7 +227,7 @@ def test_handled_retrain_request_is_not_handled_again() -> None:
 )
 def test_stored_image_runs_only_from_a_repository_in_use(image: str, kept: bool) -> None:
     before = two_versions()
-    before.storage.entries["20261123T140000Z-v2-Live"]["status"]["image"] = image
+    before.cluster.storage.entries["20261123T140000Z-v2-Live"]["status"]["image"] = image
     before.policy = Policy(trainer_image="registry.example:5000/ml/trainer:0.2")
     play = on_an_empty_cluster(before)
     play.settle()
@@ -286,29 +286,30 @@ def test_a_mistyped_pin_on_an_empty_cluster_hides_nothing() -> None:
 
 def test_training_waits_for_the_ledger_and_reports_the_blocker() -> None:
     play = a_play()
-    play.storage.slow = True
+    play.cluster.storage.slow = True
     play.settle()
-    play.jobs["bike-recover"] = replace(play.jobs["bike-recover"], trouble='pod x is waiting (secret "keys" not found)')
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "keys" not found'}
+    play.cluster.put(a_pod("x", {}, play.bodies["Job", "bike-recover"], {"waiting": waiting}))
     play.describe()
     reconciling = play.condition("Reconciling")
     assert reconciling["status"] == "True"
     assert reconciling["message"] == (
         "bike-recover looks for a version that was live before in the ledger in storage; "
-        'pod x is waiting (secret "keys" not found)'
+        'pod x is waiting (CreateContainerConfigError: secret "keys" not found)'
     )
     assert play.phases() == {}
 
 
 def test_failed_ledger_search_is_reported_retried_and_blocks() -> None:
     before = two_versions()
-    before.storage.down = True
+    before.cluster.storage.down = True
     play = on_an_empty_cluster(before)
     play.settle()
     assert play.condition("Stalled")["reason"] == "StorageUnreachable"
     assert DOWN["message"] in play.condition("Stalled")["message"]
     play.wait(minutes=6)
     assert (play.made["bike-recover"], play.phases()) == (2, {})
-    play.storage.down = False
+    play.cluster.storage.down = False
     play.wait(minutes=6)
     assert play.phases() == {"bike-v2": "Live"}
 
@@ -323,10 +324,10 @@ def test_failed_ledger_search_is_reported_retried_and_blocks() -> None:
 )
 def test_fix_by_a_person_is_checked_at_once(fix: Callable[[Play], None]) -> None:
     before = two_versions()
-    before.storage.down = True
+    before.cluster.storage.down = True
     play = on_an_empty_cluster(before)
     play.settle()
-    play.storage.down = False
+    play.cluster.storage.down = False
     fix(play)
     assert play.phases()["bike-v2"] == "Live"
 
@@ -392,7 +393,7 @@ def test_recovery_job_deleted_before_its_result_is_made_again() -> None:
     while ("ModelVersion", "bike-v2") not in play.bodies:
         play.step()
     assert play.bodies["ModelVersion", "bike-v2"]["status"] == {}
-    play.jobs.pop("bike-recover")
+    play.cluster.remove("Job", "bike-recover")
     play.settle()
     assert play.phases() == {"bike-v2": "Live"}
     assert "bike-v2-train" not in play.made
@@ -402,8 +403,8 @@ def test_version_missing_from_ledger_fails_and_next_is_trained() -> None:
     play = on_an_empty_cluster(two_versions())
     while ("ModelVersion", "bike-v2") not in play.bodies:
         play.step()
-    play.jobs.pop("bike-recover")
-    play.storage.entries.clear()
+    play.cluster.remove("Job", "bike-recover")
+    play.cluster.storage.entries.clear()
     play.settle()
     assert (play.version(2)["phase"], play.version(2)["reason"]) == ("Failed", "NotRecovered")
     play.wait(hours=2)

@@ -12,8 +12,8 @@ from perennial_operator.core.manifests.ledger_jobs import record_manifest, recov
 from perennial_operator.core.manifests.serving import deployment_manifest, differs
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.world import Policy
-from tests.builders import a_deployment, a_version, a_world, merged
-from tests.core.manifests import GOLDEN, as_yaml, manifests, task_of
+from tests.builders import a_deployment, a_version, a_world, merged, task_of
+from tests.core.manifests import GOLDEN, as_yaml, manifests
 
 MANIFESTS = manifests()
 WITH_PODS = [name for name, manifest in MANIFESTS.items() if "template" in manifest["spec"]]

@@ -19,8 +19,9 @@ from perennial_operator.core.rules.phases import ANY, GATE_FAILED, GATE_PASSED, 
 from perennial_operator.core.rules.transitions import ForbiddenTransitionError, phase_before, transition
 from perennial_operator.core.world import Job, JobState, RoutingObject, Serving, World
 from tests.builders import NOON, a_body, a_deployment, a_report, a_version, a_world, merged
-from tests.core.play import REFUSED, Play, a_play, on_an_empty_cluster, trained, validated
 from tests.core.test_analysis import analysed, traffic
+from tests.simulation.play import Play, a_play, on_an_empty_cluster
+from tests.simulation.results import REFUSED, trained, validated
 
 Transition = tuple[str | None, str, str]
 """The phase before, the reason, and the phase after."""
@@ -234,8 +235,8 @@ def test_a_version_found_in_the_ledger_gets_its_phase_back() -> None:
     lost = on_an_empty_cluster(play, pin=None)
     while ("ModelVersion", "bike-v1") not in lost.bodies:
         lost.step()
-    lost.jobs.pop("bike-recover")
-    lost.storage.entries.clear()
+    lost.cluster.remove("Job", "bike-recover")
+    lost.cluster.storage.entries.clear()
     transitions |= restored(lost)
     assert transitions == {entry for entry in entries(None) if entry[1] != "Training"}
 

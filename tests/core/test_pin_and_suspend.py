@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, TRAINED, validated
 
 STEPS = {"steps": [{"weight": 50, "hold": "10m"}]}
 

@@ -13,7 +13,8 @@ from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world
-from tests.core.play import TRAINED, a_play, validated
+from tests.simulation.play import a_play
+from tests.simulation.results import TRAINED, validated
 
 LONG_AGO = "2026-11-20T12:00:00Z"
 AFTER_NOON = {"start": "2026-11-23T11:00:00Z", "end": "2026-11-23T13:00:00Z"}

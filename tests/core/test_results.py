@@ -10,7 +10,7 @@ import pytest
 from perennial_operator.core.rules.job_results import Checked, JobFailure, Trained, Validated, job_result
 from perennial_operator.core.world import Job, JobState
 from tests.builders import merged
-from tests.core.play import REFUSED, TRAINED, checked, validated
+from tests.simulation.results import REFUSED, TRAINED, checked, validated
 
 DONE = Job("bike-v1-train", JobState.SUCCEEDED)
 BROKEN = Job("bike-v1-train", JobState.FAILED, reason="BackoffLimitExceeded")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from perennial_operator.core import names
-from tests.core.play import Play, a_play
+from tests.simulation.play import Play, a_play
 
 STEPS = [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "10m"}]
 
@@ -156,8 +155,7 @@ def test_answering_pods_count_while_deployment_status_lags() -> None:
     play = rolling(rollout={"steps": [{"weight": 50, "hold": "5m"}]})
     play.pods_ready()
     play.wait(minutes=5)
-    serving = play.serving["bike-v2"]
-    play.serving["bike-v2"] = replace(serving, desired=2, ready=0, answering=1, settled=False)
+    play.cluster.edit("Deployment", "bike-v2", play.bodies["Deployment", "bike-v2"]["spec"] | {"replicas": 2})
     play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
     assert play.desired() == {"bike-v1": 2, "bike-v2": 2}, "one of two that serve is bike-v2's"
     play.pods_ready("bike-v1")
@@ -167,7 +165,8 @@ def test_answering_pods_count_while_deployment_status_lags() -> None:
 def test_first_version_that_is_never_ready_is_cleaned_up() -> None:
     play = a_play()
     play.until_rolling(1)
-    play.serving["bike-v1"] = replace(play.serving["bike-v1"], ready=1, answering=1)
+    play.cluster.pods["bike-v1"].ready = 1
+    play.cluster.observe("bike-v1")
     play.wait(minutes=15)
     assert play.version(1)["message"] == "1 of 2 replicas were ready after spec.rollout.timeout 15m"
     assert play.serving == {}
@@ -269,8 +268,8 @@ def test_version_in_flight_that_is_not_newest_is_superseded() -> None:
     play.until_live(1)
     body = play.bodies["ModelVersion", "bike-v1"]
     metadata = {**body["metadata"], "name": "bike-v0", "uid": "uid-bike-v0"}
-    play.put({**body, "metadata": metadata, "spec": {**body["spec"], "number": 1}, "status": {}})
-    play.bodies["ModelVersion", "bike-v1"]["spec"]["number"] = 2
+    play.cluster.put({**body, "metadata": metadata, "spec": {**body["spec"], "number": 1}, "status": {}})
+    play.cluster.change("ModelVersion", "bike-v1", spec={**body["spec"], "number": 2})
     play.settle()
     assert play.phases() == {"bike-v1": "Live", "bike-v0": "Superseded"}
     assert play.made["bike-v0-train"] == 0

@@ -8,8 +8,8 @@ import pytest
 
 from perennial_operator.core import names
 from tests.builders import a_route
-from tests.core.play import Play
 from tests.core.test_gateway import rolling, weights_set
+from tests.simulation.play import Play
 
 MIRROR = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "bike-candidate", "port": 8080}}}
 HEADER = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}

@@ -13,7 +13,8 @@ from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import World
 from tests.builders import a_body, a_deployment, a_version, a_world, merged
-from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, TRAINED, validated
 
 SERVED = {"Available": "True", "Ready": "True", "Reconciling": "False", "Stalled": "False", "Retraining": "False"}
 FORBIDDEN = Trouble("Forbidden", "Job bike-v2-train: exceeded quota: team-a; ask for more, or set spec.training.queue")
@@ -80,9 +81,7 @@ def test_ready_is_false_until_the_new_spec_is_served() -> None:
 def test_ready_is_false_until_the_pods_are_those_of_the_new_spec(edit: dict[str, Any]) -> None:
     """Also in the pass that first sees the edit: kubectl wait must not return too early."""
     play = live()
-    body = play.bodies["ModelDeployment", "bike"]
-    body["spec"] = merged(body["spec"], edit)
-    body["metadata"]["generation"] += 1
+    play.cluster.edit("ModelDeployment", "bike", merged(play.bodies["ModelDeployment", "bike"]["spec"], edit))
     play.describe()
     assert (play.status["observedGeneration"], play.condition("Ready")["status"]) == (2, "False")
     play.settle()
@@ -108,7 +107,11 @@ def test_ready_is_false_while_replicas_are_missing_and_says_why() -> None:
 
 def test_message_names_a_pod_that_refuses_its_artifact() -> None:
     play = live()
-    play.pods_fail("bike-v1", "pod bike-v1-x is waiting", {"reason": "DigestMismatch", "message": "sha256 is another"})
+    play.pods_fail(
+        "bike-v1",
+        "pod bike-v1-x is waiting",
+        {"outcome": "Refused", "reason": "DigestMismatch", "message": "sha256 is another"},
+    )
     assert play.condition("Ready")["message"] == "0 of 2 replicas are ready: sha256 is another"
 
 

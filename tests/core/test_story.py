@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.core.play import TRAINED, a_play, validated
+from tests.simulation.play import a_play
+from tests.simulation.results import TRAINED, validated
 
 
 def test_a_first_version_is_trained_validated_and_served() -> None:

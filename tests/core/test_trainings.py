@@ -9,8 +9,9 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
 from perennial_operator.core.world import Fleet
-from tests.core.manifests import task_of
-from tests.core.play import REFUSED, TRAINED, Play, a_play, validated
+from tests.builders import task_of
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, TRAINED, validated
 
 
 def fail(play: Play, number: int) -> None:
@@ -293,7 +294,8 @@ def test_another_calibration_is_another_model() -> None:
 
 
 def test_a_full_fleet_queues_a_training_and_remembers_since_when() -> None:
-    play = Play(fleet=Fleet(trainings=10))
+    play = a_play()
+    play.fleet = Fleet(trainings=10)
     play.settle()
     since = play.status["queuedSince"]
     assert play.phases() == {}
@@ -312,8 +314,8 @@ def test_a_full_fleet_queues_a_training_and_remembers_since_when() -> None:
 def test_a_job_that_a_queue_holds_back_is_waited_for() -> None:
     play = a_play()
     play.settle()
-    job = play.jobs["bike-v1-train"]
-    play.jobs["bike-v1-train"] = job.__class__(job.name, job.state, job.labels, queued=True)
+    job = play.bodies["Job", "bike-v1-train"]
+    play.cluster.change("Job", "bike-v1-train", spec=job["spec"] | {"suspend": True})
     play.wait(hours=9)
     assert play.condition("Ready")["message"].endswith("; its Job waits in a queue")
     assert play.made["bike-v1-train"] == 1

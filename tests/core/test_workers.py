@@ -11,8 +11,7 @@ from perennial_operator.core.actions import Create, Delete, SetStatus
 from perennial_operator.core.decide import decide
 from perennial_operator.core.names import FOR_POD
 from perennial_operator.core.world import Job, JobState, World
-from tests.builders import a_deployment, a_version, a_world
-from tests.core.manifests import task_of
+from tests.builders import a_deployment, a_version, a_world, task_of
 
 TRAINING = {"search": {"space": {"fit_intercept": [True, False]}}, "engine": {"dask": {"workers": 3}}}
 TRAIN = Job(

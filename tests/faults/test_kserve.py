@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.traffic.runtime import ALL
-from tests.core.kserve import a_kserve_play
-from tests.core.play import trained, validated
 from tests.faults.profiles import schedules
+from tests.simulation.kserve_play import a_kserve_play
+from tests.simulation.results import trained, validated
 
 EDITS: list[dict[str, Any]] = [
     {"rollout": {"steps": []}},

@@ -15,12 +15,13 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
-from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.invariants import OperatorInMemory
-from tests.faults.memory import FATES, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
 from tests.faults.test_schedules import CHECK, by
+from tests.simulation.client import FATES, Client
+from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
+from tests.simulation.operator import OperatorInMemory
+from tests.simulation.results import REFUSED, TRAINED, checked, validated
 
 EVENTS = st.one_of(
     st.tuples(st.just("edit"), st.sampled_from(EDITS)),
@@ -42,9 +43,10 @@ class Story:
     """The story so far; between two events the operator finishes its work."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        self.memory = Memory()
-        self.memory.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECK})))
-        self.operators = [OperatorInMemory(self.memory), OperatorInMemory(self.memory)]
+        client = Client()
+        self.cluster = client.cluster
+        self.cluster.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECK})))
+        self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
         self.faults: Iterator[str] = iter(faults)
         self.count = 0
         self.rest()
@@ -58,9 +60,9 @@ class Story:
             self.disturbed(fault)
         self.operators[0].list_all()
         self.operators[0].settle()
-        while asked := [job for job in self.memory.all("Job") if is_running(job) and is_about_the_ledger(job)]:
+        while asked := [job for job in self.cluster.all("Job") if is_running(job) and is_about_the_ledger(job)]:
             for job in asked:
-                self.memory.ledger_job_ends(job["metadata"]["name"])
+                self.cluster.ledger_job_ends(job["metadata"]["name"])
             self.operators[0].settle()
 
     def disturbed(self, fault: str) -> None:
@@ -87,21 +89,20 @@ class Story:
         self.rest()
 
     def edit(self, change: dict[str, Any]) -> None:
-        body = self.memory.bodies["ModelDeployment", "bike"]
-        generation = body["metadata"]["generation"] + 1
-        self.memory.change("ModelDeployment", "bike", {"generation": generation}, spec=merged(body["spec"], change))
+        spec = self.cluster.bodies["ModelDeployment", "bike"]["spec"]
+        self.cluster.edit("ModelDeployment", "bike", merged(spec, change))
 
     def report(self, what: tuple[float, int]) -> None:
         psi, samples = what
         metrics = [{"name": "psi", "feature": "feature1", "value": psi}]
         spec = {"modelDeployment": "bike", "samples": samples + self.count, "metrics": metrics}
-        self.memory.put(a_body("DriftReport", f"r-{self.count}", spec, creationTimestamp=as_text(self.memory.now)))
+        self.cluster.put(a_body("DriftReport", f"r-{self.count}", spec, creationTimestamp=as_text(self.cluster.now)))
 
     def request(self, _: None) -> None:
-        self.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.count))
+        self.cluster.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.count))
 
     def job(self, how: str) -> None:
-        for job in [job for job in self.memory.all("Job") if is_running(job)]:
+        for job in [job for job in self.cluster.all("Job") if is_running(job)]:
             role, labels = role_of(job), job["metadata"]["labels"]
             live = None if labels.get(names.AGAINST) in (None, "none") else 120.0
             answers = {"training": TRAINED, "check": checked(0.3 if how == "worse" else 0.1), "validation": validated()}
@@ -109,46 +110,42 @@ class Story:
             if role == "validation" and live:
                 bound = by(job, 0.4 if how == "worse" else -0.1)
                 answer = validated(150.0 if how == "worse" else 90.0, live) | {"worsening": bound}
-            self.memory.job_ends(job["metadata"]["name"], REFUSED if how == "bad" else answer)
+            self.cluster.job_ends(job["metadata"]["name"], REFUSED if how == "bad" else answer)
 
     def pods(self, how: str) -> None:
-        for name in sorted(self.memory.pods):
+        for name in sorted(self.cluster.pods):
             if how == "ready":
-                self.memory.pods_ready(name)
+                self.cluster.pods_ready(name)
             else:
-                self.memory.pod_fails(name, REFUSED if how == "refuse" else None)
+                self.cluster.pod_fails(name, REFUSED if how == "refuse" else None)
 
     def wait(self, minutes: int) -> None:
         """Time passes, and the operator wakes only at its alarms."""
-        end = self.memory.now + timedelta(minutes=minutes)
+        end = self.cluster.now + timedelta(minutes=minutes)
         while (at := self.operators[0].alarms.at) and at <= end:
-            self.memory.now = max(at, self.memory.now)
+            self.cluster.now = max(at, self.cluster.now)
             self.rest()
-        self.memory.now = end
+        self.cluster.now = end
 
     def judge(self, key: str) -> None:
-        for body in list(self.memory.all("ModelVersion")):
-            self.annotate("ModelVersion", body["metadata"]["name"], key, "ann")
+        for body in list(self.cluster.all("ModelVersion")):
+            self.cluster.annotate("ModelVersion", body["metadata"]["name"], key, "ann")
 
     def delete(self, kind: str) -> None:
-        for body in list(self.memory.all(kind))[-1:]:
-            self.memory.remove(kind, body["metadata"]["name"])
-
-    def annotate(self, kind: str, name: str, key: str, value: str) -> None:
-        annotations = self.memory.bodies[kind, name]["metadata"].get("annotations") or {}
-        self.memory.change(kind, name, {"annotations": {**annotations, key: value}})
+        for body in list(self.cluster.all(kind))[-1:]:
+            self.cluster.remove(kind, body["metadata"]["name"])
 
     def end(self) -> dict[str, Any]:
         """The part of the state that must not depend on the faults."""
-        status = self.memory.bodies["ModelDeployment", "bike"]["status"]
+        status = self.cluster.bodies["ModelDeployment", "bike"]["status"]
         return {
-            "objects": sorted((kind, name) for kind, name in self.memory.bodies if kind != "Pod"),
-            "phases": {b["metadata"]["name"]: b["status"].get("phase") for b in self.memory.all("ModelVersion")},
-            "outcomes": {b["metadata"]["name"]: b["status"] for b in self.memory.all("DriftReport")},
-            "replicas": {b["metadata"]["name"]: b["spec"]["replicas"] for b in self.memory.all("Deployment")},
+            "objects": sorted((kind, name) for kind, name in self.cluster.bodies if kind != "Pod"),
+            "phases": {b["metadata"]["name"]: b["status"].get("phase") for b in self.cluster.all("ModelVersion")},
+            "outcomes": {b["metadata"]["name"]: b["status"] for b in self.cluster.all("DriftReport")},
+            "replicas": {b["metadata"]["name"]: b["spec"]["replicas"] for b in self.cluster.all("Deployment")},
             "holding": {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]},
             "number": status["lastVersionNumber"],
-            "made": sorted(f"{b['kind']} {b['metadata']['name']}" for b in self.memory.made if b["kind"] != "Pod"),
+            "made": sorted(f"{b['kind']} {b['metadata']['name']}" for b in self.cluster.made if b["kind"] != "Pod"),
         }
 
 

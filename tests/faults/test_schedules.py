@@ -27,11 +27,13 @@ from perennial_operator.core import names
 from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
-from tests.core.play import REFUSED, TRAINED, checked, validated
 from tests.core.test_invariants import EDITS
-from tests.faults.invariants import KEY, OperatorInMemory
-from tests.faults.memory import FATES, Body, Memory, is_about_the_ledger, is_running, role_of
 from tests.faults.profiles import schedules
+from tests.simulation.client import FATES, Client
+from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
+from tests.simulation.objects import Body
+from tests.simulation.operator import KEY, OperatorInMemory
+from tests.simulation.results import REFUSED, TRAINED, checked, validated
 
 KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
@@ -51,20 +53,21 @@ class Schedules(RuleBasedStateMachine):
         route=st.booleans(),
     )
     def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool) -> None:
-        self.memory = Memory()
-        self.memory.watcher = self.operator_writes
+        client = Client()
+        self.cluster = client.cluster
+        self.cluster.watcher = self.operator_writes
         self.reports = self.requests = 0
         self.proven: set[str] = set()
         self.pinned: set[str] = set()
         self.interfered = False
         self.foreign: dict[tuple[str, str], Body] = {}
         spec = merged(SPEC, {"rollout": {"steps": steps}, "drift": CHECK if check else {}})
-        self.memory.put(a_body("ModelDeployment", "bike", spec))
+        self.cluster.put(a_body("ModelDeployment", "bike", spec))
         self.spec = merged(spec, {})
-        self.operators = [OperatorInMemory(self.memory), OperatorInMemory(self.memory)]
+        self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
         self.played["schedules"] += 1
         if route:
-            self.memory.put(a_route())
+            self.cluster.put(a_route())
         if live:
             self.work_succeeds(3)
 
@@ -113,12 +116,10 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(edit=st.sampled_from(EDITS))
     def person_edits_the_spec(self, edit: dict[str, Any]) -> None:
-        body = self.memory.bodies["ModelDeployment", "bike"]
-        self.spec = merged(body["spec"], edit)
+        self.spec = merged(self.cluster.bodies["ModelDeployment", "bike"]["spec"], edit)
         if pin := self.spec.get("pin"):
             self.pinned.add(pin)
-        generation = body["metadata"]["generation"] + 1
-        self.memory.change("ModelDeployment", "bike", {"generation": generation}, spec=merged(self.spec, {}))
+        self.cluster.edit("ModelDeployment", "bike", merged(self.spec, {}))
 
     @rule(
         psi=st.sampled_from([0.1, 0.3, 0.4]),
@@ -134,45 +135,45 @@ class Schedules(RuleBasedStateMachine):
         if about:
             spec["modelVersion"] = about
         if hours is not None:
-            end = self.memory.now + timedelta(hours=hours)
+            end = self.cluster.now + timedelta(hours=hours)
             spec["window"] = {"start": as_text(end - timedelta(hours=1)), "end": as_text(end)}
         for name in (f"report-{self.reports}", f"report-{self.reports}-copy")[: 1 + twice]:
-            self.memory.put(a_body("DriftReport", name, spec, creationTimestamp=as_text(self.memory.now)))
+            self.cluster.put(a_body("DriftReport", name, spec, creationTimestamp=as_text(self.cluster.now)))
 
     @rule()
     def person_requests_a_training(self) -> None:
         self.requests += 1
-        self.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.requests))
+        self.cluster.annotate("ModelDeployment", "bike", names.RETRAIN, str(self.requests))
 
     @precondition(lambda self: self.of("ModelVersion"))
     @rule(data=st.data(), key=st.sampled_from([names.APPROVED, names.REJECTED]))
     def person_approves_or_rejects_a_version(self, data: st.DataObject, key: str) -> None:
-        self.annotate("ModelVersion", data.draw(st.sampled_from(self.of("ModelVersion"))), key, "ann")
+        self.cluster.annotate("ModelVersion", data.draw(st.sampled_from(self.of("ModelVersion"))), key, "ann")
 
     @precondition(lambda self: any(self.of(kind) for kind in PEOPLE_MAY_DELETE))
     @rule(data=st.data())
     def person_deletes_an_object(self, data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from([kind for kind in PEOPLE_MAY_DELETE if self.of(kind)]))
-        self.memory.remove(kind, data.draw(st.sampled_from(self.of(kind))))
+        self.cluster.remove(kind, data.draw(st.sampled_from(self.of(kind))))
         self.interfered |= kind in ("ModelVersion", "DriftReport", "Deployment")
 
     @rule(place=st.sampled_from(FOREIGN))
     def other_owner_takes_a_name(self, place: tuple[str, str]) -> None:
         kind, name = place
-        if place not in self.memory.bodies:
+        if place not in self.cluster.bodies:
             labels = {names.DEPLOYMENT: "bike", names.MANAGED_BY: names.OPERATOR}
             if kind == "ModelVersion":
                 return
-            self.memory.put({"kind": kind, "metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1}})
+            self.cluster.put({"kind": kind, "metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1}})
             if kind == "Deployment":
-                self.memory._scaled(name, None, {"replicas": 1})
-            self.foreign[place] = self.memory.bodies[place]
+                self.cluster.scale(name, None, {"replicas": 1})
+            self.foreign[place] = self.cluster.bodies[place]
 
     @precondition(lambda self: self.foreign)
     @rule()
     def other_owner_leaves(self) -> None:
         for place in list(self.foreign):
-            self.memory.remove(*place)
+            self.cluster.remove(*place)
             del self.foreign[place]
 
     # ---- Jobs, pods and time
@@ -186,30 +187,30 @@ class Schedules(RuleBasedStateMachine):
     def job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
         self.ends(data.draw(st.sampled_from(self.running())), how, psi)
 
-    @precondition(lambda self: self.memory.pods)
+    @precondition(lambda self: self.cluster.pods)
     @rule(data=st.data(), how=st.sampled_from(["status", "ready", "ready", "fails", "refuses"]))
     def pods_change_state(self, data: st.DataObject, how: str) -> None:
-        name = data.draw(st.sampled_from(sorted(self.memory.pods)))
+        name = data.draw(st.sampled_from(sorted(self.cluster.pods)))
         if ("Deployment", name) in self.foreign:
             return
         if how == "status":
-            self.memory.tell(name)
+            self.cluster.observe(name)
         elif how == "ready":
-            self.memory.pods_ready(name)
+            self.cluster.pods_ready(name)
         else:
-            self.memory.pod_fails(name, REFUSED if how == "refuses" else None)
+            self.cluster.pod_fails(name, REFUSED if how == "refuses" else None)
 
     @rule(unhealthy=st.booleans())
     def requests_are_answered(self, unhealthy: bool) -> None:
-        self.memory.unhealthy = unhealthy
+        self.cluster.unhealthy = unhealthy
 
     @rule()
     def garbage_collector_runs(self) -> None:
-        self.memory.collect()
+        self.cluster.collect()
 
     @rule(minutes=st.sampled_from([1, 5, 20, 70, 60 * 24, -5, -70]))
     def clock_moves(self, minutes: int) -> None:
-        self.memory.pass_time(timedelta(minutes=minutes))
+        self.cluster.now += timedelta(minutes=minutes)
 
     @rule(fates=st.lists(st.sampled_from(["", *FATES]), max_size=8))
     def work_succeeds_except_some_calls(self, fates: list[str]) -> None:
@@ -219,28 +220,28 @@ class Schedules(RuleBasedStateMachine):
         """All pending work succeeds, and passes run whenever they are due."""
         for _ in range(times):
             for _ in range(4):
-                self.memory.collect()
+                self.cluster.collect()
                 self.operator.list_all()
                 busy = self.operator.look(*fates[:2])
                 fates = fates[2:]
                 for name in self.running():
                     self.ends(name, "good", 0.1)
                     busy = True
-                for name in sorted(self.memory.pods):
+                for name in sorted(self.cluster.pods):
                     if ("Deployment", name) not in self.foreign:
-                        busy |= self.memory.pods_ready(name)
+                        busy |= self.cluster.pods_ready(name)
                 if not busy:
                     break
-            self.memory.pass_time(timedelta(minutes=6))
+            self.cluster.now += timedelta(minutes=6)
 
     def ends(self, name: str, how: str, psi: float) -> None:
-        job = self.memory.bodies["Job", name]
+        job = self.cluster.bodies["Job", name]
         if is_about_the_ledger(job):
-            self.memory.storage.down = how == "bad"
+            self.cluster.storage.down = how == "bad"
             if how in ("late", "lost"):
-                self.memory.job_ends(name, None, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
+                self.cluster.job_ends(name, None, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
             else:
-                self.memory.ledger_job_ends(name)
+                self.cluster.ledger_job_ends(name)
             return
         against = job["metadata"]["labels"].get(names.AGAINST)
         live = None if against in ("none", None) else 120.0
@@ -254,23 +255,19 @@ class Schedules(RuleBasedStateMachine):
         elif role_of(job) == "validation" and how in ("good", "worse"):  # than nothing, where none is live
             self.proven.add(job["metadata"]["labels"][names.MODEL_VERSION])
         answer = {"bad": REFUSED | {"task": good["task"]}, "late": None, "lost": None}.get(how, good)
-        self.memory.job_ends(name, answer, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
+        self.cluster.job_ends(name, answer, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
 
     # ---- looking
 
     def of(self, kind: str) -> list[str]:
-        return sorted(name for of, name in self.memory.bodies if of == kind and (of, name) not in self.foreign)
+        return sorted(name for of, name in self.cluster.bodies if of == kind and (of, name) not in self.foreign)
 
     def running(self) -> list[str]:
-        return [name for name in self.of("Job") if is_running(self.memory.bodies["Job", name])]
-
-    def annotate(self, kind: str, name: str, key: str, value: str) -> None:
-        annotations = self.memory.bodies[kind, name]["metadata"].get("annotations") or {}
-        self.memory.change(kind, name, {"annotations": {**annotations, key: value}})
+        return [name for name in self.of("Job") if is_running(self.cluster.bodies["Job", name])]
 
     def phases(self) -> dict[str, str]:
         return {
-            name: (self.memory.bodies["ModelVersion", name].get("status") or {}).get("phase") or "Training"
+            name: (self.cluster.bodies["ModelVersion", name].get("status") or {}).get("phase") or "Training"
             for name in self.of("ModelVersion")
         }
 
@@ -281,7 +278,7 @@ class Schedules(RuleBasedStateMachine):
         place = body["kind"], body["metadata"]["name"]
         assert place not in self.foreign, f"{verb} of somebody else's {place}"
         if verb == "create" and body["kind"] == "ModelVersion":
-            made = {(each["kind"], each["metadata"]["name"]) for each in self.memory.made}
+            made = {(each["kind"], each["metadata"]["name"]) for each in self.cluster.made}
             assert place not in made or self.interfered, f"{place[1]} is made twice"
             self.no_report_starts_a_second_training(body)
         if body["kind"] == "Deployment":
@@ -290,7 +287,7 @@ class Schedules(RuleBasedStateMachine):
     def no_report_starts_a_second_training(self, version: Mapping[str, Any]) -> None:
         report = version["spec"]["trigger"].get("driftReport")
         earlier = [
-            made["spec"]["trigger"].get("driftReport") for made in self.memory.made if made["kind"] == "ModelVersion"
+            made["spec"]["trigger"].get("driftReport") for made in self.cluster.made if made["kind"] == "ModelVersion"
         ]
         if report and not self.interfered:
             assert report not in earlier, f"{report} starts a second training"
@@ -299,7 +296,7 @@ class Schedules(RuleBasedStateMachine):
     def capacity_is_sufficient(self, verb: str, body: Mapping[str, Any]) -> None:
         """No write of the operator reduces the ready replicas below the desired number."""
         name = body["metadata"]["name"]
-        pods = self.memory.pods.get(name)
+        pods = self.cluster.pods.get(name)
         if pods is None or self.has_not_observed_a_failed_pod():
             return
         known = self.operator.cache.get(KEY, "ModelDeployment", "bike")
@@ -309,18 +306,18 @@ class Schedules(RuleBasedStateMachine):
         taken = pods.answering - left
         if taken:
             total = sum(
-                each.answering for title, each in self.memory.pods.items() if ("Deployment", title) not in self.foreign
+                each.answering for title, each in self.cluster.pods.items() if ("Deployment", title) not in self.foreign
             )
             asked = (known["spec"].get("serving") or {}).get("replicas", 1)
             live = [title for title, phase in self.phases().items() if phase == "Live"]
             if live:
                 assert total - taken >= asked, (
-                    f"{verb} {name} leaves {total - taken} of {asked} ready: {self.memory.pods}"
+                    f"{verb} {name} leaves {total - taken} of {asked} ready: {self.cluster.pods}"
                 )
 
     def has_not_observed_a_failed_pod(self) -> bool:
         """Whether a pod stopped being ready and the operator has not observed it: no roll-out caused that."""
-        for name, version in self.memory.faltered.items():
+        for name, version in self.cluster.faltered.items():
             seen = self.operator.cache.get(KEY, "Deployment", name)
             if seen is None or int(seen["metadata"]["resourceVersion"]) < version:
                 return True
@@ -328,13 +325,13 @@ class Schedules(RuleBasedStateMachine):
 
     @invariant()
     def spec_is_what_people_wrote(self) -> None:
-        assert self.memory.bodies["ModelDeployment", "bike"]["spec"] == self.spec
+        assert self.cluster.bodies["ModelDeployment", "bike"]["spec"] == self.spec
 
     @invariant()
     def objects_of_other_owners_are_unchanged(self) -> None:
         for place, body in self.foreign.items():
-            assert self.memory.bodies[place]["spec"] == body["spec"]
-            assert self.memory.bodies[place]["metadata"]["uid"] == body["metadata"]["uid"]
+            assert self.cluster.bodies[place]["spec"] == body["spec"]
+            assert self.cluster.bodies[place]["metadata"]["uid"] == body["metadata"]["uid"]
 
     @invariant()
     def only_validated_or_pinned_versions_serve(self) -> None:
@@ -344,7 +341,7 @@ class Schedules(RuleBasedStateMachine):
 
     @invariant()
     def serving_pods_have_the_digest_of_their_training(self) -> None:
-        for body in self.memory.all("Deployment"):
+        for body in self.cluster.all("Deployment"):
             if ("Deployment", body["metadata"]["name"]) not in self.foreign:
                 assert TRAINED["artifact"]["sha256"] in str(body["spec"]["template"])  # type: ignore[index]
 
@@ -354,15 +351,15 @@ class Schedules(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Without further faults and edits, the loop reaches its final state."""
-        if not hasattr(self, "memory"):
+        if not hasattr(self, "cluster"):
             return
-        self.played["faults"] += self.memory.calls.pop("fault", 0)
-        self.played["calls of the operator"] += self.memory.calls.total()
-        self.played["objects"] += len(self.memory.made)
+        self.played["faults"] += self.operator.client.calls.pop("fault", 0)
+        self.played["calls of the operator"] += self.operator.client.calls.total()
+        self.played["objects"] += len(self.cluster.made)
         self.other_owner_leaves()
-        self.memory.unhealthy = False
-        if ("HTTPRoute", "bike") not in self.memory.bodies:
-            self.memory.put(a_route())
+        self.cluster.unhealthy = False
+        if ("HTTPRoute", "bike") not in self.cluster.bodies:
+            self.cluster.put(a_route())
         self.person_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
         self.operator.list_all()
         self.person_requests_a_training()
@@ -380,10 +377,10 @@ class Schedules(RuleBasedStateMachine):
         assert Counter(phases.values())["Live"] == 1, phases
         assert not [name for name, phase in phases.items() if phase in IN_FLIGHT]
         (live,) = (name for name, phase in phases.items() if phase == "Live")
-        assert set(self.memory.pods) <= {live} or self.spec["serving"]["replicas"] == 0, self.memory.pods
-        status = self.memory.bodies["ModelDeployment", "bike"]["status"]
+        assert set(self.cluster.pods) <= {live} or self.spec["serving"]["replicas"] == 0, self.cluster.pods
+        status = self.cluster.bodies["ModelDeployment", "bike"]["status"]
         assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True", status
-        for report in self.memory.all("DriftReport"):
+        for report in self.cluster.all("DriftReport"):
             status = report.get("status") or {}
             assert status.get("outcome") and status.get("message"), report
         self.nothing_is_written_without_a_change()

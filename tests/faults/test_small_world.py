@@ -20,8 +20,11 @@ from perennial_operator.core.actions import Apply, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide
 from perennial_operator.core.world import JobState
-from tests.core.play import REFUSED, TRAINED, DiedError, Play, a_play, validated
 from tests.faults.profiles import DEEP
+from tests.simulation.client import DiedError
+from tests.simulation.cluster import RECORDS
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, TRAINED, validated
 
 DEPTH = 8 if DEEP else 4
 Event = Callable[[Play], None]
@@ -41,17 +44,15 @@ class Small(Play):
 
     def copied(self) -> Small:
         twin: Small = copy.copy(self)
-        twin.bodies = copy.deepcopy(self.bodies)
-        twin.jobs, twin.serving, twin.services = dict(self.jobs), dict(self.serving), dict(self.services)
-        twin.made, twin.storage = self.made.copy(), copy.deepcopy(self.storage)
-        twin.counter, twin.done = copy.copy(self.counter), []
+        twin.cluster, twin.made, twin.done = self.cluster.copied(), self.made.copy(), []
         return twin
 
     def state(self) -> str:
-        """The state of the play, without resourceVersions and times of transitions."""
-        bodies = copy.deepcopy(list(self.bodies.items()))
-        for _, body in bodies:
-            del body["metadata"]["resourceVersion"]
+        """The state of the play, without resourceVersions, uids and times of transitions."""
+        bodies = [copy.deepcopy(body) for (kind, _), body in self.bodies.items() if kind in RECORDS]
+        for body in bodies:
+            for field in ("resourceVersion", "uid", "ownerReferences"):
+                body["metadata"].pop(field, None)
             for condition in body["status"].get("conditions", []):
                 condition.pop("lastTransitionTime")
         jobs = {name: (job.state.name, job.labels, job.answer) for name, job in self.jobs.items()}

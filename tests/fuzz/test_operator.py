@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.names import labels
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
-from tests.core.play import TRAINED, checked, validated
-from tests.fuzz.echo import Body, Operator, body
 from tests.fuzz.malformed import VALUES, corrupted, with_examples
+from tests.fuzz.passes import Body, Operator, body
+from tests.simulation.results import TRAINED, checked, validated
 
 DEPLOYMENT = body("ModelDeployment", "bike", merged(SPEC, {"rollout": {"steps": [{"weight": 20, "hold": "5m"}]}}))
 STATUS = {"phase": "Live", "liveVersion": "bike-v1", "queuedSince": "2026-11-23T12:00:00Z", "lastVersionNumber": 1}
@@ -77,8 +77,8 @@ def passed(*bodies: Mapping[str, Any]) -> Operator:
 
     asyncio.run(story())
     assert operator.bugs == 0
-    assert operator.kube.wrong == []
-    assert ("Job", "car-recover") in operator.kube.written
+    assert operator.invalid == []
+    assert ("Job", "car-recover") in operator.written
     return operator
 
 
@@ -147,4 +147,4 @@ def test_any_check_result_is_a_report_or_a_condition(message: str) -> None:
     check = {"schedule": "0 3 * * *", "data": {"uri": "s3://bikes/live/*.csv"}}
     deployment = body("ModelDeployment", "bike", merged(SPEC, {"drift": {"check": check}}))
     operator = passed(deployment, VERSION, job, pod)
-    assert ("DriftReport", name) in operator.kube.objects or ("Job", name) in operator.kube.objects
+    assert ("DriftReport", name) in operator.cluster.bodies or ("Job", name) in operator.cluster.bodies

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from perennial_operator.crds.definitions import UNOBSERVED
-from tests.core.play import REFUSED, Play, a_play
+from tests.builders import SPEC, merged
 from tests.gitops.argocd import KINDS
 from tests.gitops.kstatus import kstatus
 from tests.gitops.lua import run
+from tests.simulation.play import Play
+from tests.simulation.results import REFUSED
 
 HEALTH = (KINDS / "ModelDeployment" / "health.lua").read_text()
 STEPS = {"drift": {"cooldown": "1m"}, "rollout": {"steps": [{"weight": 50, "hold": "5m"}]}}
@@ -23,9 +25,9 @@ AGREED = {"InProgress": "Progressing", "Current": "Healthy", "Failed": "Degraded
 class Seen(Play):
     """A play of which everything that a watch could see is kept."""
 
-    def __post_init__(self) -> None:
+    def __init__(self, spec: Mapping[str, Any]) -> None:
         self.frames: list[dict[str, Any]] = []
-        super().__post_init__()
+        super().__init__(spec)
         self.see()
 
     def see(self) -> None:
@@ -46,7 +48,7 @@ class Seen(Play):
 
 
 def a_seen_play(**changes: Any) -> Seen:
-    return Seen(spec=a_play(**changes).spec)
+    return Seen(merged(SPEC, changes))
 
 
 def served() -> Seen:

@@ -29,14 +29,15 @@ from perennial_operator.reconcile.workqueue import WorkQueue
 from perennial_operator.telemetry.metrics import Metrics
 from tests.builders import a_route
 from tests.cluster import LocalCluster
-from tests.core.kserve import a_kserve_play
-from tests.core.play import Play, a_play, checked
 from tests.gateway import DEFINITION, in_git
 from tests.kserve_api import definition
 from tests.kubectl import Kubectl, documents
 from tests.manifests.conftest import install
 from tests.manifests.rights import called_by_kube, granted, together, watched
 from tests.operator.watch_list import replaced
+from tests.simulation.kserve_play import a_kserve_play
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import checked
 from tests.stage import ROOT
 
 LEASES = ("coordination.k8s.io", "leases")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from perennial_operator.cluster.codec import DEEPEST, dumps, loads, raise_recursion_limit
 from tests.builders import merged
-from tests.core.play import TRAINED
 from tests.fuzz.malformed import nested
 from tests.fuzz.test_operator import DEPLOYMENT, REPORT, SERVING, VERSION, ended, passed
+from tests.simulation.results import TRAINED
 
 LEVELS = [33, 300, 1500, DEEPEST - 100]
 VALUES = st.recursive(

@@ -15,7 +15,7 @@ from perennial_operator.core.names import labels
 from perennial_operator.core.world import Job, JobState, Policy, World
 from perennial_operator.reconcile.world_builder import build_world
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world
-from tests.core.play import TRAINED
+from tests.simulation.results import TRAINED
 
 BIKE = Key("default", "bike")
 

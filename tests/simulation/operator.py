@@ -16,8 +16,10 @@ from perennial_operator.core.world import Policy, Sample, World
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.metrics import Metrics
-from tests.faults.memory import NAMESPACE, DiedError, Memory
 from tests.operator.watch_list import replaced
+from tests.simulation.client import Client, DiedError
+from tests.simulation.cluster import Cluster
+from tests.simulation.objects import NAMESPACE
 
 KEY = Key(NAMESPACE, "bike")
 POLICY = Policy(trainer_image="trainer:1", max_trainings=2)
@@ -27,8 +29,8 @@ METRICS = Metrics()
 class Alarms:
     """In place of the work queue: the time at which the key is due."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self.at: datetime | None = None
 
     def wake(self, key: Key) -> None:
@@ -36,36 +38,36 @@ class Alarms:
 
     def wake_in(self, key: Key, seconds: float) -> None:
         if key == KEY:
-            due = self._memory.now + timedelta(seconds=max(0.0, seconds))
+            due = self._cluster.now + timedelta(seconds=max(0.0, seconds))
             self.at = min(self.at, due) if self.at else due
 
 
 class Pods(Sampler):
-    """Samples of serving pods: more requests each time; those of the candidate fail if `memory.unhealthy`."""
+    """Samples of serving pods: more requests each time; those of the candidate fail if `cluster.unhealthy`."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__()
-        self._memory = memory
+        self._cluster = cluster
 
     async def sample(self, world: World) -> Sample:
-        self._memory.answered += 200
-        count, tallies = self._memory.answered, {}
+        self._cluster.answered += 200
+        count, tallies = self._cluster.answered, {}
         for version in (world.candidate, world.live):
             if version:
-                errors = count if self._memory.unhealthy and version is world.candidate else 0
+                errors = count if self._cluster.unhealthy and version is world.candidate else 0
                 tallies[version.name] = {
                     "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
                 }
         analysis = world.spec.rollout.analysis
         queries = (query.name for query in analysis.queries) if analysis else ()
-        return Sample(tallies, dict.fromkeys(queries, (0.0 if self._memory.unhealthy else 1.0,)))
+        return Sample(tallies, dict.fromkeys(queries, (0.0 if self._cluster.unhealthy else 1.0,)))
 
 
 class OperatorInMemory:
     """The operator's own cache and passes; kopf, the queue and the network are left out."""
 
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
+    def __init__(self, client: Client) -> None:
+        self.client, self.cluster = client, client.cluster
         self.cache = Cache()
         self.shown: Counter[str] = Counter()
         """Kind → how many of its events the watches have delivered."""
@@ -75,27 +77,27 @@ class OperatorInMemory:
     def restart(self) -> None:
         """A new process: its cache has only what is listed now."""
         self.cache = Cache()
-        self.alarms = Alarms(self.memory)
+        self.alarms = Alarms(self.cluster)
         self._reconciler = Reconciler(
-            self.memory,
+            self.client,
             self.cache,
             self.alarms,  # type: ignore[arg-type]
             POLICY,
             METRICS,
-            Pods(self.memory),
-            clock=lambda: self.memory.now,
+            Pods(self.cluster),
+            clock=lambda: self.cluster.now,
         )
         self.list_all()
 
     def list_all(self) -> None:
         """The cache has the current state of every kind."""
         for kind in WATCHED:
-            replaced(self.cache, kind, *self.memory.listed(kind), NAMESPACE)
-            self.shown[kind] = len(self.memory.past[kind])
+            replaced(self.cache, kind, *self.cluster.listed(kind), NAMESPACE)
+            self.shown[kind] = len(self.cluster.past[kind])
 
     def see(self, kind: str, count: int | None = None, lost: bool = False) -> None:
         """The watch of the kind delivers its next events, or all; or it loses them."""
-        past, begin = self.memory.past[kind], self.shown[kind]
+        past, begin = self.cluster.past[kind], self.shown[kind]
         end = len(past) if count is None else min(len(past), begin + count)
         self.shown[kind] = end
         for event, body in past[begin:end]:
@@ -108,7 +110,7 @@ class OperatorInMemory:
 
     def keep_list(self, kind: str) -> None:
         """A list whose response of now arrives later."""
-        self.lists[kind] = self.memory.listed(kind)
+        self.lists[kind] = self.cluster.listed(kind)
 
     def take_list(self, kind: str) -> None:
         if kind in self.lists:
@@ -116,9 +118,9 @@ class OperatorInMemory:
 
     def look(self, *fates: str) -> bool:
         """One pass; whether it wrote anything or was cut short. Any error but a KubeError is a bug."""
-        self.memory.fates = list(fates)
+        self.client.fates = list(fates)
         self.alarms.at = None
-        before = self.memory.calls["write"]
+        before = self.client.calls["write"]
         cut = False
         try:
             cut = run(self._reconciler.reconcile(KEY)) is not None
@@ -126,10 +128,10 @@ class OperatorInMemory:
             cut = True
         except DiedError:
             cut = True
-            self.memory.fates = []
+            self.client.fates = []
             self.restart()
-        self.memory.fates = []
-        return cut or self.memory.calls["write"] > before
+        self.client.fates = []
+        return cut or self.client.calls["write"] > before
 
     def settle(self, limit: int = 80) -> None:
         """All events are delivered, and nothing is left to do at this instant."""
@@ -139,7 +141,7 @@ class OperatorInMemory:
             quiet = 0 if self.look() else quiet + 1
             if quiet == 2:
                 return
-        raise AssertionError(f"still busy after {limit} passes: {self.memory.made[-3:]}")
+        raise AssertionError(f"still busy after {limit} passes: {self.cluster.made[-3:]}")
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

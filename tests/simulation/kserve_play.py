@@ -10,14 +10,14 @@ from typing import Any
 from perennial_operator.core.names import PREDICTOR
 from perennial_operator.core.world import RoutingObject, Serving, World
 from tests.builders import SPEC, merged
-from tests.core.play import Play
 from tests.knative import Revisions
+from tests.simulation.play import Play
 
 
 class KServePlay(Play):
     """KServe reconciles the InferenceService as soon as it is applied, unless `asleep` is set."""
 
-    def __post_init__(self) -> None:
+    def __init__(self, spec: Mapping[str, Any]) -> None:
         self.inference: dict[str, Any] | None = None
         self.knative = Revisions("bike")
         self.up: dict[str, int] = {}
@@ -27,7 +27,7 @@ class KServePlay(Play):
         """Whether KServe does nothing; whether no pod has the label of its revision."""
         self.unreadable = RoutingObject(None)
         """The result of reading where KServe does not exist or is forbidden."""
-        super().__post_init__()
+        super().__init__(spec)
 
     def world(self) -> World:
         world = super().world()
@@ -63,16 +63,17 @@ class KServePlay(Play):
             )
         return serving
 
-    def _make(self, manifest: dict[str, Any]) -> None:
+    def _apply(self, manifest: Mapping[str, Any]) -> None:
         if manifest["kind"] == "InferenceService":
-            self.inference = {"status": {}} | (self.inference or {}) | manifest
+            self.inference = {"status": {}} | (self.inference or {}) | dict(manifest)
         else:
-            super()._make(manifest)
+            super()._apply(manifest)
 
-    def _remove(self, kind: str, name: str) -> None:
+    def _delete(self, kind: str, name: str) -> None:
         if kind == "InferenceService":
             self.inference, self.knative, self.up = None, Revisions("bike"), {}
-        super()._remove(kind, name)
+        else:
+            super()._delete(kind, name)
 
     def pods_ready(self, *which: str) -> None:
         self.world()
@@ -103,4 +104,4 @@ class KServePlay(Play):
 
 
 def a_kserve_play(**changes: Any) -> KServePlay:
-    return KServePlay(spec=merged(SPEC, merged({"serving": {"runtime": "kserve"}}, changes)))
+    return KServePlay(merged(SPEC, merged({"serving": {"runtime": "kserve"}}, changes)))

@@ -1,0 +1,82 @@
+"""The operator's client in front of a cluster in memory; each call may fail in a given way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from perennial_operator.cluster.client import Kube
+from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedError, UnavailableError
+from tests.simulation.cluster import Cluster
+from tests.simulation.objects import Body
+
+
+class DiedError(BaseException):
+    """The operator was killed here."""
+
+
+FATES: Mapping[str, tuple[bool, Callable[[], BaseException]]] = {
+    "down": (False, lambda: UnavailableError("Unavailable", "the API server did not answer")),
+    "conflict": (False, lambda: ConflictError("Conflict", "the object has been modified")),
+    "refused": (False, lambda: RefusedError("Forbidden", "exceeded quota")),
+    "unanswered": (True, lambda: UnavailableError("Unavailable", "the API server did not answer")),
+    "dies before": (False, DiedError),
+    "dies after": (True, DiedError),
+}
+"""Name → whether the call takes effect, and the error that the caller gets."""
+
+
+@dataclass
+class Client(Kube):
+    """The calls that the operator makes."""
+
+    cluster: Cluster = field(default_factory=Cluster)
+    fates: list[str] = field(default_factory=list)
+    """The fates of the next calls; later calls succeed."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """Verb → how often it was called; "fault" → how many calls failed."""
+
+    async def get(self, kind: str, namespace: str, name: str) -> Body | None:
+        return self._fated("get", lambda: self.cluster.bodies.get((kind, name)))
+
+    async def list(self, kind: str, namespace: str | None = None, selector: str = "") -> tuple[list[Body], str]:
+        return self._fated("list", lambda: self.cluster.listed(kind, selector))
+
+    async def create(self, manifest: Mapping[str, Any]) -> Body:
+        if manifest["kind"] == "Event":
+            return dict(manifest)
+        return self._fated("write", lambda: self.cluster.create(manifest))
+
+    async def apply(self, manifest: Mapping[str, Any]) -> Body:
+        return self._fated("write", lambda: self.cluster.apply(manifest))
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Body | None:
+        return self._fated("write", lambda: self.cluster.delete(kind, name, uid))
+
+    async def set_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any], resource_version: str | None = None
+    ) -> Body:
+        return self._fated("write", lambda: self.cluster.set_status(kind, name, status, resource_version))
+
+    async def patch(
+        self, kind: str, namespace: str, name: str, operations: Sequence[Mapping[str, Any]], resource_version: str
+    ) -> Body:
+        return self._fated("write", lambda: self.cluster.patch(kind, name, operations, resource_version))
+
+    async def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Body:
+        raise AssertionError(f"the operator merges nothing into a {kind}")
+
+    def _fated(self, verb: str, call: Callable[[], Any]) -> Any:
+        self.calls[verb] += 1
+        fate = self.fates.pop(0) if self.fates else ""
+        if not fate:
+            return call()
+        self.calls["fault"] += 1
+        takes_effect, error = FATES[fate]
+        if takes_effect:
+            with suppress(KubeError):  # the caller gets no response
+                call()
+        raise error()
