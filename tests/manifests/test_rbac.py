@@ -153,6 +153,7 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
 
     monkeypatch.setattr(kube_module, "path_of", noted)
     play = a_life()
+    spec = play.bodies["ModelDeployment", "bike"]["spec"]
     with LocalCluster(tmp_path) as cluster:
         kubectl = Kubectl(cluster.kubeconfig)
         install(kubectl)
@@ -160,9 +161,9 @@ def test_no_verb_is_in_the_table_that_the_operator_does_not_use(
         kubectl.apply(definition())
         kubectl.apply(in_git("bike"))
         kubectl.apply(
-            {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": play.spec}
+            {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "bike"}, "spec": spec}
         )
-        resting = {**play.spec, "suspend": True}
+        resting = {**spec, "suspend": True}
         kubectl.apply(
             {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": "idle"}, "spec": resting}
         )

@@ -58,7 +58,7 @@ def metrics_of(version: str, *requests: tuple[int, float]) -> str:
     """The /metrics of our model server after these requests, given as code and seconds."""
     metrics = Metrics("bike", version)
     for code, seconds in requests:
-        metrics.answered(code, seconds)
+        metrics.count_request(code, seconds)
     return metrics.text().decode()
 
 
