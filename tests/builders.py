@@ -127,7 +127,7 @@ def a_report(
     base = {
         "modelDeployment": "bike",
         "samples": 1000,
-        "metrics": [{"name": "psi", "feature": "feature1", "value": psi}],
+        "metrics": [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}],
     }
     metadata.setdefault("creationTimestamp", "2026-11-23T13:00:00Z")
     return report_of(a_body("DriftReport", name, merged(base, spec), status, **metadata))

@@ -63,6 +63,17 @@ STORIES: dict[str, tuple[Series, dict[str, dict[int, int]]]] = {
         {'perennial_drift_reports_total{outcome="Invalid",%s}': "_x10 1x90"},
         {"PerennialReportInvalid": {20: 1}, "PerennialRetrainingStalled": {20: 0}},
     ),
+    "a feed is broken, and repaired after four checks": (
+        {'perennial_bad_data_reports{model="bike",%s}': "0x10 1x14 2x14 3x14 4x14 0x30"},
+        {"PerennialBadData": {9: 0, 12: 1, 60: 1, 80: 0}, "PerennialBadDataPersists": {30: 0, 45: 1, 80: 0}},
+    ),
+    "labels come too late for a threshold": (
+        {
+            'perennial_drift_not_measured{metric="mse",model="bike",%s}': "0x10 1x100",
+            'perennial_drift_not_measured{metric="psi",model="bike",%s}': "0x110",
+        },
+        {"PerennialNotMeasured": {40: 0, 80: 1}},
+    ),
 }
 
 

@@ -121,8 +121,13 @@ def test_every_outcome_has_its_reason(
     [
         (
             {"metric": "psi", "max": 0.2},
-            {"name": "psi", "feature": "temp", "value": 0.31},
+            {"name": "psi", "feature": "temp", "value": 0.31, "chance": 0.005},
             "psi of temp is 0.31, above 0.2",
+        ),
+        (
+            {"metric": "psi", "max": 0.2},
+            {"name": "psi", "feature": "temp", "value": 0.31},
+            "psi of temp is 0.31, above 0.2; judged by the limit alone: the report has no chance",
         ),
         ({"metric": "r2", "min": 0.7}, {"name": "r2", "value": 0.5}, "r2 is 0.5, below 0.7"),
         (
@@ -148,7 +153,7 @@ def test_a_breach_names_metric_value_and_limit(threshold: dict[str, Any], metric
 
 
 def test_a_message_names_three_breaches_and_the_status_a_hundred() -> None:
-    metrics = [{"name": "psi", "feature": f"f{n}", "value": 0.5} for n in range(150)]
+    metrics = [{"name": "psi", "feature": f"f{n}", "value": 0.5, "chance": 0.0} for n in range(150)]
     report = a_report(spec={"metrics": metrics})
     assert report.whole
     verdict = judge(report.whole, a_world(versions=(LIVE,), reports=(report,)))

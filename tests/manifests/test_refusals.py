@@ -239,6 +239,12 @@ def limits(**values: Any) -> Body:
             "a duration needs data.timeColumn; set it, or give all or a number of rows",
         ),
         (
+            {"data": {"timeColumn": None}, "drift": {"quality": {"maxAge": "6h"}}},
+            "spec.drift.quality.maxAge",
+            "maxAge needs data.timeColumn",
+        ),
+        ({"drift": {"quality": {"maxMissing": 1.5}}}, "spec.drift.quality.maxMissing", "less than or equal to 1"),
+        (
             {"validation": {"thresholds": [{"metric": "accuracy", "min": 0.8}]}},
             "spec.validation.thresholds",
             "not measured for regression; give one of mse, rmse, mae, r2",

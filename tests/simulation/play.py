@@ -35,7 +35,7 @@ class Play(Passes):
 
     def report(self, name: str, psi: float = 0.3, **spec: Any) -> None:
         """A report is written; no pass follows."""
-        metrics = [{"name": "psi", "feature": "feature1", "value": psi}]
+        metrics = [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}]
         base = {"modelDeployment": "bike", "samples": 1000, "metrics": metrics}
         self.cluster.put(a_body("DriftReport", name, merged(base, spec), creationTimestamp=as_text(self.now)))
 

@@ -54,5 +54,5 @@ def validated(candidate: float = 80.0, live: float | None = None, upper: float =
 
 def checked(psi: float = 0.1, samples: int = 1000) -> dict[str, Any]:
     """The result of a drift check."""
-    metrics = [{"name": "psi", "feature": "feature1", "value": psi}]
+    metrics = [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}]
     return {"task": "check", "outcome": "Succeeded", "message": "scanned", "samples": samples, "metrics": metrics}

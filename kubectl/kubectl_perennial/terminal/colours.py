@@ -20,6 +20,8 @@ OUTCOMES: dict[str, str] = {
     Outcome.WITHIN_THRESHOLDS: "green",
     Outcome.TRIGGERED: "yellow",
     Outcome.INVALID: "red",
+    Outcome.BAD_DATA: "red",
+    Outcome.NOT_MEASURED: "yellow",
     Outcome.BREACH: "yellow",
 }
 GOOD = {"Stalled": "False", "Reconciling": "False"}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from sys import intern
 from typing import Any, NamedTuple
 
-from perennial_operator.core.api.drift_report import FINAL, DriftReport, Measurement, Outcome
+from perennial_operator.core.api.drift_report import FINAL, DriftReport, Measurement, NotMeasured, Outcome
 from perennial_operator.core.api.meta import Meta
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.names import NEVER, scheduled_at
+
+MOST_AHEAD = timedelta(days=1)
+"""How far ahead of the clock a time in data may be: clocks and time zones differ. A later one decides nothing."""
 
 
 class Extreme(NamedTuple):
@@ -36,7 +39,7 @@ class Report:
     name: str
     created_at: datetime
     measured_at: datetime
-    """The end of its window, or else when it was made."""
+    """The end of its window, or when it was made if there is no window or it ends in the future."""
     about: str | None
     """The version that it, or its status, names."""
     outcome: Outcome | None
@@ -47,6 +50,8 @@ class Report:
     """When the check that made it was due; NEVER if it was not made by a check."""
     extremes: tuple[Extreme, ...]
     """The smallest and the greatest measurement of each metric."""
+    not_measured: tuple[NotMeasured, ...] = ()
+    """The metrics of thresholds that it was assessed for and that it has no value of."""
     whole: DriftReport | None = None
     """None once its outcome is final."""
 
@@ -65,13 +70,14 @@ def report_of(body: Mapping[str, Any]) -> Report:
     return Report(
         name=report.name,
         created_at=created_at,
-        measured_at=spec.window.end if spec.window else created_at,
+        measured_at=_measured_at(report),
         about=intern(report.about) if report.about else None,
         outcome=status.outcome,
         message=status.message,
         measurement_digest=_measurement_digest(report),
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
+        not_measured=tuple(status.not_measured or ()),
         whole=None if status.outcome in FINAL else report,
     )
 
@@ -89,6 +95,12 @@ def final_report(body: Mapping[str, Any]) -> Report:
 def in_order(reports: list[Report]) -> tuple[Report, ...]:
     """Sorted by the time that was measured."""
     return tuple(sorted(reports, key=lambda report: (report.measured_at, report.created_at, report.name)))
+
+
+def _measured_at(report: DriftReport) -> datetime:
+    """A report with an impossible window must not be the newest forever."""
+    written, window = report.metadata.creation_timestamp, report.spec.window
+    return window.end if window and window.end <= written + MOST_AHEAD else written
 
 
 def _measurement_digest(report: DriftReport) -> bytes:

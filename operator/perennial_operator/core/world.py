@@ -15,7 +15,7 @@ from perennial_operator.core.api.model_deployment import ModelDeployment, ModelD
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.api.training import TrainingSpec
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import MOST_AHEAD, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,11 @@ class World:
         look_up = self.jobs.get(names.recover_job(self.name))
         stored = (look_up.answer or {}).get("number") if look_up else 0
         return max(*given, stored if isinstance(stored, int) else 0, 0) + 1
+
+
+def plausible(world: World, instant: datetime | None) -> datetime | None:
+    """The time of a row, or None if it is too far in the future."""
+    return instant if instant and instant <= world.now + MOST_AHEAD else None
 
 
 def not_in_future(world: World, *instants: datetime | None) -> tuple[datetime, ...]:

@@ -13,7 +13,7 @@ from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
-from perennial_operator.core.status.measures import WatchedMetric, stage_that_ended, watched_metrics
+from perennial_operator.core.status.measures import ModelGauges, model_gauges, stage_that_ended
 from perennial_operator.core.world import World
 
 STAGE_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
@@ -57,7 +57,7 @@ class Metrics(Collector):
         self.leader = Gauge(
             "perennial_leader", "1 if this operator is the leader, 0 if it is standby.", registry=registry
         )
-        self._models: dict[Key, tuple[datetime | None, tuple[WatchedMetric, ...]]] = {}
+        self._models: dict[Key, ModelGauges] = {}
         registry.register(self)
 
     def count_call(self, verb: str) -> None:
@@ -79,8 +79,7 @@ class Metrics(Collector):
             analysed = find(version.status.conditions, "Analysed")
             if earlier and analysed and analysed != find(earlier.status.conditions, "Analysed"):
                 self._analyses.labels(analysed.reason).inc()
-        live = after.live
-        self._models[key] = (live.status.live_since if live else None, watched_metrics(after))
+        self._models[key] = model_gauges(after)
 
     def _record_transition(self, before: ModelVersion, after: ModelVersion, now: datetime) -> None:
         if before.phase in IN_FLIGHT and after.phase not in IN_FLIGHT:
@@ -103,11 +102,22 @@ class Metrics(Collector):
             labels=[*model, "metric"],
         )
         limit = GaugeMetricFamily("perennial_drift_limit", "The limit of that value.", labels=[*model, "metric"])
+        missing = GaugeMetricFamily(
+            "perennial_drift_not_measured",
+            "1 if the newest report has no value of a metric that a threshold asks for, else 0.",
+            labels=[*model, "metric"],
+        )
+        bad = GaugeMetricFamily(
+            "perennial_bad_data_reports", "How many of the newest reports in a row had bad data.", labels=model
+        )
         now = datetime.now(UTC)
-        for (namespace, name), (since, metrics) in self._models.items():
-            if since:
-                age.add_metric([namespace, name], (now - since).total_seconds())
-            for watched in metrics:
+        for (namespace, name), gauges in self._models.items():
+            if gauges.live_since:
+                age.add_metric([namespace, name], (now - gauges.live_since).total_seconds())
+                bad.add_metric([namespace, name], gauges.bad_data_reports)
+            for watched in gauges.watched:
                 value.add_metric([namespace, name, watched.metric], watched.value)
                 limit.add_metric([namespace, name, watched.metric], watched.limit)
-        yield from (age, value, limit)
+            for metric, is_missing in gauges.not_measured.items():
+                missing.add_metric([namespace, name, metric], is_missing)
+        yield from (age, value, limit, missing, bad)

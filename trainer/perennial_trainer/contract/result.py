@@ -13,6 +13,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 MAX_BYTES = 4096
+CONTRACT = 2
+"""The version of the contract with the operator that this trainer follows: it knows the thresholds of a check."""
 
 
 class ResultPart(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -51,6 +53,7 @@ class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     data: Data
     metrics: dict[str, float]
     parameters: dict[str, Any]
+    contract: int = CONTRACT
 
     def shortened(self, share: float) -> "TrainResult":  # noqa: ARG002
         return replace(self, parameters={})

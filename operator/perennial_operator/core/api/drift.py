@@ -7,7 +7,7 @@ from pydantic import Field
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.data import Source, Span
 from perennial_operator.core.api.thresholds import DriftThreshold
-from perennial_operator.core.api.values import Cron, Duration, Value
+from perennial_operator.core.api.values import Cron, Duration, Share, Value
 
 
 class DriftCheck(Value):
@@ -37,6 +37,23 @@ class DriftCheck(Value):
     )
 
 
+class DataQuality(Value):
+    """Which recent data are too bad to say anything about drift."""
+
+    max_missing: Share = Field(
+        0.2,
+        description="Greatest increase of the share of missing values of a feature over the training rows. "
+        "Beyond it the data are bad: that is no drift, and a training would not end it. 1 allows any.",
+    )
+    max_new: Share | None = Field(
+        None,
+        description="Greatest share of rows whose value of a categorical feature did not occur in training; default any.",
+    )
+    max_age: Duration | None = Field(
+        None, description="Greatest age of the newest row when the report was made; default any."
+    )
+
+
 class DriftSpec(Value):
     """How much drift is too much."""
 
@@ -47,6 +64,10 @@ class DriftSpec(Value):
         min_length=1,
         max_length=50,
         description="Limits for the metrics of a report; a metric beyond its limit is a breach.",
+    )
+    quality: DataQuality = Field(
+        DataQuality(),
+        description="Which recent data are too bad to say anything about drift. Such a report starts no training.",
     )
     min_samples: int = Field(200, ge=1, description="Fewest rows of a report; one with fewer is ignored.")
     consecutive: int = Field(

@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     STALE = "Stale"
     DUPLICATE = "Duplicate"
     INVALID = "Invalid"
+    BAD_DATA = "BadData"
+    NOT_MEASURED = "NotMeasured"
     WITHIN_THRESHOLDS = "WithinThresholds"
     TRIGGERED = "Triggered"
     BREACH = "Breach"
@@ -30,12 +32,16 @@ class Outcome(StrEnum):
     QUEUED = "Queued"
 
 
+OWN_SOURCE = "perennial"
+"""The source of reports by the operator's own checks."""
 FINAL = frozenset(
     {
         Outcome.TOO_FEW_SAMPLES,
         Outcome.STALE,
         Outcome.DUPLICATE,
         Outcome.INVALID,
+        Outcome.BAD_DATA,
+        Outcome.NOT_MEASURED,
         Outcome.WITHIN_THRESHOLDS,
         Outcome.TRIGGERED,
     }
@@ -58,6 +64,25 @@ class Measurement(Value):
     feature: Column | None = Field(None, description="The feature that was measured, if the metric is about one.")
     value: Number = Field(description="The measured value.")
     standard_error: Number | None = Field(None, ge=0, description="Standard error of the value, if it is known.")
+    chance: Number | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How likely so great a value is without drift, corrected for all values that were compared with a "
+        "limit. A value beyond its limit is a breach if its chance is at most 0.005, or if the report has no chance.",
+    )
+
+    @property
+    def label(self) -> str:
+        """The metric's name in messages."""
+        return f"{self.name} of {self.feature}" if self.feature else self.name
+
+
+class NotMeasured(Value):
+    """A metric that has no value, and why."""
+
+    metric: Metric = Field(description="Name of the metric.")
+    reason: str = Field("", max_length=1000, description="Why, as a clause: no row of the window has a target.")
 
 
 class DriftReportSpec(Value):
@@ -72,6 +97,10 @@ class DriftReportSpec(Value):
     samples: int = Field(ge=0, description="Number of rows measured.")
     source: str = Field("", max_length=253, description="Tool or person that measured.")
     metrics: list[Measurement] = Field([], max_length=2000, description="The measured metrics.")
+    not_measured: list[NotMeasured] | None = Field(
+        None, max_length=100, description="Metrics that a threshold asks for and that could not be measured."
+    )
+    omitted: int | None = Field(None, ge=0, description="Number of measured metrics that did not fit into the report.")
     details: str | None = Field(None, max_length=1024, description="Address of a page with details.")
 
 
@@ -91,6 +120,9 @@ class DriftReportStatus(Value):
     message: str | None = Field(None, description="Why, as a sentence.")
     model_version: str | None = Field(None, description="The ModelVersion for which the report was assessed.")
     breaches: list[Breach] | None = Field(None, description="The metrics beyond their limits.")
+    not_measured: list[NotMeasured] | None = Field(
+        None, description="Metrics of thresholds for which the report has no value."
+    )
     candidate: str | None = Field(None, description="The ModelVersion whose training the report started.")
 
 

@@ -68,6 +68,12 @@ class ModelDeploymentSpec(Value):
             field_path=".drift.check.window",
         ),
         rule(
+            "!has(self.drift) || !has(self.drift.check) || !has(self.drift.quality) || !has(self.drift.quality.maxAge)"
+            " || has(self.data.timeColumn)",
+            "maxAge needs data.timeColumn, by which rows have an age; set it, or remove maxAge",
+            field_path=".drift.quality.maxAge",
+        ),
+        rule(
             "self.serving.runtime != 'kserve' || !has(self.rollout.gateway)",
             "with serving.runtime kserve, KServe splits the traffic; remove rollout.gateway and rollout.shadow",
             field_path=".rollout.gateway",

@@ -118,6 +118,11 @@ class ModelVersionStatus(Value):
         None,
         description="The image that trained the version; it also serves it, unless spec.serving names another one.",
     )
+    contract: int | None = Field(
+        None,
+        description="Version of the contract between operator and trainer that the image follows; "
+        "a task has no field of a later one.",
+    )
     artifact: Artifact | None = Field(None, description="The stored model.")
     data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
     parameters: Object | None = Field(None, description="The chosen hyper-parameters.")

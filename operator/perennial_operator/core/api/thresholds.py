@@ -136,6 +136,11 @@ class DriftThreshold(Threshold):
     )
     features: list[Column] | None = Field(None, max_length=500, description="Only on these features; default any.")
 
+    @property
+    def label(self) -> str:
+        """The metric and the features in messages."""
+        return self.metric + (f" of {', '.join(self.features[:10])}" if self.features else "")
+
     def concerns(self, metric: str, feature: str | None) -> bool:
         """Whether the threshold applies to this metric of a report."""
         return metric == self.metric and (not self.features or feature in self.features)

@@ -6,11 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
-from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.jobs import (
+    follows_contract,
+    job_manifest,
+    model_fields,
+    stored_model,
+    version_storage,
+)
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.rules.data_quality import limits_as_thresholds
 from perennial_operator.core.world import World
 
 
@@ -30,9 +38,18 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
     }
+    if follows_contract(world, live, 2):
+        task["thresholds"] = _thresholds(world.spec.drift)
     if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))
     manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
     manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
     return manifest
+
+
+def _thresholds(drift: DriftSpec) -> list[dict[str, Any]]:
+    """What decides, so that it comes first in the result; `maxIncrease` is for the operator alone."""
+    wanted = {"metric", "features", "max", "min"}
+    given = [each.model_dump(include=wanted, exclude_none=True) for each in drift.thresholds]
+    return given + limits_as_thresholds(drift.quality)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
-from perennial_operator.core.api.drift_report import Measurement, Window
+from perennial_operator.core.api.drift_report import Measurement, NotMeasured, Window
 from perennial_operator.core.api.meta import Number
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.model_version import Artifact, DataFacts, ModelVersionStatus, Trigger
@@ -25,6 +25,7 @@ class Trained(Value):
     data: DataFacts
     metrics: dict[str, Number]
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
+    contract: int = Field(1, ge=1)
 
 
 class Worsening(Value):
@@ -64,6 +65,8 @@ class Checked(Value):
     samples: int = Field(ge=0)
     window: Window | None = None
     metrics: list[Measurement] = Field(max_length=2000)
+    not_measured: list[NotMeasured] | None = Field(None, max_length=100)
+    omitted: int | None = Field(None, ge=0)
     details: str | None = None
 
 

@@ -7,6 +7,7 @@ from math import hypot
 from typing import Literal
 
 from perennial_operator.core.api.drift_report import Measurement
+from perennial_operator.core.api.metric_table import CHANCE_LEVEL
 from perennial_operator.core.api.model_version import Metrics
 from perennial_operator.core.api.thresholds import DriftThreshold
 
@@ -61,6 +62,11 @@ def limit_for(threshold: DriftThreshold, measurement: Measurement, baseline: Bas
     if growth := _growth(threshold, measurement, baseline):
         limits.append(Limit("max", growth.limit, growth))
     return max(limits, key=lambda limit: limit.excess(measurement.value), default=None)
+
+
+def is_beyond_chance(measurement: Measurement) -> bool:
+    """Whether a value beyond its limit is a breach; without a chance the limit alone decides."""
+    return measurement.chance is None or measurement.chance <= CHANCE_LEVEL
 
 
 def _growth(threshold: DriftThreshold, measurement: Measurement, baseline: Baseline | None) -> Growth | None:

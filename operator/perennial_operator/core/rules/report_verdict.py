@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial_operator.core.api.drift_report import Breach, DriftReport, Measurement, Outcome
+from perennial_operator.core.api.drift import DriftSpec
+from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, NotMeasured, Outcome
 from perennial_operator.core.api.model_version import ModelVersion
-from perennial_operator.core.api.thresholds import DriftThreshold
-from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
-from perennial_operator.core.rules.limits import Growth, baseline_of, lacks_standard_error, limit_for
-from perennial_operator.core.world import World, not_in_future
+from perennial_operator.core.rules.breaches import Comparison, Pair, compare, pairs_of
+from perennial_operator.core.rules.data_quality import Defect, bad_values, outdated_rows
+from perennial_operator.core.rules.limits import baseline_of, lacks_standard_error
+from perennial_operator.core.world import World, not_in_future, plausible
 
-Pair = tuple[DriftThreshold, Measurement]
-"""A threshold and a measurement that it applies to."""
-
-MAX_BREACHES_IN_MESSAGE, MAX_BREACHES_IN_STATUS = 3, 100
+MAX_BREACHES_IN_STATUS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,10 @@ class Verdict:
     version: str | None = None
     breaches: tuple[Breach, ...] = ()
     candidate: str | None = None
+    not_measured: tuple[NotMeasured, ...] = ()
+    """Metrics of thresholds without a value."""
+    quality_field: str = ""
+    """Of bad data, the field of spec that decides so."""
 
 
 def subject(report: Report | DriftReport, world: World) -> str | None:
@@ -40,41 +42,69 @@ def judge(report: DriftReport, world: World, duplicate_of: str | None = None) ->
     breach starts a training is not decided here. `duplicate_of` is an earlier report of the same measurement.
     """
     drift, about = world.spec.drift, subject(report, world)
-    version = (
-        world.analysed_candidate if world.analysed_candidate and world.analysed_candidate.name == about else world.live
-    )
+    candidate = world.analysed_candidate
+    version = candidate if candidate and candidate.name == about else world.live
     if drift is None:
         message = f"ModelDeployment {world.name} has no spec.drift, so there is no limit; set spec.drift.thresholds"
         return Verdict(Outcome.INVALID, message, about)
     if version is None:
         return Verdict(Outcome.STALE, "no version is live yet, so the report is about none", about)
-    if message := _stale(report, world, version, about):
+    if about != version.name:
+        return Verdict(Outcome.STALE, f"the report is about {about}, and {version.name} is live", about)
+    if message := _in_future(report, world):
+        return Verdict(Outcome.INVALID, message, about)
+    if defect := outdated_rows(report, drift.quality):
+        return _bad_data(defect, about)
+    if message := _stale(report, world, version):
         return Verdict(Outcome.STALE, message, about)
     if duplicate_of:
         return Verdict(Outcome.DUPLICATE, f"same version, window and metrics as {duplicate_of}", about)
     if report.spec.samples < drift.min_samples:
         message = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
         return Verdict(Outcome.TOO_FEW_SAMPLES, message, about)
-    pairs = [(t, m) for t in drift.thresholds for m in report.spec.metrics if t.concerns(m.name, m.feature)]
-    if message := _invalid(report, world, version, pairs):
+    if defect := bad_values(report, drift.quality):
+        return _bad_data(defect, about)
+    pairs = pairs_of(drift.thresholds, report)
+    if message := _invalid(report, drift, version, pairs):
         return Verdict(Outcome.INVALID, message, about)
-    breaches = [breach for pair in pairs if (breach := _breach(*pair, version))]
-    if not breaches:
-        return Verdict(Outcome.WITHIN_THRESHOLDS, f"within thresholds: {_worst(drift.thresholds, pairs)}", about)
-    others = len(breaches) - MAX_BREACHES_IN_MESSAGE
-    message = "; ".join(text for _, text in breaches[:MAX_BREACHES_IN_MESSAGE])
-    message += f"; and {others} more" if others > 0 else ""
-    return Verdict(Outcome.BREACH, message, about, tuple(breach for breach, _ in breaches[:MAX_BREACHES_IN_STATUS]))
+    return _compared(compare(drift.thresholds, report, pairs, version), about)
 
 
-def _stale(report: DriftReport, world: World, version: ModelVersion, about: str | None) -> str:
+def _compared(comparison: Comparison, about: str | None) -> Verdict:
+    """A breach decides, whatever else was not measured; without one, what was not measured might have been one."""
+    missing, within = comparison.missing_message, comparison.within_message
+    if comparison.breaches:
+        outcome, message = Outcome.BREACH, "; ".join(filter(None, (comparison.breach_message, missing)))
+    elif comparison.not_measured:
+        outcome, message = Outcome.NOT_MEASURED, "; ".join(filter(None, (missing, within)))
+    else:
+        outcome, message = Outcome.WITHIN_THRESHOLDS, within
+    breaches = tuple(breach for breach, _ in comparison.breaches[:MAX_BREACHES_IN_STATUS])
+    return Verdict(outcome, message, about, breaches, not_measured=comparison.not_measured)
+
+
+def _bad_data(defect: Defect, about: str | None) -> Verdict:
+    message = f"the recent data are bad, which is no drift: {defect.message}"
+    return Verdict(Outcome.BAD_DATA, message, about, quality_field=defect.field)
+
+
+def _in_future(report: DriftReport, world: World) -> str:
+    """Why the report's window cannot be true; empty if it can."""
+    window = report.spec.window
+    if window is None or plausible(world, window.end):
+        return ""
+    return (
+        f"its window ends at {window.end:%Y-%m-%d %H:%M:%S}, in the future: it is {world.now:%Y-%m-%d %H:%M:%S} now; "
+        "remove the row with that time, or fix the clock that wrote it"
+    )
+
+
+def _stale(report: DriftReport, world: World, version: ModelVersion) -> str:
     """Why the report is not about the version as it serves now; empty if it is."""
-    if about != version.name:
-        return f"the report is about {about}, and {version.name} is live"
     since = next(iter(not_in_future(world, version.status.live_since)), None)
-    if since and report.metadata.creation_timestamp < since and about != report.spec.model_version:
+    if since and report.metadata.creation_timestamp < since and version.name != report.spec.model_version:
         return f"the report was written before {version.name} went live at {since:%Y-%m-%d %H:%M:%S}"
-    trained_until = version.status.data.end if version.status.data else None
+    trained_until = plausible(world, version.status.data.end if version.status.data else None)
     earliest = trained_until or since
     if report.spec.window and earliest and report.spec.window.end <= earliest:
         event = "was trained on data up to" if trained_until else "went live at"
@@ -83,19 +113,19 @@ def _stale(report: DriftReport, world: World, version: ModelVersion, about: str 
     return ""
 
 
-def _invalid(report: DriftReport, world: World, version: ModelVersion, pairs: Sequence[Pair]) -> str:
+def _invalid(report: DriftReport, drift: DriftSpec, version: ModelVersion, pairs: Sequence[Pair]) -> str:
     """Why the report cannot be compared with the thresholds; empty if it can."""
-    if not report.spec.metrics:
+    explained = bool(report.spec.not_measured)  # it says why it lacks a metric
+    if not report.spec.metrics and not explained:
         return "spec.metrics is empty, so nothing was measured; write at least one metric"
-    if not pairs:
-        assert world.spec.drift
-        metrics = ", ".join([*dict.fromkeys(_name(metric) for metric in report.spec.metrics)][:10])
-        wanted = ", ".join(dict.fromkeys(_subject_of(threshold) for threshold in world.spec.drift.thresholds))
+    if not pairs and not explained and report.spec.source != OWN_SOURCE:
+        metrics = ", ".join([*dict.fromkeys(metric.label for metric in report.spec.metrics)][:10])
+        wanted = ", ".join(dict.fromkeys(threshold.label for threshold in drift.thresholds))
         return f"none of its metrics ({metrics}) has a threshold; spec.drift.thresholds asks for {wanted}"
     for threshold, metric in pairs:
         if lacks_standard_error(threshold, metric):
             return (
-                f"{_name(metric)} has no standardError, which the threshold's sigmas {threshold.sigmas:g} needs; "
+                f"{metric.label} has no standardError, which the threshold's sigmas {threshold.sigmas:g} needs; "
                 "write it, or remove sigmas"
             )
         if threshold.max_increase is not None and baseline_of(version.status.metrics, metric.name) is None:
@@ -104,45 +134,3 @@ def _invalid(report: DriftReport, world: World, version: ModelVersion, pairs: Se
                 f"compare with; give the threshold on {metric.name} a max instead"
             )
     return ""
-
-
-def _breach(threshold: DriftThreshold, metric: Measurement, version: ModelVersion) -> tuple[Breach, str] | None:
-    """The breach and a message about it, or None if the measurement is within its limit."""
-    limit = limit_for(threshold, metric, baseline_of(version.status.metrics, metric.name))
-    if limit is None or not limit.is_crossed(metric.value):
-        return None
-    side = "above" if limit.side == "max" else "below"
-    message = f"{_name(metric)} is {shown(metric.value)}, {side} {shown(limit.value)}"
-    if limit.growth:
-        message += f": {_allowed(limit.growth, version.name)}"
-    return Breach(metric=metric.name, feature=metric.feature, value=metric.value, limit=limit.value), message
-
-
-def _allowed(growth: Growth, version: str) -> str:
-    """`100 when bike-v1 was validated, plus the greater of 5 (maxIncrease 0.05) and 23 (sigmas 3 times …)`."""
-    allowed = f"{shown(growth.baseline * growth.share)} (maxIncrease {growth.share:g})"
-    if growth.sigmas:
-        error = growth.standard_error
-        by_error = f"{shown(growth.sigmas * error)} (sigmas {growth.sigmas:g} times standard error {shown(error)})"
-        allowed = f"the greater of {allowed} and {by_error}"
-    return f"{shown(growth.baseline)} when {version} was validated, plus {allowed}"
-
-
-def _worst(thresholds: Sequence[DriftThreshold], pairs: Sequence[Pair]) -> str:
-    """For each threshold, the measurement that comes nearest to its limit."""
-    worst = []
-    for threshold in thresholds:
-        measurements = [metric for each, metric in pairs if each is threshold]
-        if measurements:
-            low = threshold.max is None and threshold.min is not None
-            nearest = (min if low else max)(measurements, key=lambda metric: metric.value)
-            worst.append(f"{_name(nearest)} {shown(nearest.value)}")
-    return ", ".join(dict.fromkeys(worst))
-
-
-def _name(metric: Measurement) -> str:
-    return f"{metric.name} of {metric.feature}" if metric.feature else metric.name
-
-
-def _subject_of(threshold: DriftThreshold) -> str:
-    return threshold.metric + (f" of {', '.join(threshold.features[:10])}" if threshold.features else "")

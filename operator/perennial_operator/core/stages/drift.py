@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from perennial_operator.core.actions import Action, SetStatus
+from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.drift_report import DriftReport, DriftReportStatus, Outcome
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.rules.report_verdict import Verdict
@@ -50,6 +50,11 @@ def _set_outcome(report: DriftReport, verdict: Verdict) -> SetStatus:
         message=verdict.message,
         model_version=verdict.version,
         breaches=list(verdict.breaches) or None,
+        not_measured=list(verdict.not_measured) or None,
         candidate=verdict.candidate,
     )
-    return SetStatus("DriftReport", report.name, status.to_api(), report.metadata.resource_version)
+    bad = verdict.outcome is Outcome.BAD_DATA
+    announcement = (
+        Announcement(verdict.outcome.value, f"{report.name}: {verdict.message}", warning=True) if bad else None
+    )
+    return SetStatus("DriftReport", report.name, status.to_api(), report.metadata.resource_version, announcement)

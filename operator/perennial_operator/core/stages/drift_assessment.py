@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.training_admission import Deferral, deferral_for
 from perennial_operator.core.world import World
@@ -36,7 +38,7 @@ def assess_reports(world: World) -> Assessment:
     whatever failed in between.
     """
     started = {v.spec.trigger.drift_report: v for v in world.versions if v.spec.trigger.drift_report}
-    verdicts = _verdicts(world, started)
+    verdicts = _with_persistent_bad_data(world, _verdicts(world, started))
     needed = world.spec.drift.consecutive if world.spec.drift else 1
     chain = _chain(world, verdicts, started)[:needed]
     if not chain:
@@ -74,12 +76,46 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
     return verdicts
 
 
+def _with_persistent_bad_data(world: World, verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
+    """The verdicts; after several reports in a row with bad data, the message names the field that allows them."""
+    outcomes = [
+        (name, verdicts[name].outcome if name in verdicts else outcome) for name, outcome in live_outcomes(world)
+    ]
+    for name, streak in bad_data_streaks(outcomes).items():
+        verdict = verdicts.get(name)
+        if verdict and verdict.outcome is Outcome.BAD_DATA and streak >= PERSISTENT:
+            message = f"{verdict.message}; {streak} reports in a row: fix what writes the data, or, if they are right, "
+            verdicts[name] = replace(verdict, message=f"{message}raise {verdict.quality_field}")
+    return verdicts
+
+
+def live_outcomes(world: World) -> list[tuple[str, Outcome | None]]:
+    """Name and recorded outcome of each report about the live version, the oldest first."""
+    live = world.live
+    return [(each.name, each.outcome) for each in world.reports if live and subject(each, world) == live.name]
+
+
+def newest_report(world: World) -> Report | None:
+    """The newest report that says something about the live version."""
+    live = world.live
+    return next(
+        (
+            each
+            for each in reversed(world.reports)
+            if live and each.about == live.name and each.outcome and each.outcome not in NOT_COUNTED
+        ),
+        None,
+    )
+
+
 def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, ModelVersion]) -> tuple[str, ...]:
     """The newest consecutive breaches among the usable reports about the live version, newest first.
 
-    A report that has started a training ends the chain: one set of reports starts one training.
+    A report that has started a training ends the chain: one set of reports starts one training. One that could not
+    measure everything ends it only for breaches of metrics that it did measure.
     """
     chain: list[str] = []
+    within: list[set[str]] = []
     live = world.live
     for report in reversed(world.reports):
         verdict = verdicts.get(report.name)
@@ -88,7 +124,11 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
             continue
         if report.name in started or outcome in (Outcome.TRIGGERED, Outcome.WITHIN_THRESHOLDS):
             break
+        if outcome is Outcome.NOT_MEASURED:
+            within.append({extreme.name for extreme in report.extremes})
         if verdict and outcome is Outcome.BREACH:
+            if any({breach.metric for breach in verdict.breaches} <= metrics for metrics in within):
+                break
             chain.append(report.name)
     return tuple(chain)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
-from perennial_operator.core.api.drift_report import DriftReportSpec
+from perennial_operator.core.api.drift_report import OWN_SOURCE, DriftReportSpec
 from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
@@ -82,7 +82,7 @@ def _report(world: World, job: Job, result: Checked) -> dict[str, object]:
     spec = DriftReportSpec(
         model_deployment=world.name,
         model_version=job.labels.get(names.MODEL_VERSION),
-        source="perennial",
+        source=OWN_SOURCE,
         **dict(result),
     )
     return {

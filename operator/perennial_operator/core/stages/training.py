@@ -127,6 +127,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     image = version.status.image or job_image(world, version, version.spec.training.pod)
     updates = {
         "image": image,
+        "contract": result.contract,
         "artifact": result.artifact,
         "data": result.data,
         "parameters": result.parameters or None,

@@ -10,7 +10,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.rules.training_admission import Deferral
-from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, Assessment
+from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
 from perennial_operator.core.stages.training import deferral_of, trigger_of
 from perennial_operator.core.status.readiness import (
@@ -24,6 +24,9 @@ from perennial_operator.core.status.readiness import (
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.traffic_split import is_shadowing
 from perennial_operator.core.world import JobState, World
+
+NOT_JUDGED = frozenset({Outcome.BAD_DATA, Outcome.NOT_MEASURED})
+"""Outcomes of reports after which it is not known whether the data drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +118,23 @@ def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None
 
 
 def _checked(world: World) -> list[Statement]:
-    """Whether the operator's last drift check succeeded; nothing if it makes none."""
-    if world.spec.drift is None or world.spec.drift.check is None:
-        return []
-    if failure := failed_check(world):
+    """Whether the last drift check succeeded and could be judged; nothing if there is none and all is well."""
+    drift, failure = world.spec.drift, failed_check(world)
+    if drift and drift.check and failure:
         return [Statement("Checked", False, failure.reason, failure.message)]
+    facts = _drift(world) if drift else None
+    if facts and facts.outcome in NOT_JUDGED:
+        return [Statement("Checked", False, facts.outcome.value, facts.message or facts.outcome.value)]
+    if drift is None or drift.check is None:
+        return []
     running = [job.state is JobState.RUNNING for job in check_jobs(world)]
     if all(running):
         # The result of the last check is kept until the next one has ended.
         before = find(world.deployment.status.conditions, "Checked")
-        if before and before.status != "Unknown":
+        known = before is not None and before.status != "Unknown"
+        if before and known and before.reason not in NOT_JUDGED:
             return [Statement("Checked", before.status == "True", before.reason, before.message)]
-        if running or last_check(world) is None:
+        if (running and not known) or last_check(world) is None:
             return [Statement("Checked", None, "NotYet", "no drift check has been made yet")]
     return [Statement("Checked", True, "Done", "the last drift check succeeded; see its DriftReport")]
 
@@ -170,13 +178,7 @@ def _phase(world: World, trouble: Trouble | None, deferral: Deferral | None) -> 
 
 def _drift(world: World) -> DriftFacts | None:
     """The newest usable report about the live version, and the last check."""
-    live = world.live
-    about_live = [
-        report
-        for report in world.reports
-        if live and report.about == live.name and report.outcome and report.outcome not in NOT_COUNTED
-    ]
-    newest, checked = about_live[-1] if about_live else None, last_check(world)
+    newest, checked = newest_report(world), last_check(world)
     if newest is None and checked is None:
         return None
     return DriftFacts(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.rules.data_quality import bad_data_streaks
 from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.rules.phases import measured_stage
+from perennial_operator.core.stages.drift_assessment import live_outcomes, newest_report
 from perennial_operator.core.world import World
 
 
@@ -19,6 +22,18 @@ class WatchedMetric:
     metric: str
     value: float
     limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGauges:
+    """What is exported of one model."""
+
+    live_since: datetime | None
+    watched: tuple[WatchedMetric, ...]
+    not_measured: Mapping[str, bool]
+    """The metric of each threshold → whether the newest report about the live version has no value of it."""
+    bad_data_reports: int
+    """How many of the newest reports about it in a row had bad data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +48,10 @@ def watched_metrics(world: World) -> tuple[WatchedMetric, ...]:
     Of each metric a report keeps the smallest and the greatest measurement; a threshold with `features` applies where
     one of these two is of such a feature.
     """
-    live, drift = world.live, world.spec.drift
-    reports = [report for report in world.reports if live and report.about == live.name and report.outcome]
-    if live is None or drift is None or not reports:
+    live, drift, newest = world.live, world.spec.drift, newest_report(world)
+    if live is None or drift is None or newest is None:
         return ()
-    measured = [extreme.measurement for extreme in reports[-1].extremes]
+    measured = [extreme.measurement for extreme in newest.extremes]
     compared = [
         (limit.excess(each.value), WatchedMetric(each.name, each.value, limit.value))
         for threshold in drift.thresholds
@@ -47,6 +61,24 @@ def watched_metrics(world: World) -> tuple[WatchedMetric, ...]:
     ]
     by_excess = sorted(compared, key=lambda pair: pair[0])
     return tuple({watched.metric: watched for _, watched in by_excess}.values())
+
+
+def model_gauges(world: World) -> ModelGauges:
+    streaks = [*bad_data_streaks(live_outcomes(world)).values()]
+    return ModelGauges(
+        live_since=world.live.status.live_since if world.live else None,
+        watched=watched_metrics(world),
+        not_measured=_unmeasured_metrics(world),
+        bad_data_reports=streaks[-1] if streaks else 0,
+    )
+
+
+def _unmeasured_metrics(world: World) -> dict[str, bool]:
+    newest = newest_report(world)
+    if newest is None or world.spec.drift is None:
+        return {}
+    missing = {each.metric for each in newest.not_measured}
+    return {threshold.metric: threshold.metric in missing for threshold in world.spec.drift.thresholds}
 
 
 def stage_that_ended(before: ModelVersion, now: datetime) -> Ended | None:
