@@ -42,6 +42,11 @@ def check(play: Play, **answer: Any) -> str:
     return job
 
 
+def store(play: Play, kind: str, name: str, status: dict[str, Any]) -> None:
+    """The object has this status, as another release has written it."""
+    play.cluster.put(play.bodies[kind, name] | {"status": status})
+
+
 def task_of_check(play: Play) -> dict[str, Any]:
     play.wait(minutes=15)
     manifests = [action.manifest for action in play.done if isinstance(action, Create)]
@@ -76,9 +81,7 @@ def test_check_task_carries_thresholds_and_limits_of_quality() -> None:
 def test_image_of_an_older_contract_gets_no_unknown_field(contract: int | None, carried: bool) -> None:
     """A version that an older release trained is checked by its own image, which rejects unknown fields."""
     play = checking()
-    body = play.bodies["ModelVersion", "bike-v1"]
-    body["status"] |= {"image": "trainer:0", "contract": contract}
-    play.put(body)
+    store(play, "ModelVersion", "bike-v1", play.version(1) | {"image": "trainer:0", "contract": contract})
     task = task_of_check(play)
     assert ("thresholds" in task) is carried
 
@@ -192,7 +195,7 @@ def test_clocks_and_time_zones_may_differ_by_a_day(hours: int, outcome: str) -> 
 def test_training_row_of_the_year_9999_makes_no_report_stale() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.until_live(1)
-    play.version(1)["data"]["end"] = "9999-12-31T00:00:00Z"
+    store(play, "ModelVersion", "bike-v1", merged(play.version(1), {"data": {"end": "9999-12-31T00:00:00Z"}}))
     play.wait(hours=2)
     play.report("october", window={"start": "2026-11-23T12:00:00Z", "end": "2026-11-23T13:30:00Z"})
     play.settle()
@@ -337,11 +340,11 @@ def test_upgrade_changes_no_recorded_verdict_and_trains_nothing() -> None:
     )
     play = a_play(drift={"thresholds": MSE_AND_PSI, "consecutive": 2})
     play.until_live(1)
-    play.version(1).pop("contract")
+    store(play, "ModelVersion", "bike-v1", merged(play.version(1), {"contract": None}))
     for name, value, status in stored:
         play.wait(hours=1)
         play.report(name, metrics=[psi(value)])
-        play.bodies["DriftReport", name]["status"] = {**status, "modelVersion": "bike-v1"}
+        store(play, "DriftReport", name, {**status, "modelVersion": "bike-v1"})
     before = {name: play.bodies["DriftReport", name]["status"] for name, _, _ in stored}
     play.wait(days=2)
     assert {name: play.bodies["DriftReport", name]["status"] for name, _, _ in stored} == before
