@@ -264,7 +264,7 @@ def test_missing_values_are_bad_data_and_no_drift() -> None:
     outcome, message = play.outcome(report)
     assert (outcome, message) == (
         "BadData",
-        "the recent data are bad, which is no drift: feature1 is missing in 60% more of the rows than in training, "
+        "the recent data are bad, which is not drift: feature1 is missing in 60% more of the rows than in training, "
         "and spec.drift.quality.maxMissing is 0.2",
     )
     assert play.condition("Checked")["reason"] == "BadData"

@@ -43,7 +43,7 @@ class DataQuality(Value):
     max_missing: Share = Field(
         0.2,
         description="Greatest increase of the share of missing values of a feature over the training rows. "
-        "Beyond it the data are bad: that is no drift, and a training would not end it. 1 allows any.",
+        "Beyond it the data are bad: that is not drift, and a training would not end it. 1 allows any.",
     )
     max_new: Share | None = Field(
         None,

@@ -44,12 +44,12 @@ def outdated_rows(report: DriftReport, quality: DataQuality) -> Defect | None:
 
 def bad_values(report: DriftReport, quality: DataQuality) -> Defect | None:
     """Why too many values are missing or new, or None."""
-    missing = _beyond(report, MISSING, quality.max_missing)
+    missing = _exceeding(report, MISSING, quality.max_missing)
     if missing:
         rows = [f"{each.feature or 'a feature'} is missing in {each.value:.0%} more of the rows" for each in missing]
         field = "spec.drift.quality.maxMissing"
         return Defect(f"{_some(rows)} than in training, and {field} is {quality.max_missing:g}", field)
-    new = _beyond(report, NEW, quality.max_new)
+    new = _exceeding(report, NEW, quality.max_new)
     if new and quality.max_new is not None:
         rows = [f"{each.feature or 'a feature'} in {each.value:.0%}" for each in new]
         field = "spec.drift.quality.maxNew"
@@ -77,12 +77,12 @@ def bad_data_streaks(outcomes: Iterable[tuple[str, Outcome | None]]) -> Mapping[
     return streaks
 
 
-def _beyond(report: DriftReport, metric: str, limit: float | None) -> list[Measurement]:
+def _exceeding(report: DriftReport, metric: str, limit: float | None) -> list[Measurement]:
     """The measurements beyond the limit, the greatest first."""
     if limit is None:
         return []
-    beyond = [each for each in report.spec.metrics if each.name == metric and each.value > limit]
-    return sorted(filter(is_beyond_chance, beyond), key=lambda each: each.value, reverse=True)
+    exceeding = [each for each in report.spec.metrics if each.name == metric and each.value > limit]
+    return sorted(filter(is_beyond_chance, exceeding), key=lambda each: each.value, reverse=True)
 
 
 def _some(items: list[str]) -> str:

@@ -84,7 +84,7 @@ def _compared(comparison: Comparison, about: str | None) -> Verdict:
 
 
 def _bad_data(defect: Defect, about: str | None) -> Verdict:
-    message = f"the recent data are bad, which is no drift: {defect.message}"
+    message = f"the recent data are bad, which is not drift: {defect.message}"
     return Verdict(Outcome.BAD_DATA, message, about, quality_field=defect.field)
 
 

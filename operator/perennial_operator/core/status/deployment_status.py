@@ -118,7 +118,7 @@ def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None
 
 
 def _checked(world: World) -> list[Statement]:
-    """Whether the last drift check succeeded and could be judged; nothing if there is none and all is well."""
+    """Whether the last drift check succeeded and could be judged; nothing without a check if all is well."""
     drift, failure = world.spec.drift, failed_check(world)
     if drift and drift.check and failure:
         return [Statement("Checked", False, failure.reason, failure.message)]
