@@ -7,7 +7,7 @@ import sys
 from kubectl_perennial.cli import parse_arguments, user_name
 from kubectl_perennial.client import Cluster
 from kubectl_perennial.errors import CommandError, UsageError
-from kubectl_perennial.terminal.console import console
+from kubectl_perennial.terminal.console import make_console
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
         cluster = Cluster.connect(arguments.kubeconfig, arguments.context, arguments.namespace)
         if "by" in arguments:
             arguments.by = user_name(arguments.by, cluster.user)
-        arguments.run(cluster, arguments, console())
+        arguments.run(cluster, arguments, make_console())
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1

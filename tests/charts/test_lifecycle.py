@@ -70,7 +70,7 @@ def uid(kubectl: Kubectl) -> str:
     return str(model["metadata"]["uid"])
 
 
-def test_upgrade_and_rollback_change_the_crds_and_keep_all_models(
+def test_upgrade_and_rollback_change_crds_and_keep_models(
     kubectl: Kubectl, helm: Config, install: Install, earlier: Path
 ) -> None:
     assert install(chart=earlier)["status"] == "deployed"

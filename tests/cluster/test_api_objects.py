@@ -110,7 +110,7 @@ def test_a_change_gets_a_new_version_and_no_change_none(api: Calls, widgets: str
     assert int(second) > int(first) and third == second
 
 
-def test_spec_and_status_are_written_through_their_own_paths_only(api: Calls, widgets: str) -> None:
+def test_spec_and_status_have_paths_of_their_own(api: Calls, widgets: str) -> None:
     made = api.post(widgets, widget() | {"status": {"phase": "Dreamt"}}).ok
     assert "status" not in made
     api.merge(
@@ -176,7 +176,7 @@ def test_a_deleted_object_is_gone_at_once(api: Calls, widgets: str) -> None:
     assert api.get(f"{widgets}/a").code == 404
 
 
-def test_a_finalizer_holds_a_deleted_object_until_it_is_taken_off(api: Calls, widgets: str) -> None:
+def test_deleted_object_stays_until_its_finalizer_is_removed(api: Calls, widgets: str) -> None:
     api.post(widgets, widget(finalizers=["test.dev/hold"]))
     current = api.delete(f"{widgets}/a").ok
     assert (

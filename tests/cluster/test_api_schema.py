@@ -43,7 +43,7 @@ def test_missing_fields_get_their_defaults_also_inside_a_default(api: Calls, wid
     assert api.post(widgets, widget()).ok["spec"] == {"mode": "good", "replicas": 1, "nested": {"a": "A"}}
 
 
-def test_null_is_kept_where_it_may_be_and_means_missing_elsewhere(api: Calls, widgets: str) -> None:
+def test_null_is_kept_if_nullable_else_means_missing(api: Calls, widgets: str) -> None:
     spec = api.post(widgets, widget(spec={"maybe": None, "mode": None, "name": None})).ok["spec"]
     assert spec["maybe"] is None and spec["mode"] == "good" and "name" not in spec
 

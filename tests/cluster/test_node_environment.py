@@ -46,7 +46,7 @@ def config(name: str, **data: str) -> Obj:
     return {"kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-def test_a_container_gets_its_own_environment_and_nothing_of_ours(
+def test_container_gets_only_its_own_environment(
     space: Space, node: LocalNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PRIVATE", "ours")

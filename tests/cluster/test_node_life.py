@@ -88,9 +88,7 @@ def test_a_forgotten_past_is_made_up_for_by_a_new_list(cluster: LocalCluster, sp
         assert any(not alive(pid) for _ in moments())
 
 
-def test_pods_get_addresses_of_the_network_that_the_node_is_given(
-    cluster: LocalCluster, space: Space, tmp_path: Path
-) -> None:
+def test_pods_get_addresses_of_the_node_s_network(cluster: LocalCluster, space: Space, tmp_path: Path) -> None:
     with LocalNode(cluster.kubeconfig, tmp_path / "node", network="127.77.0.0/29"):
         addresses = set()
         for name in ("one", "two", "three"):

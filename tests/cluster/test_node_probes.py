@@ -42,7 +42,7 @@ def exists(file: Path) -> Obj:
     return {"exec": {"command": ["test", "-e", str(file)]}, "periodSeconds": 1}
 
 
-def test_several_pods_serve_the_same_port_each_at_its_own_address(space: Space, tmp_path: Path) -> None:
+def test_pods_serve_the_same_port_at_different_addresses(space: Space, tmp_path: Path) -> None:
     for name in ("one", "two"):
         space.put(server(name, tmp_path, readinessProbe=HEALTH))
     addresses = {space.until("Pod", name, ready)["status"]["podIP"] for name in ("one", "two")}

@@ -33,7 +33,7 @@ def test_schema_allows_exactly_the_quality_metrics() -> None:
     assert TASK["$defs"]["qualityMetric"]["enum"] == quality
 
 
-def test_schema_allows_slices_by_exactly_the_metrics_with_a_ratio() -> None:
+def test_schema_allows_slices_by_metrics_with_a_ratio_only() -> None:
     assert TASK["$defs"]["sliceMetric"]["enum"] == list(of_trainer.SLICE_METRICS)
 
 

@@ -112,7 +112,7 @@ STORED = {
         (Recovered, RECOVERED | {"versions": [STORED, STORED | {"recipe": ENTRY["recipe"]}], "passedOver": ["m-v3"]}),
     ],
 )
-def test_every_good_answer_that_the_contract_allows_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
+def test_every_valid_result_of_the_contract_is_understood(kind: type[Any], answer: dict[str, Any]) -> None:
     RESULT.validate(answer)
     assert isinstance(job_result(Job("j", JobState.SUCCEEDED, answer=answer), kind), kind)
 

@@ -13,7 +13,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Delete
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.traffic.http_route import blocker
@@ -267,7 +267,7 @@ class Storm(RuleBasedStateMachine):
     def the_pods_of_the_live_version_are_never_taken_away(self) -> None:
         world = self.play.world()
         if world.live:
-            assert Delete("Deployment", world.live.name) not in decide(world).actions
+            assert Delete("Deployment", world.live.name) not in decide_step(world).actions
 
     @invariant()
     def no_analysed_step_ends_without_a_pass(self) -> None:

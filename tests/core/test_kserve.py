@@ -111,7 +111,7 @@ def test_rolled_back_candidate_gets_no_request(end: Callable[[KServePlay], None]
     assert set(play.world().serving) == {"bike-v1"}
 
 
-def test_candidate_gets_no_request_before_its_own_revision_is_ready() -> None:
+def test_candidate_gets_no_request_before_its_revision_is_ready() -> None:
     play = rolling()
     play.pods_ready("bike-v2")
     rejected(play)
@@ -134,7 +134,7 @@ def test_rollback_at_the_timeout_reports_why_pods_are_not_ready() -> None:
     assert (play.percents(), play.predictor()) == ({"bike-v1": 100}, ("bike-v1", 100))
 
 
-def test_candidate_without_requests_is_rolled_back_at_the_timeout() -> None:
+def test_candidate_without_requests_is_rolled_back_at_timeout() -> None:
     play = rolling()
     play.asleep = True
     play.pods_ready("bike-v2")

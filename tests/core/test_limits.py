@@ -122,7 +122,7 @@ def test_exported_value_is_the_one_nearest_to_its_limit(thresholds: Any, metrics
     assert [(each.value, each.limit) for each in exported] == ([watched] if watched else [])
 
 
-def test_nothing_is_exported_without_live_version_drift_or_report() -> None:
+def test_no_limit_without_live_version_drift_or_report() -> None:
     live, report = a_version(1), a_report(spec={"modelVersion": "bike-v1"}, status={"outcome": "Breach"})
     assert watched_metrics(a_world(versions=(live,), reports=(report,)))
     assert not watched_metrics(a_world(reports=(report,)))

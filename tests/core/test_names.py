@@ -7,7 +7,7 @@ import re
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.manifests.validate_job import comparison
+from perennial_operator.core.manifests.validate_job import comparison_labels
 from tests.builders import NOON, a_deployment, a_version, a_world
 
 LONGEST = "m" * 40
@@ -28,7 +28,7 @@ def test_labels_are_valid_values() -> None:
     slices = [{"column": "feature1", "metric": "mse", "maxRatio": 2}]
     spec = {"validation": {"against": {"metric": "log_loss", "confidence": 0.9999}, "slices": slices}}
     world = a_world(deployment=a_deployment(spec=spec), versions=(a_version(1),))
-    for value in {**names.labels(LONGEST, "serving", VERSION), **comparison(world, a_version(2))}.values():
+    for value in {**names.labels(LONGEST, "serving", VERSION), **comparison_labels(world, a_version(2))}.values():
         assert re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", value)
 
 

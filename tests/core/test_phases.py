@@ -13,8 +13,8 @@ from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion, Phase
 from perennial_operator.core.api.parsing import BadObjectError, UnknownPhaseError, parse
 from perennial_operator.core.api.values import as_text
-from perennial_operator.core.decide import decide
-from perennial_operator.core.manifests.validate_job import comparison
+from perennial_operator.core.decide import decide_step
+from perennial_operator.core.manifests.validate_job import comparison_labels
 from perennial_operator.core.rules.phases import ANY, GATE_FAILED, GATE_PASSED, REPLACED, TRANSITIONS, may_follow
 from perennial_operator.core.rules.transitions import ForbiddenTransitionError, phase_before, transition
 from perennial_operator.core.world import Job, JobState, RoutingObject, Serving, World
@@ -37,7 +37,7 @@ MANUAL = {"rollout": {"approval": "manual"}}
 def taken(world: World) -> set[Transition]:
     """The transitions that the core decides in this world; an unlisted reason is shown as ANY."""
     transitions = set()
-    for action in decide(world).actions:
+    for action in decide_step(world).actions:
         if isinstance(action, SetStatus) and action.kind == "ModelVersion":
             version = world.version(action.name)
             assert version
@@ -59,7 +59,7 @@ def with_job(world: World, name: str, answer: Mapping[str, Any] | None, **fields
     assert world.candidate
     good = answer is not None and answer.get("outcome") == "Succeeded"
     state = JobState.SUCCEEDED if good else JobState.FAILED
-    job = Job(name, state, labels=comparison(world, world.candidate), answer=answer)
+    job = Job(name, state, labels=comparison_labels(world, world.candidate), answer=answer)
     return replace(world, jobs={name: replace(job, **fields)})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
@@ -326,7 +326,7 @@ def test_breach_keeps_its_message_when_newer_ones_follow() -> None:
 def test_report_is_triggered_once_its_version_exists() -> None:
     world = a_world(versions=(LIVE,), reports=(a_report(),))
     (create,) = [
-        action for action in decide(world).actions if getattr(action, "manifest", {}).get("kind") == "ModelVersion"
+        action for action in decide_step(world).actions if getattr(action, "manifest", {}).get("kind") == "ModelVersion"
     ]
     assert create.manifest["spec"]["trigger"] == {
         "reason": "Drift",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core.actions import Create, Delete, SetStatus
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.names import FOR_POD
 from perennial_operator.core.world import Job, JobState, World
 from tests.builders import a_deployment, a_version, a_world, task_of
@@ -33,7 +33,7 @@ def a_search(*jobs: Job, phase: str = "Training", training: dict[str, Any] = TRA
 def done(world: World) -> list[tuple[str, str]]:
     """The objects that are created and deleted, by name."""
     changes = []
-    for action in decide(world).actions:
+    for action in decide_step(world).actions:
         match action:
             case Create(manifest):
                 changes.append(("create", manifest["metadata"]["name"]))
@@ -44,7 +44,7 @@ def done(world: World) -> list[tuple[str, str]]:
 
 def test_workers_start_after_the_training_pod_with_its_address() -> None:
     world = a_search(TRAIN)
-    (made,) = [a.manifest for a in decide(world).actions if isinstance(a, Create)]
+    (made,) = [a.manifest for a in decide_step(world).actions if isinstance(a, Create)]
     assert (made["kind"], made["metadata"]["name"]) == ("Job", "bike-v1-workers")
     assert (made["spec"]["parallelism"], made["spec"]["completions"]) == (3, 3)
     assert task_of(made)["scheduler"] == "tcp://10.0.0.7:8786"
@@ -52,7 +52,9 @@ def test_workers_start_after_the_training_pod_with_its_address() -> None:
 
 
 def test_ipv6_address_is_in_brackets() -> None:
-    (made,) = [a.manifest for a in decide(a_search(replace(TRAIN, address="fd00::7"))).actions if isinstance(a, Create)]
+    (made,) = [
+        a.manifest for a in decide_step(a_search(replace(TRAIN, address="fd00::7"))).actions if isinstance(a, Create)
+    ]
     assert task_of(made)["scheduler"] == "tcp://[fd00::7]:8786"
 
 
@@ -99,11 +101,11 @@ def test_existing_scheduler_needs_no_workers() -> None:
 def test_version_fails_with_its_workers_and_reports_why() -> None:
     trouble = "pod bike-v1-workers-1 ran out of memory (OOMKilled)"
     lost = workers(JobState.FAILED, trouble=trouble)
-    (step,) = [action for action in decide(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]
+    (step,) = [action for action in decide_step(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]
     assert (step.status["phase"], step.status["reason"]) == ("Failed", "WorkersFailed")
     assert trouble in step.status["message"]
 
 
 def test_failed_workers_of_an_earlier_pod_are_ignored() -> None:
     lost = workers(JobState.FAILED, pod="bike-v1-train-first")
-    assert not [action for action in decide(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]
+    assert not [action for action in decide_step(a_search(TRAIN, lost)).actions if isinstance(action, SetStatus)]

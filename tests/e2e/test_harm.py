@@ -39,7 +39,7 @@ def test_a_candidate_that_is_worse_is_rejected(stage: Stage) -> None:
     still_serves(stage, "worse")
 
 
-def test_a_candidate_that_cannot_be_trained_fails_with_a_sentence(stage: Stage) -> None:
+def test_untrainable_candidate_fails_with_a_message(stage: Stage) -> None:
     first_version(stage, "lost", {"0.csv": rows(0)})
     stage.apply(a_table("lost-data", {"1.csv": "feature1,target\n1,2\n"}), a_report("lost-report", "lost"))
     stage.until_phase("lost-v2", "Failed")
@@ -109,7 +109,7 @@ def test_what_cannot_be_right_is_refused_by_kubectl_apply(stage: Stage) -> None:
         stage.apply(a_model("refused", {"validation": {"thresholds": [{"metric": "r2", "min": 1.5}]}}))
 
 
-def test_a_person_approves_rejects_pins_and_asks_for_a_retraining(stage: Stage) -> None:
+def test_person_approves_rejects_pins_and_requests_training(stage: Stage) -> None:
     files = {"0.csv": rows(0)}
     stage.apply(
         a_table("hand-data", files), a_claim("hand-models"), a_model("hand", {"rollout": {"approval": "manual"}})

@@ -18,7 +18,7 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.actions import Apply, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.world import JobState
 from tests.faults.profiles import DEEP
 from tests.simulation.client import DiedError
@@ -123,7 +123,7 @@ def comes_to_rest(play: Small) -> None:
             break
     else:
         raise AssertionError(f"never at rest: {calm.done}")
-    assert not decide(calm.world()).actions
+    assert not decide_step(calm.world()).actions
     for body in calm.all("DriftReport"):
         assert body["status"].get("outcome") and body["status"].get("message"), body
 

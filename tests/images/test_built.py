@@ -148,7 +148,7 @@ def test_the_operator_starts_and_tells_what_it_cannot_use() -> None:
     assert done.stderr.strip() == "PERENNIAL_WORKERS is 'none'; give a whole number from 1 to 1000"
 
 
-def test_the_operator_runs_until_it_finds_that_there_is_no_cluster() -> None:
+def test_operator_starts_and_fails_without_a_cluster() -> None:
     done = run(TOOL, OPERATOR, ["python", "-c", START])
     assert "kubernetes.aio.config.config_exception.ConfigException" in done.stdout, done.stdout
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from perennial_operator.crds.definitions import definitions
+from perennial_operator.crds.definitions import crd_definitions
 from tests.stage import ROOT
 
-DEFINITIONS = definitions()
+DEFINITIONS = crd_definitions()
 
 
 def version(file: str) -> dict[str, Any]:

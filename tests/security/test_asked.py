@@ -113,7 +113,7 @@ def test_no_field_names_a_namespace_an_account_or_a_privilege(definition: Mappin
     assert [path for path in paths if path.rsplit(".", 1)[1] in FORBIDDEN] == []
 
 
-def test_what_a_pod_section_says_beside_its_fields_reaches_no_pod() -> None:
+def test_unknown_fields_of_a_pod_section_reach_no_pod() -> None:
     pod = {"hostNetwork": True, "serviceAccountName": "admin", "securityContext": {"privileged": True}, "nodeName": "n"}
     world = a_world(deployment=a_deployment(), versions=(a_version(1, None, {"training": {"pod": pod}}),))
     spec = train_manifest(world, world.versions[0])["spec"]["template"]["spec"]
@@ -133,7 +133,7 @@ def test_the_task_is_the_operator_s_whatever_env_says(name: str) -> None:
     assert {"name": "MORE", "value": "1"} in env
 
 
-def test_labels_of_a_pod_section_take_no_pod_to_another_deployment() -> None:
+def test_labels_of_a_pod_section_cannot_change_the_owner() -> None:
     pod = {"labels": {"perennial.dev/model-deployment": "victim", "perennial.dev/role": "serving"}}
     world = a_world(deployment=a_deployment(), versions=(a_version(1, None, {"training": {"pod": pod}}),))
     labels = train_manifest(world, world.versions[0])["spec"]["template"]["metadata"]["labels"]

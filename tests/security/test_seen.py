@@ -10,7 +10,7 @@ import pytest
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.core.actions import SetStatus
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.names import labels
 from perennial_operator.core.world import Job, JobState, Policy, World
 from perennial_operator.reconcile.world_builder import build_world
@@ -69,7 +69,7 @@ def test_a_trainer_that_names_files_of_others_has_failed(part: str, uri: str) ->
     answer[field][name] = uri
     job = Job("bike-v1-train", JobState.SUCCEEDED, labels("bike", "training", "bike-v1"), answer=answer)
     world = a_world(deployment=a_deployment(), versions=(a_version(1, "Training"),), jobs={job.name: job})
-    (status,) = [action for action in decide(world).actions if isinstance(action, SetStatus)]
+    (status,) = [action for action in decide_step(world).actions if isinstance(action, SetStatus)]
     assert (status.status["phase"], status.status["reason"]) == ("Failed", "BadAnswer")
     assert "/default/bike/" in status.status["message"]
     assert "artifact" not in status.status

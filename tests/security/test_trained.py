@@ -168,7 +168,7 @@ def test_traceback_in_the_log_holds_no_secret(
     def broken(*_: object) -> None:
         raise RuntimeError(f"GET https://ada:{PASSWORD}@host/a?sig={SIGNATURE} with {KEY}")
 
-    monkeypatch.setattr("perennial_trainer.training.train.train", broken)
+    monkeypatch.setattr("perennial_trainer.training.train.train_version", broken)
     assert trainer(a_training("file:///data", (tmp_path / "v1").as_uri())).answer["reason"] == "Unexpected"
     output = "".join(capfd.readouterr())
     assert "RuntimeError: GET https://***@host/a?***" in output

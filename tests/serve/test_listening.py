@@ -5,7 +5,7 @@ import socket
 from perennial_trainer.serve.app import open_listener
 
 
-def test_an_answer_is_sent_without_waiting_for_an_acknowledgement() -> None:
+def test_response_does_not_wait_for_an_acknowledgement() -> None:
     with open_listener("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         connection, _ = listening.accept()
         with connection:

@@ -17,7 +17,7 @@ from perennial_operator.core.api.model_deployment import ModelDeployment
 from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.api.parsing import parse
 from perennial_operator.core.api.request_stats import Tally
-from perennial_operator.core.decide import decide
+from perennial_operator.core.decide import decide_step
 from perennial_operator.core.drift_reports import in_order, report_of
 from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.rules.transitions import phase_before
@@ -93,7 +93,7 @@ class Passes(State):
         """One pass; how many actions it did."""
         now = self.world()
         world, self.seen = (replace(self.seen, now=self.now) if self.behind and self.seen else now), now
-        decision = decide(world)
+        decision = decide_step(world)
         for action in decision.actions:
             if self.dies_in == 0:
                 self.dies_in = -1

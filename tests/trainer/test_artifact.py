@@ -93,7 +93,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     assert refused.value.reason == "ArtifactMissing"
 
 
-def test_a_store_that_cannot_be_reached_is_a_failure_to_try_again() -> None:
+def test_unreachable_storage_is_a_failure_to_retry() -> None:
     with pytest.raises(FailedTask) as failed:
         load_model("http://127.0.0.1:1/model.joblib", "0" * 64)
     assert failed.value.reason == "StorageUnreachable"
@@ -107,7 +107,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, suffix: str) -> None:
     assert refused.value.reason == "UnreadableArtifact"
 
 
-def test_a_model_of_another_scikit_learn_is_refused_by_both_versions(tmp_path: Path) -> None:
+def test_model_of_another_scikit_learn_is_rejected(tmp_path: Path) -> None:
     pipeline = fitted("sklearn.linear_model.Ridge", "regression", rows("regression"))
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
@@ -137,7 +137,7 @@ EVERY = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=[name for _, name in EVERY])
-def test_every_allowed_estimator_comes_back_from_both_formats_as_it_was(kind: Kind, name: str) -> None:
+def test_both_formats_restore_every_allowed_estimator(kind: Kind, name: str) -> None:
     data = rows(kind)
     pipeline = fitted(name, kind, data)
     for each in ("joblib", "skops"):

@@ -65,7 +65,7 @@ def test_a_classifier_without_probabilities_gets_some(hospital: Hospital) -> Non
     assert metrics["log_loss"] < 0.3
 
 
-def test_calibration_and_search_go_together_and_the_version_tells_of_both(hospital: Hospital) -> None:
+def test_calibration_works_with_a_search(hospital: Hospital) -> None:
     search = {"method": "grid", "space": {"var_smoothing": [1e-9, 1e-3]}, "folds": 3, "iterations": 2}
     answer = hospital.trainer.done(hospital.task("v1", calibration="isotonic", search=search))
     assert set(answer["parameters"]) == {"var_smoothing"}

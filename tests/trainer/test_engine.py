@@ -64,9 +64,7 @@ def ranking(folder: Path) -> tuple[list[Json], list[float]]:
 
 
 @pytest.mark.parametrize("estimator", ["sklearn.linear_model.Ridge", "sklearn.ensemble.RandomForestRegressor"])
-def test_a_search_on_workers_finds_what_it_finds_alone_and_they_end_with_it(
-    trainer: Trainer, tmp_path: Path, port: int, estimator: str
-) -> None:
+def test_search_on_workers_equals_local_search(trainer: Trainer, tmp_path: Path, port: int, estimator: str) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     forest = {"method": "grid", "space": {"max_depth": [1, 3]}, "folds": 3, "iterations": 20}
     asked = {"model__estimator": estimator, "search": SEARCH if "Ridge" in estimator else forest}
@@ -84,7 +82,7 @@ def test_a_search_on_workers_finds_what_it_finds_alone_and_they_end_with_it(
     assert together["artifact"]["sha256"] == alone["artifact"]["sha256"]
 
 
-def test_a_search_runs_on_a_scheduler_that_is_there_and_leaves_it_there(trainer: Trainer, tmp_path: Path) -> None:
+def test_search_leaves_an_existing_scheduler_running(trainer: Trainer, tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
@@ -99,9 +97,7 @@ def test_a_search_runs_on_a_scheduler_that_is_there_and_leaves_it_there(trainer:
             assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
 
 
-def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_of_another_version_are_sent_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import LocalCluster
 
     with (
@@ -115,7 +111,7 @@ def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
     assert caught.value.reason == "EngineOfOtherVersion"
 
 
-def test_a_scheduler_that_does_not_answer_is_a_failure_to_try_again(
+def test_unreachable_scheduler_is_a_failure_to_retry(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import dask
@@ -139,7 +135,7 @@ def test_workers_that_never_come_are_a_failure_to_try_again(port: int) -> None:
     assert caught.value.reason == "NoWorkers"
 
 
-def test_a_candidate_that_ends_its_workers_is_a_failure_that_says_what_to_do(tmp_path: Path, port: int) -> None:
+def test_lost_workers_fail_with_a_message_to_give_more_memory(tmp_path: Path, port: int) -> None:
     import dask
     import joblib
 
@@ -176,7 +172,7 @@ asyncio.run(main())
         assert [process.returncode for process in started] == [0, 0]
 
 
-def test_joblib_still_has_the_private_methods_that_the_backend_changes() -> None:
+def test_joblib_has_the_private_methods_that_we_override() -> None:
     from joblib._dask import DaskDistributedBackend
 
     for method in ("effective_n_jobs", "get_nested_backend", "submit", "retrieve_result_callback"):

@@ -123,7 +123,7 @@ def test_a_version_is_no_worse_than_itself(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", COMPUTATIONS)
 @pytest.mark.parametrize("n", [200, 5000])
-def test_the_worse_is_worse_the_better_is_better_and_the_bound_lies_above(metric: str, n: int) -> None:
+def test_upper_bound_of_worsening_exceeds_its_estimate(metric: str, n: int) -> None:
     make = regression if metric in REGRESSION else classification
     good, bad = make(n=n, noise=1.0), make(n=n, noise=3.0, seed=1)
     worse, better = estimate_worsening(metric, bad, good, 0.95), estimate_worsening(metric, good, bad, 0.95)
@@ -152,7 +152,7 @@ def test_the_bound_covers_as_often_as_its_confidence(monkeypatch: pytest.MonkeyP
     assert 0.84 <= covered / 200 <= 0.96
 
 
-def test_a_higher_confidence_is_a_higher_bound_and_the_same_seed_the_same_bound() -> None:
+def test_higher_confidence_gives_a_higher_bound() -> None:
     candidate, live = regression(seed=1), regression(seed=2)
     bounds = [estimate_worsening("mae", candidate, live, confidence).upper for confidence in (0.8, 0.95, 0.99)]
     assert bounds == sorted(bounds)

@@ -67,7 +67,7 @@ def test_a_network_is_trained_validated_and_checked(trainer: Trainer, tmp_path: 
     assert {metric["name"] for metric in checked["metrics"]} >= {"mse", "psi"}
 
 
-def test_a_network_and_a_linear_model_are_compared_on_the_same_rows(trainer: Trainer, tmp_path: Path) -> None:
+def test_network_and_linear_model_are_compared_on_same_rows(trainer: Trainer, tmp_path: Path) -> None:
     uri = written(diabetes(), tmp_path / "data" / "patients.csv")
     live = trainer.done(a_training(uri, (tmp_path / "v1").as_uri()))
     task = a_network(uri, tmp_path / "v2", version="progression-v2")
@@ -114,7 +114,7 @@ def test_a_search_tries_the_given_space(trainer: Trainer, tmp_path: Path) -> Non
     assert len(set(scores)) == 4, "a fold that forgot its parameters would score as another"
 
 
-def test_training_ends_when_the_newest_rows_are_not_learned_any_better(trainer: Trainer, tmp_path: Path) -> None:
+def test_training_ends_when_newest_rows_do_not_improve(trainer: Trainer, tmp_path: Path) -> None:
     from perennial_trainer.models.frameworks.keras_estimators import Regressor
 
     random = np.random.default_rng(0)
@@ -150,7 +150,7 @@ def stored(trainer: Trainer, tmp_path: Path) -> Json:
     return trainer.done(a_network(uri, tmp_path / "v1", model__parameters={"epochs": 15, "learning_rate": 0.01}))
 
 
-def test_the_file_is_one_that_keras_reads_and_its_answers_are_those_of_the_version(stored: Json) -> None:
+def test_keras_reads_the_file_and_predicts_the_same(stored: Json) -> None:
     path = stored["artifact"]["uri"].removeprefix("file://")
     pipeline = load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
     rows = diabetes().head(50)
@@ -165,7 +165,7 @@ def test_a_changed_file_is_not_loaded(stored: Json) -> None:
         load_model(stored["artifact"]["uri"], stored["artifact"]["sha256"])
 
 
-def test_a_network_that_holds_more_than_layers_of_the_list_is_not_built(stored: Json, tmp_path: Path) -> None:
+def test_network_with_a_layer_off_the_list_is_rejected(stored: Json, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.keras"
     keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda x: x), keras.layers.Dense(1)]).save(foreign)
     good = Path(stored["artifact"]["uri"].removeprefix("file://"))

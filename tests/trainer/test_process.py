@@ -46,7 +46,7 @@ def test_a_training_answers_and_logs_what_and_how_much(tmp_path: Path) -> None:
     assert any("442 rows" in line for line in lines)
 
 
-def test_a_check_without_the_model_s_answers_waits_for_no_slow_import(tmp_path: Path) -> None:
+def test_check_without_predictions_has_no_slow_import(tmp_path: Path) -> None:
     patients = pd.concat([diabetes().assign(s1=lambda f, n=n: f["s1"] + n) for n in range(10)], ignore_index=True)
     uri = written(patients, tmp_path / "data" / "a.parquet")
     training = a_training(uri, (tmp_path / "v1").as_uri())
@@ -91,7 +91,7 @@ def test_a_kill_that_leaves_no_time_to_answer_is_explained(tmp_path: Path) -> No
     "module",
     ["__main__", "contract.task", "contract.result", "artifacts.model_file", "storage.store", "contract.errors"],
 )
-def test_nothing_slow_is_imported_before_the_first_line_is_logged(module: str) -> None:
+def test_no_slow_import_before_the_first_log_line(module: str) -> None:
     code = f"import sys, perennial_trainer.{module}; print(sorted({{'sklearn', 'pandas', 'numpy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

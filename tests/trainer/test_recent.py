@@ -17,8 +17,8 @@ from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.rows import Rows, concatenate, sort_by_time
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import rows_in_window
-from perennial_trainer.drift.batch import Batch
-from perennial_trainer.drift.recent import recent_batches
+from perennial_trainer.drift.recent_rows.batch import Batch
+from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.metrics.evaluate import measure_all
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -98,7 +98,7 @@ def test_counts_without_conversion_equal_counts_of_model_input(temp: Any, season
 
 @given(st.lists(st.lists(st.integers(0, 3) | st.none(), max_size=6), max_size=6), st.integers(1, 12))
 def test_later_of_rows_with_equal_time_is_newer(parts: list[list[int | None]], wanted: int) -> None:
-    from perennial_trainer.drift.recent import MISSING, cutoff_of_last
+    from perennial_trainer.drift.recent_rows.selection import MISSING, cutoff_of_last
 
     times = [np.array([MISSING if each is None else each for each in part], dtype=np.int64) for part in parts]
     cutoff = cutoff_of_last(iter(times), wanted)

@@ -221,7 +221,7 @@ def test_unexpected_error_has_details_only_in_the_log(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("perennial_trainer.training.train.train", broken)
+    monkeypatch.setattr("perennial_trainer.training.train.train_version", broken)
     code, answer = trainer(a_training("file:///data", (tmp_path / "v1").as_uri()))
     assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", reason)
     assert "Ada" not in answer["message"]

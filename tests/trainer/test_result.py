@@ -19,7 +19,7 @@ METRICS = st.lists(
 
 
 @given(METRICS)
-def test_a_check_of_any_number_of_features_fits_and_keeps_the_first(metrics: list[result.DriftMetric]) -> None:
+def test_result_of_many_features_fits_and_keeps_the_first(metrics: list[result.DriftMetric]) -> None:
     answer = result.CheckResult(message="m", samples=1, metrics=metrics, details="s3://bucket/report.html")
     content = result.encode_result(answer)
     assert len(content) <= result.MAX_BYTES

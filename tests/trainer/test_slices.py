@@ -48,9 +48,7 @@ def wards(trainer: Trainer, tmp_path: Path) -> tuple[Json, Json, Json]:
     return task, done[1], a_version(done[0], "v1")
 
 
-def test_the_group_that_is_made_worst_off_is_answered_with_its_values(
-    trainer: Trainer, wards: tuple[Json, Json, Json], tmp_path: Path
-) -> None:
+def test_result_has_the_group_that_gets_worst(trainer: Trainer, wards: tuple[Json, Json, Json], tmp_path: Path) -> None:
     task, candidate, live = wards
     asked = [{"column": "sex", "metric": "mae"}, {"column": "bmi", "metric": "mse"}]
     answer = trainer.done(a_validation(task, candidate, live, against=MAE, slices=asked))
@@ -74,7 +72,7 @@ def test_no_slice_is_compared_where_no_version_is_live(trainer: Trainer, wards: 
     assert "slices" not in trainer.done(a_validation(task, candidate, slices=[{"column": "sex", "metric": "mse"}]))
 
 
-def test_a_score_that_falls_is_worse_and_a_metric_without_a_value_is_left_out(trainer: Trainer, tmp_path: Path) -> None:
+def test_lower_score_is_worse_and_undefined_metric_is_omitted(trainer: Trainer, tmp_path: Path) -> None:
     cancer = breast_cancer()
     uri = written(cancer, tmp_path / "data" / "a.csv")
     plain = a_training(uri, (tmp_path / "v1").as_uri(), "breast_cancer", version="v1")
@@ -117,7 +115,7 @@ def test_what_cannot_be_sliced_is_refused(
     assert [word for word in words if word not in answer["message"]] == []
 
 
-def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -> None:
+def test_groups_below_30_rows_are_ignored() -> None:
     rows, scored = rows_and_scored()
     (worst,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, scored)
     assert worst.ratio == 1.0
@@ -134,7 +132,7 @@ def test_groups_below_thirty_rows_prove_nothing_and_equal_values_are_as_good() -
     )
 
 
-def test_what_was_without_fault_and_is_no_more_is_endlessly_worse_and_still_a_number() -> None:
+def test_ratio_to_a_perfect_live_version_is_finite() -> None:
     rows, scored = rows_and_scored()
     perfect = type(scored)(scored.target, scored.target)
     (worst,) = worst_groups([SliceBy(column="sex", metric="mse")], rows, scored, perfect)
@@ -144,7 +142,7 @@ def test_what_was_without_fault_and_is_no_more_is_endlessly_worse_and_still_a_nu
 
 
 @given(st.lists(st.none() | st.floats(-1e9, 1e9), min_size=1, max_size=60))
-def test_each_number_lies_in_one_quarter_and_each_group_is_named_once(values: list[float | None]) -> None:
+def test_each_number_is_in_exactly_one_quarter(values: list[float | None]) -> None:
     masks = list(groups(pd.Series(values, dtype="float64")))
     assert np.sum([which for _, which in masks], axis=0).tolist() == [1] * len(values)
     assert len(masks) <= 5

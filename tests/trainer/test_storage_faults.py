@@ -12,7 +12,7 @@ import pytest
 from perennial_trainer.artifacts.metadata import NAME
 from perennial_trainer.contract.task import parse_task
 from perennial_trainer.storage import store as storage
-from perennial_trainer.training.train import train
+from perennial_trainer.training.train import train_version
 from tests.trainer.tasks import Json, a_training, diabetes, written
 from tests.trainer.test_process import answer, environment
 
@@ -43,7 +43,7 @@ def test_full_disk_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
     assert NAME not in left
     assert all(len(content) < most and not name.endswith(".part") for name, content in left.items())
 
-    train(parse_task(json.dumps(task)))
+    train_version(parse_task(json.dumps(task)))
     assert NAME in files(tmp_path / "v1")
 
 
@@ -55,7 +55,7 @@ class Killed(BaseException):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What an undisturbed training leaves."""
     directory = tmp_path_factory.mktemp("whole")
-    train(parse_task(json.dumps(a_task(directory, "v1"))))
+    train_version(parse_task(json.dumps(a_task(directory, "v1"))))
     return files(directory / "v1")
 
 
@@ -76,9 +76,9 @@ def test_killed_training_is_incomplete_and_retry_completes(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "_put", dying)
         with pytest.raises(Killed):
-            train(task)
+            train_version(task)
     assert NAME not in files(tmp_path / "v1")
-    train(task)
+    train_version(task)
     again = files(tmp_path / "v1")
     assert again.keys() == whole.keys()
     model = next(name for name in whole if name.startswith("model."))

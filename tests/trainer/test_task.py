@@ -93,7 +93,7 @@ WRONG: list[tuple[Json, str, Any]] = [
 
 
 @pytest.mark.parametrize(("task", "path", "value"), WRONG)
-def test_what_breaks_the_contract_is_refused_by_the_name_of_the_field(task: Json, path: str, value: Any) -> None:
+def test_error_names_the_field_that_breaks_the_contract(task: Json, path: str, value: Any) -> None:
     bad = changed(task, **{path: value})
     assert not TASK.is_valid(bad)
     with pytest.raises(RejectedTask) as refused:

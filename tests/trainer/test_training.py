@@ -55,9 +55,7 @@ def storage(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("stored_as", ["joblib", "skops"])
-def test_a_version_is_stored_whole_and_its_metadata_name_every_file(
-    trainer: Trainer, uri: str, storage: str, stored_as: str
-) -> None:
+def test_metadata_names_every_stored_file(trainer: Trainer, uri: str, storage: str, stored_as: str) -> None:
     task = a_training(uri, storage, model__format=stored_as)
     answer = trainer.done(task)
     files = stored(task)
@@ -160,9 +158,7 @@ def test_a_fixed_window_counts_back_from_the_newest_row(
     assert answer["data"]["end"] == "2026-01-19T09:00:00Z"
 
 
-def test_the_automatic_window_keeps_the_whole_history_where_nothing_has_changed(
-    trainer: Trainer, uri: str, storage: str
-) -> None:
+def test_automatic_window_keeps_an_unchanged_history(trainer: Trainer, uri: str, storage: str) -> None:
     task = a_training(uri, storage, data__timeColumn="day", data__window="auto")
     assert trainer.done(task)["data"]["rows"] == 442 - round(442 * 0.2)
     assert metadata(task)["data"]["span"] == "the whole history"
@@ -259,7 +255,7 @@ def test_a_profile_is_of_what_comes_in_so_dropped_rows_are_in_it(
 
 
 @pytest.mark.parametrize(("policy", "rows"), [("keep", 354), ("clip", 354), ("drop", 351)])
-def test_outliers_are_those_of_the_training_rows_and_the_holdout_keeps_its_own(
+def test_outliers_are_handled_in_training_rows_only(
     trainer: Trainer, tmp_path: Path, storage: str, policy: str, rows: int
 ) -> None:
     wild = diabetes().astype({"bmi": float, "s1": float})

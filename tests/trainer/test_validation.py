@@ -41,7 +41,7 @@ def versions(trainer: Trainer, tmp_path: Path) -> Versions:
     return Versions(trainer, tmp_path)
 
 
-def test_a_first_candidate_is_scored_alone_and_as_at_its_training(trainer: Trainer, versions: Versions) -> None:
+def test_first_candidate_gets_the_scores_of_its_training(trainer: Trainer, versions: Versions) -> None:
     task, trained = versions.train("v1", diabetes())
     answer = trainer.done(a_validation(task, trained, against=MSE))
     assert answer["metrics"] == {"candidate": trained["metrics"]}
@@ -50,7 +50,7 @@ def test_a_first_candidate_is_scored_alone_and_as_at_its_training(trainer: Train
     assert "worsening" not in answer
 
 
-def test_both_are_scored_on_the_same_rows_and_the_difference_is_bounded(trainer: Trainer, versions: Versions) -> None:
+def test_both_are_scored_on_same_rows_with_bounded_difference(trainer: Trainer, versions: Versions) -> None:
     _, live = versions.train("v1", diabetes(), model__parameters={"alpha": 1000.0})
     task, candidate = versions.train("v2", diabetes())
     answer = trainer.done(a_validation(task, candidate, a_version(live, "v1"), against=MSE))
@@ -66,9 +66,7 @@ def test_both_are_scored_on_the_same_rows_and_the_difference_is_bounded(trainer:
     assert (swapped["worsening"]["estimate"], swapped["worsening"]["upper"]) == (0, 0)
 
 
-def test_without_a_time_versions_share_the_holdout_and_nothing_is_left_out(
-    trainer: Trainer, versions: Versions
-) -> None:
+def test_without_time_column_versions_share_the_holdout(trainer: Trainer, versions: Versions) -> None:
     _, live = versions.train("v1", diabetes().head(300))
     task, candidate = versions.train("v2", diabetes())
     answer = trainer.done(a_validation(task, candidate, a_version(live, "v1")))
@@ -114,9 +112,7 @@ def test_classifiers_are_compared_by_any_of_their_metrics(
     assert 0 < worsening["estimate"] < worsening["upper"]
 
 
-def test_a_live_version_that_knows_fewer_classes_is_scored_over_all_of_them(
-    trainer: Trainer, versions: Versions
-) -> None:
+def test_live_version_with_fewer_classes_is_scored_over_all(trainer: Trainer, versions: Versions) -> None:
     frame = diabetes().assign(target=lambda f: pd.qcut(f["target"], 3, labels=["low", "mid", "high"]).astype(str))
     kind = {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"}
     _, live = versions.train("v1", frame[frame["target"] != "mid"], **kind)
@@ -153,7 +149,7 @@ def test_too_few_rows_that_are_new_to_both_are_no_validation(trainer: Trainer, v
         ({"model__features": {"numeric": ["bmi"], "categorical": []}, "model__target": "s5"}, "s5"),
     ],
 )
-def test_a_live_version_that_cannot_be_scored_is_named_with_what_it_lacks(
+def test_error_names_live_version_that_cannot_be_scored(
     trainer: Trainer, versions: Versions, changes: Json, word: str
 ) -> None:
     _, live = versions.train("v1", diabetes(), data__timeColumn="day", data__holdout=0.1, **changes)

@@ -46,7 +46,7 @@ def with_code(values: Numbers, generator: np.random.Generator, code: float) -> N
     ],
     ids=["rest x100", "top decile x1000", "code below", "code above", "rest beside a frequent maximum"],
 )
-def test_psi_sees_outer_values_and_what_lies_beside_a_frequent_one(
+def test_psi_detects_outliers_and_values_beside_a_frequent_one(
     made: Callable[[np.random.Generator, int], Numbers], change: Callable[[Numbers, np.random.Generator], Numbers]
 ) -> None:
     """Kind 13."""

@@ -66,13 +66,13 @@ def _run(task: Task) -> TaskResult | None:
     """The result of the task, whose module is imported only now: scikit-learn alone takes a second."""
     match task:
         case TrainTask():
-            from perennial_trainer.training.train import train
+            from perennial_trainer.training.train import train_version
 
-            return train(task)
+            return train_version(task)
         case ValidateTask():
-            from perennial_trainer.validation.validate import validate
+            from perennial_trainer.validation.validate import validate_candidate
 
-            return validate(task)
+            return validate_candidate(task)
         case CheckTask():
             from perennial_trainer.drift.check import check_drift
 

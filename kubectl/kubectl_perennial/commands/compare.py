@@ -14,7 +14,7 @@ from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.selection import Selection, select
 from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.numbers import better_or_worse
-from kubectl_perennial.views.comparison import comparison
+from kubectl_perennial.views.comparison import compare_versions
 from perennial_operator.core.api.values import shown
 
 OWN_ROWS = "each on its own holdout: the rows may cause a difference"
@@ -23,7 +23,7 @@ TWO = 2
 
 
 def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
-    fields = comparison(*_two(select(cluster, arguments.names)))
+    fields = compare_versions(*_two(select(cluster, arguments.names)))
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
         return

@@ -13,7 +13,7 @@ from kubectl_perennial.selection import select
 from kubectl_perennial.terminal import colours
 from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.overview import draw
-from kubectl_perennial.views.overview import overview, summary
+from kubectl_perennial.views.overview import model_overview, summary
 from kubectl_perennial.views.times import now
 
 
@@ -29,7 +29,7 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
             f"{arguments.name} is a version; use kubectl perennial history {selection.name}, or status {selection.name}"
         )
     at = now()
-    fields = overview(selection, cluster.list("DriftReport", model=selection.name), at)
+    fields = model_overview(selection, cluster.list("DriftReport", model=selection.name), at)
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:

@@ -22,7 +22,7 @@ BAR, GAP, SENTENCE = 12, 3, 24
 """Characters: of a bar, between columns, and of the narrowest folded column."""
 
 
-def console() -> Console:
+def make_console() -> Console:
     """On standard output; a character that it cannot encode becomes a question mark."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -10,7 +10,7 @@ from kubectl_perennial.views.version import change
 Pair = tuple[Any, Any]
 
 
-def comparison(one: Body, other: Body) -> Body:
+def compare_versions(one: Body, other: Body) -> Body:
     """Each known field of both, in sections; of the metrics also whether the second version is better."""
     metrics, same_rows = _metrics(one, other)
     return {

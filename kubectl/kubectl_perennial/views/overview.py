@@ -41,7 +41,7 @@ def summary(deployment: Body) -> Body:
     )
 
 
-def overview(selection: Selection, reports: Sequence[Body], now: datetime) -> Body:
+def model_overview(selection: Selection, reports: Sequence[Body], now: datetime) -> Body:
     """Every field that `status` shows of one model."""
     spec, status = selection.deployment["spec"], selection.deployment.get("status") or {}
     newest = selection.versions[-1] if selection.versions else None

@@ -33,7 +33,7 @@ class Decision:
     assessment: Assessment = field(default_factory=Assessment)
 
 
-def decide(world: World) -> Decision:
+def decide_step(world: World) -> Decision:
     """The actions of one step and when to decide again; no actions for a ModelDeployment that is being deleted.
 
     Outcomes of reports come last: the Job that a report causes does not wait for them.

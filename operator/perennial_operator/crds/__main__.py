@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from perennial_operator.crds.definitions import definitions
+from perennial_operator.crds.definitions import crd_definitions
 
 
 def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, body in definitions().items():
+    for name, body in crd_definitions().items():
         (directory / name).write_text(yaml.safe_dump(body, sort_keys=False, width=120), encoding="utf-8")
 
 

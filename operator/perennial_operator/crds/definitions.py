@@ -14,7 +14,7 @@ from perennial_operator.core.api.meta import GROUP, VERSION
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from perennial_operator.core.api.model_version import ModelVersionSpec, ModelVersionStatus
 from perennial_operator.core.api.values import Value
-from perennial_operator.crds.structural_schema import structural_schema
+from perennial_operator.crds.structural_schema import to_structural_schema
 
 UNOBSERVED = {"observedGeneration": -1}
 LONGEST_NAME = 40
@@ -142,7 +142,7 @@ DRIFT_REPORT = Kind(
 )
 
 
-def definitions() -> dict[str, dict[str, Any]]:
+def crd_definitions() -> dict[str, dict[str, Any]]:
     """File name → CustomResourceDefinition."""
     return {f"{kind.plural}.yaml": definition(kind) for kind in (MODEL_DEPLOYMENT, MODEL_VERSION, DRIFT_REPORT)}
 
@@ -190,8 +190,8 @@ def _schema(kind: Kind) -> dict[str, Any]:
         "properties": {
             **TYPE_FIELDS,
             "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": kind.longest_name}}},
-            "spec": structural_schema(kind.spec),
-            "status": _unobserved(structural_schema(kind.status)),
+            "spec": to_structural_schema(kind.spec),
+            "status": _unobserved(to_structural_schema(kind.status)),
         },
     } | ({CHECKED: list(kind.rules)} if kind.rules else {})
 

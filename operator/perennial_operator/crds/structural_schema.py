@@ -15,7 +15,7 @@ KEYWORDS = {
 INT_OR_STRING_KEYWORDS = {"description", "default", "maxLength"}
 
 
-def structural_schema(value: type[Value]) -> dict[str, Any]:
+def to_structural_schema(value: type[Value]) -> dict[str, Any]:
     """The schema of a field of this type in a CustomResourceDefinition."""
     document = value.model_json_schema(by_alias=True, mode="validation")
     return structural(document, document.get("$defs", {}))

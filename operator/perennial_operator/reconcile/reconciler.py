@@ -1,7 +1,7 @@
 """One ModelDeployment, one pass: observe → decide → act → describe.
 
     world    = observer.world(key)    all input is read once, from the cache (and from pods if an analysis is due)
-    decision = decide(world)          pure
+    decision = decide_step(world)          pure
     act(decision)                     each action is idempotent; the first failure ends the pass
     …                                 repeated at once, a few times, while there is another step
     status   = describe(world, …)     pure; written only if it changed
@@ -23,7 +23,7 @@ from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedE
 from perennial_operator.cluster.workloads import POD_CREATION_TIMEOUT
 from perennial_operator.core.actions import Create, SetStatus
 from perennial_operator.core.api.parsing import BadObjectError
-from perennial_operator.core.decide import Decision, decide
+from perennial_operator.core.decide import Decision, decide_step
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble
 from perennial_operator.core.world import Policy, World
@@ -134,7 +134,7 @@ class Reconciler:
         for _ in range(STEPS):
             if world is None:
                 break
-            decision = decide(world)
+            decision = decide_step(world)
             refusal, world = await self._step(key, world, decision)
             if refusal or not decision.again:
                 break

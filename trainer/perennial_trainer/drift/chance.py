@@ -44,10 +44,10 @@ class RareValues:
 def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iterable[Pair]) -> float:
     """The chance, 0 < chance <= 1, of a statistic at least as large as that of these counts."""
     observed = float(statistic(before[None], after[None])[0])
-    return chance(observed, (statistic(*pair) for pair in redrawn))
+    return tail_share(observed, (statistic(*pair) for pair in redrawn))
 
 
-def chance(observed: float, steps: Iterable[Floats]) -> float:
+def tail_share(observed: float, steps: Iterable[Floats]) -> float:
     """The share of drawn values that are at least `observed`, or its estimate from a fitted tail.
 
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular

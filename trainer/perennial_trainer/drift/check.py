@@ -15,10 +15,10 @@ from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.batch import Batch
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty_histogram
-from perennial_trainer.drift.period import Period
-from perennial_trainer.drift.recent import recent_batches
+from perennial_trainer.drift.recent_rows.batch import Batch
+from perennial_trainer.drift.recent_rows.period import Period
+from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.metrics.scored_rows import ScoredRows

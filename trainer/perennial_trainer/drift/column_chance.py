@@ -10,11 +10,11 @@ from perennial_trainer.drift.chance import (
     Pair,
     RareValues,
     Statistic,
-    chance,
     chance_of,
     redistributed,
     redistributed_categories,
     redistributed_numbers,
+    tail_share,
 )
 from perennial_trainer.drift.column_drift import (
     psi_floor,
@@ -34,7 +34,7 @@ from perennial_trainer.drift.statistics import (
 PLACES = 400  # between which rows are redistributed for the Wasserstein distance
 
 
-def column_chance(metric: str, value: float, recent: Histogram, rows: int) -> float | None:
+def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> float | None:
     """The chance of so great a value of a metric (of a p-value: so small a one); None where the profile cannot tell.
 
     `rows` is the number of rows of the reference where its profile does not say it.
@@ -144,7 +144,7 @@ def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> fl
         area: Floats = np.abs(apart) @ gaps
         return area
 
-    return chance(value, (distance(*pair) for pair in redistributed(before, after)))
+    return tail_share(value, (distance(*pair) for pair in redistributed(before, after)))
 
 
 def _effective(recent: Histogram, count: int) -> int:

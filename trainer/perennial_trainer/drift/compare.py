@@ -6,9 +6,9 @@ from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.rows import concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, empty_histogram
-from perennial_trainer.drift.period import Period
-from perennial_trainer.drift.recent import recent_batches
-from perennial_trainer.drift.stream import read_batches
+from perennial_trainer.drift.recent_rows.period import Period
+from perennial_trainer.drift.recent_rows.selection import recent_batches
+from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.drift.summary import summarize
 from perennial_trainer.profiling.columns import profile_column
 

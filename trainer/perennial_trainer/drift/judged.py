@@ -9,7 +9,7 @@ from perennial_trainer.contract.metric_table import CHANCE_LEVEL
 from perennial_trainer.contract.result import DriftMetric, NotMeasured
 from perennial_trainer.contract.task import Threshold
 from perennial_trainer.drift.chance import holm, simes
-from perennial_trainer.drift.column_chance import column_chance
+from perennial_trainer.drift.column_chance import chance_of_value
 from perennial_trainer.drift.histogram import Histogram
 from perennial_trainer.drift.statistics import DRIFTED
 from perennial_trainer.metrics.computation import Measurement
@@ -73,7 +73,7 @@ def judge_thresholds(thresholds: Sequence[Threshold], measured: Measured, labell
 def drifted_features(features: Mapping[str, Statistics], columns: Mapping[str, Histogram], rows: int) -> list[str]:
     """The features whose psi is above the customary limit, and by more than chance."""
     above = [name for name, each in features.items() if each["psi"] > DRIFTED]
-    chances = [_known(column_chance("psi", features[name]["psi"], columns[name], rows)) for name in above]
+    chances = [_known(chance_of_value("psi", features[name]["psi"], columns[name], rows)) for name in above]
     corrected = holm(chances, len(features))
     return [name for name, chance in zip(above, corrected, strict=True) if chance <= CHANCE_LEVEL]
 
@@ -103,12 +103,12 @@ def _corrected(
 
 def _chance(metric: str, feature: str | None, value: float, measured: Measured) -> float | None:
     if feature is not None:
-        return column_chance(metric, value, measured.columns[feature], measured.rows)
+        return chance_of_value(metric, value, measured.columns[feature], measured.rows)
     if metric == "drifted_share":  # it counts only what is beyond chance
         return CHANCE_LEVEL / max(1, len(measured.features)) if value else 1.0
     if metric == "significant_share":
         return simes(list(p_values(measured.features)))
-    chances = [column_chance("psi", value, each, 0) for each in measured.others.get(metric, ())]
+    chances = [chance_of_value("psi", value, each, 0) for each in measured.others.get(metric, ())]
     known = [chance for chance in chances if chance is not None]
     return min(1.0, min(known) * len(known)) if known else None
 

@@ -31,7 +31,7 @@ from perennial_trainer.training.search import check_search, search_parameters
 log = logging.getLogger(__name__)
 
 
-def train(task: TrainTask) -> result.TrainResult:
+def train_version(task: TrainTask) -> result.TrainResult:
     """The result of a training whose version is stored completely. After a RejectedTask, nothing is stored."""
     model = task.model
     framework = framework_of(model)

@@ -29,7 +29,7 @@ from perennial_trainer.validation.unseen_rows import unseen_mask
 log = logging.getLogger(__name__)
 
 
-def validate(task: ValidateTask) -> result.ValidateResult:
+def validate_candidate(task: ValidateTask) -> result.ValidateResult:
     """The metrics of both versions and how much worse the candidate is; the operator's gate decides."""
     _check_metrics(task)
     holdout = _load_holdout(task)

@@ -35,11 +35,11 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             task["slices"] = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
     name, owner = names.validate_job(version.name), owner_reference(world, version)
     manifest = job_manifest(world, name, "validation", version, task, mounts, version.spec.training, owner)
-    manifest["metadata"]["labels"] |= comparison(world, version)
+    manifest["metadata"]["labels"] |= comparison_labels(world, version)
     return manifest
 
 
-def comparison(world: World, version: ModelVersion) -> dict[str, str]:
+def comparison_labels(world: World, version: ModelVersion) -> dict[str, str]:
     """Labels of a validation Job: which version the candidate is compared with now, and by which metrics."""
     if world.live is None:
         return {names.AGAINST: "none"}

@@ -9,7 +9,7 @@ from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
 from perennial_operator.core.world import World
 
 
-def known_bad(world: World, version: ModelVersion, artifact: Artifact) -> str | None:
+def reason_not_to_repeat(world: World, version: ModelVersion, artifact: Artifact) -> str | None:
     """Why a model of these bytes is not tried again; None if it is a new one, or a person requested the training.
 
     The same data make the same bytes. A roll-back for reasons outside the model does not count.

@@ -13,7 +13,7 @@ from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
-from perennial_operator.core.rules.known_bad import known_bad
+from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
 from perennial_operator.core.rules.training_admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
@@ -132,7 +132,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "data": result.data,
         "parameters": result.parameters or None,
     }
-    if message := known_bad(world, version, result.artifact):
+    if message := reason_not_to_repeat(world, version, result.artifact):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
     return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
 

@@ -9,7 +9,7 @@ from perennial_operator.core.actions import Action, Create, Delete, SetStatus
 from perennial_operator.core.api.model_version import Metrics, ModelVersion, Phase
 from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
-from perennial_operator.core.manifests.validate_job import comparison, validate_manifest
+from perennial_operator.core.manifests.validate_job import comparison_labels, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate
@@ -23,7 +23,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     if version is None or version.phase is Phase.TRAINING or version.status.rollout:
         return ()
     job = world.jobs.get(names.validate_job(version.name))
-    outdated = job is not None and not comparison(world, version).items() <= job.labels.items()
+    outdated = job is not None and not comparison_labels(world, version).items() <= job.labels.items()
     if version.phase is not Phase.VALIDATING:
         return (_validate_again(world, version),) if outdated else ()
     if job is None:

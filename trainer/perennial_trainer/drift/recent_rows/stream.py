@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.readers import read_tables
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.batch import Batch
+from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.storage.listing import list_files
 from perennial_trainer.storage.store import open_filesystem
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift.batch import Batch
-from perennial_trainer.drift.stream import read_batches, read_column
+from perennial_trainer.drift.recent_rows.batch import Batch
+from perennial_trainer.drift.recent_rows.stream import read_batches, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
