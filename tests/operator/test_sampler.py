@@ -72,7 +72,7 @@ def test_metrics_of_the_model_server_are_parsed() -> None:
 def test_predictions_are_a_count_and_a_possibly_negative_sum() -> None:
     metrics = Metrics("bike", "bike-v2")
     for values in ([1.5, -4.0], [np.nan, -1.0]):
-        metrics.predicted(np.array(values))
+        metrics.count_predictions(np.array(values))
     tallied = tally(metrics.text().decode(), "bike-v2")
     assert (tallied.predicted, tallied.total) == (3, -3.5)
 
