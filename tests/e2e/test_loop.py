@@ -60,7 +60,7 @@ def calm(stage: Stage) -> str:
             "Stale",
             "its window ends at 2020-01-02",
         ),
-        (a_report("within-again", "calm", psi=0.1), "Duplicate", "those of within"),
+        (a_report("within-again", "calm", psi=0.1), "Duplicate", "same version, window and metrics as within"),
         (a_report("strange", "calm", metrics=[{"name": "surprise", "value": 1}]), "Invalid", "none of its metrics"),
         (a_report("worse", "calm", psi=0.9), "CoolingDown", "no new candidate before"),
     ],
@@ -92,7 +92,7 @@ def test_drift_without_a_new_row_makes_no_model_and_no_failure(stage: Stage) -> 
     stage.apply(a_report("same-report", "same"))
     second = stage.until_phase("same-v2", "Superseded", "Live", "Rejected", "Failed")
     assert (second["phase"], second["reason"]) == ("Superseded", "NoNewRows"), second["message"]
-    assert "made same-v1" in second["message"]
+    assert "that same-v1 was trained on" in second["message"]
     assert stage.condition("same", "Stalled")["status"] == "False"
     stage.apply(
         a_table("same-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("same-again", "same", psi=0.6)
