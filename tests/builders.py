@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -164,4 +166,4 @@ def task_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     (text,) = [variable["value"] for variable in container["env"] if variable["name"] == "PERENNIAL_TASK"]
     task: dict[str, Any] = json.loads(text)
-    return task
+    return json.loads(zlib.decompress(base64.b85decode(task["zlib"]))) if task.keys() == {"zlib"} else task

@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
 from perennial_trainer.contract.task import (
@@ -108,7 +109,7 @@ def _end(path: Path, kind: str, error: TaskError) -> int:
 def _kind(text: str) -> str:
     """The kind of task, also of an invalid one."""
     try:
-        kind = json.loads(text)["task"]
+        kind = json.loads(decompress(text.encode()))["task"]
     except (ValueError, TypeError, KeyError):
         return "unknown"
     return kind if kind in ("train", "validate", "check", "serve", "work", "record", "recover") else "unknown"

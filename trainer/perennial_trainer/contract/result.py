@@ -4,13 +4,13 @@ The kubelet keeps 4,096 bytes. So a long result is compressed, and optional fiel
 has all of them.
 """
 
-import base64
-import zlib
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
+
+from perennial_trainer.contract.compression import compress
 
 MAX_BYTES = 4096
 CONTRACT = 2
@@ -190,12 +190,6 @@ class ErrorResult(ResultPart, frozen=True, kw_only=True):
     message: str
 
 
-class Compressed(ResultPart, frozen=True, kw_only=True):
-    """A result that is too long as it is: its JSON, compressed by zlib and written in base 85 (RFC 1924)."""
-
-    zlib: str
-
-
 def encode_result(result: TaskResult | ErrorResult) -> bytes:
     """The JSON of the result, compressed if it is long: at most 4,096 bytes, with as much optional content as fits."""
     content = _encoded(result)
@@ -211,4 +205,4 @@ def _encoded(result: TaskResult | ErrorResult) -> bytes:
     content = msgspec.json.encode(result)
     if len(content) <= MAX_BYTES:
         return content
-    return msgspec.json.encode(Compressed(zlib=base64.b85encode(zlib.compress(content, 9)).decode()))
+    return compress(content)

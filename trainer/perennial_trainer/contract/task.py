@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.fields import Name, Sha256, Share, StrictStruct, Uri, Window
 from perennial_trainer.contract.ledger_entry import LedgerEntry
@@ -212,15 +213,18 @@ Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask 
 
 
 def parse_task(text: str | bytes) -> Task:
-    """The task. Raises RejectedTask (InvalidTask), which names the field."""
+    """The task, which may be compressed. Raises RejectedTask (InvalidTask), which names the field."""
     try:
-        task: Task = msgspec.json.decode(text, type=Task)
+        content = decompress(text.encode() if isinstance(text, str) else text)
+        task: Task = msgspec.json.decode(content, type=Task)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or "the task"
         raise RejectedTask("InvalidTask", f"{field} in PERENNIAL_TASK is not valid: {problem}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RejectedTask("InvalidTask", f"PERENNIAL_TASK is not JSON: {error}") from error
+    except ValueError as error:
+        raise RejectedTask("InvalidTask", f"PERENNIAL_TASK cannot be read: {error}") from error
     return task
 
 

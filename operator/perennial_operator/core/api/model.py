@@ -23,7 +23,7 @@ class Features(Value):
         ),
     )
     numeric: list[Column] = Field(
-        [], max_length=400, description="Columns with numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
+        [], max_length=5000, description="Columns with numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     categorical: list[Column] = Field(
         [],

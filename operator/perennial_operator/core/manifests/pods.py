@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,8 @@ UID = 65532
 """The image's user; numeric, since the kubelet cannot verify that a named user is not root."""
 
 RESULT = "/dev/termination-log"
+LONGEST_TASK = 65_536
+"""Bytes; Linux starts no process with a variable of 131,072. A model of thousands of features needs more."""
 TMP = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 LOCAL = "/mnt/perennial"
 
@@ -80,7 +84,7 @@ def pod_template(
 
 def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
     task_and_result = [
-        {"name": "PERENNIAL_TASK", "value": json.dumps(task, separators=(",", ":"), sort_keys=True)},
+        {"name": "PERENNIAL_TASK", "value": _task_text(task)},
         {"name": "PERENNIAL_RESULT", "value": RESULT},
     ]
     return {
@@ -100,6 +104,14 @@ def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts
             "mountPath", [{"name": "tmp", "mountPath": TMP}], mounts.volume_mounts(), pod.volume_mounts
         ),
     }
+
+
+def _task_text(task: Mapping[str, Any]) -> str:
+    """The task as JSON, compressed if it is too long for an environment variable."""
+    text = json.dumps(task, separators=(",", ":"), sort_keys=True)
+    if len(text) <= LONGEST_TASK:
+        return text
+    return json.dumps({"zlib": base64.b85encode(zlib.compress(text.encode(), 9)).decode()})
 
 
 def _defaults(pod: PodSpec) -> list[dict[str, Any]]:
