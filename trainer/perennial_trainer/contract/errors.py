@@ -1,5 +1,7 @@
 """The two ways in which a task ends without success, each with a reason and a message."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from perennial_trainer.redaction import redact
@@ -32,6 +34,37 @@ class FailedTask(TaskError):  # noqa: N818
 
     outcome = "Failed"
     exit_code = 1
+
+
+class Problems:
+    """Collects what is wrong with the data, so that one RejectedTask reports all of it."""
+
+    def __init__(self) -> None:
+        self._rejected: list[RejectedTask] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._rejected)
+
+    def add(self, reason: str, message: str) -> None:
+        self._rejected.append(RejectedTask(reason, message))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """A RejectedTask ends the block and is collected."""
+        try:
+            yield
+        except RejectedTask as rejected:
+            self._rejected.append(rejected)
+
+    def raise_all(self) -> None:
+        """Raises one RejectedTask with the first reason and all messages; nothing if there is no problem."""
+        if len(self._rejected) == 1:
+            raise self._rejected[0]
+        if self._rejected:
+            size = max(120, (MAX_MESSAGE - 60) // len(self._rejected))
+            parts = [f"({n}) {each.reason}: {each.message}" for n, each in enumerate(self._rejected, 1)]
+            shortened = [text if len(text) <= size else text[: size - 1] + "…" for text in parts]
+            raise RejectedTask(self._rejected[0].reason, f"{len(parts)} problems of the data: {'; '.join(shortened)}")
 
 
 def join_names(names: object, limit: int = 20) -> str:

@@ -15,6 +15,7 @@ from perennial_trainer.contract.compression import compress
 MAX_BYTES = 4096
 CONTRACT = 2
 """The version of the contract with the operator that this trainer follows: it knows the thresholds of a check."""
+FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
 
 class ResultPart(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -54,8 +55,12 @@ class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     metrics: dict[str, float]
     parameters: dict[str, Any]
     contract: int = CONTRACT
+    findings: list[str] | UnsetType = UNSET
+    """What is unusual in the rows, the most important first."""
 
     def shortened(self, share: float) -> "TrainResult":  # noqa: ARG002
+        if self.findings and len(self.findings) > FEWEST_FINDINGS:
+            return replace(self, findings=self.findings[: len(self.findings) // 2])
         return replace(self, parameters={})
 
 

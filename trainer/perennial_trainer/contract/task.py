@@ -37,6 +37,7 @@ class Model(StrictStruct, frozen=True, kw_only=True):
     task: Kind
     features: Features
     target: str
+    positive_class: str | None = None  # the class that f1, precision and recall are of
 
     def __post_init__(self) -> None:
         if not self.features.names:
@@ -44,6 +45,8 @@ class Model(StrictStruct, frozen=True, kw_only=True):
         repeated = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
         if repeated:
             raise ValueError(f"{join_names(repeated)} is named more than once among features and target: keep one role")
+        if self.positive_class is not None and self.task != "classification":
+            raise ValueError(f"positiveClass {self.positive_class} is for classification: leave it out")
 
 
 class Version(StrictStruct, frozen=True, kw_only=True):
@@ -73,6 +76,9 @@ class TrainingData(StrictStruct, frozen=True, kw_only=True):
     cleaning: Cleaning
     min_rows: Annotated[int, Meta(ge=1)]
     max_missing: Share
+    group_column: str | None = None  # rows of one group are on one side of every split
+    keep: tuple[str, ...] = ()  # columns that the holdout keeps for slices
+    allow_leaks: tuple[str, ...] = ()  # features that may predict the target alone
 
 
 class RecentData(StrictStruct, frozen=True, kw_only=True):
@@ -138,6 +144,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)
+        _check_other_columns(self.data, self.model)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
 
@@ -149,13 +156,6 @@ class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
     against: Against | None = None
     slices: tuple[SliceBy, ...] = ()
     storage: Uri
-
-    def __post_init__(self) -> None:
-        unknown = [each.column for each in self.slices if each.column not in self.model.features.names]
-        if unknown:
-            raise ValueError(
-                f"slices names {join_names(unknown)}, which is not a feature: the holdout has only features"
-            )
 
 
 class Threshold(StrictStruct, frozen=True, kw_only=True):
@@ -226,6 +226,21 @@ def parse_task(text: str | bytes) -> Task:
     except ValueError as error:
         raise RejectedTask("InvalidTask", f"PERENNIAL_TASK cannot be read: {error}") from error
     return task
+
+
+def _check_other_columns(data: TrainingData, model: Model) -> None:
+    """The group and the kept columns are not what the model learns from; only features may be allowed to leak."""
+    used = (*model.features.names, model.target, data.time_column)
+    if data.group_column is not None and data.group_column in used:
+        raise ValueError(
+            f"data.groupColumn {data.group_column} is also a feature, the target or the time: a group is never one"
+        )
+    repeated = [name for name in data.keep if name in (*model.features.names, model.target, data.time_column)]
+    if repeated:
+        raise ValueError(f"data.keep names {join_names(repeated)}, which the holdout has anyway: remove it there")
+    unknown = [name for name in data.allow_leaks if name not in model.features.names]
+    if unknown:
+        raise ValueError(f"data.allowLeaks names {join_names(unknown)}, which is not a feature: remove it there")
 
 
 def _check_time_column(name: str | None, model: Model) -> None:

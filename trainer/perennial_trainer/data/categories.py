@@ -1,10 +1,12 @@
 """The name of a category: the same text for the same value in csv, parquet and JSON requests."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+NO_CLASS = -1  # the position of the positive class if no class is positive
 
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
@@ -41,6 +43,19 @@ def _name_of_text(text: str) -> Any:
 def all_integers(classes: Iterable[str]) -> bool:
     """Whether each name is written as an integer."""
     return all(_INTEGER.fullmatch(name) for name in classes)
+
+
+def positive_position(classes: Sequence[str], named: str | None = None) -> int | None:
+    """Where the positive class is: the named one, or the greater of two integers, or true of true and false.
+
+    None for more classes, whose mean counts; NO_CLASS for two texts, whose order says nothing, and for an unknown name.
+    """
+    if named is not None:
+        name = category_name(named)
+        return classes.index(name) if name in classes else NO_CLASS
+    if len(classes) != 2:
+        return None
+    return 1 if all_integers(classes) or set(classes) == {"false", "true"} else NO_CLASS
 
 
 def sorted_classes(classes: Collection[str]) -> tuple[str, ...]:

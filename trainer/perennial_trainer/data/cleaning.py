@@ -1,12 +1,12 @@
 """Which rows are used for training: bad data are refused; missing values, duplicates and outliers are cleaned."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import Problems, RejectedTask, join_names
 from perennial_trainer.contract.task import Cleaning, TrainingData
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage.listing import display_uri
@@ -14,51 +14,101 @@ from perennial_trainer.storage.listing import display_uri
 log = logging.getLogger(__name__)
 
 FENCE = 3.0  # interquartile ranges outside the quartiles
+MOST_STRAY, MAX_STRAY_SHARE = 9, 0.005  # rows of stray classes, at most
+MANY_DUPLICATES = 0.03  # share of the rows; dropping more of them is a finding
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The rows kept for training, and the rows dropped only because a feature is missing.
+    """`rows` have a target and a time: each counts in metrics, in validation and in a check, as the server answers it.
 
-    The incomplete rows are part of the reference profile: requests and recent data have missing features too.
+    `waiting` rows have no target yet. They are part of the reference profile of the features, as the recent rows of a
+    check are.
     """
 
     rows: Rows
-    incomplete: Rows
+    waiting: Rows
+    policy: Cleaning
     counts: dict[str, int]
-    missing: dict[str, float]  # share of missing values by column, before any row was dropped
+    missing: dict[str, float] = field(default_factory=dict)  # share of missing values by column, of all rows
+    stray: dict[str, int] = field(default_factory=dict)  # rows of classes beside two, if these are very few
+
+    def to_fit(self, rows: Rows) -> Rows:
+        """The rows that an estimator is fitted to: with `missing: drop` those that have every feature.
+
+        Without the few rows of stray classes: a third class would give binary metrics another meaning.
+        """
+        complete = rows if self.policy.missing != "drop" else rows.take(~incomplete_mask(rows))
+        return complete.take(~complete.target.isin(self.stray).to_numpy()) if self.stray else complete
+
+    @property
+    def findings(self) -> list[str]:
+        """A sentence for each finding of the cleaning."""
+        lines = []
+        dropped, kept = self.counts["duplicates"], len(self.rows)
+        if dropped > MANY_DUPLICATES * (dropped + kept):
+            lines.append(
+                f"{dropped} of {dropped + kept} rows repeat another one and were dropped, which changes the base "
+                "rates: set data.cleaning.duplicates to keep if they are real"
+            )
+        if len(self.waiting):
+            lines.append(f"{len(self.waiting)} of {self.counts['rows read']} rows have no target yet and wait for one")
+        if self.stray:
+            lines.append(
+                f"{sum(self.stray.values())} rows have a class beside two frequent ones and are not trained on: "
+                f"{join_names(self.stray, 5)}; correct their target"
+            )
+        return lines
 
 
-def clean(rows: Rows, data: TrainingData) -> Cleaned:
+def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
     """The rows cleaned by `data.cleaning`.
 
-    Raises a RejectedTask: EmptyData, AllMissingColumn, TooManyMissing, MissingValues, TooFewRows.
+    Problems: AllMissingColumn, TooManyMissing, MissingValues, TooFewRows. Raises a RejectedTask, EmptyData.
     """
-    missing = _missing_shares(rows, data)
-    has_target_and_time = rows.target.notna().to_numpy()
-    if rows.time is not None:
-        has_target_and_time = has_target_and_time & rows.time.notna().to_numpy()
-    usable = rows.take(has_target_and_time)
+    if not len(rows):
+        raise RejectedTask("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
+    has_target = rows.target.notna().to_numpy()
+    has_time = np.ones(len(rows), dtype=bool) if rows.time is None else rows.time.notna().to_numpy()
+    usable = rows.take(has_target & has_time)
+    _check_missing(rows, rows.take(has_target) if has_target.any() else rows, data, problems)
     duplicate = _duplicates(usable) if data.cleaning.duplicates == "drop" else np.zeros(len(usable), dtype=bool)
     distinct = usable.take(~duplicate)
-    incomplete = distinct.features.isna().any(axis=1).to_numpy() & (data.cleaning.missing == "drop")
-    kept = distinct.take(~incomplete)
+    incomplete = incomplete_mask(distinct) & (data.cleaning.missing == "drop")
     counts = {
         "rows read": len(rows),
-        "without target or time": int((~has_target_and_time).sum()),
+        "without target or time": len(rows) - len(usable),
         "duplicates": int(duplicate.sum()),
         "with a missing feature": int(incomplete.sum()),
-        "rows kept": len(kept),
+        "rows kept": int((~incomplete).sum()),
     }
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if len(kept) < data.min_rows:
+    if counts["rows kept"] < data.min_rows:
         details = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        raise RejectedTask(
+        problems.add(
             "TooFewRows",
-            f"{len(kept)} rows are fewer than data.minRows {data.min_rows} ({details}): "
+            f"{counts['rows kept']} rows are fewer than data.minRows {data.min_rows} ({details}): "
             "collect more, or lower data.minRows",
         )
-    return Cleaned(kept, distinct.take(incomplete), counts, missing)
+    shares = {str(name): float(share) for name, share in rows.table().isna().mean().items() if share}
+    waiting = rows.take(~has_target & has_time)
+    return Cleaned(distinct, waiting, data.cleaning, counts, shares, _stray_classes(distinct))
+
+
+def _stray_classes(rows: Rows) -> dict[str, int]:
+    """The classes beside the two frequent ones, by their rows, if all of them have very few; else none."""
+    if rows.columns.kind != "classification":
+        return {}
+    counts = {str(name): int(count) for name, count in rows.target.value_counts().items()}
+    others = dict(list(counts.items())[2:])
+    few = sum(others.values()) <= min(MOST_STRAY, MAX_STRAY_SHARE * len(rows))
+    return others if few and rows.columns.positive not in others else {}
+
+
+def incomplete_mask(rows: Rows) -> Mask:
+    """Which rows lack a feature."""
+    mask: Mask = rows.features.isna().any(axis=1).to_numpy()
+    return mask
 
 
 def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]]:
@@ -81,34 +131,34 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
     if policy.outliers == "drop":
         return rows.take(~is_outlier.any(axis=1).to_numpy()), counts
     clipped = rows.features.assign(**values.clip(low, high, axis=1))
-    return Rows(rows.columns, clipped, rows.target, rows.time), counts
+    return Rows(rows.columns, clipped, rows.target, rows.time, group=rows.group, kept=rows.kept), counts
 
 
-def _missing_shares(rows: Rows, data: TrainingData) -> dict[str, float]:
-    """The share of missing values by column; a RejectedTask if there is no row, or if more is missing than allowed."""
-    if not len(rows):
-        raise RejectedTask("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
-    shares = {str(name): float(share) for name, share in rows.table().isna().mean().items()}
-    worst = max(shares, key=lambda name: shares[name])
-    if shares[worst] == 1:
-        raise RejectedTask(
-            "AllMissingColumn",
-            f"column {worst} has no value in any of {len(rows)} rows: fix what writes the column, or remove it from "
-            "model.features",
-        )
-    if shares[worst] > data.max_missing:
-        raise RejectedTask(
-            "TooManyMissing",
-            f"{shares[worst]:.1%} of column {worst} is missing, more than data.maxMissing {data.max_missing:.1%}: fix "
-            "what writes the column, or raise data.maxMissing if that share is expected",
-        )
-    if shares[worst] > 0 and data.cleaning.missing == "fail":
-        raise RejectedTask(
-            "MissingValues",
-            f"{shares[worst]:.2%} of column {worst} is missing, and data.cleaning.missing is fail: "
-            "fix the data, or set data.cleaning.missing to drop or impute",
-        )
-    return {name: share for name, share in shares.items() if share}
+def _check_missing(rows: Rows, labelled: Rows, data: TrainingData, problems: Problems) -> None:
+    """Adds a problem for each column of which too much is missing; rows without a target wait and do not count."""
+    columns = labelled.table().drop(columns=rows.columns.target)
+    shares = {str(name): float(share) for name, share in columns.isna().mean().items()}
+    if rows.target.isna().all():
+        shares[rows.columns.target] = 1.0
+    for name, share in sorted(shares.items(), key=lambda pair: -pair[1]):
+        if share == 1:
+            problems.add(
+                "AllMissingColumn",
+                f"column {name} has no value in any of {len(labelled)} rows: fix what writes the column, or remove it "
+                "from model.features",
+            )
+        elif share > data.max_missing:
+            problems.add(
+                "TooManyMissing",
+                f"{share:.1%} of column {name} is missing, more than data.maxMissing {data.max_missing:.1%}: fix "
+                "what writes the column, or raise data.maxMissing if that share is expected",
+            )
+        elif share > 0 and data.cleaning.missing == "fail":
+            problems.add(
+                "MissingValues",
+                f"{share:.2%} of column {name} is missing, and data.cleaning.missing is fail: "
+                "fix the data, or set data.cleaning.missing to drop or impute",
+            )
 
 
 def _duplicates(rows: Rows) -> Mask:

@@ -13,16 +13,28 @@ MIN_ROWS = 2  # one row has no standard error
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """Where the holdout starts: at a time, or, without a time, below a share of the range of row digests."""
+    """Where the holdout starts: at a time, or, without a time, below a share of the range of row digests.
+
+    With groups the digest is that of the group, so a group is on one side. With a time and groups, the holdout has only
+    the groups that have no earlier row; later rows of other groups are on neither side.
+    """
 
     share: float
     start: pd.Timestamp | None
 
     def mask(self, rows: Rows) -> Mask:
         """Which rows are in the holdout. Equal rows are always on the same side, in every version."""
+        training = self.training_mask(rows)
+        if self.start is None or rows.group is None:
+            return ~training
+        return ~training & ~np.isin(rows.group, rows.group[training])
+
+    def training_mask(self, rows: Rows) -> Mask:
+        """Which rows may be trained on: the others, but with a time and groups not the later rows of known groups."""
         if self.start is not None and rows.time is not None:
-            return np.asarray(rows.time >= self.start, dtype=bool)
-        return np.asarray(rows.digests / 2.0**64 < self.share, dtype=bool)
+            return np.asarray(~(rows.time >= self.start), dtype=bool)
+        digests = rows.digests if rows.group is None else rows.group
+        return np.asarray(digests / 2.0**64 >= self.share, dtype=bool)
 
 
 def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
@@ -32,12 +44,14 @@ def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     """
     split = HoldoutSplit(share, _holdout_start(rows.time, share) if rows.time is not None and len(rows) else None)
     size = int(split.mask(rows).sum()) if len(rows) else 0
-    if min(size, len(rows) - size) < MIN_ROWS:
+    training = int(split.training_mask(rows).sum()) if len(rows) else 0
+    if min(size, training) < MIN_ROWS:
         one_time = " (all rows have the same time)" if rows.time is not None and rows.time.nunique() == 1 else ""
+        groups = "" if rows.group is None else f", in {len(np.unique(rows.group))} groups of data.groupColumn"
         raise RejectedTask(
             "HoldoutTooSmall",
-            f"data.holdout {share} leaves {size} of {len(rows)} rows for the holdout and {len(rows) - size} for the "
-            f"training{one_time}: each needs at least {MIN_ROWS}; collect more rows or change data.holdout",
+            f"data.holdout {share} leaves {size} of {len(rows)} rows for the holdout and {training} for the "
+            f"training{one_time}{groups}: each needs at least {MIN_ROWS}; collect more rows or change data.holdout",
         )
     return split
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,16 +19,25 @@ from perennial_trainer.data.schema import Columns
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]
 
+GROUP = "perennial.group"  # the column of the holdout file with the hash of each row's group
+MOST_KEPT_NAMES = 20  # values of a kept column of numbers; with more its quarters are compared
+
 
 @dataclass
 class Rows:
-    """n rows; `time` is None where the task names no time column."""
+    """n rows; `time` is None where the task names no time column, `group` and `kept` where it names none of these.
+
+    `group` is a hash; a row without a group is a group of its own. `kept` are columns for slices, which the model never
+    gets. Neither is a part of a row's digest.
+    """
 
     columns: Columns
     features: pd.DataFrame
     target: "Series[Any]"
     time: "Series[Any] | None"
     known_digests: NDArray[np.uint64] | None = None  # None until they are needed
+    group: NDArray[np.uint64] | None = None
+    kept: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -43,6 +52,8 @@ class Rows:
             self.target.iloc[which].reset_index(drop=True),
             None if self.time is None else self.time.iloc[which].reset_index(drop=True),
             None if self.known_digests is None else self.known_digests[which],
+            None if self.group is None else self.group[which],
+            None if self.kept is None else self.kept.iloc[which].reset_index(drop=True),
         )
 
     @property
@@ -65,6 +76,15 @@ class Rows:
             return table
         return table.assign(**{str(self.columns.time): self.time})
 
+    def column(self, name: str) -> "Series[Any]":
+        """The values of a feature or of a kept column."""
+        return self.kept[name] if self.kept is not None and name in self.kept else self.features[name]
+
+    def table_with_others(self) -> pd.DataFrame:
+        """The table with the kept columns and the hash of the group."""
+        others: dict[str, Any] = {} if self.kept is None else {str(name): self.kept[name] for name in self.kept}
+        return self.table().assign(**others | ({} if self.group is None else {GROUP: self.group}))
+
     @cached_property
     def fingerprint(self) -> str:
         """The digest of the columns and of all values, in the order of the rows."""
@@ -79,12 +99,26 @@ class Rows:
 
 def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     """The rows of a table as read, each column converted by its role; a RejectedTask if a value cannot be converted."""
-    return Rows(
+    rows = Rows(
         columns,
         feature_frame(table, columns.features),
         _target(columns.target, table[columns.target], columns.kind),
         None if columns.time is None else to_times(columns.time, table[columns.time]),
     )
+    if columns.group is not None:
+        names = to_categories(table[columns.group])
+        rows.group = np.where(names.isna(), rows.digests, _bits(names))
+    if columns.keep:
+        rows.kept = pd.DataFrame({name: _kept(table[name]) for name in columns.keep})
+    return rows
+
+
+def with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows:
+    """The rows of a holdout file with its kept columns and groups."""
+    kept = {name: holdout[name] for name in keep if name in holdout}
+    converted = {name: values if values.dtype.kind == "f" else to_categories(values) for name, values in kept.items()}
+    group = holdout[GROUP].to_numpy(dtype=np.uint64) if GROUP in holdout else None
+    return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None)
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
@@ -97,6 +131,8 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         pd.concat([part.features for part in parts], ignore_index=True),
         pd.concat([part.target for part in parts], ignore_index=True),
         None if first.time is None else pd.concat([part.time for part in parts], ignore_index=True),
+        group=None if first.group is None else np.concatenate([part.group for part in parts]),
+        kept=None if first.kept is None else pd.concat([part.kept for part in parts], ignore_index=True),
     )
 
 
@@ -108,6 +144,15 @@ def sort_by_time(rows: Rows) -> Rows:
     if rows.time is None or rows.time.is_monotonic_increasing:
         return rows
     return rows.take(rows.time.sort_values(kind="stable", na_position="first").index.to_numpy())
+
+
+def _kept(values: "Series[Any]") -> "Series[Any]":
+    """Categories, or numbers where there are many and all are numbers."""
+    categories = to_categories(values)
+    if categories.nunique() <= MOST_KEPT_NAMES:
+        return categories
+    numbers, not_number = to_numbers(categories)
+    return categories if not_number.any() else pd.Series(numbers)
 
 
 def _bits(values: "Series[Any]") -> NDArray[np.uint64]:

@@ -13,16 +13,23 @@ class Columns:
     target: str
     kind: Kind
     time: str | None
+    positive: str | None = None  # the class that binary metrics are of
+    group: str | None = None  # rows with the same value are on one side of every split
+    keep: tuple[str, ...] = ()  # for slices
 
     @property
     def names(self) -> list[str]:
         """In the order of the model, each once (a numeric feature may also be the time)."""
-        return list(dict.fromkeys([*self.features.names, self.target, *([self.time] if self.time else [])]))
+        others = [self.time] if self.time else []
+        others += [self.group] if self.group else []
+        return list(dict.fromkeys([*self.features.names, self.target, *others, *self.keep]))
 
     @property
     def as_text(self) -> list[str]:
         """The columns that are read as text, also where all values look like numbers."""
-        return [*self.features.categorical, *([self.target] if self.kind == "classification" else [])]
+        text = [*self.features.categorical, *([self.target] if self.kind == "classification" else [])]
+        others = [*([self.group] if self.group else []), *self.keep]
+        return [*text, *(name for name in dict.fromkeys(others) if name not in (*text, self.time))]
 
     @property
     def bytes_per_row(self) -> int:

@@ -52,6 +52,7 @@ class RecentCounts:
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0
+    of_new_class: int = 0  # of the labelled rows
     period: Period = field(default_factory=Period)
 
     def add(self, batch: Batch, model: "Model") -> None:
@@ -61,6 +62,7 @@ class RecentCounts:
         if labelled.any():
             rows = batch.rows.take(labelled)
             scored = _score(model, rows)
+            self.of_new_class += int((~scored.has_known_class).sum())
             self.target.add(rows.target)
             self.performance.add(scored)
             self._add_predictions(scored)
@@ -115,6 +117,7 @@ def check_drift(task: CheckTask) -> CheckResult:
         f"{recent.rows} rows, {recent.labelled} with a target",
         task.thresholds,
         recent.labelled,
+        recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
     )
     result = CheckResult(
         message=summary.message,
@@ -149,7 +152,9 @@ def _load_profile(task: CheckTask) -> Profile:
 
 def _count(task: CheckTask, reference: Profile) -> RecentCounts:
     """The counts of all recent rows; the model is loaded while the first rows are read."""
-    columns = Columns(task.model.features, task.model.target, task.model.task, task.data.time_column)
+    columns = Columns(
+        task.model.features, task.model.target, task.model.task, task.data.time_column, task.model.positive_class
+    )
     recent = RecentCounts(
         {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
         empty_histogram(reference.target),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from perennial_trainer.contract.metric_table import CHANCE_LEVEL
+from perennial_trainer.contract.metric_table import CHANCE_LEVEL, OF_POSITIVE_CLASS
 from perennial_trainer.contract.result import DriftMetric, NotMeasured
 from perennial_trainer.contract.task import Threshold
 from perennial_trainer.drift.chance import holm, simes
@@ -149,5 +149,7 @@ def _why_not(metric: str, features: Sequence[str], labelled: int) -> str:
         return "no row of the window has a target"
     if metric == "prediction_psi":
         return "the model was not asked"
+    if metric in OF_POSITIVE_CLASS:
+        return "it needs model.positiveClass, as the target has two texts, or is not defined for these rows"
     of = f" of {', '.join(features[:5])}" if features else ""
     return f"it is not defined for these rows{of}"

@@ -57,6 +57,7 @@ def summarize(
     counts: str,
     thresholds: Sequence[Threshold] = (),
     labelled: int = 0,
+    new_class_share: float | None = None,
 ) -> DriftSummary:
     """The drift of n > 0 recent rows.
 
@@ -75,6 +76,8 @@ def summarize(
         },
         "significant_share": significant_share(list(p_values(statistics))),
     }
+    if new_class_share is not None:
+        overall["new_class_share"] = new_class_share
     of_others = {f"{name}_psi": each for name, each in others.items()}
     measured = Measured(performance, statistics, overall, features, of_others, reference_rows)
     judged = judge_thresholds(thresholds, measured, labelled)
@@ -82,6 +85,8 @@ def summarize(
         f"{counts}: {len(drifted)} of {len(psi)} features have a psi above {DRIFTED}, "
         f"the highest is {psi[highest]:.3g} of {highest}"
     )
+    if new_class_share:
+        message += f"; {new_class_share:.1%} of the rows with a target have a class that training did not know"
     for name, measurement in list(performance.items())[:1]:
         message += f"; {name} {measurement.value:.6g}"
     return DriftSummary(statistics, overall, performance, judged, message)

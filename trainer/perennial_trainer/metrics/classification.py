@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from perennial_trainer.metrics.computation import mean_of_rows, mean_over_classes, of_confusion, weighted_sum
+from perennial_trainer.metrics.computation import mean_of_rows, of_confusion, of_positive_class, weighted_sum
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 
 
@@ -14,7 +14,7 @@ def _hits(scored: ScoredRows) -> Floats:
 def _log_losses(scored: ScoredRows) -> Floats | None:
     if scored.probability is None:
         return None
-    of_target = scored.probability[np.arange(len(scored)), scored.target]
+    of_target = np.where(scored.has_known_class, scored.probability[np.arange(len(scored)), scored.target], 0.0)
     # As scikit-learn's log_loss: no probability beyond the resolution of a float.
     losses: Floats = -np.log(np.clip(of_target, np.finfo(np.float64).eps, 1.0))
     return losses
@@ -28,7 +28,7 @@ def _f1(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
         true_positives = weighted_sum(actual & predicted, group, weights)
         return 2 * true_positives / (weighted_sum(actual, group, weights) + weighted_sum(predicted, group, weights))
 
-    return mean_over_classes(scored, of_class)
+    return of_positive_class(scored, of_class)
 
 
 ACCURACY = mean_of_rows("accuracy", _hits)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 from perennial_trainer.metrics.totals import Totals
 
@@ -96,8 +97,15 @@ def weighted_sum(values: NDArray[np.float64 | np.bool_], group: Groups, weights:
     return weights @ np.bincount(group, values)
 
 
-def mean_over_classes(scored: ScoredRows, of_class: Callable[[int], Floats]) -> Floats:
-    """The metric of the second of two classes; of more classes the mean over those for which it is defined (macro)."""
+def of_positive_class(scored: ScoredRows, of_class: Callable[[int], Floats]) -> Floats:
+    """The metric of the positive class, or the mean over the classes for which it is defined (macro).
+
+    NaN if no class is positive.
+    """
+    if scored.positive == NO_CLASS:
+        return np.full_like(of_class(0), np.nan)
+    if scored.positive is not None:
+        return of_class(scored.positive)
     positions = [1] if len(scored.classes) == 2 else range(len(scored.classes))
     values = np.array([of_class(position) for position in positions])
     defined = np.isfinite(values)

@@ -3,22 +3,17 @@
 import numpy as np
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.metric_table import quality_metrics
 from perennial_trainer.metrics.computation import Measurement, of_all_rows
-from perennial_trainer.metrics.registry import COMPUTATIONS
+from perennial_trainer.metrics.registry import COMPUTATIONS, row_values
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
+from perennial_trainer.metrics.streaming import StreamedMetrics
 
 
 def measure_all(scored: ScoredRows) -> dict[str, Measurement]:
     """Every metric that is defined for these rows, the most informative first; none for no rows."""
-    if not len(scored):
-        return {}
-    measurements = {}
-    for name in quality_metrics(scored.task):
-        value, standard_error = metric_value(name, scored), COMPUTATIONS[name].standard_error
-        if np.isfinite(value):
-            measurements[name] = Measurement(value, standard_error(scored) if standard_error else None)
-    return measurements
+    metrics = StreamedMetrics()
+    metrics.add(scored)
+    return metrics.measurements()
 
 
 def require_metrics(scored: ScoredRows) -> dict[str, Measurement]:
@@ -33,7 +28,12 @@ def require_metrics(scored: ScoredRows) -> dict[str, Measurement]:
 
 
 def metric_value(name: str, scored: ScoredRows) -> float:
-    """One metric of n > 0 rows; NaN or infinite where it is undefined."""
+    """One metric of the rows whose class training knew; NaN or infinite where it is undefined."""
+    known = scored.has_known_class
+    if not known.any():
+        return np.nan
+    if not known.all():
+        scored = scored.take(known)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return of_all_rows(COMPUTATIONS[name].resampled, scored)
 
@@ -54,9 +54,3 @@ def row_losses(scored: ScoredRows) -> Floats:
         losses = (scored.target != scored.prediction).astype(np.float64)
     assert losses is not None
     return losses
-
-
-def row_values(name: str, scored: ScoredRows) -> Floats | None:
-    """The value of each row of a metric that is a mean of rows; None without such values."""
-    values = COMPUTATIONS[name].row_values
-    return values(scored) if values else None

@@ -1,22 +1,22 @@
-"""Precision and recall: of the second of two classes, or the mean over more classes, as f1."""
+"""Precision and recall: of the positive class, or the mean over more than two, as f1."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.metrics.computation import mean_over_classes, of_confusion, weighted_sum
+from perennial_trainer.metrics.computation import of_confusion, of_positive_class, weighted_sum
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 
 
 def _precision(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
     """Tp / (tp + fp)."""
-    return mean_over_classes(scored, lambda each: _share_of_hits(scored, each, scored.prediction, group, weights))
+    return of_positive_class(scored, lambda each: _share_of_hits(scored, each, scored.prediction, group, weights))
 
 
 def _recall(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
     """Tp / (tp + fn)."""
-    return mean_over_classes(scored, lambda each: _share_of_hits(scored, each, scored.target, group, weights))
+    return of_positive_class(scored, lambda each: _share_of_hits(scored, each, scored.target, group, weights))
 
 
 def _share_of_hits(scored: ScoredRows, position: int, among: NDArray[Any], group: Groups, weights: Floats) -> Floats:

@@ -5,6 +5,7 @@ from perennial_trainer.metrics.computation import Computation
 from perennial_trainer.metrics.precision_recall import PRECISION, RECALL
 from perennial_trainer.metrics.regression import MAE, MSE, R2, RMSE
 from perennial_trainer.metrics.roc_auc import ROC_AUC
+from perennial_trainer.metrics.scored_rows import Floats, ScoredRows
 
 COMPUTATIONS: dict[str, Computation] = {
     "mse": MSE,
@@ -18,3 +19,9 @@ COMPUTATIONS: dict[str, Computation] = {
     "precision": PRECISION,
     "recall": RECALL,
 }
+
+
+def row_values(name: str, scored: ScoredRows) -> Floats | None:
+    """The value of each row of a metric that is a mean of rows; None where there is none."""
+    values = COMPUTATIONS[name].row_values
+    return values(scored) if values else None

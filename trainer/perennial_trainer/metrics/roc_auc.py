@@ -1,9 +1,11 @@
 """The area under the ROC curve."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.metrics.computation import mean_over_classes, of_sample
+from perennial_trainer.metrics.computation import of_positive_class, of_sample
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 
 
@@ -15,7 +17,9 @@ def _roc_auc(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
     probability = scored.probability
     if probability is None:
         return np.full(len(weights), np.nan)
-    return mean_over_classes(
+    if len(scored.classes) == 2:  # the same for either class
+        scored = replace(scored, positive=1)
+    return of_positive_class(
         scored, lambda position: _area(scored.target == position, probability[:, position], group, weights)
     )
 

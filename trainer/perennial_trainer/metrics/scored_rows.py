@@ -1,12 +1,13 @@
 """The rows that a model was scored on: their targets and predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Kind
+from perennial_trainer.data.categories import NO_CLASS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,14 +20,17 @@ Groups = NDArray[np.intp]
 class ScoredRows:
     """Target and prediction of n rows.
 
-    Regression: numbers. Classification: positions in `classes`; `probability` is n x classes, or None if the model
-    gives none.
+    Regression: numbers. Classification: positions in `classes`, those that training knew; `probability` is n x classes,
+    or None if the model gives none. A target of -1 is a class that training did not know, or a missing one. `positive`
+    is the position of the class that f1, precision, recall and roc_auc are of, or NO_CLASS; None for the second of two,
+    or the mean over more.
     """
 
     target: NDArray[Any]
     prediction: NDArray[Any]
     classes: tuple[str, ...] = ()
     probability: Floats | None = None
+    positive: int | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -37,7 +41,12 @@ class ScoredRows:
 
     def take(self, which: NDArray[np.bool_ | np.intp]) -> "ScoredRows":
         probability = None if self.probability is None else self.probability[which]
-        return ScoredRows(self.target[which], self.prediction[which], self.classes, probability)
+        return replace(self, target=self.target[which], prediction=self.prediction[which], probability=probability)
+
+    @property
+    def has_known_class(self) -> NDArray[np.bool_]:
+        """Which rows have a class that training knew: the others are in no metric. All rows of a regression."""
+        return np.asarray(self.target >= 0) if self.classes else np.ones(len(self), dtype=bool)
 
     @property
     def predicted_values(self) -> "pd.Series[Any]":
@@ -50,8 +59,11 @@ class ScoredRows:
 
     @property
     def class_probabilities(self) -> dict[str, Floats]:
-        """The probability of each class by its name, of the second one where there are two; none without them."""
+        """The probability of each class by its name, of the positive or the second of two; none without them."""
         if self.probability is None:
             return {}
-        first = 1 if len(self.classes) == 2 else 0
-        return {name: self.probability[:, place] for place, name in enumerate(self.classes) if place >= first}
+        places = range(len(self.classes))
+        if len(self.classes) == 2:
+            place = 1 if self.positive in (None, NO_CLASS) else int(self.positive or 0)
+            places = range(place, place + 1)
+        return {self.classes[place]: self.probability[:, place] for place in places}

@@ -5,16 +5,16 @@ import numpy as np
 from perennial_trainer.contract.metric_table import quality_metrics
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.metrics.computation import Measurement
-from perennial_trainer.metrics.evaluate import row_values
-from perennial_trainer.metrics.registry import COMPUTATIONS
+from perennial_trainer.metrics.registry import COMPUTATIONS, row_values
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.metrics.totals import Totals
 
 
 class StreamedMetrics:
-    """The metrics of all scored rows added; each is that of `measure_all` on all of them at once, to rounding.
+    """The metrics of all scored rows added, the same floats in whatever batches they come.
 
-    Except for roc_auc, which needs every row: of more than `SAMPLE` rows, it is that of every 2nd, 4th, 8th ...
+    Rows of a class that training did not know are in no metric. roc_auc needs every row: of very many, it is that of
+    every 2nd, 4th, 8th ...
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,9 @@ class StreamedMetrics:
         self._task: Kind | None = None  # of the rows added
 
     def add(self, scored: ScoredRows) -> None:
+        known = scored.has_known_class
+        if not known.all():
+            scored = scored.take(known)
         if not len(scored):
             return
         self._task = scored.task

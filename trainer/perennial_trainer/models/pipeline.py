@@ -12,14 +12,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
-from perennial_trainer.data.categories import sorted_classes
+from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
 
 STEP = "model"
+BLOCK = 65_536  # rows, as many as a check reads at once
 
 
 def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
@@ -73,30 +74,54 @@ def check_target(rows: Rows) -> None:
         )
 
 
+def check_positive_class(rows: Rows) -> None:
+    """The positive class, if one is named, is a class of the training rows; else a RejectedTask."""
+    named = rows.columns.positive
+    if named is None:
+        return
+    classes = sorted_classes(set(rows.target.dropna().unique()))
+    if positive_position(classes, named) == NO_CLASS:
+        raise RejectedTask(
+            "UnknownPositiveClass",
+            f"model.positiveClass {named[:40]} is not a class of the target {rows.columns.target} in {len(rows)} "
+            f"training rows, which has {join_names((each[:40] for each in classes), 10)}: name one of these",
+        )
+
+
 def target_of(rows: Rows) -> Any:
     """The target as an estimator takes it."""
     return conversion.to_labels(rows.target) if rows.columns.kind == "classification" else rows.target.to_numpy()
 
 
 def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredRows:
-    """The rows scored by the fitted pipeline.
+    """The target and the prediction of each row.
 
-    `also` are the classes of another model: metrics of two models are comparable only over the same classes.
+    `also` are classes that another model knows: metrics of two models compare only over the same classes. A row of any
+    other class, and one without a target, has the target -1.
     """
-    predictions = _call(pipeline.predict, pipeline, rows)
+    predictions = _predicted(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
         return ScoredRows(rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
-    classes = sorted_classes({*own, *rows.target.dropna().unique(), *also})
+    classes = sorted_classes({*own, *also})
     index = pd.Index(classes, dtype="str")
     target, prediction = (
         index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(predictions))
     )
+    positive = positive_position(classes, rows.columns.positive)
     if not hasattr(pipeline, "predict_proba"):
-        return ScoredRows(target, prediction, classes)
+        return ScoredRows(target, prediction, classes, positive=positive)
     probability = np.zeros((len(rows), len(classes)))
-    probability[:, index.get_indexer(pd.Index(own))] = _call(pipeline.predict_proba, pipeline, rows)
-    return ScoredRows(target, prediction, classes, probability)
+    probability[:, index.get_indexer(pd.Index(own))] = _predicted(pipeline.predict_proba, pipeline, rows)
+    return ScoredRows(target, prediction, classes, probability, positive)
+
+
+def _predicted(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
+    """The predictions, in blocks: what a row gets must not depend on how many rows a task loads at once."""
+    starts = range(0, len(rows), BLOCK)
+    if len(starts) < 2:
+        return _call(method, pipeline, rows)
+    return np.concatenate([_call(method, pipeline, rows.take(slice(start, start + BLOCK))) for start in starts])
 
 
 def _call(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:

@@ -1,15 +1,17 @@
 """Inspects cleaned rows: unusual data are reported as findings; data that no useful model can come from are refused."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.errors import Problems, join_names
 from perennial_trainer.contract.task import Version
 from perennial_trainer.data.rows import Rows, Series
+from perennial_trainer.profiling.leaks import find_leaks
 from perennial_trainer.profiling.novelty import Novelty, find_novelties
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,10 @@ log = logging.getLogger(__name__)
 MIN_COPY_CORRELATION = 0.999999  # absolute; above it a feature is a linear copy, never a measured cause
 MIN_ROWS = 10  # fewer rows correlate by chance
 RARE = 10  # rows; a class with fewer is reported as rare
+LARGE = 0.05  # share of the rows; a class of so many rows whose name means that the outcome is not known is reported
+NOT_KNOWN = frozenset(
+    ("pending", "unknown", "undefined", "unlabelled", "unlabeled", "in progress", "in_progress", "tbd", "n/a", "null")
+)
 SAMPLE = 10_000  # first rows, which rule out most columns before all rows are used
 
 
@@ -24,7 +30,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is unusual in the rows.
 
     `contradicting` rows of a classification have the same features as another row and a different class. `novelties`
-    are by column.
+    are by column. `leaks` are features that alone predict the target, `not_known` classes whose name means that the
+    outcome is not known yet, with their rows. `cleaning` are sentences about the cleaning.
     """
 
     constant: list[str]
@@ -33,22 +40,36 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     rare_classes: dict[str, int]
     contradicting: int
     novelties: dict[str, Novelty] = msgspec.field(name="beyond", default_factory=dict)  # as in the first release
+    leaks: dict[str, str] = msgspec.field(default_factory=dict)
+    not_known: dict[str, int] = msgspec.field(default_factory=dict)
+    cleaning: list[str] = msgspec.field(default_factory=list)
 
 
-def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
-    """The findings, logged. Raises a RejectedTask: ConstantFeatures, LeakingColumn, TooManyClasses."""
+def inspect_rows(
+    rows: Rows, live: Version | None = None, allowed: Sequence[str] = (), problems: Problems | None = None
+) -> Findings:
+    """The findings in n > 0 rows, logged.
+
+    Problems: ConstantFeatures, LeakingColumn (except for the allowed features), TooManyClasses. They are raised if they
+    are not to be collected.
+    """
+    if problems is None:
+        problems = Problems()
+        findings = inspect_rows(rows, live, allowed, problems)
+        problems.raise_all()
+        return findings
     constant = [str(name) for name, values in rows.features.items() if _is_constant(values)]
     if len(constant) == len(rows.features.columns):
-        raise RejectedTask(
+        problems.add(
             "ConstantFeatures",
             f"each feature ({join_names(constant)}) has one value in all {len(rows)} rows, so nothing can be learned: "
             "fix what writes the features",
         )
-    _check_leaks(rows, constant)
+    copies = _find_copies(rows, constant, allowed, problems)
     counts = rows.target.value_counts()
     is_classification = rows.columns.kind == "classification"
     if is_classification and len(counts) * 2 > len(rows):
-        raise RejectedTask(
+        problems.add(
             "TooManyClasses",
             f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
             f"{str(counts.index[0])[:40]!r}, so most classes have one row: set model.task to regression, or group the "
@@ -62,6 +83,8 @@ def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
         rare_classes=rare if is_classification else {},
         contradicting=_contradicting(rows) if is_classification else 0,
         novelties=find_novelties(rows, live),
+        leaks=find_leaks(rows, frozenset((*constant, *copies, *allowed))),
+        not_known=_not_known(counts, len(rows)) if is_classification else {},
     )
     log.info("quality: %s", "; ".join(describe_findings(findings)) or "nothing unusual")
     return findings
@@ -69,7 +92,10 @@ def inspect_rows(rows: Rows, live: Version | None = None) -> Findings:
 
 def describe_findings(findings: Findings) -> list[str]:
     """A sentence for each finding; empty if nothing is unusual."""
-    lines = []
+    lines = [f"feature {name} {text}: it may not be known at prediction" for name, text in findings.leaks.items()]
+    lines += findings.cleaning
+    for name, count in findings.not_known.items():
+        lines.append(f"class {name} has {count} rows: if it means that the outcome is not known yet, empty its target")
     if findings.constant:
         lines.append(f"features with the same value in every row: {join_names(findings.constant)}")
     if findings.rare_classes:
@@ -91,16 +117,28 @@ def _is_constant(values: "Series[Any]") -> bool:
     return bool(values.iloc[:SAMPLE].nunique() <= 1 and values.nunique() <= 1)
 
 
-def _check_leaks(rows: Rows, constant: list[str]) -> None:
-    """No feature contains the target; else a RejectedTask, LeakingColumn."""
+def _not_known(counts: "pd.Series[int]", rows: int) -> dict[str, int]:
+    return {
+        str(name): int(count)
+        for name, count in counts.items()
+        if str(name).strip().lower() in NOT_KNOWN and count >= LARGE * rows
+    }
+
+
+def _find_copies(rows: Rows, constant: list[str], allowed: Sequence[str], problems: Problems) -> list[str]:
+    """The features that contain the target, each a problem: LeakingColumn."""
+    copies = []
     for name, values in rows.features.items():
-        relation = "" if name in constant else _leak(values, rows.target)
+        relation = "" if name in constant or name in allowed else _leak(values, rows.target)
         if relation:
-            raise RejectedTask(
+            copies.append(str(name))
+            problems.add(
                 "LeakingColumn",
                 f"feature {name} is {relation} of the target {rows.columns.target} in {len(rows)} rows, so it will not "
-                "be known when predictions are requested: remove it from model.features",
+                "be known when predictions are requested: remove it from model.features, or, if it is known then, add "
+                "it to data.allowLeaks",
             )
+    return copies
 
 
 def _leak(feature: "Series[Any]", target: "Series[Any]") -> str:

@@ -13,6 +13,7 @@ TAIL = 0.005  # the share of rows on each side that falls into the outermost bin
 
 def draw_predictions(scored: dict[str, ScoredRows]) -> list[Figure]:
     """The figures for versions by name, all scored on the same rows; the page is about the first version."""
+    scored = {name: each.take(each.has_known_class) for name, each in scored.items()}
     first = next(iter(scored.values()))
     if not len(first):
         return []

@@ -31,6 +31,7 @@ def require_better(
     One metric is enough: a model of the median may have a greater squared error, one with equal class weights a lower
     accuracy.
     """
+    scored = scored.take(scored.has_known_class)
     compared = [metric for metric in MEANS if metric in measurements and metric in baseline]
     if any(_gain(metric, measurements, baseline) > 0 for metric in compared) or _ranks_classes(scored):
         return

@@ -15,6 +15,7 @@ from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata, StoredFile
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
+from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.cleaning import Cleaned
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import Span, time_range
@@ -24,13 +25,16 @@ from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.profiling.build import build_profile
 from perennial_trainer.profiling.profile import ProfileMetric, encode_profile
-from perennial_trainer.profiling.quality import Findings
+from perennial_trainer.profiling.quality import Findings, describe_findings
 from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.training.search import SearchResult
+
+MOST_FINDINGS, MAX_FINDING = 20, 240  # in the result; characters of each
+MOST_IN_MESSAGE = 3
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +76,11 @@ def store_training(training: Training) -> result.TrainResult:
     storage.write_files(task.storage, files | {metadata.NAME: metadata.encode_metadata(record)})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = _model_file_name(task.model), "holdout.parquet"
+    findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
     return result.TrainResult(
         message=f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name}), "
-        f"scored on {len(rows.holdout)} rows of the holdout",
+        f"scored on {len(rows.holdout)} rows of the holdout"
+        + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE]),
         artifact=result.Artifact(
             uri=storage.child_uri(task.storage, model),
             sha256=record.files[model].sha256,
@@ -91,6 +97,7 @@ def store_training(training: Training) -> result.TrainResult:
         ),
         metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
+        findings=findings[:MOST_FINDINGS] or UNSET,
     )
 
 
@@ -147,17 +154,23 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
 
 def _metrics(training: Training) -> dict[str, Any]:
     """All measurements, which are more than fit into the result."""
-    classes = training.scored.classes
     return {
         "metrics": _profile_metrics(training.measurements),
         "baseline": _profile_metrics(training.baseline),
-        "average": (f"of class {classes[1]}" if len(classes) == 2 else "macro") if classes else None,
+        "average": _average(training.scored),
         "search": training.search,
         "spans": training.rows.span.tried,
         "outliers": training.rows.outliers,
         "missing": training.rows.cleaned.missing,
         "findings": training.rows.findings,
     }
+
+
+def _average(scored: ScoredRows) -> str | None:
+    """Which class f1, precision and recall are of; None if they are not measured."""
+    if scored.positive is None:
+        return "macro" if len(scored.classes) > 2 else None
+    return None if scored.positive == NO_CLASS else f"of class {scored.classes[scored.positive]}"
 
 
 def _profile_metrics(measurements: dict[str, Measurement]) -> dict[str, ProfileMetric]:
@@ -188,7 +201,7 @@ def _page(training: Training, metrics: bytes) -> bytes:
 
 def _parquet(rows: Rows) -> bytes:
     buffer = io.BytesIO()
-    rows.table().to_parquet(buffer, index=False)
+    rows.table_with_others().to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 

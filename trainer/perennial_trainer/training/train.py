@@ -2,13 +2,14 @@
 
 import logging
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract import result
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import clean, without_outliers
@@ -21,7 +22,7 @@ from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.frameworks.registry import framework_of
-from perennial_trainer.models.pipeline import build_pipeline, check_target, fit, score
+from perennial_trainer.models.pipeline import build_pipeline, check_positive_class, check_target, fit, score
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import inspect_rows
 from perennial_trainer.training.baseline import measure_baseline, require_better
@@ -38,7 +39,16 @@ def train_version(task: TrainTask) -> result.TrainResult:
     _check_calibration(task, framework)
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
-    columns = Columns(model.features, model.target, model.task, task.data.time_column)
+    data = task.data
+    columns = Columns(
+        model.features,
+        model.target,
+        model.task,
+        data.time_column,
+        model.positive_class,
+        data.group_column,
+        data.keep,
+    )
     unfitted = build_pipeline(estimator, model.features)
     rows = _split_rows(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
 
@@ -62,21 +72,32 @@ def train_version(task: TrainTask) -> result.TrainResult:
 
 
 def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:
-    """The loaded rows by their use."""
-    cleaned = clean(rows, task.data)
-    require_new_rows(cleaned.rows, task)
-    split = split_holdout(cleaned.rows, task.data.holdout)
-    in_holdout = split.mask(cleaned.rows)
-    training, holdout = cleaned.rows.take(~in_holdout), cleaned.rows.take(in_holdout)
-    check_target(training)
-    findings = inspect_rows(cleaned.rows, task.live)
+    """The loaded rows by their use. Raises one RejectedTask that lists all problems of the data."""
+    problems = Problems()
+    cleaned = clean(rows, task.data, problems)
+    counted = cleaned.rows
+    if not problems:
+        require_new_rows(counted, task)
+    findings = None
+    if len(counted):
+        with problems.collecting():
+            check_target(counted)
+        found = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
+        findings = msgspec.structs.replace(found, cleaning=cleaned.findings)
+    problems.raise_all()
+    assert findings is not None  # without rows there is a problem
+    split = split_holdout(counted, task.data.holdout)
+    training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
+    to_fit = cleaned.to_fit(training)
+    check_target(to_fit)
+    check_positive_class(to_fit)
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
         min_rows = task.data.min_rows * (1 - task.data.holdout)
-        span = best_span(training, task.data.holdout, min_rows, _losses(task, unfitted))
-    fitted, outliers = without_outliers(span.select(training), task.data.cleaning)
-    incomplete = cleaned.incomplete.take(~split.mask(cleaned.incomplete))
-    reference = concatenate([span.select(training), span.select(incomplete)])
+        span = best_span(to_fit, task.data.holdout, min_rows, _losses(task, unfitted))
+    fitted, outliers = without_outliers(span.select(to_fit), task.data.cleaning)
+    waiting = cleaned.waiting.take(split.training_mask(cleaned.waiting))
+    reference = concatenate([span.select(training), span.select(waiting)])
     log.info("%s rows to fit, %s in the holdout", len(fitted), len(holdout))
     return RowSets(cleaned, findings, training, holdout, span, reference, fitted, outliers)
 

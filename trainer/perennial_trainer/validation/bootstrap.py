@@ -1,6 +1,7 @@
 """How much worse a candidate is than the live version, with a bootstrap bound."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.metric_table import LOSSES
@@ -15,9 +16,16 @@ BATCH = 250  # resamples in memory
 
 
 def estimate_worsening(
-    metric: str, candidate: ScoredRows, live: ScoredRows, confidence: float, seed: int = 0
+    metric: str,
+    candidate: ScoredRows,
+    live: ScoredRows,
+    confidence: float,
+    seed: int = 0,
+    group_of: NDArray[np.uint64] | None = None,
 ) -> Worsening:
     """The candidate's worsening against the live version on the same rows, in the same order.
+
+    With `group_of` each row, groups are drawn instead of rows: rows of one group are alike.
 
     `upper` is the one-sided percentile bound of a paired bootstrap over the rows: each resample scores both versions on
     the same rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 15). Raises a
@@ -25,8 +33,10 @@ def estimate_worsening(
     """
     n = len(candidate)
     generator = np.random.default_rng(seed)
-    groups = min(n, MAX_GROUPS)
-    group = generator.permutation(n) % groups
+    units = np.arange(n) if group_of is None else np.unique(group_of, return_inverse=True)[1]
+    size = int(units.max()) + 1
+    groups = min(size, MAX_GROUPS)
+    group = (generator.permutation(size) % groups)[units]
     parts = []
     with Progress("bootstrap, resamples", RESAMPLES) as progress:
         for _ in range(RESAMPLES // BATCH):

@@ -39,8 +39,9 @@ def measure_slices(metric: str, rows: Rows, candidate: ScoredRows, live: ScoredR
     All rows are scored already, in the same order; a missing value is a category too.
     """
     measured = []
-    for feature in rows.columns.features.categorical:
-        large = [(name, which) for name, which in groups(rows.features[feature]) if which.sum() >= MIN_ROWS]
+    kept = [] if rows.kept is None else [str(name) for name in rows.kept]
+    for feature in (*rows.columns.features.categorical, *kept):
+        large = [(name, which) for name, which in groups(rows.column(feature)) if which.sum() >= MIN_ROWS]
         measured += [_slice(feature, metric, name, which, candidate, live) for name, which in large[:MAX_CATEGORIES]]
     return measured
 
@@ -54,7 +55,7 @@ def worst_groups(
     """
     worst = []
     for each in requested:
-        large = [(name, which) for name, which in groups(rows.features[each.column]) if which.sum() >= MIN_PROOF_ROWS]
+        large = [(name, which) for name, which in groups(rows.column(each.column)) if which.sum() >= MIN_PROOF_ROWS]
         measured = [_slice(each.column, each.metric, name, which, candidate, live) for name, which in large]
         compared = [_compared(of, each.metric) for of in measured if of.candidate is not None and of.live is not None]
         worst += [max(compared, key=lambda of: of.ratio)] if compared else []

@@ -11,13 +11,15 @@ from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.metric_table import quality_metrics
+from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_metrics
 from perennial_trainer.contract.task import ValidateTask, Version
+from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.holdout import MIN_ROWS
-from perennial_trainer.data.rows import Rows, convert_rows
+from perennial_trainer.data.rows import Rows, convert_rows, with_others
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, require_metrics
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
@@ -39,12 +41,19 @@ def validate_candidate(task: ValidateTask) -> result.ValidateResult:
     live = load_model(task.live.uri, task.live.sha256) if task.live else None
     candidate_scored = score(pipeline, rows, classes_of(live))
     live_scored = score(live, rows_for_live, classes_of(pipeline)) if rows_for_live is not None else None
+    known = candidate_scored.has_known_class
+    if not known.all():
+        rows, candidate_scored = rows.take(known), candidate_scored.take(known)
+        live_scored = live_scored.take(known) if live_scored is not None else None
+    _check_positive_class(task, candidate_scored)
 
     candidate = require_metrics(candidate_scored)
     against = measure_all(live_scored) if live_scored is not None else {}
     worse: result.Worsening | None = None
     if task.against and live_scored is not None:
-        worse = estimate_worsening(task.against.metric, candidate_scored, live_scored, task.against.confidence)
+        worse = estimate_worsening(
+            task.against.metric, candidate_scored, live_scored, task.against.confidence, group_of=rows.group
+        )
     validation = result.ValidateResult(
         message=_message(task, len(holdout), len(rows), candidate, against),
         holdout_rows=len(rows),
@@ -70,10 +79,32 @@ def _check_metrics(task: ValidateTask) -> None:
             )
 
 
+def _check_positive_class(task: ValidateTask, scored: ScoredRows) -> None:
+    """A metric of the positive class is compared only if there is one."""
+    if scored.positive != NO_CLASS:
+        return
+    requested = [("against.metric", task.against.metric)] if task.against and task.live else []
+    for field, metric in [*requested, *(("slices.metric", each.metric) for each in task.slices)]:
+        if metric in OF_POSITIVE_CLASS:
+            raise RejectedTask(
+                "PositiveClassNeeded",
+                f"validation.{field} {metric} of the target {task.model.target} is that of one of two classes, "
+                f"{join_names(each[:40] for each in scored.classes)}: name it in model.positiveClass",
+            )
+
+
 def _load_holdout(task: ValidateTask) -> Rows:
     """The candidate's holdout, whose digest was checked."""
     model, holdout = task.model, task.holdout
-    time_column = metadata.load_metadata(task.candidate).source.time_column
+    source = metadata.load_metadata(task.candidate).source
+    sliceable = (*model.features.names, *source.keep)
+    unknown = [each.column for each in task.slices if each.column not in sliceable]
+    if unknown:
+        raise RejectedTask(
+            "InvalidTask",
+            f"validation.slices names {join_names(unknown)}, which is not a feature: the holdout has only features and "
+            "the columns of data.keep; add it to data.keep",
+        )
     try:
         content = read_verified(holdout.uri, holdout.sha256)
         table = pd.read_parquet(io.BytesIO(content))
@@ -81,7 +112,8 @@ def _load_holdout(task: ValidateTask) -> Rows:
         raise RejectedTask("ArtifactMissing", f"{holdout.uri} does not exist: train a new version") from error
     except pa.ArrowInvalid as error:
         raise RejectedTask("UnreadableFile", f"{holdout.uri} is not a valid parquet file") from error
-    return convert_rows(table, Columns(model.features, model.target, model.task, time_column))
+    columns = Columns(model.features, model.target, model.task, source.time_column, model.positive_class)
+    return with_others(convert_rows(table, columns), table, source.keep)
 
 
 def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
@@ -104,7 +136,7 @@ def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
             f"least {MIN_ROWS} are needed: train again when there are more new rows",
         )
     try:
-        columns = Columns(how.model.features, how.model.target, how.model.task, None)
+        columns = Columns(how.model.features, how.model.target, how.model.task, None, holdout.columns.positive)
         return rows, convert_rows(rows.table(), columns)
     except RejectedTask as error:
         raise RejectedTask(

@@ -107,7 +107,9 @@ class Cleaning(Value):
         "drop", description="Rows with missing features: drop them, impute the median or most frequent value, or fail."
     )
     duplicates: Literal["drop", "keep"] = Field(
-        "drop", description="Rows that repeat another one in every column that is used: drop or keep them."
+        "keep",
+        description="Rows that repeat another one in every column that is used: keep them, since few columns repeat "
+        "by themselves, or drop them.",
     )
     outliers: Literal["keep", "clip", "drop"] = Field(
         "keep",
@@ -143,5 +145,23 @@ class DataSpec(Value):
     min_rows: int = Field(200, ge=10, description="Fewest rows after cleaning; with fewer the training fails.")
     max_missing: Share = Field(
         0.2,
-        description="Greatest share of missing values in a column; with more the training fails, because the data are broken.",
+        description="Greatest share of missing values in a feature; with more the training fails, because the data are "
+        "broken. Rows without a target wait and do not count.",
+    )
+    group_column: Column | None = Field(
+        None,
+        description="Column whose equal values belong together, such as a patient's number: they are on one side of "
+        "every split. With timeColumn the holdout keeps only groups without earlier rows. Never a feature.",
+    )
+    keep: list[Column] = Field(
+        [],
+        max_length=20,
+        description="Columns that the holdout keeps so that validation.slices can name them; never features.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    allow_leaks: list[Column] = Field(
+        [],
+        max_length=50,
+        description="Features that may predict the target alone, because they are known at prediction.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )

@@ -39,6 +39,7 @@ METRIC_TABLE = (
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("prediction_psi", "drift", "lower", 0.0, None),
     MetricEntry("target_psi", "drift", "lower", 0.0, None),
+    MetricEntry("new_class_share", "data", "lower", 0.0, 1.0),  # of rows with a class that training did not know
     # Of one feature, in the order in which a check reports them: where space is short, the last are left out first.
     MetricEntry("psi", "drift", "lower", 0.0, None),
     MetricEntry("missing_share", "data", "lower", 0.0, 1.0),
@@ -51,6 +52,9 @@ METRIC_TABLE = (
     MetricEntry("ks_p", "drift", "higher", 0.0, 1.0),
     MetricEntry("chi2_p", "drift", "higher", 0.0, 1.0),
 )
+OF_POSITIVE_CLASS = ("f1", "precision", "recall")
+"""Metrics of one of two classes: of two texts only if model.positiveClass names it. roc_auc is the same for either."""
+
 CHANCE_LEVEL = 0.005
 """A drift statistic breaches its limit only where its corrected chance is at most this."""
 

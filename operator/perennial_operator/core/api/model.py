@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -55,6 +55,11 @@ class ModelSpec(Value):
             " + '; give one such as sklearn.linear_model.LinearRegression'",
             field_path=".estimator",
         ),
+        rule(
+            "!has(self.positiveClass) || self.task == 'classification'",
+            "positiveClass is for classification; remove it, or set task to classification",
+            field_path=".positiveClass",
+        ),
     )
     framework: Literal["sklearn", "keras", "custom"] = Field(
         "sklearn", description="The library that trains the model, or custom for your own trainer image."
@@ -75,3 +80,8 @@ class ModelSpec(Value):
     )
     features: Features = Field(description="The columns the model reads.")
     target: Column = Field(description="The column the model predicts.")
+    positive_class: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="The class that f1, precision and recall are of, such as fraud. Default: the greater of two integers, "
+        "or true; of two texts these metrics are not measured without it.",
+    )

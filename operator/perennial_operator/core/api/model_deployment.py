@@ -62,6 +62,25 @@ class ModelDeploymentSpec(Value):
             field_path=".data.timeColumn",
         ),
         rule(
+            "!has(self.data.groupColumn) || (self.data.groupColumn != self.model.target"
+            " && !(self.data.groupColumn in self.model.features.numeric)"
+            " && !(self.data.groupColumn in self.model.features.categorical)"
+            " && (!has(self.data.timeColumn) || self.data.groupColumn != self.data.timeColumn))",
+            "groupColumn must not be a feature, the target or the time; name another column",
+            field_path=".data.groupColumn",
+        ),
+        rule(
+            "self.data.keep.all(k, k != self.model.target && !(k in self.model.features.numeric)"
+            " && !(k in self.model.features.categorical) && (!has(self.data.timeColumn) || k != self.data.timeColumn))",
+            "the holdout has features, target and time anyway; remove them from data.keep",
+            field_path=".data.keep",
+        ),
+        rule(
+            "self.data.allowLeaks.all(f, f in self.model.features.numeric || f in self.model.features.categorical)",
+            "only a feature can be allowed to leak; remove the others from data.allowLeaks",
+            field_path=".data.allowLeaks",
+        ),
+        rule(
             "!has(self.drift) || !has(self.drift.check) || has(self.data.timeColumn)"
             " || type(self.drift.check.window) == int || !self.drift.check.window.matches('^[0-9]')",
             "a duration needs data.timeColumn; set it, or give all or a number of rows",
@@ -95,8 +114,8 @@ class ModelDeploymentSpec(Value):
         ),
         rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
-            " || s.column in self.model.features.numeric)",
-            "the column of a slice is not a feature of the model; name one of model.features",
+            " || s.column in self.model.features.numeric || s.column in self.data.keep)",
+            "the column of a slice is not a feature of the model; name one of model.features, or add it to data.keep",
             field_path=".validation.slices",
         ),
         *_measured("regression"),

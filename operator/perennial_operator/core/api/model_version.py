@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -126,6 +126,11 @@ class ModelVersionStatus(Value):
     artifact: Artifact | None = Field(None, description="The stored model.")
     data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
     parameters: Object | None = Field(None, description="The chosen hyper-parameters.")
+    findings: list[Annotated[str, Field(max_length=1000)]] | None = Field(
+        None,
+        max_length=100,
+        description="What is unusual in the rows, such as a feature that alone predicts the target.",
+    )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     metric: str | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")

@@ -32,7 +32,9 @@ class Against(Value):
 class SliceLimit(Value):
     """How much worse than the live version the candidate may be for one group of rows."""
 
-    column: Column = Field(description="A feature; its categories, or the quartiles of a number, are the groups.")
+    column: Column = Field(
+        description="A feature or a column of data.keep; its categories, or the quartiles of a number, are the groups."
+    )
     metric: Annotated[str, *one_of(SLICE_METRICS)] = Field(
         description="The metric to compare in each group of at least 30 holdout rows."
     )

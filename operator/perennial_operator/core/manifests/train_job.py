@@ -11,6 +11,9 @@ from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.world import World, version_recipe
 
+IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
+IN_TASK_IF_SET = ("group_column", "keep", "allow_leaks")  # an older trainer does not know them
+
 
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     """The Job that makes the version's model."""
@@ -26,7 +29,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
                 mode="json",
                 by_alias=True,
                 exclude_none=True,
-                include={"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"},
+                include=IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)},
             ),
         },
         "storage": version_storage(world, version.name, mounts),

@@ -26,6 +26,7 @@ class Trained(Value):
     metrics: dict[str, Number]
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
     contract: int = Field(1, ge=1)
+    findings: list[str] = Field(default_factory=list, max_length=100)
 
 
 class Worsening(Value):

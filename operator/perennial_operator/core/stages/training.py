@@ -131,6 +131,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "artifact": result.artifact,
         "data": result.data,
         "parameters": result.parameters or None,
+        "findings": [each[:1000] for each in result.findings] or None,
     }
     if message := reason_not_to_repeat(world, version, result.artifact):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
