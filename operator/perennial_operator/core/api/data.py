@@ -153,14 +153,14 @@ class DataSpec(Value):
         description="Column whose equal values belong together, such as a patient's number: they are on one side of "
         "every split. With timeColumn the holdout keeps only groups without earlier rows. Never a feature.",
     )
-    keep: list[Column] = Field(
-        [],
+    keep: list[Column] | None = Field(
+        None,
         max_length=20,
         description="Columns that the holdout keeps so that validation.slices can name them; never features.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    allow_leaks: list[Column] = Field(
-        [],
+    allow_leaks: list[Column] | None = Field(
+        None,
         max_length=50,
         description="Features that may predict the target alone, because they are known at prediction.",
         json_schema_extra={"x-kubernetes-list-type": "set"},

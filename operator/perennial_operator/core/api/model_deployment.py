@@ -70,13 +70,14 @@ class ModelDeploymentSpec(Value):
             field_path=".data.groupColumn",
         ),
         rule(
-            "self.data.keep.all(k, k != self.model.target && !(k in self.model.features.numeric)"
+            "!has(self.data.keep) || self.data.keep.all(k, k != self.model.target && !(k in self.model.features.numeric)"
             " && !(k in self.model.features.categorical) && (!has(self.data.timeColumn) || k != self.data.timeColumn))",
             "the holdout has features, target and time anyway; remove them from data.keep",
             field_path=".data.keep",
         ),
         rule(
-            "self.data.allowLeaks.all(f, f in self.model.features.numeric || f in self.model.features.categorical)",
+            "!has(self.data.allowLeaks) || self.data.allowLeaks.all(f,"
+            " f in self.model.features.numeric || f in self.model.features.categorical)",
             "only a feature can be allowed to leak; remove the others from data.allowLeaks",
             field_path=".data.allowLeaks",
         ),
@@ -114,7 +115,7 @@ class ModelDeploymentSpec(Value):
         ),
         rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
-            " || s.column in self.model.features.numeric || s.column in self.data.keep)",
+            " || s.column in self.model.features.numeric || (has(self.data.keep) && s.column in self.data.keep))",
             "the column of a slice is not a feature of the model; name one of model.features, or add it to data.keep",
             field_path=".validation.slices",
         ),

@@ -1,0 +1,178 @@
+"""Training, validation and a check count the same rows, and count them alike."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import mean_squared_error, r2_score
+
+from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.metrics.evaluate import measure_all
+from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.metrics.streaming import StreamedMetrics
+from tests.trainer.tasks import (
+    Frame,
+    Json,
+    Trainer,
+    a_check,
+    a_training,
+    a_validation,
+    breast_cancer,
+    diabetes,
+    written,
+)
+
+CHECK_FILES = ("csv", "parquet")
+
+
+def with_gaps(rows: int = 2000) -> Frame:
+    """Kind 1: x decides the target, and 5 % of its values are missing."""
+    generator = np.random.default_rng(1)
+    x, z = generator.normal(size=(2, rows))
+    gaps = np.where(generator.random(rows) < 0.05, np.nan, x)
+    return pd.DataFrame({"x": gaps, "z": z, "y": 5 * x + z + generator.normal(size=rows) * 0.5})
+
+
+def training_of(frame: Frame, folder: Path, target: str, **changes: Any) -> Json:
+    task = a_training(written(frame, folder / "data" / "a.csv"), (folder / "v1").as_uri(), **changes)
+    features = {"numeric": [name for name in frame if name not in (target, "day")], "categorical": []}
+    task["model"] |= {"target": target, "features": features}
+    return task
+
+
+def quality(checked: Json, names: Any) -> dict[str, float]:
+    return {each["name"]: each["value"] for each in checked["metrics"] if each["name"] in names}
+
+
+def holdout_of(task: Json) -> Frame:
+    return pd.read_parquet(Path(task["storage"].removeprefix("file://")) / "holdout.parquet")
+
+
+@pytest.mark.parametrize("missing", ["drop", "impute"])
+@pytest.mark.parametrize("time", [None, "day"])
+def test_rows_with_a_missing_feature_count_in_every_metric(
+    trainer: Trainer, tmp_path: Path, missing: str, time: str | None
+) -> None:
+    frame = with_gaps().assign(day=pd.date_range("2026-01-01", periods=2000, freq="min"))
+    changes: dict[str, Any] = {"data__timeColumn": time} if time else {}
+    task = training_of(frame, tmp_path, "y", data__cleaning__missing=missing, **changes)
+    trained = trainer.done(task)
+    holdout = holdout_of(task)
+    assert 0.01 < holdout["x"].isna().mean() < 0.1
+    model = load_model(trained["artifact"]["uri"], trained["artifact"]["sha256"])
+    predicted = model.predict(holdout[["x", "z"]])
+    assert trained["metrics"]["mse"] == pytest.approx(mean_squared_error(holdout["y"], predicted), rel=1e-12)
+    assert trained["metrics"]["r2"] == pytest.approx(r2_score(holdout["y"], predicted), rel=1e-12)
+    fitted_to = frame.dropna() if missing == "drop" else frame
+    assert trained["data"]["rows"] == pytest.approx(0.8 * len(fitted_to), rel=0.05)
+
+
+@pytest.mark.parametrize("suffix", CHECK_FILES)
+@pytest.mark.parametrize("made", [with_gaps, lambda: diabetes().drop(columns="day"), breast_cancer])
+def test_check_and_validation_of_the_holdout_repeat_its_metrics(
+    trainer: Trainer, tmp_path: Path, made: Any, suffix: str
+) -> None:
+    frame = made()
+    target = "y" if "y" in frame else "target"
+    task = training_of(frame, tmp_path, target)
+    if made is breast_cancer:
+        task["model"] |= {"task": "classification", "estimator": "sklearn.ensemble.RandomForestClassifier"}
+        task["model"]["parameters"] = {"n_estimators": 10}
+    trained = trainer.done(task)
+    uri = written(holdout_of(task), tmp_path / "recent" / f"a.{suffix}")
+    checked = trainer.done(a_check(task, trained, uri))
+    assert quality(checked, trained["metrics"]) == trained["metrics"]
+    psi = {each["name"]: each["value"] for each in checked["metrics"] if each["name"] == "prediction_psi"}
+    assert psi == {"prediction_psi": 0.0}
+    validated = trainer.done(a_validation(task, trained))
+    assert validated["metrics"]["candidate"] == trained["metrics"]
+
+
+@pytest.mark.parametrize("made", [with_gaps, lambda: diabetes().drop(columns="day"), breast_cancer])
+def test_reference_rows_have_no_distance_from_themselves(trainer: Trainer, tmp_path: Path, made: Any) -> None:
+    frame = made()
+    target = "y" if "y" in frame else "target"
+    frame.loc[::7, target] = np.nan  # rows that wait for a target are part of the reference too
+    frame = frame.assign(day=pd.date_range("2026-01-01", periods=len(frame), freq="min"))
+    task = training_of(frame, tmp_path, target, data__timeColumn="day", data__window="all")
+    if made is breast_cancer:
+        task["model"] |= {"task": "classification", "estimator": "sklearn.linear_model.LogisticRegression"}
+    trained = trainer.done(task)
+    before = frame[frame["day"].dt.tz_localize("UTC") < holdout_of(task)["day"].min()]
+    checked = trainer.done(a_check(task, trained, written(before, tmp_path / "recent" / "a.csv")))
+    details = json.loads((tmp_path / "v1-check" / "drift.json").read_text())["features"]
+    for name, statistics in details.items():
+        distances = {key: statistics[key] for key in ("psi", "ks", "js") if key in statistics}
+        assert distances == pytest.approx(dict.fromkeys(distances, 0.0), abs=1e-9), name
+        assert statistics.get("wasserstein", 0) < 0.002 * before[name].std()  # a profile has 1,000 points
+        assert statistics["missing_increase"] == 0
+    assert checked["samples"] == len(before)
+
+
+def test_rows_without_a_target_wait_and_are_reported(trainer: Trainer, tmp_path: Path) -> None:
+    """Kind 15: a quarter is not labelled yet."""
+    frame = diabetes()
+    frame.loc[frame.index % 4 == 0, "target"] = np.nan
+    task = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    trained = trainer.done(task)
+    labelled = int(frame["target"].notna().sum())
+    assert trained["data"]["rows"] + trained["data"]["holdoutRows"] == labelled
+    assert f"{len(frame) - labelled} of {len(frame)} rows have no target yet" in " ".join(trained["findings"])
+    frame["target"] = np.nan
+    frame.to_csv(tmp_path / "data" / "a.csv", index=False)
+    assert trainer(task).answer["reason"] == "AllMissingColumn"
+
+
+def counts_of_shops() -> Frame:
+    """Kind 2: a few values by day and shop, so that equal rows are many and real."""
+    generator = np.random.default_rng(1)
+    promo = generator.integers(0, 2, 20_000)
+    columns = {"shop": generator.integers(0, 30, 20_000), "day": generator.integers(0, 7, 20_000), "promo": promo}
+    return pd.DataFrame(columns).assign(units=generator.poisson(1 + 2 * promo))
+
+
+def test_equal_rows_are_kept_and_base_rates_stay(trainer: Trainer, tmp_path: Path) -> None:
+    frame = counts_of_shops()
+    task = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    task["model"] |= {"target": "units", "features": {"numeric": ["promo"], "categorical": ["shop", "day"]}}
+    task["data"]["cleaning"]["duplicates"] = "keep"
+    trained = trainer.done(task)
+    assert trained["data"]["rows"] + trained["data"]["holdoutRows"] == len(frame)
+    assert trained["metrics"]["mse"] < frame["units"].var() - 0.5
+    assert "findings" not in trained
+    task["data"]["cleaning"]["duplicates"] = "drop"
+    dropped = trainer(task).answer
+    distinct = len(frame.drop_duplicates())
+    sentence = f"{len(frame) - distinct} of {len(frame)} rows repeat another one"
+    assert sentence in dropped["message"] and sentence in dropped["findings"][0]
+    assert sentence in (tmp_path / "v1" / "report.html").read_text()
+
+
+def test_all_problems_of_a_file_are_reported_at_once(trainer: Trainer, tmp_path: Path) -> None:
+    """Kind 26: a file with three faults."""
+    frame = diabetes().assign(bmi=lambda f: f["target"] * 2, bp=np.nan)
+    frame.loc[frame.index % 3 == 0, "s1"] = np.nan
+    task = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    code, answer = trainer(task)
+    assert (code, answer["outcome"]) == (3, "Refused")
+    for part in ("3 problems", "AllMissingColumn", "bp", "TooManyMissing", "s1", "33.5%", "LeakingColumn", "bmi"):
+        assert part in answer["message"], answer["message"]
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 400_000), st.lists(st.integers(1, 200_000), min_size=1, max_size=5), st.integers(0, 5))
+def test_metrics_are_the_same_floats_in_batches_of_any_size(rows: int, sizes: list[int], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    target = generator.normal(1e6, 1, rows)
+    scored = ScoredRows(target, target + generator.normal(size=rows))
+    streamed, start = StreamedMetrics(), 0
+    while start < rows:
+        for size in sizes:
+            streamed.add(scored.take(np.arange(start, min(start + size, rows))))
+            start = min(start + size, rows)
+    assert streamed.measurements() == measure_all(scored)
