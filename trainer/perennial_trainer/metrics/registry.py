@@ -22,6 +22,6 @@ COMPUTATIONS: dict[str, Computation] = {
 
 
 def row_values(name: str, scored: ScoredRows) -> Floats | None:
-    """The value of each row of a metric that is a mean of rows; None where there is none."""
+    """The value of each row of a metric that is a mean of rows; None without such values."""
     values = COMPUTATIONS[name].row_values
     return values(scored) if values else None

@@ -82,8 +82,8 @@ def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:
     if len(counted):
         with problems.collecting():
             check_target(counted)
-        found = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
-        findings = msgspec.structs.replace(found, cleaning=cleaned.findings)
+        inspected = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
+        findings = msgspec.structs.replace(inspected, cleaning=cleaned.findings)
     problems.raise_all()
     assert findings is not None  # without rows there is a problem
     split = split_holdout(counted, task.data.holdout)
