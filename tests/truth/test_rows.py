@@ -109,7 +109,7 @@ def test_reference_rows_have_no_distance_from_themselves(trainer: Trainer, tmp_p
     for name, statistics in details.items():
         distances = {key: statistics[key] for key in ("psi", "ks", "js") if key in statistics}
         assert distances == pytest.approx(dict.fromkeys(distances, 0.0), abs=1e-9), name
-        assert statistics.get("wasserstein", 0) < 0.002 * before[name].std()  # a profile has 1,000 points
+        assert statistics.get("wasserstein", 0) < 0.02 * before[name].std()  # of 400 points or more
         assert statistics["missing_increase"] == 0
     assert checked["samples"] == len(before)
 

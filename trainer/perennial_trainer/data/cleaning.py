@@ -83,7 +83,8 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
         "rows kept": int((~incomplete).sum()),
     }
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if counts["rows kept"] < data.min_rows:
+    explained = bool(problems) and len(distinct) >= data.min_rows  # by the missing features
+    if counts["rows kept"] < data.min_rows and not explained:
         details = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         problems.add(
             "TooFewRows",
