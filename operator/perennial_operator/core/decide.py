@@ -41,10 +41,10 @@ def decide_step(world: World) -> Decision:
     assessment = assess_reports(world)
     if world.deployment.metadata.deletion_timestamp:
         return Decision(assessment=assessment)
-    kept = upkeep(world, assessment)
+    upkeep_actions = upkeep(world, assessment)
     step = next(filter(None, (stage.next_step(world, assessment) for stage in STAGES)), ())
     if actions := (*step, *runtime_of(world.spec).route_patches(world), *outcome_updates(world, assessment)):
-        return Decision((*kept, *actions), again=True, assessment=assessment)
+        return Decision((*upkeep_actions, *actions), again=True, assessment=assessment)
     # An action that is due and was not decided waits for something other than time.
     alarms = (at for stage in STAGES for at in stage.wakes_at(world, assessment) if at > world.now)
-    return Decision(kept, wake_at=min(alarms, default=None), assessment=assessment)
+    return Decision(upkeep_actions, wake_at=min(alarms, default=None), assessment=assessment)

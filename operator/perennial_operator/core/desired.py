@@ -55,8 +55,8 @@ def training_job_needing_workers(world: World) -> Job | None:
 def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action]:
     """Deletes ended versions and handled reports beyond spec.history, oldest first, but none that a decision needs."""
     failures = consecutive_failures(world)[: world.spec.training.max_rejections]
-    kept = {world.spec.pin, *world.serving, *(version.name for version in failures)}
-    ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in kept]
+    needed = {world.spec.pin, *world.serving, *(version.name for version in failures)}
+    ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in needed]
     # Of versions without new rows the last one suffices: they must not push out versions that can serve again.
     idle = [version for version in ended if version.status.reason == NO_NEW_ROWS]
     others = [version for version in ended if version not in idle]
