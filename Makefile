@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-train bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-train bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -72,6 +72,10 @@ bench-serve: .venv/ready ## Requests per second and CPU of the model server
 
 bench-drift: .venv/ready ## The drift check beside scipy and Evidently
 	@$(BIN)/python -m tests.bench.bench_drift
+
+# Beside Evidently's and NannyML's defaults.
+bench-alarms: .venv/ready ## False alarms of drift checks, and shifts detected
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_alarms
 
 bench-train: .venv/ready ## A training beside a plain scikit-learn script
 	@$(BIN)/python -m tests.bench.bench_train

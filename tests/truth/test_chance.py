@@ -50,6 +50,7 @@ def by_permutation(metric: str, old: Any, new: Any, generator: np.random.Generat
 
 
 NORMAL = lambda g, n: g.normal(size=n)  # noqa: E731
+HEAVY = lambda g, n: np.exp(1.5 * g.normal(size=n))  # noqa: E731
 ZEROS = lambda g, n: np.where(g.random(n) < 0.9, 0.0, g.gamma(2, size=n))  # noqa: E731
 CODES = lambda g, n: g.zipf(1.5, size=n).clip(max=60).astype(str)  # noqa: E731
 
@@ -114,6 +115,27 @@ def test_new_values_that_come_by_chance_are_no_drift() -> None:
     share = column_statistics(recent, rows)["new_share"]
     assert share > 0.5
     assert chance_of("new_share", ids[:2000], ids[2000:]) > 0.01
+
+
+@pytest.mark.parametrize("new", [60, 500])
+def test_a_new_value_in_many_rows_is_beyond_chance(new: int) -> None:
+    """Corrected for 5,000 features too: no drawing finds so small a chance."""
+    old = ["a"] * 700 + ["b"] * 300
+    assert chance_of("new_share", old, [*old[: 1000 - new], *["c"] * new]) < LEVEL / 5000
+
+
+def test_chance_of_a_few_new_values_is_not_too_small() -> None:
+    """A value with 4 pooled rows: all of them are recent ones with the hypergeometric chance."""
+    old, new = ["a"] * 3000, ["a"] * 296 + ["c"] * 4
+    exact = stats.hypergeom(3300, 4, 300).pmf(4)
+    assert exact <= chance_of("new_share", old, new) < 40 * exact
+
+
+def test_wasserstein_of_heavy_tails_is_seldom_beyond_chance() -> None:
+    """The tail beyond the merged places counts neither for the observed rows nor for the drawn ones."""
+    generator = np.random.default_rng(7)
+    chances = [chance_of("wasserstein", HEAVY(generator, 4000), HEAVY(generator, 400)) for _ in range(60)]
+    assert sum(each <= 0.05 for each in chances) <= 8  # 3 are expected
 
 
 def test_fitted_tail_continues_the_drawn_values() -> None:

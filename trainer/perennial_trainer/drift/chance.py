@@ -22,7 +22,7 @@ Statistic = Callable[[Counts, Counts], Floats]
 
 DRAWS = (100, 400, 1500)  # one step after the other, while the value is rare among the drawn ones
 TAIL = 200  # the greatest drawn values, to which a tail is fitted
-EXCEEDED = 20  # from so many drawn values that are at least as large on, their share is precise enough
+EXCEEDED = 10  # from so many drawn values that are at least as large on, their share is precise enough
 CELLS = 2_000_000  # counts in memory at once
 HYPERGEOMETRIC_LIMIT = 900_000_000  # NumPy draws from fewer than 10**9 rows
 TOLERANCE = 1e-9  # relative: the statistics of equal counts may differ in their last digits
@@ -47,11 +47,11 @@ def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iter
     return tail_share(observed, (statistic(*pair) for pair in redrawn))
 
 
-def tail_share(observed: float, steps: Iterable[Floats]) -> float:
-    """The share of drawn values that are at least `observed`, or its estimate from a fitted tail.
+def tail_share(observed: float, steps: Iterable[Floats], fitted: bool = True) -> float:
+    """The share of drawn values that are at least `observed`, or, unless not `fitted`, its estimate from a fitted tail.
 
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular
-    Biology 9, 2010). The values are drawn in steps until 20 are as large (Besag and Clifford, Biometrika 78, 1991).
+    Biology 9, 2010). The values are drawn in steps until 10 are as large (Besag and Clifford, Biometrika 78, 1991).
     Where fewer are, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al., Bioinformatics
     25, 2009), since a level corrected for a thousand features would need millions of draws. Its shape is never
     negative: the tail has no end, and the chance is too great rather than too small. Nor is the estimate below the
@@ -65,7 +65,7 @@ def tail_share(observed: float, steps: Iterable[Floats]) -> float:
             break
     counted = (reached + 1) / (len(drawn) + 1)
     ascending = np.sort(drawn)
-    if reached >= EXCEEDED or len(drawn) <= TAIL:
+    if reached >= EXCEEDED or len(drawn) <= TAIL or not fitted:
         return counted
     start = float(ascending[-TAIL - 1] + ascending[-TAIL]) / 2
     excess = ascending[-TAIL:] - start

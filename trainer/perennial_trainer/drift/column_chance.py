@@ -1,5 +1,6 @@
 """How likely a statistic of one column is by chance alone, if its recent rows are like those of the reference."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -30,8 +31,10 @@ from perennial_trainer.drift.statistics import (
     ks_p_value,
     psi_of_draws,
 )
+from perennial_trainer.profiling.columns import finer_at_the_ends
 
-PLACES = 400  # between which rows are redistributed for the Wasserstein distance
+PLACES = 200  # between which rows are redistributed for the Wasserstein distance, and some more at the ends
+SLOPES = np.linspace(0, 3, 61)[1:]  # relative, among which the best bound on the share of new values is searched
 
 
 def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> float | None:
@@ -48,8 +51,11 @@ def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> 
         return ks_p_value(value, reference_present(recent, rows), _effective(recent, recent.present))
     if metric == "wasserstein":
         assert isinstance(recent, NumericHistogram)
-        return _wasserstein_chance(value, recent, rows)
+        return _wasserstein_chance(recent, rows)
     before, after = reference_counts(recent, rows), _scaled(recent, recent.counts)
+    if metric == "new_share":
+        assert isinstance(recent, CategoricalHistogram)
+        return _new_share_chance(value, recent, before, after, rows)
     if metric == "missing_share":
         return _missing_chance(int(before[-1]), int(after[-1]), int(before.sum()), int(after.sum()))
     statistic = _psi(recent) if metric == "psi" else _STATISTICS[metric]
@@ -77,8 +83,49 @@ _STATISTICS: dict[str, Statistic] = {
     "js": _jensen_shannon,
     "chi2": _chi_square,
     "chi2_p": _chi_square,  # the smaller the p-value, the greater the statistic
-    "new_share": _new_share,
 }
+
+
+def _new_share_chance(value: float, recent: CategoricalHistogram, before: Counts, after: Counts, rows: int) -> float:
+    """The drawn share, or Chernoff's bound where that is less.
+
+    So few draws have new values that no tail can be fitted to them. That one value is new makes it less likely that
+    another one is (Joag-Dev and Proschan, Annals of Statistics 11, 1983), so the bound for independent values holds.
+    """
+    drawn = (_new_share(*pair) for pair in _redistributed(recent, before, after, rows))
+    return min(tail_share(value, drawn, fitted=False), _new_share_bound(value, recent, before, after, rows))
+
+
+def _new_share_bound(value: float, recent: CategoricalHistogram, before: Counts, after: Counts, rows: int) -> float:
+    total, dealt = int(before.sum() + after.sum()), int(after.sum())
+    if not 0 < dealt < total:
+        return 1.0
+    named_before, named_after = _named(recent, rows)
+    named, rare = (named_before + named_after)[:-3], _rare(recent)
+    count = np.concatenate([named, rare.count])
+    how_many = np.concatenate([np.ones(len(named)), rare.how_many])
+    weight = np.concatenate([named, rare.count / rare.sampled])
+    possible = (count > 0) & (count <= dealt)
+    count, how_many, weight = count[possible], how_many[possible], weight[possible]
+    log_new = _log_falling(dealt, count) - _log_falling(total, count)  # all rows of the value are recent ones
+    log_old = np.log1p(-np.exp(log_new))
+    slopes = SLOPES[:, None] * np.log(total / dealt)
+    log_moments = (how_many * np.logaddexp(log_old, log_new + slopes * weight)).sum(axis=1)
+    bound = float((log_moments - slopes[:, 0] * value * dealt).min())
+    return max(math.exp(min(0.0, bound)), np.finfo(np.float64).tiny)
+
+
+def _log_falling(total: int, count: Counts) -> Floats:
+    """The logarithm of total (total - 1) … (total - count + 1)."""
+    from scipy.special import gammaln
+
+    falling: Floats = gammaln(total + 1) - gammaln(total - count + 1)
+    return falling
+
+
+def _rare(recent: CategoricalHistogram) -> RareValues:
+    count, how_many = np.unique(np.asarray(recent.rare_counts, dtype=np.int64), return_counts=True)
+    return RareValues(count, how_many.astype(np.int64), recent.sampled)
 
 
 def _missing_chance(before: int, after: int, rows_before: int, rows_after: int) -> float:
@@ -96,9 +143,7 @@ def _shares(counts: Counts) -> Floats:
 def _redistributed(recent: Histogram, before: Counts, after: Counts, rows: int) -> Iterable[Pair]:
     if isinstance(recent, CategoricalHistogram):
         named = _named(recent, rows) if recent.reference.knows_new_values else (before, after)
-        pooled, how_many = np.unique(np.asarray(recent.rare_counts, dtype=np.int64), return_counts=True)
-        rare = RareValues(pooled, how_many.astype(np.int64), recent.sampled)
-        return redistributed_categories(*named, rare, len(recent.reference.values))
+        return redistributed_categories(*named, _rare(recent), len(recent.reference.values))
     if recent.reference.outer_bins:
         edges = recent.reference.edges
         single_valued = edges[1] == np.nextafter(edges[0], np.inf), edges[-2] == np.nextafter(edges[-1], -np.inf)
@@ -116,8 +161,12 @@ def _named(recent: CategoricalHistogram, rows: int) -> Pair:
     return np.concatenate([before[:values], others, [rest, 0], before[-1:]]).astype(np.int64), after
 
 
-def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> float | None:
-    """By the pooled values, merged into a few hundred places of about as many rows each."""
+def _wasserstein_chance(recent: NumericHistogram, rows: int) -> float | None:
+    """By the pooled values, merged into a few hundred places of about as many rows each, and of fewer at the ends.
+
+    The observed distance is that of the merged values too: theirs is less than that of all values, by much where a few
+    rows lie far away.
+    """
     deviation = standard_deviation(recent.reference)
     if not 0 < deviation < np.inf:
         return None
@@ -128,13 +177,13 @@ def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> fl
     weights = np.concatenate([of_old * size / of_old.sum(), of_new * _effective(recent, recent.present) / of_new.sum()])
     is_old = np.concatenate([np.ones(len(old)), np.zeros(len(new))])
     values, weights, is_old = values[order], weights[order], is_old[order]
-    place = np.minimum((np.cumsum(weights) / weights.sum() * PLACES).astype(np.intp), PLACES - 1)
-    pooled = np.bincount(place, weights, PLACES)
+    place = np.searchsorted(finer_at_the_ends(PLACES)[1:-1], (np.cumsum(weights) - weights / 2) / weights.sum())
+    pooled = np.bincount(place, weights)
     taken = pooled > 0
     with np.errstate(over="ignore", invalid="ignore"):
-        centres = np.bincount(place, weights * values, PLACES)[taken] / pooled[taken]
-    before = np.rint(np.bincount(place, weights * is_old, PLACES)[taken]).astype(np.int64)
-    after = np.rint(np.bincount(place, weights * (1 - is_old), PLACES)[taken]).astype(np.int64)
+        centres = np.bincount(place, weights * values)[taken] / pooled[taken]
+    before = np.rint(np.bincount(place, weights * is_old)[taken]).astype(np.int64)
+    after = np.rint(np.bincount(place, weights * (1 - is_old))[taken]).astype(np.int64)
     gaps = np.diff(centres) / deviation
     if not np.isfinite(gaps).all() or not before.sum() or not after.sum():
         return None
@@ -144,7 +193,7 @@ def _wasserstein_chance(value: float, recent: NumericHistogram, rows: int) -> fl
         area: Floats = np.abs(apart) @ gaps
         return area
 
-    return tail_share(value, (distance(*pair) for pair in redistributed(before, after)))
+    return chance_of(distance, before, after, redistributed(before, after))
 
 
 def _effective(recent: Histogram, count: int) -> int:

@@ -79,7 +79,7 @@ def profile_numbers(values: Floats, most: int) -> NumericProfile:
     points, counts = _distinct(present)
     edges = _edges(present, points, counts)
     if len(points) > most + 1:
-        points = np.unique(_quantiles(present, _finer_at_the_ends(most)))
+        points = np.unique(_quantiles(present, finer_at_the_ends(most)))
     of_bins = [*in_bins(present, edges).tolist(), len(values) - len(present)]
     return NumericProfile(
         edges=edges.tolist(),
@@ -123,7 +123,7 @@ def _just_below(values: Floats) -> Floats:
     return below[np.isfinite(below)]
 
 
-def _finer_at_the_ends(parts: int) -> Floats:
+def finer_at_the_ends(parts: int) -> Floats:
     """As many even parts, of which the outermost are halved towards the end: there the values lie far apart."""
     end = 0.5 ** np.arange(1, HALVINGS + 1) / parts
     return np.sort(np.concatenate([end, np.linspace(0, 1, parts + 1), 1 - end]))
