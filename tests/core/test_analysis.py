@@ -401,7 +401,7 @@ def test_a_model_known_to_be_bad_is_not_rolled_out_again(sha: int, asked: bool, 
     if phase == "Rejected":
         assert play.version(3)["reason"] == "KnownBad"
         assert play.version(3)["message"].startswith(
-            "it is the same model as bike-v2, byte by byte, which was RolledBack"
+            "it is the same model as bike-v2, of the same rows, recipe and image, which was RolledBack"
         )
 
 

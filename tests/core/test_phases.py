@@ -103,7 +103,8 @@ def test_training_ends_by_its_job() -> None:
     transitions |= taken(
         with_job(training, name, {"outcome": "Refused", "reason": "NoNewRows", "message": "same rows"})
     )
-    bad = a_version(3, "Rejected", status={"reason": "TooSlow", "artifact": {"sha256": f"{2:064x}"}})
+    made = {"image": training.policy.trainer_image, "data": {"sha256": f"{2:064x}"}}
+    bad = a_version(3, "Rejected", status={"reason": "TooSlow", **made})
     known = replace(training, versions=(a_version(1), bad, a_version(4, "Training")))
     transitions |= taken(with_job(known, "bike-v4-train", trained(2)))
     pod = {"state": JobState.RUNNING, "pod": "pod"}

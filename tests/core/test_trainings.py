@@ -11,7 +11,7 @@ from perennial_operator.core.actions import Create
 from perennial_operator.core.world import Fleet
 from tests.builders import task_of
 from tests.simulation.play import Play, a_play
-from tests.simulation.results import REFUSED, TRAINED, validated
+from tests.simulation.results import REFUSED, TRAINED, trained, validated
 
 
 def fail(play: Play, number: int) -> None:
@@ -269,7 +269,7 @@ def test_only_drift_and_schedule_require_new_rows() -> None:
     play = scheduled()
     assert known_rows(play, 1) is None
     play.wait(hours=1)
-    assert known_rows(play, 2) == TRAINED["data"]["sha256"]
+    assert known_rows(play, 2) == trained(1)["data"]["sha256"]
     play.finish("bike-v2-train", NOTHING_NEW)
     ask(play, "now")
     assert known_rows(play, 3) is None
@@ -277,7 +277,7 @@ def test_only_drift_and_schedule_require_new_rows() -> None:
     play.wait(minutes=2)
     play.report("october")
     play.settle()
-    assert known_rows(play, 4) == TRAINED["data"]["sha256"]
+    assert known_rows(play, 4) == trained(3)["data"]["sha256"]
     play.finish("bike-v4-train", NOTHING_NEW)
     play.edit({"data": {"holdout": 0.3}})
     play.wait(minutes=2)

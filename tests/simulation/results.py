@@ -24,8 +24,9 @@ TRAINED = {
 
 
 def trained(number: int) -> dict[str, Any]:
-    """The result of a training, with another digest for each version."""
-    return merged(TRAINED, {"artifact": {"sha256": f"{number:064x}"}})
+    """The result of a training, on other rows for each version."""
+    digest = {"sha256": f"{number:064x}"}
+    return merged(TRAINED, {"artifact": digest, "data": digest})
 
 
 REFUSED = {

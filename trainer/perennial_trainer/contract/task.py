@@ -133,12 +133,20 @@ class ModelTask(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
     model: Model
 
 
+class RejectedRows(StrictStruct, frozen=True, kw_only=True):
+    """The digest of the rows of a candidate that was rejected."""
+
+    name: Name
+    sha256: Sha256
+
+
 class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
     calibration: Calibration | None = None
     live: Version | None = None
     known_rows: Sha256 | None = None  # of the live version: a training on the same rows is rejected
+    rejected_rows: tuple[RejectedRows, ...] = ()  # of candidates that would be rejected again
     engine: Engine | None = None
     storage: Uri  # the version's own folder
 

@@ -1,7 +1,7 @@
 """What is new in the training data to the live version: whether there are new rows, and which values are new."""
 
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -33,14 +33,21 @@ class Novelty(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_new_rows(rows: Rows, task: TrainTask) -> None:
-    """The rows are not those that the live version was trained on, if the task asks; else a RejectedTask, NoNewRows."""
+    """The rows are not those of the live version or of a rejected candidate, if the task asks; else NoNewRows."""
     if task.known_rows is not None and rows.fingerprint == task.known_rows:
         live = task.live.name if task.live else "the live version"
-        raise RejectedTask(
-            "NoNewRows",
-            f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {live} was trained on: the "
-            "training would produce the same model; train again when there are new rows",
-        )
+        _reject(rows, task, f"{live} was trained on: the training would produce the same model")
+    for candidate in task.rejected_rows:
+        if rows.fingerprint == candidate.sha256:
+            _reject(rows, task, f"{candidate.name} was trained on, which was rejected: this one would be too")
+
+
+def _reject(rows: Rows, task: TrainTask, known: str) -> NoReturn:
+    raise RejectedTask(
+        "NoNewRows",
+        f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {known}; "
+        "train again when there are new rows",
+    )
 
 
 def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:

@@ -132,6 +132,9 @@ class ModelVersionStatus(Value):
         description="What is unusual in the rows, such as a feature that alone predicts the target.",
     )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
+    gate: str | None = Field(
+        None, description="Digest of spec.validation and the live version by which the candidate was rejected."
+    )
     metric: str | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")
     live_since: Instant | None = Field(None, description="When the version last became live.")

@@ -6,9 +6,17 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
-from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.jobs import (
+    follows_contract,
+    job_image,
+    job_manifest,
+    model_fields,
+    stored_model,
+    version_storage,
+)
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.rules.known_bad import rejected_before
 from perennial_operator.core.world import World, version_recipe
 
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
@@ -40,15 +48,24 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["calibration"] = training.calibration
     if world.live and world.live.status.artifact:
         task["live"] = stored_model(world.live)
-        if known := _known_rows(version, world.live):
-            task["knownRows"] = known
+        task |= _known_rows(world, version, world.live)
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
 
 
-def _known_rows(version: ModelVersion, live: ModelVersion) -> str | None:
-    """The digest of the live version's rows, which would make the same model; None if a person or the spec asks."""
-    same = version.spec.trigger.reason in ("Drift", "Schedule") and version_recipe(version) == version_recipe(live)
-    return live.status.data.sha256 if same and live.status.data else None
+def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict[str, Any]:
+    """The digests of rows that would make a known model, unless a person or a changed spec asks for the training."""
+    fields: dict[str, Any] = {}
+    if version.spec.trigger.reason not in ("Drift", "Schedule"):
+        return fields
+    if version_recipe(version) == version_recipe(live) and live.status.data:
+        fields["knownRows"] = live.status.data.sha256
+    image = job_image(world, version, version.spec.training.pod)
+    rejected = [
+        {"name": other.name, "sha256": other.status.data.sha256}
+        for other in rejected_before(world, version, image)
+        if other.status.data and follows_contract(world, other, 2)
+    ]
+    return fields | ({"rejectedRows": rejected} if rejected else {})

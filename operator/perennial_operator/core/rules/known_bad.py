@@ -1,25 +1,45 @@
-"""Was the same model rejected or rolled back before?"""
+"""Is a model made of rows that a version was rejected or rolled back for before?"""
 
 from __future__ import annotations
 
 from perennial_operator.core import names
 from perennial_operator.core.api.analysis import FAILURES
-from perennial_operator.core.api.model_version import UNSUCCESSFUL, Artifact, ModelVersion
-from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
-from perennial_operator.core.world import World
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, DataFacts, ModelVersion, Phase
+from perennial_operator.core.rules.phases import GATE_FAILED, REJECTED_BY_PERSON
+from perennial_operator.core.rules.validation_gate import gate_digest
+from perennial_operator.core.world import World, version_recipe
 
 
-def reason_not_to_repeat(world: World, version: ModelVersion, artifact: Artifact) -> str | None:
-    """Why a model of these bytes is not tried again; None if it is a new one, or a person requested the training.
+def reason_not_to_repeat(world: World, version: ModelVersion, data: DataFacts, image: str) -> str | None:
+    """Why the same model is not tried again; None if it is a new one, or a person requested the training.
 
-    The same data make the same bytes. A roll-back for reasons outside the model does not count.
+    The same recipe, rows and image make the same model; its bytes may differ, as by the number of threads. A roll-back
+    for reasons outside the model does not count.
     """
     if version.spec.trigger.reason == "Request":
         return None
     for other in world.versions:
         failed = other.phase in UNSUCCESSFUL and other.status.reason in (*FAILURES, REJECTED_BY_PERSON)
-        if failed and other.status.artifact and other.status.artifact.sha256 == artifact.sha256:
+        if failed and other.status.image == image and _same_rows(other, version, data.sha256):
             before = f"which was {other.phase} ({other.status.message})"
             fix = f"to try it again, annotate the ModelDeployment with {names.RETRAIN}=<time>"
-            return f"it is the same model as {other.name}, byte by byte, {before}; {fix}"
+            return f"it is the same model as {other.name}, of the same rows, recipe and image, {before}; {fix}"
     return None
+
+
+def rejected_before(world: World, version: ModelVersion, image: str) -> list[ModelVersion]:
+    """The candidates that the gate would reject again: of this recipe and image, beside this live version."""
+    gate = gate_digest(world.spec.validation, world.live)
+    return [
+        other
+        for other in world.versions
+        if other.phase is Phase.REJECTED
+        and other.status.reason in GATE_FAILED
+        and (other.status.gate, other.status.image) == (gate, image)
+        and version_recipe(other) == version_recipe(version)
+    ]
+
+
+def _same_rows(other: ModelVersion, version: ModelVersion, sha256: str) -> bool:
+    same_recipe = version_recipe(other) == version_recipe(version)
+    return same_recipe and other.status.data is not None and other.status.data.sha256 == sha256

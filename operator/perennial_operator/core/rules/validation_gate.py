@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.validation import Against, SliceLimit, ValidationSpec
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.job_results import Validated
@@ -17,6 +20,12 @@ class Gate:
     passed: bool
     reason: str
     message: str
+
+
+def gate_digest(validation: ValidationSpec, live: ModelVersion | None) -> str:
+    """A digest of what a candidate must prove, and beside which version."""
+    beside = [live.name, live.status.artifact and live.status.artifact.sha256] if live else None
+    return sha256(json.dumps([beside, validation.to_api()], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None) -> Gate:

@@ -133,7 +133,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "parameters": result.parameters or None,
         "findings": [each[:1000] for each in result.findings] or None,
     }
-    if message := reason_not_to_repeat(world, version, result.artifact):
+    if message := reason_not_to_repeat(world, version, result.data, image):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
     return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
 

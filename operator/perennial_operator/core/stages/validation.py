@@ -12,7 +12,7 @@ from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison_labels, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
 from perennial_operator.core.rules.transitions import fail, transition
-from perennial_operator.core.rules.validation_gate import gate
+from perennial_operator.core.rules.validation_gate import gate, gate_digest
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
@@ -55,6 +55,7 @@ def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
         f"{verdict.message}; to approve it, annotate it with {names.APPROVED}" if manual else verdict.message,
         ("Validated", verdict.passed),
         **_metric_fields(result, against),
+        gate=None if verdict.passed else gate_digest(world.spec.validation, world.live),
     )
 
 
