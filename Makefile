@@ -22,7 +22,7 @@ demo: .venv/ready ## Play the whole loop on real data
 	@$(BIN)/python -m tests.demo
 
 test: .venv/ready check ## Linters, types, layers, words, and every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-deep: .venv/ready ## 10,000 schedules and all kinds of faults; about an hour
 	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load --timeout 3600 tests/faults tests/fuzz

@@ -6,7 +6,32 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stage import chosen_cluster
+from tests.stage import ROOT, chosen_cluster
+
+LONGEST_FIRST = (
+    "e2e/test_loop.py",
+    "e2e/test_harm.py",
+    "e2e/test_kill.py",
+    "manifests/test_samples.py",
+    "e2e/test_analysis.py",
+    "e2e/test_ledger.py",
+    "e2e/test_kserve.py",
+    "trainer/test_engine.py",
+    "e2e/test_sample.py",
+    "e2e/test_gitops.py",
+    "charts/test_from_nothing.py",
+    "core/test_invariants.py",
+    "e2e/test_gateway.py",
+    "trainer/test_stores.py",
+    "e2e/test_plugin.py",
+    "trainer/test_slow_store.py",
+)
+"""Files that take longest: were one of them the last, a worker would wait for it without work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
