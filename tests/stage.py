@@ -43,6 +43,9 @@ PRELOADED = {
 HURRY = 10.0
 """How many times faster than a kubelet the local node probes and backs off: tests wait for work, not for timers."""
 
+LONGEST_PAUSE = 0.25
+"""Seconds between two looks of a long wait: each look is a request, which costs what is waited for its processor."""
+
 T = TypeVar("T")
 
 
@@ -175,14 +178,15 @@ class Stage:
 
     def wait(self, what: str, condition: Callable[[], T | None], timeout: float = 60.0) -> T:
         """The condition's answer as soon as it has one; AssertionError says what never came, and the operator's last words."""
-        end = time.monotonic() + timeout
+        end, pause = time.monotonic() + timeout, 0.05
         while not (answer := condition()):
             if time.monotonic() > end:
                 log = self.operator_log.read_text() if self.operator_log.exists() else ""
                 raise AssertionError(
                     f"after {timeout:g} s it is not so that {what}\n" + "\n".join(log.splitlines()[-15:])
                 )
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(1.2 * pause, LONGEST_PAUSE)
         return answer
 
     def version(self, name: str) -> dict[str, Any]:
