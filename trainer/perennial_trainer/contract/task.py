@@ -29,7 +29,7 @@ class Features(StrictStruct, frozen=True, kw_only=True):
         return self.numeric + self.categorical
 
 
-class Model(StrictStruct, frozen=True, kw_only=True):
+class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     framework: str
     format: Literal["joblib", "skops"]
     estimator: str
@@ -68,7 +68,7 @@ class Cleaning(StrictStruct, frozen=True, kw_only=True):
     outliers: Literal["keep", "clip", "drop"]
 
 
-class TrainingData(StrictStruct, frozen=True, kw_only=True):
+class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     uri: Uri
     time_column: str | None = None
     window: Window

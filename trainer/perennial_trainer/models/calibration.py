@@ -1,8 +1,11 @@
 """Calibrated probabilities: of the rows with a probability of 80 %, eight in ten are of the class."""
 
+from typing import Any
+
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Calibration
@@ -27,5 +30,9 @@ def calibrate(estimator: BaseEstimator, method: Calibration, rows: Rows) -> Base
             f"and training.calibration {method} needs {FOLDS} of each: collect more rows, or take it out",
         )
     by_time = rows.time is not None
-    folds = StratifiedKFold(FOLDS, shuffle=not by_time, random_state=None if by_time else SEED)
+    folds: Any = StratifiedKFold(FOLDS, shuffle=not by_time, random_state=None if by_time else SEED)
+    if rows.group is not None:  # a splitter would need the groups when the pipeline is fitted
+        groups = np.unique(rows.group, return_inverse=True)[1]
+        by_group = StratifiedGroupKFold(FOLDS, shuffle=not by_time, random_state=None if by_time else SEED)
+        folds = list(by_group.split(groups, rows.target, groups))
     return CalibratedClassifierCV(estimator, method=method, cv=folds, ensemble=False)

@@ -16,10 +16,12 @@ from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes
+from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
 
 STEP = "model"
+ENCODED_COPIES = 4  # of the encoded rows while an estimator is fitted
 BLOCK = 65_536  # rows, as many as a check reads at once
 
 
@@ -49,12 +51,47 @@ def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
     """The pipeline fitted to the rows. Raises a RejectedTask: SingleClass, ConstantTarget, FitFailed."""
     check_target(rows)
     try:
-        return pipeline.fit(rows.features, target_of(rows))
+        return _independent_of_machine(pipeline.fit(rows.features, target_of(rows)))
     except FIT_ERRORS as error:
         raise RejectedTask(
             "FitFailed",
             f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {message_line(error)}",
         ) from error
+
+
+def _independent_of_machine(pipeline: Pipeline) -> Pipeline:
+    """The same bytes for the same rows: a fitted estimator keeps neither a number of threads nor positions of rows."""
+    estimator = pipeline[-1]
+    if isinstance(getattr(estimator, "cv", None), list):
+        estimator.set_params(cv=len(estimator.cv))
+    calibrated = [each.estimator for each in getattr(estimator, "calibrated_classifiers_", [])]
+    for each in (estimator, *calibrated):
+        mapper = getattr(each, "_bin_mapper", None)
+        if mapper is not None and hasattr(mapper, "n_threads"):
+            mapper.n_threads = 1
+    return pipeline
+
+
+def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) -> None:
+    """The encoded rows fit into `limit` bytes of memory; else a RejectedTask, DataTooLarge, that names the column.
+
+    An estimator that takes sparse rows needs little for a category with many values; for any other, each value is a
+    column of numbers.
+    """
+    if limit is None or get_tags(estimator).input_tags.sparse:
+        return
+    values = {name: int(rows.features[name].nunique()) for name in rows.columns.features.categorical}
+    width = len(rows.columns.features.numeric) + sum(values.values())
+    needed = IDLE + ENCODED_COPIES * 8 * len(rows) * width
+    if values and needed > limit:
+        widest = max(values, key=lambda name: values[name])
+        raise RejectedTask(
+            "DataTooLarge",
+            f"feature {widest} has {values[widest]} values, each a column for {type(estimator).__name__}, so that "
+            f"{len(rows)} rows need about {needed / 1e9:,.1f} GB of memory, more than the {limit / 1e9:,.1f} GB that "
+            "this pod may use: remove or group its values, choose an estimator that takes sparse rows, or raise "
+            "training.pod.resources.limits.memory",
+        )
 
 
 def message_line(error: Exception, line: int = 0) -> str:

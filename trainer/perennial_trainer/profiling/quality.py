@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 MIN_COPY_CORRELATION = 0.999999  # absolute; above it a feature is a linear copy, never a measured cause
 MIN_ROWS = 10  # fewer rows correlate by chance
 RARE = 10  # rows; a class with fewer is reported as rare
+WIDE = 1000  # values of a category
 LARGE = 0.05  # share of the rows; a class of so many rows whose name means that the outcome is not known is reported
 NOT_KNOWN = frozenset(
     ("pending", "unknown", "undefined", "unlabelled", "unlabeled", "in progress", "in_progress", "tbd", "n/a", "null")
@@ -31,7 +32,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `contradicting` rows of a classification have the same features as another row and a different class. `novelties`
     are by column. `leaks` are features that alone predict the target, `not_known` classes whose name means that the
-    outcome is not known yet, with their rows. `cleaning` are sentences about the cleaning.
+    outcome is not known yet, with their rows. `cleaning` are sentences about the cleaning, `wide`
+    categories with many values.
     """
 
     constant: list[str]
@@ -43,6 +45,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     leaks: dict[str, str] = msgspec.field(default_factory=dict)
     not_known: dict[str, int] = msgspec.field(default_factory=dict)
     cleaning: list[str] = msgspec.field(default_factory=list)
+    wide: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def inspect_rows(
@@ -83,6 +86,7 @@ def inspect_rows(
         rare_classes=rare if is_classification else {},
         contradicting=_contradicting(rows) if is_classification else 0,
         novelties=find_novelties(rows, live),
+        wide={name: count for name, count in _category_counts(rows).items() if count > WIDE},
         leaks=find_leaks(rows, frozenset((*constant, *copies, *allowed))),
         not_known=_not_known(counts, len(rows)) if is_classification else {},
     )
@@ -96,6 +100,8 @@ def describe_findings(findings: Findings) -> list[str]:
     lines += findings.cleaning
     for name, count in findings.not_known.items():
         lines.append(f"class {name} has {count} rows: if it means that the outcome is not known yet, empty its target")
+    for name, count in findings.wide.items():
+        lines.append(f"feature {name} has {count} values, which become as many columns")
     if findings.constant:
         lines.append(f"features with the same value in every row: {join_names(findings.constant)}")
     if findings.rare_classes:
@@ -115,6 +121,10 @@ def describe_findings(findings: Findings) -> list[str]:
 
 def _is_constant(values: "Series[Any]") -> bool:
     return bool(values.iloc[:SAMPLE].nunique() <= 1 and values.nunique() <= 1)
+
+
+def _category_counts(rows: Rows) -> dict[str, int]:
+    return {name: int(rows.features[name].nunique()) for name in rows.columns.features.categorical}
 
 
 def _not_known(counts: "pd.Series[int]", rows: int) -> dict[str, int]:

@@ -108,7 +108,8 @@ def _model_file_name(model: Model) -> str:
 def _files(training: Training) -> dict[str, bytes]:
     rows, model = training.rows, training.task.model
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
-    return {
+    groups = {} if rows.training.group is None else {"groups.npy": _npy(np.unique(rows.training.group))}
+    return groups | {
         _model_file_name(model): framework_of(model).dump_pipeline(
             training.pipeline, framework_of(model).file_format(model)
         ),

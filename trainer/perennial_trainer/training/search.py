@@ -9,20 +9,22 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the halving searches importable
-from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import (
-    GridSearchCV,
-    HalvingGridSearchCV,
-    KFold,
-    ParameterGrid,
-    RandomizedSearchCV,
-    StratifiedKFold,
-    TimeSeriesSplit,
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    get_scorer,
+    get_scorer_names,
+    jaccard_score,
+    make_scorer,
+    precision_score,
+    recall_score,
 )
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, ParameterGrid, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Engine, Kind, Search
+from perennial_trainer.data.categories import NO_CLASS, all_integers, positive_position, sorted_classes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_parameters
 from perennial_trainer.models.frameworks.framework import Framework
@@ -30,6 +32,7 @@ from perennial_trainer.models.pipeline import FIT_ERRORS, STEP, message_line, ta
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 from perennial_trainer.training.engine import Scorer, use_engine
+from perennial_trainer.training.folds import search_folds
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,13 @@ _SCORER_MODULES: dict[Kind, tuple[str, ...]] = {  # of scikit-learn's metrics
     "classification": ("_classification", "_ranking"),
 }
 _DEFAULT_SCORING: dict[Kind, str] = {"regression": "r2", "classification": "accuracy"}
+_OF_POSITIVE = {
+    "f1": f1_score,
+    "precision": precision_score,
+    "recall": recall_score,
+    "jaccard": jaccard_score,
+    "average_precision": average_precision_score,
+}
 MAX_RANKING = 100
 FACTOR = 3  # each round of a halving search has a third of the candidates and three times the rows
 
@@ -80,7 +90,7 @@ def search_parameters(
         with use_engine(engine) as with_callback, progress.bar, warnings.catch_warnings():
             warnings.simplefilter("ignore", FitFailedWarning)  # it has tracebacks, which may show values
             searcher = _searcher(
-                search, pipeline, rows, with_callback(get_scorer(scoring), progress.scored), candidates
+                search, pipeline, rows, with_callback(scorer_of(scoring, rows), progress.scored), candidates
             )
             searcher.fit(rows.features, target_of(rows))
     except FIT_ERRORS as error:
@@ -111,6 +121,27 @@ def scoring_names(kind: Kind) -> list[str]:
     return [name for name, scorer in scorers.items() if scorer._score_func.__module__.endswith(_SCORER_MODULES[kind])]
 
 
+def scorer_of(scoring: str, rows: Rows) -> Any:
+    """The scorer, of the positive class if it is of one of two. Raises a RejectedTask, PositiveClassNeeded."""
+    if scoring not in _OF_POSITIVE or rows.columns.kind != "classification":
+        return get_scorer(scoring)
+    classes = sorted_classes(set(rows.target.unique()))
+    if len(classes) != 2:
+        return get_scorer(scoring)
+    place = positive_position(classes, rows.columns.positive)
+    if place is None or place == NO_CLASS:
+        raise RejectedTask(
+            "PositiveClassNeeded",
+            f"training.search.scoring {scoring} of the target {rows.columns.target} is that of one of two classes, "
+            f"{join_names(each[:40] for each in classes)}: name it in model.positiveClass",
+        )
+    label = int(classes[place]) if all_integers(classes) else classes[place]
+    options: dict[str, Any] = {"pos_label": label}
+    if scoring == "average_precision":
+        options["response_method"] = ("decision_function", "predict_proba")
+    return make_scorer(_OF_POSITIVE[scoring], **options)
+
+
 class _SearchProgress:
     """Reports the progress of a search: each candidate is scored once in each fold.
 
@@ -138,12 +169,7 @@ def _costs(search: Search, candidates: int) -> list[int]:
 
 
 def _searcher(search: Search, pipeline: Pipeline, rows: Rows, scoring: Scorer, candidates: int) -> Any:
-    if rows.time is not None:
-        folds: Any = TimeSeriesSplit(search.folds)
-    elif rows.columns.kind == "classification":
-        folds = StratifiedKFold(search.folds, shuffle=True, random_state=SEED)
-    else:
-        folds = KFold(search.folds, shuffle=True, random_state=SEED)
+    folds = search_folds(search.folds, rows)
     space = {f"{STEP}__{name}": values for name, values in search.space.items()}
     common: dict[str, Any] = {"scoring": scoring, "cv": folds, "refit": False, "return_train_score": False}
     if search.method == "halving":

@@ -14,6 +14,7 @@ from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import clean, without_outliers
 from perennial_trainer.data.holdout import split_holdout
+from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
@@ -22,7 +23,14 @@ from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.frameworks.registry import framework_of
-from perennial_trainer.models.pipeline import build_pipeline, check_positive_class, check_target, fit, score
+from perennial_trainer.models.pipeline import (
+    build_pipeline,
+    check_encoded_size,
+    check_positive_class,
+    check_target,
+    fit,
+    score,
+)
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import inspect_rows
 from perennial_trainer.training.baseline import measure_baseline, require_better
@@ -91,6 +99,7 @@ def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:
     to_fit = cleaned.to_fit(training)
     check_target(to_fit)
     check_positive_class(to_fit)
+    check_encoded_size(to_fit, unfitted[-1], memory_limit())
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
         min_rows = task.data.min_rows * (1 - task.data.holdout)

@@ -13,6 +13,7 @@ from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 
 NAME = "rows.npy"
+GROUPS = "groups.npy"  # of versions with data.groupColumn
 
 
 def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:
@@ -22,7 +23,10 @@ def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:
     them. Raises a RejectedTask: RowsNotComparable, ArtifactMissing, DigestMismatch.
     """
     if how.data.roles == rows.roles():
-        return ~np.isin(rows.digests, _trained_on(live, how))
+        unseen = ~np.isin(rows.digests, _stored_digests(live, how, NAME))
+        if rows.group is not None and GROUPS in how.files and how.source.group_column == rows.columns.group:
+            unseen &= ~np.isin(rows.group, _stored_digests(live, how, GROUPS))
+        return unseen
     if rows.time is not None and how.source.time_column == rows.columns.time and how.data.trained_until:
         return np.asarray(rows.time > pd.Timestamp(how.data.trained_until), dtype=bool)
     raise RejectedTask(
@@ -32,10 +36,10 @@ def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:
     )
 
 
-def _trained_on(live: Version, how: Metadata) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-    uri = store.sibling_uri(live.uri, NAME)
+def _stored_digests(live: Version, how: Metadata, name: str) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+    uri = store.sibling_uri(live.uri, name)
     try:
-        content = read_verified(uri, how.files[NAME].sha256)
+        content = read_verified(uri, how.files[name].sha256)
     except (FileNotFoundError, KeyError) as error:
         raise RejectedTask("ArtifactMissing", f"{uri} does not exist, so version {live.name} is incomplete") from error
     digests: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.load(io.BytesIO(content), allow_pickle=False)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
@@ -113,7 +114,8 @@ def _load_holdout(task: ValidateTask) -> Rows:
     except pa.ArrowInvalid as error:
         raise RejectedTask("UnreadableFile", f"{holdout.uri} is not a valid parquet file") from error
     columns = Columns(model.features, model.target, model.task, source.time_column, model.positive_class)
-    return with_others(convert_rows(table, columns), table, source.keep)
+    rows = with_others(convert_rows(table, columns), table, source.keep)
+    return replace(rows, columns=replace(columns, group=source.group_column))
 
 
 def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
