@@ -97,11 +97,11 @@ def test_unknown_classes_stay_out_of_the_metrics(trainer: Trainer, tmp_path: Pat
     rows = len(recent)
     strange = np.arange(rows) < round(share * rows)
     mixed = recent.assign(target=np.where(strange, 2, recent["target"]))
-    found = values(trainer.done(a_check(task, trained, written(mixed, tmp_path / "mixed" / "a.csv"))))
+    mixed_values = values(trainer.done(a_check(task, trained, written(mixed, tmp_path / "mixed" / "a.csv"))))
     known = values(trainer.done(a_check(task, trained, written(recent[~strange], tmp_path / "known" / "a.csv"))))
     for name in ("accuracy", "f1", "roc_auc", "log_loss", "precision", "recall"):
-        assert found[name] == known[name]
-    assert found["new_class_share"] == pytest.approx(strange.mean(), abs=1e-6)
+        assert mixed_values[name] == known[name]
+    assert mixed_values["new_class_share"] == pytest.approx(strange.mean(), abs=1e-6)
     assert known["new_class_share"] == 0
 
 

@@ -53,13 +53,13 @@ def test_a_group_is_on_one_side_of_the_holdout() -> None:
     frame = patients()
     rows = converted(frame)
     split = split_holdout(rows, 0.2)
-    held, trained = set(frame["patient"][split.mask(rows)]), set(frame["patient"][split.training_mask(rows)])
-    assert not held & trained and held | trained == set(frame["patient"])
-    assert len(held) / 200 == pytest.approx(0.2, abs=0.1)
+    holdout, trained = set(frame["patient"][split.mask(rows)]), set(frame["patient"][split.training_mask(rows)])
+    assert not holdout & trained and holdout | trained == set(frame["patient"])
+    assert len(holdout) / 200 == pytest.approx(0.2, abs=0.1)
     more = patients(400)
     grown = converted(more)
     in_both = set(more["patient"][split_holdout(grown, 0.2).mask(grown)]) & set(frame["patient"])
-    assert in_both == held  # whatever rows and groups are added
+    assert in_both == holdout  # whatever rows and groups are added
 
 
 def test_with_a_time_the_holdout_has_only_new_groups() -> None:
@@ -67,11 +67,11 @@ def test_with_a_time_the_holdout_has_only_new_groups() -> None:
     ordered = frame.sort_values("day", ignore_index=True)
     rows = converted(frame, "day")
     split = split_holdout(rows, 0.5)
-    held, trained = split.mask(rows), split.training_mask(rows)
-    assert ordered["day"][trained].max() < ordered["day"][held].min()
+    holdout, trained = split.mask(rows), split.training_mask(rows)
+    assert ordered["day"][trained].max() < ordered["day"][holdout].min()
     later = ordered["day"] >= ordered["day"][~trained].min()
     seen = ordered["patient"].isin(ordered["patient"][trained])
-    assert (held == (later & ~seen)).all()
+    assert (holdout == (later & ~seen)).all()
 
 
 def test_a_model_that_knows_its_patients_is_found_out(trainer: Trainer, tmp_path: Path) -> None:
