@@ -158,7 +158,7 @@ def test_what_was_measured_within_ends_a_row_of_breaches() -> None:
 # ---- times in the future (kind 4)
 
 
-def test_window_in_the_future_is_invalid_and_hides_no_later_report() -> None:
+def test_future_window_is_invalid_and_hides_no_later_report() -> None:
     play = a_play(drift={"cooldown": "1m"})
     play.until_live(1)
     play.wait(hours=1)

@@ -9,18 +9,9 @@ from pathlib import Path
 
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import FailedTask, TaskError
+from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
-from perennial_trainer.contract.task import (
-    CheckTask,
-    RecordTask,
-    RecoverTask,
-    ServeTask,
-    Task,
-    TrainTask,
-    ValidateTask,
-    WorkTask,
-    parse_task,
-)
+from perennial_trainer.contract.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse_task
 from perennial_trainer.redaction import RedactingFormatter, redact
 
 log = logging.getLogger("perennial_trainer")

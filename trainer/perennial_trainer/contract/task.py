@@ -13,7 +13,7 @@ from msgspec import Meta
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.fields import Name, Sha256, Share, StrictStruct, Uri, Window
-from perennial_trainer.contract.ledger_entry import LedgerEntry
+from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
 
 Kind = Literal["regression", "classification"]
@@ -199,22 +199,6 @@ class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="w
     model_deployment: Name
     version: Name
     scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
-
-
-class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="record"):
-    namespace: Name
-    model_deployment: Name
-    version: Name
-    entry: LedgerEntry
-    storage: Uri  # the model's folder, which has the versions' folders
-
-
-class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="recover"):
-    namespace: Name
-    model_deployment: Name
-    version: Name | None = None  # without it, the version that was live last
-    recipe: dict[str, Any]  # of the current spec
-    storage: Uri
 
 
 Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask | RecoverTask

@@ -70,10 +70,7 @@ def summarize(
     highest = max(psi, key=lambda name: psi[name])
     overall = {
         "drifted_share": len(drifted) / len(psi),
-        **{
-            f"{name}_psi": max(column_statistics(one, reference_rows)["psi"] for one in each)
-            for name, each in others.items()
-        },
+        **{f"{name}_psi": _greatest_psi(each, reference_rows) for name, each in others.items()},
         "significant_share": significant_share(list(p_values(statistics))),
     }
     if new_class_share is not None:
@@ -90,6 +87,10 @@ def summarize(
     for name, measurement in list(performance.items())[:1]:
         message += f"; {name} {measurement.value:.6g}"
     return DriftSummary(statistics, overall, performance, judged, message)
+
+
+def _greatest_psi(histograms: Sequence[Histogram], reference_rows: int) -> float:
+    return max(column_statistics(each, reference_rows)["psi"] for each in histograms)
 
 
 def _is_reported(name: str, statistics: Statistics) -> bool:

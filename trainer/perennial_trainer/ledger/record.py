@@ -6,8 +6,8 @@ import msgspec
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.metadata import StoredFile
+from perennial_trainer.contract.ledger_tasks import RecordTask
 from perennial_trainer.contract.result import RecordResult
-from perennial_trainer.contract.task import RecordTask
 from perennial_trainer.ledger.files import LedgerFile, write_ledger_file
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.store import read_bytes, sibling_uri

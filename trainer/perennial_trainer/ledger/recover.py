@@ -9,8 +9,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.contract.result import RecoverResult, StoredVersion
-from perennial_trainer.contract.task import RecoverTask
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files, read_ledger_file
 from perennial_trainer.storage.store import file_sha256, list_names, sibling_uri
 

@@ -71,13 +71,8 @@ def inspect_rows(
     copies = _find_copies(rows, constant, allowed, problems)
     counts = rows.target.value_counts()
     is_classification = rows.columns.kind == "classification"
-    if is_classification and len(counts) * 2 > len(rows):
-        problems.add(
-            "TooManyClasses",
-            f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
-            f"{str(counts.index[0])[:40]!r}, so most classes have one row: set model.task to regression, or group the "
-            "classes",
-        )
+    if is_classification:
+        _check_number_of_classes(rows, counts, problems)
     rare = {str(name): int(count) for name, count in counts.items() if count < RARE}
     findings = Findings(
         constant=constant,
@@ -92,6 +87,16 @@ def inspect_rows(
     )
     log.info("quality: %s", "; ".join(describe_findings(findings)) or "nothing unusual")
     return findings
+
+
+def _check_number_of_classes(rows: Rows, counts: "pd.Series[int]", problems: Problems) -> None:
+    if len(counts) * 2 > len(rows):
+        problems.add(
+            "TooManyClasses",
+            f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
+            f"{str(counts.index[0])[:40]!r}, so most classes have one row: set model.task to regression, or group the "
+            "classes",
+        )
 
 
 def describe_findings(findings: Findings) -> list[str]:

@@ -1,0 +1,22 @@
+"""The two tasks about the ledger: to record an event of a version, and to find the versions that were recorded."""
+
+from typing import Any
+
+from perennial_trainer.contract.fields import Name, StrictStruct, Uri
+from perennial_trainer.contract.ledger_entry import LedgerEntry
+
+
+class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="record"):
+    namespace: Name
+    model_deployment: Name
+    version: Name
+    entry: LedgerEntry
+    storage: Uri  # the model's folder, which has the versions' folders
+
+
+class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="recover"):
+    namespace: Name
+    model_deployment: Name
+    version: Name | None = None  # without it, the version that was live last
+    recipe: dict[str, Any]  # of the current spec
+    storage: Uri
