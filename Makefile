@@ -49,6 +49,8 @@ crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 	@cp manifests/crds/*.yaml charts/perennial/files/crds/
 	@$(BIN)/python docs/reference.py
 	@$(BIN)/python docs/phases.py
+	@$(BIN)/python docs/metrics.py
+	@$(BIN)/python docs/bins.py
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 

@@ -13,6 +13,7 @@ CRDS = ("modeldeployments", "modelversions", "driftreports")
 INTRODUCTION = """# API reference
 
 `perennial.dev/v1alpha1`. Generated from the CRDs by `make crds`; `kubectl explain mdep.spec.drift` shows the same.
+Each metric that a threshold can name, and which one to choose: [metrics](metrics.md).
 """
 
 

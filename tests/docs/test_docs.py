@@ -24,6 +24,16 @@ def test_the_diagram_of_phases_is_made_from_the_table() -> None:
     assert runpy.run_path(str(ROOT / "docs" / "phases.py"))["written"](page) == page, "run python docs/phases.py"
 
 
+def test_the_table_of_metrics_is_made_from_the_metric_table() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert runpy.run_path(str(ROOT / "docs" / "metrics.py"))["written"](page) == page, "run python docs/metrics.py"
+
+
+def test_the_picture_of_bins_is_made_from_the_profile() -> None:
+    picture = (ROOT / "docs" / "bins.svg").read_text()
+    assert runpy.run_path(str(ROOT / "docs" / "bins.py"))["picture"]() == picture, "run python docs/bins.py"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()) if "://" not in link]
