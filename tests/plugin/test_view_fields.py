@@ -135,3 +135,13 @@ def test_share_of_a_limit_where_it_has_a_meaning(row: Any, share: float | None) 
 )
 def test_spans_are_written_as_by_kubectl(seconds: int, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
+
+
+def test_limit_rows_show_what_was_not_measured_and_what_is_within_chance() -> None:
+    report = {
+        "spec": {"metrics": [{"name": "psi", "feature": "temp", "value": 0.3, "chance": 0.2}]},
+        "status": {"notMeasured": [{"metric": "mse", "reason": "no row of the window has a target"}]},
+    }
+    psi, mse = limit_rows([{"metric": "psi", "max": 0.2}, {"metric": "mse", "max": 9}], report, LIVE)
+    assert (psi["beyond"], psi["chance"]) == (False, 0.2)
+    assert mse == {"metric": "mse", "notMeasured": "no row of the window has a target"}

@@ -1,7 +1,8 @@
 """Reads the metrics of a result of NannyML (`result.to_df()`, as csv, parquet or JSON).
 
-A result has a line for each chunk of rows; the newest chunk of the analysis period is what is reported. Its columns
-have two or three levels, or one whose parts are joined by underscores (`to_df(multilevel=False)`).
+A result has a line for each chunk of rows; the newest full chunk of the analysis period is what is reported: the last
+one is often the remainder of a file, with a few rows. Its columns have two or three levels, or one whose parts are
+joined by underscores (`to_df(multilevel=False)`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from kubectl_perennial.errors import CommandError
@@ -41,7 +43,7 @@ def read(path: Path, columns: Columns) -> Measured:
         raise CommandError(f"{path} is not a result of NannyML: it has no column of chunks; {HINT}")
     if not chunks:
         raise CommandError(f"{path} has only chunks of the reference period; calculate on recent data too")
-    newest = max(
+    ordered = sorted(
         chunks,
         key=lambda line: (
             str(_instant(line.get(("chunk", "end_date"))) or ""),
@@ -49,13 +51,31 @@ def read(path: Path, columns: Columns) -> Measured:
         ),
     )
     measured = Measured("nannyml")
-    first, last = (_number(newest.get(("chunk", name))) for name in ("start_index", "end_index"))
-    measured.samples = int(last - first) + 1 if first is not None and last is not None else None
+    newest = ordered[-1]
+    if len(ordered) > 1 and _is_partial(newest, [line for line in lines if line is not newest]):
+        measured.leave_out(
+            f"the chunk {newest['chunk', 'key']}", f"its {_rows(newest)} rows are only a part of a chunk"
+        )
+        newest = ordered[-2]
+    measured.samples = _rows(newest)
     measured.start, measured.end = (_instant(newest.get(("chunk", name))) for name in ("start_date", "end_date"))
     for names, value in newest.items():
         if names[0] != "chunk" and names[-1] == "value":
             _add(measured, names[:-1], value, newest, columns)
     return measured
+
+
+def _rows(chunk: Line) -> int | None:
+    first, last = (_number(chunk.get(("chunk", name))) for name in ("start_index", "end_index"))
+    return int(last - first) + 1 if first is not None and last is not None else None
+
+
+def _is_partial(last: Line, others: list[Line]) -> bool:
+    """Whether the last chunk is a remainder: smaller than chunks of one size, or than half the median of periods."""
+    rows, sizes = _rows(last), [size for size in map(_rows, others) if size is not None]
+    if rows is None or not sizes:
+        return False
+    return rows < (sizes[0] if min(sizes) == max(sizes) and len(sizes) > 1 else median(sizes) / 2)
 
 
 def _add(measured: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:

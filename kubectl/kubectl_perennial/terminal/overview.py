@@ -94,10 +94,14 @@ def _drift(selection: Selection, fields: Body, at: datetime) -> list[tuple[str, 
 
 
 def _limit(row: Body) -> list[output.Cell]:
+    if "notMeasured" in row:
+        return [row["metric"], Text("?", "yellow"), "", "", Text(f"not measured: {row['notMeasured']}", "yellow")]
     name = f"{row['metric']} of {row['feature']}" if "feature" in row else row["metric"]
     share = share_of_limit(row)
     side = "at most" if row["side"] == "max" else "at least"
     position = Text("beyond", "red") if row["beyond"] else Text("" if share is None else f"{share * 100:.0f} %", "dim")
+    if not row["beyond"] and row.get("chance") is not None:
+        position = Text("within chance", "dim")
     value = Text(shown(row["value"]), "red" if row["beyond"] else "")
     return [name, value, f"{side} {shown(row['limit'])}", output.bar(share, crossed=row["beyond"]), position]
 

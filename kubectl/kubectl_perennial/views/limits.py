@@ -6,15 +6,17 @@ from kubectl_perennial.client import Body
 from perennial_operator.core.api.drift_report import Measurement
 from perennial_operator.core.api.model_version import Metrics
 from perennial_operator.core.api.thresholds import DriftThreshold
-from perennial_operator.core.rules.limits import Limit, baseline_of, limit_for
+from perennial_operator.core.rules.limits import Limit, baseline_of, is_beyond_chance, limit_for
 
 
 def limit_rows(thresholds: list[Body], report: Body, live: Body | None) -> list[Body]:
-    """One row for each threshold that applies to a metric of the report."""
+    """One row for each threshold; of one that was not measured, the reason."""
     metrics = ((live or {}).get("status") or {}).get("metrics")
     baselines = Metrics.model_validate(metrics) if metrics else None
     measured = [Measurement.model_validate(metric) for metric in report["spec"].get("metrics", [])]
-    rows = []
+    missing = (report.get("status") or {}).get("notMeasured") or []
+    reasons = {each["metric"]: each.get("reason") or "no value" for each in missing}
+    rows: list[Body] = []
     for threshold in map(DriftThreshold.model_validate, thresholds):
         compared = [
             (limit.excess(each.value), _row(each, limit))
@@ -24,6 +26,8 @@ def limit_rows(thresholds: list[Body], report: Body, live: Body | None) -> list[
         ]
         if compared:
             rows.append(max(compared, key=lambda pair: pair[0])[1])
+        elif threshold.metric in reasons:
+            rows.append({"metric": threshold.label, "notMeasured": reasons[threshold.metric]})
     return rows
 
 
@@ -34,7 +38,8 @@ def _row(measurement: Measurement, limit: Limit) -> Body:
         "value": measurement.value,
         "side": limit.side,
         "limit": limit.value,
-        "beyond": limit.is_crossed(measurement.value),
+        "beyond": limit.is_crossed(measurement.value) and is_beyond_chance(measurement),
+        **({} if measurement.chance is None else {"chance": measurement.chance}),
     }
 
 

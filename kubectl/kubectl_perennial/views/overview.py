@@ -13,6 +13,7 @@ from kubectl_perennial.views.times import instant
 from kubectl_perennial.views.version import card
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
 from perennial_operator.core.api.values import as_text, first_fire_after
+from perennial_operator.core.drift_reports import MOST_AHEAD
 
 REPORTS = 5
 """How many of the last reports are shown."""
@@ -90,7 +91,8 @@ def _next_check(selection: Selection, schedule: str) -> str | None:
 
 def newest_first(reports: Sequence[Body]) -> list[Body]:
     def measured(report: Body) -> datetime:
-        return instant((report["spec"].get("window") or {}).get("end")) or _written(report)
+        end, written = instant((report["spec"].get("window") or {}).get("end")), _written(report)
+        return end if end and end <= written + MOST_AHEAD else written
 
     return sorted(reports, key=lambda report: (measured(report), report["metadata"]["name"]), reverse=True)
 
