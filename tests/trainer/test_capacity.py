@@ -6,7 +6,8 @@ import pytest
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data import memory, readers
+from perennial_trainer.data import memory
+from perennial_trainer.data.files import readers
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.storage import store as storage

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from perennial_trainer.contract.data import RecentData
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Features, RecentData
+from perennial_trainer.contract.task import Features
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.compare import compare_with_reference
 from tests.trainer.tasks import Frame, Json, Trainer, a_check, a_model, a_training, diabetes, written

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_trainer.contract.task import Features, RecentData
+from perennial_trainer.contract.data import RecentData
+from perennial_trainer.contract.task import Features
 from perennial_trainer.data import load
 from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.rows import Rows, concatenate, sort_by_time
@@ -44,8 +45,8 @@ def rides(rows: int, seed: int = 0) -> Frame:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perennial_trainer.data.parquet_file.BATCH", 64)
-    monkeypatch.setattr("perennial_trainer.data.csv_file.BLOCK", 2048)
+    monkeypatch.setattr("perennial_trainer.data.files.parquet_file.BATCH", 64)
+    monkeypatch.setattr("perennial_trainer.data.files.csv_file.BLOCK", 2048)
 
 
 def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:

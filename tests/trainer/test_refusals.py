@@ -33,9 +33,9 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
     ("MissingColumn", lambda f: f, {"data__timeColumn": "date"}, ["date"]),
     ("EmptyData", lambda f: f.head(0), {}, ["no row", "correct the URI"]),
     ("NonNumericTarget", with_value("target", "high", 3), {}, ["3 of 442", "target", "'high'", "classification"]),
-    ("NonNumericFeature", with_value("bmi", "heavy", 2), {}, ["2 of 442", "bmi", "words", "categorical"]),
-    ("NonNumericFeature", with_value("bmi", "32 kg"), {}, ["bmi", "numbers with other characters"]),
-    ("InfiniteValues", with_value("bmi", np.inf), {}, ["bmi", "1 infinite"]),
+    ("NonNumericFeature", with_value("bmi", "heavy", 90), {}, ["90 of 442", "bmi", "words", "categorical"]),
+    ("NonNumericFeature", with_value("bmi", "32 kg", 90), {}, ["bmi", "numbers with other characters"]),
+    ("InfiniteValues", with_value("bmi", np.inf, 90), {}, ["bmi", "90 infinite"]),
     ("InfiniteValues", with_value("target", -np.inf), {}, ["target"]),
     ("AllMissingColumn", lambda f: f.assign(bp=None), {}, ["bp", "442", "fix what writes the column"]),
     (
@@ -169,12 +169,14 @@ def test_empty_file_is_rejected_as_empty_data(trainer: Trainer, tmp_path: Path, 
 
 
 def test_message_shows_no_feature_value(trainer: Trainer, tmp_path: Path) -> None:
-    uri = written(with_value("bmi", "Ada Lovelace")(diabetes()), tmp_path / "data" / "a.csv")
+    uri = written(with_value("bmi", "Ada Lovelace", 90)(diabetes()), tmp_path / "data" / "a.csv")
     assert "Ada" not in trainer(a_training(uri, (tmp_path / "v1").as_uri())).answer["message"]
 
 
 def test_search_with_undefined_scoring_is_rejected(trainer: Trainer, tmp_path: Path) -> None:
-    uri = written(iris().assign(day=range(150)), tmp_path / "data" / "a.csv")  # sorted by class: early folds lack one
+    uri = written(
+        iris().assign(day=pd.date_range("2026-01-01", periods=150)), tmp_path / "data" / "a.csv"
+    )  # sorted by class: early folds lack one
     search = {"method": "grid", "space": {"C": [1.0, 2.0]}, "folds": 4, "iterations": 2, "scoring": "roc_auc_ovr"}
     task = a_training(uri, (tmp_path / "v1").as_uri(), "iris", search=search, data__timeColumn="day")
     code, answer = trainer(task)

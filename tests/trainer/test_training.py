@@ -138,7 +138,7 @@ def test_with_a_time_the_newest_rows_are_held_out(trainer: Trainer, uri: str, st
 
 
 def test_a_numeric_feature_may_be_the_time_as_well(trainer: Trainer, uri: str, storage: str) -> None:
-    task = a_training(uri, storage, data__timeColumn="age")
+    task = a_training(uri, storage, data__timeColumn="age", data__timeFormat="epoch-s")
     trained = trainer.done(task)
     holdout = pd.read_parquet(folder(storage) / "holdout.parquet")
     assert holdout["age"].min() > 55

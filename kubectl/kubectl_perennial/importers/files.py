@@ -18,8 +18,9 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
     try:
         import msgspec
 
+        from perennial_trainer.contract.data import RecentData
         from perennial_trainer.contract.errors import TaskError
-        from perennial_trainer.contract.task import Features, RecentData
+        from perennial_trainer.contract.task import Features
         from perennial_trainer.data.schema import Columns
         from perennial_trainer.drift.compare import compare_with_reference
     except ImportError as error:

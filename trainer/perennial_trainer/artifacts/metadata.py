@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from perennial_trainer.contract.data import TrainingData
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
-from perennial_trainer.contract.task import Calibration, Model, Search, TrainingData, Version
+from perennial_trainer.contract.task import Calibration, Model, Search, Version
 from perennial_trainer.storage import store
 
 NAME = "metadata.json"

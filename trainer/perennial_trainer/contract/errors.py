@@ -10,15 +10,19 @@ MAX_MESSAGE = 1500  # characters; the whole result must fit into 4,096 bytes
 
 
 class TaskError(Exception):
-    """Ends the task. `reason` is a CamelCase word, `message` a sentence that says what to fix and has no secret."""
+    """Ends the task. `reason` is a CamelCase word, `message` a sentence that says what to fix and has no secret.
+
+    `row` is the first row with the problem, counted from 0, where the message is about rows.
+    """
 
     outcome: ClassVar[str]
     exit_code: ClassVar[int]
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, row: int | None = None) -> None:
         message = " ".join(redact(message).split())
         super().__init__(message)
         self.reason = reason
+        self.row = row
         self.message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
 
 

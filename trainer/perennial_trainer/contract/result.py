@@ -14,7 +14,7 @@ from perennial_trainer.contract.compression import compress
 
 MAX_BYTES = 4096
 CONTRACT = 2
-"""The version of the contract with the operator that this trainer follows: it knows the thresholds of a check."""
+"""The version of the contract with the operator: this trainer knows thresholds and `now`."""
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
 
@@ -46,6 +46,7 @@ class Data(ResultPart, frozen=True, kw_only=True):
     holdout_sha256: str
     start: str | UnsetType = UNSET
     end: str | UnsetType = UNSET
+    future_rows: int | UnsetType = UNSET
 
 
 class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
@@ -135,6 +136,7 @@ class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
     window: Window | UnsetType = UNSET
     metrics: list[DriftMetric]
     not_measured: list[NotMeasured] | UnsetType = UNSET
+    future_rows: int | UnsetType = UNSET
     omitted: int | UnsetType = UNSET
     details: str | UnsetType = UNSET
 

@@ -5,18 +5,21 @@ are checked here too, so that an invalid task ends before any file is read.
 """
 
 from collections import Counter
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from perennial_trainer.contract.compression import decompress
+from perennial_trainer.contract.data import RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.fields import Name, Sha256, Share, StrictStruct, Uri, Window
+from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
 
 Kind = Literal["regression", "classification"]
+AwareTime = Annotated[datetime, Meta(tz=True)]
 Calibration = Literal["sigmoid", "isotonic"]
 
 
@@ -60,31 +63,6 @@ class Version(StrictStruct, frozen=True, kw_only=True):
 class Holdout(StrictStruct, frozen=True, kw_only=True):
     uri: Uri
     sha256: Sha256
-
-
-class Cleaning(StrictStruct, frozen=True, kw_only=True):
-    missing: Literal["drop", "impute", "fail"]
-    duplicates: Literal["drop", "keep"]
-    outliers: Literal["keep", "clip", "drop"]
-
-
-class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
-    uri: Uri
-    time_column: str | None = None
-    window: Window
-    holdout: Annotated[float, Meta(gt=0, lt=1)]
-    cleaning: Cleaning
-    min_rows: Annotated[int, Meta(ge=1)]
-    max_missing: Share
-    group_column: str | None = None  # rows of one group are on one side of every split
-    keep: tuple[str, ...] = ()  # columns that the holdout keeps for slices
-    allow_leaks: tuple[str, ...] = ()  # features that may predict the target alone
-
-
-class RecentData(StrictStruct, frozen=True, kw_only=True):
-    uri: Uri
-    time_column: str | None = None
-    window: Window
 
 
 class Search(StrictStruct, frozen=True, kw_only=True):
@@ -148,6 +126,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     known_rows: Sha256 | None = None  # of the live version: a training on the same rows is rejected
     rejected_rows: tuple[RejectedRows, ...] = ()  # of candidates that would be rejected again
     engine: Engine | None = None
+    now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:
@@ -184,6 +163,7 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     storage: Uri  # the check's own folder
     predictions: bool = True  # whether rows without a target are predicted
     thresholds: tuple[Threshold, ...] = ()
+    now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
 
     def __post_init__(self) -> None:
         _check_time_column(self.data.time_column, self.model)

@@ -2,33 +2,77 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_CLASS = -1  # the position of the positive class if no class is positive
 
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:\.([0-9]{1,9}))?"
+    r" ?(?:(Z|UTC)|([+-])([0-9]{2}):?([0-9]{2}))?"
+)
 
 
 def category_name(value: Any) -> Any:
-    """One text for 1, 1.0, "1" and "1.0", and one for True and "TRUE"; NaN for a missing value or empty text."""
+    """One text for 1, 1.0, "1" and "1.0", one for True and "TRUE", one for a time; NaN if missing or empty text.
+
+    The order is that of the frequency in practice, because a request waits for it.
+    """
     if isinstance(value, np.generic):
-        value = value.item()
+        value = float(str(value)) if isinstance(value, (np.float32, np.float16)) else value.item()
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
+    if isinstance(value, str):
+        return _name_of_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, str):
-        return _name_of_text(value)
+    if isinstance(value, Decimal):
+        return _name_of_decimal(value)
+    if isinstance(value, date) and value == value:  # a NaT is a date and differs from itself
+        return _name_of_time(value)
     import pandas as pd  # slow to import, and not needed for texts and whole numbers
 
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def arrow_categories(column: Any) -> "pd.Series[Any]":
+    """The name of each value of an Arrow column; NaN is missing. No value passes through a float."""
+    import pandas as pd
+    import pyarrow as pa
+
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_null(column.type):
+        return pd.Series([np.nan] * len(column), dtype="str")
+    if pa.types.is_float16(column.type):
+        return pd.Series([category_name(value) for value in column.to_numpy(zero_copy_only=False)], dtype="str")
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    names = pd.Series([category_name(value) for value in python_values(encoded.dictionary)] + [np.nan], dtype="str")
+    codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return names.take(codes).reset_index(drop=True)  # code -1, a missing value, takes the last name
+
+
+def python_values(values: Any) -> list[Any]:
+    """The values of an Arrow array for `category_name`; a float32 keeps its type, and so its shortest text."""
+    import pyarrow as pa
+
+    if pa.types.is_float32(values.type):
+        return list(values.to_numpy(zero_copy_only=False))
+    try:
+        return list(values.to_pylist())
+    except (ValueError, OverflowError):  # a time that Python's datetime does not have
+        return list(values.cast(pa.string()).to_pylist())
 
 
 def _name_of_text(text: str) -> Any:
@@ -36,8 +80,41 @@ def _name_of_text(text: str) -> Any:
         return np.nan
     whole_float = _WHOLE_FLOAT.fullmatch(text)
     if whole_float:
-        return whole_float[1]
+        return "0" if whole_float[1] == "-0" else whole_float[1]
+    if text[4:5] == "-" and len(text) >= 16 and (time := _TIME.fullmatch(text)):
+        return _name_of_time_text(text, time)
     return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _name_of_decimal(value: Decimal) -> Any:
+    if not value.is_finite():
+        return np.nan if value.is_nan() else str(float(value))
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _name_of_time(value: date) -> str:
+    """ISO 8601 in UTC without the zone; a midnight is its day."""
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    text = value.isoformat()
+    return (text.rstrip("0") if "." in text else text).removesuffix("T00:00:00")
+
+
+def _name_of_time_text(text: str, time: "re.Match[str]") -> str:
+    day, minute, second, fraction, _, sign, hours, minutes = time.groups()
+    try:
+        instant = datetime.fromisoformat(f"{day}T{minute}{second or ':00'}")
+        if sign:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            instant += -offset if sign == "+" else offset
+    except (ValueError, OverflowError):  # such as 2026-13-01 25:00
+        return text
+    digits = (fraction or "").rstrip("0")
+    return instant.isoformat() + f".{digits}" if digits else _name_of_time(instant)
 
 
 def all_integers(classes: Iterable[str]) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, RejectedTask, join_names
-from perennial_trainer.contract.task import Cleaning, TrainingData
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage.listing import display_uri
 

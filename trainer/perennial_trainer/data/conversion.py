@@ -11,28 +11,61 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.categories import all_integers, category_name
-
-_CALENDAR_DAYS = (19000101, 21001231)  # integers in this range are yyyymmdd; as epoch seconds all lie in 1970
+from perennial_trainer.data.categories import all_integers, arrow_categories, category_name
+from perennial_trainer.data.numbers import text_to_floats
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.unusable import Unusable
 
 Column = Any  # a pandas Series, a NumPy array or a list
 
 
 def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
+    """The features of a request, each value of which can be used.
+
+    Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
+    """
+    frame, unusable = convert_features(columns, features)
+    for name, each in unusable.items():
+        raise each.refusal(name, len(frame))
+    return frame
+
+
+def convert_features(
+    columns: "Mapping[str, Column] | pd.DataFrame", features: Features
+) -> tuple[pd.DataFrame, dict[str, Unusable]]:
     """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
 
-    Other columns are left out. Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
+    A value of a numeric feature that is not a finite number becomes NaN, too, and is returned by its feature. Other
+    columns are left out. Raises a RejectedTask: MissingColumn.
     """
     missing = [name for name in features.names if name not in columns]
     if missing:
         raise RejectedTask("MissingColumn", f"{join_names(missing)} is missing; the columns are {join_names(columns)}")
-    numeric = {name: _numeric_feature(name, columns[name]) for name in features.numeric}
+    numeric: dict[str, NDArray[np.float64]] = {}
+    unusable: dict[str, Unusable] = {}
+    for name in features.numeric:
+        numeric[name], problem = usable_numbers(columns[name])
+        if problem is not None:
+            unusable[name] = problem
     # Without copy=False pandas would copy all columns again, into one block.
-    return pd.DataFrame(numeric | {name: to_categories(columns[name]) for name in features.categorical}, copy=False)
+    categorical = {name: to_categories(columns[name]) for name in features.categorical}
+    return pd.DataFrame(numeric | categorical, copy=False), unusable
+
+
+def usable_numbers(values: Column) -> tuple[NDArray[np.float64], Unusable | None]:
+    """The values as float64 without infinity, and which of them are present but not finite numbers, if any."""
+    floats, not_number = to_numbers(values)
+    infinite = np.isinf(floats)
+    if not infinite.any() and not not_number.any():
+        return floats, None
+    example = str(_series(values)[not_number].iloc[0]) if not_number.any() else ""
+    floats = np.where(infinite, np.nan, floats)
+    return floats, Unusable(not_number | infinite, int(not_number.sum()), bool(re.search(r"\d", example)))
 
 
 def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -47,8 +80,16 @@ def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         series = series.astype(series.cat.categories.dtype)
     if series.dtype.kind in "mM":
         return np.full(len(series), np.nan), series.notna().to_numpy()
-    floats = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return _canonical(floats), np.isnan(floats) & series.notna().to_numpy()
+    if isinstance(series.dtype, pd.StringDtype):
+        floats, not_number = text_to_floats(pa.array(series, from_pandas=True))
+        return _canonical(floats), not_number
+    is_text = np.array([isinstance(value, str) for value in series], dtype=bool)
+    others = series.where(~is_text) if is_text.any() else series
+    floats = np.array(pd.to_numeric(others, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
+    not_number = np.isnan(floats) & others.notna().to_numpy()
+    if is_text.any():
+        floats[is_text], not_number[is_text] = text_to_floats(pa.array(series[is_text], pa.string()))
+    return _canonical(floats), not_number
 
 
 def to_categories(values: Column) -> "pd.Series[Any]":
@@ -69,47 +110,36 @@ def to_labels(classes: "pd.Series[Any]") -> NDArray[Any]:
     return classes.astype(np.int64).to_numpy() if all_integers(pd.unique(classes)) else classes.to_numpy(dtype=object)
 
 
-def to_times(name: str, values: Column) -> "pd.Series[Any]":
-    """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
+def to_frame(table: Any, columns: Columns) -> pd.DataFrame:
+    """An Arrow table for `convert_rows`; categories have their names already, since pandas may change their values.
 
-    Text is read as ISO 8601; an integer as yyyymmdd, or as seconds, milli-, micro- or nanoseconds since 1970, by its
-    size. Other notations are refused (UnreadableTime): 03/04/2026 can be two different days.
+    In pandas, integers with a missing value are floats, so that 9007199254740993 would be another number.
     """
-    series = _series(values).infer_objects()
-    present = series.notna()
-    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
-        parsed = _times_of_numbers(series)
-    else:
-        parsed = pd.to_datetime(series, utc=True, format="ISO8601", errors="coerce")
-    unreadable = present & parsed.isna()
-    if unreadable.any():
-        raise RejectedTask(
-            "UnreadableTime",
-            f"{int(unreadable.sum())} of {len(series)} values of the time column {name} are not times, such as "
-            f"{str(series[unreadable].iloc[0])[:60]!r}: write ISO 8601 (2026-11-22T13:00:00Z) or seconds since 1970",
-        )
-    return parsed.astype("datetime64[us, UTC]")
+    return pd.DataFrame(
+        {
+            name: arrow_categories(table[name]) if name in columns.as_text else _to_series(table[name])
+            for name in table.column_names
+            if name in columns.names
+        },
+        copy=False,
+    )
+
+
+def _to_series(column: Any) -> "pd.Series[Any]":
+    return column.to_pandas()  # type: ignore[no-any-return]
 
 
 def require_finite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same values, if all are finite or missing; else a RejectedTask, InfiniteValues."""
-    count = int(np.isinf(values).sum())
+    infinite = np.isinf(values)
+    count = int(infinite.sum())
     if count:
-        raise RejectedTask("InfiniteValues", f"column {name} holds {count} infinite values: correct or empty them")
-    return values
-
-
-def _numeric_feature(name: str, values: Column) -> NDArray[np.float64]:
-    floats, not_number = to_numbers(values)
-    if not_number.any():
-        example = str(_series(values)[not_number].iloc[0])
-        kind = "numbers with other characters" if re.search(r"\d", example) else "words"
         raise RejectedTask(
-            "NonNumericFeature",
-            f"{int(not_number.sum())} of {len(floats)} values of the numeric feature {name} are not numbers ({kind}): "
-            f"correct them, or list {name} under model.features.categorical",
+            "InfiniteValues",
+            f"column {name} holds {count} infinite values: correct or empty them",
+            row=int(np.flatnonzero(infinite)[0]),
         )
-    return require_finite(name, floats)
+    return values
 
 
 def _series(values: Column) -> "pd.Series[Any]":
@@ -123,13 +153,3 @@ def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:
     floats = floats + 0.0
     np.copyto(floats, np.nan, where=np.isnan(floats))
     return floats
-
-
-def _times_of_numbers(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    values = series.astype("float64")
-    low, high = values.min(), values.max()
-    if low >= _CALENDAR_DAYS[0] and high <= _CALENDAR_DAYS[1]:
-        return pd.to_datetime(series.astype("Int64").astype("str"), format="%Y%m%d", utc=True, errors="coerce")
-    largest = max(abs(low), abs(high)) if series.notna().any() else 0
-    unit = next(unit for unit, limit in {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}.items() if largest < limit)
-    return pd.to_datetime(series, unit=unit, utc=True, errors="coerce")  # type: ignore[call-overload, no-any-return]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Kind
-from perennial_trainer.data.conversion import feature_frame, require_finite, to_categories, to_numbers, to_times
+from perennial_trainer.data.conversion import convert_features, require_finite, to_categories, to_numbers
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.times import to_times
+from perennial_trainer.data.unusable import Unusable
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]
@@ -28,7 +30,8 @@ class Rows:
     """n rows; `time` is None where the task names no time column, `group` and `kept` where it names none of these.
 
     `group` is a hash; a row without a group is a group of its own. `kept` are columns for slices, which the model never
-    gets. Neither is a part of a row's digest.
+    gets. Neither is a part of a row's digest. `unusable` are values that became missing, by numeric feature: the server
+    refuses a request with one of them.
     """
 
     columns: Columns
@@ -38,6 +41,7 @@ class Rows:
     known_digests: NDArray[np.uint64] | None = None  # None until they are needed
     group: NDArray[np.uint64] | None = None
     kept: pd.DataFrame | None = None
+    unusable: dict[str, Unusable] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -54,7 +58,16 @@ class Rows:
             None if self.known_digests is None else self.known_digests[which],
             None if self.group is None else self.group[which],
             None if self.kept is None else self.kept.iloc[which].reset_index(drop=True),
+            {name: each.take(each.mask[which]) for name, each in self.unusable.items() if each.mask[which].any()},
         )
+
+    @property
+    def refused(self) -> Mask:
+        """Which rows the server would refuse: a numeric feature has a value that is not a finite number."""
+        refused = np.zeros(len(self), dtype=bool)
+        for each in self.unusable.values():
+            refused |= each.mask
+        return refused
 
     @property
     def digests(self) -> NDArray[np.uint64]:
@@ -98,12 +111,20 @@ class Rows:
 
 
 def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
-    """The rows of a table as read, each column converted by its role; a RejectedTask if a value cannot be converted."""
+    """The rows of a table as read, each column converted by its role; a RejectedTask if a value cannot be converted.
+
+    A row that the server would refuse has no target, so it is not fitted and counts in no metric.
+    """
+    features, unusable = convert_features(table, columns.features)
+    target = _target(columns.target, table[columns.target], columns.kind)
+    for each in unusable.values():
+        target = target.where(~each.mask)
     rows = Rows(
         columns,
-        feature_frame(table, columns.features),
-        _target(columns.target, table[columns.target], columns.kind),
-        None if columns.time is None else to_times(columns.time, table[columns.time]),
+        features,
+        target,
+        None if columns.time is None else to_times(columns.time, table[columns.time], columns.time_format),
+        unusable=unusable,
     )
     if columns.group is not None:
         names = to_categories(table[columns.group])
@@ -133,7 +154,18 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         None if first.time is None else pd.concat([part.time for part in parts], ignore_index=True),
         group=None if first.group is None else np.concatenate([part.group for part in parts]),
         kept=None if first.kept is None else pd.concat([part.kept for part in parts], ignore_index=True),
+        unusable=_concatenate_unusable(parts),
     )
+
+
+def _concatenate_unusable(parts: Sequence[Rows]) -> dict[str, Unusable]:
+    joined: dict[str, Unusable] = {}
+    for name in {name: None for part in parts for name in part.unusable}:
+        known = [part.unusable[name] for part in parts if name in part.unusable]
+        masks = [part.unusable[name].mask if name in part.unusable else np.zeros(len(part), bool) for part in parts]
+        not_numbers, has_digit = sum(each.not_numbers for each in known), any(each.has_digit for each in known)
+        joined[name] = Unusable(np.concatenate(masks), not_numbers, has_digit)
+    return joined
 
 
 def sort_by_time(rows: Rows) -> Rows:
@@ -175,5 +207,6 @@ def _target(name: str, values: "Series[Any]", kind: Kind) -> "Series[Any]":
             "NonNumericTarget",
             f"{int(not_number.sum())} of {len(floats)} values of the target {name} are not numbers, such as "
             f"{str(values[not_number].iloc[0])[:40]!r}: correct them, or set model.task to classification",
+            row=int(np.flatnonzero(not_number)[0]),
         )
     return pd.Series(require_finite(name, floats))

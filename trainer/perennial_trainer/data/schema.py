@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.task import Features, Kind
+
+DEFAULT_CSV = CsvFormat()
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The needed columns by role; `kind` is the task of the model."""
+    """The needed columns by role, and how files write their values; `kind` is the task of the model."""
 
     features: Features
     target: str
@@ -16,6 +19,8 @@ class Columns:
     positive: str | None = None  # the class that binary metrics are of
     group: str | None = None  # rows with the same value are on one side of every split
     keep: tuple[str, ...] = ()  # for slices
+    time_format: str | None = None
+    csv: CsvFormat = DEFAULT_CSV
 
     @property
     def names(self) -> list[str]:

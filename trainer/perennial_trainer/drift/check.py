@@ -14,6 +14,7 @@ from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
+from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty_histogram
 from perennial_trainer.drift.recent_rows.batch import Batch
@@ -24,6 +25,7 @@ from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.metrics.streaming import StreamedMetrics
 from perennial_trainer.profiling.profile import Profile, parse_profile
+from perennial_trainer.reporting import html
 from perennial_trainer.reporting.html import Table, render_page
 from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
@@ -54,10 +56,13 @@ class RecentCounts:
     labelled: int = 0
     of_new_class: int = 0  # of the labelled rows
     period: Period = field(default_factory=Period)
+    notes: Notes = field(default_factory=Notes)
 
     def add(self, batch: Batch, model: "Model") -> None:
-        """Counts the batch and scores its rows that have a target."""
+        """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
         batch.count_into(self.features)
+        for name, count in batch.unusable.items():
+            self.notes.add_unusable(name, count)
         labelled = batch.labelled
         if labelled.any():
             rows = batch.rows.take(labelled)
@@ -66,8 +71,9 @@ class RecentCounts:
             self.target.add(rows.target)
             self.performance.add(scored)
             self._add_predictions(scored)
-        if self.unlabelled is not None and not labelled.all():
-            self.unlabelled.add(batch.take(~labelled) if labelled.any() else batch)
+        unlabelled = ~labelled & ~batch.refused
+        if self.unlabelled is not None and unlabelled.any():
+            self.unlabelled.add(batch if unlabelled.all() else batch.take(unlabelled))
         self.rows += len(batch)
         self.labelled += int(labelled.sum())
         self.period.add(batch.time)
@@ -79,6 +85,16 @@ class RecentCounts:
 
             rows = concatenate([batch.rows for batch in self.unlabelled.batches])
             self._add_predictions(_score(model, rows), self.unlabelled.step)
+
+    def require_numbers(self) -> None:
+        """Each numeric feature has a number, or no value at all; else a RejectedTask, NonNumericFeature."""
+        for name, count in self.notes.unusable.items():
+            if self.features[name].rows == self.features[name].missing:
+                raise RejectedTask(
+                    "NonNumericFeature",
+                    f"none of {count} values of the numeric feature {name} is a finite number: fix what writes the "
+                    "column, or say in data.csv how the file writes numbers",
+                )
 
     def _add_predictions(self, scored: ScoredRows, weight: int = 1) -> None:
         self.prediction.add(scored.predicted_values, weight)
@@ -106,8 +122,15 @@ def check_drift(task: CheckTask) -> CheckResult:
     recent = _count(task, reference)
     if not recent.rows:
         missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
-        message = f"{display_uri(task.data.uri)} holds no row"
-        return CheckResult(message=message, samples=0, metrics=[], not_measured=missing or UNSET)
+        message = f"{display_uri(task.data.uri)} holds no row" + recent.notes.suffix()
+        return CheckResult(
+            message=message,
+            samples=0,
+            metrics=[],
+            not_measured=missing or UNSET,
+            future_rows=recent.notes.future_rows or UNSET,
+        )
+    recent.require_numbers()
     log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
     summary = summarize(
         recent.features,
@@ -120,14 +143,15 @@ def check_drift(task: CheckTask) -> CheckResult:
         recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
     )
     result = CheckResult(
-        message=summary.message,
+        message=summary.message + recent.notes.suffix(),
         samples=recent.rows,
         window=recent.period.window(),
         metrics=summary.ranked(),
         not_measured=summary.judged.not_measured or UNSET,
+        future_rows=recent.notes.future_rows or UNSET,
         details=store.child_uri(task.storage, "report.html"),
     )
-    files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary)}
+    files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary, recent.notes)}
     store.write_files(task.storage, files)
     return result
 
@@ -152,8 +176,15 @@ def _load_profile(task: CheckTask) -> Profile:
 
 def _count(task: CheckTask, reference: Profile) -> RecentCounts:
     """The counts of all recent rows; the model is loaded while the first rows are read."""
+    data = task.data
     columns = Columns(
-        task.model.features, task.model.target, task.model.task, task.data.time_column, task.model.positive_class
+        task.model.features,
+        task.model.target,
+        task.model.task,
+        data.time_column,
+        task.model.positive_class,
+        time_format=data.time_format,
+        csv=data.csv,
     )
     recent = RecentCounts(
         {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
@@ -167,7 +198,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
         model = cache(lambda: pool.submit(load_model, task.live.uri, task.live.sha256))
         if task.predictions:
             model()
-        for batch in recent_batches(task.data, columns):
+        for batch in recent_batches(data, columns, task.now, recent.notes):
             recent.add(batch, model)
         recent.score_unlabelled(model)
     return recent
@@ -183,7 +214,7 @@ def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
-def _report_page(task: CheckTask, summary: DriftSummary) -> bytes:
+def _report_page(task: CheckTask, summary: DriftSummary, notes: Notes) -> bytes:
     names = ("psi", "ks", "wasserstein", "js", "chi2", "new_share", "missing_before", "missing_share")
     most_drifted_first = sorted(summary.features.items(), key=lambda pair: -pair[1]["psi"])
     return render_page(
@@ -200,5 +231,6 @@ def _report_page(task: CheckTask, summary: DriftSummary) -> bytes:
                 [(name, each.value, each.standard_error) for name, each in summary.performance.items()],
                 ("metric", "value", "standard error"),
             ),
+            html.Notes("How the rows were read", notes.sentences()),
         ],
     )

@@ -1,8 +1,8 @@
 """Compares recent rows with reference rows: a drift check without a model."""
 
+from perennial_trainer.contract.data import RecentData
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.result import CheckResult
-from perennial_trainer.contract.task import RecentData
 from perennial_trainer.data.rows import concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, empty_histogram

@@ -19,6 +19,7 @@ def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Sec
         _findings(metrics),
         _model(metadata),
         _data(metadata),
+        Notes("How the rows were read", metrics.get("reading", [])),
         _missing(metrics),
         pairs_table("Outliers (values outside the outer fences)", metrics["outliers"]),
         Table("Spans of the history", list(metrics["spans"].items()), ("span", "loss on the newest rows")),

@@ -78,7 +78,7 @@ def open_listener(address: str, port: int) -> socket.socket:
 async def _load(task: ServeTask, metrics: Metrics) -> Served:
     started = time.monotonic()
     pipeline, file_format = await asyncio.to_thread(_load_pipeline, task)
-    predictor = Predictor(pipeline, task.model)
+    predictor = Predictor(pipeline, task.model, metrics.count_unknown)
     batcher = Batcher(predictor.predict, size=_weight, limit=QUEUE_LIMIT, on_batch=metrics.batched)
     metrics.loaded(file_format, task.artifact.sha256)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)

@@ -41,6 +41,12 @@ class Metrics:
         self._info = Gauge(
             "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
         )
+        self._unknown = Counter(
+            "model_unknown_categories",
+            "Values of requests that the model was not trained on.",
+            (*labels, "feature"),
+            registry=self._registry,
+        )
         self._values = values
         ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
@@ -59,6 +65,9 @@ class Metrics:
 
     def batched(self, requests: int) -> None:
         self._batch.observe(requests)
+
+    def count_unknown(self, feature: str, values: int) -> None:
+        self._unknown.labels(*self._values, feature).inc(values)
 
     def loaded(self, artifact_format: str, sha256: str) -> None:
         self._info.labels(*self._values, artifact_format, sha256).set(1)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.task import Model
+from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data import conversion
 from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
@@ -22,10 +22,15 @@ class _Output(NamedTuple):
 
 
 class Predictor:
-    """The outputs a loaded model can give: `predict`, and `predict_proba` where a classifier has it."""
+    """The outputs a loaded model can give: `predict`, and `predict_proba` where a classifier has it.
 
-    def __init__(self, pipeline: Any, model: Model) -> None:
+    `on_unknown` gets a feature and how many of its values in requests are categories that the model was not trained on.
+    """
+
+    def __init__(self, pipeline: Any, model: Model, on_unknown: Callable[[str, int], None] | None = None) -> None:
         self._features = model.features
+        self._known = known_categories(pipeline, model.features) if on_unknown else {}
+        self._on_unknown = on_unknown
         if model.task == "regression":
             self._outputs = {"predict": _Output(pipeline.predict, np.dtype(np.float64), None)}
             return
@@ -57,17 +62,34 @@ class Predictor:
         frame = conversion.feature_frame(_concatenate(inferences), self._features)
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
         outputs = {name: self._compute(name, frame) for name in wanted}
+        self._count_unknown(frame)
         ends = np.cumsum([inference.rows for inference in inferences])
         return [
             {name: outputs[name][end - inference.rows : end] for name in inference.outputs}
             for inference, end in zip(inferences, ends, strict=True)
         ]
 
+    def _count_unknown(self, frame: pd.DataFrame) -> None:
+        for name, known in self._known.items():
+            unknown = sum(value not in known for value in frame[name].tolist() if isinstance(value, str))
+            if unknown and self._on_unknown:
+                self._on_unknown(name, unknown)
+
     def _compute(self, name: str, frame: pd.DataFrame) -> NDArray[Any]:
         output = self._outputs[name]
         shape = (len(frame),) if output.width is None else (len(frame), output.width)
         # Outputs for more or fewer rows fail here, so that none goes to the wrong request.
         return np.asarray(output.compute(frame)).astype(output.dtype).reshape(shape)
+
+
+def known_categories(pipeline: Any, features: Features) -> dict[str, frozenset[str]]:
+    """The categories that the encoder of a pipeline of ours was fitted to, by feature; empty for another pipeline."""
+    try:
+        encoder = pipeline[0].named_transformers_["categorical"][-1]
+        categories = dict(zip(features.categorical, encoder.categories_, strict=True))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return {}
+    return {name: frozenset(map(str, values)) for name, values in categories.items()}
 
 
 def _concatenate(inferences: Sequence[Inference]) -> dict[str, Column]:

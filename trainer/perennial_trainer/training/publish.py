@@ -17,6 +17,7 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.cleaning import Cleaned
+from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import Span, time_range
 from perennial_trainer.metrics.computation import Measurement
@@ -65,6 +66,7 @@ class Training:
     scored: ScoredRows
     measurements: dict[str, Measurement]
     baseline: dict[str, Measurement]
+    notes: Notes
 
 
 def store_training(training: Training) -> result.TrainResult:
@@ -80,7 +82,8 @@ def store_training(training: Training) -> result.TrainResult:
     return result.TrainResult(
         message=f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name}), "
         f"scored on {len(rows.holdout)} rows of the holdout"
-        + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE]),
+        + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE])
+        + training.notes.suffix(),
         artifact=result.Artifact(
             uri=storage.child_uri(task.storage, model),
             sha256=record.files[model].sha256,
@@ -94,6 +97,7 @@ def store_training(training: Training) -> result.TrainResult:
             holdout_sha256=record.files[holdout].sha256,
             start=record.data.start or UNSET,
             end=record.data.end or UNSET,
+            future_rows=training.notes.future_rows or UNSET,
         ),
         metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
@@ -164,6 +168,7 @@ def _metrics(training: Training) -> dict[str, Any]:
         "outliers": training.rows.outliers,
         "missing": training.rows.cleaned.missing,
         "findings": training.rows.findings,
+        "reading": training.notes.sentences(),
     }
 
 

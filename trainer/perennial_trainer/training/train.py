@@ -15,8 +15,10 @@ from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import clean, without_outliers
 from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.memory import memory_limit
+from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.unusable import require_usable
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.models.calibration import calibrate
@@ -56,9 +58,14 @@ def train_version(task: TrainTask) -> result.TrainResult:
         model.positive_class,
         data.group_column,
         data.keep,
+        data.time_format,
+        data.csv,
     )
     unfitted = build_pipeline(estimator, model.features)
-    rows = _split_rows(task, rows_in_window(load.load_rows(task.data.uri, columns), task.data.window), unfitted)
+    notes = Notes()
+    loaded = load.load_rows(data.uri, columns, task.now, notes)
+    require_usable(loaded.unusable, len(loaded), data.max_missing)
+    rows = _split_rows(task, rows_in_window(loaded, data.window), unfitted)
 
     search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
     parameters = model.parameters | (search.parameters if search else {})
@@ -76,7 +83,7 @@ def train_version(task: TrainTask) -> result.TrainResult:
     )
     baseline = measure_baseline(rows.fitted, rows.holdout)
     require_better(scored, measurements, baseline, model.estimator)
-    return store_training(Training(task, rows, search, parameters, pipeline, scored, measurements, baseline))
+    return store_training(Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes))
 
 
 def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:

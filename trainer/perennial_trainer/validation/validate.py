@@ -113,7 +113,14 @@ def _load_holdout(task: ValidateTask) -> Rows:
         raise RejectedTask("ArtifactMissing", f"{holdout.uri} does not exist: train a new version") from error
     except pa.ArrowInvalid as error:
         raise RejectedTask("UnreadableFile", f"{holdout.uri} is not a valid parquet file") from error
-    columns = Columns(model.features, model.target, model.task, source.time_column, model.positive_class)
+    columns = Columns(
+        model.features,
+        model.target,
+        model.task,
+        source.time_column,
+        model.positive_class,
+        time_format=source.time_format,
+    )
     rows = with_others(convert_rows(table, columns), table, source.keep)
     return replace(rows, columns=replace(columns, group=source.group_column))
 

@@ -117,6 +117,55 @@ class Cleaning(Value):
     )
 
 
+TIME_NOTATIONS = r"epoch-(s|ms|us|ns)|excel|yyyy(mm(dd(HH(MM(SS)?)?)?)?)?|.*%[A-Za-z].*"
+TimeFormat = Annotated[
+    str,
+    *matching(
+        TIME_NOTATIONS,
+        "give epoch-s, epoch-ms, epoch-us, epoch-ns, excel, yyyy, yyyymm, yyyymmdd, yyyymmddHH, yyyymmddHHMM or "
+        "yyyymmddHHMMSS, or a format of strptime such as %d.%m.%Y %H:%M",
+        64,
+    ),
+]
+
+
+class CsvFormat(Value):
+    """How csv files are written. What is left out is recognised by each file, where it is unmistakable."""
+
+    model_config = rules(
+        rule(
+            "!has(self.decimal) || !has(self.thousands) || self.decimal != self.thousands",
+            "decimal and thousands must be different characters",
+            field_path=".thousands",
+        ),
+    )
+    separator: str | None = Field(
+        None, min_length=1, max_length=1, description="Character between two fields, such as ; or a tab."
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal sign of numbers.")
+    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f"] | None = Field(
+        None, description="Character between groups of three digits."
+    )
+    encoding: (
+        Annotated[
+            str, *matching(r"[A-Za-z0-9][A-Za-z0-9_-]*", "give an encoding as Python names it, such as latin-1", 32)
+        ]
+        | None
+    ) = Field(None, description="Encoding as Python names it, such as utf-8, latin-1 or utf-16.")
+    null_values: list[Annotated[str, Field(max_length=64)]] = Field(
+        [],
+        max_length=20,
+        description="Words that are missing values, beside the empty field, in text columns too. "
+        "Numeric columns and the time column have the usual ones (NA, NaN, null) in any case.",
+    )
+
+    @model_validator(mode="after")
+    def has_two_signs(self) -> CsvFormat:
+        if self.decimal and self.decimal == self.thousands:
+            raise ValueError("decimal and thousands must be different characters")
+        return self
+
+
 class DataSpec(Value):
     """The labelled rows, and how they are read, cleaned and split."""
 
@@ -132,6 +181,17 @@ class DataSpec(Value):
         None,
         description="Column with the time of each row. The newest rows become the holdout; "
         "without it the holdout is random, by row digest.",
+    )
+    time_format: TimeFormat | None = Field(
+        None,
+        description="How timeColumn is written, where it is not ISO 8601, yyyymmdd or seconds, milli-, micro- or "
+        "nanoseconds since 1970: epoch-s, epoch-ms, epoch-us, epoch-ns, excel, yyyy, yyyymm, yyyymmddHH, yyyymmddHHMM, "
+        "yyyymmddHHMMSS, or a format of strptime. It applies to drift.check.data too.",
+    )
+    csv: CsvFormat | None = Field(
+        None,
+        description="How csv files are written, where the files do not show it without doubt. "
+        "It applies to drift.check.data too.",
     )
     window: Span = Field(
         "auto",

@@ -30,6 +30,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     data: dict[str, Any] = {"uri": mounts.uri(check.data), "window": check.window}
     if live.spec.data.time_column:
         data["timeColumn"] = live.spec.data.time_column
+    data |= live.spec.data.model_dump(mode="json", by_alias=True, exclude_none=True, include={"time_format", "csv"})
     task: dict[str, Any] = {
         "task": "check",
         **model_fields(world, live),
@@ -40,6 +41,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     }
     if follows_contract(world, live, 2):
         task["thresholds"] = _thresholds(world.spec.drift)
+        task["now"] = as_text(world.now)
     if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))

@@ -6,6 +6,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
     job_image,
@@ -20,7 +21,7 @@ from perennial_operator.core.rules.known_bad import rejected_before
 from perennial_operator.core.world import World, version_recipe
 
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
-IN_TASK_IF_SET = ("group_column", "keep", "allow_leaks")  # an older trainer does not know them
+IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  # an older trainer does not know them
 
 
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         },
         "storage": version_storage(world, version.name, mounts),
     }
+    if any(follows_contract(world, each, 2) for each in (version, world.live) if each):
+        task["now"] = as_text(world.now)
     if training.search:
         task["search"] = training.search.to_api()
     if training.calibration:

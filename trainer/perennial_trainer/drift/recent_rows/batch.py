@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from perennial_trainer.data.categories import category_name
-from perennial_trainer.data.readers import naming_file
+from perennial_trainer.data.files.readers import naming_file
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """At least one row. The first use of a value that cannot be converted raises what `convert_rows` raises."""
+    """At least one row. The first use of a value that cannot be converted raises what `convert_rows` raises.
+
+    `first_row` is the place of the first row in its file, for messages.
+    """
 
     columns: Columns
     table: Any
     file: str
+    first_row: int = 0
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -40,17 +44,30 @@ class Batch:
     @cached_property
     def rows(self) -> "Rows":
         """The rows as the model gets them."""
+        from perennial_trainer.data.conversion import to_frame
         from perennial_trainer.data.rows import convert_rows
 
-        with naming_file(self.file):
-            return convert_rows(self.table.to_pandas(), self.columns)
+        with naming_file(self.file, self.first_row):
+            return convert_rows(to_frame(self.table, self.columns), self.columns)
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:
-        """Which rows have a target."""
+        """Which rows have a target; a row that the server would refuse has none."""
         if self.table[self.columns.target].null_count == len(self):
             return np.zeros(len(self), dtype=bool)
         return self.rows.target.notna().to_numpy()
+
+    @cached_property
+    def unusable(self) -> dict[str, int]:
+        """How many values are present but not finite numbers, by numeric feature; they count as missing."""
+        if all(self._is_finite(name) for name in self.columns.features.numeric):
+            return {}
+        return {name: each.count for name, each in self.rows.unusable.items()}
+
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Which rows the server would refuse because of such a value."""
+        return self.rows.refused if self.unusable else np.zeros(len(self), dtype=bool)
 
     @cached_property
     def time(self) -> "pd.Series[Any] | None":
@@ -58,10 +75,10 @@ class Batch:
         name = self.columns.time
         if name is None:
             return None
-        from perennial_trainer.data.conversion import to_times
+        from perennial_trainer.data.times import to_times
 
-        with naming_file(self.file):
-            return to_times(name, self.table[name].to_pandas())
+        with naming_file(self.file, self.first_row):
+            return to_times(name, self.table[name].to_pandas(), self.columns.time_format)
 
     def count_into(self, histograms: Mapping[str, Histogram]) -> None:
         """Adds every value to the histogram of its feature."""
@@ -73,12 +90,26 @@ class Batch:
 
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""
+        if self._is_finite(name):
+            return self._floats[name]
+        return self.rows.features[name].to_numpy()
+
+    def _is_finite(self, name: str) -> bool:
+        """Whether the values are numbers, none of them infinite; then they need no conversion."""
+        if name in self._floats:
+            return True
         column = self.table[name]
-        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        if pa.types.is_null(column.type):
+            self._floats[name] = np.full(len(self), np.nan)
+        elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
             floats = np.concatenate([_to_floats(chunk) for chunk in column.chunks])
             if not np.isinf(floats).any():
-                return floats
-        return self.rows.features[name].to_numpy()
+                self._floats[name] = floats
+        return name in self._floats
+
+    @cached_property
+    def _floats(self) -> dict[str, NDArray[np.float64]]:
+        return {}
 
     def category_counts(self, name: str) -> Counter[str]:
         """How often each category of a feature occurs."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.task import RecentData
+from perennial_trainer.contract.data import RecentData
+from perennial_trainer.data.future import in_future, iso_of_newest
+from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.drift.recent_rows.stream import read_batches, read_column
@@ -20,22 +23,37 @@ Times = NDArray[np.int64]  # microseconds since 1970
 MISSING = np.iinfo(np.int64).min  # NumPy's NaT: less than every time
 
 
-def recent_batches(source: RecentData, columns: Columns) -> Iterator[Batch]:
-    """The rows of the window in the order of files, in batches of at least one row.
+def recent_batches(
+    source: RecentData, columns: Columns, now: datetime | None = None, notes: Notes | None = None
+) -> Iterator[Batch]:
+    """The rows of the window in the order of files, in batches of at least one row; none is of the future.
 
     For a window the times are read first (or any one column, if there is no time column), so that memory does not grow
     with the number of rows; for the last N rows it grows by 8 bytes x N. Raises what `load_rows` raises, and
     WindowNeedsTimeColumn.
     """
-    batches = read_batches(source.uri, columns, optional_target=True)
+    notes = Notes() if notes is None else notes
+    stream = read_batches(source.uri, columns, optional_target=True, notes=notes)
+    batches = (past for batch in stream if (past := _past(batch, now, notes)) is not None)
     if source.window in ("auto", "all"):
         yield from batches
         return
-    cutoff = _find_cutoff(source, columns)
+    cutoff = _find_cutoff(source, columns, now)
     for batch in batches:
         recent = batch.take(cutoff.is_recent(_microseconds(batch.time, len(batch))))
         if len(recent):
             yield recent
+
+
+def _past(batch: Batch, now: datetime | None, notes: Notes) -> Batch | None:
+    """The batch without rows of the future, which are noted; None if no row is left."""
+    if now is None or batch.time is None:
+        return batch
+    future = in_future(batch.time, now)
+    if not future.any():
+        return batch
+    notes.add_future(int(future.sum()), iso_of_newest(batch.time))
+    return None if future.all() else batch.take(~future)
 
 
 @dataclass
@@ -56,24 +74,34 @@ class Cutoff:
         return recent
 
 
-def _find_cutoff(source: RecentData, columns: Columns) -> Cutoff:
+def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> Cutoff:
     import pandas as pd
 
-    from perennial_trainer.data.conversion import to_times
     from perennial_trainer.data.window import require_time_column, window_duration
 
     require_time_column(source.window, source.time_column)
-    name = source.time_column or columns.features.names[0]
-    batches = read_column(source.uri, name)
-    times = (_microseconds(to_times(name, each) if source.time_column else None, len(each)) for each in batches)
+    times = _times(source, columns, now)
     if isinstance(source.window, int):
         return cutoff_of_last(times, source.window)
     skip_all = np.iinfo(np.int64).max
-    newest = max((int(each.max()) for each in times), default=MISSING)
+    newest = max((int(each.max()) for each in times if len(each)), default=MISSING)
     if newest == MISSING:
         return Cutoff(MISSING, skip_all, missing_are_recent=True)
     duration = window_duration(source.window) // pd.Timedelta(1, "us")
     return Cutoff(max(newest - duration, MISSING + 1), skip_all, missing_are_recent=True)
+
+
+def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
+    """The times of all rows that are not of the future, batch by batch."""
+    from perennial_trainer.data.times import to_times
+
+    name = source.time_column or columns.features.names[0]
+    for values in read_column(source.uri, name, source.csv):
+        if source.time_column is None:
+            yield _microseconds(None, len(values))
+            continue
+        times = to_times(name, values, source.time_format)
+        yield _microseconds(times if now is None else times[~in_future(times, now)], len(values))
 
 
 def cutoff_of_last(batches: Iterable[Times], wanted: int) -> Cutoff:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.readers import read_tables
+from perennial_trainer.data.files.readers import DataFiles
+from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.storage.listing import list_files
@@ -17,29 +19,42 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def read_batches(uri: str, columns: Columns, optional_target: bool = False) -> Iterator[Batch]:
+def read_batches(
+    uri: str, columns: Columns, optional_target: bool = False, notes: Notes | None = None
+) -> Iterator[Batch]:
     """The rows that `load_rows` returns, in the order of file names and rows, in batches of at least one row.
 
     The memory needed depends on the size of parquet's row groups, not on the size of the files. Raises what `load_rows`
     raises; the numbers in a message are of one batch. With `optional_target`, a target column that is missing has
-    missing values.
+    missing values. Rows of the future are not left out.
     """
-    filesystem, path = open_filesystem(uri)
-    files = list_files(filesystem, path, uri)
-    return _read_ahead(
-        Batch(columns, table, file)
-        for file in files
-        for table in read_tables(filesystem, file, columns, optional_target)
-    )
+    files = _files(uri, columns, notes, optional_target)
+    return _read_ahead(batch for file in files.names for batch in _batches(files, file))
 
 
-def read_column(uri: str, name: str) -> Iterator["pd.Series[Any]"]:
+def read_column(uri: str, name: str, csv: CsvFormat | None = None) -> Iterator["pd.Series[Any]"]:
     """The values of one column as stored, in the batches of `read_batches`."""
-    only = Columns(Features(numeric=(), categorical=()), name, "regression", None)
-    filesystem, path = open_filesystem(uri)
-    for file in list_files(filesystem, path, uri):
-        for table in read_tables(filesystem, file, only):
+    no_features = Features(numeric=(), categorical=())
+    only = Columns(no_features, name, "regression", name, csv=csv or CsvFormat())
+    files = _files(uri, only, None)
+    for file in files.names:
+        for table in files.tables(file):
             yield table[name].to_pandas()
+
+
+def _files(uri: str, columns: Columns, notes: Notes | None, optional_target: bool = False) -> DataFiles:
+    filesystem, path = open_filesystem(uri)
+    listing = list_files(filesystem, path, uri)
+    notes = Notes() if notes is None else notes
+    notes.passed_over = listing.passed_over
+    return DataFiles(filesystem, listing.files, columns, notes, optional_target)
+
+
+def _batches(files: DataFiles, file: str) -> Iterator[Batch]:
+    first_row = 0
+    for table in files.tables(file):
+        yield Batch(files.columns, table, file, first_row)
+        first_row += table.num_rows
 
 
 def _read_ahead(items: Iterator[_T]) -> Iterator[_T]:

@@ -1,0 +1,62 @@
+"""The data of a task: where the rows are, and how they are read and cleaned."""
+
+import codecs
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from perennial_trainer.contract.fields import Share, StrictStruct, Uri, Window
+
+
+class Cleaning(StrictStruct, frozen=True, kw_only=True):
+    missing: Literal["drop", "impute", "fail"]
+    duplicates: Literal["drop", "keep"]
+    outliers: Literal["keep", "clip", "drop"]
+
+
+class CsvFormat(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """How csv files are written; None is recognised by the files, or as usual."""
+
+    separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f"] | None = None
+    encoding: str | None = None
+    null_values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.thousands and self.thousands == self.decimal:
+            raise ValueError(f"csv.thousands and csv.decimal are both {self.thousands!r}: give different characters")
+        if self.encoding:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise ValueError(
+                    f"csv.encoding {self.encoding} is unknown: give one of Python's, such as latin-1"
+                ) from None
+
+
+TIME_FORMAT = "^(epoch-(s|ms|us|ns)|excel|yyyy(mm(dd(HH(MM(SS)?)?)?)?)?|.*%.*)$"
+TimeFormat = Annotated[str, Meta(pattern=TIME_FORMAT)]
+
+
+class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    uri: Uri
+    time_column: str | None = None
+    window: Window
+    holdout: Annotated[float, Meta(gt=0, lt=1)]
+    cleaning: Cleaning
+    min_rows: Annotated[int, Meta(ge=1)]
+    max_missing: Share
+    group_column: str | None = None  # rows of one group are on one side of every split
+    keep: tuple[str, ...] = ()  # columns that the holdout keeps for slices
+    allow_leaks: tuple[str, ...] = ()  # features that may predict the target alone
+    csv: CsvFormat = CsvFormat()
+    time_format: TimeFormat | None = None
+
+
+class RecentData(StrictStruct, frozen=True, kw_only=True):
+    uri: Uri
+    time_column: str | None = None
+    window: Window
+    csv: CsvFormat = CsvFormat()
+    time_format: TimeFormat | None = None

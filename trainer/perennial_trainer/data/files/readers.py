@@ -1,0 +1,219 @@
+"""Reads the needed columns of the data files of a URI as Arrow tables, file by file, at once or in batches."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+
+from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
+from perennial_trainer.data.files import parquet_file
+from perennial_trainer.data.files.csv_file import CsvFile
+from perennial_trainer.data.files.file import DataFile, decompressed
+from perennial_trainer.data.files.json_lines import JsonLines
+from perennial_trainer.data.files.parquet_file import ParquetFile
+from perennial_trainer.data.notes import Notes
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.storage.file_formats import Format, format_of
+from perennial_trainer.storage.listing import display_uri, partition_columns
+from perennial_trainer.storage.store import describe_error
+
+SAMPLE = 1 << 20  # bytes that show how long the lines are
+_READERS: dict[Format, type[CsvFile] | type[JsonLines] | type[ParquetFile]] = {
+    "csv": CsvFile,
+    "jsonl": JsonLines,
+    "parquet": ParquetFile,
+}
+_FIRST_LINE = {"csv": 2, "jsonl": 1, "parquet": 1}  # of the first row, counted from 1
+_INVALID_FILE = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    UnicodeDecodeError,
+    EOFError,
+    gzip.BadGzipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def naming_file(name: str, first_row: int = 0) -> Iterator[None]:
+    """The message of a RejectedTask starts with the name of the file and, if it is about a row, its line.
+
+    A table starts with the row `first_row` of its file. A line break within quotes makes the line an earlier one.
+    """
+    try:
+        yield
+    except RejectedTask as refusal:
+        place = display_uri(name)
+        if refusal.row is not None:
+            file_format = format_of(place) or "csv"
+            number = first_row + refusal.row + _FIRST_LINE[file_format]
+            place += f", {'row' if file_format == 'parquet' else 'line'} {number}"
+        raise RejectedTask(refusal.reason, f"{place}: {refusal.message}") from refusal
+
+
+@contextmanager
+def _translating_errors(name: str) -> Iterator[None]:
+    """An invalid file is a RejectedTask; any other error is a FailedTask, because the store could not be read."""
+    try:
+        yield
+    except (RejectedTask, FailedTask):
+        raise
+    except _INVALID_FILE as error:
+        raise RejectedTask(
+            "UnreadableFile",
+            f"the file is not valid {format_of(display_uri(name))} ({_problem(error)}): write it again, or remove it",
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and "zstd" in str(error).lower():
+            raise RejectedTask("UnreadableFile", "the file is not valid zstd: write it again, or remove it") from error
+        raise FailedTask(
+            "DataUnreachable", f"{display_uri(name)} could not be read: {describe_error(error)}"
+        ) from error
+
+
+def _problem(error: Exception) -> str:
+    return ": ".join(str(error).split(": ")[:2])  # Arrow adds the row, whose values must not be logged
+
+
+class DataFiles:
+    """The files of a URI. A needed column that a file lacks is missing there, if another file has it.
+
+    With `optional_target`, the target is missing also where no file has it.
+    """
+
+    def __init__(
+        self,
+        filesystem: Any,
+        names: Sequence[str],
+        columns: Columns,
+        notes: Notes | None = None,
+        optional_target: bool = False,
+    ) -> None:
+        self.filesystem = filesystem
+        self.names = names
+        self.columns = columns
+        self.notes = Notes() if notes is None else notes
+        self._optional = {columns.target} if optional_target else set()
+
+    def tables(self, name: str, whole: bool = False) -> Iterator[Any]:
+        """The needed columns of one file, in Arrow tables of at least one row, or in one table with `whole`."""
+        with naming_file(name), _translating_errors(name):
+            reader = self._reader(name)
+            if reader is None:
+                return
+            in_file = reader.column_names
+            added = self._columns_outside(name, in_file)
+            # A table without columns has no rows either, so at least one column is read.
+            needed = [each for each in self.columns.names if each in in_file] or in_file[:1]
+            self.notes.add_dialect(reader.describe())
+            for table in [reader.read_table(needed)] if whole else reader.read_batches(needed):
+                if whole or table.num_rows:
+                    # The metadata that pandas writes, such as the index, may be damaged and is not needed.
+                    yield _with_columns(added, _require_utf8(table.replace_schema_metadata()))
+
+    def _reader(self, name: str) -> CsvFile | JsonLines | ParquetFile | None:
+        """A reader of the file, or None if the file is empty."""
+        file = DataFile(self.filesystem, name)
+        with file.open() as stream:
+            if not stream.read(1):
+                return None
+        return _READERS[format_of(display_uri(name)) or "csv"](file, self.columns)
+
+    def _columns_outside(self, name: str, in_file: Sequence[str]) -> dict[str, Any]:
+        """The needed columns that the file's folders name, and those that are missing; else a RejectedTask."""
+        folders = partition_columns(name)
+        added = {key: value for key, value in folders.items() if key in self.columns.names and key not in in_file}
+        present = [*in_file, *added]
+        for column in self.columns.names:
+            if column not in present and column in self._columns_of_all:
+                self.notes.add_missing_column(column, display_uri(name))
+            if column not in present and (column in self._columns_of_all or column in self._optional):
+                added[column] = np.nan
+        _check_columns(self.columns.names, [*in_file, *added], present)
+        return added
+
+    @cached_property
+    def _columns_of_all(self) -> frozenset[str]:
+        """The needed columns that some file has; files are opened until all columns have been seen."""
+        seen: set[str] = set()
+        for name in self.names if len(self.names) > 1 else ():
+            if set(self.columns.names) - self._optional <= seen:
+                break
+            with naming_file(name), _translating_errors(name):
+                reader = self._reader(name)
+                seen |= set(reader.column_names if reader else ()) | set(partition_columns(name))
+        return frozenset(seen)
+
+
+def read_tables(filesystem: Any, name: str, columns: Columns, whole: bool = False) -> Iterator[Any]:
+    """The needed columns of a single file."""
+    return DataFiles(filesystem, [name], columns).tables(name, whole)
+
+
+def _check_columns(needed: Sequence[str], available: Sequence[str], present: Sequence[str]) -> None:
+    """Each needed column is available exactly once; else a RejectedTask."""
+    missing = [name for name in needed if name not in available]
+    if missing:
+        raise RejectedTask(
+            "MissingColumn",
+            f"column {join_names(missing)} is missing; the columns are {join_names(present)}: correct the name, or "
+            "fix what writes the file",
+        )
+    repeated = [name for name in needed if available.count(name) > 1]
+    if repeated:
+        raise RejectedTask(
+            "DuplicateColumn", f"column {join_names(repeated)} is present more than once: rename or remove the others"
+        )
+
+
+def _require_utf8(table: Any) -> Any:
+    """The same table, if its texts are valid: parquet declares UTF-8 and does not check it."""
+    for name in table.column_names:
+        kind = table[name].type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+            try:
+                table[name].validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise RejectedTask(
+                    "UnreadableFile", f"column {name} holds text that is not UTF-8: write the file again as UTF-8"
+                ) from error
+    return table
+
+
+def _with_columns(added: Mapping[str, Any], table: Any) -> Any:
+    """The table with a column for each of these values; NaN is missing."""
+    for name, value in added.items():
+        missing = isinstance(value, float)
+        table = table.append_column(
+            name, pa.nulls(table.num_rows, pa.float64()) if missing else pa.repeat(value, table.num_rows)
+        )
+    return table
+
+
+def estimated_size(filesystem: Any, name: str, columns: Columns) -> int:
+    """About how many bytes the needed columns take in memory; only the start or the end of the file is read.
+
+    Over HTTP, where a file is loaded as a whole, at least the size of the file.
+    """
+    if "http" in filesystem.protocol:
+        return int(filesystem.info(name).get("size") or 0)
+    with naming_file(name), _translating_errors(name), filesystem.open(name, "rb") as stored:
+        if not stored.read(1):
+            return 0
+        stored.seek(0)
+        return _estimated_rows(stored, name, filesystem.info(name)["size"]) * columns.bytes_per_row
+
+
+def _estimated_rows(stored: IO[bytes], name: str, size: int) -> int:
+    """The number of rows, for text if the whole file is like its first lines; `size` is in bytes as stored."""
+    if format_of(display_uri(name)) == "parquet":
+        return parquet_file.row_count(stored)
+    with decompressed(stored, name) as unpacked:
+        sample: bytes = unpacked.read(SAMPLE)
+        lines, position = sample.count(b"\n"), int(stored.tell())
+    return lines if len(sample) < SAMPLE else lines * size // max(1, position)

@@ -1,0 +1,208 @@
+"""Reads the times of rows: ISO 8601, numbers since 1970, or the notation that `data.timeFormat` names."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.data.numbers import NULL_WORDS, text_to_floats
+
+Column = Any  # a pandas Series, a NumPy array or a list
+Floats = NDArray[np.float64]
+
+EPOCHS = {"epoch-s": 1, "epoch-ms": 1_000, "epoch-us": 1_000_000, "epoch-ns": 1_000_000_000}
+"""How many of the unit are a second."""
+CALENDARS = {
+    "yyyy": "%Y",
+    "yyyymm": "%Y%m",
+    "yyyymmdd": "%Y%m%d",
+    "yyyymmddHH": "%Y%m%d%H",
+    "yyyymmddHHMM": "%Y%m%d%H%M",
+    "yyyymmddHHMMSS": "%Y%m%d%H%M%S",
+}
+_PLAUSIBLE_SECONDS = (1e8, 4.2e9)  # 1973 to 2103: the ranges of seconds, milli-, micro- and nanoseconds do not overlap
+_PLAUSIBLE_YEARS = (1900, 2100)
+_EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105
+_EXCEL_EPOCH = -25_569 * 86_400  # 1899-12-30, in seconds
+_ZONE_WORD = r"\s?(?:UTC|GMT)$"
+
+
+def to_times(name: str, values: Column, time_format: str | None = None) -> "pd.Series[Any]":
+    """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
+
+    Without a format, text is read as ISO 8601, and a number as yyyymmdd or as seconds, milli-, micro- or nanoseconds
+    since 1970. What has another notation, two of them, or an implausible year, is refused (UnreadableTime):
+    03/04/2026 can be two different days.
+    """
+    series = _series(values)
+    if series.dtype.kind == "M" or isinstance(series.dtype, pd.DatetimeTZDtype):
+        return _microseconds(pd.to_datetime(series, utc=True))
+    numbers = _numbers(series)
+    if time_format and "%" in time_format:
+        return _parsed(name, series, pd.to_datetime(_text(series), format=time_format, utc=True, errors="coerce"))
+    if numbers is None and time_format:
+        raise _unreadable(name, series, series.notna().to_numpy(), f"not numbers, but data.timeFormat is {time_format}")
+    if numbers is None:
+        text = _text(series).str.replace(_ZONE_WORD, "Z", regex=True, case=False)
+        return _parsed(name, series, pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"))
+    return _times_of_numbers(name, series, numbers, time_format or _notation(name, series, numbers))
+
+
+def _series(values: Column) -> "pd.Series[Any]":
+    if isinstance(values, pd.Series):
+        series = values.reset_index(drop=True)
+    else:
+        series = pd.Series(values, dtype=None if isinstance(values, np.ndarray) else object)
+    return series.infer_objects()
+
+
+def _text(series: "pd.Series[Any]") -> "pd.Series[Any]":
+    """The values as text; null words are missing."""
+    if series.dtype.kind == "f" and (series.dropna() % 1 == 0).all():
+        series = series.astype("Int64")  # 20260102.0 is a column of integers with a missing one
+    if not isinstance(series.dtype, pd.StringDtype):
+        series = series.astype(object).map(str, na_action="ignore").astype("str")
+    text = series.str.strip()
+    return text.where(~text.isin(NULL_WORDS))
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """`exact` are the integers, if all are: nanoseconds since 1970 have too many digits for a float."""
+
+    floats: Floats
+    exact: "pd.Series[Any] | None" = None
+
+
+def _numbers(series: "pd.Series[Any]") -> _Numbers | None:
+    """The values as numbers, or None if any present value is not a number."""
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return None
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        exact = series.astype("Int64") if pd.api.types.is_integer_dtype(series.dtype) else None
+        return _Numbers(series.to_numpy(dtype=np.float64, na_value=np.nan), exact)
+    if any(isinstance(value, (bool, np.bool_)) for value in series.head(1000)):
+        return None
+    text = _text(series)
+    if text_to_floats(pa.array(text.dropna().head(100), from_pandas=True))[1].any():
+        return None
+    floats, not_number = text_to_floats(pa.array(text, from_pandas=True))
+    if not_number.any() or np.isinf(floats).any() or text.str.lower().isin(["true", "false"]).any():
+        return None
+    if text.notna().sum() == 0:
+        return None
+    if text.dropna().str.fullmatch(r"[+-]?[0-9]{1,18}").all():
+        return _Numbers(floats, text.astype("Int64"))
+    return _Numbers(floats)
+
+
+def _notation(name: str, series: "pd.Series[Any]", numbers: _Numbers) -> str:
+    """The only plausible notation of the numbers; else a RejectedTask, UnreadableTime, with the choices."""
+    floats = numbers.floats
+    present = ~np.isnan(floats)
+    usual = [notation for notation in ("yyyymmdd", *EPOCHS) if _is_plausible(notation, floats[present]).all()]
+    other = [notation for notation in (*CALENDARS, "excel") if _is_plausible(notation, floats[present]).all()]
+    if not present.any():
+        return "epoch-s"
+    if len(usual) == 1 and not set(other) - set(usual):
+        return usual[0]
+    if other:
+        choices = " or ".join(dict.fromkeys([*other, *usual]))
+        raise _unreadable(
+            name, series, present, "numbers of more than one meaning or none", f"data.timeFormat {choices}"
+        )
+    counts = {notation: int(_is_plausible(notation, floats[present]).sum()) for notation in (*EPOCHS, "yyyymmdd")}
+    mixed = [f"{count} {notation}" for notation, count in counts.items() if count]
+    if len(mixed) > 1:
+        raise _unreadable(name, series, present, f"of different notations ({', '.join(mixed)})", "one notation")
+    implausible = present.copy()
+    implausible[present] = ~_is_plausible(max(counts, key=lambda notation: counts[notation]), floats[present])
+    raise _unreadable(
+        name, series, implausible, "not plausible as seconds since 1970 or yyyymmdd", "data.timeFormat, such as epoch-s"
+    )
+
+
+def _is_plausible(notation: str, values: Floats) -> NDArray[np.bool_]:
+    """Which numbers are times of a usual year in this notation."""
+    if notation in EPOCHS:
+        low, high = (limit * EPOCHS[notation] for limit in _PLAUSIBLE_SECONDS)
+        return np.asarray((values >= low) & (values < high))
+    if notation == "excel":
+        return np.asarray((values >= _EXCEL_DAYS[0]) & (values < _EXCEL_DAYS[1]))
+    digits = len(notation)
+    low, high = (year * 10.0 ** (digits - 4) for year in (_PLAUSIBLE_YEARS[0], _PLAUSIBLE_YEARS[1] + 1))
+    plausible = (values >= low) & (values < high) & (values == np.floor(values))
+    plausible[plausible] = ~np.isnat(_calendar_times(values[plausible], notation))
+    return np.asarray(plausible)
+
+
+def _calendar_times(values: Floats, notation: str) -> NDArray[np.datetime64]:
+    distinct, places = np.unique(values, return_inverse=True)
+    texts = pd.Series([str(int(value)) for value in distinct], dtype="str")
+    times = pd.to_datetime(texts, format=CALENDARS[notation], errors="coerce").to_numpy(dtype="datetime64[us]")
+    return np.asarray(times[places])
+
+
+def _times_of_numbers(name: str, series: "pd.Series[Any]", numbers: _Numbers, notation: str) -> "pd.Series[Any]":
+    floats = numbers.floats
+    present = ~np.isnan(floats)
+    times = np.full(len(floats), np.datetime64("NaT"), dtype="datetime64[us]")
+    if notation in CALENDARS:
+        whole = present & (floats == np.floor(floats)) & (floats >= 0) & (floats < 1e15)
+        times[whole] = _calendar_times(floats[whole], notation)
+    else:
+        microseconds = _since_1970(numbers, notation)
+        in_range = present & (np.abs(floats * (86_400 if notation == "excel" else 1 / EPOCHS[notation])) < 2.5e11)
+        times[in_range] = microseconds[in_range].astype("datetime64[us]")
+    return _parsed(name, series, pd.Series(times), present, f"not of data.timeFormat {notation}")
+
+
+def _since_1970(numbers: _Numbers, notation: str) -> NDArray[np.int64]:
+    if notation == "excel":
+        seconds = np.round(np.nan_to_num(numbers.floats) * 86_400, 3) + _EXCEL_EPOCH
+        return np.asarray(np.round(seconds * 1e6), dtype=np.int64)
+    per_second = EPOCHS[notation]
+    if numbers.exact is not None:
+        exact = numbers.exact.fillna(0).to_numpy(dtype=np.int64)
+        return exact // (per_second // 1_000_000) if per_second > 1_000_000 else exact * (1_000_000 // per_second)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.round(np.nan_to_num(numbers.floats) * (1e6 / per_second)).astype(np.int64)
+
+
+def _parsed(
+    name: str,
+    series: "pd.Series[Any]",
+    times: "pd.Series[Any]",
+    present: NDArray[np.bool_] | None = None,
+    problem: str = "not times",
+) -> "pd.Series[Any]":
+    """The times in UTC, if each present value became one; else a RejectedTask, UnreadableTime."""
+    present = _text(series).notna().to_numpy() if present is None else present
+    unreadable = present & times.isna().to_numpy()
+    if unreadable.any():
+        raise _unreadable(name, series, unreadable, problem)
+    return _microseconds(times)
+
+
+def _microseconds(times: "pd.Series[Any]") -> "pd.Series[Any]":
+    times = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
+    return times.astype("datetime64[us, UTC]")
+
+
+def _unreadable(
+    name: str, series: "pd.Series[Any]", which: NDArray[np.bool_], problem: str, fix: str | None = None
+) -> RejectedTask:
+    example = str(series[which].iloc[0])[:60]
+    row = int(np.flatnonzero(which)[0])
+    fix = fix or "ISO 8601 (2026-11-22T13:00:00Z), or say in data.timeFormat what they are"
+    verb = "set" if fix.startswith("data.") else "write"
+    return RejectedTask(
+        "UnreadableTime",
+        f"{int(which.sum())} of {len(series)} values of the time column {name} are {problem}, such as {example!r}: "
+        f"{verb} {fix}",
+        row=row,
+    )
