@@ -35,7 +35,7 @@ def deferral_for(world: World, reason: str) -> Deferral | None:
         return Deferral(Outcome.PINNED, f"spec.pin is {spec.pin}")
     if candidate := world.candidate:
         return Deferral(Outcome.BUSY, f"{candidate.name} is in progress")
-    if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world)):
+    if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world, reason)):
         return wait
     free = world.policy.max_trainings - world.fleet.trainings
     if world.fleet.ahead >= free:
@@ -75,7 +75,7 @@ def _stalled(world: World) -> Deferral | None:
     )
 
 
-def _cooling_down(world: World) -> Deferral | None:
+def _cooling_down(world: World, reason: str) -> Deferral | None:
     last = world.newest
     ended = (last.status.ended_at or last.status.live_since) if last else None
     if last is None or ended is None or not is_made_from_spec(last, world.spec):
@@ -84,11 +84,10 @@ def _cooling_down(world: World) -> Deferral | None:
     until = ended + cooldown(world)
     if until <= world.now or ended - world.now > cooldown(world):  # the latter by a wrong clock
         return None
-    return Deferral(
-        Outcome.COOLING_DOWN,
-        f"{last.name} ended at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC",
-        until,
-    )
+    message = f"{last.name} ended at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC"
+    if reason in ("Initial", "SpecChange"):  # a person may just have repaired the files, which the operator cannot see
+        message += f"; to start one at once, run kubectl perennial retrain {world.name}, or {TO_RETRAIN}"
+    return Deferral(Outcome.COOLING_DOWN, message, until)
 
 
 def cooldown(world: World) -> timedelta:
