@@ -65,7 +65,7 @@ def a_report(name: str, deployment: str, psi: float = 0.5, **spec: Any) -> dict[
     base = {
         "modelDeployment": deployment,
         "samples": 400,
-        "metrics": [{"name": "psi", "feature": "feature1", "value": psi}],
+        "metrics": [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}],
     }
     return {
         "apiVersion": "perennial.dev/v1alpha1",
