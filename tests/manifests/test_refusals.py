@@ -162,6 +162,10 @@ def limits(**values: Any) -> Body:
             "a duration needs timeColumn; set it, or give auto, all or a number of rows",
         ),
         ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "timeColumn must not be the target"),
+        ({"data": {"groupColumn": "cnt"}}, "spec.data.groupColumn", "groupColumn must not be a feature, the target"),
+        ({"data": {"keep": ["station", "cnt"]}}, "spec.data.keep", "the holdout has features, target and time anyway"),
+        ({"data": {"allowLeaks": ["station"]}}, "spec.data.allowLeaks", "only a feature can be allowed to leak"),
+        ({"model": {"positiveClass": "1"}}, "spec.model.positiveClass", "positiveClass is for classification"),
         (
             {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
             "spec.data.training",

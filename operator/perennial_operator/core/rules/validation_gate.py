@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
+from perennial_operator.core.api.metric_table import OF_POSITIVE_CLASS
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.validation import Against, SliceLimit, ValidationSpec
 from perennial_operator.core.api.values import shown
@@ -20,6 +21,10 @@ class Gate:
     passed: bool
     reason: str
     message: str
+
+
+def _positive_class(metric: str) -> str:
+    return ", or set model.positiveClass if there are two classes of text" if metric in OF_POSITIVE_CLASS else ""
 
 
 def gate_digest(validation: ValidationSpec, live: ModelVersion | None) -> str:
@@ -44,7 +49,7 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
                 False,
                 "MetricMissing",
                 f"spec.validation.thresholds asks for {threshold.metric}, which was not measured; "
-                f"ask for one of {', '.join(sorted(scores))}",
+                f"ask for one of {', '.join(sorted(scores))}{_positive_class(threshold.metric)}",
             )
         limit = threshold.crossed(value)
         if limit is not None:
