@@ -29,10 +29,10 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from perennial_trainer.contract.metric_table import CHANCE_LEVEL
-from perennial_trainer.drift.chance import simes
 from perennial_trainer.drift.column_chance import chance_of_value
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
+from perennial_trainer.drift.judged import chance_of_significant
 from perennial_trainer.drift.statistics import significant_share
 from perennial_trainer.profiling.columns import profile_numbers
 from tests.bench.alarm_columns import Categories, Drawn, Kind, Numbers
@@ -108,6 +108,12 @@ class Check:
             self._values[place] = column_statistics(self._histograms[place], 0)
         return self._values[place].get(name)
 
+    def chance_of_significant(self, p_values: list[float]) -> float:
+        name = "ks_p" if "ks_p" in self.features[0].statistics else "chi2_p"
+        rare = [place for place, p_value in enumerate(p_values) if name == "chi2_p" and p_value <= CHANCE_LEVEL]
+        columns = {str(place): self.features[place].histogram(self.sample) for place in rare}
+        return chance_of_significant({str(place): {name: each} for place, each in enumerate(p_values)}, columns, 0)
+
     def chance(self, name: str, value: float, place: int) -> float | None:
         return chance_of_value(name, value, self._histograms[place], 0)
 
@@ -119,7 +125,7 @@ def judged(features: list[Drawn], sample: int) -> dict[tuple[str, str], bool]:
         customary, zero = _alarms(check, name)
         raised |= {(name, "customary"): customary, (name, "0"): zero}
     p_values = [float(each.p_values[sample]) for each in features]
-    share, is_rare = significant_share(p_values), simes(p_values) <= CHANCE_LEVEL
+    share, is_rare = significant_share(p_values), check.chance_of_significant(p_values) <= CHANCE_LEVEL
     raised |= {
         ("significant_share", "customary"): share > LIMITS["significant_share"] and is_rare,
         ("significant_share", "0"): share > 0 and is_rare,
@@ -153,7 +159,7 @@ class Stream:
         self._recent = NumericHistogram(self._profile)
         self._recent.add(self._values(generator, cell.kind, cell.rows))
         values = column_statistics(self._recent, 0)
-        self.statistics = {name: np.array([values[name]]) for name in ("psi", "ks", "wasserstein")}
+        self.statistics = {name: np.array([values[name]]) for name in ("psi", "js", "ks", "ks_p", "wasserstein")}
         self.p_values = np.array([values["ks_p"]])
 
     @staticmethod

@@ -28,6 +28,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from perennial_trainer.contract.compression import decompress
+
 NUMERIC = [f"x{number:02}" for number in range(20)]
 CATEGORICAL = [f"c{number}" for number in range(5)]
 SIZES = (100_000, 1_000_000, 10_000_000)
@@ -103,8 +105,13 @@ def trained(folder: Path) -> dict[str, str]:
     source = {"uri": made(folder / "training.parquet", SIZES[0], 0.0, True).as_uri(), "window": "all", "holdout": 0.2}
     source |= {"cleaning": cleaning, "minRows": 100, "maxMissing": 0.2}
     run(OURS, **task(folder, task="train", data=source, storage=(folder / "v1").as_uri()))
-    artifact = json.loads((folder / "answer").read_text())["artifact"]
+    artifact = result(folder)["artifact"]
     return {"name": "drift-v1", "uri": artifact["uri"], "sha256": artifact["sha256"]}
+
+
+def result(folder: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(decompress((folder / "answer").read_bytes()))
+    return answer
 
 
 DECODING = "pyarrow, decoding alone"
@@ -115,8 +122,7 @@ OURS = [sys.executable, "-m", "perennial_trainer"]
 def ours(folder: Path, live: dict[str, str], recent: Path, predictions: bool) -> Run:
     asked = {"data": {"uri": recent.as_uri(), "window": "all"}, "predictions": predictions}
     measured = run(OURS, **task(folder, task="check", live=live, storage=(folder / "check").as_uri(), **asked))
-    samples = json.loads((folder / "answer").read_text())["samples"]
-    assert samples == pyarrow.parquet.read_metadata(recent).num_rows, "not every row was read"
+    assert result(folder)["samples"] == pyarrow.parquet.read_metadata(recent).num_rows, "not every row was read"
     return measured
 
 

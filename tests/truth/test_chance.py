@@ -14,6 +14,7 @@ from perennial_trainer.drift.chance import holm, redistributed_numbers, simes, t
 from perennial_trainer.drift.column_chance import chance_of_value
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram, empty_histogram
+from perennial_trainer.drift.judged import chance_of_significant
 from perennial_trainer.profiling.columns import profile_column
 
 LEVEL = 0.005
@@ -163,3 +164,18 @@ def test_outer_bins_are_made_again_in_each_draw() -> None:
         parts = redistributed_numbers(before, recent.counts, (False, False), seed)
         drawn += [float((after[:, 0] + after[:, -2] > 2).mean()) for _, after in parts]
     assert outside[True] / 40 == pytest.approx(np.mean(drawn), abs=0.2)
+
+
+def test_significant_share_of_rare_categories_is_chance() -> None:
+    """With 200 categories and 100 rows, the p-value of chi2 is far too small far too often."""
+    generator = np.random.default_rng(8)
+    weights = 1 / np.arange(1, 201)
+    draw = lambda size: generator.choice(200, size, p=weights / weights.sum()).astype(str)  # noqa: E731
+    by_p_value = by_chance = 0
+    for _ in range(20):
+        columns = {str(place): counted(draw(2000), draw(100))[0] for place in range(20)}
+        statistics = {name: column_statistics(each, 0) for name, each in columns.items()}
+        by_p_value += simes([each["chi2_p"] for each in statistics.values()]) <= LEVEL
+        by_chance += chance_of_significant(statistics, columns, 0) <= LEVEL
+    assert by_p_value > 3
+    assert by_chance <= 1

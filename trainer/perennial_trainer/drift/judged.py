@@ -107,10 +107,25 @@ def _chance(metric: str, feature: str | None, value: float, measured: Measured) 
     if metric == "drifted_share":  # it counts only what is beyond chance
         return CHANCE_LEVEL / max(1, len(measured.features)) if value else 1.0
     if metric == "significant_share":
-        return simes(list(p_values(measured.features)))
+        return chance_of_significant(measured.features, measured.columns, measured.rows)
     chances = [chance_of_value("psi", value, each, 0) for each in measured.others.get(metric, ())]
     known = [chance for chance in chances if chance is not None]
     return min(1.0, min(known) * len(known)) if known else None
+
+
+def chance_of_significant(features: Mapping[str, Statistics], columns: Mapping[str, Histogram], rows: int) -> float:
+    """The chance that any feature is significant.
+
+    Where many categories are rare, chi2 has a longer tail than its p-value says, so that its chance is drawn.
+    """
+    chances = []
+    for name, each in features.items():
+        chances += [each["ks_p"]] if "ks_p" in each else []
+        if "chi2_p" in each:
+            p_value = each["chi2_p"]
+            drawn = chance_of_value("chi2_p", p_value, columns[name], rows) if p_value <= CHANCE_LEVEL else None
+            chances.append(p_value if drawn is None else drawn)
+    return simes(chances)
 
 
 def p_values(features: Mapping[str, Statistics]) -> Iterator[float]:
