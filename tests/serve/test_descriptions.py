@@ -102,3 +102,13 @@ def test_metrics_name_the_loaded_model(regression: Deployed) -> None:
         )
         == 1
     )
+
+
+def test_unknown_categories_are_counted_by_feature(regression: Deployed) -> None:
+    """Their encoding is zeros, which no client sees."""
+    server, counter = regression.server, f'model_unknown_categories_total{{feature="season",{LABELS}}}'
+    before = server.metric(counter)
+    server.infer(request(ROWS))
+    assert server.metric(counter) == before
+    server.infer(request(ROWS.assign(season="no season")))
+    assert server.metric(counter) == before + len(ROWS)
