@@ -1,10 +1,11 @@
-"""The operator's metrics of analyses."""
+"""The operator's metrics of analyses and of drift reports."""
 
 from __future__ import annotations
 
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.telemetry.metrics import Metrics
 from tests.core.test_analysis import analysed, traffic
+from tests.simulation.play import a_play
 
 
 def test_each_change_of_an_analysis_is_counted_by_reason() -> None:
@@ -25,3 +26,25 @@ def test_each_change_of_an_analysis_is_counted_by_reason() -> None:
     assert counts == {"Measuring": 1, "AnalysisPassed": 1, "TooManyErrors": 1, "NoData": None}
     ended = {"phase": "RolledBack", "reason": "TooManyErrors", "trigger": "Drift"}
     assert metrics.registry.get_sample_value("perennial_candidates_total", ended) == 1
+
+
+def test_bad_data_and_what_was_not_measured_are_exported() -> None:
+    thresholds = [{"metric": "mse", "max": 120}, {"metric": "psi", "max": 0.2}]
+    metrics, play = Metrics(), a_play(drift={"thresholds": thresholds})
+    play.until_live(1)
+    model = {"namespace": "default", "model": "bike"}
+
+    def exported(name: str, **labels: str) -> float | None:
+        before = play.world()
+        play.settle()
+        metrics.record_pass(Key("default", "bike"), before, play.world())
+        return metrics.registry.get_sample_value(name, model | labels)
+
+    assert exported("perennial_bad_data_reports") == 0
+    assert exported("perennial_drift_not_measured", metric="mse") is None  # no report yet
+    play.report("late-labels", psi=0.1)
+    assert exported("perennial_drift_not_measured", metric="mse") == 1
+    assert exported("perennial_drift_not_measured", metric="psi") == 0
+    play.wait(minutes=1)
+    play.report("broken", metrics=[{"name": "missing_increase", "feature": "feature1", "value": 0.6}])
+    assert exported("perennial_bad_data_reports") == 1

@@ -78,6 +78,8 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
 
 def _with_persistent_bad_data(world: World, verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
     """The verdicts; after several reports in a row with bad data, the message names the field that allows them."""
+    if all(verdict.outcome is not Outcome.BAD_DATA for verdict in verdicts.values()):
+        return verdicts
     outcomes = [
         (name, verdicts[name].outcome if name in verdicts else outcome) for name, outcome in live_outcomes(world)
     ]
