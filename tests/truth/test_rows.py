@@ -158,9 +158,23 @@ def test_all_problems_of_a_file_are_reported_at_once(trainer: Trainer, tmp_path:
     frame = diabetes().assign(bmi=lambda f: f["target"] * 2, bp=np.nan)
     frame.loc[frame.index % 3 == 0, "s1"] = np.nan
     task = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    frame["age"] = frame["age"].astype(object).where(frame.index % 4 > 0, "old")
+    frame.to_csv(tmp_path / "data" / "a.csv", index=False)
     code, answer = trainer(task)
     assert (code, answer["outcome"]) == (3, "Refused")
-    for part in ("3 problems", "AllMissingColumn", "bp", "TooManyMissing", "s1", "33.5%", "LeakingColumn", "bmi"):
+    for part in (
+        "4 problems",
+        "NonNumericFeature",
+        "111 of 442",
+        "age",
+        "AllMissingColumn",
+        "bp",
+        "TooManyMissing",
+        "s1",
+        "% of column s1",
+        "LeakingColumn",
+        "bmi",
+    ):
         assert part in answer["message"], answer["message"]
 
 

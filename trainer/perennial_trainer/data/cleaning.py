@@ -1,6 +1,7 @@
 """Which rows are used for training: bad data are refused; missing values, duplicates and outliers are cleaned."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, RejectedTask, join_names
 from perennial_trainer.data.rows import Mask, Rows
+from perennial_trainer.data.unusable import check_usable
 from perennial_trainer.storage.listing import display_uri
 
 log = logging.getLogger(__name__)
@@ -64,14 +66,16 @@ class Cleaned:
 def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
     """The rows cleaned by `data.cleaning`.
 
-    Problems: AllMissingColumn, TooManyMissing, MissingValues, TooFewRows. Raises a RejectedTask, EmptyData.
+    Problems: NonNumericFeature, InfiniteValues, AllMissingColumn, TooManyMissing, MissingValues, TooFewRows. Raises a
+    RejectedTask, EmptyData.
     """
     if not len(rows):
         raise RejectedTask("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
     has_target = rows.target.notna().to_numpy()
     has_time = np.ones(len(rows), dtype=bool) if rows.time is None else rows.time.notna().to_numpy()
     usable = rows.take(has_target & has_time)
-    _check_missing(rows, rows.take(has_target) if has_target.any() else rows, data, problems)
+    refused = check_usable(rows.unusable, len(rows), data.max_missing, problems)
+    _check_missing(rows, rows.take(has_target) if has_target.any() else rows, data, problems, refused)
     duplicate = _duplicates(usable) if data.cleaning.duplicates == "drop" else np.zeros(len(usable), dtype=bool)
     distinct = usable.take(~duplicate)
     incomplete = incomplete_mask(distinct) & (data.cleaning.missing == "drop")
@@ -83,7 +87,7 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
         "rows kept": int((~incomplete).sum()),
     }
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
-    explained = bool(problems) and len(distinct) >= data.min_rows  # by the missing features
+    explained = bool(problems) and len(rows) >= data.min_rows  # by what is missing or unusable
     if counts["rows kept"] < data.min_rows and not explained:
         details = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         problems.add(
@@ -92,7 +96,7 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
             "collect more, or lower data.minRows",
         )
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items() if share}
-    waiting = rows.take(~has_target & has_time)
+    waiting = rows.take(~has_target & has_time & ~rows.refused)
     return Cleaned(distinct, waiting, data.cleaning, counts, shares, _stray_classes(distinct))
 
 
@@ -135,11 +139,16 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
     return Rows(rows.columns, clipped, rows.target, rows.time, group=rows.group, kept=rows.kept), counts
 
 
-def _check_missing(rows: Rows, labelled: Rows, data: TrainingData, problems: Problems) -> None:
-    """Adds a problem for each column of which too much is missing; rows without a target wait and do not count."""
-    columns = labelled.table().drop(columns=rows.columns.target)
+def _check_missing(
+    rows: Rows, labelled: Rows, data: TrainingData, problems: Problems, refused: Collection[str]
+) -> None:
+    """Adds a problem for each column of which too much is missing; rows without a target wait and do not count.
+
+    `refused` columns are problems already.
+    """
+    columns = labelled.table().drop(columns=[rows.columns.target, *refused])
     shares = {str(name): float(share) for name, share in columns.isna().mean().items()}
-    if rows.target.isna().all():
+    if rows.target.isna().all() and not refused:
         shares[rows.columns.target] = 1.0
     for name, share in sorted(shares.items(), key=lambda pair: -pair[1]):
         if share == 1:

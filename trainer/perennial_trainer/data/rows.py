@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.conversion import convert_features, require_finite, to_categories, to_numbers
 from perennial_trainer.data.schema import Columns
@@ -116,14 +116,20 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     A row that the server would refuse has no target, so it is not fitted and counts in no metric.
     """
     features, unusable = convert_features(table, columns.features)
-    target = _target(columns.target, table[columns.target], columns.kind)
+    problems = Problems()
+    target, time = pd.Series(np.nan, index=features.index), None
+    with problems.collecting():
+        target = _target(columns.target, table[columns.target], columns.kind)
+    with problems.collecting():
+        time = None if columns.time is None else to_times(columns.time, table[columns.time], columns.time_format)
+    problems.raise_all()
     for each in unusable.values():
         target = target.where(~each.mask)
     rows = Rows(
         columns,
         features,
         target,
-        None if columns.time is None else to_times(columns.time, table[columns.time], columns.time_format),
+        time,
         unusable=unusable,
     )
     if columns.group is not None:

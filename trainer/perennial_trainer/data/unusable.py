@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import Problems, RejectedTask
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,13 @@ class Unusable:
         )
 
 
-def require_usable(unusable: Mapping[str, Unusable], rows: int, max_missing: float) -> None:
-    """No feature has a greater share of unusable values than may be missing; else NonNumericFeature, InfiniteValues."""
-    for name, each in unusable.items():
-        if each.count > max_missing * rows:
+def check_usable(unusable: Mapping[str, Unusable], rows: int, max_missing: float, problems: Problems) -> set[str]:
+    """The features with a greater share of unusable values than may be missing, each of them a problem.
+
+    Problems: NonNumericFeature, InfiniteValues.
+    """
+    refused = {name: each for name, each in unusable.items() if each.count > max_missing * rows}
+    for name, each in refused.items():
+        with problems.collecting():
             raise each.refusal(name, rows)
+    return set(refused)

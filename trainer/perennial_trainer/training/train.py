@@ -18,7 +18,6 @@ from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.unusable import require_usable
 from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.models.calibration import calibrate
@@ -64,7 +63,6 @@ def train_version(task: TrainTask) -> result.TrainResult:
     unfitted = build_pipeline(estimator, model.features)
     notes = Notes()
     loaded = load.load_rows(data.uri, columns, task.now, notes)
-    require_usable(loaded.unusable, len(loaded), data.max_missing)
     rows = _split_rows(task, rows_in_window(loaded, data.window), unfitted)
 
     search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
