@@ -12,7 +12,7 @@ from tests.cluster.schema import Schema, normalize
 from tests.cluster.store import Object
 
 _ZEROS: dict[str, Any] = {"string": "", "integer": 0, "boolean": False}
-_TEMPLATES = {"deployments", "replicasets", "statefulsets", "daemonsets", "jobs"}
+_TEMPLATES = {"deployments", "replicasets", "jobs"}
 
 
 def filled_in(kind: Kind, new: Object, old: Object | None) -> Object:
@@ -36,7 +36,6 @@ def filled_in(kind: Kind, new: Object, old: Object | None) -> Object:
                     "rollingUpdate", {}
                 )
         case "Namespace":
-            new.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
             new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
         case "CustomResourceDefinition":
             names = new["spec"]["names"]
@@ -67,18 +66,16 @@ def _with_zeros(value: Any, schema: Schema) -> Any:
 
 def _pod_spec(kind: Kind, item: Object) -> dict[str, Any] | None:
     spec: Any = item.get("spec") or {}
-    if kind.plural == "cronjobs":
-        spec = spec.get("jobTemplate", {}).get("spec", {})
-    if kind.plural in _TEMPLATES or kind.plural == "cronjobs":
+    if kind.plural in _TEMPLATES:
         spec = spec.get("template", {}).get("spec")
-    return spec if kind.plural in {*_TEMPLATES, "cronjobs", "pods"} else None
+    return spec if kind.plural in {*_TEMPLATES, "pods"} else None
 
 
 def _fill_in_pod(pod: dict[str, Any]) -> None:
     for volume in pod.get("volumes", ()):
         if volume.keys() == {"name"}:
             volume["emptyDir"] = {}
-    for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+    for container in pod.get("containers", ()):
         tag = container.get("image", "").rpartition("/")[2].partition(":")[2]
         container.setdefault("imagePullPolicy", "Always" if tag in ("", "latest") else "IfNotPresent")
 

@@ -1,25 +1,14 @@
-"""How bodies are read and written: JSON, YAML, and the protobuf that Go clients send for some built-in kinds."""
+"""How bodies are read and written: JSON, and the protobuf that Go clients send for some built-in kinds."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
 
 from tests.cluster import protobuf
 from tests.cluster.errors import ApiError, bad_request
-
-
-class JsonLoader(yaml.SafeLoader):
-    """YAML with the types of JSON: what looks like a time stays text."""
-
-
-JsonLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 async def read_body(request: web.Request) -> Any:
@@ -30,12 +19,10 @@ async def read_body(request: web.Request) -> Any:
     try:
         if sent.startswith(protobuf.MAGIC):
             return protobuf.decode(sent)
-        if request.content_type.endswith("yaml") and not sent.startswith(b"{"):
-            return yaml.load(sent, JsonLoader)
         return orjson.loads(sent)
     except protobuf.UnknownMessageError as error:
         raise ApiError(415, "UnsupportedMediaType", f"{error}: send it as JSON") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
         raise bad_request(f"the body could not be read as {request.content_type}: {error}") from error
 
 

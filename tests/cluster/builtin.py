@@ -47,13 +47,9 @@ def _names() -> dict[tuple[str, str, str], str]:
     }
 
 
-def definition_name(group: str, version: str, kind: str) -> str:
-    return _names()[group, version, kind]
-
-
 def schema(group: str, version: str, kind: str) -> dict[str, Any]:
     """The structural schema of a built-in kind, references resolved; shared parts are the same objects."""
-    result = _definition(definition_name(group, version, kind))
+    result = _definition(_names()[group, version, kind])
     return result if group == "rbac.authorization.k8s.io" else named(result, short=kind in SHORT_NAMES)
 
 
@@ -100,17 +96,3 @@ TYPE_AND_METADATA = {
     "kind": {"type": "string"},
     "metadata": _definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
 }
-
-
-def published(node: Any) -> Any:
-    """A published node as Kubernetes' own OpenAPI document has it: one type, references into the document."""
-    if isinstance(node, list):
-        return [published(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    result = {key: published(value) for key, value in node.items()}
-    if isinstance(result.get("type"), list):
-        result["type"] = result["type"][0]
-    if isinstance(result.get("$ref"), str):
-        result["$ref"] = result["$ref"].replace(PREFIX, "#/components/schemas/")
-    return result

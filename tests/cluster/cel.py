@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,35 +13,25 @@ from cel_expr_python.ext.ext_bindings import ExtBindings  # type: ignore[import-
 from cel_expr_python.ext.ext_math import ExtMath  # type: ignore[import-untyped]
 from cel_expr_python.ext.ext_optional import ExtOptional  # type: ignore[import-untyped]
 from cel_expr_python.ext.ext_strings import ExtStrings  # type: ignore[import-untyped]
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from kubernetes.utils.quantity import parse_quantity
 
 from tests.cluster.schema import Schema, child
 
-# `optionalOldSelf` makes oldSelf an optional value, which cannot be passed in: it is made inside the expression.
-_OPTIONAL_OLD = "cel.bind(oldSelf, oldSelf == null ? optional.none() : optional.of(oldSelf), {})"
+quantity: Callable[[str], Decimal] = parse_quantity
+
 _RESERVED = re.compile(
     "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
 )
-_UNITS = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
-_GO_DURATION = re.compile(r"([+-])?((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|0)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class RuleError(Exception):
     """The expression does not compile, or it cannot be evaluated for this value."""
 
 
-def evaluate(rule: str, value: Any, old: Any = None, *, optional_old: bool = False) -> Any:
+def evaluate(rule: str, value: Any, old: Any = None) -> Any:
     """What the rule yields for values made by `typed`; RuleError says what is wrong."""
-    result = program(rule, optional_old=optional_old).eval(data={"self": value, "oldSelf": old})
+    result = program(rule).eval(data={"self": value, "oldSelf": old})
     if result.type() == cel.Type.ERROR:
         text = re.sub(r'^\w+: Key not found in map : "(.*)"$', r"no such key: \1", str(result.value()))
         raise RuleError(text)
@@ -49,32 +39,11 @@ def evaluate(rule: str, value: Any, old: Any = None, *, optional_old: bool = Fal
 
 
 @cache
-def program(rule: str, *, optional_old: bool = False) -> cel.Expression:
+def program(rule: str) -> cel.Expression:
     try:
-        return _environment().compile(_OPTIONAL_OLD.format(rule) if optional_old else rule)
+        return _environment().compile(rule)
     except RuntimeError as error:
         raise RuleError(str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")) from error
-
-
-def quantity(text: str) -> Decimal:
-    """`1500m` → 1.5; ValueError if it is not an amount."""
-    unit = next((unit for unit in sorted(_UNITS, reverse=True) if text.endswith(unit)), "")
-    try:
-        number = Decimal(text.removesuffix(unit))
-    except InvalidOperation as error:
-        raise ValueError(f"{text} is not an amount") from error
-    if not number.is_finite():
-        raise ValueError(f"{text} is not an amount")
-    return number * _UNITS[unit]
-
-
-def seconds(text: str) -> float:
-    """`1h30m` → 5400.0, in Go's notation; ValueError if it is not a duration."""
-    observed = _GO_DURATION.fullmatch(text)
-    if not observed:
-        raise ValueError(f"{text} is not a duration")
-    parts = re.findall(r"([\d.]+)([a-zµ]+)", observed[2])
-    return (-1 if observed[1] == "-" else 1) * sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def typed(value: Any, schema: Schema) -> Any:
@@ -93,8 +62,6 @@ def typed(value: Any, schema: Schema) -> Any:
         moment = Timestamp()
         moment.FromJsonString(value)
         return moment
-    if schema.get("format") == "duration" and isinstance(value, str):
-        return Duration(nanos=round(seconds(value) % 1 * 1e9), seconds=int(seconds(value) // 1))
     return value
 
 

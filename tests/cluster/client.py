@@ -49,7 +49,6 @@ class Connection:
     url: str
     headers: dict[str, str]
     tls: ssl.SSLContext | None
-    authority: str | None
 
     @classmethod
     def of(cls, kubeconfig: Path) -> Connection:
@@ -59,15 +58,13 @@ class Connection:
         token = reported.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"Authorization": token} if token else {}
         if not reported.host.startswith("https"):
-            return cls(reported.host, headers, None, None)
+            return cls(reported.host, headers, None)
         tls = ssl.create_default_context(cafile=reported.ssl_ca_cert)
         if reported.cert_file:
             tls.load_cert_chain(reported.cert_file, reported.key_file)
         if not reported.verify_ssl:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        return cls(
-            reported.host, headers, tls, Path(reported.ssl_ca_cert).read_text() if reported.ssl_ca_cert else None
-        )
+        return cls(reported.host, headers, tls)
 
 
 class Api:

@@ -14,32 +14,17 @@ from tests.cluster.validation import faults as value_faults
 
 
 def faults(definition: Object) -> list[Cause]:
-    """What is wrong with the definition: its name, its versions, its schemas and their rules."""
-    spec = definition["spec"]
-    expected = f"{spec['names']['plural']}.{spec['group']}"
+    """What is wrong with the schemas of the definition and their rules."""
     result = []
-    if definition["metadata"]["name"] != expected:
-        text = f'Invalid value: "{definition["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
-        result.append(Cause("metadata.name", "FieldValueInvalid", text))
-    if sum(version["storage"] for version in spec["versions"]) != 1:
-        text = "Invalid value: must have exactly one version marked as storage version"
-        result.append(Cause("spec.versions", "FieldValueInvalid", text))
-    for index, version in enumerate(spec["versions"]):
-        place = "validation" if len(spec["versions"]) == 1 else f"versions[{index}].schema"
+    for index, version in enumerate(definition["spec"]["versions"]):
+        place = "validation" if len(definition["spec"]["versions"]) == 1 else f"versions[{index}].schema"
         field = f"spec.{place}.openAPIV3Schema"
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None:
             result.append(Cause(field, "FieldValueRequired", "Required value: schemas are required"))
         else:
             result.extend(_schema_faults(schema, field))
-            result.extend(_metadata_faults(schema.get("properties", {}).get("metadata", {}), field))
     return result
-
-
-def _metadata_faults(schema: Schema, field: str) -> Iterator[Cause]:
-    if schema.keys() - {"type", "properties"} or schema.get("properties", {}).keys() - {"name", "generateName"}:
-        why = "must not specify anything other than name and generateName, but metadata is implicitly specified"
-        yield Cause(f"{field}.properties[metadata]", "FieldValueForbidden", f"Forbidden: {why}")
 
 
 def _schema_faults(schema: Schema, field: str) -> Iterator[Cause]:
@@ -63,7 +48,7 @@ def _rule_faults(rule: dict[str, Any], field: str) -> Iterator[Cause]:
     for part in ("rule", "messageExpression"):
         if part in rule:
             try:
-                cel.program(rule[part], optional_old=bool(rule.get("optionalOldSelf")))
+                cel.program(rule[part])
             except cel.RuleError as error:
                 text = f"Invalid value: {rule[part]}: compilation failed: {error}"
                 yield Cause(f"{field}.{part}", "FieldValueInvalid", text)

@@ -56,10 +56,7 @@ class Kind:
     @property
     def subresources(self) -> tuple[str, ...]:
         result = ("status",) * self.status + ("scale",) * (self.scale is not None)
-        return result + {
-            "pods": ("binding",),
-            "namespaces": ("finalize",),
-        }.get("" if self.custom else self.plural, ())
+        return result + ("binding",) * (self.storage == ("", "pods"))
 
 
 class Kinds:

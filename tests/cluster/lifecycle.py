@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,8 +81,7 @@ def updated(kind: Kind, old: Object, new: Object, subresource: str) -> Object:
         raise invalid(kind, name, [Cause("metadata.resourceVersion", "FieldValueInvalid", why)])
     if version and version != old["metadata"]["resourceVersion"]:
         raise stale(kind, name)
-    if new["metadata"].get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-        raise conflict(kind, name, _other_uid(new["metadata"]["uid"], old["metadata"]["uid"]))
+    check_uid(kind, old, new["metadata"].get("uid"))
     if subresource == "status":
         new = {**{key: value for key, value in old.items() if key != "status"}, **_only(new, "status")}
     elif kind.status:
@@ -107,28 +105,15 @@ def _desired(kind: Kind, item: Object) -> Object:
     return wanted
 
 
-def _other_uid(wanted: str, result: str) -> str:
-    return f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {result}"
-
-
-def check_preconditions(kind: Kind, item: Object, preconditions: Mapping[str, str]) -> None:
-    """409 if the object to delete is not the one that was meant."""
+def check_uid(kind: Kind, item: Object, uid: str | None) -> None:
+    """409 if the object is not the one that was meant."""
     metadata = item["metadata"]
-    uid, version = preconditions.get("uid"), preconditions.get("resourceVersion")
     if uid not in (None, metadata["uid"]):
-        raise conflict(
-            kind,
-            metadata["name"],
+        why = (
             f"the UID in the precondition ({uid}) does not match the UID in record ({metadata['uid']})."
-            " The object might have been deleted and then recreated",
+            " The object might have been deleted and then recreated"
         )
-    if version not in (None, metadata["resourceVersion"]):
-        raise conflict(
-            kind,
-            metadata["name"],
-            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record"
-            f" ({metadata['resourceVersion']}). The object might have been modified",
-        )
+        raise conflict(kind, metadata["name"], why)
 
 
 def marked_for_deletion(kind: Kind, item: Object, grace_seconds: int, when: str) -> Object:

@@ -121,12 +121,6 @@ class Mirror:
                 version = None
                 await asyncio.sleep(RETRY)
 
-    def drop(self, kind: str) -> None:
-        """The kind is no longer served, so none of its objects is there."""
-        self.resources.pop(kind, None)
-        for obj in list(self._objects[kind].values()):
-            self._forget(obj)
-
 
 def _address(obj: Obj) -> Address:
     return obj["kind"], namespace(obj), name(obj)

@@ -36,12 +36,12 @@ class LocalNode:
 
     `environment` is passed to every container. `hurry` divides the periods and delays of probes and the back-offs of
     containers; `backoff` is the seconds before a Job's first retry. `entrypoints` says what an image would run that is
-    given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`, unless it has a
-    PYTHONPATH of its own. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
+    given no `command`. A container of `python -m M` is a fork of a process that has imported `preloaded[M]`, unless it
+    has a PYTHONPATH of its own. Pods get addresses from `network`; all of 127.0.0.0/8 is this machine's on Linux.
 
-    Left out: images, mount namespaces (mount paths are rewritten in commands and environments instead), limits,
-    init containers, hooks, probes but httpGet and exec,
-    volumes of other kinds than claims, ConfigMaps, Secrets and emptyDir, Services' addresses, Indexed Jobs, every controller not named in `controllers`.
+    Left out: images, mount namespaces (mount paths are rewritten in commands and environments instead), limits, init
+    containers, hooks, probes but httpGet and exec, volumes but claims, ConfigMaps and emptyDir, Services' addresses,
+    Indexed Jobs, every controller not named in `controllers`, and pods of a node that was there before.
     """
 
     def __init__(

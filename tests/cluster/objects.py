@@ -68,6 +68,10 @@ def is_true(obj: Obj, kind: str) -> bool:
     return result is not None and result["status"] == "True"
 
 
+def is_ready(pod: Obj) -> bool:
+    return is_true(pod, "Ready")
+
+
 def with_condition(conditions: Iterable[Obj], new: Mapping[str, Any], now: datetime) -> list[Obj]:
     """The conditions with `new` among them; lastTransitionTime moves only when the status does."""
     conditions = list(conditions)

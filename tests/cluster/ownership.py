@@ -29,13 +29,7 @@ def owners(item: Object) -> dict[Manager, Fields]:
     return {
         _manager(entry): frozenset(from_v1(entry.get("fieldsV1") or {}))
         for entry in item["metadata"].get("managedFields") or []
-        if entry
     }
-
-
-def owners_to_respect(item: Object, api_version: str, schema: Schema) -> dict[Manager, Fields]:
-    """The owners when somebody applies; fields without any record are held by a nameless writer before."""
-    return owners(item) or {Manager("Update", "before-first-apply", api_version): frozenset(nodes(item, schema))}
 
 
 def _manager(entry: Object) -> Manager:
@@ -46,7 +40,7 @@ def _manager(entry: Object) -> Manager:
 
 def with_owners(item: Object, known: Owners, before: Object | None, now: str) -> Object:
     """The object with its managedFields; an entry that is as before keeps its time."""
-    kept = {_manager(entry): entry for entry in (before or {}).get("metadata", {}).get("managedFields") or [] if entry}
+    kept = {_manager(entry): entry for entry in (before or {}).get("metadata", {}).get("managedFields") or []}
     entries = []
     for manager, fields in known.items():
         entry: Object = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version}
@@ -76,13 +70,8 @@ def after_update(known: Owners, manager: Manager, touched: Fields, gone: Fields)
 
 def conflicts(known: Owners, manager: Manager, touched: Fields) -> dict[Manager, list[Path]]:
     """The fields about to change that somebody else owns."""
-    result = {other: sorted(fields & touched, key=_rank) for other, fields in sorted(known.items()) if other != manager}
+    result = {other: sorted(fields & touched) for other, fields in sorted(known.items()) if other != manager}
     return {other: paths for other, paths in result.items() if paths}
-
-
-def _rank(path: Path) -> list[tuple[bool, str]]:
-    """Where a field stands: at each level those without fields of their own come first."""
-    return [(depth < len(path), step) for depth, step in enumerate(path, 1)]
 
 
 def conflict_error(result: Mapping[Manager, list[Path]]) -> ApiError:
@@ -92,16 +81,9 @@ def conflict_error(result: Mapping[Manager, list[Path]]) -> ApiError:
         for other, paths in result.items()
         for path in paths
     ]
-    if len(causes) == 1:
-        text = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
-    else:
-        lines = [
-            line
-            for other, paths in result.items()
-            for line in (f"conflicts with {_owner(other)}:", *(f"- {readable(path)}" for path in paths))
-        ]
-        text = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)
-    return ApiError(409, "Conflict", text, causes=causes)
+    count = f"{len(causes)} conflict" + "s" * (len(causes) > 1)
+    text = "\n".join(f"{cause['message']}: {cause['field']}" for cause in causes)
+    return ApiError(409, "Conflict", f"Apply failed with {count}: {text}", causes=causes)
 
 
 def _owner(manager: Manager) -> str:

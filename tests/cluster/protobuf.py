@@ -25,7 +25,6 @@ _MESSAGES = {
                        6: "controller bool", 7: "blockOwnerDeletion bool"},
     "Namespace": {1: "metadata ObjectMeta"},
     "ServiceAccount": {1: "metadata ObjectMeta", 4: "automountServiceAccountToken bool"},
-    "SelfSubjectAccessReview": {1: "metadata ObjectMeta"},
     "ConfigMap": {1: "metadata ObjectMeta", 2: "data map", 3: "binaryData bytesmap", 4: "immutable bool"},
     "Secret": {1: "metadata ObjectMeta", 2: "data bytesmap", 3: "type string", 4: "stringData map",
                5: "immutable bool"},

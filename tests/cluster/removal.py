@@ -22,14 +22,12 @@ class Removal:
         item = self._store.get(kind.storage, (namespace, name))
         if item is None:
             raise not_found(kind, name)
-        lifecycle.check_preconditions(kind, item, options.get("preconditions") or {})
+        lifecycle.check_uid(kind, item, (options.get("preconditions") or {}).get("uid"))
         grace = _grace_seconds(kind, item, options)
         metadata = item["metadata"]
         if "deletionTimestamp" not in metadata or grace < metadata["deletionGracePeriodSeconds"]:
             when = lifecycle.timestamp(datetime.now(UTC) + timedelta(seconds=grace))
             item = lifecycle.marked_for_deletion(kind, item, grace, when)
-        if options.get("dryRun"):
-            return item, not self.is_held(kind, item)
         if item != self._store.get(kind.storage, (namespace, name)) and self.is_held(kind, item):
             item = self._store.put(kind.storage, (namespace, name), item)
             for below, content in list(self._contents(kind, item)):

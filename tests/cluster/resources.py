@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.cluster import lists, scale, tables
+from tests.cluster import scale, tables
 from tests.cluster.bodies import json_response, read_body, wants_table
 from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
 from tests.cluster.kinds import Kind, Kinds
@@ -65,8 +65,6 @@ class Resources:
                 item, gone = self._verbs.removal.delete(kind, namespace, name, how)
                 as_status = gone and kind.name != "Pod"
                 return json_response(deleted(kind, item)) if as_status else self._shown(request, where, item)
-            case "DELETE", False:
-                return self._delete_all(request, where, await _delete_options(request, kind))
         raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
     def _update(
@@ -95,14 +93,6 @@ class Resources:
             raise ApiError(415, "UnsupportedMediaType", why)
         return self._update(request, where, changes[request.content_type], options)
 
-    def _delete_all(self, request: web.Request, where: Target, options: dict[str, Any]) -> web.Response:
-        matches = _selector(request, where)
-        result = [item for item in self._store.all(where.kind.storage, where.namespace).values() if matches(item)]
-        for item in result:
-            metadata = item["metadata"]
-            self._verbs.removal.delete(where.kind, metadata.get("namespace", ""), metadata["name"], options)
-        return json_response(_list_of(where, result, {"resourceVersion": str(self._store.version)}))
-
     def _shown(self, request: web.Request, where: Target, item: Object, code: int = 200) -> web.Response:
         """One object in the form that the client asked for."""
         if where.subresource == "scale":
@@ -114,7 +104,8 @@ class Resources:
 
     def _list(self, request: web.Request, where: Target) -> web.Response:
         matches = _selector(request, where)
-        items, metadata = lists.listed(self._store, where.kind.storage, where.namespace, matches, request.query)
+        items = [item for item in self._store.all(where.kind.storage, where.namespace).values() if matches(item)]
+        metadata = {"resourceVersion": str(self._store.version)}  # always all of the newest state
         if wants_table(request):
             return json_response(_table(request, where, items, metadata))
         return json_response(_list_of(where, items, metadata))
@@ -136,20 +127,15 @@ class Resources:
 
 def _watch(request: web.Request, where: Target) -> Watch:
     query = request.query
-    start, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch")
-    streaming = query.get("sendInitialEvents") in TRUE
-    if "sendInitialEvents" in query and match != "NotOlderThan":
-        why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        raise invalid_options("ListOptions", [Cause("resourceVersionMatch", "FieldValueForbidden", why)])
-    version = lists.parsed_version(start)
+    if "sendInitialEvents" in query:  # clients then list first
+        why = "Forbidden: sendInitialEvents is not known to the local cluster"
+        raise invalid_options("ListOptions", [Cause("sendInitialEvents", "FieldValueForbidden", why)])
     return Watch(
         storage=where.kind.storage,
         namespace=where.namespace,
         matches=_selector(request, where),
-        start=version if version and not streaming else None,
-        initial=streaming or (not version and "sendInitialEvents" not in query),
+        start=int(query.get("resourceVersion") or 0) or None,
         bookmarks=query.get("allowWatchBookmarks") in TRUE,
-        streaming=streaming,
         seconds=float(query.get("timeoutSeconds") or 1800),
     )
 

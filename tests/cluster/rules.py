@@ -32,7 +32,7 @@ def _broken(value: Any, old: Any, schema: Schema, path: Path) -> Iterator[Cause]
     if rules := schema.get(RULES):
         now, before = cel.typed(value, schema), None if old is _NOTHING else cel.typed(old, schema)
         for rule in rules:
-            if "oldSelf" not in rule["rule"] or old is not _NOTHING or rule.get("optionalOldSelf"):
+            if "oldSelf" not in rule["rule"] or old is not _NOTHING:
                 yield from _broken_rule(rule, value, now, before, path)
     if isinstance(value, dict):
         for key, item in value.items():
@@ -55,13 +55,10 @@ def _by_key(old: Any, schema: Schema) -> dict[str, Any]:
 
 def _broken_rule(rule: dict[str, Any], value: Any, now: Any, before: Any, path: Path) -> Iterator[Cause]:
     """`now` and `before` are as CEL sees them."""
-    optional = bool(rule.get("optionalOldSelf"))
-    field, shown = (
-        dotted(path) or "<nil>",
-        "" if isinstance(value, dict | list) else f"{orjson.dumps(value).decode()}: ",
-    )
+    field = dotted(path) or "<nil>"
+    shown = "" if isinstance(value, dict | list) else f"{orjson.dumps(value).decode()}: "
     try:
-        if cel.evaluate(rule["rule"], now, before, optional_old=optional) is True:
+        if cel.evaluate(rule["rule"], now, before) is True:
             return
     except cel.RuleError as error:
         shown = shown or '"object": '
@@ -69,7 +66,7 @@ def _broken_rule(rule: dict[str, Any], value: Any, now: Any, before: Any, path: 
         return
     message = rule.get("message", f"failed rule: {rule['rule'].strip()}")
     if "messageExpression" in rule:
-        message = _message(rule["messageExpression"], now, before, message, optional=optional)
+        message = str(cel.evaluate(rule["messageExpression"], now, before))
     below = rule.get("fieldPath", "")
     field = f"{dotted(path)}{below}".lstrip(".") if below else field
     reason = rule.get("reason", "FieldValueInvalid")
@@ -79,12 +76,3 @@ def _broken_rule(rule: dict[str, Any], value: Any, now: Any, before: Any, path: 
         "FieldValueDuplicate": f"Duplicate value: {message}",
     }
     yield Cause(field, reason, text.get(reason, f"Invalid value: {shown}{message}"))
-
-
-def _message(expression: str, now: Any, before: Any, otherwise: str, *, optional: bool) -> str:
-    """What the expression says; an expression that fails gives way to the plain message."""
-    try:
-        text = cel.evaluate(expression, now, before, optional_old=optional)
-    except cel.RuleError:
-        return otherwise
-    return text if isinstance(text, str) and text.strip() else otherwise

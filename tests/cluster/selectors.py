@@ -45,11 +45,6 @@ def _label_term(result: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
     return lambda labels: (result["present"] in labels) is not bool(result["absent"])
 
 
-def match_labels(selector: Mapping[str, str], item: Object) -> bool:
-    labels = item["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in selector.items())
-
-
 def field_selector(text: str, fields: Collection[str]) -> Matches:
     """True for objects whose fields meet every term of e.g. `metadata.name=a,status.phase!=Failed`.
 
@@ -76,6 +71,4 @@ def field_value(item: Object, path: str) -> str:
     value: Any = item
     for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    if isinstance(value, bool):
-        return str(value).lower()
     return "" if value is None else str(value)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from tests.cluster import discovery, openapi
-from tests.cluster.bodies import json_response, read_body
+from tests.cluster.bodies import json_response
 from tests.cluster.errors import ApiError, unknown_path
 from tests.cluster.kinds import Kinds
 from tests.cluster.resources import Resources
@@ -41,13 +41,10 @@ class Server:
         routes.add_get("/api", self._groups)
         routes.add_get("/apis", self._groups)
         routes.add_get("/api/{version}", self._resource_list)
-        routes.add_get("/apis/{group}", self._group)
         routes.add_get("/apis/{group}/{version}", self._resource_list)
         routes.add_get("/openapi/v2", self._openapi_v2)
         routes.add_get("/openapi/v3", self._openapi_index)
         routes.add_get("/openapi/v3/{path:.+}", self._openapi)
-        routes.add_post("/apis/authorization.k8s.io/v1/{rest:.*}", _allow)
-        routes.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", _who)
         routes.add_route("*", "/api/{rest:.*}", resources.handle)
         routes.add_route("*", "/apis/{rest:.*}", resources.handle)
         return app
@@ -57,14 +54,7 @@ class Server:
 
     async def _groups(self, request: web.Request) -> web.Response:
         core = request.path == "/api"
-        if "as=APIGroupDiscoveryList" in request.headers.get("Accept", ""):
-            answer = json_response(discovery.aggregated(self.kinds, core=core))
-            answer.headers["Content-Type"] = discovery.AGGREGATED
-            return answer
         return json_response(discovery.core_versions() if core else discovery.group_list(self.kinds))
-
-    async def _group(self, request: web.Request) -> web.Response:
-        return json_response(discovery.group(self.kinds, request.match_info["group"]))
 
     async def _resource_list(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group", ""), request.match_info["version"]
@@ -84,19 +74,6 @@ async def _ok(_: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-async def _allow(request: web.Request) -> web.Response:
-    """Every access review is answered with yes."""
-    review = await read_body(request)
-    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-    rules = {"resourceRules": [everything], "nonResourceRules": [], "incomplete": False}
-    return json_response({**review, "status": rules if "Rules" in review["kind"] else {"allowed": True}}, 201)
-
-
-async def _who(request: web.Request) -> web.Response:
-    user = {"username": "admin", "groups": ["system:masters"]}
-    return json_response({**await read_body(request), "status": {"userInfo": user}}, 201)
-
-
 @web.middleware
 async def _refusals(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -107,6 +84,3 @@ async def _refusals(
         return json_response(error.status, error.code)
     except web.HTTPNotFound:
         return json_response(unknown_path().status, 404)
-    except web.HTTPRequestEntityTooLarge:
-        too_large = ApiError(413, "RequestEntityTooLarge", f"limit is {MAX_BODY}")
-        return json_response(too_large.status, 413)

@@ -47,9 +47,6 @@ class Store:
         result = self._objects.get(storage, {})
         return {key: result[key] for key in sorted(result) if namespace in ("", key[0])}
 
-    def storages(self) -> list[Storage]:
-        return list(self._objects)
-
     def put(self, storage: Storage, key: Key, new: Object) -> Object:
         """The object as stored, with its new resourceVersion; watchers have been told."""
         self.version += 1

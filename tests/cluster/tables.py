@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,8 +17,6 @@ Column = Mapping[str, Any]
 
 NAME: Column = {"name": "Name", "type": "string", "format": "name", "jsonPath": ".metadata.name"}
 AGE: Column = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
-# A field whose own name has dots is written with backslashes in Kubernetes, in brackets in RFC 9535.
-_ESCAPED = re.compile(r"\.((?:[^.\[\]\\]|\\.)*\\\.(?:[^.\[\]\\]|\\.)*)")
 
 
 def table(kind: Kind, items: Iterable[Object], metadata: Object, include: str, now: datetime) -> Object:
@@ -75,8 +73,7 @@ def field(item: Object, path: str) -> Any:
 
 @cache
 def _query(path: str) -> jsonpath.CompoundJSONPath | jsonpath.JSONPath:
-    bracketed = _ESCAPED.sub(lambda result: "['" + result[1].replace("\\.", ".") + "']", path.strip("{}"))
-    return jsonpath.compile("$" + bracketed)
+    return jsonpath.compile("$" + path.strip("{}"))
 
 
 def _text(value: Any) -> str:
@@ -87,28 +84,23 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+# Up to so many seconds an age is given in this unit, and the rest in that one.
+_AGES = (
+    (120, "s", ""),
+    (600, "m", "s"),
+    (180 * 60, "m", ""),
+    (8 * 3600, "h", "m"),
+    (48 * 3600, "h", ""),
+    (8 * 86400, "d", "h"),
+    (math.inf, "d", ""),
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
 def age(span: timedelta) -> str:
-    """`119s`, `2m5s`, `3h2m`, `47h`, `3d4h`, `2y15d`: the two coarsest units that matter, as Kubernetes prints them."""
-    seconds = int(span.total_seconds())
-    if seconds < -1:
-        return "<invalid>"
-    minutes, hours, days, years = seconds // 60, seconds // 3600, seconds // 86400, seconds // (365 * 86400)
-    if seconds < 120:
-        return f"{max(seconds, 0)}s"
-    if minutes < 10:
-        return f"{minutes}m" + _rest(seconds % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h" + _rest(minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if hours < 192:
-        return f"{days}d" + _rest(hours % 24, "h")
-    if years < 2:
-        return f"{days}d"
-    return f"{years}y" + (_rest(days % 365, "d") if years < 8 else "")
-
-
-def _rest(count: int, unit: str) -> str:
-    return f"{count}{unit}" if count else ""
+    """`119s`, `2m5s`, `3h2m`, `47h`, `3d4h`: the one or two coarsest units, as Kubernetes prints them."""
+    seconds = max(0, int(span.total_seconds()))
+    unit, small = next((unit, small) for limit, unit, small in _AGES if seconds < limit)
+    count, rest = divmod(seconds, _SECONDS[unit])
+    left = rest // _SECONDS[small] if small else 0
+    return f"{count}{unit}" + (f"{left}{small}" if left else "")

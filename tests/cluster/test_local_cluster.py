@@ -1,4 +1,4 @@
-"""What only the local cluster does: it forgets, stops and starts again, reaches local pods and reads their logs."""
+"""What only the local cluster does: it forgets, stops and starts again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.calls import Calls, config_map
 from tests.cluster.local import LocalCluster
+from tests.cluster.space import Calls, config_map
 
-PODS = "/api/v1/namespaces/default/pods"
-SERVICES = "/api/v1/namespaces/default/services"
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
@@ -28,25 +26,22 @@ def local(tmp_path: Path) -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def api(local: LocalCluster) -> Calls:
-    return Calls(local)
+    return Calls(local.kubeconfig)
 
 
 def test_a_watch_from_a_compacted_version_is_expired(local: LocalCluster, api: Calls) -> None:
-    for name in "abc":
-        api.post(MAPS, config_map(name))
-    first = api.get(MAPS).ok["metadata"]
-    api.post(MAPS, config_map("d"))
+    first = api.post(MAPS, config_map("a")).ok["metadata"]["resourceVersion"]
+    last = api.post(MAPS, config_map("b")).ok["metadata"]["resourceVersion"]
     local.compact()
-    with api.watch(MAPS, resourceVersion=first["resourceVersion"]) as events:
+    with api.watch(MAPS, resourceVersion=first) as events:
         (event,) = list(events)
     assert event["type"] == "ERROR" and (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
-    now = api.get(MAPS).ok["metadata"]["resourceVersion"]
-    with api.watch(MAPS, resourceVersion=now) as events:
+    with api.watch(MAPS, resourceVersion=last) as events:
         api.post(MAPS, config_map("e"))
         assert next(events)["object"]["metadata"]["name"] == "e"
 
 
-def test_a_watch_is_kept_current_by_bookmarks(api: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bookmarks_keep_a_watch_current(api: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.cluster.watch.BOOKMARK_SECONDS", 0.05)
     start = api.get(MAPS).ok["metadata"]["resourceVersion"]
     with api.watch(MAPS, resourceVersion=start, allowWatchBookmarks="true") as events:
@@ -68,29 +63,19 @@ def test_a_namespace_goes_after_its_contents(api: Calls) -> None:
     assert api.get("/api/v1/namespaces/doomed").code == 404
 
 
-def test_it_comes_back_with_its_objects_at_the_same_address(local: LocalCluster, api: Calls) -> None:
+def test_a_restart_ends_watches_and_keeps_objects(local: LocalCluster, api: Calls) -> None:
     api.post(MAPS, config_map("kept"))
     before = local.url
-    local.stop()
+    with api.watch(MAPS, timeoutSeconds=600) as events:
+        stopper = threading.Timer(0.2, local.stop)
+        stopper.start()
+        assert [event["object"]["metadata"]["name"] for event in events] == ["kept"]
+    stopper.join()
     local.start()
     assert local.url == before and api.get(f"{MAPS}/kept").code == 200
 
 
-def test_stopping_ends_open_watches(local: LocalCluster, api: Calls) -> None:
-    with api.watch(MAPS, timeoutSeconds=600) as events:
-        stopper = threading.Timer(0.2, local.stop)
-        stopper.start()
-        assert list(events) == []
-    stopper.join()
-
-
-def test_two_clusters_know_nothing_of_each_other(api: Calls, tmp_path: Path) -> None:
-    api.post(MAPS, config_map("mine"))
-    with LocalCluster(tmp_path / "other") as other:
-        assert Calls(other).get(f"{MAPS}/mine").code == 404
-
-
-def test_people_start_it_from_the_command_line(tmp_path: Path) -> None:
+def test_it_starts_from_the_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.cluster", "--directory", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

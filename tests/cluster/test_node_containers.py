@@ -1,49 +1,17 @@
-"""How a container of a pod starts, ends and is started again."""
+"""How a container of a pod starts, is probed, ends and is started again."""
 
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.node import LocalNode
-from tests.cluster.objects import Obj, is_true
-from tests.cluster.space import Space, moments, pod, shell
-
-pytest_plugins = ["tests.cluster.fixtures"]
+from tests.cluster.objects import Obj, is_ready
+from tests.cluster.space import Space, container, ended, moments, pod, shell, state, succeeded
 
 ENDLESS = ["sleep", "600"]
-
-
-def state(pod: Obj, kind: str, which: str = "state") -> Obj:
-    """What `kind` (running, waiting, terminated) of the first container says; empty if it is in another state."""
-    statuses = pod.get("status", {}).get("containerStatuses") or [{}]
-    result: Obj = statuses[0].get(which, {}).get(kind) or {}
-    return result
-
-
-def ended(pod: Obj) -> bool:
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def ready(pod: Obj) -> bool:
-    return is_true(pod, "Ready")
-
-
-def dead(pid: int) -> bool:
-    """No such process, not even as a zombie."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-def signalled(name: str) -> list[str]:
-    """A command that sends itself a signal; `$$$$` is the shell's `$$` once Kubernetes has expanded it."""
-    return shell(f"kill -{name} $$$$")
 
 
 @pytest.mark.parametrize(
@@ -51,62 +19,57 @@ def signalled(name: str) -> list[str]:
     [
         (["python", "-c", "pass"], 0, "Completed", "Succeeded"),
         (shell("exit 3"), 3, "Error", "Failed"),
-        (signalled("KILL"), 137, "OOMKilled", "Failed"),
-        (signalled("TERM"), 143, "Error", "Failed"),
+        (shell("kill -KILL $$$$"), 137, "OOMKilled", "Failed"),  # Kubernetes makes one dollar of two
+        (shell("kill -TERM $$$$"), 143, "Error", "Failed"),
         (["no-such-program"], 128, "StartError", "Failed"),
     ],
 )
-def test_the_exit_code_says_how_a_container_ended(
-    space: Space, command: list[str], code: int, reason: str, phase: str
-) -> None:
-    space.put(pod("once", command))
+def test_the_status_has_the_exit_code(space: Space, command: list[str], code: int, reason: str, phase: str) -> None:
+    space.put(pod("once", command, restartPolicy="Never" if code else "OnFailure"))
     result = space.until("Pod", "once", ended)
     last = state(result, "terminated")
     assert (result["status"]["phase"], last["exitCode"], last["reason"]) == (phase, code, reason)
 
 
-def test_a_container_killed_from_outside_is_not_oomkilled(space: Space, node: LocalNode) -> None:
-    space.put(pod(f"victim-{space.name}", ENDLESS))
-    space.until("Pod", f"victim-{space.name}", ready)
-    node.kill(f"victim-{space.name}")
-    last = state(space.until("Pod", f"victim-{space.name}", ended), "terminated")
+def test_a_container_killed_by_a_person_is_not_oomkilled(space: Space, node: LocalNode) -> None:
+    name = space.put(pod(f"victim-{space.name}", ENDLESS))["metadata"]["name"]
+    space.until("Pod", name, is_ready)
+    assert os.getpgid(node.processes[name]) == node.processes[name] != os.getpgid(0)
+    node.kill(name)
+    last = state(space.until("Pod", name, ended), "terminated")
     assert (last["exitCode"], last["reason"]) == (137, "Error")
+    with pytest.raises(LookupError, match="0 running pods are named"):
+        node.kill(name)
 
 
-def test_killing_a_pod_that_does_not_run_is_an_error(node: LocalNode) -> None:
-    with pytest.raises(LookupError, match="0 running pods are named nobody"):
-        node.kill("nobody")
-
-
-def test_the_termination_message_is_its_files_last_4096_bytes(space: Space) -> None:
-    write = "import sys; open(sys.argv[1], 'w').write('x' * 5000 + 'y' * 4096)"
-    space.put(pod("talker", ["python", "-c", write, "/dev/termination-log"]))
-    assert state(space.until("Pod", "talker", ended), "terminated")["message"] == "y" * 4096
-
-
-def test_a_termination_message_may_be_written_to_another_path(space: Space) -> None:
-    space.put(pod("talker", shell("printf hello > /tmp/message"), terminationMessagePath="/tmp/message"))
-    assert state(space.until("Pod", "talker", ended), "terminated")["message"] == "hello"
+LONG = "head -c 5000 /dev/zero | tr '\\0' x > /dev/termination-log; printf %04096d 7 >> /dev/termination-log"
 
 
 @pytest.mark.parametrize(
-    "script,message",
+    "script,fields,message",
     [
-        ("echo boom >&2; exit 1", "boom\n"),
-        ("echo boom >&2; exit 0", None),
-        ("echo boom >&2; printf said > /dev/termination-log; exit 1", "said"),
+        (LONG, {}, f"{7:04096}"),
+        ("printf hello > /tmp/message", {"terminationMessagePath": "/tmp/message"}, "hello"),
+        ("echo out; exit 1", {"terminationMessagePolicy": "FallbackToLogsOnError"}, "out\n"),
+        ("echo out; exit 0", {"terminationMessagePolicy": "FallbackToLogsOnError"}, None),
+        (
+            "echo out; printf said > /dev/termination-log; exit 1",
+            {"terminationMessagePolicy": "FallbackToLogsOnError"},
+            "said",
+        ),
     ],
 )
-def test_logs_stand_in_for_a_message_only_after_an_error(space: Space, script: str, message: str | None) -> None:
-    space.put(pod("talker", shell(script), terminationMessagePolicy="FallbackToLogsOnError"))
+def test_the_status_has_the_termination_message(
+    space: Space, script: str, fields: dict[str, str], message: str | None
+) -> None:
+    space.put(pod("talker", shell(script), **fields))
     assert state(space.until("Pod", "talker", ended), "terminated").get("message") == message
 
 
 def test_output_goes_to_the_log_file_in_the_annotation(space: Space) -> None:
     space.put(pod("talker", shell("echo out; echo err >&2")))
     result = space.until("Pod", "talker", ended)
-    log = Path(result["metadata"]["annotations"]["cluster.local/log-file"])
-    assert log.read_text() == "out\nerr\n"
+    assert Path(result["metadata"]["annotations"]["cluster.local/log-file"]).read_text() == "out\nerr\n"
 
 
 def test_a_crashing_container_is_restarted_after_growing_pauses(space: Space) -> None:
@@ -118,87 +81,106 @@ def test_a_crashing_container_is_restarted_after_growing_pauses(space: Space) ->
     pauses = [message for message in dict.fromkeys(messages) if message and message.startswith("back-off")]
     assert pauses == [f"back-off {seconds}s restarting failed container=main" for seconds in (10, 20, 40)]
     result = space.find("Pod", "crasher")
-    assert result and result["status"]["phase"] == "Running" and not ready(result)
-    assert state(result, "terminated", "lastState")["exitCode"] == 5
-    assert result["status"]["containerStatuses"][0]["restartCount"] >= 3
+    assert result and result["status"]["phase"] == "Running" and not is_ready(result)
+    assert state(result, "terminated", "lastState")["exitCode"] == 5 and container(result)["restartCount"] >= 3
 
 
-def test_a_container_that_ends_well_is_not_restarted_on_failure(space: Space) -> None:
-    space.put(pod("once", ["true"], restartPolicy="OnFailure"))
-    assert space.until("Pod", "once", ended)["status"]["containerStatuses"][0]["restartCount"] == 0
-
-
-def test_several_containers_of_a_pod_run_side_by_side(space: Space, tmp_path: Path) -> None:
+def test_the_containers_of_a_pod_run_side_by_side(space: Space, tmp_path: Path) -> None:
     both = pod("pair", shell(f"until test -e {tmp_path}/other; do sleep 0.01; done"))
     both["spec"]["containers"].append({"name": "other", "image": "local", "command": shell(f"touch {tmp_path}/other")})
     space.put(both)
-    assert space.until("Pod", "pair", ended)["status"]["phase"] == "Succeeded"
+    assert succeeded(space, "pair")
 
 
-def test_an_image_without_a_command_is_refused_with_a_sentence(space: Space) -> None:
-    unknown = pod("unknown", ["true"])
-    del unknown["spec"]["containers"][0]["command"]
-    space.put(unknown)
+def test_an_image_without_a_command_is_refused(space: Space) -> None:
+    space.put(pod("unknown", []))
     waiting = state(space.until("Pod", "unknown", lambda pod: state(pod, "waiting").get("message")), "waiting")
-    assert waiting["reason"] == "CreateContainerError"
-    assert "container main has no command" in waiting["message"]
+    assert waiting["reason"] == "CreateContainerError" and "container main has no command" in waiting["message"]
 
 
-def trapped(tmp_path: Path, at_term: str) -> list[str]:
-    """A command that runs until SIGTERM makes it do something; `up` is there when it is ready for that."""
-    return shell(f"trap '{at_term}' TERM; touch {tmp_path}/up; while :; do sleep 0.01; done")
+def test_a_stopping_pod_is_not_ready_and_has_its_grace_period(space: Space, tmp_path: Path) -> None:
+    script = f"trap 'touch {tmp_path}/term' TERM; touch {tmp_path}/up; while :; do sleep 0.01; done"
+    stubborn = pod("stubborn", shell(script), terminationGracePeriodSeconds=1)
+    stubborn["metadata"]["finalizers"] = ["example.org/look"]
+    space.put(stubborn)
+    space.until("Pod", "stubborn", lambda pod: is_ready(pod) and (tmp_path / "up").exists())
+    space.delete("Pod", "stubborn")
+    assert state(space.until("Pod", "stubborn", lambda pod: not is_ready(pod)), "running")
+    over = space.until("Pod", "stubborn", ended)
+    assert (tmp_path / "term").exists() and state(over, "terminated")["exitCode"] == 137
+    space.patch("Pod", "stubborn", {"metadata": {"finalizers": []}})
+    space.until_gone("Pod", "stubborn")
 
 
-def test_a_deleted_pod_is_killed_after_its_grace_period(space: Space, node: LocalNode, tmp_path: Path) -> None:
-    stubborn = trapped(tmp_path, f"echo term >> {tmp_path}/seen")
-    name = space.put(pod(f"stubborn-{space.name}", stubborn, terminationGracePeriodSeconds=1))["metadata"]["name"]
-    space.until("Pod", name, lambda pod: ready(pod) and (tmp_path / "up").exists())
-    pid = node.processes[name]
-    space.delete("Pod", name)
-    space.until_gone("Pod", name)
-    assert (tmp_path / "seen").read_text() == "term\n"
-    assert dead(pid)
+def alive(pid: int) -> bool:
+    """Whether there is such a process; an orphan that has ended is the init process's to remove."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_a_stopping_pod_is_not_ready(space: Space, tmp_path: Path) -> None:
-    current = pod("held", trapped(tmp_path, f"until test -e {tmp_path}/go; do sleep 0.01; done; exit 4"))
-    current["metadata"]["finalizers"] = ["example.org/look"]
-    space.put(current)
-    space.until("Pod", "held", lambda pod: ready(pod) and (tmp_path / "up").exists())
-    space.delete("Pod", "held")
-    stopping = space.until("Pod", "held", lambda pod: not ready(pod))
-    assert state(stopping, "running")
-    (tmp_path / "go").touch()
-    over = space.until("Pod", "held", ended)
-    assert (over["status"]["phase"], state(over, "terminated")["exitCode"]) == ("Failed", 4)
-    space.patch("Pod", "held", {"metadata": {"finalizers": []}})
-    space.until_gone("Pod", "held")
-
-
-def test_a_pod_removed_by_force_leaves_no_process(space: Space, node: LocalNode) -> None:
-    name = space.put(pod(f"forced-{space.name}", ENDLESS))["metadata"]["name"]
-    space.until("Pod", name, ready)
-    pid = node.processes[name]
+def test_a_pod_deleted_by_force_leaves_no_process(space: Space, node: LocalNode, tmp_path: Path) -> None:
+    name = space.put(pod(f"forced-{space.name}", shell(f"sleep 600 & echo $! > {tmp_path}/child; wait")))["metadata"][
+        "name"
+    ]
+    space.until("Pod", name, lambda pod: is_ready(pod) and (tmp_path / "child").exists())
+    pids = [node.processes[name], int((tmp_path / "child").read_text())]
     space.delete("Pod", name, gracePeriodSeconds=0)
     space.until_gone("Pod", name)
-    assert any(dead(pid) for _ in moments())
+    assert any(not any(map(alive, pids)) for _ in moments())
 
 
-def test_what_a_container_leaves_running_dies_with_it(space: Space, tmp_path: Path) -> None:
-    space.put(pod("parent", shell(f"sleep 600 & echo $! > {tmp_path}/child; exit 0")))
-    space.until("Pod", "parent", ended)
-    child = int((tmp_path / "child").read_text())
-    assert any(gone_or_zombie(child) for _ in moments())
+SERVER = """
+import http.server, os, pathlib, sys
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        well = self.path == "/health" and not pathlib.Path(sys.argv[1], "sick").exists()
+        self.send_response(200 if well else 503)
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer((os.environ["PERENNIAL_BIND_ADDRESS"], 8080), Health).serve_forever()
+"""
+HEALTH = {"httpGet": {"path": "/health", "port": "web"}, "periodSeconds": 1, "failureThreshold": 2}
 
 
-def gone_or_zombie(pid: int) -> bool:
-    """An orphan is the init process's to reap."""
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+def exists(file: Path, failures: int = 2) -> Obj:
+    return {"exec": {"command": ["test", "-e", str(file)]}, "periodSeconds": 1, "failureThreshold": failures}
 
 
-def test_processes_do_not_share_the_group_of_the_tests(space: Space, node: LocalNode) -> None:
-    name = space.put(pod(f"grouped-{space.name}", ENDLESS))["metadata"]["name"]
-    space.until("Pod", name, ready)
-    assert os.getpgid(node.processes[name]) == node.processes[name] != os.getpgid(0)
-    os.kill(node.processes[name], signal.SIGTERM)
+def test_readiness_follows_the_probe_at_the_pods_own_address(space: Space, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        ports = [{"name": "web", "containerPort": 8080}]
+        space.put(pod(name, ["python", "-c", SERVER, str(tmp_path)], ports=ports, readinessProbe=HEALTH))
+    assert len({space.until("Pod", name, is_ready)["status"]["podIP"] for name in ("one", "two")}) == 2
+    (tmp_path / "sick").touch()
+    unready = space.until("Pod", "one", lambda pod: not is_ready(pod))
+    assert state(unready, "running") and container(unready)["restartCount"] == 0
+    (tmp_path / "sick").unlink()
+    space.until("Pod", "one", is_ready)
+
+
+def test_a_container_without_liveness_is_restarted(space: Space, tmp_path: Path) -> None:
+    script = shell(f"touch {tmp_path}/alive {tmp_path}/up; exec sleep 600")
+    probes = {"startupProbe": exists(tmp_path / "up", 10_000), "livenessProbe": exists(tmp_path / "alive")}
+    space.put(pod("patient", script, restartPolicy="Always", **probes))
+    space.until("Pod", "patient", is_ready)
+    (tmp_path / "alive").unlink()
+    again = space.until("Pod", "patient", lambda pod: container(pod)["restartCount"] and is_ready(pod))
+    assert state(again, "terminated", "lastState")["exitCode"] == 143
+
+
+def test_a_container_that_never_starts_up_is_restarted(space: Space, tmp_path: Path) -> None:
+    probes = {
+        "startupProbe": exists(tmp_path / "never"),
+        "livenessProbe": {"exec": {"command": ["touch", f"{tmp_path}/x"]}},
+    }
+    space.put(pod("stuck", ENDLESS, restartPolicy="Always", **probes))
+    space.until("Pod", "stuck", lambda pod: container(pod).get("restartCount"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_probe_that_times_out_fails_and_leaves_no_process(space: Space, tmp_path: Path) -> None:
+    slow = {"exec": {"command": shell(f"echo $$$$ >> {tmp_path}/pids; exec sleep 600")}, "failureThreshold": 1}
+    space.put(pod("slow", ENDLESS, restartPolicy="Always", livenessProbe=slow))
+    space.until("Pod", "slow", lambda pod: container(pod).get("restartCount"))
+    first = int((tmp_path / "pids").read_text().split()[0])
+    assert any(not alive(first) for _ in moments())

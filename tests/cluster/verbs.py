@@ -29,7 +29,6 @@ from tests.cluster.ownership import (
     conflict_error,
     conflicts,
     owners,
-    owners_to_respect,
     with_owners,
 )
 from tests.cluster.removal import Removal
@@ -99,7 +98,7 @@ class Verbs:
         if (other := pod["spec"].get("nodeName")) is not None:
             why = f'pod {metadata["name"]} is already assigned to node "{other}"'
             raise conflict(kind, metadata["name"], why)
-        lifecycle.check_preconditions(kind, pod, {"uid": meant.get("uid") or metadata["uid"]})
+        lifecycle.check_uid(kind, pod, meant.get("uid"))
         annotations = (metadata.get("annotations") or {}) | (meant.get("annotations") or {})
         bound = {**pod, "metadata": metadata | ({"annotations": annotations} if annotations else {})}
         bound["spec"] = {**pod["spec"], "nodeName": binding["target"]["name"]}
@@ -122,7 +121,7 @@ class Verbs:
                 raise not_found(kind, name)
             config = lifecycle.addressed(kind, config, namespace, name)
             return self.create(kind, namespace, config, options, {manager: claimed}), True
-        known = owners_to_respect(live, kind.api_version, kind.schema)
+        known = owners(live)
         new = merged(live, config, kind.schema)
         touched, _ = changes(live, new, kind.schema)
         if (clashes := conflicts(known, manager, touched)) and not options.force:

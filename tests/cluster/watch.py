@@ -11,20 +11,17 @@ from tests.cluster.selectors import Matches
 from tests.cluster.store import Event, Object, Storage, Store
 
 BOOKMARK_SECONDS = 5.0
-INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
 
 @dataclass(frozen=True)
 class Watch:
-    """One watch. `start` None: from now on, after the objects that are there if `initial`."""
+    """One watch. `start` None: the objects that are there, then every change."""
 
     storage: Storage
     namespace: str
     matches: Matches
     start: int | None
-    initial: bool
     bookmarks: bool
-    streaming: bool
     seconds: float
 
 
@@ -38,13 +35,10 @@ async def stream(store: Store, watch: Watch) -> AsyncIterator[tuple[str, Object]
         except ApiError as error:
             yield "ERROR", error.status
             return
-        if watch.initial:
-            version = store.version
-            for item in [*store.all(watch.storage, watch.namespace).values()]:
+        if watch.start is None:
+            for item in store.all(watch.storage, watch.namespace).values():
                 if watch.matches(item):
                     yield "ADDED", item
-            if watch.streaming and watch.bookmarks:
-                yield "BOOKMARK", bookmark(version, INITIAL_EVENTS_END)
         for event in backlog:
             if seen := as_seen(event, watch):
                 yield seen
@@ -63,7 +57,7 @@ async def _live(
             event = await asyncio.wait_for(queue.get(), min(left, BOOKMARK_SECONDS))
         except TimeoutError:
             if watch.bookmarks:
-                yield "BOOKMARK", bookmark(store.version)
+                yield "BOOKMARK", {"metadata": {"resourceVersion": str(store.version), "creationTimestamp": None}}
             continue
         if event is None:
             return
@@ -83,8 +77,3 @@ def as_seen(event: Event, watch: Watch) -> tuple[str, Object] | None:
         return None
     metadata = {**before["metadata"], "resourceVersion": str(event.version)}
     return "DELETED", {**before, "metadata": metadata}
-
-
-def bookmark(version: int, annotations: dict[str, str] | None = None) -> Object:
-    metadata: Object = {"resourceVersion": str(version), "creationTimestamp": None}
-    return {"metadata": metadata | ({"annotations": annotations} if annotations else {})}

@@ -1,4 +1,7 @@
-"""What a Job needs next: a pod, the end of some, a verdict. Not known here: Indexed Jobs, work queues, suspended Jobs, restarts in place."""
+"""What a Job needs next: a pod, the end of some, a verdict.
+
+Not known here: Indexed Jobs, work queues, suspended Jobs, restarts in place.
+"""
 
 from __future__ import annotations
 

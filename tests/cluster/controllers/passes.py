@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from tests.cluster.client import Api, Refused, Resource
-from tests.cluster.controllers import claims, collection, deployments, jobs, namespaces, replicasets
+from tests.cluster.controllers import deployments, jobs, replicasets
 from tests.cluster.controllers.job_counting import TRACKING, released, total
 from tests.cluster.controllers.step import Step
 from tests.cluster.mirror import Mirror
-from tests.cluster.objects import Obj, controller, finalizers, namespace, owners, uid
+from tests.cluster.objects import Obj, controller, deleting, finalizers, namespace, owners, uid
 
 GROUP = "perennial.dev"
 COLLECTION = ""  # in place of a kind: the pass that every object has
@@ -29,20 +29,14 @@ class Passes:
             "ReplicaSet": self._replica_set,
             "Deployment": self._deployment,
             "PersistentVolumeClaim": self._claim,
-            "Namespace": self._namespace,
             "Pod": self._pod,
             "CustomResourceDefinition": self._definition,
             COLLECTION: self._collection,
         }
 
     def forget(self, obj: Obj) -> None:
-        """The object is gone; with a definition go its kind and all objects of it."""
+        """The object is gone."""
         self._failed_at.pop(uid(obj), None)
-        if obj["kind"] == "CustomResourceDefinition":
-            kind = obj["spec"]["names"]["kind"]
-            if obj["spec"]["group"] == GROUP and (follow := self._follows.pop(kind, None)):
-                follow.cancel()
-                self._mirror.drop(kind)
 
     def _controlled(self, owner: Obj, kind: str) -> list[Obj]:
         result = self._mirror.all(kind, namespace(owner))
@@ -62,11 +56,11 @@ class Passes:
         return deployments.step(deployment, self._controlled(deployment, "ReplicaSet"), datetime.now(UTC))
 
     async def _claim(self, claim: Obj) -> Step:
-        return claims.step(claim)
-
-    async def _namespace(self, space: Obj) -> Step:
-        await namespaces.settle(self._api, space, list(self._mirror.resources.values()))
-        return Step()
+        """A claim is bound at once, for it is a directory here."""
+        spec = claim["spec"]
+        requests = spec.get("resources", {}).get("requests", {})
+        bound = {"phase": "Bound", "accessModes": spec.get("accessModes", []), "capacity": requests}
+        return Step() if deleting(claim) else Step({**(claim.get("status") or {}), **bound})
 
     async def _pod(self, pod: Obj) -> Step:
         """A pod whose Job is gone is counted by nobody, and must not wait for it."""
@@ -85,8 +79,11 @@ class Passes:
         return Step()
 
     async def _collection(self, obj: Obj) -> Step:
-        absent = {owner["uid"] for owner in owners(obj) if await self._absent(namespace(obj), owner)}
-        return collection.step(obj, absent)
+        """What has lost its last owner goes: every deletion cascades in the background."""
+        kept = [owner for owner in owners(obj) if not await self._absent(namespace(obj), owner)]
+        if deleting(obj) or kept == owners(obj):
+            return Step()
+        return Step(patches=((obj, {"metadata": {"ownerReferences": kept}}),)) if kept else Step(deletes=(obj,))
 
     async def _absent(self, space: str, owner: Obj) -> bool:
         """The owner is known to be gone; one of a kind that nobody follows is taken to be there."""

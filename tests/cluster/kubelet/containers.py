@@ -33,10 +33,6 @@ class Run:
 
     async def run(self, policy: str) -> None:
         """The container has ended for good: its policy asks for no restart, or the pod is stopping."""
-        if self.seen.exit_code is not None:  # under the node before this one
-            if not restarts(policy, self.seen.exit_code):
-                return
-            self.seen.restarts += 1
         clock, crashes = asyncio.get_running_loop().time, 0
         while not self._around.stopping.is_set():
             begun = clock()
@@ -72,7 +68,7 @@ class Run:
 
     def _places(self) -> dict[str, Path]:
         mounts = self._spec.get("volumeMounts") or []
-        places = {m["mountPath"]: self._around.volumes[m["name"]] / m.get("subPath", "") for m in mounts}
+        places = {m["mountPath"]: self._around.volumes[m["name"]] for m in mounts}
         return places | {self._spec.get("terminationMessagePath") or "/dev/termination-log": self._files.message}
 
     async def _once(self) -> None:
@@ -83,7 +79,9 @@ class Run:
         self._files.renew()
         began, self._killed = datetime.now(UTC), False
         try:
-            self.process = await self._around.host.starter.start(argv, self._env, self._workplace(), self._files.log)
+            self.process = await self._around.host.starter.start(
+                argv, self._env, self._around.directory, self._files.log
+            )
         except OSError as error:
             await self._ended(128, "StartError", f"failed to start {argv[0]}: {error.strerror}", began)
             return
@@ -116,10 +114,6 @@ class Run:
             self._env = base | {key: rewritten(value, self._places()) for key, value in declared.items()}
             return argv
         return None
-
-    def _workplace(self) -> Path:
-        wish = Path(rewritten(self._spec.get("workingDir") or "", self._places()))
-        return wish if wish.is_absolute() and wish.is_dir() else self._around.directory
 
     async def _say(self, state: Obj) -> None:
         if "terminated" in self.seen.state:

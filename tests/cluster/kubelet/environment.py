@@ -31,27 +31,23 @@ async def declared(api: Api, pod: Obj, container: Obj) -> dict[str, str]:
     """`envFrom` and `env` with their references followed. Raises Unavailable."""
     env: dict[str, str] = {}
     for source in container.get("envFrom") or []:
-        for kind, resource in (("configMapRef", sources.CONFIG_MAPS), ("secretRef", sources.SECRETS)):
-            if ref := source.get(kind):
-                result = await sources.entries(api, resource, pod, ref["name"], ref.get("optional", False)) or {}
-                env |= {source.get("prefix", "") + key: value.decode() for key, value in result.items()}
+        result = await sources.entries(api, sources.SECRETS, pod, source["secretRef"]["name"])
+        env |= {key: value.decode() for key, value in result.items()}
     for variable in container.get("env") or []:
-        value = await _value(api, pod, container, variable, env)
-        if value is not None:
-            env[variable["name"]] = value
+        env[variable["name"]] = await _value(api, pod, container, variable, env)
     return env
 
 
-async def _value(api: Api, pod: Obj, container: Obj, variable: Obj, before: Mapping[str, str]) -> str | None:
+async def _value(api: Api, pod: Obj, container: Obj, variable: Obj, before: Mapping[str, str]) -> str:
     match variable.get("valueFrom") or {}:
         case {"fieldRef": ref}:
             return sources.field(pod, ref["fieldPath"])
         case {"resourceFieldRef": ref}:
             return sources.resource(container, ref)
         case {"secretKeyRef": ref}:
-            return await sources.entry(api, sources.SECRETS, pod, ref)
-        case {"configMapKeyRef": ref}:
-            return await sources.entry(api, sources.CONFIG_MAPS, pod, ref)
+            return await sources.secret_entry(api, pod, ref)
+        case source if source:
+            raise sources.Unavailable(f"the local node does not know a variable from {', '.join(source)}")
     return expanded(variable.get("value") or "", before)
 
 

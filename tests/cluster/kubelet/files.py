@@ -20,13 +20,11 @@ class Files:
         return cls(pod_directory / "logs" / f"{container}.log", pod_directory / "termination" / container)
 
     def renew(self) -> None:
-        """Both are empty; the log of the run before is kept beside."""
+        """Both are empty."""
         self.message.parent.mkdir(parents=True, exist_ok=True)
         self.message.write_bytes(b"")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".previous.log"))
-        self.log.touch()
+        self.log.write_bytes(b"")
 
     def last_words(self, fall_back_to_log: bool) -> str:
         message = _tail(self.message, MESSAGE_BYTES)

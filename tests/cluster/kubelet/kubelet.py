@@ -12,7 +12,7 @@ from typing import Any
 from tests.cluster.client import Refused
 from tests.cluster.kubelet.files import Files
 from tests.cluster.kubelet.pod_context import Host
-from tests.cluster.kubelet.pods import LOG_FILE, PodRun, remove, watched
+from tests.cluster.kubelet.pods import LOG_FILE, PodRun, watched
 from tests.cluster.kubelet.status import ENDED
 from tests.cluster.kubelet.volumes import claim_directory
 from tests.cluster.mirror import RETRY, Mirror
@@ -48,10 +48,6 @@ class Kubelet:
     def _changed(self, kind: str, old: Obj | None, new: Obj | None) -> None:
         if kind == "Pod":
             self._pod_changed(old, new)
-        elif kind in ("ConfigMap", "Secret") and new is not None:
-            for run in self.runs.values():
-                if namespace(run.pod) == namespace(new):
-                    self._in_background(run.refresh())
         elif kind == "PersistentVolumeClaim" and new is None and old is not None:
             directory = claim_directory(self._host.directory, namespace(old), name(old))
             self._in_background(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
@@ -64,13 +60,10 @@ class Kubelet:
         elif run:
             run.update(new)
         elif not new["spec"].get("nodeName"):
-            if uid(new) not in self._binding and not deleting(new) and not new["spec"].get("schedulingGates"):
+            if uid(new) not in self._binding and not deleting(new):
                 self._in_background(self._bind(new))
-        elif new["spec"]["nodeName"] == self._node:
-            if new.get("status", {}).get("phase") not in ENDED:
-                self.runs[uid(new)] = PodRun(self._host, self._mirror, new, self._free_address(uid(new)))
-            elif deleting(new):
-                self._in_background(remove(self._host, new))
+        elif new["spec"]["nodeName"] == self._node and new.get("status", {}).get("phase") not in ENDED:
+            self.runs[uid(new)] = PodRun(self._host, self._mirror, new, self._free_address(uid(new)))
 
     async def _remove_run(self, run: PodRun) -> None:
         await run.remove()
@@ -92,8 +85,6 @@ class Kubelet:
                 if refusal.code >= 500:
                     await asyncio.sleep(RETRY)
                     continue
-                if refusal.code in (404, 405):
-                    await self._host.api.patch(path, {"metadata": meta, "spec": {"nodeName": self._node}})
             break
         self._binding.discard(uid(pod))
 

@@ -6,14 +6,12 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.client import Refused
 from tests.cluster.kubelet.containers import LOOK_AGAIN, Run
-from tests.cluster.kubelet.files import Files
 from tests.cluster.kubelet.pod_context import Host, PodContext
 from tests.cluster.kubelet.sources import Unavailable
 from tests.cluster.kubelet.status import Container, pod_status
@@ -49,14 +47,10 @@ class PodRun:
         self._volumes: dict[str, Path] = {}
         self._stopping = asyncio.Event()
         self._gone = False
-        self._writing, self._rendering = asyncio.Lock(), asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._written: Obj = {}
         self._around = PodContext(host, lambda: self.pod, self.directory, self._volumes, self._stopping, self.report)
-        known = {each["name"]: each for each in self.pod["status"].get("containerStatuses") or []}
-        self._runs = [
-            Run(self._around, spec, Container.restored(spec, known.get(spec["name"], {}), datetime.now(UTC)))
-            for spec in pod["spec"]["containers"]
-        ]
+        self._runs = [Run(self._around, spec, Container(spec)) for spec in pod["spec"]["containers"]]
         self._life = watched(self._live())
         self._end: asyncio.Task[None] | None = None
         self.update(pod)
@@ -98,14 +92,6 @@ class PodRun:
                     self._written = status
                     self._mirror.note(answer)
 
-    async def refresh(self) -> None:
-        """The volumes show what their ConfigMaps, Secrets and fields hold now; what is gone stays as it was."""
-        async with self._rendering:
-            for volume in self.pod["spec"].get("volumes") or []:
-                if volume["name"] in self._volumes:
-                    with suppress(Unavailable, Refused):
-                        await mount(self._host.api, self.pod, volume, self.directory, self._host.directory)
-
     async def abandon(self, grace: float) -> None:
         """No process is left, and nothing more is written about the pod."""
         self._gone = True
@@ -121,7 +107,6 @@ class PodRun:
 
     async def _live(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        await self._tell_log_file()
         await self.report()
         await self._mount()
         policy = self.pod["spec"].get("restartPolicy", "Always")
@@ -132,13 +117,6 @@ class PodRun:
             for run in self._runs:
                 run.seen.lose(datetime.now(UTC))
         await self.report()
-
-    async def _tell_log_file(self) -> None:
-        file = str(Files.of(self.directory, self.pod["spec"]["containers"][0]["name"]).log)
-        if (self.pod["metadata"].get("annotations") or {}).get(LOG_FILE) != file:
-            with suppress(Refused):
-                meta = {"uid": uid(self.pod), "annotations": {LOG_FILE: file}}
-                self._mirror.note(await self._host.api.patch(self._path, {"metadata": meta}))
 
     async def _mount(self) -> None:
         """Every volume is there, or the pod is stopping."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import math
 import os
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
+from tests.cluster.cel import quantity
 from tests.cluster.client import Api, Refused, Resource
 from tests.cluster.objects import Obj, namespace
 
@@ -26,33 +24,22 @@ class Unavailable(Exception):
         self.reason = reason
 
 
-async def entries(
-    api: Api, resource: Resource, pod: Obj, title: str, optional: bool = False
-) -> dict[str, bytes] | None:
-    """The data of a ConfigMap or Secret of the pod's namespace; None if it may be missing and is."""
+async def entries(api: Api, resource: Resource, pod: Obj, title: str) -> dict[str, bytes]:
+    """The data of a ConfigMap or Secret of the pod's namespace."""
     try:
         obj = await api.call("GET", resource.path(namespace(pod), title))
     except Refused as refusal:
-        if refusal.code != 404:
-            raise Unavailable(str(refusal)) from refusal
-        if optional:
-            return None
-        raise Unavailable(f'{resource.kind.lower()} "{title}" not found') from refusal
-    if resource is SECRETS:
-        return {key: base64.b64decode(value) for key, value in (obj.get("data") or {}).items()}
-    text = {key: value.encode() for key, value in (obj.get("data") or {}).items()}
-    return text | {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
+        missing = f'{resource.kind.lower()} "{title}" not found'
+        raise Unavailable(missing if refusal.code == 404 else str(refusal)) from refusal
+    data = (obj.get("data") or {}).items()
+    return {key: base64.b64decode(value) if resource is SECRETS else value.encode() for key, value in data}
 
 
-async def entry(api: Api, resource: Resource, pod: Obj, ref: Mapping[str, Any]) -> str | None:
-    """One key's text; None if it may be missing and is."""
-    optional = ref.get("optional", False)
-    result = await entries(api, resource, pod, ref["name"], optional)
-    if result is not None and ref["key"] in result:
-        return result[ref["key"]].decode()
-    if optional:
-        return None
-    raise Unavailable(f"couldn't find key {ref['key']} in {resource.kind} {namespace(pod)}/{ref['name']}")
+async def secret_entry(api: Api, pod: Obj, ref: Mapping[str, Any]) -> str:
+    result = await entries(api, SECRETS, pod, ref["name"])
+    if ref["key"] not in result:
+        raise Unavailable(f"couldn't find key {ref['key']} in Secret {namespace(pod)}/{ref['name']}")
+    return result[ref["key"]].decode()
 
 
 def field(pod: Obj, path: str) -> str:
@@ -70,5 +57,4 @@ def resource(container: Obj, ref: Mapping[str, Any]) -> str:
     if declared is None:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         declared = {"cpu": str(os.cpu_count()), "memory": str(pages)}.get(what, "0") if kind == "limits" else "0"
-    quantity: Callable[[str], Decimal] = parse_quantity
     return str(math.ceil(quantity(declared) / (quantity(ref.get("divisor", "1")) or 1)))

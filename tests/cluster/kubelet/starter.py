@@ -57,7 +57,7 @@ class _ForkServer:
     @classmethod
     async def start(cls, modules: Sequence[str], env: Mapping[str, str]) -> _ForkServer:
         pipe = asyncio.subprocess.PIPE
-        command = [sys.executable, "-P", FORK_SERVER, *modules]
+        command = [sys.executable, "-P", str(FORK_SERVER), *modules]
         return cls(await asyncio.create_subprocess_exec(*command, env=env, stdin=pipe, stdout=pipe, process_group=0))
 
     async def fork(self, request: Mapping[str, object]) -> Process:

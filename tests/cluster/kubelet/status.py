@@ -29,15 +29,6 @@ class Container:
         code: int | None = self.state.get("terminated", {}).get("exitCode")
         return code
 
-    @classmethod
-    def restored(cls, spec: Obj, known: Obj, now: datetime) -> Container:
-        """The container as a node finds it that has started anew: what ran is lost."""
-        state = known.get("state") or CREATING
-        result = cls(spec, state, known.get("lastState") or {}, known.get("restartCount", 0))
-        if "running" in state:
-            result.lose(now)
-        return result
-
     def lose(self, now: datetime) -> None:
         """The container is over, and nobody saw how."""
         self.ready = self.started = False

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tests.cluster.client import Api
 from tests.cluster.kubelet import sources
 from tests.cluster.objects import Obj, namespace
 
-RENDERED = ("configMap", "secret")
+KNOWN = {"name", "emptyDir", "configMap", "persistentVolumeClaim"}
 
 
 def claim_directory(root: Path, space: str, claim: str) -> Path:
@@ -22,14 +18,17 @@ def claim_directory(root: Path, space: str, claim: str) -> Path:
 
 
 async def mount(api: Api, pod: Obj, volume: Obj, pod_directory: Path, root: Path) -> Path:
-    """The volume's directory, with its present contents. Raises Unavailable for one that is not there (yet)."""
+    """The volume's directory, with its contents. Raises Unavailable for one that is not there (yet)."""
+    if unknown := volume.keys() - KNOWN:
+        raise sources.Unavailable(f"the local node does not know a volume of {', '.join(unknown)}")
     directory = pod_directory / "volumes" / str(volume["name"])
     if claim := volume.get("persistentVolumeClaim"):
         await _bound(api, pod, claim["claimName"])
         directory = claim_directory(root, namespace(pod), claim["claimName"])
     directory.mkdir(parents=True, exist_ok=True)
-    if any(volume.get(kind) for kind in RENDERED):
-        publish(directory, await _files(api, pod, volume))
+    if config := volume.get("configMap"):
+        for key, content in (await sources.entries(api, sources.CONFIG_MAPS, pod, config["name"])).items():
+            (directory / key).write_bytes(content)
     return directory
 
 
@@ -37,55 +36,6 @@ async def _bound(api: Api, pod: Obj, claim: str) -> None:
     result = await api.call("GET", f"/api/v1/namespaces/{namespace(pod)}/persistentvolumeclaims/{claim}")
     if result.get("status", {}).get("phase") != "Bound":
         raise sources.Unavailable(f'persistentvolumeclaim "{claim}" is not bound')
-
-
-async def _files(api: Api, pod: Obj, source: Mapping[str, Any]) -> dict[str, bytes]:
-    """Relative path → content of a configMap or secret."""
-    files: dict[str, bytes] = {}
-    for kind, resource, name in (("configMap", sources.CONFIG_MAPS, "name"), ("secret", sources.SECRETS, "secretName")):
-        if part := source.get(kind):
-            optional = part.get("optional", False)
-            result = await sources.entries(api, resource, pod, part.get(name) or part["name"], optional) or {}
-            files |= _chosen(result, part.get("items"), optional)
-    return files
-
-
-def _chosen(result: Mapping[str, bytes], items: list[Obj] | None, optional: bool) -> dict[str, bytes]:
-    if items is None:
-        return dict(result)
-    missing = [item["key"] for item in items if item["key"] not in result]
-    if missing and not optional:
-        raise sources.Unavailable(f"references non-existent config key: {missing[0]}")
-    return {item["path"]: result[item["key"]] for item in items if item["key"] in result}
-
-
-def publish(directory: Path, files: Mapping[str, bytes]) -> None:
-    """The directory shows exactly these files; a reader sees all of the old ones or all of the new."""
-    digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
-    data, version = directory / "..data", directory / f"..{digest}"
-    if data.is_symlink() and os.readlink(data) == version.name:
-        return
-    for path, content in files.items():
-        (version / path).parent.mkdir(parents=True, exist_ok=True)
-        (version / path).write_bytes(content)
-    version.mkdir(exist_ok=True)
-    _point(data, version.name)
-    shown = {Path(path).parts[0] for path in files}
-    for title in shown:
-        if not (directory / title).is_symlink():
-            _point(directory / title, f"..data/{title}")
-    for entry in directory.iterdir():
-        if entry.name.startswith("..") and entry.name not in ("..data", version.name):
-            shutil.rmtree(entry)
-        elif not entry.name.startswith("..") and entry.name not in shown:
-            entry.unlink()
-
-
-def _point(link: Path, target: str) -> None:
-    new = link.with_name(f"{link.name}.new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    new.replace(link)
 
 
 def rewritten(text: str, places: Mapping[str, Path]) -> str:
