@@ -70,7 +70,7 @@ def test_the_generation_counts_changes_of_the_spec(api: Calls, widgets: str) -> 
     assert api.merge(f"{widgets}/a/status", {"status": {"phase": "Up"}}).ok["metadata"]["generation"] == 2
 
 
-def test_spec_and_status_have_their_own_paths(api: Calls, widgets: str) -> None:
+def test_spec_and_status_have_paths_of_their_own(api: Calls, widgets: str) -> None:
     assert "status" not in api.post(widgets, widget() | {"status": {"phase": "Dreamt"}}).ok
     change = {"status": {"phase": "Up"}, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "y"}}}
     api.merge(f"{widgets}/a/status", change)
@@ -146,7 +146,7 @@ def test_a_deleted_object_is_gone_at_once(api: Calls, widgets: str) -> None:
     assert api.get(f"{widgets}/a").code == 404
 
 
-def test_a_finalizer_delays_the_deletion(api: Calls, widgets: str) -> None:
+def test_deleted_object_stays_until_its_finalizer_is_removed(api: Calls, widgets: str) -> None:
     api.post(widgets, widget(finalizers=["test.dev/hold"]))
     waiting = api.delete(f"{widgets}/a").ok
     assert waiting["metadata"]["deletionTimestamp"] and waiting["metadata"]["generation"] == 2
