@@ -60,7 +60,10 @@ class Batch:
     @cached_property
     def unusable(self) -> dict[str, int]:
         """How many values are present but not finite numbers, by numeric feature; they count as missing."""
-        if all(self._is_finite(name) for name in self.columns.features.numeric):
+        for name in self.columns.features.numeric:
+            if name not in self._is_finite:
+                self._finite_values(name)
+        if all(self._is_finite.values()):
             return {}
         return {name: each.count for name, each in self.rows.unusable.items()}
 
@@ -90,25 +93,24 @@ class Batch:
 
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""
-        if self._is_finite(name):
-            return self._floats[name]
-        return self.rows.features[name].to_numpy()
+        floats = self._finite_values(name)
+        return self.rows.features[name].to_numpy() if floats is None else floats
 
-    def _is_finite(self, name: str) -> bool:
-        """Whether the values are numbers, none of them infinite; then they need no conversion."""
-        if name in self._floats:
-            return True
-        column = self.table[name]
+    def _finite_values(self, name: str) -> NDArray[np.float64] | None:
+        """The values if they are numbers, none of them infinite, and so need no conversion; else None."""
+        column, floats = self.table[name], None
         if pa.types.is_null(column.type):
-            self._floats[name] = np.full(len(self), np.nan)
+            floats = np.full(len(self), np.nan)
         elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
             floats = np.concatenate([_to_floats(chunk) for chunk in column.chunks])
-            if not np.isinf(floats).any():
-                self._floats[name] = floats
-        return name in self._floats
+            if np.isinf(floats).any():
+                floats = None
+        self._is_finite[name] = floats is not None
+        return floats
 
     @cached_property
-    def _floats(self) -> dict[str, NDArray[np.float64]]:
+    def _is_finite(self) -> dict[str, bool]:
+        """By feature, as far as its values have been read; the values of all features may need much memory."""
         return {}
 
     def category_counts(self, name: str) -> Counter[str]:
