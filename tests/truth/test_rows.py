@@ -109,7 +109,9 @@ def test_reference_rows_have_no_distance_from_themselves(trainer: Trainer, tmp_p
     for name, statistics in details.items():
         distances = {key: statistics[key] for key in ("psi", "ks", "js") if key in statistics}
         assert distances == pytest.approx(dict.fromkeys(distances, 0.0), abs=1e-9), name
-        assert statistics.get("wasserstein", 0) < 0.02 * before[name].std()  # of 400 points or more
+        assert (
+            statistics.get("wasserstein", 0) < 0.002
+        )  # deviations: the profile of many columns has a few hundred points each
         assert statistics["missing_increase"] == 0
     assert checked["samples"] == len(before)
 
