@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 NULL_WORDS = (
@@ -44,6 +43,8 @@ def text_to_floats(
 
     Spaces around a number do not count, a null word is missing, and `true` is 1. Infinity is a number here.
     """
+    import pyarrow.compute as pc  # which a check of parquet does without: its import takes as long as 100,000 rows
+
     text = pc.utf8_trim_whitespace(text.cast(pa.string()))
     text = pc.if_else(pc.is_in(text, value_set=pa.array(null_words, pa.string())), None, text)
     if style == PLAIN:

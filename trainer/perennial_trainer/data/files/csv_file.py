@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from perennial_trainer.contract.errors import RejectedTask
@@ -91,6 +90,8 @@ class CsvFile:
         numbers = pa.array(floats, from_pandas=True)
         if not not_number.any():
             return numbers
+        import pyarrow.compute as pc
+
         return pc.if_else(pa.array(not_number), _combined(values), numbers.cast(pa.string()))
 
     def _refusal(self, error: Exception) -> RejectedTask:
@@ -118,6 +119,8 @@ class CsvFile:
 
 
 def _without(values: Any, nulls: Sequence[str]) -> Any:
+    import pyarrow.compute as pc
+
     return pc.if_else(pc.is_in(values, value_set=pa.array(nulls, pa.string())), None, values)
 
 
