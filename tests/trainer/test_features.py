@@ -17,7 +17,7 @@ from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.times import to_times
+from perennial_trainer.data.values.times import to_times
 from tests.trainer.tasks import Frame, written
 
 SEASONS = Features(numeric=("temp",), categorical=("season",))

@@ -8,7 +8,7 @@ import pytest
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import load
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.drift import stream
+from perennial_trainer.drift.recent_rows import stream
 from perennial_trainer.storage.listing import partition_columns
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
 

@@ -26,7 +26,7 @@ from perennial_trainer.data.conversion import feature_frame
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.times import to_times
+from perennial_trainer.data.values.times import to_times
 from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.serve.predictor import Predictor

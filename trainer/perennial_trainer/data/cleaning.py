@@ -10,7 +10,7 @@ import pandas as pd
 from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, RejectedTask, join_names
 from perennial_trainer.data.rows import Mask, Rows
-from perennial_trainer.data.unusable import check_usable
+from perennial_trainer.data.values.unusable import check_usable
 from perennial_trainer.storage.listing import display_uri
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.categories import all_integers, arrow_categories, category_name
-from perennial_trainer.data.numbers import text_to_floats
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.unusable import Unusable
+from perennial_trainer.data.values.numbers import text_to_floats
+from perennial_trainer.data.values.unusable import Unusable
 
 Column = Any  # a pandas Series, a NumPy array or a list
 

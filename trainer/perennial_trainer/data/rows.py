@@ -15,8 +15,8 @@ from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.conversion import convert_features, require_finite, to_categories, to_numbers
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.times import to_times
-from perennial_trainer.data.unusable import Unusable
+from perennial_trainer.data.values.times import to_times
+from perennial_trainer.data.values.unusable import Unusable
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]

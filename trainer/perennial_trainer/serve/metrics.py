@@ -41,12 +41,7 @@ class Metrics:
         self._info = Gauge(
             "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
         )
-        self._unknown = Counter(
-            "model_unknown_categories",
-            "Values of requests that the model was not trained on.",
-            (*labels, "feature"),
-            registry=self._registry,
-        )
+        self._unknown = _unknown_categories(self._registry)
         self._values = values
         ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
@@ -75,3 +70,8 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+def _unknown_categories(registry: CollectorRegistry) -> Counter:
+    description = "Values of requests that the model was not trained on."
+    return Counter("model_unknown_categories", description, ("model", "version", "feature"), registry=registry)

@@ -48,18 +48,7 @@ def train_version(task: TrainTask) -> result.TrainResult:
     _check_calibration(task, framework)
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
-    data = task.data
-    columns = Columns(
-        model.features,
-        model.target,
-        model.task,
-        data.time_column,
-        model.positive_class,
-        data.group_column,
-        data.keep,
-        data.time_format,
-        data.csv,
-    )
+    data, columns = task.data, _columns(task)
     unfitted = build_pipeline(estimator, model.features)
     notes = Notes()
     loaded = load.load_rows(data.uri, columns, task.now, notes)
@@ -82,6 +71,21 @@ def train_version(task: TrainTask) -> result.TrainResult:
     baseline = measure_baseline(rows.fitted, rows.holdout)
     require_better(scored, measurements, baseline, model.estimator)
     return store_training(Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes))
+
+
+def _columns(task: TrainTask) -> Columns:
+    model, data = task.model, task.data
+    return Columns(
+        model.features,
+        model.target,
+        model.task,
+        data.time_column,
+        model.positive_class,
+        data.group_column,
+        data.keep,
+        data.time_format,
+        data.csv,
+    )
 
 
 def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:

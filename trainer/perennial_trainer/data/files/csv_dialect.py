@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.data.numbers import NULL_WORDS, NumberFormat
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.values.numbers import NULL_WORDS, NumberFormat
 
 SAMPLE = 1 << 18  # bytes that show how the file is written
 LINES = 1000

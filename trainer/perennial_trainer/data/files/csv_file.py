@@ -11,8 +11,8 @@ import pyarrow.csv
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.files.csv_dialect import SAMPLE, Dialect, recognise
 from perennial_trainer.data.files.file import DataFile
-from perennial_trainer.data.numbers import NULL_WORDS, text_to_floats
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.values.numbers import NULL_WORDS, text_to_floats
 from perennial_trainer.storage.file_formats import is_tab_separated
 from perennial_trainer.storage.listing import display_uri
 

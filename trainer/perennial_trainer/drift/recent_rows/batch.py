@@ -78,7 +78,7 @@ class Batch:
         name = self.columns.time
         if name is None:
             return None
-        from perennial_trainer.data.times import to_times
+        from perennial_trainer.data.values.times import to_times
 
         with naming_file(self.file, self.first_row):
             return to_times(name, self.table[name].to_pandas(), self.columns.time_format)

@@ -93,7 +93,7 @@ def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> 
 
 def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
     """The times of all rows that are not of the future, batch by batch."""
-    from perennial_trainer.data.times import to_times
+    from perennial_trainer.data.values.times import to_times
 
     name = source.time_column or columns.features.names[0]
     for values in read_column(source.uri, name, source.csv):

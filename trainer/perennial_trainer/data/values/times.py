@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.data.numbers import NULL_WORDS, text_to_floats
+from perennial_trainer.data.values.numbers import NULL_WORDS, text_to_floats
 
 Column = Any  # a pandas Series, a NumPy array or a list
 Floats = NDArray[np.float64]
