@@ -35,7 +35,7 @@ class OnlyLater(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def rows(time: str | None) -> Rows:
-    frame = pd.DataFrame({"hour": range(200), "target": np.sin(np.arange(200))})
+    frame = pd.DataFrame({"hour": 1_700_000_000 + 3600 * np.arange(200), "target": np.sin(np.arange(200))})
     return convert_rows(frame, Columns(FEATURES, "target", "regression", time))
 
 
