@@ -137,7 +137,7 @@ def test_spans_are_written_as_by_kubectl(seconds: int, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
 
 
-def test_limit_rows_show_what_was_not_measured_and_what_is_within_chance() -> None:
+def test_limit_rows_show_chance_and_what_was_not_measured() -> None:
     report = {
         "spec": {"metrics": [{"name": "psi", "feature": "temp", "value": 0.3, "chance": 0.2}]},
         "status": {"notMeasured": [{"metric": "mse", "reason": "no row of the window has a target"}]},

@@ -82,7 +82,9 @@ class NotMeasured(Value):
     """A metric that has no value, and why."""
 
     metric: Metric = Field(description="Name of the metric.")
-    reason: str | None = Field(None, max_length=1000, description="Why, as a clause: no row of the window has a target.")
+    reason: str | None = Field(
+        None, max_length=1000, description="Why, as a clause: no row of the window has a target."
+    )
 
 
 class DriftReportSpec(Value):
