@@ -38,7 +38,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_a_model_serves_without_the_gateway_api(stage: Stage) -> None:
     first_version(stage, "led", {"0.csv": rows(0)}, {**LONG, "serving": {"replicas": 1}})
     stage.wait("it is told", lambda: stage.condition("led", "Routed").get("reason") == "RouteNotFound")
-    assert "where the cluster has no Gateway API, install it" in stage.condition("led", "Routed")["message"]
+    assert "if the cluster has no Gateway API, install it" in stage.condition("led", "Routed")["message"]
     stage.wait("it serves", lambda: stage.condition("led", "Available").get("status") == "True")
 
 

@@ -19,6 +19,9 @@ Body = dict[str, Any]
 NAMESPACE = "default"
 
 
+IDENTITY = ("creationTimestamp", "namespace", "uid", "generation")
+
+
 @dataclass
 class Objects:
     """What an API server stores."""
@@ -33,11 +36,12 @@ class Objects:
     """The newest resourceVersion."""
 
     def put(self, body: Mapping[str, Any], uid: str = "") -> Body:
-        """The object is stored; a new one gets a new uid, or this one."""
+        """The object is stored; a new one gets a new uid, or this one, and one that is replaced keeps its identity."""
         self.count += 1
         place = body["kind"], body["metadata"]["name"]
-        metadata = {"creationTimestamp": as_text(self.now), **body["metadata"], "resourceVersion": str(self.count)}
         old = self.bodies.get(place)
+        identity = {key: old["metadata"][key] for key in IDENTITY} if old else {"creationTimestamp": as_text(self.now)}
+        metadata = {**identity, **body["metadata"], "resourceVersion": str(self.count)}
         if old is None:
             metadata |= {"namespace": NAMESPACE, "uid": uid or f"uid-{self.count}", "generation": 1}
         stored = self.bodies[place] = {"status": {}, **body, "metadata": metadata}
