@@ -30,7 +30,7 @@ if task.get("task") == "serve" and fault:
     async def badly(self, request):
         await asyncio.sleep(fault.get("seconds", 0))
         if fault.get("every") and next(count) % fault["every"] == 0:
-            return self._answer({{"error": "injected"}}, 500)
+            return self._respond({{"error": "injected"}}, 500)
         return await well(self, request)
 
     Endpoints._infer = badly
