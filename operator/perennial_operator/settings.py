@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from perennial_operator.core.api.allowed_in_pods import DEFAULTS
 from perennial_operator.core.world import Policy
 
 PREFIX = "PERENNIAL_"
@@ -65,6 +66,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             trainer_image=read("TRAINER_IMAGE", "perennial-trainer:0.1.0", _matching(r"\S+"), "the name of an image"),
             max_trainings=read("MAX_TRAININGS", "10", _whole(1, 100_000), "a whole number from 1 to 100000"),
             service_account=read("TRAINER_SERVICE_ACCOUNT", "", _matching(DOTTED), "the name of a ServiceAccount"),
+            allowed_in_pods=read(
+                "ALLOWED_IN_PODS", "", _allowances, f"field=pattern, the field one of {', '.join(DEFAULTS)}"
+            ),
         ),
         namespaces=read("NAMESPACES", "", _names, "names of namespaces with commas between them, or nothing for all"),
         resync_seconds=read("RESYNC_SECONDS", "300", _seconds, f"a number of seconds from 1 to {LONGEST}"),
@@ -107,6 +111,13 @@ def _matching(pattern: str) -> Callable[[str], str]:
 def _names(text: str) -> tuple[str, ...]:
     """Each name once; wildcards are invalid, since only kopf understands them and our own lists do not."""
     return tuple(dict.fromkeys(_matching(NAMESPACE)(name) for name in text.replace(",", " ").split()))
+
+
+def _allowances(text: str) -> tuple[str, ...]:
+    """Each entry once; a field that no `pod` section has is an error, since it would allow nothing."""
+    return tuple(
+        dict.fromkeys(_matching(rf"({'|'.join(DEFAULTS)})=\S+")(each) for each in text.replace(",", " ").split())
+    )
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

@@ -25,6 +25,7 @@ CASES: Mapping[str, Body] = {
         "imagePullSecrets": [{"name": "registry"}],
         "env": [{"name": "PERENNIAL_WORKERS", "value": "8"}],
         "prometheus": "http://prometheus.monitoring:9090",
+        "allowedInPods": ["priorityClassName=batch-*", "tolerations=dedicated"],
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"podAntiAffinity": {}},

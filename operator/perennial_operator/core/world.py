@@ -25,6 +25,8 @@ class Policy:
     trainer_image: str
     max_trainings: int = 10
     service_account: str = ""
+    allowed_in_pods: tuple[str, ...] = ()
+    """What `pod` sections may contain beyond the default, as field=pattern."""
 
 
 class JobState(Enum):

@@ -12,8 +12,9 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Body, Key, read
 from perennial_operator.cluster.workloads import job_of, lacks_pod, revisions_of, served_by, serving_of
 from perennial_operator.core import names
+from perennial_operator.core.api.allowed_in_pods import check_pod
 from perennial_operator.core.api.model_deployment import ModelDeployment
-from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.traffic.registry import runtime_of
@@ -30,14 +31,15 @@ def build_world(
 ) -> World | None:
     """All input of one pass; None if the ModelDeployment does not exist.
 
-    BadObjectError if the ModelDeployment or one of its versions is invalid: to ignore an invalid version could replace
-    a good model. Invalid reports are left out; `invalid_reports` lists them.
+    BadObjectError if the ModelDeployment or one of its versions is invalid, or may not have the pods that it describes:
+    to ignore an invalid version could replace a good model. Invalid reports are left out; `invalid_reports` lists them.
     """
     texts = cache.contents(key, "ModelDeployment")
     if not texts:
         return None
     deployment = _parsed(ModelDeployment, texts[0])
     versions = [_parsed(ModelVersion, text) for text in cache.contents(key, "ModelVersion")]
+    _check_pods(deployment, versions, policy.allowed_in_pods)
     owners = {deployment.metadata.uid, *(version.metadata.uid for version in versions)}
     pods = cache.objects(key, "Pod")
     jobs = [job_of(body, pods, now) for body in _owned(cache, key, "Job", owners)]
@@ -59,6 +61,16 @@ def build_world(
         fleet=_fleet(cache, key, reserved),
         policy=policy,
     )
+
+
+def _check_pods(deployment: ModelDeployment, versions: Sequence[ModelVersion], allowed: Collection[str]) -> None:
+    """PodFieldError if a pod could be made with a field that is not allowed; Jobs are of a version in flight only."""
+    spec, name = deployment.spec, f"ModelDeployment {deployment.name}: spec"
+    check_pod(spec.training.pod, f"{name}.training.pod", allowed)
+    check_pod(spec.serving.pod, f"{name}.serving.pod", allowed)
+    for version in versions:
+        if version.phase in IN_FLIGHT:
+            check_pod(version.spec.training.pod, f"ModelVersion {version.name}: spec.training.pod", allowed)
 
 
 def _served_by_deployments(cache: Cache, key: Key, pods: Sequence[Body], owners: set[str]) -> dict[str, Serving]:

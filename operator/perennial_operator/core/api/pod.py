@@ -92,17 +92,25 @@ class PodSpec(Value):
     )
     resources: Resources | None = Field(None, description="Requests and limits of the container.")
     env: list[Object] | None = Field(None, max_length=100, description="Additional environment variables.")
-    volumes: list[Volume] | None = Field(None, max_length=50, description="Additional volumes.")
+    volumes: list[Volume] | None = Field(
+        None, max_length=50, description="Additional volumes, of the kinds that the operator allows."
+    )
     volume_mounts: list[Object] | None = Field(
         None, max_length=50, description="Mount points of the volumes in the container."
     )
     node_selector: dict[str, str] | None = Field(None, description="Labels that a node must have.")
-    tolerations: list[Object] | None = Field(None, max_length=50, description="Taints that the pod tolerates.")
+    tolerations: list[Object] | None = Field(
+        None, max_length=50, description="Taints that the pod tolerates, if the operator allows their keys."
+    )
     affinity: Object | None = Field(None, description="Affinity and anti-affinity rules of the pod.")
     topology_spread_constraints: list[Object] | None = Field(
         None, max_length=20, description="How pods are spread over failure domains."
     )
-    priority_class_name: str | None = Field(None, max_length=253, description="Priority class of the pod.")
-    runtime_class_name: str | None = Field(None, max_length=253, description="Runtime class of the pod.")
+    priority_class_name: str | None = Field(
+        None, max_length=253, description="Priority class of the pod, if the operator's administrator allows it."
+    )
+    runtime_class_name: str | None = Field(
+        None, max_length=253, description="Runtime class of the pod, if the operator's administrator allows it."
+    )
     labels: dict[str, str] | None = Field(None, description="Additional labels of the pod.")
     annotations: dict[str, str] | None = Field(None, description="Additional annotations of the pod.")
