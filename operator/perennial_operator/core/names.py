@@ -24,6 +24,8 @@ SCHEDULED = "perennial.dev/scheduled-at"
 ENTRY = "perennial.dev/ledger-entry"
 TASK_DIGEST = "perennial.dev/asked"
 """Digest of a Job's task, so that the Job is made again when the task has changed."""
+STORAGE = "perennial.dev/storage"
+"""Digest of the model's folder that a Job's task names."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "perennial"
 

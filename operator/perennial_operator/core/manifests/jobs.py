@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ def job_manifest(
 ) -> dict[str, Any]:
     """A Job that runs the trainer's image on one task."""
     labels = names.labels(world.name, role, version.name if version else None)
+    stored = {names.STORAGE: storage_digest(model_storage(world, Mounts(), writable=False))}
     queue = {"kueue.x-k8s.io/queue-name": training.queue} if training.queue else {}
     image = job_image(world, version, training.pod)
     template = pod_template(world.policy, training.pod, image, labels, task, mounts)
@@ -39,7 +41,7 @@ def job_manifest(
         "metadata": {
             "name": name,
             "namespace": world.deployment.metadata.namespace,
-            "labels": labels | queue,
+            "labels": labels | stored | queue,
             "ownerReferences": [dict(owner)],
         },
         "spec": {
@@ -93,3 +95,8 @@ def model_storage(world: World, mounts: Mounts, *, writable: bool) -> str:
     """The folder `<storage>/<namespace>/<deployment>`, which holds all files of the model."""
     root = mounts.uri(world.spec.storage, writable=writable).rstrip("/")
     return f"{root}/{world.deployment.metadata.namespace}/{world.name}"
+
+
+def storage_digest(folder: str) -> str:
+    """The digest of a folder's address, as a label."""
+    return hashlib.sha256(folder.encode()).hexdigest()[:16]

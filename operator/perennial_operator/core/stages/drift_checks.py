@@ -11,6 +11,7 @@ from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.storage_addresses import foreign_addresses
 from perennial_operator.core.rules.job_results import Checked, JobFailure, job_result
 from perennial_operator.core.world import Job, JobState, World, not_in_future
 
@@ -54,7 +55,7 @@ def reconcile_checks(world: World) -> list[Action]:
     for job in jobs:
         if job.state is JobState.RUNNING:
             continue
-        result = job_result(job, Checked)
+        result = _result(world, job)
         if isinstance(result, Checked) and job.name not in reports:
             actions.append(Create(_report(world, job, result)))
         elif isinstance(result, Checked) or start or job is not jobs[-1]:
@@ -68,8 +69,16 @@ def reconcile_checks(world: World) -> list[Action]:
 def failed_check(world: World) -> JobFailure | None:
     """Why the newest check that ended has no result, or None."""
     ended = [job for job in check_jobs(world) if job.state is not JobState.RUNNING]
-    result = job_result(ended[-1], Checked) if ended else None
+    result = _result(world, ended[-1]) if ended else None
     return result if isinstance(result, JobFailure) else None
+
+
+def _result(world: World, job: Job) -> Checked | JobFailure:
+    """The result of a check that has ended; one whose page is not below the model's own folder is no result."""
+    result = job_result(job, Checked)
+    if isinstance(result, Checked) and (foreign := foreign_addresses(world, (result.details,), job)):
+        return JobFailure(reason="BadAnswer", message=f"Job {job.name} {foreign}")
+    return result
 
 
 def _check(world: World) -> Create:

@@ -8,9 +8,10 @@ from datetime import datetime
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.api.model_version import ModelVersion, Phase, Trigger
-from perennial_operator.core.api.values import first_fire_after, shown_addresses
+from perennial_operator.core.api.values import first_fire_after
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
+from perennial_operator.core.manifests.storage_addresses import foreign_addresses
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
@@ -121,8 +122,8 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
             condition = ("Trained", False)
             return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition)
         return fail(world, version, result.reason, result.message, "Trained")
-    if misplaced := _misplaced(world, result):
-        return fail(world, version, "BadAnswer", f"Job {job.name} {misplaced}", "Trained")
+    if foreign := foreign_addresses(world, (result.artifact.uri, result.data.holdout_uri), job):
+        return fail(world, version, "BadAnswer", f"Job {job.name} {foreign}", "Trained")
     # The operator may have stopped before it recorded the start, and with it the image.
     image = version.status.image or job_image(world, version, version.spec.training.pod)
     updates = {
@@ -136,15 +137,3 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     if message := reason_not_to_repeat(world, version, result.data, image):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
     return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
-
-
-def _misplaced(world: World, result: Trained) -> str:
-    """Why a reported address is outside of this ModelDeployment's folder, or an empty text.
-
-    A custom trainer image may report any address; it must not make the operator serve another model's files.
-    """
-    folder = f"/{world.deployment.metadata.namespace}/{world.name}/"
-    for uri in (result.artifact.uri, result.data.holdout_uri):
-        if folder not in uri or "::" in uri or ".." in uri.split("/"):
-            return f"has stored {shown_addresses(uri)}; it may store below <storage>{folder} and nowhere else"
-    return ""
