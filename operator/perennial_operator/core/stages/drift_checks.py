@@ -74,7 +74,7 @@ def failed_check(world: World) -> JobFailure | None:
 
 
 def _result(world: World, job: Job) -> Checked | JobFailure:
-    """The result of a check that has ended; one whose page is not below the model's own folder is no result."""
+    """The result of a check that has ended; a failure if its page is outside of the model's folder."""
     result = job_result(job, Checked)
     if isinstance(result, Checked) and (foreign := foreign_addresses(world, (result.details,), job)):
         return JobFailure(reason="BadAnswer", message=f"Job {job.name} {foreign}")
