@@ -50,9 +50,10 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def both(folder: Path, window: str | int, time: str | None) -> tuple[Rows, Rows]:
-    """The rows of the window read at once, and in a stream."""
+    """The rows of the window that have a time, read at once, and in a stream."""
     columns = Columns(FEATURES, "cnt", "regression", time)
-    once = rows_in_window(load.load_rows(folder.as_uri(), columns), window)
+    once = load.load_rows(folder.as_uri(), columns)
+    once = rows_in_window(once if once.time is None else once.take(once.time.notna().to_numpy()), window)
     parts = recent_batches(RecentData(uri=folder.as_uri(), time_column=time, window=window), columns)
     batches = [part.rows for part in parts]
     assert all(0 < len(batch) <= 350 for batch in batches)

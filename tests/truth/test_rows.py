@@ -130,6 +130,29 @@ def test_rows_without_a_target_wait_and_are_reported(trainer: Trainer, tmp_path:
     assert trainer(task).answer["reason"] == "AllMissingColumn"
 
 
+@pytest.mark.parametrize("suffix", CHECK_FILES)
+@pytest.mark.parametrize("window", ["all", "90d", 10_000])
+def test_rows_without_a_time_count_neither_in_training_nor_check(
+    trainer: Trainer, tmp_path: Path, suffix: str, window: str | int
+) -> None:
+    """Kind 1: a tenth of the rows has no time, and other values."""
+    frame = with_gaps().assign(day=pd.date_range("2026-01-01", periods=2000, freq="min"))
+    without = np.random.default_rng(2).random(2000) < 0.1
+    frame.loc[without, "day"] = pd.NaT
+    frame.loc[without, "y"] += 100
+    uri = written(frame, tmp_path / "recent" / f"a.{suffix}")
+    task = training_of(frame, tmp_path, "y", data__timeColumn="day", data__window="all")
+    trained = trainer.done(task)
+    checked = trainer.done(a_check(task, trained, uri, data__timeColumn="day", data__window=window))
+    timed = frame[~without]
+    assert checked["samples"] == len(timed)
+    model = load_model(trained["artifact"]["uri"], trained["artifact"]["sha256"])
+    mse = mean_squared_error(timed["y"], model.predict(timed[["x", "z"]]))
+    assert quality(checked, ["mse"])["mse"] == pytest.approx(mse, rel=1e-6)
+    for result in (trained, checked):
+        assert f"{without.sum()} rows have no time and were left out" in result["message"]
+
+
 def counts_of_shops() -> Frame:
     """Kind 2: a few values by day and shop, so that equal rows are many and real."""
     generator = np.random.default_rng(1)

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 TOLERANCE_HOURS = 24  # clocks and time zones differ
 
 
-def in_future(times: "pd.Series[Any]", now: datetime) -> NDArray[np.bool_]:
-    """Which times are later than a day after `now`; a missing time is not."""
+def in_future(times: "pd.Series[Any]", now: datetime | None) -> NDArray[np.bool_]:
+    """Which times are later than a day after `now`; a missing time is not, and without `now` none is."""
     import pandas as pd
 
+    if now is None:
+        return np.zeros(len(times), dtype=bool)
     return np.asarray(times > pd.Timestamp(now) + pd.Timedelta(hours=TOLERANCE_HOURS), dtype=bool)
 
 

@@ -41,6 +41,7 @@ def load_rows(uri: str, columns: Columns, now: datetime | None = None, notes: No
         parts = list(pool.map(lambda file: _rows_of_file(files, file), listing.files))
     rows = sort_by_time(concatenate([part for part in parts if len(part)] or parts[:1]))
     rows = _without_future(rows, now, notes, uri)
+    notes.rows_without_time += 0 if rows.time is None else int(rows.time.isna().sum())
     for name, unusable in rows.unusable.items():
         notes.add_unusable(name, unusable.count)
     size = f"{len(rows)} rows x {len(columns.names)} columns"

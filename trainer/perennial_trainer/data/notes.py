@@ -17,6 +17,7 @@ class Notes:
     dialects: Counter[str] = field(default_factory=Counter)  # what is unusual in a csv file, and in how many
     missing_columns: dict[str, set[str]] = field(default_factory=dict)  # by column, the files that lack it
     unusable: Counter[str] = field(default_factory=Counter)  # values by numeric feature
+    rows_without_time: int = 0
     future_rows: int = 0
     newest_future: str = ""
 
@@ -42,6 +43,7 @@ class Notes:
         for column, files in other.missing_columns.items():
             self.missing_columns.setdefault(column, set()).update(files)
         self.unusable.update(other.unusable)
+        self.rows_without_time += other.rows_without_time
         self.add_future(other.future_rows, other.newest_future)
 
     def suffix(self) -> str:
@@ -56,6 +58,8 @@ class Notes:
             lines.append(
                 f"{self.future_rows} rows have a time in the future, up to {self.newest_future}, and were left out"
             )
+        if self.rows_without_time:
+            lines.append(f"{self.rows_without_time} rows have no time and were left out")
         if self.unusable:
             counts = join_names([f"{name} {count}" for name, count in self.unusable.most_common()], SHOWN)
             lines.append(f"values that are not finite numbers count as missing: {counts}")

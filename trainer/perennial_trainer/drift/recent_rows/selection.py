@@ -26,7 +26,9 @@ MISSING = np.iinfo(np.int64).min  # NumPy's NaT: less than every time
 def recent_batches(
     source: RecentData, columns: Columns, now: datetime | None = None, notes: Notes | None = None
 ) -> Iterator[Batch]:
-    """The rows of the window in the order of files, in batches of at least one row; none is of the future.
+    """The rows of the window in the order of files, in batches of at least one row.
+
+    Where there is a time column, rows without a time and rows of the future are left out, as in a training.
 
     For a window the times are read first (or any one column, if there is no time column), so that memory does not grow
     with the number of rows; for the last N rows it grows by 8 bytes x N. Raises what `load_rows` raises, and
@@ -34,7 +36,7 @@ def recent_batches(
     """
     notes = Notes() if notes is None else notes
     stream = read_batches(source.uri, columns, optional_target=True, notes=notes)
-    batches = (past for batch in stream if (past := _past(batch, now, notes)) is not None)
+    batches = (kept for batch in stream if (kept := _with_past_time(batch, now, notes)) is not None)
     if source.window in ("auto", "all"):
         yield from batches
         return
@@ -45,15 +47,18 @@ def recent_batches(
             yield recent
 
 
-def _past(batch: Batch, now: datetime | None, notes: Notes) -> Batch | None:
-    """The batch without rows of the future, which are noted; None if no row is left."""
-    if now is None or batch.time is None:
+def _with_past_time(batch: Batch, now: datetime | None, notes: Notes) -> Batch | None:
+    """The batch without rows of the future and rows without a time, which are noted; None if no row is left."""
+    if batch.time is None:
         return batch
-    future = in_future(batch.time, now)
-    if not future.any():
+    future, missing = in_future(batch.time, now), batch.time.isna().to_numpy()
+    notes.rows_without_time += int(missing.sum())
+    if future.any():
+        notes.add_future(int(future.sum()), iso_of_newest(batch.time))
+    left_out = future | missing
+    if not left_out.any():
         return batch
-    notes.add_future(int(future.sum()), iso_of_newest(batch.time))
-    return None if future.all() else batch.take(~future)
+    return None if left_out.all() else batch.take(~left_out)
 
 
 @dataclass
@@ -62,15 +67,12 @@ class Cutoff:
 
     time: int
     skip: int
-    missing_are_recent: bool  # whether rows without a time are recent
 
     def is_recent(self, times: Times) -> NDArray[np.bool_]:
         """Which rows of the next batch are recent; the batches come in the order of the stream."""
         at_cutoff = times == self.time
         recent: NDArray[np.bool_] = (times > self.time) | (at_cutoff & (np.cumsum(at_cutoff) > self.skip))
         self.skip = max(0, self.skip - int(at_cutoff.sum()))
-        if self.missing_are_recent:
-            recent |= times == MISSING
         return recent
 
 
@@ -86,13 +88,13 @@ def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> 
     skip_all = np.iinfo(np.int64).max
     newest = max((int(each.max()) for each in times if len(each)), default=MISSING)
     if newest == MISSING:
-        return Cutoff(MISSING, skip_all, missing_are_recent=True)
+        return Cutoff(MISSING, skip_all)
     duration = window_duration(source.window) // pd.Timedelta(1, "us")
-    return Cutoff(max(newest - duration, MISSING + 1), skip_all, missing_are_recent=True)
+    return Cutoff(max(newest - duration, MISSING + 1), skip_all)
 
 
 def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
-    """The times of all rows that are not of the future, batch by batch."""
+    """The times of all rows that have one which is not of the future, batch by batch."""
     from perennial_trainer.data.values.times import to_times
 
     name = source.time_column or columns.features.names[0]
@@ -101,7 +103,7 @@ def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterat
             yield _microseconds(None, len(values))
             continue
         times = to_times(name, values, source.time_format)
-        yield _microseconds(times if now is None else times[~in_future(times, now)], len(values))
+        yield _microseconds(times[times.notna() & ~in_future(times, now)], len(values))
 
 
 def cutoff_of_last(batches: Iterable[Times], wanted: int) -> Cutoff:
@@ -121,10 +123,10 @@ def cutoff_of_last(batches: Iterable[Times], wanted: int) -> Cutoff:
         elif newest == newest_dropped:
             dropped_at_newest += count
     if not len(kept):
-        return Cutoff(MISSING, 0, missing_are_recent=False)
+        return Cutoff(MISSING, 0)
     oldest_kept = int(kept.min())
     skip = dropped_at_newest if newest_dropped == oldest_kept else 0
-    return Cutoff(oldest_kept, skip, missing_are_recent=False)
+    return Cutoff(oldest_kept, skip)
 
 
 def _microseconds(times: "pd.Series[Any] | None", rows: int) -> Times:
