@@ -8,6 +8,7 @@ import pytest
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.decide import decide_step
+from perennial_operator.core.drift_reports import in_order
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
@@ -287,6 +288,64 @@ def test_a_breach_during_a_training_that_succeeds_is_stale() -> None:
     play.wait(hours=5)
     assert play.outcome("second") == ("Stale", "the report is about bike-v1, and bike-v2 is live")
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
+
+
+@pytest.mark.parametrize("later", ["again", "zulu"])
+def test_later_report_of_the_same_second_is_the_newer_whatever_its_name(later: str) -> None:
+    """Creation times have seconds only."""
+    play = a_play(drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("october", 0.3)
+    play.settle()
+    assert play.outcome("october")[0] == "Triggered"
+    play.wait(milliseconds=200)
+    play.report(later, 0.4)
+    play.settle()
+    assert play.outcome(later)[0] == "Busy"
+    assert len({play.bodies["DriftReport", name]["metadata"]["creationTimestamp"] for name in ("october", later)}) == 1
+    play.finish("bike-v2-train", TRAINED)
+    play.finish("bike-v2-validate", validated(150.0, live=100.0, upper=0.6))
+    play.wait(minutes=2)
+    assert play.outcome(later)[0] == "Triggered"
+    assert play.phases()["bike-v3"] == "Training"
+
+
+@pytest.mark.parametrize("copy", ["again", "zulu"])
+def test_later_of_two_copies_of_one_second_is_the_copy(copy: str) -> None:
+    play = a_play(drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.wait(hours=2)
+    for name in ("october", copy):
+        play.report(name)
+        play.settle()
+        play.wait(milliseconds=200)
+    assert play.outcome(copy) == ("Duplicate", "same version, window and metrics as october")
+    play.finish("bike-v2-train", TRAINED)
+    play.finish("bike-v2-validate", validated(150.0, live=100.0, upper=0.6))
+    play.wait(hours=1)
+    assert "bike-v3" not in play.phases()
+
+
+def test_breach_that_is_older_than_one_of_the_same_second_starts_nothing() -> None:
+    """Whatever its name, and whichever of the two has a final outcome."""
+    play = a_play(drift={"consecutive": 2})
+    play.until_live(1)
+    play.wait(hours=2)
+    for name, psi in (("zulu", 0.3), ("alpha", 0.1)):
+        play.report(name, psi)
+        play.settle()
+        play.wait(milliseconds=200)
+    play.wait(hours=1)
+    play.report("next", 0.31)
+    play.wait(hours=1)
+    assert [play.outcome(name)[0] for name in ("zulu", "alpha", "next")] == ["Breach", "WithinThresholds", "Breach"]
+    assert list(play.phases()) == ["bike-v1"]
+
+
+def test_order_of_reports_of_an_older_release_is_that_of_their_names() -> None:
+    old = [a_report(name, status={"outcome": "Breach"}) for name in ("b", "a")]
+    assert [each.name for each in in_order([*old, a_report("0")])] == ["a", "b", "0"]
 
 
 def test_report_before_first_live_version_never_starts_one() -> None:

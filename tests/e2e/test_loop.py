@@ -94,8 +94,8 @@ def test_drift_without_a_new_row_makes_no_model_and_no_failure(stage: Stage) -> 
     assert (second["phase"], second["reason"]) == ("Superseded", "NoNewRows"), second["message"]
     assert "that same-v1 was trained on" in second["message"]
     assert stage.condition("same", "Stalled")["status"] == "False"
-    stage.apply(  # reports of one second are in the order of their names
-        a_table("same-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("same-report-2", "same", psi=0.6)
+    stage.apply(
+        a_table("same-data", {"0.csv": rows(0), "1.csv": rows(1, slope=9)}), a_report("same-again", "same", psi=0.6)
     )
     assert stage.until_phase("same-v3", "Live", "Rejected", "Failed")["phase"] == "Live"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from sys import intern
@@ -17,6 +17,9 @@ from perennial_operator.core.names import NEVER, scheduled_at
 
 MOST_AHEAD = timedelta(days=1)
 """How far ahead of the clock a time in data may be: clocks and time zones differ. A later one decides nothing."""
+
+
+NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
 class Extreme(NamedTuple):
@@ -52,6 +55,8 @@ class Report:
     """The smallest and the greatest measurement of each metric."""
     not_measured: tuple[NotMeasured, ...] = ()
     """The metrics of thresholds that it was assessed for and that it has no value of."""
+    assessed_at: datetime = NOT_YET
+    """When its first outcome was recorded; creation times have seconds only, and names say nothing about the order."""
     whole: DriftReport | None = None
     """None once its outcome is final."""
 
@@ -78,6 +83,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
         not_measured=tuple(status.not_measured or ()),
+        assessed_at=_assessed_at(report),
         whole=None if status.outcome in FINAL else report,
     )
 
@@ -89,18 +95,29 @@ def final_report(body: Mapping[str, Any]) -> Report:
     except BadObjectError:
         meta = Meta.model_validate(body["metadata"])
         created_at, outcome = meta.creation_timestamp, Outcome(body["status"]["outcome"])
-        return Report(meta.name, created_at, created_at, None, outcome, None, b"", NEVER, ())
+        return Report(meta.name, created_at, created_at, None, outcome, None, b"", NEVER, (), (), created_at)
 
 
 def in_order(reports: list[Report]) -> tuple[Report, ...]:
     """Sorted by the time that was measured."""
-    return tuple(sorted(reports, key=lambda report: (report.measured_at, report.created_at, report.name)))
+    return tuple(sorted(reports, key=lambda report: (report.measured_at, *order_of_creation(report))))
+
+
+def order_of_creation(report: Report) -> tuple[datetime, datetime, str]:
+    """The key that sorts reports by their creation: of one second, a report without an outcome is the newer."""
+    return report.created_at, report.assessed_at, report.name
 
 
 def _measured_at(report: DriftReport) -> datetime:
     """A report with an impossible window must not be the newest forever."""
     written, window = report.metadata.creation_timestamp, report.spec.window
     return window.end if window and window.end <= written + MOST_AHEAD else written
+
+
+def _assessed_at(report: DriftReport) -> datetime:
+    """A report that an older release assessed does not say when; it was before any that has no outcome."""
+    earliest = report.metadata.creation_timestamp if report.status.outcome else NOT_YET
+    return report.status.assessed_at or earliest
 
 
 def _measurement_digest(report: DriftReport) -> bytes:

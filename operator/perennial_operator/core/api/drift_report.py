@@ -9,7 +9,7 @@ from pydantic import Field
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.meta import IMMUTABLE, Kind, Number
 from perennial_operator.core.api.thresholds import Metric
-from perennial_operator.core.api.values import Column, Instant, Name, Value
+from perennial_operator.core.api.values import Column, Instant, Moment, Name, Value
 
 
 class Outcome(StrEnum):
@@ -126,6 +126,9 @@ class DriftReportStatus(Value):
         None, description="Metrics of thresholds for which the report has no value."
     )
     candidate: str | None = Field(None, description="The ModelVersion whose training the report started.")
+    assessed_at: Moment | None = Field(
+        None, description="When an outcome was first recorded. It orders reports that were created in the same second."
+    )
 
 
 class DriftReport(Kind):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.drift_report import DriftReport, DriftReportStatus, Outcome
+from perennial_operator.core.drift_reports import NOT_YET, Report
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.rules.report_verdict import Verdict
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -24,7 +25,7 @@ def outcome_updates(world: World, assessment: Assessment) -> tuple[SetStatus, ..
     """The status of each report whose outcome has changed."""
     verdicts = assessment.verdicts
     return tuple(
-        _set_outcome(whole, verdicts[report.name])
+        _set_outcome(report, whole, verdicts[report.name], world.now)
         for report in world.reports
         if (whole := report.whole) and report.name in verdicts and _changed(whole, verdicts[report.name])
     )
@@ -44,7 +45,7 @@ def _changed(report: DriftReport, verdict: Verdict) -> bool:
     return (before.outcome, before.message) != (verdict.outcome, verdict.message)
 
 
-def _set_outcome(report: DriftReport, verdict: Verdict) -> SetStatus:
+def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, now: datetime) -> SetStatus:
     status = DriftReportStatus(
         outcome=verdict.outcome,
         message=verdict.message,
@@ -52,9 +53,10 @@ def _set_outcome(report: DriftReport, verdict: Verdict) -> SetStatus:
         breaches=list(verdict.breaches) or None,
         not_measured=list(verdict.not_measured) or None,
         candidate=verdict.candidate,
+        assessed_at=now if report.assessed_at == NOT_YET else report.assessed_at,
     )
     bad = verdict.outcome is Outcome.BAD_DATA
     announcement = (
         Announcement(verdict.outcome.value, f"{report.name}: {verdict.message}", warning=True) if bad else None
     )
-    return SetStatus("DriftReport", report.name, status.to_api(), report.metadata.resource_version, announcement)
+    return SetStatus("DriftReport", report.name, status.to_api(), whole.metadata.resource_version, announcement)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import Report, order_of_creation
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.training_admission import Deferral, deferral_for
@@ -60,7 +60,7 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
         return {}  # the usual case
     verdicts: dict[str, Verdict] = {}
     measured: dict[Hashable, str] = {}
-    for report in sorted(world.reports, key=lambda r: (r.created_at, r.name)):
+    for report in sorted(world.reports, key=order_of_creation):
         mark = subject(report, world), report.measurement_digest
         outcome = report.outcome
         if report.whole and report.name in started:
