@@ -11,7 +11,9 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key, Place
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import GoneError, KubeError, RefusedError
+from perennial_operator.cluster.installed_crds import OUTDATED, InstalledCrds
 from perennial_operator.cluster.watches import WATCHED
+from perennial_operator.crds.definitions import written_schemas
 from perennial_operator.lease import Lease, LostLeaseError
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.reconcile.workqueue import WorkQueue
@@ -23,6 +25,7 @@ from perennial_operator.telemetry.metrics import Metrics
 
 LONGEST_PASS_SECONDS = 300
 LIST_AGAIN_SECONDS = 2.0
+CHECK_AGAIN_SECONDS = 30.0
 FIRST_RESYNC_SECONDS = 10.0
 """Soon: no event reports what was deleted between our first list and that of the watches."""
 
@@ -40,11 +43,15 @@ class Operator:
         self._settings, self._kube, self.metrics, self._give_up = settings, kube, metrics, give_up
         self.cache, self.queue = Cache(), WorkQueue()
         self._sampler = Sampler(settings.prometheus)
-        self._reconciler = Reconciler(kube, self.cache, self.queue, settings.policy, self.metrics, self._sampler)
+        self._crds = InstalledCrds(kube, written_schemas())
+        self._reconciler = Reconciler(
+            kube, self.cache, self.queue, settings.policy, self.metrics, self._sampler, crds=self._crds
+        )
         self._lease = Lease(kube, settings.lease_namespace, settings.identity) if settings.lease_namespace else None
         self._endpoints = Endpoints(self._unhealthy, self._unready, self.metrics.registry, settings.bind_address)
         self._running: asyncio.Task[None] | None = None
         self._listed = self._leads = False
+        self.metrics.missing_fields.set_function(self._crds.count)
         self.metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
         # A standby queues keys but processes none.
         self.metrics.queue.set_function(lambda: len(self.queue) if self._leads else 0)
@@ -57,6 +64,7 @@ class Operator:
         try:
             await operator._endpoints.start(settings.probes_port, settings.metrics_port)
             await operator._list_all()
+            await operator._check_crds()
         except BaseException:
             await operator.stop()
             raise
@@ -121,6 +129,7 @@ class Operator:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._resync())
+                tasks.create_task(self._watch_crds())
                 tasks.create_task(self._lead(tasks))
         except* LostLeaseError as lost:
             self._give_up(str(lost.exceptions[0]))
@@ -154,6 +163,26 @@ class Operator:
                 self._reconciler.wake_queued()
             except KubeError as error:
                 log.warning("the periodic list failed: %s; the watches continue", error.message)
+
+    async def _watch_crds(self) -> None:
+        """The installed definitions are compared again, soon if they lack a field; then new ones end the refusals."""
+        while True:
+            pause = self._settings.resync_seconds
+            await asyncio.sleep(min(CHECK_AGAIN_SECONDS, pause) if self._crds.count() else pause)
+            if await self._check_crds():
+                for key in self.cache.all_keys():
+                    self.queue.wake(key)
+
+    async def _check_crds(self) -> bool:
+        """Whether more or less can be written since; one line of the log says which definitions lack fields."""
+        before = self._crds.undeclared()
+        changed = await self._crds.check()
+        after = self._crds.undeclared()
+        if after and after != before:
+            log.error("%s: %s; until then nothing is written that needs them", OUTDATED, "; ".join(after))
+        elif before and not after:
+            log.info("the installed CustomResourceDefinitions have every field that this operator writes")
+        return changed
 
     def _unhealthy(self) -> str:
         """Why the process should be restarted, or an empty text."""

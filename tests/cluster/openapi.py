@@ -1,4 +1,7 @@
-"""The OpenAPI documents, without schemas: they only say to kubectl and Helm that the server validates fields itself."""
+"""The OpenAPI documents: they say to kubectl and Helm that the server validates fields itself.
+
+Of custom kinds they have the schemas.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +39,21 @@ def _path(kind: Kind) -> str:
 
 def document(kinds: Kinds, path: str) -> dict[str, Any]:
     """The kinds of one version of one group; 404 if there are none."""
-    paths = dict(item for kind in kinds if _path(kind) == path for item in _operations(kind))
-    if not paths:
+    there = [kind for kind in kinds if _path(kind) == path]
+    if not there:
         raise unknown_path()
-    return {"openapi": "3.0.0", "info": INFO, "paths": paths, "components": {"schemas": {}}}
+    paths = dict(item for kind in there for item in _operations(kind))
+    schemas = dict(_schema(kind) for kind in there if kind.custom)
+    return {"openapi": "3.0.0", "info": INFO, "paths": paths, "components": {"schemas": schemas}}
+
+
+def _schema(kind: Kind) -> tuple[str, Any]:
+    name = ".".join((*reversed(kind.group.split(".")), kind.version, kind.name))
+    return name, {**kind.schema, "x-kubernetes-group-version-kind": [_type(kind)]}
+
+
+def _type(kind: Kind) -> dict[str, str]:
+    return {"group": kind.group, "version": kind.version, "kind": kind.name}
 
 
 def _operations(kind: Kind) -> Iterator[tuple[str, Any]]:
@@ -50,7 +64,7 @@ def _operations(kind: Kind) -> Iterator[tuple[str, Any]]:
             for name in ("dryRun", "fieldManager", "fieldValidation")
         ],
         "responses": {"200": {"description": "OK"}},
-        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.name},
+        "x-kubernetes-group-version-kind": _type(kind),
     }
     yield root, {"post": {**operation, "x-kubernetes-action": "post"}}
     methods = ("get", "put", "patch")

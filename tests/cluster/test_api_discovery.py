@@ -35,6 +35,13 @@ def test_openapi_offers_validation_by_the_server(api: Calls, path: str, object_p
     assert "fieldValidation" in {one["name"] for one in patch["parameters"]}
 
 
+def test_openapi_has_the_schema_of_a_custom_kind(api: Calls) -> None:
+    schemas = api.get("/openapi/v3/apis/test.dev/v1").ok["components"]["schemas"]
+    (schema,) = [each for name, each in schemas.items() if name.endswith(".Widget")]
+    assert schema["x-kubernetes-group-version-kind"] == [{"group": "test.dev", "version": "v1", "kind": "Widget"}]
+    assert schema["properties"]["spec"]["properties"]["mode"]["type"] == "string"
+
+
 @pytest.mark.parametrize(("include", "kind"), [("Object", "Widget"), ("Metadata", "PartialObjectMetadata")])
 def test_a_table_has_the_columns_of_the_definition(api: Calls, widgets: str, include: str, kind: str) -> None:
     api.post(widgets, widget())

@@ -10,6 +10,8 @@ from typing import Any
 
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedError, UnavailableError
+from perennial_operator.cluster.stored_fields import ANY, Path
+from perennial_operator.crds.definitions import crd_definitions
 from tests.simulation.cluster import Cluster
 from tests.simulation.objects import Body
 
@@ -29,6 +31,19 @@ FATES: Mapping[str, tuple[bool, Callable[[], BaseException]]] = {
 """Name → whether the call takes effect, and the error that the caller gets."""
 
 
+def without_declaration(schema: Mapping[str, Any], path: Path) -> Body:
+    """The schema without the field at the path."""
+    if "items" in schema:
+        return {**schema, "items": without_declaration(schema["items"], path)}
+    if path[0] == ANY:
+        return {**schema, "additionalProperties": without_declaration(schema["additionalProperties"], path[1:])}
+    properties = dict(schema["properties"])
+    below = properties.pop(path[0])
+    if path[1:]:
+        properties[path[0]] = without_declaration(below, path[1:])
+    return {**schema, "properties": properties}
+
+
 @dataclass
 class Client(Kube):
     """The calls that the operator makes."""
@@ -36,6 +51,7 @@ class Client(Kube):
     cluster: Cluster = field(default_factory=Cluster)
     fates: list[str] = field(default_factory=list)
     """The fates of the next calls; later calls succeed."""
+    hidden_schemas: bool = False
     calls: Counter[str] = field(default_factory=Counter)
     """Verb → how often it was called; "fault" → how many calls failed."""
 
@@ -44,6 +60,19 @@ class Client(Kube):
 
     async def list(self, kind: str, namespace: str | None = None, selector: str = "") -> tuple[list[Body], str]:
         return self._fated("list", lambda: self.cluster.listed(kind, selector))
+
+    async def schemas(self) -> Body:
+        """The installed definitions; none can be read if `hidden_schemas` is set."""
+        kinds = {} if self.hidden_schemas else crd_definitions()
+        schemas = {}
+        for definition in kinds.values():
+            names = definition["spec"]["names"]
+            schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+            for path in self.cluster.dropped.get(names["kind"], ()):
+                schema = without_declaration(schema, path)
+            of = {"group": definition["spec"]["group"], "version": "v1alpha1", "kind": names["kind"]}
+            schemas[names["kind"]] = {**schema, "x-kubernetes-group-version-kind": [of]}
+        return {"components": {"schemas": schemas}}
 
     async def create(self, manifest: Mapping[str, Any]) -> Body:
         if manifest["kind"] == "Event":

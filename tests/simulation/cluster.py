@@ -15,6 +15,7 @@ from typing import Any
 from jsonpath import JSONPatch
 
 from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneError
+from perennial_operator.cluster.stored_fields import Path, without_field
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 from tests.builders import task_of
@@ -55,6 +56,8 @@ class Cluster(Objects):
     """Whether requests to the candidate's pods fail."""
     storage: Storage = field(default_factory=Storage)
     """The storage that Jobs about the ledger write and read."""
+    dropped: dict[str, list[Path]] = field(default_factory=dict)
+    """Kind → fields that its installed definition does not declare, so that they are not stored."""
     watcher: Callable[[str, Mapping[str, Any]], None] = lambda verb, body: None
     """Called for each write of the operator, before it takes effect."""
 
@@ -72,7 +75,7 @@ class Cluster(Objects):
         if (kind, name) in self.bodies:
             raise ExistsError("AlreadyExists", f"{kind} {name} exists already")
         self.watcher("create", manifest)
-        return self.put(manifest)
+        return self.put(self._pruned(kind, manifest))
 
     def apply(self, manifest: Mapping[str, Any]) -> Body:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -105,7 +108,14 @@ class Cluster(Objects):
         existing = self._existing(kind, name, version)
         assert status != existing.get("status"), f"the status of {kind} {name} is written though nothing changed"
         self.watcher("status", existing | {"status": status})
-        return self.put(existing | {"status": dict(status)})
+        changed = self._pruned(kind, existing | {"status": dict(status)})
+        return self.put(changed) if changed != existing else existing
+
+    def _pruned(self, kind: str, body: Mapping[str, Any]) -> Body:
+        """The body without the fields that the API server does not store."""
+        for path in self.dropped.get(kind, ()):
+            body = without_field(body, path)
+        return dict(body)
 
     def patch(self, kind: str, name: str, operations: Sequence[Mapping[str, Any]], version: str) -> Body:
         assert kind == "HTTPRoute", f"the operator patches no {kind}"

@@ -10,9 +10,11 @@ from typing import Any
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.errors import KubeError
+from perennial_operator.cluster.installed_crds import InstalledCrds
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.world import Policy, Sample, World
+from perennial_operator.crds.definitions import written_schemas
 from perennial_operator.reconcile.reconciler import Reconciler
 from perennial_operator.sampling.sampler import Sampler
 from perennial_operator.telemetry.metrics import Metrics
@@ -78,6 +80,7 @@ class OperatorInMemory:
         """A new process: its cache has only what is listed now."""
         self.cache = Cache()
         self.alarms = Alarms(self.cluster)
+        self.crds = InstalledCrds(self.client, written_schemas())
         self._reconciler = Reconciler(
             self.client,
             self.cache,
@@ -86,6 +89,7 @@ class OperatorInMemory:
             METRICS,
             Pods(self.cluster),
             clock=lambda: self.cluster.now,
+            crds=self.crds,
         )
         self.list_all()
 

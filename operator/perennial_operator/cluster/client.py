@@ -11,7 +11,7 @@ from kubernetes.aio import client, config
 
 from perennial_operator.cluster.codec import loads
 from perennial_operator.cluster.errors import GoneError, UnavailableError, UnknownKindError, error_of
-from perennial_operator.cluster.permitted_calls import path_of
+from perennial_operator.cluster.permitted_calls import SCHEMAS, path_of
 
 Body = dict[str, Any]
 
@@ -73,6 +73,10 @@ class Kube:
             if not (next_page := page["metadata"].get("continue")):
                 return
             query["continue"] = next_page
+
+    async def schemas(self) -> Body:
+        """The OpenAPI document of our kinds, which every account may read."""
+        return await self._call("GET", SCHEMAS)
 
     async def create(self, manifest: Mapping[str, Any]) -> Body:
         """The created object. ExistsError if the name is taken."""

@@ -20,6 +20,9 @@ PATHS: Mapping[str, str] = {
     "Lease": "/apis/coordination.k8s.io/v1/{}/leases",
 }
 
+SCHEMAS = "/openapi/v3/apis/perennial.dev/v1alpha1"
+"""No role has to grant it: `system:discovery` grants it to every account."""
+
 VERBS: Mapping[str, str] = {
     "ModelDeployment": "list patch/status",
     "ModelVersion": "get list create delete patch/status",

@@ -147,6 +147,15 @@ def crd_definitions() -> dict[str, dict[str, Any]]:
     return {f"{kind.plural}.yaml": definition(kind) for kind in (MODEL_DEPLOYMENT, MODEL_VERSION, DRIFT_REPORT)}
 
 
+def written_schemas() -> dict[str, dict[str, Any]]:
+    """Kind → the schema of what the operator writes of it: records whole, of a ModelDeployment only the status."""
+    kinds = (MODEL_DEPLOYMENT, MODEL_VERSION, DRIFT_REPORT)
+    schemas = {kind.name: {"status": to_structural_schema(kind.status)} for kind in kinds}
+    for kind in (MODEL_VERSION, DRIFT_REPORT):
+        schemas[kind.name]["spec"] = to_structural_schema(kind.spec)
+    return {name: {"properties": properties} for name, properties in schemas.items()}
+
+
 def definition(kind: Kind) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

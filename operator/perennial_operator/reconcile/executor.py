@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.cluster.cache_entry import Body, Key
+from perennial_operator.cluster.cache_entry import OWN_KINDS, Body, Key
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneError, KubeError, RefusedError
+from perennial_operator.cluster.installed_crds import FIX, NOT_STORED, InstalledCrds
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
 from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.values import as_text
@@ -21,8 +22,13 @@ from perennial_operator.telemetry.logs import about
 class Executor:
     """Performs one action at a time, and puts the result into the cache."""
 
-    def __init__(self, kube: Kube, cache: Cache) -> None:
-        self._kube, self._cache = kube, cache
+    def __init__(self, kube: Kube, cache: Cache, crds: InstalledCrds | None = None) -> None:
+        self._kube, self._cache, self.crds = kube, cache, crds or InstalledCrds(kube)
+
+    def refusal(self, actions: Iterable[Action]) -> RefusedError | None:
+        """Why the actions must not be done: the API server would store one of their objects without a field."""
+        written = (_written(action) for action in actions)
+        return next(filter(None, (self.crds.refusal(*each) for each in written if each)), None)
 
     async def act(self, key: Key, action: Action) -> None:
         """The action is done. KubeError if it failed; then the actions after it must not be done."""
@@ -42,25 +48,34 @@ class Executor:
 
     async def _patch_route(self, key: Key, to: PatchRoute) -> None:
         try:
-            await self._kube.patch(to.kind, key.namespace, to.name, to.operations, to.resource_version)
+            body = await self._kube.patch(to.kind, key.namespace, to.name, to.operations, to.resource_version)
         except GoneError:
             raise ConflictError("Gone", f"{to.kind} {to.name} was just deleted; reconciling again") from None
+        if body["metadata"]["resourceVersion"] == to.resource_version:
+            raise _changed_nothing(f"{to.kind} {to.name}")
         about(key).info("patched %s %s", to.kind, to.name)
 
     async def _set_status(self, key: Key, to: SetStatus) -> None:
+        if to.kind != "ModelDeployment" and (refusal := self.refusal([to])):
+            raise refusal
         try:
             body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
         except GoneError:
             self._cache.remove(key, to.kind, to.name)
             raise ConflictError("Gone", f"{to.kind} {to.name} was just deleted; reconciling again") from None
         self._cache.put(_of(to.kind, body))
+        self.crds.check_response(to.kind, {"status": to.status}, body)
+        if body["metadata"]["resourceVersion"] == to.resource_version:
+            raise _changed_nothing(f"the status of {to.kind} {to.name}")
         if to.announce:
             await self._announce(key, to.kind, to.name, to.announce)
 
     async def _create(self, key: Key, manifest: Mapping[str, Any]) -> None:
         kind, name, manifest = manifest["kind"], manifest["metadata"]["name"], self._owned(key, manifest)
         try:
-            self._cache.put(_of(kind, await self._kube.create(manifest)))
+            created = await self._kube.create(manifest)
+            self._cache.put(_of(kind, created))
+            await self._check_created(key, manifest, created)
             about(key).info("created %s %s", kind, name)
         except ExistsError:
             existing = await self._owned_object(key, manifest)
@@ -70,6 +85,16 @@ class Executor:
             if kind == "ModelVersion":
                 # It has the same number or is this one from an earlier pass: the next pass decides what it needs.
                 raise ConflictError("Conflict", f"{kind} {name} existed already; reconciling again") from None
+
+    async def _check_created(self, key: Key, manifest: Mapping[str, Any], created: Body) -> None:
+        """RefusedError if a record was stored without a field; then it is deleted: it would be another one."""
+        kind = manifest["kind"]
+        if kind in OWN_KINDS:
+            try:
+                self.crds.check_response(kind, {"spec": manifest["spec"]}, created)
+            except RefusedError:
+                await self._delete(key, kind, manifest["metadata"]["name"])
+                raise
 
     def _owned(self, key: Key, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         """The manifest with the uid of an owner that was created just before."""
@@ -176,6 +201,21 @@ class Executor:
             old = await self._kube.get("Event", metadata["namespace"], name)
             count = int((old or {}).get("count") or 1) + 1
             await self._kube.merge("Event", metadata["namespace"], name, {"count": count, "lastTimestamp": now})
+
+
+def _written(action: Action) -> tuple[str, Mapping[str, Any]] | None:
+    """The kind and the part of a record that the action writes, or None."""
+    if isinstance(action, SetStatus):
+        return action.kind, {"status": action.status}
+    own = isinstance(action, Create) and action.manifest["kind"] in OWN_KINDS
+    return (action.manifest["kind"], {"spec": action.manifest["spec"]}) if isinstance(action, Create) and own else None
+
+
+def _changed_nothing(what: str) -> RefusedError:
+    return RefusedError(
+        NOT_STORED,
+        f"the API server accepted a change of {what} and stored nothing; does an admission webhook undo it? Else {FIX}",
+    )
 
 
 def _owners(body: Mapping[str, Any]) -> set[tuple[str, str, str]]:

@@ -20,8 +20,9 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import ConflictError, KubeError, RefusedError
+from perennial_operator.cluster.installed_crds import InstalledCrds
 from perennial_operator.cluster.workloads import POD_CREATION_TIMEOUT
-from perennial_operator.core.actions import Create, SetStatus
+from perennial_operator.core.actions import Apply, Create, SetStatus
 from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.decide import Decision, decide_step
 from perennial_operator.core.stages.drift_assessment import assess_reports
@@ -56,9 +57,10 @@ class Reconciler:
         metrics: Metrics,
         sampler: Sampler | None = None,
         clock: Callable[[], datetime] = utc_now,
+        crds: InstalledCrds | None = None,
     ) -> None:
         self._cache, self._queue, self._policy, self._clock = cache, queue, policy, clock
-        self._executor, self._metrics = Executor(kube, cache), metrics
+        self._executor, self._metrics = Executor(kube, cache, crds), metrics
         self._status_writer = StatusWriter(self._executor, cache, metrics)
         self._starting: set[Key] = set()
         self._running: dict[Key, float] = {}
@@ -155,17 +157,20 @@ class Reconciler:
     async def _act(self, key: Key, decision: Decision) -> RefusedError | None:
         """The actions are done; or the refusal that ended them, which the status must report.
 
-        Outcomes of reports are written even after a refusal.
+        Outcomes of reports are written even after a refusal. If a record could not be stored, only what serves is kept
+        up: half a decision would be repeated.
         """
-        refusal = None
+        refusal, unstorable = None, self._executor.refusal(decision.actions)
         with self._reserved(key, decision):
             for action in decision.actions:
+                if unstorable and not isinstance(action, Apply):
+                    continue
                 if refusal is None or (isinstance(action, SetStatus) and action.kind == "DriftReport"):
                     try:
                         await self._executor.act(key, action)
                     except RefusedError as error:
                         refusal = refusal or error
-        return refusal
+        return unstorable or refusal
 
     @contextmanager
     def _reserved(self, key: Key, decision: Decision) -> Iterator[None]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key, part
 from perennial_operator.cluster.errors import RefusedError
+from perennial_operator.cluster.installed_crds import OUTDATED
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.api.drift_report import DriftReportStatus, Outcome
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
@@ -29,7 +30,8 @@ class StatusWriter:
 
     async def write(self, key: Key, world: World, assessment: Assessment, trouble: Trouble | None) -> None:
         """The ModelDeployment's status describes the world."""
-        status, version = describe(world, assessment, trouble), world.deployment.metadata.resource_version
+        trouble, version = trouble or self._incomplete(), world.deployment.metadata.resource_version
+        status = describe(world, assessment, trouble)
         await self._set_status(key, world.deployment.status, status, trouble, version)
 
     async def write_invalid(self, key: Key, trouble: Trouble, now: datetime) -> None:
@@ -70,10 +72,17 @@ class StatusWriter:
         trouble: Trouble | None,
         version: str,
     ) -> None:
-        if status != before:
-            announcement = news(before, status, trouble)
-            action = SetStatus("ModelDeployment", key.name, status.to_api(), version, announcement)
-            await self._executor.act(key, action)
+        kind, crds = "ModelDeployment", self._executor.crds
+        stored, known = (crds.storable(kind, {"status": each.to_api()})["status"] for each in (status, before))
+        if stored != known:
+            logged = trouble is not None and trouble.reason == OUTDATED  # once for all ModelDeployments, by the app
+            announcement = None if logged else news(before, status, trouble)
+            await self._executor.act(key, SetStatus(kind, key.name, stored, version, announcement))
+
+    def _incomplete(self) -> Trouble | None:
+        """The trouble that the API server drops fields of the status itself."""
+        refusal = self._executor.crds.refusal("ModelDeployment")
+        return Trouble(refusal.reason, refusal.message) if refusal else None
 
     async def _set_outcome(self, key: Key, name: str, outcome: Outcome, message: str) -> None:
         if body := self._cache.get(key, "DriftReport", name):

@@ -50,15 +50,17 @@ class Metrics(Collector):
             "perennial_reconcile_errors", "Passes that failed and are retried.", ["reason"], registry=registry
         )
         self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=registry)
-        self.queue = Gauge("perennial_queue_length", "ModelDeployments waiting for a pass.", registry=registry)
-        self.tasks = Gauge(
-            "perennial_tasks", "Tasks of the operator's event loop, including those of kopf.", registry=registry
-        )
-        self.leader = Gauge(
-            "perennial_leader", "1 if this operator is the leader, 0 if it is standby.", registry=registry
+        self.queue = self._gauge("queue_length", "ModelDeployments waiting for a pass.")
+        self.tasks = self._gauge("tasks", "Tasks of the operator's event loop, including those of kopf.")
+        self.leader = self._gauge("leader", "1 if this operator is the leader, 0 if it is standby.")
+        self.missing_fields = self._gauge(
+            "missing_crd_fields", "Fields that this operator writes and the installed CustomResourceDefinitions lack."
         )
         self._models: dict[Key, ModelGauges] = {}
         registry.register(self)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"perennial_{name}", text, registry=self.registry)
 
     def count_call(self, verb: str) -> None:
         self._calls.labels(verb).inc()
