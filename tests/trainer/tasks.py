@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from perennial_trainer.__main__ import main
+from perennial_trainer.data.values.times import readable_times
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 ABSENT: Any = object()
@@ -186,6 +187,14 @@ class Trainer:
         code, answer = self(task)
         assert (code, answer["outcome"]) == (0, "Succeeded"), answer
         return answer
+
+
+def all_times(name: str, values: Any, time_format: str | None = None) -> "pd.Series[Any]":
+    """The times, all of which are readable; else the refusal of a column without any readable time."""
+    times, unreadable = readable_times(name, values, time_format)
+    if unreadable:
+        raise unreadable.refusal(len(times))
+    return times
 
 
 def refused(

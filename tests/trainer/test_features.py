@@ -17,8 +17,7 @@ from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import sorted_classes
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.values.times import to_times
-from tests.trainer.tasks import Frame, written
+from tests.trainer.tasks import Frame, all_times, written
 
 SEASONS = Features(numeric=("temp",), categorical=("season",))
 COLUMNS = Columns(SEASONS, "cnt", "regression", None)
@@ -109,12 +108,12 @@ def test_digests_are_the_same_in_every_format_and_release(tmp_path: Path) -> Non
     ],
 )
 def test_time_is_the_same_instant_in_all_notations(values: Any) -> None:
-    assert to_times("hour", values).tolist() == [pd.Timestamp("2026-01-02 03:00", tz="UTC")]
+    assert all_times("hour", values).tolist() == [pd.Timestamp("2026-01-02 03:00", tz="UTC")]
 
 
 @pytest.mark.parametrize("values", [["20260102"], [20260102], ["2026-01-02"], [pd.Timestamp("2026-01-02").date()]])
 def test_day_is_its_midnight(values: Any) -> None:
-    assert to_times("day", values).tolist() == [pd.Timestamp("2026-01-02", tz="UTC")]
+    assert all_times("day", values).tolist() == [pd.Timestamp("2026-01-02", tz="UTC")]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_day_is_its_midnight(values: Any) -> None:
 )
 def test_ambiguous_time_is_rejected(values: Any) -> None:
     with pytest.raises(RejectedTask, match="time column hour"):
-        to_times("hour", values)
+        all_times("hour", values)
 
 
 def test_rows_are_sorted_by_time_in_stable_order(tmp_path: Path) -> None:

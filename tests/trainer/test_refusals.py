@@ -32,11 +32,16 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
     ("MissingColumn", lambda f: f.drop(columns="target"), {}, ["target"]),
     ("MissingColumn", lambda f: f, {"data__timeColumn": "date"}, ["date"]),
     ("EmptyData", lambda f: f.head(0), {}, ["no row", "correct the URI"]),
-    ("NonNumericTarget", with_value("target", "high", 3), {}, ["3 of 442", "target", "'high'", "classification"]),
+    (
+        "NonNumericTarget",
+        with_value("target", "high", 90),
+        {},
+        ["line 2: 90 of 442", "target", "'high'", "classification"],
+    ),
     ("NonNumericFeature", with_value("bmi", "heavy", 90), {}, ["90 of 442", "bmi", "words", "categorical"]),
     ("NonNumericFeature", with_value("bmi", "32 kg", 90), {}, ["bmi", "numbers with other characters"]),
-    ("InfiniteValues", with_value("bmi", np.inf, 90), {}, ["bmi", "90 infinite"]),
-    ("InfiniteValues", with_value("target", -np.inf), {}, ["target"]),
+    ("InfiniteValues", with_value("bmi", np.inf, 90), {}, ["bmi are infinite", "90 of 442"]),
+    ("InfiniteValues", with_value("target", -np.inf, 90), {}, ["target"]),
     ("AllMissingColumn", lambda f: f.assign(bp=None), {}, ["bp", "442", "fix what writes the column"]),
     (
         "TooManyMissing",
@@ -49,7 +54,12 @@ BAD_DATA: list[tuple[str, Change, dict[str, Any], list[str]]] = [
     ("TooFewRows", lambda f: pd.concat([f.head(19)] * 3), {}, ["19", "38 duplicates"]),
     ("HoldoutTooSmall", lambda f: f.head(30), {"data__holdout": 0.001}, ["0 of 30", "data.holdout 0.001"]),
     ("HoldoutTooSmall", lambda f: f.assign(day="2026-01-01"), {"data__timeColumn": "day"}, ["the same time"]),
-    ("UnreadableTime", with_value("day", "03/04/2026"), {"data__timeColumn": "day"}, ["day", "03/04/2026", "ISO 8601"]),
+    (
+        "UnreadableTime",
+        with_value("day", "03/04/2026", 90),
+        {"data__timeColumn": "day"},
+        ["day", "03/04/2026", "ISO 8601"],
+    ),
     ("WindowNeedsTimeColumn", lambda f: f, {"data__window": "90d"}, ["90d", "data.timeColumn"]),
     ("ConstantTarget", lambda f: f.assign(target=1.0), {}, ["target", "one value"]),
     (

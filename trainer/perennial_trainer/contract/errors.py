@@ -10,19 +10,15 @@ MAX_MESSAGE = 1500  # characters; the whole result must fit into 4,096 bytes
 
 
 class TaskError(Exception):
-    """Ends the task. `reason` is a CamelCase word, `message` a sentence that says what to fix and has no secret.
-
-    `row` is the first row with the problem, counted from 0, where the message is about rows.
-    """
+    """Ends the task. `reason` is a CamelCase word, `message` a sentence that says what to fix and has no secret."""
 
     outcome: ClassVar[str]
     exit_code: ClassVar[int]
 
-    def __init__(self, reason: str, message: str, row: int | None = None) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         message = " ".join(redact(message).split())
         super().__init__(message)
         self.reason = reason
-        self.row = row
         self.message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
 
 
@@ -59,6 +55,9 @@ class Problems:
             yield
         except RejectedTask as rejected:
             self._rejected.append(rejected)
+
+    def append(self, rejected: RejectedTask) -> None:
+        self._rejected.append(rejected)
 
     def raise_all(self) -> None:
         """Raises one RejectedTask with the first reason and all messages; nothing if there is no problem."""

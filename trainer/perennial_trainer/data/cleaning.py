@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from perennial_trainer.contract.data import Cleaning, TrainingData
-from perennial_trainer.contract.errors import Problems, RejectedTask, join_names
+from perennial_trainer.contract.errors import Problems, join_names
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.data.values.unusable import check_usable
 from perennial_trainer.storage.listing import display_uri
@@ -34,6 +34,7 @@ class Cleaned:
     counts: dict[str, int]
     missing: dict[str, float] = field(default_factory=dict)  # share of missing values by column, of all rows
     stray: dict[str, int] = field(default_factory=dict)  # rows of classes beside two, if these are very few
+    unreadable: tuple[str, ...] = ()  # a sentence for the target and the time, where a value cannot be read
 
     def to_fit(self, rows: Rows) -> Rows:
         """The rows that an estimator is fitted to: with `missing: drop` those that have every feature.
@@ -53,8 +54,10 @@ class Cleaned:
                 f"{dropped} of {dropped + kept} rows repeat another one and were dropped, which changes the base "
                 "rates: set data.cleaning.duplicates to keep if they are real"
             )
-        if len(self.waiting):
-            lines.append(f"{len(self.waiting)} of {self.counts['rows read']} rows have no target yet and wait for one")
+        lines += self.unreadable
+        waiting = len(self.waiting) - sum(each.count for each in self.waiting.unreadable.values())
+        if waiting:
+            lines.append(f"{waiting} of {self.counts['rows read']} rows have no target yet and wait for one")
         if self.stray:
             lines.append(
                 f"{sum(self.stray.values())} rows have a class beside two frequent ones and are not trained on: "
@@ -66,15 +69,27 @@ class Cleaned:
 def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
     """The rows cleaned by `data.cleaning`.
 
-    Problems: NonNumericFeature, InfiniteValues, AllMissingColumn, TooManyMissing, MissingValues, TooFewRows. Raises a
-    RejectedTask, EmptyData.
+    Problems: NonNumericFeature, NonNumericTarget, UnreadableTime, InfiniteValues, AllMissingColumn, TooManyMissing,
+    MissingValues, TooFewRows. Raises a RejectedTask, EmptyData, with the problems before it.
     """
     if not len(rows):
-        raise RejectedTask("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
+        problems.add("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
+        problems.raise_all()
     has_target = rows.target.notna().to_numpy()
-    has_time = np.ones(len(rows), dtype=bool) if rows.time is None else rows.time.notna().to_numpy()
-    usable = rows.take(has_target & has_time)
     refused = check_usable(rows.unusable, len(rows), data.max_missing, problems)
+    labels = {name: each for name, each in rows.unreadable.items() if name == rows.columns.target}
+    present = int(has_target.sum()) + sum(each.count for each in labels.values())
+    refused |= check_usable(labels, present, data.max_missing, problems)
+    refused |= check_usable(
+        {name: each for name, each in rows.unreadable.items() if name not in labels},
+        len(rows),
+        data.max_missing,
+        problems,
+    )
+    has_time = np.ones(len(rows), dtype=bool)
+    if rows.time is not None and rows.columns.time not in refused:
+        has_time = rows.time.notna().to_numpy()
+    usable = rows.take(has_target & has_time)
     _check_missing(rows, rows.take(has_target) if has_target.any() else rows, data, problems, refused)
     duplicate = _duplicates(usable) if data.cleaning.duplicates == "drop" else np.zeros(len(usable), dtype=bool)
     distinct = usable.take(~duplicate)
@@ -97,7 +112,10 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
         )
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items() if share}
     waiting = rows.take(~has_target & has_time & ~rows.refused)
-    return Cleaned(distinct, waiting, data.cleaning, counts, shares, _stray_classes(distinct))
+    unreadable = tuple(
+        f"{each.count} of {len(rows)} {each.problem}; they count as missing" for each in rows.unreadable.values()
+    )
+    return Cleaned(distinct, waiting, data.cleaning, counts, shares, _stray_classes(distinct), unreadable)
 
 
 def _stray_classes(rows: Rows) -> dict[str, int]:

@@ -5,7 +5,6 @@ where a row lacks it, "1" in parquet, and any of them in a request. So training,
 categories to text here. To convert a converted frame again changes nothing.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from perennial_trainer.contract.task import Features
 from perennial_trainer.data.categories import all_integers, arrow_categories, category_name
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values.numbers import text_to_floats
-from perennial_trainer.data.values.unusable import Unusable
+from perennial_trainer.data.values.unusable import Unusable, unusable_numbers
 
 Column = Any  # a pandas Series, a NumPy array or a list
 
@@ -30,8 +29,8 @@ def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Feat
     Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
     """
     frame, unusable = convert_features(columns, features)
-    for name, each in unusable.items():
-        raise each.refusal(name, len(frame))
+    for each in unusable.values():
+        raise each.refusal(len(frame))
     return frame
 
 
@@ -49,7 +48,7 @@ def convert_features(
     numeric: dict[str, NDArray[np.float64]] = {}
     unusable: dict[str, Unusable] = {}
     for name in features.numeric:
-        numeric[name], problem = usable_numbers(columns[name])
+        numeric[name], problem = usable_numbers(name, columns[name])
         if problem is not None:
             unusable[name] = problem
     # Without copy=False pandas would copy all columns again, into one block.
@@ -57,15 +56,14 @@ def convert_features(
     return pd.DataFrame(numeric | categorical, copy=False), unusable
 
 
-def usable_numbers(values: Column) -> tuple[NDArray[np.float64], Unusable | None]:
+def usable_numbers(name: str, values: Column) -> tuple[NDArray[np.float64], Unusable | None]:
     """The values as float64 without infinity, and which of them are present but not finite numbers, if any."""
     floats, not_number = to_numbers(values)
     infinite = np.isinf(floats)
     if not infinite.any() and not not_number.any():
         return floats, None
     example = str(_series(values)[not_number].iloc[0]) if not_number.any() else ""
-    floats = np.where(infinite, np.nan, floats)
-    return floats, Unusable(not_number | infinite, int(not_number.sum()), bool(re.search(r"\d", example)))
+    return np.where(infinite, np.nan, floats), unusable_numbers(name, not_number, infinite, example)
 
 
 def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -127,19 +125,6 @@ def to_frame(table: Any, columns: Columns) -> pd.DataFrame:
 
 def _to_series(column: Any) -> "pd.Series[Any]":
     return column.to_pandas()  # type: ignore[no-any-return]
-
-
-def require_finite(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same values, if all are finite or missing; else a RejectedTask, InfiniteValues."""
-    infinite = np.isinf(values)
-    count = int(infinite.sum())
-    if count:
-        raise RejectedTask(
-            "InfiniteValues",
-            f"column {name} holds {count} infinite values: correct or empty them",
-            row=int(np.flatnonzero(infinite)[0]),
-        )
-    return values
 
 
 def _series(values: Column) -> "pd.Series[Any]":

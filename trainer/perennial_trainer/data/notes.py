@@ -16,7 +16,7 @@ class Notes:
     passed_over: tuple[str, ...] = ()
     dialects: Counter[str] = field(default_factory=Counter)  # what is unusual in a csv file, and in how many
     missing_columns: dict[str, set[str]] = field(default_factory=dict)  # by column, the files that lack it
-    unusable: Counter[str] = field(default_factory=Counter)  # values by numeric feature
+    unusable: Counter[str] = field(default_factory=Counter)  # values by column
     rows_without_time: int = 0
     future_rows: int = 0
     newest_future: str = ""
@@ -62,7 +62,7 @@ class Notes:
             lines.append(f"{self.rows_without_time} rows have no time and were left out")
         if self.unusable:
             counts = join_names([f"{name} {count}" for name, count in self.unusable.most_common()], SHOWN)
-            lines.append(f"values that are not finite numbers count as missing: {counts}")
+            lines.append(f"values that cannot be used count as missing: {counts}")
         for column, files in sorted(self.missing_columns.items()):
             lines.append(f"column {column} is missing in {len(files)} files: {join_names(sorted(files), 2)}")
         if self.passed_over:

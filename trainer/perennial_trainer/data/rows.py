@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import Kind
-from perennial_trainer.data.conversion import convert_features, require_finite, to_categories, to_numbers
+from perennial_trainer.data.conversion import convert_features, to_categories, to_numbers
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.values.times import to_times
+from perennial_trainer.data.values import unusable as unusable_values
+from perennial_trainer.data.values.times import readable_times
 from perennial_trainer.data.values.unusable import Unusable
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
@@ -31,7 +31,7 @@ class Rows:
 
     `group` is a hash; a row without a group is a group of its own. `kept` are columns for slices, which the model never
     gets. Neither is a part of a row's digest. `unusable` are values that became missing, by numeric feature: the server
-    refuses a request with one of them.
+    refuses a request with one of them. `unreadable` are those of the target and of the time.
     """
 
     columns: Columns
@@ -42,6 +42,7 @@ class Rows:
     group: NDArray[np.uint64] | None = None
     kept: pd.DataFrame | None = None
     unusable: dict[str, Unusable] = field(default_factory=dict)
+    unreadable: dict[str, Unusable] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -58,8 +59,14 @@ class Rows:
             None if self.known_digests is None else self.known_digests[which],
             None if self.group is None else self.group[which],
             None if self.kept is None else self.kept.iloc[which].reset_index(drop=True),
-            {name: each.take(each.mask[which]) for name, each in self.unusable.items() if each.mask[which].any()},
+            unusable_values.take(self.unusable, which),
+            unusable_values.take(self.unreadable, which),
         )
+
+    def locate(self, place_of_row: Callable[[int], str]) -> None:
+        """Notes where the first unusable value of each column is."""
+        self.unusable = {name: each.located(place_of_row) for name, each in self.unusable.items()}
+        self.unreadable = {name: each.located(place_of_row) for name, each in self.unreadable.items()}
 
     @property
     def refused(self) -> Mask:
@@ -111,27 +118,21 @@ class Rows:
 
 
 def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
-    """The rows of a table as read, each column converted by its role; a RejectedTask if a value cannot be converted.
+    """The rows of a table as read, each column converted by its role; a value that cannot be used is missing.
 
-    A row that the server would refuse has no target, so it is not fitted and counts in no metric.
+    A row that the server would refuse has no target, so it is not fitted and counts in no metric. Raises a
+    RejectedTask, MissingColumn.
     """
     features, unusable = convert_features(table, columns.features)
-    problems = Problems()
-    target, time = pd.Series(np.nan, index=features.index), None
-    with problems.collecting():
-        target = _target(columns.target, table[columns.target], columns.kind)
-    with problems.collecting():
-        time = None if columns.time is None else to_times(columns.time, table[columns.time], columns.time_format)
-    problems.raise_all()
+    target, not_target = _target(columns.target, table[columns.target], columns.kind)
+    unreadable = {} if not_target is None else {columns.target: not_target}
+    time = None
+    if columns.time is not None:
+        time, not_time = readable_times(columns.time, table[columns.time], columns.time_format)
+        unreadable |= {} if not_time is None else {columns.time: not_time}
     for each in unusable.values():
         target = target.where(~each.mask)
-    rows = Rows(
-        columns,
-        features,
-        target,
-        time,
-        unusable=unusable,
-    )
+    rows = Rows(columns, features, target, time, unusable=unusable, unreadable=unreadable)
     if columns.group is not None:
         names = to_categories(table[columns.group])
         rows.group = np.where(names.isna(), rows.digests, _bits(names))
@@ -160,18 +161,9 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         None if first.time is None else pd.concat([part.time for part in parts], ignore_index=True),
         group=None if first.group is None else np.concatenate([part.group for part in parts]),
         kept=None if first.kept is None else pd.concat([part.kept for part in parts], ignore_index=True),
-        unusable=_concatenate_unusable(parts),
+        unusable=unusable_values.concatenate([(part.unusable, len(part)) for part in parts]),
+        unreadable=unusable_values.concatenate([(part.unreadable, len(part)) for part in parts]),
     )
-
-
-def _concatenate_unusable(parts: Sequence[Rows]) -> dict[str, Unusable]:
-    joined: dict[str, Unusable] = {}
-    for name in {name: None for part in parts for name in part.unusable}:
-        known = [part.unusable[name] for part in parts if name in part.unusable]
-        masks = [part.unusable[name].mask if name in part.unusable else np.zeros(len(part), bool) for part in parts]
-        not_numbers, has_digit = sum(each.not_numbers for each in known), any(each.has_digit for each in known)
-        joined[name] = Unusable(np.concatenate(masks), not_numbers, has_digit)
-    return joined
 
 
 def sort_by_time(rows: Rows) -> Rows:
@@ -204,15 +196,19 @@ def _bits(values: "Series[Any]") -> NDArray[np.uint64]:
     return np.append(hashes, np.uint64(0))[codes]  # code -1, a missing value, takes the last hash
 
 
-def _target(name: str, values: "Series[Any]", kind: Kind) -> "Series[Any]":
+def _target(name: str, values: "Series[Any]", kind: Kind) -> "tuple[Series[Any], Unusable | None]":
+    """The target of each row, and which values are not of its kind."""
     if kind == "classification":
-        return to_categories(values)
+        return to_categories(values), None
     floats, not_number = to_numbers(values)
+    infinite = np.isinf(floats)
+    target = pd.Series(np.where(infinite, np.nan, floats))
     if not_number.any():
-        raise RejectedTask(
-            "NonNumericTarget",
-            f"{int(not_number.sum())} of {len(floats)} values of the target {name} are not numbers, such as "
-            f"{str(values[not_number].iloc[0])[:40]!r}: correct them, or set model.task to classification",
-            row=int(np.flatnonzero(not_number)[0]),
-        )
-    return pd.Series(require_finite(name, floats))
+        example = str(values[not_number].iloc[0])[:40]
+        problem = f"values of the target {name} are not numbers, such as {example!r}"
+        fix = "correct them, or set model.task to classification"
+        return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
+    if infinite.any():
+        problem = f"values of the target {name} are infinite"
+        return target, Unusable(infinite, "InfiniteValues", problem, "correct or empty them")
+    return target, None

@@ -1,6 +1,7 @@
 """Which columns of a table a task needs, and their roles."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.task import Features, Kind
@@ -28,6 +29,22 @@ class Columns:
         others = [self.time] if self.time else []
         others += [self.group] if self.group else []
         return list(dict.fromkeys([*self.features.names, self.target, *others, *self.keep]))
+
+    def without(self, absent: Collection[str]) -> "Columns | None":
+        """The other columns; None if no feature or no target is left."""
+        numeric, categorical = (
+            tuple(name for name in names if name not in absent)
+            for names in (self.features.numeric, self.features.categorical)
+        )
+        if self.target in absent or not (numeric or categorical):
+            return None
+        return replace(
+            self,
+            features=Features(numeric=numeric, categorical=categorical),
+            time=None if self.time in absent else self.time,
+            group=None if self.group in absent else self.group,
+            keep=tuple(name for name in self.keep if name not in absent),
+        )
 
     @property
     def as_text(self) -> list[str]:

@@ -20,6 +20,7 @@ from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.drift.recent_rows.period import Period
 from perennial_trainer.drift.recent_rows.selection import recent_batches
+from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
 from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -55,6 +56,7 @@ class RecentCounts:
     rows: int = 0
     labelled: int = 0
     of_new_class: int = 0  # of the labelled rows
+    odd_targets: UnreadableShare = field(default_factory=UnreadableShare)
     period: Period = field(default_factory=Period)
     notes: Notes = field(default_factory=Notes)
 
@@ -64,6 +66,7 @@ class RecentCounts:
         for name, count in batch.unusable.items():
             self.notes.add_unusable(name, count)
         labelled = batch.labelled
+        self.odd_targets.add(batch.unreadable_target, int(labelled.sum()))
         if labelled.any():
             rows = batch.rows.take(labelled)
             scored = _score(model, rows)
@@ -88,8 +91,9 @@ class RecentCounts:
 
     def require_numbers(self) -> None:
         """Each numeric feature has a number, or no value at all; else a RejectedTask, NonNumericFeature."""
-        for name, count in self.notes.unusable.items():
-            if self.features[name].rows == self.features[name].missing:
+        for name, histogram in self.features.items():
+            count = self.notes.unusable[name]
+            if count and histogram.rows == histogram.missing:
                 raise RejectedTask(
                     "NonNumericFeature",
                     f"none of {count} values of the numeric feature {name} is a finite number: fix what writes the "
@@ -200,6 +204,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
             model()
         for batch in recent_batches(data, columns, task.now, recent.notes):
             recent.add(batch, model)
+        recent.odd_targets.require_few(columns.target, recent.notes)
         recent.score_unlabelled(model)
     return recent
 

@@ -12,13 +12,13 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
-from perennial_trainer.data.cleaning import clean, without_outliers
-from perennial_trainer.data.holdout import split_holdout
+from perennial_trainer.data.cleaning import Cleaned, clean, without_outliers
+from perennial_trainer.data.holdout import HoldoutSplit, split_holdout
 from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import Losses, Span, best_span, rows_in_window
+from perennial_trainer.data.window import Losses, Span, best_span, require_time_column, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
@@ -33,7 +33,7 @@ from perennial_trainer.models.pipeline import (
     score,
 )
 from perennial_trainer.profiling.novelty import require_new_rows
-from perennial_trainer.profiling.quality import inspect_rows
+from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.publish import RowSets, Training, store_training
 from perennial_trainer.training.search import check_search, search_parameters
@@ -51,8 +51,8 @@ def train_version(task: TrainTask) -> result.TrainResult:
     data, columns = task.data, _columns(task)
     unfitted = build_pipeline(estimator, model.features)
     notes = Notes()
-    loaded = load.load_rows(data.uri, columns, task.now, notes)
-    rows = _split_rows(task, rows_in_window(loaded, data.window), unfitted)
+    require_time_column(data.window, data.time_column)
+    rows = _load(task, columns, unfitted, notes)
 
     search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
     parameters = model.parameters | (search.parameters if search else {})
@@ -88,27 +88,40 @@ def _columns(task: TrainTask) -> Columns:
     )
 
 
-def _split_rows(task: TrainTask, rows: Rows, unfitted: Pipeline) -> RowSets:
-    """The loaded rows by their use. Raises one RejectedTask that lists all problems of the data."""
+def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -> RowSets:
+    """The rows by their use. Raises one RejectedTask that lists all problems of the data."""
     problems = Problems()
+    rows = load.load_rows(task.data.uri, columns, task.now, notes, problems)
+    if rows.time is not None or columns.time is None:  # else there is a problem already
+        rows = rows_in_window(rows, task.data.window)
     cleaned = clean(rows, task.data, problems)
     counted = cleaned.rows
     if not problems:
         require_new_rows(counted, task)
-    findings = None
-    if len(counted):
-        with problems.collecting():
-            check_target(counted)
-        inspected = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
-        findings = msgspec.structs.replace(inspected, cleaning=cleaned.findings)
+    if not len(counted):
+        problems.raise_all()
+    findings = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
+    split = None
+    with problems.collecting():
+        split = split_holdout(counted, task.data.holdout)
+    to_fit = cleaned.to_fit(counted.take(split.training_mask(counted)) if split else counted)
+    if len(to_fit):
+        for check in (check_target, check_positive_class):
+            with problems.collecting():
+                check(to_fit)
     problems.raise_all()
-    assert findings is not None  # without rows there is a problem
-    split = split_holdout(counted, task.data.holdout)
-    training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
-    to_fit = cleaned.to_fit(training)
+    assert split is not None  # else there is a problem
+    findings = msgspec.structs.replace(findings, cleaning=cleaned.findings)
+    return _row_sets(task, cleaned, findings, split, to_fit, unfitted)
+
+
+def _row_sets(
+    task: TrainTask, cleaned: Cleaned, findings: Findings, split: HoldoutSplit, to_fit: Rows, unfitted: Pipeline
+) -> RowSets:
     check_target(to_fit)
-    check_positive_class(to_fit)
     check_encoded_size(to_fit, unfitted[-1], memory_limit())
+    counted = cleaned.rows
+    training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
         min_rows = task.data.min_rows * (1 - task.data.holdout)

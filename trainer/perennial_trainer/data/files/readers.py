@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import IO, Any
 
@@ -40,20 +40,19 @@ _INVALID_FILE = (
 
 
 @contextmanager
-def naming_file(name: str, first_row: int = 0) -> Iterator[None]:
-    """The message of a RejectedTask starts with the name of the file and, if it is about a row, its line.
-
-    A table starts with the row `first_row` of its file. A line break within quotes makes the line an earlier one.
-    """
+def naming_file(name: str) -> Iterator[None]:
+    """The message of a RejectedTask starts with the name of the file."""
     try:
         yield
     except RejectedTask as refusal:
-        place = display_uri(name)
-        if refusal.row is not None:
-            file_format = format_of(place) or "csv"
-            number = first_row + refusal.row + _FIRST_LINE[file_format]
-            place += f", {'row' if file_format == 'parquet' else 'line'} {number}"
-        raise RejectedTask(refusal.reason, f"{place}: {refusal.message}") from refusal
+        raise RejectedTask(refusal.reason, f"{display_uri(name)}: {refusal.message}") from refusal
+
+
+def place_of_row(name: str, row: int) -> str:
+    """The file and the line of a row, which is counted from 0. A line break within quotes makes it an earlier one."""
+    place = display_uri(name)
+    file_format = format_of(place) or "csv"
+    return f"{place}, {'row' if file_format == 'parquet' else 'line'} {row + _FIRST_LINE[file_format]}"
 
 
 @contextmanager
@@ -137,14 +136,22 @@ class DataFiles:
         _check_columns(self.columns.names, [*in_file, *added], present)
         return added
 
+    def present_columns(self) -> Columns | None:
+        """The columns that some file has; None if that is all of them, or leaves no feature or no target."""
+        absent = set(self.columns.names) - self._columns_of(self.names)
+        return self.columns.without(absent) if absent else None
+
     @cached_property
     def _columns_of_all(self) -> frozenset[str]:
-        """The needed columns that some file has; files are opened until all columns have been seen."""
+        return self._columns_of(self.names if len(self.names) > 1 else ())
+
+    def _columns_of(self, names: Sequence[str]) -> frozenset[str]:
+        """The columns that some file has; files are opened until all needed columns have been seen."""
         seen: set[str] = set()
-        for name in self.names if len(self.names) > 1 else ():
+        for name in names:
             if set(self.columns.names) - self._optional <= seen:
                 break
-            with naming_file(name), _translating_errors(name):
+            with suppress(RejectedTask), _translating_errors(name):  # reading the file says why
                 reader = self._reader(name)
                 seen |= set(reader.column_names if reader else ()) | set(partition_columns(name))
         return frozenset(seen)

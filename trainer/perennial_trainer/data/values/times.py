@@ -1,15 +1,15 @@
 """Reads the times of rows: ISO 8601, numbers since 1970, or the notation that `data.timeFormat` names."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.values.numbers import NULL_WORDS, text_to_floats
+from perennial_trainer.data.values.unusable import Unusable
 
 Column = Any  # a pandas Series, a NumPy array or a list
 Floats = NDArray[np.float64]
@@ -31,25 +31,37 @@ _EXCEL_EPOCH = -25_569 * 86_400  # 1899-12-30, in seconds
 _ZONE_WORD = r"\s?(?:UTC|GMT)$"
 
 
-def to_times(name: str, values: Column, time_format: str | None = None) -> "pd.Series[Any]":
-    """The values as UTC times in microseconds; NaT is missing, a time without a zone is UTC.
+def readable_times(
+    name: str, values: Column, time_format: str | None = None
+) -> "tuple[pd.Series[Any], Unusable | None]":
+    """The values as UTC times in microseconds, and which of them are present and not readable as times, if any.
 
-    Without a format, text is read as ISO 8601, and a number as yyyymmdd or as seconds, milli-, micro- or nanoseconds
-    since 1970. What has another notation, two of them, or an implausible year, is refused (UnreadableTime):
-    03/04/2026 can be two different days.
+    NaT is missing or unreadable; a time without a zone is UTC. Without a format, text is read as ISO 8601, and a number
+    as yyyymmdd or as seconds, milli-, micro- or nanoseconds since 1970, whichever most of the numbers are. Another
+    notation, two of them, or implausible years are unreadable as a whole: 03/04/2026 can be two different days.
     """
     series = _series(values)
     if series.dtype.kind == "M" or isinstance(series.dtype, pd.DatetimeTZDtype):
-        return _microseconds(pd.to_datetime(series, utc=True))
+        return _microseconds(pd.to_datetime(series, utc=True)), None
+    present = (series if pd.api.types.is_numeric_dtype(series.dtype) else _text(series)).notna().to_numpy()
     numbers = _numbers(series)
     if time_format and "%" in time_format:
-        return _parsed(name, series, pd.to_datetime(_text(series), format=time_format, utc=True, errors="coerce"))
+        times = pd.to_datetime(_text(series), format=time_format, utc=True, errors="coerce")
+        return _read(name, series, present, times, f"not of data.timeFormat {time_format}")
     if numbers is None and time_format:
-        raise _unreadable(name, series, series.notna().to_numpy(), f"not numbers, but data.timeFormat is {time_format}")
+        times = pd.Series(np.full(len(series), np.datetime64("NaT"), dtype="datetime64[us]"))
+        return _read(name, series, present, times, f"not numbers, but data.timeFormat is {time_format}")
     if numbers is None:
         text = _text(series).str.replace(_ZONE_WORD, "Z", regex=True, case=False)
-        return _parsed(name, series, pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"))
-    return _times_of_numbers(name, series, numbers, time_format or _notation(name, series, numbers))
+        return _read(name, series, present, pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"))
+    if time_format:
+        return _read(name, series, present, _times(numbers, time_format), f"not of data.timeFormat {time_format}")
+    notation = _notation(numbers.floats)
+    if isinstance(notation, _Undecided):
+        return _read(name, series, present, _times(_Numbers(np.full(len(series), np.nan)), "epoch-s"), *notation)
+    plausible = np.where(_is_plausible(notation, numbers.floats), numbers.floats, np.nan)
+    times = _times(_Numbers(plausible, numbers.exact), notation)
+    return _read(name, series, present, times, f"not plausible as {notation}")
 
 
 def _series(values: Column) -> "pd.Series[Any]":
@@ -79,7 +91,7 @@ class _Numbers:
 
 
 def _numbers(series: "pd.Series[Any]") -> _Numbers | None:
-    """The values as numbers, or None if any present value is not a number."""
+    """The values as numbers, or None if most of the present values are not numbers."""
     if pd.api.types.is_bool_dtype(series.dtype):
         return None
     if pd.api.types.is_numeric_dtype(series.dtype):
@@ -88,42 +100,50 @@ def _numbers(series: "pd.Series[Any]") -> _Numbers | None:
     if any(isinstance(value, (bool, np.bool_)) for value in series.head(1000)):
         return None
     text = _text(series)
-    if text_to_floats(pa.array(text.dropna().head(100), from_pandas=True))[1].any():
+    if not _mostly_numbers(*text_to_floats(pa.array(text.dropna().head(100), from_pandas=True))):
         return None
     floats, not_number = text_to_floats(pa.array(text, from_pandas=True))
-    if not_number.any() or np.isinf(floats).any() or text.str.lower().isin(["true", "false"]).any():
+    not_number |= np.isinf(floats) | text.str.lower().isin(["true", "false"]).to_numpy()
+    floats = np.where(not_number, np.nan, floats)
+    if not _mostly_numbers(floats, not_number):
         return None
-    if text.notna().sum() == 0:
-        return None
-    if text.dropna().str.fullmatch(r"[+-]?[0-9]{1,18}").all():
-        return _Numbers(floats, text.astype("Int64"))
+    digits = text.where(~np.isnan(floats))
+    if digits.dropna().str.fullmatch(r"[+-]?[0-9]{1,18}").all():
+        return _Numbers(floats, digits.astype("Int64"))
     return _Numbers(floats)
 
 
-def _notation(name: str, series: "pd.Series[Any]", numbers: _Numbers) -> str:
-    """The only plausible notation of the numbers; else a RejectedTask, UnreadableTime, with the choices."""
-    floats = numbers.floats
-    present = ~np.isnan(floats)
-    usual = [notation for notation in ("yyyymmdd", *EPOCHS) if _is_plausible(notation, floats[present]).all()]
-    other = [notation for notation in (*CALENDARS, "excel") if _is_plausible(notation, floats[present]).all()]
-    if not present.any():
+def _mostly_numbers(floats: Floats, not_number: NDArray[np.bool_]) -> bool:
+    return int((~np.isnan(floats)).sum()) > int(not_number.sum())
+
+
+class _Undecided(NamedTuple):
+    """Why the notation of numbers is not known, and the fix."""
+
+    problem: str
+    fix: str
+
+
+def _notation(floats: Floats) -> str | _Undecided:
+    """The only plausible notation of most of the numbers; the others are plausible in no usual notation."""
+    present = floats[~np.isnan(floats)]
+    if not len(present):
         return "epoch-s"
+    usual = [notation for notation in ("yyyymmdd", *EPOCHS) if _is_plausible(notation, present).all()]
+    other = [notation for notation in (*CALENDARS, "excel") if _is_plausible(notation, present).all()]
     if len(usual) == 1 and not set(other) - set(usual):
         return usual[0]
     if other:
         choices = " or ".join(dict.fromkeys([*other, *usual]))
-        raise _unreadable(
-            name, series, present, "numbers of more than one meaning or none", f"data.timeFormat {choices}"
-        )
-    counts = {notation: int(_is_plausible(notation, floats[present]).sum()) for notation in (*EPOCHS, "yyyymmdd")}
+        return _Undecided("numbers of more than one meaning or none", f"data.timeFormat {choices}")
+    counts = {notation: int(_is_plausible(notation, present).sum()) for notation in (*EPOCHS, "yyyymmdd")}
     mixed = [f"{count} {notation}" for notation, count in counts.items() if count]
     if len(mixed) > 1:
-        raise _unreadable(name, series, present, f"of different notations ({', '.join(mixed)})", "one notation")
-    implausible = present.copy()
-    implausible[present] = ~_is_plausible(max(counts, key=lambda notation: counts[notation]), floats[present])
-    raise _unreadable(
-        name, series, implausible, "not plausible as seconds since 1970 or yyyymmdd", "data.timeFormat, such as epoch-s"
-    )
+        return _Undecided(f"of different notations ({', '.join(mixed)})", "one notation")
+    commonest = max(counts, key=lambda notation: counts[notation])
+    if 2 * counts[commonest] > len(present):
+        return _notation(present[_is_plausible(commonest, present)])
+    return _Undecided("not plausible as seconds since 1970 or yyyymmdd", "data.timeFormat, such as epoch-s")
 
 
 def _is_plausible(notation: str, values: Floats) -> NDArray[np.bool_]:
@@ -147,7 +167,8 @@ def _calendar_times(values: Floats, notation: str) -> NDArray[np.datetime64]:
     return np.asarray(times[places])
 
 
-def _times_of_numbers(name: str, series: "pd.Series[Any]", numbers: _Numbers, notation: str) -> "pd.Series[Any]":
+def _times(numbers: _Numbers, notation: str) -> "pd.Series[Any]":
+    """The time of each number that is one in the notation."""
     floats = numbers.floats
     present = ~np.isnan(floats)
     times = np.full(len(floats), np.datetime64("NaT"), dtype="datetime64[us]")
@@ -158,7 +179,7 @@ def _times_of_numbers(name: str, series: "pd.Series[Any]", numbers: _Numbers, no
         microseconds = _since_1970(numbers, notation)
         in_range = present & (np.abs(floats * (86_400 if notation == "excel" else 1 / EPOCHS[notation])) < 2.5e11)
         times[in_range] = microseconds[in_range].astype("datetime64[us]")
-    return _parsed(name, series, pd.Series(times), present, f"not of data.timeFormat {notation}")
+    return pd.Series(times)
 
 
 def _since_1970(numbers: _Numbers, notation: str) -> NDArray[np.int64]:
@@ -173,36 +194,25 @@ def _since_1970(numbers: _Numbers, notation: str) -> NDArray[np.int64]:
         return np.round(np.nan_to_num(numbers.floats) * (1e6 / per_second)).astype(np.int64)
 
 
-def _parsed(
+def _read(
     name: str,
     series: "pd.Series[Any]",
+    present: NDArray[np.bool_],
     times: "pd.Series[Any]",
-    present: NDArray[np.bool_] | None = None,
     problem: str = "not times",
-) -> "pd.Series[Any]":
-    """The times in UTC, if each present value became one; else a RejectedTask, UnreadableTime."""
-    present = _text(series).notna().to_numpy() if present is None else present
+    fix: str = "ISO 8601 (2026-11-22T13:00:00Z), or say in data.timeFormat what they are",
+) -> "tuple[pd.Series[Any], Unusable | None]":
+    """The times in UTC, and the present values that did not become one."""
     unreadable = present & times.isna().to_numpy()
-    if unreadable.any():
-        raise _unreadable(name, series, unreadable, problem)
-    return _microseconds(times)
+    times = _microseconds(times)
+    if not unreadable.any():
+        return times, None
+    example = str(series[unreadable].iloc[0])[:60]
+    verb = "set" if fix.startswith("data.") else "write"
+    problem = f"values of the time column {name} are {problem}, such as {example!r}"
+    return times, Unusable(unreadable, "UnreadableTime", problem, f"{verb} {fix}")
 
 
 def _microseconds(times: "pd.Series[Any]") -> "pd.Series[Any]":
     times = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     return times.astype("datetime64[us, UTC]")
-
-
-def _unreadable(
-    name: str, series: "pd.Series[Any]", which: NDArray[np.bool_], problem: str, fix: str | None = None
-) -> RejectedTask:
-    example = str(series[which].iloc[0])[:60]
-    row = int(np.flatnonzero(which)[0])
-    fix = fix or "ISO 8601 (2026-11-22T13:00:00Z), or say in data.timeFormat what they are"
-    verb = "set" if fix.startswith("data.") else "write"
-    return RejectedTask(
-        "UnreadableTime",
-        f"{int(which.sum())} of {len(series)} values of the time column {name} are {problem}, such as {example!r}: "
-        f"{verb} {fix}",
-        row=row,
-    )

@@ -1,56 +1,86 @@
-"""Values of numeric features that are not finite numbers: they count as missing, up to `data.maxMissing`."""
+"""Values that are present and cannot be used: they count as missing, up to `data.maxMissing`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import Problems, RejectedTask
 
+Mask = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class Unusable:
-    """Which values of a feature are present but not finite numbers; `not_numbers` of them are not infinite either.
+    """Which values of a column are present and cannot be used.
 
-    A message shows no value of a feature, only whether the first has a digit.
+    `problem` says why ("values of the target y are not numbers"), `place` names the file and the line of the first.
     """
 
-    mask: NDArray[np.bool_]
-    not_numbers: int
-    has_digit: bool = False
+    mask: Mask
+    reason: str
+    problem: str
+    fix: str
+    place: str = ""
 
     @property
     def count(self) -> int:
         return int(self.mask.sum())
 
-    def take(self, mask: NDArray[np.bool_]) -> "Unusable":
-        """The same for other rows; the kind is that of all."""
-        return Unusable(mask, self.not_numbers, self.has_digit)
+    def located(self, place_of_row: Callable[[int], str]) -> "Unusable":
+        """The same with the place of its first value."""
+        return replace(self, place=place_of_row(int(np.flatnonzero(self.mask)[0])))
 
-    def refusal(self, name: str, rows: int) -> RejectedTask:
-        """What to fix, where too many values of the feature are unusable."""
-        row = int(np.flatnonzero(self.mask)[0]) if self.mask.any() else None
-        if not self.not_numbers:
-            return RejectedTask(
-                "InfiniteValues", f"column {name} holds {self.count} infinite values: correct or empty them", row=row
-            )
-        kind = "numbers with other characters" if self.has_digit else "words"
-        return RejectedTask(
-            "NonNumericFeature",
-            f"{self.count} of {rows} values of the numeric feature {name} are not numbers ({kind}): correct them, "
-            f"say in data.csv how the file writes numbers, or list {name} under model.features.categorical",
-            row=row,
-        )
+    def refusal(self, rows: int, count: int | None = None) -> RejectedTask:
+        """What to fix, where too many of the values are unusable."""
+        place = f"{self.place}: " if self.place else ""
+        count = self.count if count is None else count
+        return RejectedTask(self.reason, f"{place}{count} of {rows} {self.problem}: {self.fix}")
+
+
+def unusable_numbers(name: str, not_number: Mask, infinite: Mask, example: str) -> Unusable | None:
+    """The unusable values of a numeric feature, if any.
+
+    A message shows no value of a feature, only whether the first has a digit.
+    """
+    mask = not_number | infinite
+    if not mask.any():
+        return None
+    if not not_number.any():
+        return Unusable(mask, "InfiniteValues", f"values of column {name} are infinite", "correct or empty them")
+    kind = "numbers with other characters" if re.search(r"\d", example) else "words"
+    return Unusable(
+        mask,
+        "NonNumericFeature",
+        f"values of the numeric feature {name} are not numbers ({kind})",
+        f"correct them, say in data.csv how the file writes numbers, or list {name} under model.features.categorical",
+    )
+
+
+def take(unusable: Mapping[str, Unusable], which: "Mask | slice | NDArray[np.integer]") -> dict[str, Unusable]:
+    """The same for some of the rows."""
+    return {name: replace(each, mask=each.mask[which]) for name, each in unusable.items() if each.mask[which].any()}
+
+
+def concatenate(parts: Sequence[tuple[Mapping[str, Unusable], int]]) -> dict[str, Unusable]:
+    """The unusable values of all parts, each with its number of rows; other reasons come before InfiniteValues."""
+    joined: dict[str, Unusable] = {}
+    for name in {name: None for part, _ in parts for name in part}:
+        masks = [part[name].mask if name in part else np.zeros(rows, bool) for part, rows in parts]
+        known = [part[name] for part, _ in parts if name in part]
+        first = min(known, key=lambda each: each.reason == "InfiniteValues")
+        joined[name] = replace(first, mask=np.concatenate(masks))
+    return joined
 
 
 def check_usable(unusable: Mapping[str, Unusable], rows: int, max_missing: float, problems: Problems) -> set[str]:
-    """The features with a greater share of unusable values than may be missing, each of them a problem.
+    """The columns with a greater share of unusable values than may be missing of so many rows, each of them a problem.
 
-    Problems: NonNumericFeature, InfiniteValues.
+    Problems: NonNumericFeature, NonNumericTarget, InfiniteValues, UnreadableTime.
     """
     refused = {name: each for name, each in unusable.items() if each.count > max_missing * rows}
-    for name, each in refused.items():
-        with problems.collecting():
-            raise each.refusal(name, rows)
+    for each in refused.values():
+        problems.append(each.refusal(rows))
     return set(refused)

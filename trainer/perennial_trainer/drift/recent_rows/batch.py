@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from perennial_trainer.data.categories import category_name
-from perennial_trainer.data.files.readers import naming_file
+from perennial_trainer.data.files.readers import naming_file, place_of_row
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from perennial_trainer.data.rows import Rows
+    from perennial_trainer.data.values.unusable import Unusable
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ class Batch:
         from perennial_trainer.data.conversion import to_frame
         from perennial_trainer.data.rows import convert_rows
 
-        with naming_file(self.file, self.first_row):
-            return convert_rows(to_frame(self.table, self.columns), self.columns)
+        with naming_file(self.file):
+            rows = convert_rows(to_frame(self.table, self.columns), self.columns)
+        rows.locate(self._place_of_row)
+        return rows
+
+    def _place_of_row(self, row: int) -> str:
+        return place_of_row(self.file, self.first_row + row)
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:
@@ -72,16 +78,32 @@ class Batch:
         """Which rows the server would refuse because of such a value."""
         return self.rows.refused if self.unusable else np.zeros(len(self), dtype=bool)
 
-    @cached_property
+    @property
     def time(self) -> "pd.Series[Any] | None":
         """The time of each row; None where the task names no time column."""
+        return self._times[0]
+
+    @property
+    def unreadable_time(self) -> "Unusable | None":
+        """Which times are present and not readable, if any."""
+        return self._times[1]
+
+    @cached_property
+    def _times(self) -> "tuple[pd.Series[Any] | None, Unusable | None]":
         name = self.columns.time
         if name is None:
-            return None
-        from perennial_trainer.data.values.times import to_times
+            return None, None
+        from perennial_trainer.data.values.times import readable_times
 
-        with naming_file(self.file, self.first_row):
-            return to_times(name, self.table[name].to_pandas(), self.columns.time_format)
+        times, unreadable = readable_times(name, self.table[name].to_pandas(), self.columns.time_format)
+        return times, unreadable and unreadable.located(self._place_of_row)
+
+    @property
+    def unreadable_target(self) -> "Unusable | None":
+        """Which targets are present and not of the task's kind, if any."""
+        if self.table[self.columns.target].null_count == len(self):
+            return None
+        return self.rows.unreadable.get(self.columns.target)
 
     def count_into(self, histograms: Mapping[str, Histogram]) -> None:
         """Adds every value to the histogram of its feature."""

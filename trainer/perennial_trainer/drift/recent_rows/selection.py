@@ -14,6 +14,7 @@ from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.drift.recent_rows.stream import read_batches, read_column
+from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,9 @@ def recent_batches(
     WindowNeedsTimeColumn.
     """
     notes = Notes() if notes is None else notes
-    stream = read_batches(source.uri, columns, optional_target=True, notes=notes)
-    batches = (kept for batch in stream if (kept := _with_past_time(batch, now, notes)) is not None)
+    batches = _past_batches(
+        read_batches(source.uri, columns, optional_target=True, notes=notes), columns.time, now, notes
+    )
     if source.window in ("auto", "all"):
         yield from batches
         return
@@ -45,6 +47,18 @@ def recent_batches(
         recent = batch.take(cutoff.is_recent(_microseconds(batch.time, len(batch))))
         if len(recent):
             yield recent
+
+
+def _past_batches(batches: Iterator[Batch], time: str | None, now: datetime | None, notes: Notes) -> Iterator[Batch]:
+    """The rows with a time that is not of the future. Raises a RejectedTask, UnreadableTime, at the end."""
+    times = UnreadableShare()
+    for batch in batches:
+        if batch.time is not None:
+            times.add(batch.unreadable_time, int(batch.time.notna().sum()))
+        kept = _with_past_time(batch, now, notes)
+        if kept is not None:
+            yield kept
+    times.require_few(time or "", notes)
 
 
 def _with_past_time(batch: Batch, now: datetime | None, notes: Notes) -> Batch | None:
@@ -95,14 +109,14 @@ def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> 
 
 def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
     """The times of all rows that have one which is not of the future, batch by batch."""
-    from perennial_trainer.data.values.times import to_times
+    from perennial_trainer.data.values.times import readable_times
 
     name = source.time_column or columns.features.names[0]
     for values in read_column(source.uri, name, source.csv):
         if source.time_column is None:
             yield _microseconds(None, len(values))
             continue
-        times = to_times(name, values, source.time_format)
+        times, _ = readable_times(name, values, source.time_format)
         yield _microseconds(times[times.notna() & ~in_future(times, now)], len(values))
 
 
