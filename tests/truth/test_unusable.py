@@ -86,8 +86,8 @@ def test_problems_of_files_and_of_rows_come_together(trainer: Trainer, tmp_path:
     (tmp_path / "data" / "b.csv").write_text("age,sex\n1,2,3\n")
     (tmp_path / "data" / "c.parquet").write_bytes(b"PAR1 no more")
     _, result = trainer(a_training(uri, (tmp_path / "v1").as_uri(), data__holdout=0.0001))
-    found = ("MissingColumn", "UnreadableFile", "TooManyMissing", "LeakingColumn", "HoldoutTooSmall")
-    assert [each for each in found if each not in result["message"]] == [], result["message"]
+    expected = ("MissingColumn", "UnreadableFile", "TooManyMissing", "LeakingColumn", "HoldoutTooSmall")
+    assert [each for each in expected if each not in result["message"]] == [], result["message"]
     assert result["message"].startswith("5 problems of the data: ") and "(and 1 more files)" in result["message"]
 
 
