@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.stages.rollout_analysis import sample_is_due
+from perennial_operator.core.rollout.analysis import sample_is_due
 from tests.simulation.play import Play, a_play
 from tests.simulation.results import trained, validated
 
@@ -413,3 +413,32 @@ def test_a_model_that_found_no_data_is_not_known_to_be_bad() -> None:
     play.settle()
     play.finish("bike-v3-train", trained(2))
     assert play.version(3)["phase"] == "Validating"
+
+
+def test_at_zero_replicas_the_clock_of_an_analysed_step_stands() -> None:
+    play = analysed({"limit": "10m"})
+    play.wait(minutes=4)
+    for _ in range(3):
+        play.edit({"serving": {"replicas": 0}})
+        assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RollingOut", "ScaledToZero")
+        assert play.desired() == {"bike-v1": 0, "bike-v2": 0}
+        play.wait(hours=12)
+        play.edit({"serving": {"replicas": 2}})
+        play.pods_ready()
+    assert play.version(2)["rollout"]["elapsed"] == 240
+    play.wait(minutes=10)
+    assert play.phases()["bike-v2"] == "RollingOut"
+    play.wait(minutes=1)
+    assert (play.version(2)["phase"], play.version(2)["reason"]) == ("RolledBack", "NoData")
+
+
+def test_requests_before_and_after_zero_replicas_count_together() -> None:
+    play = analysed()
+    for _ in range(4):
+        traffic(play, 30)
+        play.edit({"serving": {"replicas": 0}})
+        play.wait(hours=1)
+        play.edit({"serving": {"replicas": 2}})
+        play.pods_ready()
+    traffic(play, 30)
+    assert answer(play) == ("True", "AnalysisPassed")

@@ -59,7 +59,7 @@ def weights_set(play: Play) -> list[tuple[int, int]]:
     return [(p[0]["value"], p[1]["value"]) for p in patches if len(p) == 2]
 
 
-@pytest.mark.parametrize(("replicas", "first", "second"), [(0, 0, 0), (1, 1, 1), (2, 1, 1), (10, 2, 5)])
+@pytest.mark.parametrize(("replicas", "first", "second"), [(0, 1, 1), (1, 1, 1), (2, 1, 1), (10, 2, 5)])
 def test_live_keeps_its_replicas_beside_those_of_the_weight(replicas: int, first: int, second: int) -> None:
     play = rolling(a_route(), replicas)
     play.pods_ready("bike-v2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def rolling(**changes: Any) -> Play:
 @pytest.mark.parametrize(
     ("replicas", "seen"),
     [
-        (0, [(0, 0), (0, 0)]),
+        (0, [(1, 0), (1, 0)]),
         (1, [(1, 1), (1, 1)]),
         (2, [(1, 2), (1, 1)]),
         (10, [(2, 8), (5, 5)]),
@@ -51,16 +52,90 @@ def test_live_replicas_shrink_only_when_candidate_is_ready() -> None:
     play = rolling(serving={"replicas": 10})
     play.pods_ready("bike-v2")
     play.wait(minutes=5)
-    assert play.desired() == {"bike-v1": 8, "bike-v2": 5}
+    assert play.desired() == {"bike-v1": 8, "bike-v2": 3}
+    play.cluster.pods_ready("bike-v2")
+    play.settle()
+    assert play.desired() == {"bike-v1": 7, "bike-v2": 4}
     play.pods_ready()
     assert play.desired() == {"bike-v1": 5, "bike-v2": 5}
 
 
 def test_the_old_pods_go_only_when_the_new_ones_are_all_ready() -> None:
     play = rolling(rollout={"steps": []})
-    assert play.desired() == {"bike-v1": 2, "bike-v2": 2}
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 1}
+    play.cluster.pods_ready("bike-v2")
+    play.settle()
+    assert play.desired() == {"bike-v1": 1, "bike-v2": 2}
     play.pods_ready("bike-v2")
     assert play.desired() == {"bike-v2": 2}
+
+
+@pytest.mark.parametrize("lags", [True, False])
+@pytest.mark.parametrize(("before", "after"), [(8, 8), (4, 7), (7, 7), (1, 3)])
+def test_no_step_asks_for_more_than_one_pod_above_replicas(before: int, after: int, lags: bool) -> None:
+    play = rolling(serving={"replicas": before}, rollout={"steps": [{"weight": 25}, {"weight": 50, "hold": "5m"}]})
+    play.pods_ready()
+    play.edit({"serving": {"replicas": after}})
+    seen = []
+    for _ in range(60):
+        for name in tuple(play.cluster.pods):
+            pods = play.cluster.pods[name]
+            pods.ready = pods.wanted
+            if not lags or len(seen) % 2:
+                play.cluster.observe(name)
+        play.step()
+        play.now += timedelta(seconds=30)
+        seen.append(sum(play.desired().values()))
+        assert sum(pods.answering for pods in play.cluster.pods.values()) >= min(before, after)
+    assert play.phases()["bike-v2"] == "Live"
+    assert max(seen) <= after + 1
+
+
+def test_pods_that_start_one_by_one_have_the_timeout_each() -> None:
+    play = rolling(serving={"replicas": 6}, rollout={"steps": []})
+    for _ in range(5):
+        play.wait(minutes=14)
+        play.cluster.pods_ready("bike-v2")
+        play.settle()
+    assert play.desired() == {"bike-v1": 1, "bike-v2": 6}
+    play.wait(minutes=15)
+    assert play.version(2)["message"] == "5 of 6 replicas were ready after spec.rollout.timeout 15m"
+
+
+@pytest.mark.parametrize("steps", [[], STEPS])
+def test_at_zero_replicas_one_pod_must_be_ready_first(steps: list[dict[str, Any]]) -> None:
+    play = rolling(serving={"replicas": 0}, rollout={"steps": steps})
+    play.wait(hours=10)
+    assert play.phases()["bike-v2"] == "RollingOut"
+    assert play.version(2)["reason"] == "ScaledToZero"
+    assert play.desired() == {"bike-v1": 0, "bike-v2": 1}
+    for _ in range(4):
+        play.pods_ready()
+        play.wait(minutes=10)
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Live"}
+    assert play.desired() == {"bike-v2": 0}
+
+
+def test_scale_up_after_zero_begins_the_step_again() -> None:
+    play = rolling(serving={"replicas": 0})
+    play.wait(hours=10)
+    play.edit({"serving": {"replicas": 2}})
+    assert play.version(2)["reason"] == "RollingOut"
+    play.wait(minutes=14)
+    assert play.phases()["bike-v2"] == "RollingOut"
+    for _ in range(3):
+        play.pods_ready()
+        play.wait(minutes=10)
+    assert play.phases()["bike-v2"] == "Live"
+
+
+def test_first_version_at_zero_replicas_needs_a_ready_pod() -> None:
+    play = a_play(serving={"replicas": 0})
+    play.until_rolling(1)
+    play.wait(hours=10)
+    assert (play.phases()["bike-v1"], play.desired()) == ("RollingOut", {"bike-v1": 1})
+    play.pods_ready()
+    assert (play.phases()["bike-v1"], play.desired()) == ("Live", {"bike-v1": 0})
 
 
 def test_a_step_without_a_hold_ends_when_its_replicas_are_ready() -> None:

@@ -71,7 +71,7 @@ def test_every_reason_for_a_person_is_in_the_runbook() -> None:
             "traffic/http_route.py",
             "traffic/kserve.py",
             "traffic/gateway_api.py",
-            "stages/rollout.py",
+            "rollout/current_step.py",
         )
     )
     reasons = set(

@@ -58,10 +58,21 @@ class Play(Passes):
         self.cluster.job_ends(job, result)
 
     def pods_ready(self, *which: str) -> None:
-        """All pods of these versions (default: every one) become ready."""
-        for name in which or tuple(self.cluster.pods):
-            self.cluster.pods_ready(name)
-        self.settle()
+        """All pods of these versions (default: every one) become ready, and those that the same step then asks for."""
+        step = self._steps()
+        for _ in range(100):
+            for name in which or tuple(self.cluster.pods):
+                if name in self.cluster.pods:
+                    self.cluster.pods_ready(name)
+            self.settle()
+            pods = [self.cluster.pods[name] for name in which or self.cluster.pods if name in self.cluster.pods]
+            if self._steps() != step or all(each.ready == each.wanted for each in pods):
+                return
+
+    def _steps(self) -> list[Any]:
+        """Phase and weight of each version."""
+        bodies = [body.get("status") or {} for body in self.all("ModelVersion")]
+        return [(status.get("phase"), (status.get("rollout") or {}).get("weight")) for status in bodies]
 
     def pods_fail(self, name: str, trouble: str = "", refusal: Mapping[str, Any] | None = None) -> None:
         """No pod of the version is ready any more."""

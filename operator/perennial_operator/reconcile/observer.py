@@ -10,7 +10,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import RefusedError, UnknownKindError
-from perennial_operator.core.stages.rollout_analysis import sample_is_due
+from perennial_operator.core.rollout.analysis import sample_is_due
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Policy, RoutingObject, World
 from perennial_operator.reconcile.world_builder import build_world, jobs_without_result

@@ -103,8 +103,15 @@ class RolloutState(Value):
         description="Percentage of the candidate: of the requests with a gateway, else of the replicas; 0 while in shadow."
     )
     started_at: Moment | None = Field(
-        None, description="When the step started; not set while the ModelDeployment is suspended or pinned."
+        None,
+        description="When the step started, or made its last progress; not set while the ModelDeployment is suspended, "
+        "pinned or scaled to 0.",
     )
+    ready_replicas: int = Field(
+        0,
+        description="Most replicas of the step that were ready before all were; each more starts rollout.timeout again.",
+    )
+    elapsed: float = Field(0.0, description="Seconds of the step's hold that passed before it was scaled to 0.")
     ready_at: Moment | None = Field(None, description="When the replicas of the step became ready.")
     faltered: bool = Field(False, description="Whether replicas became ready in this step and later were not ready.")
     analysis: AnalysisState | None = Field(None, description="Measurements of the current step.")

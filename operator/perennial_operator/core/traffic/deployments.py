@@ -9,7 +9,7 @@ from perennial_operator.core.actions import Action, Apply, Delete
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.serving import deployment_manifest, differs, outdated, service_manifest
 from perennial_operator.core.traffic.runtime import Replicas, ServingRuntime
-from perennial_operator.core.traffic.traffic_split import ready, split
+from perennial_operator.core.traffic.traffic_split import exchange, ready, split, split_at_zero
 from perennial_operator.core.world import World
 
 
@@ -17,7 +17,8 @@ class Deployments(ServingRuntime):
     """spec.serving.runtime deployment."""
 
     def replicas_at(self, world: World, weight: int) -> Replicas:
-        return split(world.spec.serving.replicas, weight)
+        replicas = world.spec.serving.replicas
+        return split(replicas, weight) if replicas else split_at_zero(world, weight)
 
     def serving_actions(self, world: World) -> Iterator[Action]:
         wanted = self.replicas_wanted(world)
@@ -37,11 +38,7 @@ class Deployments(ServingRuntime):
                 yield Delete("Deployment", name)
 
     def replicas_wanted(self, world: World) -> dict[str, int]:
-        """Version → replicas it should have now.
-
-        The live version gives up replicas only after the candidate's are ready, so that ready replicas never fall below
-        spec.serving.replicas.
-        """
+        """Version → replicas it should have now."""
         replicas, live, candidate = world.spec.serving.replicas, world.live, world.candidate
         wanted = {live.name: replicas} if live else {}
         if world.pinned:
@@ -51,7 +48,7 @@ class Deployments(ServingRuntime):
         step = self.replicas_at(world, candidate.status.rollout.weight)
         wanted[candidate.name] = step.candidate
         if live and replicas:
-            wanted[live.name] = _live_replicas(world, live, candidate, step)
+            wanted[candidate.name], wanted[live.name] = exchange(world, candidate, step)
         return wanted
 
     def settled(self, world: World) -> bool:
@@ -73,15 +70,6 @@ class Deployments(ServingRuntime):
             manifest = service_manifest(world, name, version)
             if differs(manifest, observed[name]):
                 yield Apply(manifest)
-
-
-def _live_replicas(world: World, live: ModelVersion, candidate: ModelVersion, step: Replicas) -> int:
-    if ready(world, candidate, step.candidate):
-        return max(step.live, 1)
-    of_live, of_candidate = world.serving.get(live.name), world.serving.get(candidate.name)
-    replicas = world.spec.serving.replicas
-    running = min(of_live.desired, replicas) if of_live else replicas
-    return max(running, step.live, replicas - (of_candidate.ready if of_candidate else 0))
 
 
 def _is_dispensable(world: World, name: str) -> bool:

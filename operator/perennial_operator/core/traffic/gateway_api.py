@@ -10,7 +10,7 @@ from perennial_operator.core.api.model_version import ModelVersion, RolloutState
 from perennial_operator.core.traffic import http_route
 from perennial_operator.core.traffic.deployments import Deployments
 from perennial_operator.core.traffic.runtime import ALL, SHADOW, Blocker, Replicas, RoutingStatus
-from perennial_operator.core.traffic.traffic_split import is_shadowing, ready, share, step_weights
+from perennial_operator.core.traffic.traffic_split import is_shadowing, ready, share, split_at_zero, step_weights
 from perennial_operator.core.world import World
 
 
@@ -27,6 +27,8 @@ class GatewayApi(Deployments):
     def replicas_at(self, world: World, weight: int) -> Replicas:
         """The live version keeps all replicas; a candidate in the shadow has to answer every request too."""
         replicas = world.spec.serving.replicas
+        if not replicas:
+            return split_at_zero(world, weight)
         return Replicas(share(replicas, ALL if weight == SHADOW else weight), replicas)
 
     def route_patches(self, world: World) -> Iterator[PatchRoute]:

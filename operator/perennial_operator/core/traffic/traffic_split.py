@@ -31,6 +31,24 @@ def split(replicas: int, weight: int) -> Replicas:
     return min(pairs, key=lambda pair: (abs(pair.candidate / sum(pair) - weight / 100), sum(pair)))
 
 
+def split_at_zero(world: World, weight: int) -> Replicas:
+    """With spec.serving.replicas 0: one pod of the candidate, which has to become ready; none where it is analysed."""
+    return Replicas(candidate=0 if is_analysed(world, weight) else 1, live=0)
+
+
+def exchange(world: World, candidate: ModelVersion, step: Replicas) -> Replicas:
+    """The next replicas on the way to the step's, which never need more than one pod beyond those of the step.
+
+    The live version gives up a replica for each one of the candidate that answers, so that never fewer than
+    spec.serving.replicas do.
+    """
+    replicas, of_candidate = world.spec.serving.replicas, world.serving.get(candidate.name)
+    # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
+    answering = min(of_candidate.answering, of_candidate.desired) if of_candidate else 0
+    kept = max(step.live, replicas - answering, 1)
+    return Replicas(min(step.candidate, max(sum(step), replicas + 1) - kept), kept)
+
+
 def ready(world: World, version: ModelVersion, replicas: int) -> bool:
     serving = world.serving.get(version.name)
     return serving is not None and serving.ready >= replicas
@@ -48,6 +66,12 @@ def shadow_asked(world: World) -> bool:
     """Whether a roll-out begins with a shadow; the schema allows one only with a gateway."""
     rollout = world.spec.rollout
     return rollout.shadow is not None and rollout.gateway is not None and world.live is not None
+
+
+def is_analysed(world: World, weight: int) -> bool:
+    """Whether the candidate is compared with the live version at this weight."""
+    beside = shadow_asked(world) if weight == SHADOW else weight < ALL
+    return world.spec.rollout.analysis is not None and world.live is not None and beside
 
 
 def is_shadowing(world: World) -> bool:

@@ -20,8 +20,7 @@ from perennial_operator.core.rules.canary_comparison import (
     latency,
 )
 from perennial_operator.core.rules.report_verdict import subject
-from perennial_operator.core.traffic.runtime import ALL, SHADOW
-from perennial_operator.core.traffic.traffic_split import shadow_asked
+from perennial_operator.core.traffic.traffic_split import is_analysed
 from perennial_operator.core.world import Sample, World
 
 
@@ -39,8 +38,7 @@ class AnalysisResult:
 
 def analysis_of(world: World, state: RolloutState) -> Analysis | None:
     """The analysis of the step; None if none is configured, or one version serves alone."""
-    beside = shadow_asked(world) if state.weight == SHADOW else state.weight < ALL
-    return world.spec.rollout.analysis if world.live and beside else None
+    return world.spec.rollout.analysis if is_analysed(world, state.weight) else None
 
 
 def next_sample_at(world: World, state: RolloutState) -> datetime | None:

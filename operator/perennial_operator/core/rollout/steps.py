@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.model_version import ModelVersion, Phase, RolloutState
 from perennial_operator.core.api.values import as_delta
+from perennial_operator.core.rollout.analysis import data_deadline
 from perennial_operator.core.rules.phases import ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
-from perennial_operator.core.stages.rollout_analysis import data_deadline
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW
 from perennial_operator.core.traffic.traffic_split import shadow_asked
@@ -28,11 +28,12 @@ def next_weight(world: World, weight: int) -> int:
 
 
 def hold_of(world: World, state: RolloutState) -> timedelta:
-    """The minimum duration of the step once its replicas are ready."""
+    """The minimum duration of the step once its replicas are ready, less what passed before it was scaled to 0."""
     if state.weight == SHADOW:
-        return as_delta(world.spec.rollout.shadow) if world.spec.rollout.shadow and shadow_asked(world) else timedelta()
-    hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
-    return as_delta(hold) if hold else timedelta()
+        hold = world.spec.rollout.shadow if shadow_asked(world) else None
+    else:
+        hold = next((step.hold for step in world.spec.rollout.steps if step.weight == state.weight), None)
+    return (as_delta(hold) if hold else timedelta()) - timedelta(seconds=state.elapsed)
 
 
 def ready_deadline(world: World, state: RolloutState, started_at: datetime) -> datetime:
@@ -41,8 +42,9 @@ def ready_deadline(world: World, state: RolloutState, started_at: datetime) -> d
     return data_deadline(world, state, deadline + hold_of(world, state)) if state.faltered else deadline
 
 
-def start_step(world: World, version: ModelVersion, weight: int) -> SetStatus:
-    state, message = RolloutState(weight=weight, started_at=world.now), step_message(world, weight)
+def start_step(world: World, version: ModelVersion, state: RolloutState) -> SetStatus:
+    """The step's clock runs from now on."""
+    state, message = state.model_copy(update={"started_at": world.now}), step_message(world, state.weight)
     return transition(world, version, Phase.ROLLING_OUT, ROLLING_OUT, message, ("RolledOut", None), rollout=state)
 
 
