@@ -9,6 +9,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator
@@ -54,12 +55,12 @@ def rows(kind: Kind) -> Rows:
     return convert_rows(frame.iloc[::2].reset_index(drop=True), Columns(wanted, "target", kind, None))
 
 
-def fitted(name: str, kind: Kind, data: Rows) -> Any:
+def fitted(name: str, kind: Kind, data: Rows, parameters: dict[str, Any] | None = None) -> Any:
     model = Model(
         framework="sklearn",
         format="joblib",
         estimator=name,
-        parameters={},
+        parameters=parameters or {},
         task=kind,
         features=data.columns.features,
         target="target",
@@ -143,6 +144,20 @@ def test_both_formats_restore_every_allowed_estimator(kind: Kind, name: str) -> 
     for each in ("joblib", "skops"):
         again = parse_model("uri", dump_pipeline(pipeline, each), each)
         assert (score(again, data).prediction == score(pipeline, data).prediction).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", [*sorted(NEEDY), "SVC", "NuSVC", "LinearSVC", "KNeighborsClassifier", "LogisticRegression"]
+)
+def test_skops_restores_estimators_fitted_to_sparse_rows(name: str) -> None:
+    frame = pd.DataFrame({"city": [f"city {number % 30}" for number in range(300)], "target": [0, 0, 1] * 100})
+    data = convert_rows(frame, Columns(Features(numeric=(), categorical=("city",)), "target", "classification", None))
+    (full,) = [each for each in allowed_estimators("classification") if each.endswith(f".{name}")]
+    parameters = {"reg_param": 0.5} if name.startswith("Quadratic") else {}
+    pipeline = fitted(full, "classification", data, parameters)
+    again = parse_model("uri", dump_pipeline(pipeline, "skops"), "skops")
+    assert (score(again, data).prediction == score(pipeline, data).prediction).all()
 
 
 @pytest.mark.parametrize("stored_as", FORMATS)

@@ -3,14 +3,13 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
-
-# skops asks which types it may build; scikit-learn's own and NumPy's dtypes are all that the trainer's pipelines hold.
-TRUSTED_TYPES = ("sklearn.", "numpy.dtype")
+from perennial_trainer.models.frameworks.skops_types import PROTOCOL, TYPES
 
 
 def dump_joblib(pipeline: Pipeline) -> bytes:
@@ -33,6 +32,18 @@ def load_joblib(content: bytes) -> Pipeline:
 
 
 def dump_skops(pipeline: Pipeline) -> bytes:
+    """The pipeline as a skops file that `load_skops` accepts. Raises RejectedTask: UntrustedArtifact."""
+    content = skops_bytes(pipeline)
+    if foreign := _foreign_types(content):
+        raise RejectedTask(
+            "UntrustedArtifact",
+            f"model.format skops cannot store {type(pipeline[-1]).__name__} with these parameters, since it contains "
+            f"{join_names(foreign)}: use other parameters, or model.format joblib",
+        )
+    return content
+
+
+def skops_bytes(pipeline: Pipeline) -> bytes:
     """The same bytes for the same pipeline: skops' names by memory address become numbers, and times go."""
     import skops.io
 
@@ -47,14 +58,42 @@ def dump_skops(pipeline: Pipeline) -> bytes:
 
 
 def load_skops(uri: str, content: bytes) -> Pipeline:
-    """The pipeline in the file, of trusted types only. Raises RejectedTask: UntrustedArtifact."""
+    """The pipeline in the file, of listed classes only. Raises RejectedTask: UntrustedArtifact.
+
+    No class is imported before every node of the file is found in the list; skops checks the types again.
+    """
     import skops.io
 
-    types = skops.io.get_untrusted_types(data=content)
-    foreign = [name for name in types if not name.startswith(TRUSTED_TYPES)]
-    if foreign:
+    if foreign := _foreign_types(content):
         raise RejectedTask("UntrustedArtifact", f"{uri} has types that no stored version has: {join_names(foreign)}")
-    return skops.io.loads(content, trusted=types)
+    return skops.io.loads(content, trusted=sorted({name for names in TYPES.values() for name in names}))
+
+
+def skops_nodes(content: bytes) -> Iterator[tuple[str, str]]:
+    """Each node of the file: the loader that builds it, and the full name of the class."""
+    pending = [_read_schema(content)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            if "__loader__" in node or "__class__" in node:
+                yield str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
+            pending.extend(node.values())
+
+
+def _foreign_types(content: bytes) -> list[str]:
+    """What is in the file and not in the list."""
+    schema = _read_schema(content)
+    protocol = schema.get("protocol") if isinstance(schema, dict) else None
+    old = [] if isinstance(protocol, int) and protocol >= PROTOCOL else [f"protocol {protocol} of skops"]
+    nodes = set(skops_nodes(content))
+    return old + sorted(f"{name} ({loader})" for loader, name in nodes if name not in TYPES.get(loader, ()))
+
+
+def _read_schema(content: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return json.loads(file.read("schema.json"))
 
 
 def _number_nodes(schema: Any, files: set[str]) -> dict[str, str]:
