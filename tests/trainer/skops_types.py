@@ -85,7 +85,7 @@ def contents(name: str, kind: Kind, parameters: dict[str, Any], data: Rows) -> I
         yield from skops_nodes(skops_bytes(fit(build_pipeline(estimator, features), data)))
 
 
-def found() -> dict[str, set[str]]:
+def stored_types() -> dict[str, set[str]]:
     types: dict[str, set[str]] = defaultdict(set)
     for kind, labels in (("regression", ("regression",)), ("classification", ("text", "number"))):
         for name in allowed_estimators(kind):  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     path = Path(skops_types.__file__)
     kept = path.read_text().partition("TYPES: ")[0]
-    table = json.dumps({loader: sorted(names) for loader, names in found().items()}, indent=4)
+    table = json.dumps({loader: sorted(names) for loader, names in stored_types().items()}, indent=4)
     path.write_text(f"{kept}TYPES: dict[str, list[str]] = {table}\n")
     subprocess.run([Path(sys.executable).with_name("ruff"), "format", "--quiet", path], check=True)
 
