@@ -7,7 +7,7 @@ import sys
 from kubectl_perennial.cli import parse_arguments, user_name
 from kubectl_perennial.client import Cluster
 from kubectl_perennial.errors import CommandError, UsageError
-from kubectl_perennial.terminal.console import make_console
+from kubectl_perennial.terminal.console import make_console, warn
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
             arguments.by = user_name(arguments.by, cluster.user)
         arguments.run(cluster, arguments, make_console())
     except CommandError as error:
-        sys.stderr.write(f"error: {error}\n")
+        warn(f"error: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         return 130

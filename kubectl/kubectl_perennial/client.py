@@ -1,4 +1,7 @@
-"""The Kubernetes client of the plugin: plain objects in and out, each error one sentence."""
+"""The Kubernetes client of the plugin: plain objects in and out, each error one sentence.
+
+Objects come without control characters, since anyone may have written them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from kubernetes.config import ConfigException
 from yaml import YAMLError
 
 from kubectl_perennial.errors import CommandError, some
+from perennial_operator.core.api.printable_text import all_printable
 
 Body = dict[str, Any]
 
@@ -129,7 +133,7 @@ class Cluster:
         if answer.status >= 400:
             raise _api_error(answer.status, data, path)
         try:
-            decoded: Body = json.loads(data)
+            decoded: Body = all_printable(json.loads(data))
         except ValueError as error:
             raise CommandError(
                 f"{self._api.configuration.host} is not an API server: it answers {data[:60]!r}"

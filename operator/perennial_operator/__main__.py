@@ -11,7 +11,7 @@ import kopf
 from perennial_operator import handlers as handlers  # kopf runs the handlers that are imported
 from perennial_operator.cluster.codec import raise_recursion_limit
 from perennial_operator.settings import BadSettingError, Settings, read_settings
-from perennial_operator.telemetry.logs import log
+from perennial_operator.telemetry.logs import keep_logs_printable, log
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     raise_recursion_limit()
     as_json = settings.log_format == "json"
     kopf.configure(log_format=kopf.LogFormat.JSON if as_json else kopf.LogFormat.FULL, log_prefix=not as_json)
+    keep_logs_printable()
     try:
         gave_up = _run(settings)
     except Exception as error:

@@ -89,3 +89,33 @@ def test_readme_and_guide_have_each_command(command: str) -> None:
 )
 def test_unknown_command_exits_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert terminal.run(*words, namespace=False).code == 2
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202egnp\nerror: forged\x08"
+
+
+@pytest.mark.parametrize("form", [(), ("-o", "json"), ("-o", "yaml")])
+def test_control_characters_of_objects_reach_no_terminal(rolling_out: Terminal, form: tuple[str, ...]) -> None:
+    metrics = [{"name": "psi", "feature": f"a{HOSTILE}", "value": 0.9}]
+    status = {"outcome": "Breach", "message": HOSTILE, "modelVersion": "bike-v3"}
+    rolling_out.put_report("hostile", {"metrics": metrics, "source": HOSTILE}, status)
+    rolling_out.kubectl.patch("ModelVersion", "bike-v2", {"status": {"message": HOSTILE}}, "status")
+    rolling_out.kubectl.annotate("ModelVersion", "bike-v4", {"perennial.dev/rejected-by": HOSTILE})
+    for words in (("status", "bike"), ("history", "bike"), ("compare", "bike", "v1", "v2")):
+        shown = rolling_out.output(*words, *form)
+        assert all(line.isprintable() for line in shown.split("\n"))
+        assert not re.search("^error: forged", shown, re.M)
+    assert "gnp error: forged" in rolling_out.output("history", "bike", *form)
+    result = rolling_out.run("approve", "bike", "v4")
+    assert (result.code, result.err.count("\n")) == (1, 1) and result.err[:-1].isprintable()
+
+
+def test_control_characters_of_files_reach_no_terminal(rolling_out: Terminal) -> None:
+    rows = rolling_out.home / "rows.csv"
+    rows.write_text("feature1,feature2,target\n" + "1,2,3\n" * 300)
+    hostile = rolling_out.home / "\x1b[31mred.csv"
+    hostile.write_text(f"feature1,{HOSTILE}\n1,2\n")
+    for recent in (hostile, rolling_out.home / "\x9b2Jmissing"):
+        result = rolling_out.run("check", "bike", "--reference", str(rows), "--recent", str(recent), "--dry-run")
+        assert result.code == 1
+        assert all(line.isprintable() for line in (result.out + result.err).split("\n"))

@@ -12,7 +12,7 @@ from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
 from perennial_trainer.contract.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse_task
-from perennial_trainer.redaction import RedactingFormatter, redact
+from perennial_trainer.redaction import RedactingFormatter, printable, redact
 
 log = logging.getLogger("perennial_trainer")
 
@@ -43,7 +43,8 @@ def main() -> int:
     except MemoryError:
         return _end(path, kind, FailedTask("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
-        print(redact(traceback.format_exc()), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
+        lines = redact(traceback.format_exc()).splitlines()
+        print("\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
         message = f"the task ended with an unexpected {type(error).__name__}: the log of its pod has the traceback"
         return _end(path, kind, FailedTask("Unexpected", message))
     if result is None:  # a server or a worker has no result

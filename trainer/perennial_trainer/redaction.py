@@ -1,4 +1,7 @@
-"""Redacts credentials from text and logs: passwords and signatures in URLs, and the values of secret variables."""
+"""Redacts credentials from text and logs, and the control characters of names and values in data.
+
+Credentials are passwords and signatures in URLs, and the values of secret variables.
+"""
 
 import logging
 import os
@@ -7,6 +10,11 @@ import re
 _PASSWORD = re.compile(r"(?<=://)[^\s/@'\"]*:[^\s/@'\"]*@")
 _SIGNATURE = re.compile(r"(https?://[^\s?'\"]*)\?[^\s'\"]*")  # in other URLs a ? is a wildcard
 _SECRET = re.compile("KEY|SECRET|TOKEN|PASSW|CREDENTIAL|SAS|CONNECTION_STRING", re.IGNORECASE)
+_SPACE = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+_CONTROL = re.compile(  # terminals obey the first two kinds, and the others are invisible or turn the direction of text
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
 _MIN_LENGTH = 6  # characters; a shorter value is not a secret, and occurs in ordinary words
 
 
@@ -24,8 +32,16 @@ def redact_passwords(text: str) -> str:
     return _PASSWORD.sub("***@", text)
 
 
+def printable(text: str) -> str:
+    """The text on one line, with a replacement character for each control character."""
+    return _CONTROL.sub("\ufffd", _SPACE.sub(" ", text))
+
+
 class RedactingFormatter(logging.Formatter):
-    """Formats log lines and tracebacks without credentials."""
+    """Formats log lines and tracebacks without credentials; a message is one line, and a traceback is indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        first, *others = redact(super().format(record)).splitlines() or [""]
+        if record.exc_info:
+            return "\n".join([printable(first), *(f"  {printable(line)}" for line in others)])
+        return " ".join(map(printable, [first, *others]))

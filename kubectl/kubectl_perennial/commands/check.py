@@ -29,7 +29,7 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     selection = select(cluster, arguments.names)
     measured = _measured(selection, arguments)
     for line in measured.left_out:
-        sys.stderr.write(f"left out: {line}\n")
+        output.warn(f"left out: {line}")
     manifest = _manifest(selection, measured, arguments)
     _warn(selection.deployment, manifest["spec"])
     if arguments.dry_run or arguments.output:
@@ -101,15 +101,15 @@ def _warn(model: Body, spec: Body) -> None:
     """Prints what would make the operator ignore the report."""
     drift = model["spec"].get("drift")
     if drift is None:
-        sys.stderr.write(f"# {spec['modelDeployment']} has no spec.drift, so the report will be Invalid\n")
+        output.warn(f"# {spec['modelDeployment']} has no spec.drift, so the report will be Invalid")
         return
     wanted, reported = {t["metric"] for t in drift["thresholds"]}, {m["name"] for m in spec["metrics"]}
     if not wanted & reported:
-        sys.stderr.write(
-            f"# no threshold is about {some(sorted(reported))}: spec.drift.thresholds asks for {some(sorted(wanted))}\n"
+        output.warn(
+            f"# no threshold is about {some(sorted(reported))}: spec.drift.thresholds asks for {some(sorted(wanted))}"
         )
     if spec["samples"] < drift.get("minSamples", 0):
-        sys.stderr.write(f"# {spec['samples']} samples are fewer than spec.drift.minSamples {drift['minSamples']}\n")
+        output.warn(f"# {spec['samples']} samples are fewer than spec.drift.minSamples {drift['minSamples']}")
 
 
 def _create(cluster: Cluster, manifest: Body, console: Console, *, named: bool, quiet: bool) -> None:

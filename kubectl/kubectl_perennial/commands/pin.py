@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
 
 from rich.console import Console
@@ -23,10 +22,10 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     console.print(output.printed(patch, arguments.output or "yaml"), soft_wrap=True)
     merge = json.dumps({"spec": {"pin": pinned}})
     at_once = f"kubectl patch mdep {selection.name} -n {metadata['namespace']} --type merge -p '{merge}'"
-    sys.stderr.write(
-        f"# Nothing was written. Put this into Git as a patch of {selection.name}, "
-        f"or if it is not managed by Git:\n# {at_once}\n"
+    output.warn(
+        f"# Nothing was written. Put this into Git as a patch of {selection.name}, or if it is not managed by Git:"
     )
+    output.warn(f"# {at_once}")
 
 
 def _pinned(selection: Selection) -> str:
@@ -39,5 +38,5 @@ def _pinned(selection: Selection) -> str:
         phase = status.get("phase") or Phase.TRAINING.value
         raise CommandError(f"{name} has no stored model (it is {phase}), so it cannot serve; pin another version")
     if status["phase"] in UNSUCCESSFUL:
-        sys.stderr.write(f"# Warning: {name} is {status['phase']}: {status.get('message', '')}\n")
+        output.warn(f"# Warning: {name} is {status['phase']}: {status.get('message', '')}")
     return name

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import yaml
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from kubectl_perennial.client import Body
+from perennial_operator.core.api.printable_text import printable
 
 Cell = Text | str
 PIPE_WIDTH = 10_000
@@ -22,12 +24,26 @@ BAR, GAP, SENTENCE = 12, 3, 24
 """Characters: of a bar, between columns, and of the narrowest folded column."""
 
 
+class PrintableConsole(Console):
+    """Prints no control character but the ends of lines: neither a file nor an object can command the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text = "\n".join(map(printable, segment.text.split("\n")))
+            yield segment if segment.control else Segment(text, segment.style)
+
+
 def make_console() -> Console:
     """On standard output; a character that it cannot encode becomes a question mark."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     terminal = sys.stdout.isatty()
-    return Console(highlight=False, markup=False, emoji=False, width=None if terminal else PIPE_WIDTH)
+    return PrintableConsole(highlight=False, markup=False, emoji=False, width=None if terminal else PIPE_WIDTH)
+
+
+def warn(line: str) -> None:
+    """The line is on standard error."""
+    sys.stderr.write(f"{printable(line)}\n")
 
 
 def printed(value: object, form: str) -> str:

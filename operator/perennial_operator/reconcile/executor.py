@@ -15,6 +15,7 @@ from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneEr
 from perennial_operator.cluster.installed_crds import FIX, NOT_STORED, InstalledCrds
 from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
 from perennial_operator.core.api.meta import API_VERSION
+from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.api.values import as_text
 from perennial_operator.telemetry.logs import about
 
@@ -188,7 +189,7 @@ class Executor:
                 "uid": metadata["uid"],
             },
             "reason": announcement.reason,
-            "message": announcement.message[:1024],
+            "message": printable(announcement.message)[:1024],
             "type": "Warning" if announcement.warning else "Normal",
             "source": {"component": "perennial"},
             "firstTimestamp": now,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from perennial_trainer.redaction import redact
+from perennial_trainer.redaction import printable, redact
 
 MAX_MESSAGE = 1500  # characters; the whole result must fit into 4,096 bytes
 
@@ -16,7 +16,7 @@ class TaskError(Exception):
     exit_code: ClassVar[int]
 
     def __init__(self, reason: str, message: str) -> None:
-        message = " ".join(redact(message).split())
+        message = " ".join(printable(redact(message)).split())
         super().__init__(message)
         self.reason = reason
         self.message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.values import Instant, Value
 
 
@@ -16,8 +17,8 @@ class Condition(Value):
 
     type: str = Field(max_length=316, description="Type of the condition.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition holds.")
-    reason: str = Field(max_length=1024, description="Why, as one CamelCase word.")
-    message: str = Field(max_length=32768, description="Why, as a sentence.")
+    reason: Sentence = Field(max_length=1024, description="Why, as one CamelCase word.")
+    message: Sentence = Field(max_length=32768, description="Why, as a sentence.")
     last_transition_time: Instant = Field(description="When the status last changed.")
     observed_generation: int | None = Field(None, description="The generation of spec that was observed.")
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.meta import IMMUTABLE, Kind, Number
+from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.thresholds import Metric
 from perennial_operator.core.api.values import Column, Instant, Moment, Name, Value
 
@@ -82,7 +83,7 @@ class NotMeasured(Value):
     """A metric that has no value, and why."""
 
     metric: Metric = Field(description="Name of the metric.")
-    reason: str | None = Field(
+    reason: Sentence | None = Field(
         None, max_length=1000, description="Why, as a clause: no row of the window has a target."
     )
 
@@ -119,7 +120,7 @@ class DriftReportStatus(Value):
     """Outcome of the report."""
 
     outcome: Outcome | None = Field(None, description="Outcome of the report.")
-    message: str | None = Field(None, description="Why, as a sentence.")
+    message: Sentence | None = Field(None, description="Why, as a sentence.")
     model_version: str | None = Field(None, description="The ModelVersion for which the report was assessed.")
     breaches: list[Breach] | None = Field(None, description="The metrics beyond their limits.")
     not_measured: list[NotMeasured] | None = Field(

@@ -13,6 +13,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.meta import Kind
 from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
+from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.rollout import RolloutSpec
 from perennial_operator.core.api.serving import ServingSpec
 from perennial_operator.core.api.training import TrainingSpec
@@ -142,7 +143,7 @@ class DriftFacts(Value):
 
     report: str | None = Field(None, description="Name of the report.")
     outcome: Outcome | None = Field(None, description="Outcome of the report.")
-    message: str | None = Field(None, description="Why, as a sentence.")
+    message: Sentence | None = Field(None, description="Why, as a sentence.")
     last_check_time: Instant | None = Field(None, description="When the operator last started a drift check.")
 
 

@@ -13,6 +13,7 @@ from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.meta import IMMUTABLE, Kind, Number
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.pod import Object
+from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.request_stats import AnalysisState
 from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.api.values import Instant, Moment, Name, Value
@@ -45,7 +46,7 @@ class Trigger(Value):
     request: str | None = Field(
         None, max_length=100, description="The value of the annotation that requested the training."
     )
-    message: str = Field("", max_length=4000, description="Why, as a sentence.")
+    message: Sentence = Field("", max_length=4000, description="Why, as a sentence.")
 
 
 class ModelVersionSpec(Value):
@@ -133,7 +134,7 @@ class ModelVersionStatus(Value):
     artifact: Artifact | None = Field(None, description="The stored model.")
     data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
     parameters: Object | None = Field(None, description="The chosen hyper-parameters.")
-    findings: list[Annotated[str, Field(max_length=1000)]] | None = Field(
+    findings: list[Annotated[Sentence, Field(max_length=1000)]] | None = Field(
         None,
         max_length=100,
         description="What is unusual in the rows, such as a feature that alone predicts the target.",
@@ -142,12 +143,12 @@ class ModelVersionStatus(Value):
     gate: str | None = Field(
         None, description="Digest of spec.validation and the live version by which the candidate was rejected."
     )
-    metric: str | None = Field(None, description="The deciding metric and that of the live version, as text.")
+    metric: Sentence | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")
     live_since: Instant | None = Field(None, description="When the version last became live.")
     ended_at: Instant | None = Field(None, description="When the version ended as a candidate, or was superseded.")
     reason: str | None = Field(None, description="Reason for the current phase, as one CamelCase word.")
-    message: str | None = Field(None, description="Why, as a sentence.")
+    message: Sentence | None = Field(None, description="Why, as a sentence.")
     recorded: str | None = Field(None, description="The phase that the ledger beside the artifacts holds.")
     conditions: list[Condition] = Field(
         [],

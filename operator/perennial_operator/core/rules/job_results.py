@@ -14,19 +14,20 @@ from perennial_operator.core.api.drift_report import Measurement, NotMeasured, W
 from perennial_operator.core.api.meta import Number
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.model_version import Artifact, DataFacts, ModelVersionStatus, Trigger
+from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
 from perennial_operator.core.world import Job, JobState
 
 
 class Trained(Value):
-    message: str
+    message: Sentence
     artifact: Artifact
     data: DataFacts
     metrics: dict[str, Number]
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
     contract: int = Field(1, ge=1)
-    findings: list[str] = Field(default_factory=list, max_length=100)
+    findings: list[Sentence] = Field(default_factory=list, max_length=100)
 
 
 class Worsening(Value):
@@ -54,7 +55,7 @@ class Scores(Value):
 
 
 class Validated(Value):
-    message: str
+    message: Sentence
     holdout_rows: int
     metrics: Scores
     standard_errors: dict[str, Number] = Field(default_factory=dict)
@@ -72,7 +73,7 @@ class Checked(Value):
 
 
 class Recorded(Value):
-    message: str
+    message: Sentence
 
 
 class Recipe(Value):
@@ -94,17 +95,17 @@ class StoredVersion(Value):
 
 
 class Recovered(Value):
-    message: str
+    message: Sentence
     number: int = Field(ge=0)
     versions: list[StoredVersion] = Field(max_length=2)
-    passed_over: list[str]
+    passed_over: list[Sentence]
 
 
 class JobFailure(Value):
     """Why there is no valid result."""
 
     reason: str
-    message: str
+    message: Sentence
 
 
 Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered)

@@ -8,6 +8,7 @@ from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.api.parsing import BadObjectError
+from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.world import World
 
@@ -29,6 +30,7 @@ def transition(
 ) -> SetStatus:
     """The version in its next phase, with `condition` as (type, status); else ForbiddenTransitionError."""
     check_transition(version, phase, reason)
+    message = printable(message)
     conditions = version.status.conditions
     if condition:
         conditions = with_condition(conditions, *condition, reason, message, world.now)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.drift_report import DriftReport, DriftReportStatus, Outcome
+from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.drift_reports import NOT_YET, Report
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.rules.report_verdict import Verdict
@@ -42,7 +43,7 @@ def _changed(report: DriftReport, verdict: Verdict) -> bool:
     before = report.status
     if before.outcome is Outcome.BREACH and verdict.outcome is Outcome.BREACH and before.message:
         return False
-    return (before.outcome, before.message) != (verdict.outcome, verdict.message)
+    return (before.outcome, before.message) != (verdict.outcome, printable(verdict.message))
 
 
 def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, now: datetime) -> SetStatus:

@@ -9,6 +9,7 @@ from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Phase, Trigger
+from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
 from perennial_operator.core.rules.transitions import check_transition
@@ -56,6 +57,7 @@ def restore_status(world: World, version: ModelVersion, stored: StoredVersion, r
     if before.image and not _is_trusted(world, before.image):
         updates["image"] = None
         message += f"; its image {before.image} is not used: neither the operator nor spec names one of its repository"
+    message = printable(message)
     if before.live_since:
         live_again = world.live is None and world.spec.pin is None
         updates |= {"phase": Phase.LIVE if live_again else Phase.SUPERSEDED, "reason": "Recovered", "message": message}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from perennial_operator.core.actions import Announcement
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
+from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.status.deployment_status import Trouble
 
 COMPARED_LENGTH = 1000
@@ -18,7 +19,7 @@ def news(
 ) -> Announcement | None:
     """A warning with the condition's reason and message; None if it was announced before, or nothing needs a person."""
     for reason, message in _waiting_for_a_person(after, trouble):
-        if not any(message[:COMPARED_LENGTH] in condition.message for condition in before.conditions):
+        if not any(printable(message)[:COMPARED_LENGTH] in condition.message for condition in before.conditions):
             return Announcement(reason, message, warning=True)
     return None
 
