@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,6 +87,58 @@ def test_page_on_a_claim_is_reported_with_the_exec_command(rolling_out: Terminal
 def test_drift_prints_the_page_of_the_newest_report(rolling_out: Terminal) -> None:
     page = "https://example.com/reports/bike-check-2/report.html"
     assert rolling_out.output("report", "bike", "--drift", "--print") == f"{page}\n"
+
+
+def named(terminal: Terminal, page: str) -> None:
+    terminal.put_model("page", {"storage": {"uri": f"file://{terminal.home}"}})
+    terminal.put_report("page", {"modelDeployment": "page", "details": page})
+
+
+FOREIGN = [
+    "file:///etc/hostname",
+    "file://{store}/other/report.html",
+    "file://{model}/../../other/report.html",
+    "file://{model}/%2e%2e/%2e%2e/other/report.html",
+    "file://{model}x/report.html",
+    "local://{model}/report.html",
+    "http://example.com/report.html",
+    "javascript:alert(1)",
+    "zip://report.html::file://{model}/a.zip",
+    "https://example.com/a.zip::file:///etc/hostname",
+    "reference://{model}/report.html",
+]
+
+
+@pytest.mark.parametrize("page", FOREIGN)
+def test_page_outside_of_the_storage_is_not_opened(terminal: Terminal, browser: Browser, page: str) -> None:
+    model = f"{terminal.home}/{terminal.kubectl.namespace}/page"
+    (terminal.home / "other").mkdir()
+    (terminal.home / "other" / "report.html").write_text("<script>")
+    named(terminal, page.format(store=terminal.home, model=model))
+    for more in ((), ("--to", str(terminal.home / "saved"))):
+        result = terminal.run("report", "page", "--drift", *more, stdin="y\n", BROWSER=str(browser.command))
+        assert result.code == 1 and "it is not opened" in result.err
+    assert browser.opened == [] and not (terminal.home / "saved").exists()
+
+
+def test_page_below_the_storage_is_opened(terminal: Terminal, browser: Browser) -> None:
+    page = terminal.home / terminal.kubectl.namespace / "page" / "checks" / "a" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<h1>page</h1>")
+    named(terminal, f"file://{page}")
+    assert terminal.output("report", "page", "--drift", "--to", str(terminal.home / "saved.html"))
+    assert (terminal.home / "saved.html").read_text() == "<h1>page</h1>"
+
+
+def test_page_on_the_web_is_opened_only_if_the_person_says_so(rolling_out: Terminal, browser: Browser) -> None:
+    page, asked = "https://example.com/reports/bike-check-2/report.html", "Open it? [y/N]"
+    web = {"BROWSER": str(browser.command)}
+    for answer in ("", "\n", "n\n"):
+        result = rolling_out.run("report", "bike", "--drift", stdin=answer, **web)
+        assert result.code == 1 and asked in result.err and browser.opened == []
+    process = replace(rolling_out, as_process=True)
+    result = process.run("report", "bike", "--drift", stdin="y\n", **web)
+    assert result.code == 0 and asked in result.err and browser.opened == [page]
 
 
 def test_missing_page_is_reported(terminal: Terminal) -> None:

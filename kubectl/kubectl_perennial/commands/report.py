@@ -2,11 +2,13 @@
 
 The page is in the model's storage, for which only its pods have credentials. An http(s) address is opened by the
 browser, a file of this machine as it is, and another store is read through fsspec if that and the store's driver are
-installed. Otherwise the error says how to get the page.
+installed. Otherwise the error says how to get the page. Anyone who may write a DriftReport can name any address in it:
+only a page below the model's own storage is opened as it is, and one at https:// after a question.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import webbrowser
 from argparse import Namespace
@@ -18,7 +20,11 @@ from rich.console import Console
 from kubectl_perennial.client import Cluster
 from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.selection import Selection, select
+from kubectl_perennial.terminal.console import warn
 from kubectl_perennial.views.overview import newest_first
+from perennial_operator.core.api.data import Storage
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.manifests.storage_addresses import is_below
 
 PAGE = "report.html"
 DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -31,6 +37,8 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     if arguments.print:
         console.print(uri, soft_wrap=True)
         return
+    if arguments.drift:
+        _ask_if_foreign(selection, uri)
     page = (
         uri
         if uri.startswith(("http://", "https://")) and not arguments.to
@@ -71,6 +79,22 @@ def _of_drift(cluster: Cluster, selection: Selection) -> str:
     if not pages:
         raise CommandError(f"no DriftReport about {selection.name} names a page in spec.details")
     return str(pages[0])
+
+
+def _ask_if_foreign(selection: Selection, uri: str) -> None:
+    """The page is below the model's own storage, or at https:// and the user wants it; else a CommandError."""
+    metadata, spec = selection.deployment["metadata"], selection.deployment["spec"]
+    root = Mounts().uri(Storage.model_validate(spec["storage"])).rstrip("/")
+    folder = f"{root}/{metadata['namespace']}/{metadata['name']}"
+    if is_below(uri, folder):
+        return
+    if not uri.startswith("https://") or "::" in uri:
+        raise CommandError(
+            f"the page {uri} is neither below {folder}/, the model's storage, nor at https://; it is not opened"
+        )
+    warn(f"The page {uri} is not below {folder}/, the model's storage: a DriftReport names it. Open it? [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError("the page was not opened")
 
 
 def _fetched(selection: Selection, uri: str, to: str | None) -> Path:
