@@ -12,6 +12,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.contract.result import RecoverResult, StoredVersion
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files, read_ledger_file
+from perennial_trainer.ledger.recipe_difference import recipe_changes
 from perennial_trainer.storage.store import file_sha256, list_names, sibling_uri
 
 log = logging.getLogger(__name__)
@@ -106,13 +107,15 @@ def _check_files(file: LedgerFile) -> None:
 
 
 def _stored_version(task: RecoverTask, ref: LedgerFileRef, file: LedgerFile) -> StoredVersion:
+    changes = recipe_changes(task.recipe, file.entry.recipe)
     return StoredVersion(
         version=file.version,
         number=ref.number,
         entry=file.entry.name,
         trigger=file.entry.trigger,
         parent=file.entry.parent or UNSET,
-        recipe=UNSET if file.entry.recipe == task.recipe else file.entry.recipe,
+        recipe=file.entry.recipe if changes else UNSET,
+        changes=changes or UNSET,
         status=file.entry.status,
     )
 

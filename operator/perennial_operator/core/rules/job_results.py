@@ -17,6 +17,7 @@ from perennial_operator.core.api.model_version import Artifact, DataFacts, Model
 from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
+from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 
 
@@ -84,13 +85,14 @@ class Recipe(Value):
 
 
 class StoredVersion(Value):
-    """A version in the ledger; without a recipe it was made from the current spec."""
+    """A version in the ledger; without a recipe and changes of it, it was made from the current spec."""
 
     number: int = Field(ge=1)
     entry: str
     trigger: Trigger
     parent: str | None = None
     recipe: Recipe | None = None
+    changes: list[RecipeChange] | None = Field(None, max_length=1000)
     status: ModelVersionStatus
 
 
@@ -99,6 +101,22 @@ class Recovered(Value):
     number: int = Field(ge=0)
     versions: list[StoredVersion] = Field(max_length=2)
     passed_over: list[Sentence]
+
+    def with_recipes(self, current: Mapping[str, Any]) -> Recovered | JobFailure:
+        """The same, with a recipe for each version that was not made from the current one."""
+        try:
+            return self.model_copy(update={"versions": [_with_recipe(each, current) for each in self.versions]})
+        except ValueError as error:
+            return JobFailure(
+                reason="BadAnswer", message=f"a version of the ledger has no usable recipe: {error}"[:1500]
+            )
+
+
+def _with_recipe(stored: StoredVersion, current: Mapping[str, Any]) -> StoredVersion:
+    if stored.recipe or not stored.changes:
+        return stored
+    recipe = Recipe.model_validate(changed_recipe(current, stored.changes))
+    return stored.model_copy(update={"recipe": recipe})
 
 
 class JobFailure(Value):

@@ -11,7 +11,7 @@ from datetime import datetime
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.manifests.ledger_jobs import again_at, recover_manifest
+from perennial_operator.core.manifests.ledger_jobs import again_at, recipe, recover_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recovered, job_result
 from perennial_operator.core.rules.training_admission import Deferral
 from perennial_operator.core.rules.transitions import fail
@@ -79,7 +79,13 @@ def _job(world: World) -> Job | None:
 def _result(world: World) -> Recovered | JobFailure | None:
     """The Job's result once it has ended."""
     job = _job(world)
-    return None if job is None or job.state is JobState.RUNNING else job_result(job, Recovered)
+    if job is None or job.state is JobState.RUNNING:
+        return None
+    result = job_result(job, Recovered)
+    spec = world.spec
+    return (
+        result.with_recipes(recipe(spec.model, spec.data, spec.training)) if isinstance(result, Recovered) else result
+    )
 
 
 def _is_done(world: World, job: Job) -> bool:
