@@ -415,7 +415,7 @@ def test_a_model_that_found_no_data_is_not_known_to_be_bad() -> None:
     assert play.version(3)["phase"] == "Validating"
 
 
-def test_at_zero_replicas_the_clock_of_an_analysed_step_stands() -> None:
+def test_at_zero_replicas_an_analysed_step_waits() -> None:
     play = analysed({"limit": "10m"})
     play.wait(minutes=4)
     for _ in range(3):
@@ -442,3 +442,45 @@ def test_requests_before_and_after_zero_replicas_count_together() -> None:
         play.pods_ready()
     traffic(play, 30)
     assert answer(play) == ("True", "AnalysisPassed")
+
+
+def candidate_alone(errors: int = 0, live_pods: bool = False, live: int = 0) -> Play:
+    """The live version stops answering in a step, and the candidate answers 2,000 requests."""
+    play = analysed(steps=[{"weight": 50, "hold": "5m"}])
+    if not live_pods:
+        play.pods_fail("bike-v1", trouble="CrashLoopBackOff")
+    for _ in range(20):
+        play.requests("bike-v2", 100, errors)
+        play.requests("bike-v1", live)
+        play.wait(seconds=30)
+    return play
+
+
+def test_candidate_passes_alone_where_no_live_pod_answers() -> None:
+    play = candidate_alone()
+    assert play.version(2)["rollout"]["weight"] == 100
+    assert "judged alone, since bike-v1 answered too few requests to compare with" in message(play)
+    play.pods_ready("bike-v2")
+    assert play.phases()["bike-v2"] == "Live"
+
+
+def test_candidate_alone_must_keep_the_greatest_error_share() -> None:
+    play = candidate_alone(errors=3)
+    assert (play.phases()["bike-v2"], answer(play)) == ("RollingOut", ("Unknown", "NoData"))
+    assert "the greatest share of failed requests is 1 %" in message(play)
+    play.wait(hours=1)
+    assert (play.phases()["bike-v2"], play.version(2)["reason"]) == ("RolledBack", "NoData")
+
+
+def test_candidate_alone_passes_after_the_wait_for_data() -> None:
+    play = candidate_alone(live_pods=True, live=2)
+    assert (play.phases()["bike-v2"], answer(play)) == ("RollingOut", ("Unknown", "NoData"))
+    play.wait(hours=1)
+    assert play.version(2)["rollout"]["weight"] == 100
+
+
+def test_candidate_without_requests_never_passes_alone() -> None:
+    play = analysed()
+    play.pods_fail("bike-v1")
+    play.wait(hours=2)
+    assert (play.phases()["bike-v2"], play.version(2)["reason"]) == ("RolledBack", "NoData")

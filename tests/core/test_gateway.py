@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
 from perennial_operator.core.traffic.http_route import blocker, is_as_wanted, route_patch
+from perennial_operator.core.traffic.registry import GATEWAY_API
 from perennial_operator.core.world import RoutingObject
 from tests.builders import a_deployment, a_route, a_world, merged
 from tests.simulation.play import Play, a_play
@@ -107,6 +109,13 @@ def without(body: dict[str, Any], *path: str) -> dict[str, Any]:
     return merged(body, {path[0]: {path[1]: None}})
 
 
+def with_condition(kind: str, status: str, message: str) -> dict[str, Any]:
+    """A route that its Gateway has accepted, with one more condition."""
+    route = a_route()
+    route["status"]["parents"][0]["conditions"].append({"type": kind, "status": status, "message": message})
+    return route
+
+
 def with_backend(extra: dict[str, Any]) -> dict[str, Any]:
     route = a_route()
     route["spec"]["rules"][0]["backendRefs"].append(extra)
@@ -157,6 +166,16 @@ BLOCKERS: dict[str, tuple[RoutingObject, str, str]] = {
         RoutingObject(a_route(accepted=False)),
         "RouteNotAccepted",
         "no Gateway has accepted HTTPRoute bike: no listener",
+    ),
+    "unresolved": (
+        RoutingObject(with_condition("ResolvedRefs", "False", "Service bike has no port 9090")),
+        "RouteNotResolved",
+        "a Gateway reports ResolvedRefs False for HTTPRoute bike: Service bike has no port 9090; check the names and",
+    ),
+    "partly invalid": (
+        RoutingObject(with_condition("PartiallyInvalid", "True", "Dropped Rule 1")),
+        "RouteNotResolved",
+        "PartiallyInvalid True for HTTPRoute bike: Dropped Rule 1",
     ),
     "no gateway": (
         RoutingObject(without(a_route(), "status", "parents")),
@@ -323,6 +342,58 @@ def test_route_changed_before_the_patch_is_read_again() -> None:
 
 (GUIDE,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "docs" / "gateway.md").read_text(), re.DOTALL)
 _, SAMPLE = (ROOT / "manifests" / "samples" / "06-gateway-shadow-analysis.yaml").read_text().split("---")
+
+
+def ports(play: Play) -> dict[str, list[int]]:
+    return {name: [port["port"] for port in each["spec"]["ports"]] for name, each in play.services.items()}
+
+
+def with_port(port: int) -> dict[str, Any]:
+    route = a_route()
+    for backend in route["spec"]["rules"][0]["backendRefs"]:
+        backend["port"] = port
+    return route
+
+
+def test_services_keep_the_port_that_the_route_names() -> None:
+    play = rolling(a_route())
+    play.edit({"serving": {"port": 9090}})
+    assert ports(play) == {"bike": [9090, 8080], "bike-candidate": [9090, 8080]}
+    assert all(port["targetPort"] == "http" for port in play.services["bike"]["spec"]["ports"])
+    assert "it still names port 8080, which the Services keep until it names" in play.condition("Routed")["message"]
+    play.rewrite(None)
+    play.settle()
+    play.rewrite(with_port(8080))
+    play.settle()
+    assert ports(play)["bike"] == [9090, 8080]
+    play.rewrite(with_port(9090))
+    play.settle()
+    assert ports(play) == {"bike": [9090], "bike-candidate": [9090]}
+    assert "still names" not in play.condition("Routed")["message"]
+
+
+def test_ports_stay_while_the_route_cannot_be_read() -> None:
+    play = rolling(a_route())
+    play.edit({"serving": {"port": 9090}})
+    world = replace(play.world(), routing=RoutingObject(None, "httproutes is forbidden"))
+    assert GATEWAY_API.more_ports(world, "bike") == GATEWAY_API.more_ports(world, "bike-candidate") == [8080]
+
+
+def test_a_mirror_follows_the_port_of_the_spec() -> None:
+    world = a_world(
+        deployment=a_deployment(spec={"rollout": {"gateway": GATEWAY}, "serving": {"port": 9090}}),
+        routing=RoutingObject(a_route()),
+    )
+    patch = route_patch(world, 0, mirrored=True)
+    assert patch
+    assert patch.operations[0]["value"][0]["requestMirror"]["backendRef"]["port"] == 9090
+    mirrored = a_route()
+    backend = {"name": "bike-candidate", "port": 8080}
+    mirrored["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": {"backendRef": backend}}]
+    patch = route_patch(replace(world, routing=RoutingObject(mirrored)), 0, mirrored=True)
+    assert patch
+    path = "/spec/rules/0/filters/0/requestMirror/backendRef/port"
+    assert patch.operations == ({"op": "replace", "path": path, "value": 9090},)
 
 
 @pytest.mark.parametrize("text", [GUIDE, SAMPLE], ids=["guide", "sample"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -70,9 +70,11 @@ def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
     return template
 
 
-def service_manifest(world: World, name: str, version: ModelVersion | None) -> dict[str, Any]:
+def service_manifest(
+    world: World, name: str, version: ModelVersion | None, more_ports: Sequence[int] = ()
+) -> dict[str, Any]:
     """The Service `name`, which selects the pods of one version, or of every version if it is None."""
-    port = world.spec.serving.port
+    ports = [("http", world.spec.serving.port), *((f"http-{port}", port) for port in more_ports)]
     of_version = {names.MODEL_VERSION: version.name} if version else {}
     return with_digest(
         {
@@ -82,7 +84,9 @@ def service_manifest(world: World, name: str, version: ModelVersion | None) -> d
             "spec": {
                 "selector": names.serving_selector(world.name) | of_version,
                 # By name: while an edit of the port rolls out, each pod is reached at its own port.
-                "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
+                "ports": [
+                    {"name": title, "port": port, "targetPort": "http", "protocol": "TCP"} for title, port in ports
+                ],
             },
         }
     )

@@ -77,7 +77,11 @@ def assess_sample(
     before = state.analysis or AnalysisState(since=world.now, sampled_at=world.now)
     pods, added = before.after(dict(sample.pods.get(version.name, {})), dict(sample.pods.get(live.name, {})))
     step, recent = before.step + added, before.recent + added
-    result = _result(analysis, before.since, step, recent, sample)
+    late = hold_ends + as_delta(analysis.limit) <= world.now
+    if step.candidate.requests >= analysis.min_requests > step.live.requests and (late or not _answers(world, live)):
+        result = _result_alone(analysis, live, step.candidate, recent.candidate, sample)
+    else:
+        result = _result(analysis, before.since, step, recent, sample)
     if result.outcome is AnalysisOutcome.INCONCLUSIVE and hold_ends <= world.now:
         until = data_deadline(world, state, hold_ends)
         message = f"{result.message}; without data the candidate is rolled back at {until:%H:%M:%S}"
@@ -102,6 +106,28 @@ def breach_of(world: World, version: ModelVersion) -> AnalysisResult | None:
             message = f"report {report.name}: {report.message}"
             return AnalysisResult(AnalysisOutcome.FAILED, reasons.BREACHED, message)
     return None
+
+
+def _answers(world: World, version: ModelVersion) -> bool:
+    serving = world.serving.get(version.name)
+    return serving is not None and serving.answering > 0
+
+
+def _result_alone(analysis: Analysis, live: ModelVersion, step: Tally, recent: Tally, sample: Sample) -> AnalysisResult:
+    """The result beside a live version that does not answer: going back to it would help no one.
+
+    Errors that exceed the limit are no failure, since nothing shows that the model causes them.
+    """
+    alone = f"{live.name} answered too few requests to compare with"
+    limit = f"the greatest share of failed requests is {shown(100 * analysis.max_error_share)} %"
+    for tally in (step, recent):
+        if error_share(tally) > analysis.max_error_share:
+            message = f"{_shown(tally)}; {alone}, and {limit}"
+            return AnalysisResult(AnalysisOutcome.INCONCLUSIVE, reasons.MEASURING, message)
+    result = _query_result(analysis, Pair(candidate=step), sample)
+    if result.outcome is not AnalysisOutcome.PASSED:
+        return result
+    return AnalysisResult(result.outcome, result.reason, f"{result.message}; judged alone, since {alone}; {limit}")
 
 
 def _result(analysis: Analysis, since: datetime, step: Pair, recent: Pair, sample: Sample) -> AnalysisResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Delete
@@ -64,10 +64,14 @@ class Deployments(ServingRuntime):
         if world.candidate_service:  # an HTTPRoute may name it still
             yield names.candidate_service(world.name), None
 
+    def more_ports(self, world: World, service: str) -> Sequence[int]:
+        """Ports that the Service has beside spec.serving.port."""
+        return ()
+
     def _services(self, world: World) -> Iterator[Action]:
         observed = {world.name: world.service, names.candidate_service(world.name): world.candidate_service}
         for name, version in self.services(world):
-            manifest = service_manifest(world, name, version)
+            manifest = service_manifest(world, name, version, self.more_ports(world, name))
             if differs(manifest, observed[name]):
                 yield Apply(manifest)
 

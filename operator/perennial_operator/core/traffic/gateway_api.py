@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
@@ -54,6 +54,11 @@ class GatewayApi(Deployments):
 
     def routing_status(self, world: World) -> RoutingStatus | None:
         message = f"{self.traffic_splitter(world)} routes to both Services; the operator manages its weights"
+        if old := self.more_ports(world, world.name):
+            message += (
+                f"; it still names port {', '.join(map(str, old))}, which the Services keep until it names "
+                f"spec.serving.port {world.spec.serving.port} instead"
+            )
         return RoutingStatus(True, "Routed", message)
 
     def services(self, world: World) -> Iterator[tuple[str, ModelVersion | None]]:
@@ -65,6 +70,16 @@ class GatewayApi(Deployments):
         rolls_out = live and candidate and candidate.status.rollout and not world.pinned
         yield world.name, live
         yield names.candidate_service(world.name), candidate if rolls_out and not self.blocker(world) else live
+
+    def more_ports(self, world: World, service: str) -> Sequence[int]:
+        """Other ports by which the route names the Service, such as the one before an edit of spec.serving.port."""
+        named = http_route.named_ports(world)
+        if named is None:  # the route cannot be read now: nothing is taken away
+            observed = {world.name: world.service}.get(service, world.candidate_service) or {}
+            ports = [each["port"] for each in (observed.get("spec") or {}).get("ports") or []]
+        else:
+            ports = list(named[service])
+        return sorted(set(ports) - {world.spec.serving.port})
 
     def _is_ready_at(self, world: World, weight: int) -> bool:
         version = world.candidate

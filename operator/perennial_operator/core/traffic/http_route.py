@@ -23,7 +23,21 @@ def blocker(world: World) -> Blocker | None:
     why = _cannot_be_patched(world)
     if why or world.routing is None or world.routing.body is None:
         return why
-    return _not_accepted(_named(world), world.routing.body)
+    return _not_accepted(_named(world), world.routing.body) or _broken(_named(world), world.routing.body)
+
+
+def named_ports(world: World) -> Mapping[str, Sequence[int]] | None:
+    """Each of the model's Services → the ports by which the route names it; None if the route is not known now."""
+    if world.routing is None or world.routing.refusal:
+        return None
+    ports: dict[str, list[int]] = {world.name: [], names.candidate_service(world.name): []}
+    for rule in _rules(world.routing.body):
+        mirrors = [_mirror_of(each) for each in rule.get("filters") or []]
+        for backend in (*(rule.get("backendRefs") or []), *mirrors):
+            name, port = _service(world, backend), backend.get("port")
+            if name in ports and isinstance(port, int) and port not in ports[name]:
+                ports[name].append(port)
+    return ports
 
 
 def is_as_wanted(world: World, weight: int, mirrored: bool) -> bool:
@@ -84,15 +98,19 @@ def _mirror_changes(
 ) -> Iterator[Mapping[str, Any]]:
     """Adds or removes the mirror to the candidate's Service; other filters and mirrors stay."""
     candidate = names.candidate_service(world.name)
-    present = filters or []
+    present, port = filters or [], world.spec.serving.port
     ours = [i for i, each in enumerate(present) if _service(world, _mirror_of(each)) == candidate]
     if mirrored and not ours:
-        backend = {"name": candidate, "port": world.spec.serving.port}
+        backend = {"name": candidate, "port": port}
         mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": backend}}
         # "path/-" appends to a list, which has to exist.
         end, value = (path, [mirror]) if filters is None else (f"{path}/-", mirror)
         yield {"op": "add", "path": end, "value": value}
-    elif ours and not mirrored and len(ours) == len(present):
+    elif mirrored:
+        for i in ours:
+            if _mirror_of(present[i]).get("port") != port:
+                yield {"op": "replace", "path": f"{path}/{i}/requestMirror/backendRef/port", "value": port}
+    elif ours and len(ours) == len(present):
         yield {"op": "remove", "path": path}
     elif not mirrored:
         yield from ({"op": "remove", "path": f"{path}/{i}"} for i in reversed(ours))
@@ -141,6 +159,21 @@ def _not_accepted(name: str, body: Mapping[str, Any]) -> Blocker | None:
     because = f": {accepted[0]['message']}" if accepted and accepted[0].get("message") else ""
     message = f"no Gateway has accepted {name}{because}; check the route's parentRefs and status.parents"
     return Blocker("RouteNotAccepted", message)
+
+
+def _broken(name: str, body: Mapping[str, Any]) -> Blocker | None:
+    """A Gateway that has accepted a route may still send its requests nowhere, or leave out some of its rules."""
+    for parent in (body.get("status") or {}).get("parents") or []:
+        for condition in parent.get("conditions") or []:
+            kind, status = condition["type"], condition["status"]
+            if (kind, status) in (("ResolvedRefs", "False"), ("PartiallyInvalid", "True")):
+                because = f": {condition['message']}" if condition.get("message") else ""
+                message = (
+                    f"a Gateway reports {kind} {status} for {name}{because}; check the names and ports of its "
+                    "backendRefs, and status.parents"
+                )
+                return Blocker("RouteNotResolved", message)
+    return None
 
 
 def _rules(body: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
