@@ -116,7 +116,7 @@ def _answers(world: World, version: ModelVersion) -> bool:
 def _result_alone(analysis: Analysis, live: ModelVersion, step: Tally, recent: Tally, sample: Sample) -> AnalysisResult:
     """The result beside a live version that does not answer: going back to it would help no one.
 
-    Errors that exceed the limit are no failure, since nothing shows that the model causes them.
+    Errors that exceed the limit are inconclusive, since nothing shows that the model causes them.
     """
     alone = f"{live.name} answered too few requests to compare with"
     limit = f"the greatest share of failed requests is {shown(100 * analysis.max_error_share)} %"
