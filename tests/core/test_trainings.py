@@ -28,10 +28,10 @@ def reasons(play: Play) -> list[str]:
 
 
 def test_failed_first_training_is_retried_until_the_limit() -> None:
-    play = a_play()
-    for number in (1, 2, 3):
+    play = a_play(training={"maxRejections": 3})
+    for number, hours in ((1, 1), (2, 2), (3, 4)):
         fail(play, number)
-        play.wait(minutes=59)
+        play.wait(hours=hours, minutes=-1)
         assert len(play.phases()) == number
         play.wait(minutes=1)
     play.wait(hours=99)
@@ -63,7 +63,7 @@ def stalled() -> Play:
     play = a_play(training={"maxRejections": 2})
     for number in (1, 2):
         fail(play, number)
-        play.wait(hours=1)
+        play.wait(hours=2)
     assert play.status["phase"] == "Stalled"
     return play
 
@@ -110,12 +110,12 @@ def test_edit_that_fixes_the_cause_continues_at_once(edit: dict[str, Any]) -> No
 
 
 def test_history_never_forgets_the_failures_that_are_counted() -> None:
-    play = a_play(history={"versions": 1})
-    for number in (1, 2, 3):
+    play = a_play(history={"versions": 1}, training={"maxRejections": 6})
+    for number in range(1, 7):
         fail(play, number)
-        play.wait(hours=1)
+        play.wait(hours=8)
     assert play.status["phase"] == "Stalled"
-    assert len(play.phases()) == 3
+    assert len(play.phases()) == 6
 
 
 def test_history_keeps_newest_versions_and_reuses_no_number() -> None:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
+from perennial_operator.core.manifests.ledger_jobs import entry_name
 from perennial_operator.core.manifests.worker_job import workers_manifest
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
+from perennial_operator.core.rules.trainings.back_off import COUNTED
+from perennial_operator.core.rules.trainings.failures import rejected_in_a_row, stopped_by_surroundings
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.registry import STOPPED_ROLES
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import Job, JobState, World, consecutive_failures
+from perennial_operator.core.world import Job, JobState, World
 
 
 def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
@@ -53,9 +56,14 @@ def training_job_needing_workers(world: World) -> Job | None:
 
 
 def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action]:
-    """Deletes ended versions and handled reports beyond spec.history, oldest first, but none that a decision needs."""
-    failures = consecutive_failures(world)[: world.spec.training.max_rejections]
-    needed = {world.spec.pin, *world.serving, *(version.name for version in failures)}
+    """Deletes ended versions and handled reports beyond spec.history, oldest first.
+
+    None that a decision needs, and no version before the ledger has its entry.
+    """
+    rejected = rejected_in_a_row(world)[: max(COUNTED, world.spec.training.max_rejections or 0)]
+    counted = {version.name for version in (*rejected, *stopped_by_surroundings(world)[:COUNTED])}
+    unrecorded = {v.name for v in world.versions if entry_name(v) not in (None, v.status.recorded)}
+    needed = {world.spec.pin, *world.serving, *counted, *unrecorded}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in needed]
     # Of versions without new rows the last one suffices: they must not push out versions that can serve again.
     idle = [version for version in ended if version.status.reason == NO_NEW_ROWS]

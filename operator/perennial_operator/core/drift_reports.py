@@ -43,6 +43,9 @@ class Report:
     created_at: datetime
     measured_at: datetime
     """The end of its window, or when it was made if there is no window or it ends in the future."""
+    starts_at: datetime | None
+    """The start of its window; None if there is none, or if it ends in the future."""
+    samples: int
     about: str | None
     """The version that it, or its status, names."""
     outcome: Outcome | None
@@ -76,6 +79,8 @@ def report_of(body: Mapping[str, Any]) -> Report:
         name=report.name,
         created_at=created_at,
         measured_at=_measured_at(report),
+        starts_at=spec.window.start if spec.window and spec.window.end == _measured_at(report) else None,
+        samples=spec.samples,
         about=intern(report.about) if report.about else None,
         outcome=status.outcome,
         message=status.message,
@@ -95,7 +100,7 @@ def final_report(body: Mapping[str, Any]) -> Report:
     except BadObjectError:
         meta = Meta.model_validate(body["metadata"])
         created_at, outcome = meta.creation_timestamp, Outcome(body["status"]["outcome"])
-        return Report(meta.name, created_at, created_at, None, outcome, None, b"", NEVER, (), (), created_at)
+        return Report(meta.name, created_at, created_at, None, 0, None, outcome, None, b"", NEVER, (), (), created_at)
 
 
 def in_order(reports: list[Report]) -> tuple[Report, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.model_deployment import ModelDeployment, ModelDeploymentSpec
-from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion, Phase
 from perennial_operator.core.api.request_stats import Tally
 from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.drift_reports import MOST_AHEAD, Report
@@ -224,19 +224,3 @@ def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
     """Whether the version was made from exactly this spec, pod resources and timeout included."""
     made = version.spec
     return (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
-
-
-def consecutive_failures(world: World) -> tuple[ModelVersion, ...]:
-    """The newest candidates that failed or were rejected, newest first, since one went live or the spec changed.
-
-    A superseded version is neither a success nor a failure.
-    """
-    failures: list[ModelVersion] = []
-    for version in reversed(world.versions):
-        if version.phase in UNSUCCESSFUL:
-            if not is_made_from_spec(version, world.spec):
-                break
-            failures.append(version)
-        elif version.status.live_since:
-            break
-    return tuple(failures)

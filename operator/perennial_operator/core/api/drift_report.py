@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     TRIGGERED = "Triggered"
     BREACH = "Breach"
     COOLING_DOWN = "CoolingDown"
+    BACKING_OFF = "BackingOff"
+    BUDGET_SPENT = "BudgetSpent"
     BUSY = "Busy"
     PINNED = "Pinned"
     SUSPENDED = "Suspended"

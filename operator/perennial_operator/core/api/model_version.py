@@ -143,6 +143,11 @@ class ModelVersionStatus(Value):
     gate: str | None = Field(
         None, description="Digest of spec.validation and the live version by which the candidate was rejected."
     )
+    surroundings: str | None = Field(
+        None,
+        description="Digest of spec.serving and spec.storage with which the candidate failed for a reason outside of "
+        "itself, such as a store that did not answer. It is tried again, and does not count for maxRejections.",
+    )
     metric: Sentence | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")
     live_since: Instant | None = Field(None, description="When the version last became live.")

@@ -83,12 +83,13 @@ class TrainingSpec(Value):
     retries: int = Field(
         2, ge=0, le=10, description="How often a failed Job is retried; a rejected task is not retried."
     )
-    max_rejections: int = Field(
-        3,
+    max_rejections: int | None = Field(
+        None,
         ge=1,
         le=100,
         description="After this many failed, rejected or rolled-back candidates in a row "
-        "no new one starts until a person requests it.",
+        "no new one starts until a person requests it; default: the pause between them grows, and none is the last. "
+        "Candidates that failed because of their surroundings, such as a store that does not answer, do not count.",
     )
     queue: Name | None = Field(None, description="Kueue queue of the Jobs.")
     pod: PodSpec = Field(PodSpec(), description="Fields of the Jobs' pods.")

@@ -10,6 +10,7 @@ from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, M
 from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.rules.phases import may_follow
+from perennial_operator.core.rules.trainings.failures import surroundings_after
 from perennial_operator.core.world import World
 
 
@@ -36,6 +37,7 @@ def transition(
         conditions = with_condition(conditions, *condition, reason, message, world.now)
     if phase not in IN_FLIGHT and phase is not Phase.LIVE:
         updates["ended_at"] = world.now
+    updates["surroundings"] = surroundings_after(reason, world.spec) if phase in UNSUCCESSFUL else None
     status = version.status.model_copy(
         update={"phase": phase, "reason": reason, "message": message, "conditions": conditions, **updates}
     )

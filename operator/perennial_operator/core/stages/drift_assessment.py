@@ -10,7 +10,7 @@ from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.drift_reports import Report, order_of_creation
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
-from perennial_operator.core.rules.training_admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})

@@ -13,7 +13,7 @@ from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recipe, recover_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recovered, job_result
-from perennial_operator.core.rules.training_admission import Deferral
+from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
-from perennial_operator.core.api.model_version import ModelVersion, Phase, Trigger
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import first_fire_after
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
@@ -16,9 +17,9 @@ from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.rules.phases import NO_NEW_ROWS
-from perennial_operator.core.rules.training_admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
-from perennial_operator.core.stages.drift_assessment import Assessment
+from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.world import Job, JobState, World, not_in_future, recipe, version_recipe
 
@@ -52,12 +53,24 @@ def trigger_of(world: World) -> Trigger | None:
     due = _schedule_due(world)
     if due and due <= world.now:
         return Trigger(reason="Schedule", message=f"spec.training.schedule was due at {due:%Y-%m-%d %H:%M} UTC")
-    return None
+    return _retry(world)
+
+
+def _retry(world: World) -> Trigger | None:
+    """The same training once more if the newest candidate failed only because of its surroundings."""
+    failed, report = world.newest, newest_report(world)
+    if failed is None or not failed.status.surroundings or failed.phase not in UNSUCCESSFUL:
+        return None
+    reason, ended = failed.spec.trigger.reason, failed.status.ended_at
+    over = report and ended and report.created_at > ended and report.outcome is Outcome.WITHIN_THRESHOLDS
+    if (reason == "Drift" and (over or world.spec.drift is None)) or reason not in ("Drift", "Schedule", "Request"):
+        return None
+    return Trigger(reason=reason, message=f"{failed.name} failed because of its surroundings ({failed.status.reason})")
 
 
 def deferral_of(world: World, trigger: Trigger) -> Deferral | None:
     """Why a candidate with this trigger is not started now, or None."""
-    return recovery_deferral(world) or deferral_for(world, trigger.reason)
+    return recovery_deferral(world) or deferral_for(world, trigger.reason, asked=trigger.request is not None)
 
 
 def open_request(world: World) -> str | None:

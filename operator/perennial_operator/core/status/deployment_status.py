@@ -9,7 +9,7 @@ from perennial_operator.core.api.conditions import Condition, find, with_conditi
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
 from perennial_operator.core.api.model_version import Phase
-from perennial_operator.core.rules.training_admission import Deferral
+from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
 from perennial_operator.core.stages.training import deferral_of, trigger_of

@@ -8,7 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
-from perennial_operator.core.rules.training_admission import Deferral
+from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import JobState, World, recipe, version_recipe

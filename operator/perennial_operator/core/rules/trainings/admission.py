@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from perennial_operator.core import names
-from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
-from perennial_operator.core.world import World, consecutive_failures, is_made_from_spec
-
-DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
+from perennial_operator.core.rules.trainings.back_off import TO_RETRAIN, pause_of
+from perennial_operator.core.rules.trainings.failures import rejected_in_a_row
+from perennial_operator.core.world import World, is_made_from_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +23,8 @@ class Deferral:
     """The reason of a stall, as conditions have it."""
 
 
-def deferral_for(world: World, reason: str) -> Deferral | None:
-    """Why a candidate for this reason is deferred, or None. A person's request ignores cool-down and stall."""
+def deferral_for(world: World, reason: str, asked: bool = False) -> Deferral | None:
+    """Why a candidate for this reason is deferred, or None. What a person asks for ignores pauses and a stall."""
     spec = world.spec
     if spec.suspend:
         return Deferral(Outcome.SUSPENDED, "spec.suspend is true")
@@ -35,7 +32,7 @@ def deferral_for(world: World, reason: str) -> Deferral | None:
         return Deferral(Outcome.PINNED, f"spec.pin is {spec.pin}")
     if candidate := world.candidate:
         return Deferral(Outcome.BUSY, f"{candidate.name} is in progress")
-    if reason != "Request" and (wait := _rejected(world, reason) or _stalled(world) or _cooling_down(world, reason)):
+    if not asked and (wait := _rejected(world, reason) or _stalled(world) or _paused(world)):
         return wait
     free = world.policy.max_trainings - world.fleet.trainings
     if world.fleet.ahead >= free:
@@ -44,11 +41,6 @@ def deferral_for(world: World, reason: str) -> Deferral | None:
             f"it starts when another training ends; {world.policy.max_trainings} may run at once in the fleet",
         )
     return None
-
-
-TO_RETRAIN = (
-    f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
-)
 
 
 def _rejected(world: World, reason: str) -> Deferral | None:
@@ -63,8 +55,9 @@ def _rejected(world: World, reason: str) -> Deferral | None:
 
 
 def _stalled(world: World) -> Deferral | None:
-    failures = consecutive_failures(world)
-    if len(failures) < world.spec.training.max_rejections:
+    """Where spec.training.maxRejections is set, it stops a model until a person acts."""
+    failures, limit = rejected_in_a_row(world), world.spec.training.max_rejections
+    if limit is None or len(failures) < limit:
         return None
     last, several = failures[0], f"{len(failures)} consecutive candidates failed or were rejected"
     count = several if len(failures) > 1 else "1 candidate failed or was rejected"
@@ -75,20 +68,8 @@ def _stalled(world: World) -> Deferral | None:
     )
 
 
-def _cooling_down(world: World, reason: str) -> Deferral | None:
-    last = world.newest
-    ended = (last.status.ended_at or last.status.live_since) if last else None
-    if last is None or ended is None or not is_made_from_spec(last, world.spec):
-        # A spec that no candidate has tried yet has no cool-down.
+def _paused(world: World) -> Deferral | None:
+    pause = pause_of(world)
+    if pause is None:
         return None
-    until = ended + cooldown(world)
-    if until <= world.now or ended - world.now > cooldown(world):  # the latter by a wrong clock
-        return None
-    message = f"{last.name} ended at {ended:%H:%M:%S}; no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC"
-    if reason in ("Initial", "SpecChange"):  # a person may just have repaired the files, which the operator cannot see
-        message += f"; to start one at once, run kubectl perennial retrain {world.name}, or {TO_RETRAIN}"
-    return Deferral(Outcome.COOLING_DOWN, message, until)
-
-
-def cooldown(world: World) -> timedelta:
-    return as_delta(world.spec.drift.cooldown if world.spec.drift else DEFAULT_COOLDOWN)
+    return Deferral(Outcome.BACKING_OFF if pause.lengthened else Outcome.COOLING_DOWN, pause.message, pause.until)

@@ -1,0 +1,161 @@
+"""From when may the next training start, why not before, and what ends the pause sooner?
+
+| the newest candidate | pause | ends sooner |
+| --- | --- | --- |
+| went live or was superseded | the cool-down | by a person or another spec |
+| failed or was rejected | the longer of cool-down and check interval, doubled each time | also by new rows |
+| was stopped by its surroundings | the cool-down, doubled each time | also by repaired surroundings |
+
+New rows are as many as a holdout has, newer than those of the failed candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from perennial_operator.core import names
+from perennial_operator.core.api.conditions import find
+from perennial_operator.core.api.drift import DriftSpec
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.values import as_delta, first_fire_after, last_fire_by
+from perennial_operator.core.rules.trainings.failures import (
+    STORE,
+    rejected_in_a_row,
+    stopped_by_surroundings,
+    surroundings_of,
+)
+from perennial_operator.core.world import World, is_made_from_spec, plausible
+
+DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
+MOST_TIMES = 8
+"""A pause is at most so many times as long as the first one."""
+LONGEST = timedelta(days=7)
+COUNTED = MOST_TIMES.bit_length()
+"""So many failures in a row give the longest pause: more need not be remembered."""
+TO_RETRAIN = (
+    f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
+)
+"""What a person does to start a training."""
+NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
+"""Outcomes of reports whose rows are not worth a training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No new candidate before that time."""
+
+    until: datetime
+    message: str
+    lengthened: bool = True
+    """Whether it is longer than the cool-down."""
+
+
+def pause_of(world: World) -> Pause | None:
+    """The pause that goes on now, or None. A person's request is not subject to it."""
+    pauses = (_cool_down(world), _after_rejections(world), _after_surroundings(world))
+    # The cool-down, if it ends as late as another one.
+    return max((each for each in pauses if each and each.until > world.now), key=lambda each: each.until, default=None)
+
+
+def cooldown(world: World) -> timedelta:
+    return as_delta(world.spec.drift.cooldown if world.spec.drift else DEFAULT_COOLDOWN)
+
+
+def _cool_down(world: World) -> Pause | None:
+    last = world.newest
+    ended = _ended(world, last)
+    if last is None or ended is None or not is_made_from_spec(last, world.spec):
+        # A spec that no candidate has tried yet has no cool-down.
+        return None
+    if last.status.surroundings not in (None, surroundings_of(world.spec)):
+        return None  # a person has repaired them
+    until = ended + cooldown(world)
+    message = f"{last.name} ended at {ended:%H:%M:%S}; {_not_before(until)}; {_at_once(world)}"
+    return Pause(until, message, lengthened=False)
+
+
+def _after_rejections(world: World) -> Pause | None:
+    """The pause after candidates whose cause of failure lies in them: more of the same rows would give the same."""
+    failed = rejected_in_a_row(world)
+    ended = _ended(world, failed[0]) if failed else None
+    if ended is None:
+        return None
+    last, wanted = failed[0], _holdout_rows(world, failed[0])
+    since = plausible(world, last.status.data.end if last.status.data else None) or last.metadata.creation_timestamp
+    if _rows_since(world, since) >= wanted:
+        return None
+    until = ended + _doubled(world, max(cooldown(world), _check_interval(world, ended)), len(failed))
+    several = f"{len(failed)} consecutive candidates failed or were rejected, the last {last.name}"
+    count = several if len(failed) > 1 else f"{last.name} failed or was rejected"
+    rows = f"unless reports cover {wanted} rows newer than {since:%Y-%m-%d %H:%M:%S}"
+    message = f"{count} at {ended:%H:%M:%S}; {_not_before(until)}, {rows}; {_at_once(world)}"
+    return Pause(until, message)
+
+
+def _after_surroundings(world: World) -> Pause | None:
+    """The pause after candidates that their surroundings stopped: it is tried again, whatever the rows are."""
+    stopped = stopped_by_surroundings(world)
+    ended = _ended(world, stopped[0]) if stopped else None
+    if ended is None or _store_has_answered(world, stopped[0], ended):
+        return None
+    last, until = stopped[0], ended + _doubled(world, cooldown(world), len(stopped))
+    count = f"{len(stopped)} consecutive candidates, the last {last.name}," if len(stopped) > 1 else last.name
+    store = "a check or an entry of the ledger succeeds, or " if last.status.reason in STORE else ""
+    message = (
+        f"{count} failed because of its surroundings ({last.status.reason}) at {ended:%H:%M:%S}; {_not_before(until)}, "
+        f"unless {store}spec.serving or spec.storage changes; {_at_once(world)}"
+    )
+    return Pause(until, message)
+
+
+def _not_before(until: datetime) -> str:
+    return f"no new candidate before {until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _at_once(world: World) -> str:
+    return f"to start one at once, run kubectl perennial retrain {world.name}, or {TO_RETRAIN}"
+
+
+def _ended(world: World, version: ModelVersion | None) -> datetime | None:
+    """When the version ended or went live; None if it did not, or if a wrong clock says so."""
+    ended = (version.status.ended_at or version.status.live_since) if version else None
+    return None if ended is None or ended - world.now > cooldown(world) else ended
+
+
+def _doubled(world: World, first: timedelta, count: int) -> timedelta:
+    """The pause after so many failures in a row."""
+    times: int = min(2 ** (count - 1), MOST_TIMES)
+    return max(cooldown(world), min(first * times, LONGEST))
+
+
+def _check_interval(world: World, at: datetime) -> timedelta:
+    """The time between two of the operator's own checks, around that time; nothing if it makes none."""
+    check = world.spec.drift.check if world.spec.drift else None
+    return first_fire_after(check.schedule, at) - last_fire_by(check.schedule, at) if check else timedelta()
+
+
+def _holdout_rows(world: World, failed: ModelVersion) -> int:
+    """How many rows are a holdout's worth."""
+    data, live = failed.status.data, world.live.status.data if world.live else None
+    known = (data or live).holdout_rows if data or live else 0  # type: ignore[union-attr]
+    return known or ceil(failed.spec.data.min_rows * failed.spec.data.holdout)
+
+
+def _rows_since(world: World, since: datetime) -> int:
+    """How many rows newer than that the reports have measured; no row is counted twice."""
+    rows = 0
+    for report in sorted(world.reports, key=lambda each: (each.measured_at, -each.samples)):
+        if report.starts_at and report.starts_at >= since and report.outcome not in NO_ROWS:
+            rows, since = rows + report.samples, report.measured_at
+    return rows
+
+
+def _store_has_answered(world: World, failed: ModelVersion, ended: datetime) -> bool:
+    """Whether another Job has shown since that the store can be used again."""
+    reason, conditions = failed.status.reason, [find(each.status.conditions, "Recorded") for each in world.versions]
+    recorded = any(each and each.status == "True" and each.last_transition_time > ended for each in conditions)
+    checked = any(each.scheduled_at > names.NEVER and each.created_at > ended for each in world.reports)
+    return reason in STORE and (recorded or (checked and reason != "StorageNotWritable"))
