@@ -44,7 +44,7 @@ class Report:
     measured_at: datetime
     """The end of its window, or when it was made if there is no window or it ends in the future."""
     starts_at: datetime | None
-    """The start of its window; None if there is none, or if it ends in the future."""
+    """The start of its window; None without a window, or if it ends in the future."""
     samples: int
     about: str | None
     """The version that it, or its status, names."""
