@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from sklearn.linear_model import Ridge
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, Model
+from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.conversion import feature_frame
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.notes import Notes
@@ -98,6 +99,21 @@ def test_category_of_parquet_has_the_name_of_its_value(tmp_path: Path, values: A
 )
 def test_time_as_a_category_has_one_name(text: str) -> None:
     assert feature_frame({"x": [1.0], "c": [text]}, FEATURES)["c"].tolist() == ["2026-10-20T13:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([1e16, "1e+16", 10**16], "10000000000000000"),
+        ([-1.5e20, "-1.5e+20"], "-150000000000000000000"),
+        ([-0.0, "-0.0", "-0", 0], "0"),
+        ([timedelta(hours=1), pd.Timedelta(hours=1), pa.scalar(3600, pa.duration("s")).as_py()], "1:00:00"),
+        (["1e+05"], "1e+05"),  # not how a float is written
+    ],
+)
+def test_notations_of_one_value_have_one_name(values: list[Any], name: str) -> None:
+    """csv writes a float64 of 16 digits as 1e+16."""
+    assert {category_name(value) for value in values} == {name}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NO_CLASS = -1  # the position of the positive class if no class is positive
 
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
+_LARGE_FLOAT = re.compile(r"-?\d(\.\d+)?e\+\d+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:\.([0-9]{1,9}))?"
@@ -40,6 +41,8 @@ def category_name(value: Any) -> Any:
         return str(int(value))
     if isinstance(value, Decimal):
         return _name_of_decimal(value)
+    if isinstance(value, timedelta):  # one of pandas has another text
+        return str(timedelta(value.days, value.seconds, value.microseconds))
     if isinstance(value, date) and value == value:  # a NaT is a date and differs from itself
         return _name_of_time(value)
     import pandas as pd  # slow to import, and not needed for texts and whole numbers
@@ -81,8 +84,12 @@ def _name_of_text(text: str) -> Any:
     whole_float = _WHOLE_FLOAT.fullmatch(text)
     if whole_float:
         return "0" if whole_float[1] == "-0" else whole_float[1]
+    if "e+" in text and _LARGE_FLOAT.fullmatch(text) and repr(float(text)) == text:
+        return category_name(float(text))
     if text[4:5] == "-" and len(text) >= 16 and (time := _TIME.fullmatch(text)):
         return _name_of_time_text(text, time)
+    if text == "-0":
+        return "0"
     return text.lower() if text.lower() in ("true", "false") else text
 
 
