@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
-from perennial_trainer.data.holdout import HoldoutSplit, split_holdout
+from perennial_trainer.data.holdout import MOST_TOGETHER, HoldoutSplit, split_holdout, with_copies
 from perennial_trainer.data.rows import Rows, concatenate, convert_rows
 from perennial_trainer.data.schema import Columns
 
@@ -83,3 +83,21 @@ def test_digests_depend_on_roles_and_not_on_column_order() -> None:
     first, swapped, other = of(("a", "b"), ()), of(("b", "a"), ()), of(("a",), ("b",))
     assert (first.digests.tolist(), first.roles()) == (swapped.digests.tolist(), swapped.roles())
     assert first.roles() != other.roles()
+
+
+@given(VALUES, st.integers(1, 60), st.integers(0, 60), st.floats(0.01, 0.99))
+def test_few_equal_rows_stay_together_and_more_move_none(
+    value: tuple[float | None, str, float], count: int, more: int, share: float
+) -> None:
+    numbered = with_copies(rows([value] * (count + more)))
+    in_holdout = HoldoutSplit(share, None).mask(numbered)
+    assert HoldoutSplit(share, None).mask(with_copies(rows([value] * count))).tolist() == in_holdout[:count].tolist()
+    assert len(set(in_holdout[:MOST_TOGETHER].tolist())) == 1
+
+
+def test_each_side_has_its_share_of_many_equal_rows() -> None:
+    numbered = with_copies(rows([(1.0, "a", 0), (2.0, "b", 1)] * 5000))
+    in_holdout = split_holdout(numbered, 0.2).mask(numbered)
+    assert numbered.target[in_holdout].mean() == pytest.approx(0.5, abs=0.05)
+    assert in_holdout.mean() == pytest.approx(0.2, abs=0.02)
+    assert not set(numbered.units[in_holdout].tolist()) & set(numbered.units[~in_holdout].tolist())

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, mean_squared_error, r2_score
 
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.metrics.evaluate import measure_all
@@ -22,6 +23,7 @@ from tests.trainer.tasks import (
     a_check,
     a_training,
     a_validation,
+    a_version,
     breast_cancer,
     diabetes,
     written,
@@ -176,6 +178,40 @@ def test_equal_rows_are_kept_and_base_rates_stay(trainer: Trainer, tmp_path: Pat
     sentence = f"{len(frame) - distinct} of {len(frame)} rows repeat another one"
     assert sentence in dropped["message"] and sentence in dropped["findings"][0]
     assert sentence in (tmp_path / "v1" / "report.html").read_text()
+
+
+def of_few_values(rows: int, seed: int) -> Frame:
+    """Kind 2: 30 different rows of features, as in a survey."""
+    generator = np.random.default_rng(seed)
+    a, b, c = (generator.integers(0, most, rows) for most in (5, 3, 2))
+    chance = 1 / (1 + np.exp(2 - a * 0.8 - b * c))
+    return pd.DataFrame({"a": a, "b": b, "c": c, "y": (generator.random(rows) < chance).astype(int)})
+
+
+@pytest.mark.parametrize("suffix", CHECK_FILES)
+def test_holdout_is_like_the_rows_where_many_are_equal(trainer: Trainer, tmp_path: Path, suffix: str) -> None:
+    frame, recent = of_few_values(8000, 1), of_few_values(8000, 2)
+    task = training_of(frame, tmp_path, "y", data__cleaning__duplicates="keep")
+    task["model"] |= {"task": "classification", "estimator": "sklearn.linear_model.LogisticRegression"}
+    trained = trainer.done(task)
+    holdout = holdout_of(task)
+    assert len(holdout) == pytest.approx(1600, rel=0.1)
+    assert holdout["y"].astype(int).mean() == pytest.approx(frame["y"].mean(), abs=0.04)
+    fitted = LogisticRegression().fit(frame[["a", "b", "c"]], frame["y"])
+    loss = log_loss(recent["y"], fitted.predict_proba(recent[["a", "b", "c"]]))
+    assert trained["metrics"]["log_loss"] == pytest.approx(loss, abs=0.04)
+    uri = written(recent, tmp_path / "recent" / f"a.{suffix}")
+    limits = [{"metric": "prediction_psi", "max": 0.0}, {"metric": "target_psi", "max": 0.0}]
+    checked = trainer.done(a_check(task, trained, uri, thresholds=limits))
+    for each in checked["metrics"]:
+        if each["name"] in ("prediction_psi", "target_psi"):
+            assert each["value"] < 0.05 and each["chance"] > 0.005, each
+    again = task | {"version": "progression-v2", "storage": (tmp_path / "v2").as_uri()}
+    written(pd.concat([frame, recent]), tmp_path / "data" / "a.csv")
+    candidate = trainer.done(again)
+    against = {"metric": "log_loss", "confidence": 0.95}
+    validated = trainer.done(a_validation(again, candidate, a_version(trained), against=against))
+    assert validated["holdoutRows"] == candidate["data"]["holdoutRows"]
 
 
 def test_all_problems_of_a_file_are_reported_at_once(trainer: Trainer, tmp_path: Path) -> None:

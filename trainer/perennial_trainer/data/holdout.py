@@ -1,6 +1,6 @@
 """Which rows are the holdout: a version is scored on them and never trained on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,12 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.rows import Mask, Rows
 
 MIN_ROWS = 2  # one row has no standard error
+MOST_TOGETHER = 10  # equal rows on one side: so many may be copies of one row; more are real, and both sides need them
 
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """Where the holdout starts: at a time, or, without a time, below a share of the range of row digests.
+    """Where the holdout starts: at a time, or, without a time, below a share of the range of digests of `Rows.units`.
 
     With groups the digest is that of the group, so a group is on one side. With a time and groups, the holdout has only
     the groups that have no earlier row; later rows of other groups are on neither side.
@@ -23,7 +24,7 @@ class HoldoutSplit:
     start: pd.Timestamp | None
 
     def mask(self, rows: Rows) -> Mask:
-        """Which rows are in the holdout. Equal rows are always on the same side, in every version."""
+        """Which rows are in the holdout. A row is on the same side in every version, and so are a few equal rows."""
         training = self.training_mask(rows)
         if self.start is None or rows.group is None:
             return ~training
@@ -33,8 +34,31 @@ class HoldoutSplit:
         """Which rows may be trained on: the others, but with a time and groups not the later rows of known groups."""
         if self.start is not None and rows.time is not None:
             return np.asarray(~(rows.time >= self.start), dtype=bool)
-        digests = rows.digests if rows.group is None else rows.group
+        digests = rows.units if rows.group is None else rows.group
         return np.asarray(digests / 2.0**64 >= self.share, dtype=bool)
+
+
+def with_copies(rows: Rows) -> Rows:
+    """The rows, equal ones numbered where they are so many that a split has to divide them, as in a table of counts."""
+    if rows.time is not None or rows.group is not None:
+        return rows
+    digests = pd.Series(rows.digests)
+    if not digests.duplicated().any():
+        return rows
+    number = digests.groupby(digests, sort=False).cumcount().to_numpy()
+    copies = np.maximum(number - (MOST_TOGETHER - 1), 0).astype(np.uint64)
+    return replace(rows, copies=copies) if copies.any() else rows
+
+
+def independent_rows(holdout: Rows) -> int:
+    """So many rows, chosen one by one, are as exact as this holdout, in which equal rows were chosen together.
+
+    Kish's effective sample size (Survey Sampling, 1965), where rows of one unit are alike.
+    """
+    if holdout.time is not None or holdout.group is not None:
+        return len(holdout)
+    sizes = np.unique(holdout.units, return_counts=True)[1]
+    return max(1, round(len(holdout) ** 2 / float((sizes**2).sum())))
 
 
 def split_holdout(rows: Rows, share: float) -> HoldoutSplit:

@@ -22,6 +22,8 @@ Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us,
 Mask = NDArray[np.bool_]
 
 GROUP = "perennial.group"  # the column of the holdout file with the hash of each row's group
+COPY = "perennial.copy"  # the column of the holdout file with the number of each row among many equal ones
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 MOST_KEPT_NAMES = 20  # values of a kept column of numbers; with more its quarters are compared
 
 
@@ -31,7 +33,8 @@ class Rows:
 
     `group` is a hash; a row without a group is a group of its own. `kept` are columns for slices, which the model never
     gets. Neither is a part of a row's digest. `unusable` are values that became missing, by numeric feature: the server
-    refuses a request with one of them. `unreadable` are those of the target and of the time.
+    refuses a request with one of them. `unreadable` are those of the target and of the time. `copies` number equal rows
+    beyond the first few, which have 0; None is 0.
     """
 
     columns: Columns
@@ -43,6 +46,7 @@ class Rows:
     kept: pd.DataFrame | None = None
     unusable: dict[str, Unusable] = field(default_factory=dict)
     unreadable: dict[str, Unusable] = field(default_factory=dict)
+    copies: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -61,6 +65,7 @@ class Rows:
             None if self.kept is None else self.kept.iloc[which].reset_index(drop=True),
             unusable_values.take(self.unusable, which),
             unusable_values.take(self.unreadable, which),
+            None if self.copies is None else self.copies[which],
         )
 
     def locate(self, place_of_row: Callable[[int], str]) -> None:
@@ -89,6 +94,14 @@ class Rows:
             self.known_digests = np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
         return self.known_digests
 
+    @property
+    def units(self) -> NDArray[np.uint64]:
+        """The digest of each row and of its number among equal rows; rows with one unit are on one side of a split."""
+        if self.copies is None:
+            return self.digests
+        numbered = self.digests + self.copies * _ODD  # wraps around
+        return np.where(self.copies > 0, pd.util.hash_array(numbered), self.digests)
+
     def table(self) -> pd.DataFrame:
         """One column for each name in `columns`."""
         table = self.features.assign(**{self.columns.target: self.target})
@@ -101,9 +114,11 @@ class Rows:
         return self.kept[name] if self.kept is not None and name in self.kept else self.features[name]
 
     def table_with_others(self) -> pd.DataFrame:
-        """The table with the kept columns and the hash of the group."""
+        """The table with the kept columns, the hash of the group and the numbers of equal rows."""
         others: dict[str, Any] = {} if self.kept is None else {str(name): self.kept[name] for name in self.kept}
-        return self.table().assign(**others | ({} if self.group is None else {GROUP: self.group}))
+        others |= {} if self.group is None else {GROUP: self.group}
+        others |= {} if self.copies is None else {COPY: self.copies}
+        return self.table().assign(**others)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -142,11 +157,12 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
 
 
 def with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows:
-    """The rows of a holdout file with its kept columns and groups."""
+    """The rows of a holdout file with its kept columns, groups and numbers of equal rows."""
     kept = {name: holdout[name] for name in keep if name in holdout}
     converted = {name: values if values.dtype.kind == "f" else to_categories(values) for name, values in kept.items()}
     group = holdout[GROUP].to_numpy(dtype=np.uint64) if GROUP in holdout else None
-    return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None)
+    copies = holdout[COPY].to_numpy(dtype=np.uint64) if COPY in holdout else None
+    return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None, copies=copies)
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:

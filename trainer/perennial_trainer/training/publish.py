@@ -17,6 +17,7 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.cleaning import Cleaned
+from perennial_trainer.data.holdout import independent_rows
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import Span, time_range
@@ -118,9 +119,14 @@ def _files(training: Training) -> dict[str, bytes]:
             training.pipeline, framework_of(model).file_format(model)
         ),
         "holdout.parquet": _parquet(rows.holdout),
-        "rows.npy": _npy(np.sort(rows.training.digests)),
+        "rows.npy": _npy(np.sort(rows.training.units)),
         "profile.json": encode_profile(
-            build_profile(rows.reference, training.scored, _profile_metrics(training.measurements))
+            build_profile(
+                rows.reference,
+                training.scored,
+                _profile_metrics(training.measurements),
+                independent_rows(rows.holdout),
+            )
         ),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),

@@ -1,6 +1,7 @@
 """Trains a version: from the data to the stored files."""
 
 import logging
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import Cleaned, clean, without_outliers
-from perennial_trainer.data.holdout import HoldoutSplit, split_holdout
+from perennial_trainer.data.holdout import HoldoutSplit, split_holdout, with_copies
 from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
@@ -95,6 +96,7 @@ def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -
     if rows.time is not None or columns.time is None:  # else there is a problem already
         rows = rows_in_window(rows, task.data.window)
     cleaned = clean(rows, task.data, problems)
+    cleaned = replace(cleaned, rows=with_copies(cleaned.rows))
     counted = cleaned.rows
     if not problems:
         require_new_rows(counted, task)

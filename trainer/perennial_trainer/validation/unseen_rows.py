@@ -23,7 +23,7 @@ def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:
     them. Raises a RejectedTask: RowsNotComparable, ArtifactMissing, DigestMismatch.
     """
     if how.data.roles == rows.roles():
-        unseen = ~np.isin(rows.digests, _stored_digests(live, how, NAME))
+        unseen = ~np.isin(rows.units, _stored_digests(live, how, NAME))
         if rows.group is not None and GROUPS in how.files and how.source.group_column == rows.columns.group:
             unseen &= ~np.isin(rows.group, _stored_digests(live, how, GROUPS))
         return unseen
