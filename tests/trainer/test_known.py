@@ -131,7 +131,9 @@ def test_unreadable_live_profile_does_not_stop_training(clinic: Clinic, content:
 
 def test_column_that_changed_kind_is_not_compared(tmp_path: Path) -> None:
     before = iris().rename(columns={"petal width (cm)": "category"}).assign(target=range(150))
-    content = profile.encode_profile(build_profile(rows(before), ScoredRows(np.arange(150.0), np.arange(150.0)), {}, 150))
+    content = profile.encode_profile(
+        build_profile(rows(before), ScoredRows(np.arange(150.0), np.arange(150.0)), {}, 150)
+    )
     (tmp_path / "profile.json").write_bytes(content)
     live = Version(name="v1", uri=(tmp_path / "model.joblib").as_uri(), sha256="0" * 64)
     assert find_novelties(rows(before), live) == {}
