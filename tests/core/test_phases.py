@@ -100,9 +100,8 @@ def test_training_ends_by_its_job() -> None:
     for answer, fields in JOB_ENDS.values():
         transitions |= taken(with_job(training, name, answer, **fields))
     transitions |= taken(with_job(training, name, trained(2)))
-    transitions |= taken(
-        with_job(training, name, {"outcome": "Refused", "reason": "NoNewRows", "message": "same rows"})
-    )
+    for reason in ("NoNewRows", "FilesUnchanged"):
+        transitions |= taken(with_job(training, name, {"outcome": "Refused", "reason": reason, "message": "the same"}))
     made = {"image": training.policy.trainer_image, "data": {"sha256": f"{2:064x}"}}
     bad = a_version(3, "Rejected", status={"reason": "TooSlow", **made})
     known = replace(training, versions=(a_version(1), bad, a_version(4, "Training")))

@@ -60,7 +60,7 @@ def test_odd_targets_and_times_are_left_out(
 
 
 @pytest.mark.parametrize(("column", "reason"), [("target", "NonNumericTarget"), ("day", "UnreadableTime")])
-def test_many_unreadable_values_are_refused_with_file_and_line(
+def test_many_unreadable_values_are_refused_with_their_line(
     trainer: Trainer, tmp_path: Path, column: str, reason: str
 ) -> None:
     task = a_training(written(diabetes(), tmp_path / "good" / "a.csv"), (tmp_path / "v1").as_uri())
@@ -91,7 +91,7 @@ def test_problems_of_files_and_of_rows_come_together(trainer: Trainer, tmp_path:
     assert result["message"].startswith("5 problems of the data: ") and "(and 1 more files)" in result["message"]
 
 
-def test_classes_of_the_training_side_come_with_the_other_problems(trainer: Trainer, tmp_path: Path) -> None:
+def test_one_class_to_train_on_is_one_of_the_problems(trainer: Trainer, tmp_path: Path) -> None:
     """The first class ends before the newest rows begin, so that each side has one class."""
     frame = diabetes().assign(target=["ill"] * 400 + ["well"] * 42)
     frame["bp"] = frame["bp"].where(frame.index % 2 == 0)

@@ -7,6 +7,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from msgspec import UNSET
+
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
@@ -92,9 +94,10 @@ def _run(task: Task) -> TaskResult | None:
 
 def _end(path: Path, kind: str, error: TaskError) -> int:
     log.error("%s: %s: %s", error.outcome, error.reason, error.message)
-    _write(
-        path, encode_result(ErrorResult(task=kind, outcome=error.outcome, reason=error.reason, message=error.message))
+    result = ErrorResult(
+        task=kind, outcome=error.outcome, reason=error.reason, message=error.message, files=error.files or UNSET
     )
+    _write(path, encode_result(result))
     return error.exit_code
 
 

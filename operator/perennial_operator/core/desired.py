@@ -9,7 +9,7 @@ from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.manifests.ledger_jobs import entry_name
 from perennial_operator.core.manifests.worker_job import workers_manifest
-from perennial_operator.core.rules.phases import NO_NEW_ROWS
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_operator.core.rules.trainings.back_off import COUNTED
 from perennial_operator.core.rules.trainings.failures import rejected_in_a_row, stopped_by_surroundings
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -65,8 +65,8 @@ def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action
     unrecorded = {v.name for v in world.versions if entry_name(v) not in (None, v.status.recorded)}
     needed = {world.spec.pin, *world.serving, *counted, *unrecorded}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in needed]
-    # Of versions without new rows the last one suffices: they must not push out versions that can serve again.
-    idle = [version for version in ended if version.status.reason == NO_NEW_ROWS]
+    # Of versions that read no new rows the last one suffices: they must not push out versions that can serve again.
+    idle = [version for version in ended if version.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED)]
     others = [version for version in ended if version not in idle]
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         yield Delete("ModelVersion", version.name)

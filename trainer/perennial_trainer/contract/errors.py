@@ -14,6 +14,8 @@ class TaskError(Exception):
 
     outcome: ClassVar[str]
     exit_code: ClassVar[int]
+    files: str | None = None
+    """The digest of the files that a training was refused for."""
 
     def __init__(self, reason: str, message: str) -> None:
         message = " ".join(printable(redact(message)).split())

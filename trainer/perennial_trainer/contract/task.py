@@ -118,6 +118,13 @@ class RejectedRows(StrictStruct, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class RefusedFiles(StrictStruct, frozen=True, kw_only=True):
+    """The digest of the files for which the training of a version was refused."""
+
+    name: Name
+    sha256: Sha256
+
+
 class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
@@ -125,6 +132,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     live: Version | None = None
     known_rows: Sha256 | None = None  # of the live version: a training on the same rows is rejected
     rejected_rows: tuple[RejectedRows, ...] = ()  # of candidates that would be rejected again
+    refused_files: RefusedFiles | None = None  # a training on the same files is refused before they are read
     engine: Engine | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
     storage: Uri  # the version's own folder

@@ -76,16 +76,7 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
         problems.add("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
         problems.raise_all()
     has_target = rows.target.notna().to_numpy()
-    refused = check_usable(rows.unusable, len(rows), data.max_missing, problems)
-    labels = {name: each for name, each in rows.unreadable.items() if name == rows.columns.target}
-    present = int(has_target.sum()) + sum(each.count for each in labels.values())
-    refused |= check_usable(labels, present, data.max_missing, problems)
-    refused |= check_usable(
-        {name: each for name, each in rows.unreadable.items() if name not in labels},
-        len(rows),
-        data.max_missing,
-        problems,
-    )
+    refused = _unusable_columns(rows, data.max_missing, problems)
     has_time = np.ones(len(rows), dtype=bool)
     if rows.time is not None and rows.columns.time not in refused:
         has_time = rows.time.notna().to_numpy()
@@ -102,20 +93,38 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
         "rows kept": int((~incomplete).sum()),
     }
     log.info("cleaned: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
-    explained = bool(problems) and len(rows) >= data.min_rows  # by what is missing or unusable
-    if counts["rows kept"] < data.min_rows and not explained:
-        details = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        problems.add(
-            "TooFewRows",
-            f"{counts['rows kept']} rows are fewer than data.minRows {data.min_rows} ({details}): "
-            "collect more, or lower data.minRows",
-        )
+    _require_rows(counts, data.min_rows, problems)
     shares = {str(name): float(share) for name, share in rows.table().isna().mean().items() if share}
     waiting = rows.take(~has_target & has_time & ~rows.refused)
     unreadable = tuple(
         f"{each.count} of {len(rows)} {each.problem}; they count as missing" for each in rows.unreadable.values()
     )
     return Cleaned(distinct, waiting, data.cleaning, counts, shares, _stray_classes(distinct), unreadable)
+
+
+def _require_rows(counts: dict[str, int], min_rows: int, problems: Problems) -> None:
+    """Adds a problem, TooFewRows, unless what is missing or unusable explains it."""
+    explained = bool(problems) and counts["rows read"] >= min_rows
+    if counts["rows kept"] < min_rows and not explained:
+        details = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        problems.add(
+            "TooFewRows",
+            f"{counts['rows kept']} rows are fewer than data.minRows {min_rows} ({details}): "
+            "collect more, or lower data.minRows",
+        )
+
+
+def _unusable_columns(rows: Rows, max_missing: float, problems: Problems) -> set[str]:
+    """The columns of which too much cannot be used, each a problem; of the target, too much of what is present."""
+    name = rows.columns.target
+    target = {name: rows.unreadable[name]} if name in rows.unreadable else {}
+    others = {each: unusable for each, unusable in rows.unreadable.items() if each != name}
+    present = int(rows.target.notna().sum()) + sum(each.count for each in target.values())
+    return (
+        check_usable(rows.unusable, len(rows), max_missing, problems)
+        | check_usable(target, present, max_missing, problems)
+        | check_usable(others, len(rows), max_missing, problems)
+    )
 
 
 def _stray_classes(rows: Rows) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Which data files a URI matches, and which columns their folders name."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,14 +9,28 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from perennial_trainer import __version__
 from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.redaction import redact_passwords
 from perennial_trainer.storage.file_formats import SHOWN, format_of
-from perennial_trainer.storage.store import describe_error
+from perennial_trainer.storage.store import describe_error, open_filesystem
 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _TABLES = {"_delta_log": "a Delta table", ".hoodie": "a Hudi table"}
 _BOOKKEEPING = ("_success", "_committed_", "_started_", "_metadata", "_common_metadata", ".crc")
+_WRITTEN = (
+    "ETag",
+    "etag",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "md5Hash",
+    "created",
+    "Last-Modified",
+    "Content-MD5",
+)
+"""When a file was written, or the digest of its content: each store has its own name for it."""
 _FOLDERS_CHECKED = 20  # of a glob, for the log of a table
 
 
@@ -54,6 +69,32 @@ def list_files(filesystem: Any, path: str, uri: str) -> Listing:
             f"{display_uri(uri)} matches no file whose name ends in {SHOWN}{others}: correct the URI",
         )
     return Listing(files, passed_over)
+
+
+def files_digest(uri: str) -> str | None:
+    """The digest of the names, sizes and times of the data files of a URI, also where there is none.
+
+    None where the store does not say when a file was written. Another version of this trainer has other digests, since
+    it may read what this one refuses.
+    """
+    filesystem, path = open_filesystem(uri)
+    try:
+        files = list_files(filesystem, path, uri).files
+    except RejectedTask as refusal:
+        if refusal.reason != "NoFilesMatched":
+            return None
+        files = []
+    digest = hashlib.sha256(__version__.encode())
+    for name in files:
+        try:
+            info = filesystem.info(name)
+        except Exception:
+            return None  # reading the file says why
+        written = [str(info[key]) for key in _WRITTEN if info.get(key)]
+        if not written:
+            return None
+        digest.update(repr((display_uri(name), info.get("size"), written)).encode())
+    return digest.hexdigest()
 
 
 def _names(filesystem: Any, path: str) -> tuple[bool, list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract import result
@@ -35,6 +35,7 @@ from perennial_trainer.models.pipeline import (
 )
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import Findings, inspect_rows
+from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.publish import RowSets, Training, store_training
 from perennial_trainer.training.search import check_search, search_parameters
@@ -49,10 +50,29 @@ def train_version(task: TrainTask) -> result.TrainResult:
     _check_calibration(task, framework)
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
-    data, columns = task.data, _columns(task)
+    require_time_column(task.data.window, task.data.time_column)
+    notes, files = Notes(), files_digest(task.data.uri)
+    try:
+        _require_other_files(task, files)
+        return _train(task, estimator, scoring, notes)
+    except RejectedTask as refusal:
+        # With rows of the future, the same files may be right later.
+        refusal.files = None if notes.future_rows else files
+        raise
+
+
+def _require_other_files(task: TrainTask, files: str | None) -> None:
+    """The files are not those that the task names; else a RejectedTask, FilesUnchanged."""
+    if task.refused_files is not None and task.refused_files.sha256 == files:
+        raise RejectedTask(
+            "FilesUnchanged",
+            f"{display_uri(task.data.uri)} has the files for which {task.refused_files.name} was refused, unchanged",
+        )
+
+
+def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes) -> result.TrainResult:
+    model, columns = task.model, _columns(task)
     unfitted = build_pipeline(estimator, model.features)
-    notes = Notes()
-    require_time_column(data.window, data.time_column)
     rows = _load(task, columns, unfitted, notes)
 
     search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None

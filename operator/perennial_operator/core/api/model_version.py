@@ -139,6 +139,11 @@ class ModelVersionStatus(Value):
         max_length=100,
         description="What is unusual in the rows, such as a feature that alone predicts the target.",
     )
+    refused_files: str | None = Field(
+        None,
+        description="Digest of the names, sizes and times of the files that the training was refused for. Before a "
+        "version is live, trainings look whether they have changed.",
+    )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     gate: str | None = Field(
         None, description="Digest of spec.validation and the live version by which the candidate was rejected."

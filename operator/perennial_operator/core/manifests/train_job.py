@@ -18,6 +18,7 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
+from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World, version_recipe
 
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
@@ -45,6 +46,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     }
     if any(follows_contract(world, each, 2) for each in (version, world.live) if each):
         task["now"] = as_text(world.now)
+    if version.spec.trigger.reason == "Initial":
+        task |= files_in_task(world, version)
     if training.search:
         task["search"] = training.search.to_api()
     if training.calibration:

@@ -124,6 +124,8 @@ class JobFailure(Value):
 
     reason: str
     message: Sentence
+    files: str | None = None
+    """The digest of the files that the training was refused for."""
 
 
 Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered)
@@ -138,7 +140,7 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _parsed(job, answer, kind)
     if answer.get("reason") and answer.get("message"):
-        return _reported_failure(job, str(answer["reason"]), str(answer["message"]))
+        return _reported_failure(job, str(answer["reason"]), str(answer["message"]), answer.get("files"))
     if job.state is JobState.SUCCEEDED:
         return JobFailure(
             reason="ResultLost", message=f"Job {job.name} ended but the pod holding the result was deleted"
@@ -148,11 +150,12 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")
 
 
-def _reported_failure(job: Job, reason: str, message: str) -> JobFailure:
+def _reported_failure(job: Job, reason: str, message: str, files: object) -> JobFailure:
     """The trainer's reason, if it has the form of a condition's reason."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
         return JobFailure(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
-    return JobFailure(reason=reason, message=message[:1500])
+    is_digest = isinstance(files, str) and re.fullmatch("[0-9a-f]{64}", files)
+    return JobFailure(reason=reason, message=message[:1500], files=str(files) if is_digest else None)
 
 
 def _parsed(job: Job, answer: Mapping[str, Any], kind: type[Result]) -> Result | JobFailure:

@@ -37,6 +37,8 @@ ANY = "*"
 REJECTED_BY_PERSON = "RejectedByPerson"
 NO_NEW_ROWS = "NoNewRows"
 """The trainer's reason when the rows are those that the live version was trained on. This is not a failure."""
+FILES_UNCHANGED = "FilesUnchanged"
+"""The trainer's reason when the files are those that a training was refused for. This is not a failure either."""
 ROLLING_OUT = "RollingOut"
 """The reason of a roll-out that nothing blocks."""
 
@@ -68,7 +70,7 @@ TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
     },
     Phase.TRAINING: {
         Phase.VALIDATING: frozenset({"Trained"}),
-        Phase.SUPERSEDED: REPLACED | {NO_NEW_ROWS},
+        Phase.SUPERSEDED: REPLACED | {NO_NEW_ROWS, FILES_UNCHANGED},
         Phase.REJECTED: frozenset({REJECTED_BY_PERSON, "KnownBad"}),
         Phase.FAILED: JOB_FAILURES | {"WorkersFailed"},
     },

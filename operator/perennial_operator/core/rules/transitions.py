@@ -45,9 +45,9 @@ def transition(
     return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version, announcement)
 
 
-def fail(world: World, version: ModelVersion, reason: str, message: str, condition: str) -> SetStatus:
+def fail(world: World, version: ModelVersion, reason: str, message: str, condition: str, **updates: Any) -> SetStatus:
     """The version ends in phase Failed."""
-    return transition(world, version, Phase.FAILED, reason, message, (condition, False))
+    return transition(world, version, Phase.FAILED, reason, message, (condition, False), **updates)
 
 
 def check_transition(version: ModelVersion, phase: Phase, reason: str) -> None:

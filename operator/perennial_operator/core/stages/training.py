@@ -16,7 +16,7 @@ from perennial_operator.core.manifests.storage_addresses import foreign_addresse
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
-from perennial_operator.core.rules.phases import NO_NEW_ROWS
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
@@ -131,10 +131,11 @@ def _workers_message(workers: Job) -> str:
 def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     result = job_result(job, Trained)
     if isinstance(result, JobFailure):
-        if result.reason == NO_NEW_ROWS:
+        files = {"refused_files": result.files}
+        if result.reason in (NO_NEW_ROWS, FILES_UNCHANGED):
             condition = ("Trained", False)
-            return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition)
-        return fail(world, version, result.reason, result.message, "Trained")
+            return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition, **files)
+        return fail(world, version, result.reason, result.message, "Trained", **files)
     if foreign := foreign_addresses(world, (result.artifact.uri, result.data.holdout_uri), job):
         return fail(world, version, "BadAnswer", f"Job {job.name} {foreign}", "Trained")
     # The operator may have stopped before it recorded the start, and with it the image.

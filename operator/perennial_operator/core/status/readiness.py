@@ -9,6 +9,7 @@ from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.rules.trainings.admission import Deferral
+from perennial_operator.core.rules.trainings.refused_files import refused_version
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import JobState, World, recipe, version_recipe
@@ -104,7 +105,7 @@ def _serves_current_spec(world: World, live: ModelVersion) -> bool:
 
 def _progress(world: World, deferral: Deferral | None) -> tuple[str, str]:
     """The reason and the message about the progress towards the current spec."""
-    newest = world.newest
+    newest = refused_version(world) or world.newest
     if world.candidate:
         return world.candidate.phase.value, progress_of(world, world.candidate)
     if newest and newest.phase in UNSUCCESSFUL:

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | went live or was superseded | the cool-down | by a person or another spec |
 | failed or was rejected | the longer of cool-down and check interval, doubled each time | also by new rows |
+| was refused for its files before a version is live | a minute, doubled each time, to the cool-down | by a person |
 | was stopped by its surroundings | the cool-down, doubled each time | also by repaired surroundings |
 
 New rows are as many as a holdout has, newer than those of the failed candidate.
@@ -27,6 +28,7 @@ from perennial_operator.core.rules.trainings.failures import (
     stopped_by_surroundings,
     surroundings_of,
 )
+from perennial_operator.core.rules.trainings.refused_files import next_look, refused_version
 from perennial_operator.core.world import World, is_made_from_spec, plausible
 
 DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
@@ -55,6 +57,8 @@ class Pause:
 
 def pause_of(world: World) -> Pause | None:
     """The pause that goes on now, or None. A person's request is not subject to it."""
+    if refused := refused_version(world):
+        return _until_next_look(world, refused)
     pauses = (_cool_down(world), _after_rejections(world), _after_surroundings(world))
     # The cool-down, if it ends as late as another one.
     return max((each for each in pauses if each and each.until > world.now), key=lambda each: each.until, default=None)
@@ -62,6 +66,14 @@ def pause_of(world: World) -> Pause | None:
 
 def cooldown(world: World) -> timedelta:
     return as_delta(world.spec.drift.cooldown if world.spec.drift else DEFAULT_COOLDOWN)
+
+
+def _until_next_look(world: World, refused: ModelVersion) -> Pause | None:
+    until = next_look(world, refused, cooldown(world))
+    if until <= world.now or until - world.now > cooldown(world):  # the latter by a wrong clock
+        return None
+    message = f"a training looks at {until:%Y-%m-%d %H:%M:%S} UTC whether its files have changed; {_at_once(world)}"
+    return Pause(until, message, lengthened=False)
 
 
 def _cool_down(world: World) -> Pause | None:

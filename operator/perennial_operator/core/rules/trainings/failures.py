@@ -45,10 +45,13 @@ def surroundings_after(reason: str, spec: ModelDeploymentSpec) -> str | None:
 def failed_in_a_row(world: World) -> tuple[ModelVersion, ...]:
     """The newest candidates that failed or were rejected, newest first, since one went live or the spec changed.
 
-    A superseded version is neither a success nor a failure.
+    A superseded version is neither a success nor a failure; nor is one whose files wait to be repaired, before one is
+    live.
     """
     failures: list[ModelVersion] = []
     for version in reversed(world.versions):
+        if version.status.refused_files and world.live is None:
+            continue
         if version.phase in UNSUCCESSFUL:
             if not is_made_from_spec(version, world.spec):
                 break
