@@ -72,7 +72,7 @@ def list_files(filesystem: Any, path: str, uri: str) -> Listing:
 
 
 def files_digest(uri: str) -> str | None:
-    """The digest of the names, sizes and times of the data files of a URI, also where there is none.
+    """The digest of the names, sizes and times of the data files of a URI, or of no file.
 
     None where the store does not say when a file was written. Another version of this trainer has other digests, since
     it may read what this one refuses.
