@@ -179,3 +179,12 @@ def test_significant_share_of_rare_categories_is_chance() -> None:
         by_chance += chance_of_significant(statistics, columns, 0) <= LEVEL
     assert by_p_value > 3
     assert by_chance <= 1
+
+
+@pytest.mark.parametrize(("reference", "n"), [(40, 100), (40, 5000), (3000, 300)])
+def test_chance_of_wasserstein_is_uniform_without_drift(reference: int, n: int) -> None:
+    """Also where the reference has few rows, between which the profile keeps only the mean of the recent ones."""
+    generator = np.random.default_rng(4)
+    chances = np.array([chance_of("wasserstein", HEAVY(generator, reference), HEAVY(generator, n)) for _ in range(150)])
+    assert stats.kstest(chances, "uniform", alternative="greater").pvalue > 0.01
+    assert np.median(chances) < 0.65

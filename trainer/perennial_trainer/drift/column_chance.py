@@ -21,8 +21,6 @@ from perennial_trainer.drift.column_drift import (
     psi_floor,
     reference_counts,
     reference_present,
-    standard_deviation,
-    weighted_values,
 )
 from perennial_trainer.drift.histogram import CategoricalHistogram, Histogram, NumericHistogram
 from perennial_trainer.drift.statistics import (
@@ -31,9 +29,8 @@ from perennial_trainer.drift.statistics import (
     ks_p_value,
     psi_of_draws,
 )
-from perennial_trainer.profiling.columns import finer_at_the_ends
+from perennial_trainer.drift.wasserstein_chance import chance_of_distance
 
-PLACES = 200  # between which rows are redistributed for the Wasserstein distance, and some more at the ends
 SLOPES = np.linspace(0, 3, 61)[1:]  # relative, among which the best bound on the share of new values is searched
 
 
@@ -51,7 +48,7 @@ def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> 
         return ks_p_value(value, reference_present(recent, rows), _effective(recent, recent.present))
     if metric == "wasserstein":
         assert isinstance(recent, NumericHistogram)
-        return _wasserstein_chance(recent, rows)
+        return chance_of_distance(recent, reference_present(recent, rows), _effective(recent, recent.present))
     before, after = reference_counts(recent, rows), _scaled(recent, recent.counts)
     if metric == "new_share":
         assert isinstance(recent, CategoricalHistogram)
@@ -159,41 +156,6 @@ def _named(recent: CategoricalHistogram, rows: int) -> Pair:
         return before, np.concatenate([after[:values], [after[values:-2].sum()], after[-2:]])
     rest = max(0, int(before[values]) - sum(others))
     return np.concatenate([before[:values], others, [rest, 0], before[-1:]]).astype(np.int64), after
-
-
-def _wasserstein_chance(recent: NumericHistogram, rows: int) -> float | None:
-    """By the pooled values, merged into a few hundred places of about as many rows each, and of fewer at the ends.
-
-    The observed distance is that of the merged values too: theirs is less than that of all values, by much where a few
-    rows lie far away.
-    """
-    deviation = standard_deviation(recent.reference)
-    if not 0 < deviation < np.inf:
-        return None
-    (old, of_old), (new, of_new) = weighted_values(recent.reference), recent.weighted_values()
-    size = reference_present(recent, rows)
-    values = np.concatenate([old, new])
-    order = np.argsort(values, kind="stable")
-    weights = np.concatenate([of_old * size / of_old.sum(), of_new * _effective(recent, recent.present) / of_new.sum()])
-    is_old = np.concatenate([np.ones(len(old)), np.zeros(len(new))])
-    values, weights, is_old = values[order], weights[order], is_old[order]
-    place = np.searchsorted(finer_at_the_ends(PLACES)[1:-1], (np.cumsum(weights) - weights / 2) / weights.sum())
-    pooled = np.bincount(place, weights)
-    taken = pooled > 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        centres = np.bincount(place, weights * values)[taken] / pooled[taken]
-    before = np.rint(np.bincount(place, weights * is_old)[taken]).astype(np.int64)
-    after = np.rint(np.bincount(place, weights * (1 - is_old))[taken]).astype(np.int64)
-    gaps = np.diff(centres) / deviation
-    if not np.isfinite(gaps).all() or not before.sum() or not after.sum():
-        return None
-
-    def distance(first: Counts, second: Counts) -> Floats:
-        apart = np.cumsum(_shares(first) - _shares(second), axis=1)[:, :-1]
-        area: Floats = np.abs(apart) @ gaps
-        return area
-
-    return chance_of(distance, before, after, redistributed(before, after))
 
 
 def _effective(recent: Histogram, count: int) -> int:
