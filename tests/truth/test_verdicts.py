@@ -288,6 +288,19 @@ def test_persistent_bad_data_train_nothing_and_name_the_limit() -> None:
     assert play.outcome(check(play, metrics=[psi(0.4, 0.001)]))[0] == "Triggered"
 
 
+@pytest.mark.parametrize(
+    "window", [{}, {"window": {"start": "2026-11-20T00:00:00Z", "end": "2026-11-23T18:00:00Z"}}], ids=["none", "same"]
+)
+def test_unchanged_bad_data_count_in_each_check(window: dict[str, Any]) -> None:
+    """Each check has another time, so it is a further measurement, and the second alert comes."""
+    play = checking()
+    outcomes = [play.outcome(check(play, **missing(0.6), **window)) for _ in range(4)]
+    assert [outcome for outcome, _ in outcomes] == ["BadData"] * 4
+    assert outcomes[-1][1].endswith("or, if they are right, raise spec.drift.quality.maxMissing")
+    assert model_gauges(play.world()).bad_data_reports == 4
+    assert list(play.phases()) == ["bike-v1"]
+
+
 def test_bad_data_neither_extend_nor_break_consecutive() -> None:
     play = checking(consecutive=2)
     check(play, metrics=[psi(0.3, 0.001)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.drift_reports import Report, order_of_creation
+from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
@@ -71,7 +72,9 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
             if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH or not report.message:
                 verdicts[report.name] = verdict
                 outcome = verdict.outcome
-        if outcome not in NOT_COUNTED:
+        # A check that finds the same bad data later is a further one: they persist.
+        persists = outcome is Outcome.BAD_DATA and report.scheduled_at != NEVER
+        if outcome not in NOT_COUNTED and not persists:
             measured.setdefault(mark, report.name)
     return verdicts
 
