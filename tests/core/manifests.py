@@ -68,7 +68,7 @@ SPEC = {
 
 def a_full_world() -> World:
     asked = {"data": DATA, "training": TRAINING}
-    versions = (a_version(1, "Live", asked, {"image": "trainer:1", "contract": 2}), a_version(2, "Validating", asked))
+    versions = (a_version(1, "Live", asked, {"image": "trainer:1", "contract": 3}), a_version(2, "Validating", asked))
     policy = Policy(trainer_image="trainer:2", service_account="trainer")
     return a_world(deployment=a_deployment(spec=SPEC), versions=versions, policy=policy)
 

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions
 
-from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
@@ -107,7 +106,7 @@ def stored_types() -> dict[str, set[str]]:
                                 name, kind, parameters and quick | parameters, rows(features, label)
                             ):
                                 types[loader].add(type_name)
-                        except (RejectedTask, ValueError) as error:
+                        except Exception as error:
                             print(f"  {parameters}: {str(error)[:100]}", file=sys.stderr)
     return {loader: names for loader, names in sorted(types.items()) if loader not in skops_types.CODE}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.tasks import (
     Frame,
     Json,
@@ -210,12 +211,20 @@ def test_feature_without_profile_is_named(live: Live) -> None:
     assert "s2" in message
 
 
+def store_profile(live: Live, content: bytes) -> None:
+    """The version has this profile, as an earlier trainer may have stored it: with its digest, and not that of both."""
+    folder = live.tmp_path / "v1"
+    (folder / "profile.json").write_bytes(content)
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["files"]["profile.json"] = {"sha256": sha256_digest(content), "bytes": len(content)}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+
+
 @pytest.mark.parametrize(("content", "reason"), [(b"{}", "UnreadableProfile"), (None, "ArtifactMissing")])
 def test_missing_or_damaged_profile_is_named(live: Live, content: bytes | None, reason: str) -> None:
-    path = live.tmp_path / "v1" / "profile.json"
-    path.unlink()
+    (live.tmp_path / "v1" / "profile.json").unlink()
     if content is not None:
-        path.write_bytes(content)
+        store_profile(live, content)
     rejected_with, message = refused(live.trainer(live.task(diabetes())))
     assert rejected_with == reason
     assert "profile.json" in message
@@ -238,7 +247,7 @@ def test_impossible_profile_is_rejected_without_metrics(live: Live, place: tuple
     for key in place[:-1]:
         parent = parent[key]
     parent[place[-1]] = value
-    path.write_text(json.dumps(content))
+    store_profile(live, json.dumps(content).encode())
     reason, message = refused(live.trainer(live.task(diabetes())))
     assert reason == "UnreadableProfile"
     assert str(place[0]) in message
@@ -262,7 +271,8 @@ def test_version_of_first_release_can_be_checked(live: Live) -> None:
     path = live.tmp_path / "v1" / "profile.json"
     profile = json.loads(path.read_text())
     profile["features"] = {name: as_first_stored(each) for name, each in profile["features"].items()}
-    path.write_text(json.dumps(profile | {name: as_first_stored(profile[name]) for name in ("target", "prediction")}))
+    profile |= {name: as_first_stored(profile[name]) for name in ("target", "prediction")}
+    store_profile(live, json.dumps(profile).encode())
     then = live(shifted)
     for name in ("psi", "ks", "wasserstein", "js"):
         assert values(then, name) == pytest.approx(values(now, name), abs=0.02), name

@@ -67,7 +67,8 @@ def test_metadata_names_every_stored_file(trainer: Trainer, uri: str, storage: s
         if name != "metadata.json"
     }
     model = listed[f"model.{stored_as}"]
-    assert answer["artifact"] == {"uri": f"{storage}/model.{stored_as}", **model}
+    recorded = {"metadataSha256": sha256_digest(files["metadata.json"])}
+    assert answer["artifact"] == {"uri": f"{storage}/model.{stored_as}", **model, **recorded}
     assert answer["data"]["holdoutSha256"] == listed["holdout.parquet"]["sha256"]
     assert answer["data"]["rows"] + answer["data"]["holdoutRows"] == 442
     assert set(answer["metrics"]) == {"mse", "rmse", "mae", "r2"}

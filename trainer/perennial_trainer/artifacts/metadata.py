@@ -1,5 +1,6 @@
 """The metadata of a version: all inputs of its training, enough to build it again bit for bit."""
 
+import logging
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,9 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
 from perennial_trainer.contract.task import Calibration, Model, Search, Version
 from perennial_trainer.storage import store
+from perennial_trainer.storage.digest import read_verified
+
+log = logging.getLogger(__name__)
 
 NAME = "metadata.json"
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")  # of every model
@@ -72,11 +76,20 @@ def encode_metadata(record: StrictStruct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=2)
 
 
+def read_metadata(model: str, sha256: str | None) -> bytes:
+    """The file beside this model, which has this digest, if there is one. Raises the same as `read_verified`."""
+    uri = store.sibling_uri(model, NAME)
+    if sha256 is not None:
+        return read_verified(uri, sha256)
+    log.warning("%s is read without a check: its trainer reported no digest of it", uri)
+    return store.read_bytes(uri)
+
+
 def load_metadata(version: Version) -> Metadata:
-    """The metadata beside a stored version. A RejectedTask: ArtifactMissing, UnreadableMetadata."""
+    """The metadata beside a stored version. A RejectedTask: ArtifactMissing, DigestMismatch, UnreadableMetadata."""
     uri = store.sibling_uri(version.uri, NAME)
     try:
-        return msgspec.json.decode(store.read_bytes(uri), type=Metadata)
+        return msgspec.json.decode(read_metadata(version.uri, version.metadata_sha256), type=Metadata)
     except FileNotFoundError as error:
         raise RejectedTask(
             "ArtifactMissing", f"{uri} does not exist, so version {version.name} is incomplete"

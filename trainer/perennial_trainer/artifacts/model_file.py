@@ -4,6 +4,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.task import Version
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 
@@ -26,6 +27,11 @@ def load_model(uri: str, sha256: str, file_format: str | None = None) -> "Pipeli
             "ArtifactMissing", f"{uri} does not exist: train a new version, or restore the file"
         ) from error
     return parse_model(uri, content, file_format or format_of_file(uri))
+
+
+def load_version(version: Version) -> "Pipeline":
+    """The fitted pipeline of a stored version. Raises the same as `load_model`."""
+    return load_model(version.uri, version.sha256, version.format)
 
 
 def parse_model(uri: str, content: bytes, file_format: str) -> "Pipeline":

@@ -28,9 +28,10 @@ class LedgerEntry(StrictStruct, frozen=True, kw_only=True):
         return msgspec.convert(self.status, StoredFiles)
 
 
-class StoredModel(msgspec.Struct, frozen=True):
+class StoredModel(msgspec.Struct, frozen=True, rename="camel"):
     uri: Uri
     sha256: Sha256
+    metadata_sha256: Sha256 | None = None
 
 
 class StoredHoldout(msgspec.Struct, frozen=True, rename="camel"):

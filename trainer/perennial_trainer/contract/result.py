@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from perennial_trainer.contract.compression import compress
 
 MAX_BYTES = 4096
-CONTRACT = 2
-"""The version of the contract with the operator: this trainer knows thresholds and `now`."""
+CONTRACT = 3
+"""The version of the contract with the operator: 2 knows thresholds and `now`, 3 the metadata's digest of a version."""
 LONGEST_TEXT = 300  # of a recovered version, if its record is long
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
@@ -37,6 +37,7 @@ class Artifact(ResultPart, frozen=True, kw_only=True):
     uri: str
     sha256: str
     bytes: int
+    metadata_sha256: str | UnsetType = UNSET
 
 
 class Data(ResultPart, frozen=True, kw_only=True):

@@ -53,11 +53,17 @@ class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Version(StrictStruct, frozen=True, kw_only=True):
-    """A stored version: its model file, whose digest is checked before it is loaded. Its other files are beside it."""
+    """A stored version: its model file, whose digest is checked before it is loaded. Its other files are beside it.
+
+    `metadata_sha256` is the digest of metadata.json, which has the digests of the other files; None for a version of a
+    trainer that did not report it. Without a `format` the end of the model file's name decides.
+    """
 
     name: Name
     uri: Uri
     sha256: Sha256
+    format: Literal["joblib", "skops", "keras"] | None = None
+    metadata_sha256: Sha256 | None = None
 
 
 class Holdout(StrictStruct, frozen=True, kw_only=True):

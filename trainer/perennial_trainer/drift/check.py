@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.artifacts.model_file import load_version
+from perennial_trainer.artifacts.version_files import read_version_file
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
@@ -161,10 +162,13 @@ def check_drift(task: CheckTask) -> CheckResult:
 
 
 def _load_profile(task: CheckTask) -> Profile:
-    """The profile beside the live model. Raises a RejectedTask: ArtifactMissing, UnreadableProfile, ProfileMismatch."""
+    """The profile beside the live model.
+
+    Raises a RejectedTask: ArtifactMissing, DigestMismatch, UnreadableProfile, ProfileMismatch.
+    """
     uri = store.sibling_uri(task.live.uri, "profile.json")
     try:
-        profile = parse_profile(uri, store.read_bytes(uri))
+        profile = parse_profile(uri, read_version_file(task.live, "profile.json"))
     except FileNotFoundError as error:
         raise RejectedTask(
             "ArtifactMissing", f"{uri} does not exist, so version {task.live.name} is not complete: train it again"
@@ -199,7 +203,7 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
     )
     with ThreadPoolExecutor(1) as pool:
         # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
-        model = cache(lambda: pool.submit(load_model, task.live.uri, task.live.sha256))
+        model = cache(lambda: pool.submit(load_version, task.live))
         if task.predictions:
             model()
         for batch in recent_batches(data, columns, task.now, recent.notes):

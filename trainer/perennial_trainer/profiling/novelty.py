@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from perennial_trainer.artifacts.version_files import read_version_file
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.rows import Rows, Series
@@ -17,7 +18,7 @@ from perennial_trainer.profiling.profile import (
     parse_profile,
 )
 from perennial_trainer.storage.listing import display_uri
-from perennial_trainer.storage.store import read_bytes, sibling_uri
+from perennial_trainer.storage.store import sibling_uri
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def _load_profile(live: Version) -> Profile | None:
     """The profile beside the live model; None if it cannot be read: another trainer may have made the version."""
     uri = sibling_uri(live.uri, "profile.json")
     try:
-        return parse_profile(uri, read_bytes(uri))
+        return parse_profile(uri, read_version_file(live, "profile.json"))
     except (FileNotFoundError, RejectedTask) as error:
         log.info("rows are not compared with the profile of %s, which cannot be read: %s", live.name, error)
         return None

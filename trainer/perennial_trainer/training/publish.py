@@ -76,7 +76,8 @@ def store_training(training: Training) -> result.TrainResult:
     files = _files(training)
     record = _record(training, files)
     storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is incomplete
-    storage.write_files(task.storage, files | {metadata.NAME: metadata.encode_metadata(record)})
+    encoded = metadata.encode_metadata(record)
+    storage.write_files(task.storage, files | {metadata.NAME: encoded})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = _model_file_name(task.model), "holdout.parquet"
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
@@ -89,6 +90,7 @@ def store_training(training: Training) -> result.TrainResult:
             uri=storage.child_uri(task.storage, model),
             sha256=record.files[model].sha256,
             bytes=record.files[model].bytes,
+            metadata_sha256=sha256_digest(encoded),
         ),
         data=result.Data(
             rows=record.data.rows,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
-from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.artifacts.model_file import load_version
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_metrics
@@ -38,8 +38,8 @@ def validate_candidate(task: ValidateTask) -> result.ValidateResult:
     holdout = _load_holdout(task)
     rows, rows_for_live = _rows_new_to(task.live, holdout) if task.live else (holdout, None)
     log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
-    pipeline = load_model(task.candidate.uri, task.candidate.sha256)
-    live = load_model(task.live.uri, task.live.sha256) if task.live else None
+    pipeline = load_version(task.candidate)
+    live = load_version(task.live) if task.live else None
     candidate_scored = score(pipeline, rows, classes_of(live))
     live_scored = score(live, rows_for_live, classes_of(pipeline)) if rows_for_live is not None else None
     known = candidate_scored.has_known_class

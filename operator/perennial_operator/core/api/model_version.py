@@ -73,6 +73,11 @@ class Artifact(Value):
     uri: str = Field(description="Address of the model file.")
     sha256: str = Field(description="SHA-256 of the file, checked before it is loaded.")
     bytes: int = Field(0, description="Size of the file in bytes.")
+    metadata_sha256: str | None = Field(
+        None,
+        description="SHA-256 of metadata.json beside the file, which has the digests of the version's other files. "
+        "Not set for versions of a trainer that does not report it.",
+    )
 
 
 class DataFacts(Value):

@@ -35,7 +35,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "task": "check",
         **model_fields(world, live),
         "model": live.spec.model.to_api(),
-        "live": stored_model(live),
+        "live": stored_model(live, whole=follows_contract(world, live, 3)),
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
     }

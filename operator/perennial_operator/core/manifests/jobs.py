@@ -80,10 +80,16 @@ def model_fields(world: World, version: ModelVersion | None = None) -> dict[str,
     }
 
 
-def stored_model(version: ModelVersion) -> dict[str, str]:
-    """The version's artifact, as tasks name it."""
-    assert version.status.artifact
-    return {"name": version.name, "uri": version.status.artifact.uri, "sha256": version.status.artifact.sha256}
+def stored_model(version: ModelVersion, *, whole: bool = False) -> dict[str, str]:
+    """The version's artifact, as tasks name it; if `whole`, with what its other files and its format need."""
+    artifact, model = version.status.artifact, version.spec.model
+    assert artifact
+    fields = {"name": version.name, "uri": artifact.uri, "sha256": artifact.sha256}
+    if whole and model.framework != "custom":
+        fields["format"] = "keras" if model.framework == "keras" else model.format
+    if whole and artifact.metadata_sha256:
+        fields["metadataSha256"] = artifact.metadata_sha256
+    return fields
 
 
 def version_storage(world: World, folder: str, mounts: Mounts) -> str:

@@ -53,7 +53,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     if training.calibration:
         task["calibration"] = training.calibration
     if world.live and world.live.status.artifact:
-        task["live"] = stored_model(world.live)
+        whole = any(follows_contract(world, each, 3) for each in (version, world.live))
+        task["live"] = stored_model(world.live, whole=whole)
         task |= _known_rows(world, version, world.live)
     if training.engine:
         task["engine"] = training.engine.to_api()

@@ -8,7 +8,13 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
-from perennial_operator.core.manifests.jobs import job_manifest, model_fields, stored_model, version_storage
+from perennial_operator.core.manifests.jobs import (
+    follows_contract,
+    job_manifest,
+    model_fields,
+    stored_model,
+    version_storage,
+)
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.world import World
@@ -17,19 +23,19 @@ from perennial_operator.core.world import World
 def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     """The Job that scores the candidate and the live version on the candidate's holdout."""
     assert version.status.artifact and version.status.data
-    live, mounts = world.live, Mounts()
+    live, mounts, whole = world.live, Mounts(), follows_contract(world, version, 3)
     storage = version_storage(world, version.name, mounts)
     task: dict[str, Any] = {
         "task": "validate",
         **model_fields(world, version),
         "model": version.spec.model.to_api(),
-        "candidate": stored_model(version),
+        "candidate": stored_model(version, whole=whole),
         "holdout": {"uri": version.status.data.holdout_uri, "sha256": version.status.data.holdout_sha256},
         "storage": storage,
     }
     if live:
         against = world.spec.validation.compared_by(version.spec.model.task)
-        task["live"] = stored_model(live)
+        task["live"] = stored_model(live, whole=whole)
         task["against"] = against.model_dump(include={"metric", "confidence"})
         if world.spec.validation.slices:
             task["slices"] = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
