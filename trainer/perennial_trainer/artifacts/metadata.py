@@ -1,6 +1,5 @@
 """The metadata of a version: all inputs of its training, enough to build it again bit for bit."""
 
-import logging
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -13,17 +12,9 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
 from perennial_trainer.contract.task import Calibration, Model, Search, Version
 from perennial_trainer.storage import store
-from perennial_trainer.storage.digest import read_verified
+from perennial_trainer.storage.version_files import METADATA, StoredFile, read_metadata
 
-log = logging.getLogger(__name__)
-
-NAME = "metadata.json"
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")  # of every model
-
-
-class StoredFile(StrictStruct, frozen=True, kw_only=True):
-    sha256: str
-    bytes: int
 
 
 class DataRecord(StrictStruct, frozen=True, kw_only=True):
@@ -76,18 +67,9 @@ def encode_metadata(record: StrictStruct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=2)
 
 
-def read_metadata(model: str, sha256: str | None) -> bytes:
-    """The file beside this model, which has this digest, if there is one. Raises the same as `read_verified`."""
-    uri = store.sibling_uri(model, NAME)
-    if sha256 is not None:
-        return read_verified(uri, sha256)
-    log.warning("%s is read without a check: its trainer reported no digest of it", uri)
-    return store.read_bytes(uri)
-
-
 def load_metadata(version: Version) -> Metadata:
     """The metadata beside a stored version. A RejectedTask: ArtifactMissing, DigestMismatch, UnreadableMetadata."""
-    uri = store.sibling_uri(version.uri, NAME)
+    uri = store.sibling_uri(version.uri, METADATA)
     try:
         return msgspec.json.decode(read_metadata(version.uri, version.metadata_sha256), type=Metadata)
     except FileNotFoundError as error:

@@ -11,7 +11,6 @@ import msgspec
 from msgspec import UNSET
 
 from perennial_trainer.artifacts.model_file import load_version
-from perennial_trainer.artifacts.version_files import read_version_file
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
@@ -31,6 +30,7 @@ from perennial_trainer.reporting import html
 from perennial_trainer.reporting.html import Table, render_page
 from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
+from perennial_trainer.storage.version_files import read_version_file
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -5,7 +5,6 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from perennial_trainer.artifacts.version_files import read_version_file
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.rows import Rows, Series
@@ -19,6 +18,7 @@ from perennial_trainer.profiling.profile import (
 )
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.store import sibling_uri
+from perennial_trainer.storage.version_files import read_version_file
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
-from perennial_trainer.artifacts.metadata import DataRecord, Metadata, StoredFile
+from perennial_trainer.artifacts.metadata import DataRecord, Metadata
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
@@ -33,6 +33,7 @@ from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
+from perennial_trainer.storage.version_files import METADATA, StoredFile
 from perennial_trainer.training.search import SearchResult
 
 MOST_FINDINGS, MAX_FINDING = 20, 240  # in the result; characters of each
@@ -75,9 +76,9 @@ def store_training(training: Training) -> result.TrainResult:
     task, rows = training.task, training.rows
     files = _files(training)
     record = _record(training, files)
-    storage.remove_file(storage.child_uri(task.storage, metadata.NAME))  # while files change, the version is incomplete
+    storage.remove_file(storage.child_uri(task.storage, METADATA))  # while files change, the version is incomplete
     encoded = metadata.encode_metadata(record)
-    storage.write_files(task.storage, files | {metadata.NAME: encoded})
+    storage.write_files(task.storage, files | {METADATA: encoded})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     model, holdout = _model_file_name(task.model), "holdout.parquet"
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]

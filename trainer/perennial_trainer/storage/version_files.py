@@ -4,13 +4,20 @@ import logging
 
 import msgspec
 
-from perennial_trainer.artifacts.metadata import NAME, StoredFile, read_metadata
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.fields import StrictStruct
 from perennial_trainer.contract.task import Version
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified, sha256_digest
 
+METADATA = "metadata.json"
+
 log = logging.getLogger(__name__)
+
+
+class StoredFile(StrictStruct, frozen=True, kw_only=True):
+    sha256: str
+    bytes: int
 
 
 class FileList(msgspec.Struct):
@@ -31,7 +38,7 @@ def read_version_file(version: Version, name: str) -> bytes:
     if name in digests:
         return read_verified(uri, digests[name])
     if version.metadata_sha256 is not None:
-        raise RejectedTask("DigestMismatch", f"{uri} is not among the files that {NAME} of {version.name} names")
+        raise RejectedTask("DigestMismatch", f"{uri} is not among the files that {METADATA} of {version.name} names")
     log.warning("%s is read without a check: no digest of it was stored", uri)
     return store.read_bytes(uri)
 
@@ -47,7 +54,16 @@ def file_digests(model: str, metadata_sha256: str | None) -> dict[str, str]:
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError) as error:
         if metadata_sha256 is not None:
             reason = "ArtifactMissing" if isinstance(error, FileNotFoundError) else "UnreadableMetadata"
-            raise RejectedTask(reason, f"{store.sibling_uri(model, NAME)} cannot be read: {error}") from error
-        log.warning("no %s beside %s: its files have no digests", NAME, model)
+            raise RejectedTask(reason, f"{store.sibling_uri(model, METADATA)} cannot be read: {error}") from error
+        log.warning("no %s beside %s: its files have no digests", METADATA, model)
         return {}
-    return {**{name: file.sha256 for name, file in files.items()}, NAME: sha256_digest(content)}
+    return {**{name: file.sha256 for name, file in files.items()}, METADATA: sha256_digest(content)}
+
+
+def read_metadata(model: str, sha256: str | None) -> bytes:
+    """The file beside this model, which has this digest, if there is one. Raises the same as `read_verified`."""
+    uri = store.sibling_uri(model, METADATA)
+    if sha256 is not None:
+        return read_verified(uri, sha256)
+    log.warning("%s is read without a check: its trainer reported no digest of it", uri)
+    return store.read_bytes(uri)
