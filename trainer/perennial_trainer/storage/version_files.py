@@ -44,7 +44,7 @@ def read_version_file(version: Version, name: str) -> bytes:
 
 
 def file_digests(model: str, metadata_sha256: str | None) -> dict[str, str]:
-    """The sha256 by name of the files beside the model, metadata.json included; empty if there is none.
+    """The sha256 by name of the files beside the model, metadata.json included; empty without that file.
 
     Raises a RejectedTask, ArtifactMissing, DigestMismatch or UnreadableMetadata, if its digest is known.
     """
