@@ -134,3 +134,21 @@ def test_5000_features_are_checked_and_the_named_one_breaches(trainer: Trainer, 
     assert first["chance"] < 0.005
     assert (second["name"], second["value"]) == ("drifted_share", pytest.approx(1 / 5000, abs=1e-6))
     assert answer["omitted"] > 4000
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_named_feature_without_a_value_is_said_not_to_be_measured(
+    trainer: Trainer, tmp_path: Path, suffix: str
+) -> None:
+    """Kind 3: a has a value, and b is missing in all recent rows."""
+    generator = np.random.default_rng(1)
+    frame = pd.DataFrame({"a": generator.normal(size=500), "b": generator.normal(size=500)})
+    frame["y"] = frame["a"] + generator.normal(size=500)
+    task = a_training(written(frame, tmp_path / "data" / "a.csv"), (tmp_path / "v1").as_uri())
+    task["model"] |= {"target": "y", "features": {"numeric": ["a", "b"], "categorical": []}}
+    trained = trainer.done(task)
+    uri = written(frame.assign(b=np.nan), tmp_path / "recent" / f"a.{suffix}")
+    limit = {"metric": "ks", "max": 0.2, "features": ["a", "b"]}
+    checked = trainer.done(a_check(task, trained, uri, thresholds=[limit]))
+    assert checked["notMeasured"] == [{"metric": "ks", "reason": "it is not defined for these rows of b"}]
+    assert [each["feature"] for each in checked["metrics"] if each["name"] == "ks"] == ["a"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
 from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.values import as_text
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.status.measures import model_gauges
 from tests.builders import a_deployment, a_report, a_version, a_world, merged
@@ -119,6 +121,42 @@ def test_report_that_lacks_a_threshold_by_itself_is_not_within() -> None:
     report = check(play, metrics=[psi(0.1)])
     assert play.outcome(report)[0] == "NotMeasured"
     assert play.outcome(report)[1].startswith("mse was not measured: the report has no value of mse")
+
+
+TWO_FEATURES = [{"metric": "psi", "max": 0.2, "features": ["feature1", "feature2"]}]
+
+
+def test_report_of_another_tool_lacks_a_feature_that_a_threshold_names() -> None:
+    play = a_play(drift={"thresholds": TWO_FEATURES})
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("october", 0.1)
+    play.settle()
+    message = "psi was not measured: the report has no value of psi of feature2; within thresholds: psi of feature1 0.1"
+    assert play.outcome("october") == ("NotMeasured", message)
+
+
+def test_own_report_says_which_named_features_it_lacks() -> None:
+    """It has only the deciding value of each threshold."""
+    play = checking(thresholds=TWO_FEATURES)
+    assert play.outcome(check(play, metrics=[psi(0.1)]))[0] == "WithinThresholds"
+    lacking = [{"metric": "psi", "reason": "it is not defined for these rows of feature2"}]
+    outcome, message = play.outcome(check(play, metrics=[psi(0.11)], notMeasured=lacking))
+    assert (outcome, message.partition(";")[0]) == ("NotMeasured", f"psi was not measured: {lacking[0]['reason']}")
+
+
+def test_window_that_ends_later_today_hides_no_later_report() -> None:
+    """Kind 4: up to a day is allowed for clocks and time zones."""
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    end = play.now + timedelta(hours=23)
+    play.report("ahead", 0.1, window={"start": "2026-11-23T12:00:00Z", "end": as_text(end)})
+    play.settle()
+    play.wait(hours=1)
+    play.report("later", 0.4, window={"start": "2026-11-23T12:00:00Z", "end": as_text(play.now)})
+    play.settle()
+    assert [play.outcome(name)[0] for name in ("ahead", "later")] == ["WithinThresholds", "Triggered"]
 
 
 def test_only_late_labels_leave_a_report_not_measured() -> None:

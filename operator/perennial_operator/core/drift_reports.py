@@ -42,7 +42,7 @@ class Report:
     name: str
     created_at: datetime
     measured_at: datetime
-    """The end of its window, or when it was made if there is no window or it ends in the future."""
+    """The end of its window, or when it was made if there is no window or it ends later."""
     starts_at: datetime | None
     """The start of its window; None without a window, or if it ends in the future."""
     samples: int
@@ -114,9 +114,9 @@ def order_of_creation(report: Report) -> tuple[datetime, datetime, str]:
 
 
 def _measured_at(report: DriftReport) -> datetime:
-    """A report with an impossible window must not be the newest forever."""
+    """No report measures what comes after it: one with a window in the future must not be the newest until then."""
     written, window = report.metadata.creation_timestamp, report.spec.window
-    return window.end if window and window.end <= written + MOST_AHEAD else written
+    return min(window.end, written) if window else written
 
 
 def _assessed_at(report: DriftReport) -> datetime:

@@ -63,11 +63,16 @@ def judge_thresholds(thresholds: Sequence[Threshold], measured: Measured, labell
         deciding += metrics[:1]
         exceeded += [each for each in metrics if threshold.exceeds(each.value)]
     missing = [
-        NotMeasured(metric=each.metric, reason=_why_not(each.metric, each.features, labelled))
+        NotMeasured(metric=each.metric, reason=_why_not(each.metric, absent, labelled))
         for each, by_feature in zip(thresholds, values, strict=True)
-        if not by_feature
+        if (absent := _absent(each.features, by_feature)) or not by_feature
     ]
     return Judged(deciding, exceeded, missing)
+
+
+def _absent(named: Sequence[str], by_feature: Mapping[str | None, float]) -> list[str]:
+    """The named features without a value; none if the metric is not of a feature."""
+    return [] if None in by_feature else [name for name in named if name not in by_feature]
 
 
 def drifted_features(features: Mapping[str, Statistics], columns: Mapping[str, Histogram], rows: int) -> list[str]:

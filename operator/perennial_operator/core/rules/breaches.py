@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial_operator.core.api.drift_report import Breach, DriftReport, Measurement, NotMeasured
+from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, Measurement, NotMeasured
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import QUALITY_METRICS, DriftThreshold
 from perennial_operator.core.api.values import shown
@@ -106,13 +106,21 @@ def _allowed(growth: Growth, version: str) -> str:
 def _not_measured(
     thresholds: Sequence[DriftThreshold], report: DriftReport, pairs: Sequence[Pair]
 ) -> tuple[NotMeasured, ...]:
-    """The thresholds without a measurement, each metric once, with the report's reason or else a plain one."""
+    """The thresholds without a measurement, or without one of each feature that they name.
+
+    Each metric once, with the report's reason or else a plain one. A report of an own check has only the deciding value
+    of a threshold, and says itself which features it lacks.
+    """
     reasons = {each.metric: each.reason for each in report.spec.not_measured or ()}
     missing: dict[str, NotMeasured] = {}
     for threshold in thresholds:
-        if not any(each is threshold for each, _ in pairs):
-            reason = reasons.get(threshold.metric) or f"the report has no value of {threshold.label}"
-            missing.setdefault(threshold.metric, NotMeasured(metric=threshold.metric, reason=reason))
+        metric = threshold.metric
+        measured = {measurement.feature for each, measurement in pairs if each is threshold}
+        absent = [] if None in measured else [name for name in threshold.features or () if name not in measured]
+        if not measured or (absent and (metric in reasons or report.spec.source != OWN_SOURCE)):
+            lacking = f"{metric} of {', '.join(absent[:MAX_NAMED])}" if absent else threshold.label
+            reason = reasons.get(metric) or f"the report has no value of {lacking}"
+            missing.setdefault(metric, NotMeasured(metric=metric, reason=reason))
     return tuple(missing.values())
 
 
