@@ -25,6 +25,7 @@ from tests.trainer.tasks import (
     a_validation,
     a_version,
     breast_cancer,
+    changed,
     diabetes,
     written,
 )
@@ -153,6 +154,22 @@ def test_rows_without_a_time_count_neither_in_training_nor_check(
     assert quality(checked, ["mse"])["mse"] == pytest.approx(mse, rel=1e-6)
     for result in (trained, checked):
         assert f"{without.sum()} rows have no time and were left out" in result["message"]
+
+
+def test_row_of_tomorrow_does_not_move_the_window(trainer: Trainer, tmp_path: Path) -> None:
+    """Kind 4: up to a day after the task's start is allowed for clocks and time zones."""
+    frame = with_gaps().assign(day=pd.date_range("2026-01-01", periods=2000, freq="min"))
+    now = frame["day"].max() + pd.Timedelta("1min")
+    task = training_of(frame, tmp_path, "y", data__timeColumn="day", data__window="all")
+    trained = trainer.done(task)
+    frame.loc[0, "day"] = now + pd.Timedelta("23h")
+    uri = written(frame, tmp_path / "recent" / "a.csv")
+    changes = {"data__timeColumn": "day", "data__window": "5h", "now": now.isoformat() + "Z"}
+    assert trainer.done(a_check(task, trained, uri, **changes))["samples"] == 5 * 60
+    again = changed(task, data__uri=uri, data__window="5h", now=changes["now"])
+    data = trainer.done(again)["data"]
+    complete = frame[(frame["day"] > now - pd.Timedelta("5h"))]
+    assert data["rows"] + data["holdoutRows"] == pytest.approx(len(complete), rel=0.07)
 
 
 def counts_of_shops() -> Frame:

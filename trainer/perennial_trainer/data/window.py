@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ class Span:
         return rows.take(np.asarray(rows.time >= self.start, dtype=bool))
 
 
-def rows_in_window(rows: Rows, window: str | int) -> Rows:
+def rows_in_window(rows: Rows, window: str | int, now: datetime | None = None) -> Rows:
     """The rows of a fixed window: the last ones by number, or those within a duration before the newest row.
 
     `auto` and `all` return all rows. Raises a RejectedTask, WindowNeedsTimeColumn.
@@ -47,7 +48,7 @@ def rows_in_window(rows: Rows, window: str | int) -> Rows:
         return rows
     require_time_column(window, rows.columns.time)
     assert rows.time is not None
-    since = rows.time.max() - window_duration(window)
+    since = window_start(rows.time.max(), window, now)
     return rows.take(np.asarray((rows.time > since) | rows.time.isna(), dtype=bool))
 
 
@@ -59,6 +60,12 @@ def require_time_column(window: str | int, time_column: str | None) -> None:
             f"data.window {window} counts back from the newest row, but there is no data.timeColumn: set "
             "data.timeColumn, or set data.window to a number of rows",
         )
+
+
+def window_start(newest: pd.Timestamp, window: str, now: datetime | None) -> pd.Timestamp:
+    """The window's duration before the newest row, or before `now` if that is earlier: one late row moves no window."""
+    end = newest if now is None else min(newest, pd.Timestamp(now))
+    return end - window_duration(window)
 
 
 def window_duration(window: str) -> pd.Timedelta:

@@ -114,7 +114,7 @@ def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -
     problems = Problems()
     rows = load.load_rows(task.data.uri, columns, task.now, notes, problems)
     if rows.time is not None or columns.time is None:  # else there is a problem already
-        rows = rows_in_window(rows, task.data.window)
+        rows = rows_in_window(rows, task.data.window, task.now)
     cleaned = clean(rows, task.data, problems)
     cleaned = replace(cleaned, rows=with_copies(cleaned.rows))
     counted = cleaned.rows

@@ -93,7 +93,7 @@ class Cutoff:
 def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> Cutoff:
     import pandas as pd
 
-    from perennial_trainer.data.window import require_time_column, window_duration
+    from perennial_trainer.data.window import require_time_column, window_start
 
     require_time_column(source.window, source.time_column)
     times = _times(source, columns, now)
@@ -103,8 +103,8 @@ def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> 
     newest = max((int(each.max()) for each in times if len(each)), default=MISSING)
     if newest == MISSING:
         return Cutoff(MISSING, skip_all)
-    duration = window_duration(source.window) // pd.Timedelta(1, "us")
-    return Cutoff(max(newest - duration, MISSING + 1), skip_all)
+    start = window_start(pd.Timestamp(newest, unit="us", tz="UTC"), source.window, now)
+    return Cutoff(start.tz_localize(None).as_unit("us").asm8.astype(np.int64).item(), skip_all)
 
 
 def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
