@@ -150,6 +150,50 @@ def test_a_candidate_is_validated_again_after_a_change(phase: str) -> None:
     assert taken(world) == {(phase, "ComparisonChanged", "Validating")}
 
 
+PROVEN = {
+    "data": trained(2)["data"],
+    "artifact": trained(2)["artifact"],
+    "metrics": {"candidate": {"mse": 98.0}, "live": {"mse": 100.0}},
+    "comparison": {
+        "rows": 200,
+        "worsening": {"metric": "mse", "estimate": -0.02, "upper": 0.04, "confidence": 0.95},
+        "slices": [NORTH],
+    },
+}
+"""What the status of a candidate holds that has passed with a tolerance of 0.1 and a maxRatio of 10."""
+AGAIN: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "MetricMissing": ({"thresholds": [{"metric": "mae", "max": 1}]}, {}),
+    "ThresholdNotMet": ({"thresholds": [{"metric": "mse", "max": 90}]}, {}),
+    "NotProvenBetter": ({"against": {"metric": "mse"}}, {}),
+    "WorseThanLive": ({"against": {"metric": "mse"}}, {"estimate": 0.02}),
+    "SliceWorse": ({**REGION["validation"], "against": {"metric": "mse", "tolerance": 0.1}}, {}),
+}
+"""Reason → spec.validation after an edit, and changes of the comparison."""
+
+
+@pytest.mark.parametrize("reason", AGAIN)
+@pytest.mark.parametrize("phase", ["AwaitingApproval", "RollingOut", "with pods"])
+def test_a_candidate_past_the_gate_is_judged_by_the_edited_spec(phase: str, reason: str) -> None:
+    validation, worsening = AGAIN[reason]
+    status = merged(PROVEN, {"comparison": {"worsening": worsening}}) | (STARTED if phase == "with pods" else {})
+    before = "RollingOut" if phase == "with pods" else phase
+    world = with_candidate(before, {"validation": validation}, status=status)
+    assert taken(world) == {(before, reason, "RolledBack" if phase == "with pods" else "Rejected")}
+
+
+def test_a_candidate_is_not_judged_by_what_its_status_lacks() -> None:
+    old = {key: value for key, value in PROVEN.items() if key != "comparison"}
+    for status, validation in (
+        (old, {"against": {"metric": "mse"}, **REGION["validation"]}),
+        (PROVEN, {"against": {"metric": "mae"}}),
+        (PROVEN, {"against": {"metric": "mse", "confidence": 0.99}}),
+        (PROVEN, {"against": {"metric": "mse", "tolerance": 0.1}}),
+        (PROVEN, {"thresholds": [{"metric": "mse", "max": 98}], "against": {"metric": "mse", "tolerance": 0.05}}),
+    ):
+        world = with_candidate("AwaitingApproval", {**MANUAL, "validation": validation}, status=status)
+        assert taken(world) == set()
+
+
 def test_a_person_approves() -> None:
     world = with_candidate("AwaitingApproval", MANUAL, metadata={"annotations": {names.APPROVED: "ann"}})
     assert taken(world) == {("AwaitingApproval", "Approved", "RollingOut")}
@@ -213,7 +257,7 @@ def test_a_roll_out_is_rolled_back() -> None:
     traffic(query)
     silent = analysed({"limit": "10m"})
     silent.wait(minutes=15)
-    reasons |= {query.version(2)["reason"], silent.version(2)["reason"]}
+    reasons |= {query.version(2)["reason"], silent.version(2)["reason"]} | set(AGAIN)
     assert reasons == TRANSITIONS[Phase.ROLLING_OUT][Phase.ROLLED_BACK]
 
 
@@ -261,6 +305,7 @@ def test_every_entry_is_taken_by_a_test_of_this_file() -> None:
     named |= {(phase, "RejectedByPerson", "Rejected") for phase in IN_FLIGHT}
     named |= {(phase, "ComparisonChanged", "Validating") for phase in ("AwaitingApproval", "RollingOut")}
     named |= {(phase, "Pinned", "Live") for phase in PINNABLE}
+    named |= {(before, reason, "Rejected") for before in ("AwaitingApproval", "RollingOut") for reason in AGAIN}
     named |= {
         (None, "Training", "Training"),
         ("AwaitingApproval", "Approved", "RollingOut"),

@@ -348,3 +348,26 @@ def test_version_in_flight_that_is_not_newest_is_superseded() -> None:
     play.settle()
     assert play.phases() == {"bike-v1": "Live", "bike-v0": "Superseded"}
     assert play.made["bike-v0-train"] == 0
+
+
+@pytest.mark.parametrize("approval", ["manual", "automatic"])
+def test_tightened_threshold_reaches_a_candidate_past_the_gate(approval: str) -> None:
+    play = rolling(rollout={"approval": approval})
+    play.pods_ready()
+    play.edit({"validation": {"thresholds": [{"metric": "r2", "min": 0.8}]}})
+    assert play.phases()["bike-v2"] in ("AwaitingApproval", "RollingOut")
+    play.edit({"validation": {"thresholds": [{"metric": "r2", "min": 0.99}]}})
+    assert play.phases() == {"bike-v1": "Live", "bike-v2": "Rejected" if approval == "manual" else "RolledBack"}
+    assert (play.version(2)["reason"], play.version(2)["message"]) == (
+        "ThresholdNotMet",
+        "r2 is 0.9 on 200 holdout rows, below min 0.99; spec.validation was changed after the candidate had passed",
+    )
+    play.pods_ready()
+    assert play.desired() == {"bike-v1": 2}
+
+
+def test_pinned_version_is_not_judged_again() -> None:
+    play = rolling(rollout={"approval": "manual"})
+    play.edit({"pin": "bike-v2", "validation": {"thresholds": [{"metric": "r2", "min": 0.99}]}})
+    play.pods_ready()
+    assert play.phases()["bike-v2"] == "Live"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from perennial_operator.core.api.cel import rule, rules
+from perennial_operator.core.api.comparison import Comparison
 from perennial_operator.core.api.conditions import Condition
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.meta import IMMUTABLE, Kind, Number
@@ -157,6 +158,8 @@ class ModelVersionStatus(Value):
         None,
         description="Digest of spec.serving and spec.storage with which the candidate failed for a reason outside of "
         "itself, such as a store that did not answer. It is tried again, and does not count for maxRejections.",
+    comparison: Comparison | None = Field(
+        None, description="How the last validation compared it with the live version."
     )
     metric: Sentence | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")

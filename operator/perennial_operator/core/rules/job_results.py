@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from perennial_operator.core import names
+from perennial_operator.core.api.comparison import Worsening, WorstGroup
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.drift_report import Measurement, NotMeasured, Window
 from perennial_operator.core.api.meta import Number
@@ -29,25 +30,6 @@ class Trained(Value):
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
     contract: int = Field(1, ge=1)
     findings: list[Sentence] = Field(default_factory=list, max_length=100)
-
-
-class Worsening(Value):
-    metric: str
-    estimate: Number
-    upper: Number
-    confidence: Number
-
-
-class WorstGroup(Value):
-    """The group of a slice with the greatest ratio of the candidate's metric to the live version's."""
-
-    column: str
-    metric: str
-    group: str
-    rows: int
-    candidate: Number
-    live: Number
-    ratio: Number
 
 
 class Scores(Value):

@@ -33,7 +33,7 @@ def rejected_before(world: World, version: ModelVersion, image: str) -> list[Mod
     return [
         other
         for other in world.versions
-        if other.phase is Phase.REJECTED
+        if other.phase in (Phase.REJECTED, Phase.ROLLED_BACK)
         and other.status.reason in GATE_FAILED
         and (other.status.gate, other.status.image) == (gate, image)
         and version_recipe(other) == version_recipe(version)

@@ -56,6 +56,8 @@ GATE_FAILED = frozenset(
         "SliceWorse",
     }
 )
+GATE_FAILED_AGAIN = frozenset({"MetricMissing", "ThresholdNotMet", "WorseThanLive", "NotProvenBetter", "SliceWorse"})
+"""Of a candidate that had passed before spec.validation was changed."""
 REPLACED = frozenset({"SpecChanged", "Superseded"})
 PINNED = frozenset({"Pinned"})
 
@@ -87,16 +89,16 @@ TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
         Phase.ROLLING_OUT: frozenset({"Approved"}),
         Phase.LIVE: PINNED,
         Phase.SUPERSEDED: REPLACED,
-        Phase.REJECTED: frozenset({REJECTED_BY_PERSON}),
+        Phase.REJECTED: GATE_FAILED_AGAIN | {REJECTED_BY_PERSON},
     },
     Phase.ROLLING_OUT: {
         Phase.VALIDATING: frozenset({"ComparisonChanged"}),
         Phase.ROLLING_OUT: frozenset({ROLLING_OUT, ANY}),
         Phase.LIVE: PINNED | {"RolledOut"},
         Phase.SUPERSEDED: REPLACED | PINNED,
-        Phase.REJECTED: frozenset({REJECTED_BY_PERSON}),
+        Phase.REJECTED: GATE_FAILED_AGAIN | {REJECTED_BY_PERSON},
         Phase.ROLLED_BACK: frozenset(
-            {*analysis.FAILURES, analysis.NO_DATA, "NotReady", REJECTED_BY_PERSON, ANY},
+            {*analysis.FAILURES, analysis.NO_DATA, "NotReady", REJECTED_BY_PERSON, ANY} | GATE_FAILED_AGAIN,
         ),
     },
     Phase.LIVE: {Phase.SUPERSEDED: frozenset({"Superseded"})},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -10,7 +11,7 @@ from perennial_operator.core.api.metric_table import OF_POSITIVE_CLASS
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.validation import Against, SliceLimit, ValidationSpec
 from perennial_operator.core.api.values import shown
-from perennial_operator.core.rules.job_results import Validated
+from perennial_operator.core.rules.job_results import Scores, Validated
 
 MIN_HOLDOUT = 30
 """Below this many rows no metric says enough: the usual rule of thumb for a sample mean to be nearly normal."""
@@ -42,23 +43,8 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
             "HoldoutTooSmall",
             f"{rows} holdout rows are too few to prove anything; at least {MIN_HOLDOUT} are needed",
         )
-    for threshold in validation.thresholds:
-        value = scores.get(threshold.metric)
-        if value is None:
-            return Gate(
-                False,
-                "MetricMissing",
-                f"spec.validation.thresholds asks for {threshold.metric}, which was not measured; "
-                f"ask for one of {', '.join(sorted(scores))}{_positive_class(threshold.metric)}",
-            )
-        limit = threshold.crossed(value)
-        if limit is not None:
-            side = "above max" if value > limit else "below min"
-            return Gate(
-                False,
-                "ThresholdNotMet",
-                f"{threshold.metric} is {shown(value)} on {rows} holdout rows, {side} {shown(limit)}",
-            )
+    if failed := next(_failed_thresholds(validation, scores, rows), None):
+        return failed
     if live is None:
         return Gate(
             True, "ThresholdsMet", f"{_metrics_text(scores)} on {rows} holdout rows; no version is live to compare with"
@@ -67,6 +53,45 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
     if not compared.passed:
         return compared
     return next((each for limit in validation.slices if (each := _slice(limit, result, live))), compared)
+
+
+def gate_again(validation: ValidationSpec, against: Against, version: ModelVersion, live: str | None) -> Gate | None:
+    """Why a candidate that has passed the gate does not pass what spec.validation asks for now, or None.
+
+    What its status does not hold is not judged here: an older release recorded no comparison, and one by another metric
+    needs another validation.
+    """
+    metrics, compared = version.status.metrics, version.status.comparison
+    if metrics is None or version.status.data is None:
+        return None
+    rows = compared.rows if compared else version.status.data.holdout_rows
+    if failed := next(_failed_thresholds(validation, metrics.candidate, rows), None):
+        return failed
+    if live is None or compared is None or (worse := compared.worsening) is None:
+        return None
+    if (worse.metric, worse.confidence) != (against.metric, against.confidence):
+        return None
+    scores = Scores(candidate=metrics.candidate, live=metrics.live)
+    result = Validated(message="", holdout_rows=rows, metrics=scores, worsening=worse, slices=compared.slices)
+    measured = {(each.column, each.metric) for each in compared.slices}
+    limits = [limit for limit in validation.slices if (limit.column, limit.metric) in measured]
+    again = (_compared(against, result, live), *(_slice(limit, result, live) for limit in limits))
+    return next((each for each in again if each and not each.passed), None)
+
+
+def _failed_thresholds(validation: ValidationSpec, scores: Mapping[str, float], rows: int) -> Iterator[Gate]:
+    for threshold in validation.thresholds:
+        value = scores.get(threshold.metric)
+        if value is None:
+            message = (
+                f"spec.validation.thresholds asks for {threshold.metric}, which was not measured; "
+                f"ask for one of {', '.join(sorted(scores))}{_positive_class(threshold.metric)}"
+            )
+            yield Gate(False, "MetricMissing", message)
+        elif (limit := threshold.crossed(value)) is not None:
+            side = "above max" if value > limit else "below min"
+            message = f"{threshold.metric} is {shown(value)} on {rows} holdout rows, {side} {shown(limit)}"
+            yield Gate(False, "ThresholdNotMet", message)
 
 
 def _compared(against: Against, result: Validated, live: str) -> Gate:

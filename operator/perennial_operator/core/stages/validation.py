@@ -6,13 +6,14 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete, SetStatus
+from perennial_operator.core.api.comparison import Comparison
 from perennial_operator.core.api.model_version import Metrics, ModelVersion, Phase
 from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison_labels, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
 from perennial_operator.core.rules.transitions import fail, transition
-from perennial_operator.core.rules.validation_gate import gate, gate_digest
+from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
@@ -20,12 +21,15 @@ from perennial_operator.core.world import Job, JobState, World
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     """The next action for the version that is validated; nothing while it has to wait."""
     version = world.candidate
-    if version is None or version.phase is Phase.TRAINING or version.status.rollout:
+    if version is None or version.phase is Phase.TRAINING:
         return ()
     job = world.jobs.get(names.validate_job(version.name))
     outdated = job is not None and not comparison_labels(world, version).items() <= job.labels.items()
     if version.phase is not Phase.VALIDATING:
-        return (_validate_again(world, version),) if outdated else ()
+        if outdated and version.status.rollout is None:
+            return (_validate_again(world, version),)
+        rejected = _judge_again(world, version, None if outdated or world.live is None else world.live.name)
+        return (rejected,) if rejected else ()
     if job is None:
         return () if world.automation_paused else (Create(validate_manifest(world, version)),)
     if outdated:
@@ -37,6 +41,20 @@ def _validate_again(world: World, version: ModelVersion) -> SetStatus:
     """Back to Validating: the result compares with another version or by another metric than is configured now."""
     message = "the live version or the metric of spec.validation.against has changed; it is validated again"
     return transition(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None))
+
+
+def _judge_again(world: World, version: ModelVersion, live: str | None) -> SetStatus | None:
+    """Rejected, or rolled back if it has pods: spec.validation now asks for more than the candidate has proven."""
+    if world.pinned is version:
+        return None
+    against = world.spec.validation.compared_by(version.spec.model.task)
+    verdict = gate_again(world.spec.validation, against, version, live)
+    if verdict is None:
+        return None
+    phase = Phase.ROLLED_BACK if version.status.rollout else Phase.REJECTED
+    message = f"{verdict.message}; spec.validation was changed after the candidate had passed"
+    digest = gate_digest(world.spec.validation, world.live)
+    return transition(world, version, phase, verdict.reason, message, ("Validated", False), gate=digest, rollout=None)
 
 
 def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
@@ -64,6 +82,7 @@ def _metric_fields(result: Validated, against: Against) -> dict[str, Any]:
     new, old = (scores.get(against.metric) for scores in (result.metrics.candidate, result.metrics.live or {}))
     beside = f" (live {shown(old)})" if old is not None else ""
     return {
+        "comparison": Comparison(rows=result.holdout_rows, worsening=result.worsening, slices=result.slices),
         "metrics": Metrics(
             candidate=result.metrics.candidate, live=result.metrics.live, standard_errors=result.standard_errors or None
         ),
