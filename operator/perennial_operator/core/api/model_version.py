@@ -158,6 +158,7 @@ class ModelVersionStatus(Value):
         None,
         description="Digest of spec.serving and spec.storage with which the candidate failed for a reason outside of "
         "itself, such as a store that did not answer. It is tried again, and does not count for maxRejections.",
+    )
     comparison: Comparison | None = Field(
         None, description="How the last validation compared it with the live version."
     )
