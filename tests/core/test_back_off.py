@@ -230,3 +230,43 @@ def test_history_keeps_what_the_ledger_does_not_have() -> None:
     play.cluster.storage.down = False
     play.wait(hours=1)
     assert list(play.phases()) == ["bike-v3", "bike-v4"]
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "Unschedulable"])
+def test_training_that_never_started_is_tried_again(reason: str) -> None:
+    play = a_play(training={"maxRejections": 1})
+    play.settle()
+    play.cluster.job_waits("bike-v1-train", reason)
+    play.settle()
+    assert (play.version(1)["phase"], play.version(1)["reason"]) == ("Training", "NotStarted")
+    message = play.condition("Ready")["message"]
+    assert message.startswith("bike-v1: its pod does not start: pod bike-v1-train-pod ")
+    assert message.endswith("; until it runs, it holds no place among the trainings of the fleet")
+    play.cluster.job_ends("bike-v1-train", None, "DeadlineExceeded")
+    play.settle()
+    assert (play.version(1)["phase"], play.version(1)["reason"]) == ("Failed", "NotStarted")
+    assert hours_until(play, 2) == 1
+    play.until_live(2)
+
+
+def test_training_that_starts_late_reports_so() -> None:
+    play = a_play()
+    play.settle()
+    play.cluster.job_waits("bike-v1-train")
+    play.settle()
+    play.cluster.job_starts("bike-v1-train")
+    play.settle()
+    assert play.version(1)["message"] == "training because of Initial: ModelDeployment bike has no live version"
+    play.until_live(1)
+
+
+def test_validation_that_never_started_counts_for_nothing() -> None:
+    play = a_live_play(training={"maxRejections": 1})
+    drift(play, "october")
+    play.finish("bike-v2-train", trained(2))
+    play.cluster.job_waits("bike-v2-validate")
+    play.settle()
+    play.cluster.job_ends("bike-v2-validate", None, "DeadlineExceeded")
+    play.settle()
+    assert hours_until(play, 3) == 1
+    play.until_live_again(3)

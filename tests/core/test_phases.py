@@ -110,9 +110,18 @@ def test_training_ends_by_its_job() -> None:
     lost = with_job(training, name, None, **pod)
     workers = Job("bike-v2-workers", JobState.FAILED, {names.FOR_POD: "pod", names.ROLE: "worker"})
     transitions |= taken(replace(lost, jobs={**lost.jobs, workers.name: workers}))
+    transitions |= starts("Training", name)
     assert transitions == entries("Training") - {("Training", reason, "Superseded") for reason in REPLACED} - {
         ("Training", "RejectedByPerson", "Rejected")
     }
+
+
+def starts(phase: str, job: str) -> set[Transition]:
+    """The Job's pod does not start, starts later, or never."""
+    before, blocked = with_candidate(phase), with_candidate(phase, status={"reason": "NotStarted"})
+    running, late = {"state": JobState.RUNNING}, {"reason": "DeadlineExceeded"}
+    waits = with_job(before, job, None, blocked=True, trouble="pod x is waiting", **running)
+    return taken(waits) | taken(with_job(blocked, job, None, **running)) | taken(with_job(blocked, job, None, **late))
 
 
 def test_validation_ends_by_the_gate_or_its_job() -> None:
@@ -125,6 +134,7 @@ def test_validation_ends_by_the_gate_or_its_job() -> None:
             transitions |= step
     for answer, fields in JOB_ENDS.values():
         transitions |= taken(with_job(with_candidate("Validating"), "bike-v2-validate", answer, **fields))
+    transitions |= starts("Validating", "bike-v2-validate")
     assert set(GATE) == GATE_PASSED | GATE_FAILED
     assert transitions == {
         entry for entry in entries("Validating") if entry[1] not in (*REPLACED, "RejectedByPerson", "Pinned")

@@ -237,14 +237,35 @@ def test_answering_pods_count_while_deployment_status_lags() -> None:
     assert play.desired() == {"bike-v1": 2}
 
 
-def test_first_version_that_is_never_ready_is_cleaned_up() -> None:
+def unready_first_version() -> Play:
     play = a_play()
     play.until_rolling(1)
-    play.cluster.pods["bike-v1"].ready = 1
-    play.cluster.observe("bike-v1")
-    play.wait(minutes=15)
-    assert play.version(1)["message"] == "1 of 2 replicas were ready after spec.rollout.timeout 15m"
-    assert play.serving == {}
+    play.pods_fail("bike-v1", "pull secret missing")
+    play.wait(hours=99)
+    return play
+
+
+def test_first_version_keeps_its_deployment_until_it_is_ready() -> None:
+    play = unready_first_version()
+    assert (play.version(1)["phase"], play.version(1)["reason"]) == ("RollingOut", "NotReady")
+    assert play.condition("Ready")["message"] == (
+        "bike-v1: its replicas were not ready after spec.rollout.timeout 15m; no version is live, so it keeps its "
+        "Deployment, and serves as soon as they are: fix their trouble or spec.serving: pull secret missing"
+    )
+    assert play.condition("Stalled")["status"] == "False"
+    play.edit({"serving": {"pod": {"imagePullSecrets": [{"name": "registry"}]}}})
+    play.pods_ready()
+    assert play.phases() == {"bike-v1": "Live"}
+    assert play.made["bike-v1-train"] == 1
+
+
+def test_person_or_recipe_replaces_an_unready_first_version() -> None:
+    play = unready_first_version()
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Training"}
+    play = unready_first_version()
+    play.edit({"model": {"parameters": {"fit_intercept": False}}})
+    assert play.phases() == {"bike-v1": "Superseded", "bike-v2": "Training"}
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,20 @@ class Cluster(Objects):
         condition = {"type": "Complete" if good else "Failed", "status": "True"} | ({} if good else {"reason": reason})
         self.put(job | {"status": {"startTime": as_text(self.now), "conditions": [condition]}})
 
+    def job_waits(self, name: str, reason: str = "ImagePullBackOff") -> None:
+        """The pod of the Job cannot start; `Unschedulable` for want of a node."""
+        job, unschedulable = self.bodies["Job", name], reason == "Unschedulable"
+        state = {} if unschedulable else {"waiting": {"reason": reason}}
+        pod = a_pod(f"{name}-pod", {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}, job, state)
+        scheduled = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+        self.put({**pod, "status": pod["status"] | {"conditions": [scheduled] if unschedulable else []}})
+
+    def job_starts(self, name: str) -> None:
+        """The pod of the Job runs."""
+        pod = self.bodies["Pod", f"{name}-pod"]
+        containers = [{"name": "trainer", "state": {"running": {}}}]
+        self.put({**pod, "status": {"phase": "Running", "containerStatuses": containers}})
+
     def ledger_job_ends(self, name: str) -> None:
         """The Job that writes or searches the ledger has ended."""
         self.job_ends(name, self.storage.answer(task_of(self.bodies["Job", name])))

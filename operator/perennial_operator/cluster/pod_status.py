@@ -48,6 +48,19 @@ def pod_problem(pod: Body) -> str:
     return f"pod {pod['metadata']['name']} {problem}" if problem else ""
 
 
+def cannot_start(pod: Body) -> bool:
+    """Whether the pod never ran, and waits for something other than the kubelet: a node, an image, a Secret."""
+    status = pod.get("status") or {}
+    if pod["metadata"].get("deletionTimestamp") or status.get("phase") not in (None, "Pending"):
+        return False
+    return bool(_waiting(pod) or _unscheduled(status))
+
+
+def is_out_of_memory(pod: Body) -> bool:
+    """Whether a container of the pod was killed because it needed more memory than its limit."""
+    return bool(_killed(pod))
+
+
 def _waiting(pod: Body) -> str:
     for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}

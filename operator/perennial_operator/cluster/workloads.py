@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perennial_operator.cluster.cache_entry import Body
-from perennial_operator.cluster.pod_status import pod_problem, termination_result
+from perennial_operator.cluster.pod_status import cannot_start, is_out_of_memory, pod_problem, termination_result
 from perennial_operator.core.manifests.jobs import REFUSED_EXIT_CODE
 from perennial_operator.core.names import MODEL_VERSION, PREDICTOR, ROLE
 from perennial_operator.core.world import Job, JobState, Serving
@@ -25,13 +25,16 @@ def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
     results = [result for pod in own if (result := termination_result(pod)) is not None]
     successful = [result for result in results if result.get("outcome") == "Succeeded"]
     running = next((pod for pod in own if _is_reachable(pod)), None)
+    missing = _missing_pod(body, own, now)
     return Job(
         name=body["metadata"]["name"],
         state=state,
         labels=body["metadata"].get("labels") or {},
         queued=bool(body.get("spec", {}).get("suspend")),
         reason=reason,
-        trouble=_first_problem(own) or _missing_pod(body, own, now),
+        trouble=_first_problem(own) or missing,
+        blocked=state is JobState.RUNNING and (bool(missing) or any(map(cannot_start, own))),
+        out_of_memory=any(map(is_out_of_memory, own)),
         answer=next(iter(successful if state is JobState.SUCCEEDED else results), None),
         pod=running["metadata"]["name"] if running else "",
         address=running["status"]["podIP"] if running else "",

@@ -48,6 +48,10 @@ class Job:
     """Kubernetes's reason where it failed, such as DeadlineExceeded."""
     trouble: str = ""
     """Why its pod does not start, or an empty text."""
+    blocked: bool = False
+    """Whether it has no running pod because of that: none can be created, scheduled, or get its image."""
+    out_of_memory: bool = False
+    """Whether a container of a pod was killed for want of memory."""
     answer: Mapping[str, Any] | None = None
     pod: str = ""
     """The running pod, or an empty text."""

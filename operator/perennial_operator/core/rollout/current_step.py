@@ -11,6 +11,7 @@ from perennial_operator.core.api.model_version import ModelVersion, Phase, Rollo
 from perennial_operator.core.rollout import analysis
 from perennial_operator.core.rollout.steps import (
     hold_of,
+    keep_unready,
     next_weight,
     promote,
     ready_deadline,
@@ -86,8 +87,9 @@ def _continue_step(world: World, version: ModelVersion, state: RolloutState) -> 
     elif progress := _progress(world, version, state):
         return progress
     assert state.started_at
-    late = ready_deadline(world, state, state.started_at) <= world.now
-    return roll_back_unready(world, version, state) if late else None
+    if ready_deadline(world, state, state.started_at) > world.now:
+        return None
+    return roll_back_unready(world, version, state) if world.live else keep_unready(world, version)
 
 
 def _progress(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:

@@ -8,7 +8,7 @@ from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.model_version import ModelVersion, Phase, RolloutState
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.rollout.analysis import data_deadline
-from perennial_operator.core.rules.phases import ROLLING_OUT
+from perennial_operator.core.rules.phases import NOT_READY, ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW
@@ -90,4 +90,16 @@ def roll_back_unready(world: World, version: ModelVersion, state: RolloutState) 
         )
     timeout = world.spec.rollout.timeout
     message = f"{count} of {wanted} replicas were ready after spec.rollout.timeout {timeout}{because}"
-    return roll_back(world, version, "NotReady", message)
+    return roll_back(world, version, NOT_READY, message)
+
+
+def keep_unready(world: World, version: ModelVersion) -> SetStatus | None:
+    """A first version keeps its Deployment: to train it again would give the same pods, and nothing else serves."""
+    if version.status.reason == NOT_READY:
+        return None
+    message = (
+        f"its replicas were not ready after spec.rollout.timeout {world.spec.rollout.timeout}; no version is live, "
+        "so it keeps its Deployment, and serves as soon as they are: fix their trouble or spec.serving"
+    )
+    state, reason = version.status.rollout, NOT_READY
+    return transition(world, version, Phase.ROLLING_OUT, reason, message, ("RolledOut", None), rollout=state)

@@ -121,6 +121,12 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
         return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _parsed(job, answer, kind)
+    if job.out_of_memory and answer.get("reason") in (None, "Interrupted"):
+        message = (
+            f"Job {job.name} needed more memory than its limit (OOMKilled); "
+            "raise spec.training.pod.resources.limits.memory, or narrow spec.data.window"
+        )
+        return JobFailure(reason="OutOfMemory", message=message)
     if answer.get("reason") and answer.get("message"):
         return _reported_failure(job, str(answer["reason"]), str(answer["message"]), answer.get("files"))
     if job.state is JobState.SUCCEEDED:

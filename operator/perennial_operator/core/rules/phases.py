@@ -39,10 +39,14 @@ NO_NEW_ROWS = "NoNewRows"
 """The trainer's reason when the rows are those that the live version was trained on. This is not a failure."""
 FILES_UNCHANGED = "FilesUnchanged"
 """The trainer's reason when the files are those that a training was refused for. This is not a failure either."""
+NOT_STARTED = "NotStarted"
+"""The reason of a Job whose pod could not be created, scheduled, or get its image."""
+NOT_READY = "NotReady"
+"""The reason of a roll-out whose replicas were not ready in time."""
 ROLLING_OUT = "RollingOut"
 """The reason of a roll-out that nothing blocks."""
 
-JOB_FAILURES = frozenset({"JobFailed", "TimedOut", "ResultLost", "BadAnswer", ANY})
+JOB_FAILURES = frozenset({NOT_STARTED, "JobFailed", "TimedOut", "ResultLost", "BadAnswer", ANY})
 GATE_PASSED = frozenset({"ThresholdsMet", "BetterThanLive", "NotWorseThanLive"})
 GATE_FAILED = frozenset(
     {
@@ -71,12 +75,14 @@ TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
         Phase.FAILED: frozenset({"NotRecovered"}),
     },
     Phase.TRAINING: {
+        Phase.TRAINING: frozenset({"Training", NOT_STARTED}),
         Phase.VALIDATING: frozenset({"Trained"}),
         Phase.SUPERSEDED: REPLACED | {NO_NEW_ROWS, FILES_UNCHANGED},
         Phase.REJECTED: frozenset({REJECTED_BY_PERSON, "KnownBad"}),
         Phase.FAILED: JOB_FAILURES | {"WorkersFailed"},
     },
     Phase.VALIDATING: {
+        Phase.VALIDATING: frozenset({"Validating", NOT_STARTED}),
         Phase.AWAITING_APPROVAL: GATE_PASSED,
         Phase.ROLLING_OUT: GATE_PASSED,
         Phase.LIVE: PINNED,
@@ -98,7 +104,7 @@ TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
         Phase.SUPERSEDED: REPLACED | PINNED,
         Phase.REJECTED: GATE_FAILED_AGAIN | {REJECTED_BY_PERSON},
         Phase.ROLLED_BACK: frozenset(
-            {*analysis.FAILURES, analysis.NO_DATA, "NotReady", REJECTED_BY_PERSON, ANY} | GATE_FAILED_AGAIN,
+            {*analysis.FAILURES, analysis.NO_DATA, NOT_READY, REJECTED_BY_PERSON, ANY} | GATE_FAILED_AGAIN,
         ),
     },
     Phase.LIVE: {Phase.SUPERSEDED: frozenset({"Superseded"})},

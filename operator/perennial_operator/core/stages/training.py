@@ -15,8 +15,9 @@ from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
+from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
-from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS, NOT_READY
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
@@ -35,6 +36,9 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     if version_recipe(candidate) != recipe(world.spec) and not world.automation_paused:
         message = "spec now describes another model; a new candidate replaces it"
         return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
+    if candidate.status.reason == NOT_READY and open_request(world) and not world.automation_paused:
+        message = "a person has requested another training"  # a first version waits for its pods without end
+        return (transition(world, candidate, Phase.SUPERSEDED, "Superseded", message, rollout=None),)
     return reconcile_training_job(world, candidate) if candidate.phase is Phase.TRAINING else ()
 
 
@@ -112,13 +116,17 @@ def reconcile_training_job(world: World, version: ModelVersion) -> tuple[Action,
     workers = world.jobs.get(names.workers_job(version.name))
     if workers and workers.state is JobState.FAILED and workers.labels.get(names.FOR_POD) == job.pod:
         return (fail(world, version, "WorkersFailed", _workers_message(workers), "Trained"),)
-    return started
+    return started or report_start(world, version, job, _start_message(version), "Trained")
 
 
 def _start_training(world: World, version: ModelVersion) -> SetStatus:
-    message = f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
+    message = _start_message(version)
     image = job_image(world, version, version.spec.training.pod)
     return transition(world, version, Phase.TRAINING, "Training", message, ("Trained", None), image=image)
+
+
+def _start_message(version: ModelVersion) -> str:
+    return f"training because of {version.spec.trigger.reason}: {version.spec.trigger.message}"
 
 
 def _workers_message(workers: Job) -> str:
@@ -135,7 +143,8 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         if result.reason in (NO_NEW_ROWS, FILES_UNCHANGED):
             condition = ("Trained", False)
             return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition, **files)
-        return fail(world, version, result.reason, result.message, "Trained", **files)
+        failure = without_start(version, result)
+        return fail(world, version, failure.reason, failure.message, "Trained", **files)
     if foreign := foreign_addresses(world, (result.artifact.uri, result.data.holdout_uri), job):
         return fail(world, version, "BadAnswer", f"Job {job.name} {foreign}", "Trained")
     # The operator may have stopped before it recorded the start, and with it the image.

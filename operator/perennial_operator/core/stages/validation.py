@@ -12,6 +12,7 @@ from perennial_operator.core.api.validation import Against
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison_labels, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
+from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -34,7 +35,9 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
         return () if world.automation_paused else (Create(validate_manifest(world, version)),)
     if outdated:
         return (Delete("Job", job.name),)
-    return () if job.state is JobState.RUNNING else (_apply_gate(world, version, job),)
+    if job.state is JobState.RUNNING:
+        return report_start(world, version, job, "validating on the holdout", "Validated")
+    return (_apply_gate(world, version, job),)
 
 
 def _validate_again(world: World, version: ModelVersion) -> SetStatus:
@@ -60,7 +63,8 @@ def _judge_again(world: World, version: ModelVersion, live: str | None) -> SetSt
 def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
     result = job_result(job, Validated)
     if isinstance(result, JobFailure):
-        return fail(world, version, result.reason, result.message, "Validated")
+        failure = without_start(version, result)
+        return fail(world, version, failure.reason, failure.message, "Validated")
     against = world.spec.validation.compared_by(version.spec.model.task)
     verdict = gate(world.spec.validation, against, result, world.live.name if world.live else None)
     manual = verdict.passed and world.spec.rollout.approval == "manual"

@@ -8,6 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
+from perennial_operator.core.rules.job_starts import not_started
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.rules.trainings.refused_files import refused_version
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
@@ -84,6 +85,8 @@ def progress_of(world: World, version: ModelVersion) -> str:
     job = world.jobs.get(train if version.phase is Phase.TRAINING else validate)
     blocker = trouble_of(world, version.name)
     if job and job.state is JobState.RUNNING and version.phase in (Phase.TRAINING, Phase.VALIDATING):
+        if job.blocked:
+            return f"{version.name}: {not_started(version.phase, job)}"
         blocker = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
     analysed = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
     analysis = f"; {analysed.reason}: {analysed.message}" if analysed else ""

@@ -8,9 +8,9 @@ import json
 from perennial_operator.core.api.analysis import NO_DATA
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion
+from perennial_operator.core.rules.phases import NOT_READY, NOT_STARTED
 from perennial_operator.core.world import World, is_made_from_spec
 
-NOT_STARTED, NOT_READY, RESULT_LOST = "NotStarted", "NotReady", "ResultLost"
 STORE = frozenset({"StorageUnreachable", "StorageNotWritable", "DataUnreachable"})
 """Reasons of the trainer when a store did not answer or refused."""
 SURROUNDINGS = STORE | {
@@ -23,7 +23,7 @@ SURROUNDINGS = STORE | {
     "ArtifactMissing",
     "DigestMismatch",
     "CannotListen",
-    RESULT_LOST,
+    "ResultLost",
     NOT_STARTED,
     NOT_READY,
     NO_DATA,
