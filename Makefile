@@ -47,6 +47,7 @@ e2e-load: .venv/ready ## Requests under load through roll-outs; minutes
 crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 	@$(BIN)/python -m perennial_operator.crds manifests/crds
 	@cp manifests/crds/*.yaml charts/perennial/files/crds/
+	@cp manifests/admission/a*.yaml manifests/admission/d*.yaml charts/perennial/files/admission/
 	@$(BIN)/python docs/reference.py
 	@$(BIN)/python docs/phases.py
 	@$(BIN)/python docs/metrics.py

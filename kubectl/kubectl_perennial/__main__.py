@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_perennial.cli import parse_arguments, user_name
+from kubectl_perennial.cli import parse_arguments
 from kubectl_perennial.client import Cluster
 from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.terminal.console import make_console, warn
@@ -15,8 +15,6 @@ def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
     try:
         cluster = Cluster.connect(arguments.kubeconfig, arguments.context, arguments.namespace)
-        if "by" in arguments:
-            arguments.by = user_name(arguments.by, cluster.user)
         arguments.run(cluster, arguments, make_console())
     except CommandError as error:
         warn(f"error: {error}")

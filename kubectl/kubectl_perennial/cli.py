@@ -6,8 +6,6 @@ time a command is run.
 
 from __future__ import annotations
 
-import getpass
-import os
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,7 +75,7 @@ def _add_decisions(commands: Any) -> None:
     ):
         command = _command(commands, name, run, summary, "bike v4 --by ada")
         _add_names(command)
-        command.add_argument("--by", metavar="USER", help="who decides (default $USER, or the kubeconfig's user)")
+        command.add_argument("--by", metavar="PERSON", help="the person who decides, if the account is not theirs")
     command = _command(commands, "retrain", decisions.retrain, "request a new version now, without a cool-down", "bike")
     command.add_argument("name", metavar="MODEL")
     command = _command(
@@ -173,8 +171,3 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(text)
     return int(text)
-
-
-def user_name(by: str | None, of_kubeconfig: str) -> str:
-    """The name of the user: as given, or else as the environment or the kubeconfig has it."""
-    return by or os.environ.get("USER") or os.environ.get("USERNAME") or of_kubeconfig or getpass.getuser()

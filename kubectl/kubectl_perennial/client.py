@@ -88,7 +88,17 @@ class Cluster:
             bodies = list(self._pages(path, {}))  # Kubernetes before 1.31 cannot select by fields of a custom kind
         return [body for body in bodies if not model or body["spec"]["modelDeployment"] == model]
 
-    def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> Body:
+    def own_name(self) -> str | None:
+        """The name by which the API server knows this user; None if it does not tell (Kubernetes before 1.28)."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = self._call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+        except ApiError:
+            return None
+        return str(answer["status"]["userInfo"]["username"])
+
+    def annotate(self, kind: str, name: str, annotations: Mapping[str, str | None]) -> Body:
+        """The object with these annotations; None removes one."""
         patch = {"metadata": {"annotations": dict(annotations)}}
         return self._call("PATCH", self._path(kind, name), patch, content="application/merge-patch+json")
 

@@ -14,6 +14,7 @@ from tests.manifests.pod_security import pod_of, violations
 
 KEEP = {"helm.sh/resource-policy": "keep", "argocd.argoproj.io/sync-options": "Prune=false"}
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding"}
+WITH_KINDS = {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 SUITED: Any = pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 
 
@@ -48,7 +49,7 @@ def test_no_two_objects_have_the_same_name(values: Body) -> None:
 def test_every_object_says_where_it_is_and_whose(values: Body) -> None:
     for document in rendered(values):
         metadata = document["metadata"]
-        assert ("namespace" in metadata) == (document["kind"] not in CLUSTER_WIDE | {"CustomResourceDefinition"})
+        assert ("namespace" in metadata) == (document["kind"] not in CLUSTER_WIDE | WITH_KINDS)
         assert metadata["labels"]["app.kubernetes.io/instance"] == "perennial"
         assert metadata["labels"]["app.kubernetes.io/part-of"] == "perennial"
 
@@ -111,7 +112,10 @@ def test_more_environment_reaches_the_operator() -> None:
 
 def test_namespaced_release_has_a_role_in_each_namespace_only() -> None:
     documents = rendered(CASES["namespaced"])
-    assert not CLUSTER_WIDE & {document["kind"] for document in documents}
+    wide = [document["metadata"]["name"] for document in documents if document["kind"] in CLUSTER_WIDE]
+    assert wide == ["perennial-approve"]  # which comes with the kinds, and is bound to nobody
+    without = rendered(CASES["namespaced"] | {"crds": {"install": False}})
+    assert not (CLUSTER_WIDE | WITH_KINDS) & {document["kind"] for document in without}
     roles = {(d["metadata"]["namespace"], d["metadata"]["name"]) for d in documents if d["kind"] == "Role"}
     assert roles == {(NAMESPACE, "perennial-lease"), ("team-a", "perennial"), ("team-b", "perennial")}
 

@@ -15,6 +15,7 @@ from tests.cluster.store import Store
 from tests.cluster.verbs import Options, Verbs
 
 MAX_BODY = 3 * 1024 * 1024
+USER = "local"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -45,6 +46,7 @@ class Server:
         routes.add_get("/openapi/v2", self._openapi_v2)
         routes.add_get("/openapi/v3", self._openapi_index)
         routes.add_get("/openapi/v3/{path:.+}", self._openapi)
+        routes.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", _who_asks)
         routes.add_route("*", "/api/{rest:.*}", resources.handle)
         routes.add_route("*", "/apis/{rest:.*}", resources.handle)
         return app
@@ -68,6 +70,12 @@ class Server:
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return json_response(openapi.document(self.kinds, request.match_info["path"]))
+
+
+async def _who_asks(_: web.Request) -> web.Response:
+    """The one user there is; the local cluster asks for no credentials."""
+    kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    return json_response({**kind, "status": {"userInfo": {"username": USER}}}, 201)
 
 
 async def _ok(_: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ import yaml
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import Phase
-from perennial_operator.core.names import APPROVED, REJECTED, RETRAIN
+from perennial_operator.core.names import APPROVED, PERSON, REJECTED, RETRAIN
 from tests.cluster import normalize
 from tests.gitops.argocd import CONFIG_MAP, KINDS, config_map
 from tests.gitops.lua import run
@@ -65,7 +65,7 @@ def test_what_an_action_does(folder: Path, test: Body) -> None:
     for key, value in annotations.items():
         annotations[key] = MOMENT.sub(NO_TIME, value)
     assert changed == alike(read(folder / test["expectedOutputPath"]))
-    assert set(annotations) <= {RETRAIN, APPROVED, REJECTED}
+    assert set(annotations) <= {RETRAIN, APPROVED, REJECTED, PERSON}
 
 
 def test_every_phase_and_outcome_has_a_health() -> None:

@@ -46,7 +46,9 @@ def environment(objects: Objects) -> dict[str, Any]:
 
 
 def test_everything_under_manifests_but_the_samples_is_installed(rendered: dict[str, Objects]) -> None:
-    files = [f for part in ("crds", "rbac", "operator") for f in (ROOT / "manifests" / part).glob("*.yaml")]
+    files = [
+        f for part in ("crds", "admission", "rbac", "operator") for f in (ROOT / "manifests" / part).glob("*.yaml")
+    ]
     shipped = [d for f in [*files, ROOT / "manifests/namespace.yaml"] for d in yaml.safe_load_all(f.read_text())]
     names = {(d["kind"], d["metadata"]["name"]) for d in shipped if "metadata" in d}
     assert {(d["kind"], d["metadata"]["name"]) for d in rendered["manifests"]} == names
@@ -70,6 +72,8 @@ def test_namespaced_installation_has_the_same_rules_in_a_role(
     assert {d["kind"] for d in whole} - {d["kind"] for d in one} == {
         "Namespace",
         "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
         "ClusterRole",
         "ClusterRoleBinding",
     }

@@ -22,7 +22,11 @@ from tests.stage import ROOT, Stage
 SAMPLES = ROOT / "manifests" / "samples"
 FOR_KUSTOMIZE = {"kustomization.yaml", "images.yaml"}
 FILES = [file for file in sorted((ROOT / "manifests").rglob("*.yaml")) if file.name not in FOR_KUSTOMIZE]
-CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+POLICIES = {
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", *POLICIES}
 FIRST, S3, REPORT, APPROVAL = (
     f"{name}.yaml" for name in ("01-linear-regression", "03-time-column-s3", "04-drift-report", "05-approval-and-pin")
 )
@@ -32,7 +36,9 @@ def tried(kubectl: Kubectl, file: Path) -> None:
     """All objects of the file would be taken; nothing is kept."""
     for document in documents(file):
         kind = document["kind"]
-        resource = Resource(document["apiVersion"], kind, f"{kind.lower()}s", namespaced=kind not in CLUSTER_WIDE)
+        resource = Resource(
+            document["apiVersion"], kind, POLICIES.get(kind, f"{kind.lower()}s"), namespaced=kind not in CLUSTER_WIDE
+        )
         path = resource.path(document["metadata"].get("namespace", "default"), document["metadata"]["name"])
         # Another file's tests may have left a model of the name on the same server: whose fields they are is not asked.
         query = {"fieldManager": "test", "fieldValidation": "Strict", "dryRun": "All", "force": "true"}

@@ -29,7 +29,7 @@ EVIDENTLY = {
         (("status", "bike"), "● roll out 20 %"),
         (("history", "bike"), "bike-v2"),
         (("compare", "bike", "v3", "v4"), "20 % better"),
-        (("reject", "bike"), "bike-v4 rejected by ada"),
+        (("reject", "bike"), "bike-v4 rejected by local"),
         (("retrain", "bike"), "retraining requested at"),
         (("pin", "bike", "v1"), "pin: bike-v1"),
         (("report", "bike", "--print"), "bike-v3/report.html"),
@@ -47,7 +47,7 @@ def test_console_script_prints_what_the_command_prints(
 
 def test_console_script_approves(as_process: Terminal) -> None:
     as_process.kubectl.patch("ModelVersion", "bike-v4", {"status": {"phase": "AwaitingApproval"}}, "status")
-    assert as_process.output("approve", "bike") == "bike-v4 approved by ada\n"
+    assert as_process.output("approve", "bike") == "bike-v4 approved by local\n"
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl in PATH")

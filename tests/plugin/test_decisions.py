@@ -19,15 +19,18 @@ def set_phase(terminal: Terminal, phase: str, version: str = "bike-v4") -> None:
 @pytest.mark.parametrize("words", [("bike",), ("bike", "v4"), ("bike-v4",), ("v4",)])
 def test_approve_writes_the_name_of_the_user(rolling_out: Terminal, words: tuple[str, ...]) -> None:
     set_phase(rolling_out, "AwaitingApproval")
-    assert rolling_out.output("approve", *words) == "bike-v4 approved by ada\n"
-    assert rolling_out.annotations("ModelVersion", "bike-v4")[names.APPROVED] == "ada"
+    assert rolling_out.output("approve", *words) == "bike-v4 approved by local\n"
+    assert rolling_out.annotations("ModelVersion", "bike-v4")[names.APPROVED] == "local"
 
 
-def test_user_is_the_option_or_the_environment_or_kubeconfig(rolling_out: Terminal) -> None:
+def test_person_of_an_account_is_a_second_annotation(rolling_out: Terminal) -> None:
     set_phase(rolling_out, "AwaitingApproval")
-    assert rolling_out.output("approve", "bike", "--by", "grace") == "bike-v4 approved by grace\n"
-    assert rolling_out.output("approve", "bike") == "bike-v4 was approved by grace already\n"
-    assert rolling_out.output("reject", "bike", USER="") == "bike-v4 rejected by local\n"  # the kubeconfig's user
+    assert rolling_out.output("approve", "bike", "--by", "grace") == "bike-v4 approved by local on behalf of grace\n"
+    written = rolling_out.annotations("ModelVersion", "bike-v4")
+    assert (written[names.APPROVED], written[names.PERSON]) == ("local", "grace")
+    assert rolling_out.output("approve", "bike") == "bike-v4 was approved by local already\n"
+    assert rolling_out.output("reject", "bike", USER="eve") == "bike-v4 rejected by local\n"
+    assert names.PERSON not in rolling_out.annotations("ModelVersion", "bike-v4")  # of another decision
 
 
 @pytest.mark.parametrize(
@@ -55,22 +58,22 @@ def test_approve_refuses_a_rejected_version(rolling_out: Terminal) -> None:
     set_phase(rolling_out, "AwaitingApproval")
     rolling_out.output("reject", "bike", "--by", "grace")
     assert rolling_out.error("approve", "bike") == (
-        "bike-v4 was rejected by grace, which is final; start a new training: kubectl perennial retrain bike"
+        "bike-v4 was rejected by local, which is final; start a new training: kubectl perennial retrain bike"
     )
 
 
 @pytest.mark.parametrize(
     ("phase", "result"),
     [
-        ("Training", "bike-v4 rejected by ada\n"),
-        ("AwaitingApproval", "bike-v4 rejected by ada\n"),
-        ("RollingOut", "bike-v4 rejected by ada; it is rolled back\n"),
+        ("Training", "bike-v4 rejected by local\n"),
+        ("AwaitingApproval", "bike-v4 rejected by local\n"),
+        ("RollingOut", "bike-v4 rejected by local; it is rolled back\n"),
     ],
 )
 def test_reject_accepts_a_candidate_in_any_phase(rolling_out: Terminal, phase: str, result: str) -> None:
     set_phase(rolling_out, phase)
     assert rolling_out.output("reject", "bike") == result
-    assert rolling_out.annotations("ModelVersion", "bike-v4")[names.REJECTED] == "ada"
+    assert rolling_out.annotations("ModelVersion", "bike-v4")[names.REJECTED] == "local"
 
 
 def test_reject_refuses_a_live_or_ended_version(rolling_out: Terminal) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
+from getpass import getuser
 
 from rich.console import Console
 
@@ -29,8 +31,8 @@ def approve(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     if already := annotations.get(names.APPROVED):
         console.print(f"{name} was approved by {already} already{_why_waiting(selection.deployment)}")
         return
-    cluster.annotate("ModelVersion", name, {names.APPROVED: arguments.by})
-    console.print(f"{name} approved by {arguments.by}{_why_waiting(selection.deployment)}")
+    decider = _decide(cluster, name, names.APPROVED, arguments.by)
+    console.print(f"{name} approved by {decider}{_why_waiting(selection.deployment)}")
 
 
 def reject(cluster: Cluster, arguments: Namespace, console: Console) -> None:
@@ -46,9 +48,9 @@ def reject(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     if already := annotations.get(names.REJECTED):
         console.print(f"{name} was rejected by {already} already")
         return
-    cluster.annotate("ModelVersion", name, {names.REJECTED: arguments.by})
+    decider = _decide(cluster, name, names.REJECTED, arguments.by)
     then = "; it is rolled back" if phase == Phase.ROLLING_OUT else ""
-    console.print(f"{name} rejected by {arguments.by}{then}")
+    console.print(f"{name} rejected by {decider}{then}")
 
 
 def retrain(cluster: Cluster, arguments: Namespace, console: Console) -> None:
@@ -58,6 +60,17 @@ def retrain(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     candidate = (model.get("status") or {}).get("candidateVersion")
     waits = _why_waiting(model) or (f"; it waits until {candidate} has ended" if candidate else "")
     console.print(f"{arguments.name}: retraining requested at {at}{waits}")
+
+
+def _decide(cluster: Cluster, name: str, annotation: str, person: str | None) -> str:
+    """The version has the annotation; who decided, in words.
+
+    The API server refuses any other name than the user's own, so that is asked for. A person is a second annotation.
+    """
+    account = cluster.own_name() or os.environ.get("USER") or os.environ.get("USERNAME") or cluster.user or getuser()
+    person = person if person != account else None
+    cluster.annotate("ModelVersion", name, {annotation: account, names.PERSON: person})
+    return f"{account} on behalf of {person}" if person else account
 
 
 def _one(selection: Selection, what: str) -> Body:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 RETRAIN = "perennial.dev/retrain-requested-at"
 APPROVED = "perennial.dev/approved-by"
 REJECTED = "perennial.dev/rejected-by"
+PERSON = "perennial.dev/on-behalf-of"
+"""The person for whom the account in APPROVED or REJECTED decided, as it says."""
 APPLIED = "perennial.dev/applied"
 """Digest of what the operator last applied, so that nothing is applied twice."""
 PREDICTOR = "perennial.dev/predictor"

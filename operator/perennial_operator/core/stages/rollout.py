@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, SetStatus
-from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, Phase
+from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.rollout import analysis
 from perennial_operator.core.rollout.current_step import continue_rollout
 from perennial_operator.core.rollout.steps import (
@@ -88,22 +88,28 @@ def _serve_pinned(world: World) -> SetStatus | None:
     return None
 
 
+def _decider(version: ModelVersion, annotation: str) -> str:
+    """Who decided, and for whom if the account says so; empty if the annotation is missing."""
+    account, person = (version.metadata.annotations.get(each, "") for each in (annotation, names.PERSON))
+    return f"{account} on behalf of {person}" if account and person else account
+
+
 def _reject(world: World) -> SetStatus | None:
     version = world.candidate
-    person = version and version.metadata.annotations.get(names.REJECTED)
-    if version is None or not person:
+    decider = version and _decider(version, names.REJECTED)
+    if version is None or not decider:
         return None
     if version.status.rollout:
-        return roll_back(world, version, REJECTED_BY_PERSON, f"rejected by {person}")
-    return transition(world, version, Phase.REJECTED, REJECTED_BY_PERSON, f"rejected by {person}", ("Approved", False))
+        return roll_back(world, version, REJECTED_BY_PERSON, f"rejected by {decider}")
+    return transition(world, version, Phase.REJECTED, REJECTED_BY_PERSON, f"rejected by {decider}", ("Approved", False))
 
 
 def _approve(world: World) -> SetStatus | None:
     version = world.candidate
     if version is None or version.phase is not Phase.AWAITING_APPROVAL or world.automation_paused:
         return None
-    person = version.metadata.annotations.get(names.APPROVED)
-    if not person and world.spec.rollout.approval == "manual":
+    decider = _decider(version, names.APPROVED)
+    if not decider and world.spec.rollout.approval == "manual":
         return None
-    message = f"approved by {person}" if person else "spec.rollout.approval is automatic"
+    message = f"approved by {decider}" if decider else "spec.rollout.approval is automatic"
     return transition(world, version, Phase.ROLLING_OUT, "Approved", message, ("Approved", True))
