@@ -46,7 +46,7 @@ def test_a_bad_body_is_refused_with_a_sentence_and_nothing_else(body: bytes) -> 
 
 @given(
     st.lists(
-        st.tuples(*[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 2, st.none() | st.text()),
+        st.tuples(*[st.none() | st.floats(-3.4e38, 3.4e38)] * 2, st.none() | st.text()),
         min_size=1,
     )
 )

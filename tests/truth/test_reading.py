@@ -162,10 +162,12 @@ def test_numbers_of_two_meanings_need_a_setting(tmp_path: Path) -> None:
     [
         ("a.csv", "x,c,y\n1,a,1\n2,b\n", "line 3"),
         ("a.jsonl", '{"x": 1, "c": "a", "y": 1}\n{"x": 1,\n', "line 2"),
+        ("a.csv", "x, c,y\n1,a,1\n", "the columns are x, ' c', y"),
+        ("a.csv", b"x,c,y\n" + b"1,a,2\n" * 50_000 + b"1,\xe9t\xe9,3\n", "not utf-8"),
     ],
 )
-def test_error_in_a_file_names_file_and_line(tmp_path: Path, name: str, content: str, place: str) -> None:
-    (tmp_path / name).write_text(content)
+def test_error_in_a_file_names_file_and_line(tmp_path: Path, name: str, content: Any, place: str) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RejectedTask) as refused:
         load_rows(tmp_path.as_uri(), COLUMNS)
     assert name in refused.value.message and place in refused.value.message
@@ -264,6 +266,7 @@ def test_folder_of_a_versioned_table_is_refused(tmp_path: Path, log: str, uri: s
 ODD: list[Callable[[Frame], Frame]] = [
     lambda frame: frame.assign(bmi=frame["bmi"].astype(object).where(frame.index != 7, "ERR")),
     lambda frame: frame.assign(bmi=frame["bmi"].where(frame.index != 7, np.inf)),
+    lambda frame: frame.assign(bmi=frame["bmi"].where(frame.index != 7, -1.797e308)),
 ]
 
 

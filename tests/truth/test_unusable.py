@@ -38,7 +38,9 @@ def odd(frame: Frame, column: str, value: str, rows: list[int]) -> Frame:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize(("column", "value"), [("target", "ERR"), ("target", "inf"), ("day", "soon")])
+@pytest.mark.parametrize(
+    ("column", "value"), [("target", "ERR"), ("target", "inf"), ("target", "1e300"), ("day", "soon")]
+)
 def test_odd_targets_and_times_are_left_out(
     trainer: Trainer, tmp_path: Path, column: str, value: str, suffix: str
 ) -> None:

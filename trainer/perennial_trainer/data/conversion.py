@@ -17,7 +17,7 @@ from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.categories import all_integers, arrow_categories, category_name
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.values.numbers import text_to_floats
+from perennial_trainer.data.values.numbers import text_to_floats, too_large
 from perennial_trainer.data.values.unusable import Unusable, unusable_numbers
 
 Column = Any  # a pandas Series, a NumPy array or a list
@@ -57,9 +57,9 @@ def convert_features(
 
 
 def usable_numbers(name: str, values: Column) -> tuple[NDArray[np.float64], Unusable | None]:
-    """The values as float64 without infinity, and which of them are present but not finite numbers, if any."""
+    """The values as float64 without those too large, and which of them are present and not usable numbers, if any."""
     floats, not_number = to_numbers(values)
-    infinite = np.isinf(floats)
+    infinite = too_large(floats)
     if not infinite.any() and not not_number.any():
         return floats, None
     example = str(_series(values)[not_number].iloc[0]) if not_number.any() else ""

@@ -72,10 +72,15 @@ def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     if min(size, training) < MIN_ROWS:
         one_time = " (all rows have the same time)" if rows.time is not None and rows.time.nunique() == 1 else ""
         groups = "" if rows.group is None else f", in {len(np.unique(rows.group))} groups of data.groupColumn"
+        fix = "collect more rows or change data.holdout"
+        if rows.group is not None:
+            fix = "collect rows of more groups"
+            if rows.time is not None:
+                fix += ", since the holdout has only groups without an earlier row, or remove data.groupColumn"
         raise RejectedTask(
             "HoldoutTooSmall",
             f"data.holdout {share} leaves {size} of {len(rows)} rows for the holdout and {training} for the "
-            f"training{one_time}{groups}: each needs at least {MIN_ROWS}; collect more rows or change data.holdout",
+            f"training{one_time}{groups}: each needs at least {MIN_ROWS}; {fix}",
         )
     return split
 

@@ -15,6 +15,7 @@ from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.conversion import convert_features, to_categories, to_numbers
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values import unusable as unusable_values
+from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.data.values.times import readable_times
 from perennial_trainer.data.values.unusable import Unusable
 
@@ -217,7 +218,7 @@ def _target(name: str, values: "Series[Any]", kind: Kind) -> "tuple[Series[Any],
     if kind == "classification":
         return to_categories(values), None
     floats, not_number = to_numbers(values)
-    infinite = np.isinf(floats)
+    infinite = too_large(floats)
     target = pd.Series(np.where(infinite, np.nan, floats))
     if not_number.any():
         example = str(values[not_number].iloc[0])[:40]
@@ -225,6 +226,6 @@ def _target(name: str, values: "Series[Any]", kind: Kind) -> "tuple[Series[Any],
         fix = "correct them, or set model.task to classification"
         return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
     if infinite.any():
-        problem = f"values of the target {name} are infinite"
+        problem = f"values of the target {name} are infinite or beyond {LARGEST:.2g}"
         return target, Unusable(infinite, "InfiniteValues", problem, "correct or empty them")
     return target, None

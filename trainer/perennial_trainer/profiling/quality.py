@@ -22,7 +22,23 @@ RARE = 10  # rows; a class with fewer is reported as rare
 WIDE = 1000  # values of a category
 LARGE = 0.05  # share of the rows; a class of so many rows whose name means that the outcome is not known is reported
 NOT_KNOWN = frozenset(
-    ("pending", "unknown", "undefined", "unlabelled", "unlabeled", "in progress", "in_progress", "tbd", "n/a", "null")
+    (
+        "pending",
+        "unknown",
+        "undefined",
+        "unlabelled",
+        "unlabeled",
+        "in progress",
+        "in_progress",
+        "tbd",
+        "n/a",
+        "na",
+        "nan",
+        "none",
+        "null",
+        "missing",
+        "?",
+    )
 )
 SAMPLE = 10_000  # first rows, which rule out most columns before all rows are used
 

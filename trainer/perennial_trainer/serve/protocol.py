@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import join_names
 from perennial_trainer.contract.task import Features
+from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
 
 Column = NDArray[np.float64] | list[Any]
@@ -107,7 +108,17 @@ def _numbers(tensor: Tensor) -> NDArray[np.float64]:
         raise BadRequestError(
             f"input {tensor.name} has the datatype BYTES, but the feature is numeric: send numbers as FP64"
         )
-    return np.array(_flat(tensor), dtype=np.float64)  # None becomes NaN
+    values = _flat(tensor)
+    try:
+        floats = np.array(values, dtype=np.float64)  # None becomes NaN
+    except OverflowError:  # an integer of hundreds of digits
+        floats = np.array([math.inf])
+    if too_large(floats).any():
+        raise BadRequestError(
+            f"input {tensor.name} has a number beyond {LARGEST:.2g}, which no model can use: send null for a missing "
+            "value"
+        )
+    return floats
 
 
 def _flat(tensor: Tensor) -> list[Any]:

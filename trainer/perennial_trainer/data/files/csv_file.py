@@ -46,10 +46,16 @@ class CsvFile:
         except pa.ArrowInvalid as error:
             if not numeric or "conversion error" not in str(error):
                 raise self._refusal(error) from error
+            return self._read_as_text(needed)
+        return pa.table({name: self._typed(name, table[name], name in numeric) for name in needed})
+
+    def _read_as_text(self, needed: Sequence[str]) -> Any:
+        try:
             with self._file.open() as stream:
                 table = pyarrow.csv.read_csv(stream, **self._options(needed, []))
-            numeric = []
-        return pa.table({name: self._typed(name, table[name], name in numeric) for name in needed})
+        except pa.ArrowInvalid as error:
+            raise self._refusal(error) from error
+        return pa.table({name: self._typed(name, table[name], False) for name in needed})
 
     def read_batches(self, needed: Sequence[str]) -> Iterator[Any]:
         """Types are inferred for each block: in a later block a number may be followed by a word."""

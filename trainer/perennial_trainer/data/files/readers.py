@@ -168,14 +168,18 @@ def _check_columns(needed: Sequence[str], available: Sequence[str], present: Seq
     if missing:
         raise RejectedTask(
             "MissingColumn",
-            f"column {join_names(missing)} is missing; the columns are {join_names(present)}: correct the name, or "
-            "fix what writes the file",
+            f"column {join_names(missing)} is missing; the columns are {join_names(map(_shown, present))}: correct the "
+            "name, or fix what writes the file",
         )
     repeated = [name for name in needed if available.count(name) > 1]
     if repeated:
         raise RejectedTask(
             "DuplicateColumn", f"column {join_names(repeated)} is present more than once: rename or remove the others"
         )
+
+
+def _shown(name: str) -> str:
+    return name if name == name.strip() else repr(name)  # a space around a name is not visible
 
 
 def _require_utf8(table: Any) -> Any:

@@ -36,6 +36,15 @@ _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 _TRUTH = r"(?i)^(true|false)$"
 
 
+LARGEST = float(np.finfo(np.float32).max)
+"""About 3.4e38. A greater number is a mark for a missing value: trees cannot take it, and its square is infinite."""
+
+
+def too_large(floats: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which numbers are infinite, or greater than any that can be computed with."""
+    return np.asarray((floats > LARGEST) | (floats < -LARGEST))
+
+
 def text_to_floats(
     text: Any, style: NumberFormat = PLAIN, null_words: tuple[str, ...] = NULL_WORDS
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

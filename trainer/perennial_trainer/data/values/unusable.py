@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import Problems, RejectedTask
+from perennial_trainer.data.values.numbers import LARGEST
 
 Mask = NDArray[np.bool_]
 
@@ -49,7 +50,8 @@ def unusable_numbers(name: str, not_number: Mask, infinite: Mask, example: str) 
     if not mask.any():
         return None
     if not not_number.any():
-        return Unusable(mask, "InfiniteValues", f"values of column {name} are infinite", "correct or empty them")
+        problem = f"values of column {name} are infinite or beyond {LARGEST:.2g}"
+        return Unusable(mask, "InfiniteValues", problem, "correct or empty them")
     kind = "numbers with other characters" if re.search(r"\d", example) else "words"
     return Unusable(
         mask,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.files.readers import naming_file, place_of_row
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.values.numbers import too_large
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 
 if TYPE_CHECKING:
@@ -119,13 +120,13 @@ class Batch:
         return self.rows.features[name].to_numpy() if floats is None else floats
 
     def _finite_values(self, name: str) -> NDArray[np.float64] | None:
-        """The values if they are numbers, none of them infinite, and so need no conversion; else None."""
+        """The values if they are numbers, none of them too large, and so need no conversion; else None."""
         column, floats = self.table[name], None
         if pa.types.is_null(column.type):
             floats = np.full(len(self), np.nan)
         elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
             floats = np.concatenate([_to_floats(chunk) for chunk in column.chunks])
-            if np.isinf(floats).any():
+            if too_large(floats).any():
                 floats = None
         self._is_finite[name] = floats is not None
         return floats
