@@ -99,6 +99,9 @@ def test_recovery_returns_last_live_version(trainer: Trainer, versions: Callable
     assert answer["number"] == 2
     assert answer["passedOver"] == []
     (version,) = answer["versions"]
+    assert version["status"]["artifact"].pop("metadataSha256") == sha256_digest(
+        store.read_bytes(f"{second['storage']}/progression-v2/metadata.json")
+    )
     assert version == {
         "version": "progression-v2",
         "number": 2,

@@ -18,5 +18,6 @@ class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag
     namespace: Name
     model_deployment: Name
     version: Name | None = None  # without it, the version that was live last
+    at_least: int = 0  # the least number of a version that is restored without being asked for by name
     recipe: dict[str, Any]  # of the current spec
     storage: Uri

@@ -1,7 +1,6 @@
 """The result of a task: one JSON document that fits into a termination message.
 
-The kubelet keeps 4,096 bytes. So a long result is compressed, and optional fields are left out until it fits; storage
-has all of them.
+The kubelet keeps 4,096 bytes: a long result is compressed, and optional fields, which storage has, are left out.
 """
 
 from typing import Any, Literal

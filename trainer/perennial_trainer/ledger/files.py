@@ -11,6 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
@@ -21,12 +22,18 @@ KEY = "PERENNIAL_LEDGER_KEY"
 NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Rejected|RolledBack)\.json")
 
 
-class LedgerFile(StrictStruct, frozen=True, kw_only=True):
+class LedgerFile(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     """The content of one file. `files` are the digests of the files beside the model; `storage` is the model's folder.
 
-    `storage` is recorded because the folder may be copied to another store later.
+    `storage` is recorded because the folder may be copied to another store later. `pages` is how many other files the
+    ledger had when this one was written, and `previous` the name of the newest. Files of earlier releases have no
+    namespace, model, pages and previous.
     """
 
+    namespace: str = ""
+    model_deployment: str = ""
+    pages: int = 0
+    previous: str = ""
     version: str
     storage: str
     files: dict[str, str]
@@ -40,6 +47,10 @@ class LedgerFileRef(NamedTuple):
     number: int
     phase: str
     uri: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.at}-v{self.number}-{self.phase}"
 
 
 def list_ledger_files(folder: str) -> list[LedgerFileRef]:
@@ -56,6 +67,8 @@ def list_ledger_files(folder: str) -> list[LedgerFileRef]:
 def write_ledger_file(folder: str, file: LedgerFile) -> str:
     """The file is in the ledger; its URI. Raises LedgerConflict if a file with another content has its name."""
     uri = store.child_uri(folder, f"ledger/{file.entry.name}.json")
+    others = [ref for ref in list_ledger_files(folder) if ref.uri != uri]
+    file = replace(file, pages=len(others), previous=others[0].name if others else "")
     fields = msgspec.to_builtins(file)
     content = msgspec.json.format(msgspec.json.encode({**fields, "seal": _seal(fields)}), indent=2)
     if not store.create_file(uri, content) and not _is_same(uri, file):
@@ -82,9 +95,14 @@ def read_ledger_file(uri: str) -> LedgerFile:
 def _is_same(uri: str, file: LedgerFile) -> bool:
     """Whether the stored file says the same in other bytes, as an older trainer or another key makes them."""
     try:
-        return read_ledger_file(uri) == file
+        return _entry(read_ledger_file(uri)) == _entry(file)
     except RejectedTask:
         return False
+
+
+def _entry(file: LedgerFile) -> LedgerFile:
+    """The file without what depends on when it was written, and on the release that wrote it."""
+    return replace(file, namespace="", model_deployment="", pages=0, previous="")
 
 
 def _seal(fields: dict[str, Any]) -> str:

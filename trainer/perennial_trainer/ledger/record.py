@@ -10,7 +10,14 @@ from perennial_trainer.storage.version_files import file_digests
 def record_version(task: RecordTask) -> RecordResult:
     """The outcome is in the ledger; to record it twice has the same result."""
     digests = _file_digests(task.entry.stored)
-    file = LedgerFile(version=task.version, storage=task.storage, files=digests, entry=task.entry)
+    file = LedgerFile(
+        namespace=task.namespace,
+        model_deployment=task.model_deployment,
+        version=task.version,
+        storage=task.storage,
+        files=digests,
+        entry=task.entry,
+    )
     uri = write_ledger_file(task.storage, file)
     return RecordResult(message=f"{task.version} is in the ledger with {len(digests)} files: {uri}", entry=uri)
 

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.contract.result import RecoverResult, StoredVersion
-from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files, read_ledger_file
+from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files
 from perennial_trainer.ledger.recipe_difference import recipe_changes
+from perennial_trainer.ledger.trusted_pages import Pages, describe_gap, read_pages
 from perennial_trainer.storage.store import file_sha256, list_names, sibling_uri
+from perennial_trainer.storage.version_files import METADATA
 
 log = logging.getLogger(__name__)
 
@@ -25,70 +26,64 @@ def recover_version(task: RecoverTask) -> RecoverResult:
 
     A version that was rejected or rolled back after the live version is returned too, so that it stays rejected.
     """
-    refs = list_ledger_files(task.storage)
+    pages = read_pages(task, list_ledger_files(task.storage))
     problems: dict[str, str] = {}
     if task.version:
-        live = _first_complete(task, [ref for ref in refs if _version_name(task, ref) == task.version], problems)
+        live = _first_complete(
+            task, [ref for ref in pages if _version_name(task, ref) == task.version], pages, problems
+        )
         versions = live
     else:
-        live = _first_complete(task, [ref for ref in refs if ref.phase == "Live"], problems)
-        versions = live + _newer_unsuccessful(task, refs, live, problems)
-    for problem in problems.values():
+        candidates = [ref for ref in pages if ref.phase == "Live"]
+        recent = [ref for ref in candidates if ref.number >= task.at_least]
+        live = _first_complete(task, recent, pages, problems)
+        if not live and (older := [ref for ref in candidates if ref not in recent]):
+            problems[_version_name(task, older[0])] = (
+                f"{_version_name(task, older[0])} is older than spec.recover.atLeast v{task.at_least}"
+            )
+        versions = live + _newer_unsuccessful(task, pages, live, problems)
+    gap, missing = describe_gap(pages)
+    for problem in (*problems.values(), *filter(None, [gap])):
         log.warning("%s", problem)
+    absent = {f"{task.model_deployment}-{name.split('-')[1]}" for name in missing} - problems.keys()
     return RecoverResult(
-        message=_message(task, live, list(problems.values())),
-        number=max([0, *(ref.number for ref in refs), *_folder_numbers(task)]),
+        message=_message(task, live, list(problems.values())) + (f"; {gap}" if gap else ""),
+        number=max([task.at_least, *(ref.number for ref in pages), *_folder_numbers(task)]),
         versions=versions,
-        passed_over=list(problems)[:10],
+        passed_over=[*problems, *sorted(absent)][:10],
     )
 
 
-def _first_complete(task: RecoverTask, refs: Iterable[LedgerFileRef], problems: dict[str, str]) -> list[StoredVersion]:
+def _first_complete(
+    task: RecoverTask, refs: Iterable[LedgerFileRef], pages: Pages, problems: dict[str, str]
+) -> list[StoredVersion]:
     """The first version that is complete; `problems` gets a message for each version before it."""
     for ref in refs:
+        page = pages[ref]
         try:
-            file = _read_current(task, ref)
-            _check_files(file)
-            return [_stored_version(task, ref, file)]
+            if isinstance(page, RejectedTask):
+                raise page
+            _check_files(page)
+            return [_stored_version(task, ref, page)]
         except RejectedTask as rejected:
             problems[_version_name(task, ref)] = rejected.message
     return []
 
 
 def _newer_unsuccessful(
-    task: RecoverTask, refs: list[LedgerFileRef], live: list[StoredVersion], problems: dict[str, str]
+    task: RecoverTask, pages: Pages, live: list[StoredVersion], problems: dict[str, str]
 ) -> list[StoredVersion]:
     """The newest entry, if it is of a version that was rejected or rolled back after the live version was made.
 
     It is not to be served, so its files are not checked.
     """
-    newest = refs[0] if refs else None
-    if newest is None or newest.phase == "Live" or (live and newest.number < live[0].number):
+    newest, page = next(iter(pages.items()), (None, None))
+    if newest is None or page is None or newest.phase == "Live" or (live and newest.number < live[0].number):
         return []
-    try:
-        return [_stored_version(task, newest, _read_current(task, newest))]
-    except RejectedTask as rejected:
-        problems.setdefault(_version_name(task, newest), rejected.message)
+    if isinstance(page, RejectedTask):
+        problems.setdefault(_version_name(task, newest), page.message)
         return []
-
-
-def _read_current(task: RecoverTask, ref: LedgerFileRef) -> LedgerFile:
-    """The ledger file with the current URIs of the version's files: the folder may be a copy in another store."""
-    file = read_ledger_file(ref.uri)
-    if file.version != _version_name(task, ref) or not ref.uri.endswith(f"/{file.entry.name}.json"):
-        raise RejectedTask("LedgerDamaged", f"{ref.uri} is about {file.version}: it was copied or renamed")
-    status = _with_storage(file.entry.status, file.storage.rstrip("/"), task.storage.rstrip("/"))
-    return replace(file, entry=replace(file.entry, status=status))
-
-
-def _with_storage(value: Any, old: str, new: str) -> Any:
-    """The value with the folder `new` in each URI that starts with the folder `old`."""
-    match value:
-        case dict():
-            return {key: _with_storage(each, old, new) for key, each in value.items()}
-        case str() if value.startswith(f"{old}/"):
-            return new + value.removeprefix(old)
-    return value
+    return [_stored_version(task, newest, page)]
 
 
 def _check_files(file: LedgerFile) -> None:
@@ -116,8 +111,14 @@ def _stored_version(task: RecoverTask, ref: LedgerFileRef, file: LedgerFile) -> 
         parent=file.entry.parent or UNSET,
         recipe=file.entry.recipe if changes else UNSET,
         changes=changes or UNSET,
-        status=file.entry.status,
+        status=_with_metadata_digest(file),
     )
+
+
+def _with_metadata_digest(file: LedgerFile) -> dict[str, Any]:
+    """The recorded status; an earlier release recorded the digest of metadata.json beside it alone."""
+    status, sha256 = file.entry.status, file.files.get(METADATA)
+    return status if sha256 is None else {**status, "artifact": {"metadataSha256": sha256, **status["artifact"]}}
 
 
 def _message(task: RecoverTask, live: list[StoredVersion], problems: list[str]) -> str:

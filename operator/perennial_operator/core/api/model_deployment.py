@@ -14,6 +14,7 @@ from perennial_operator.core.api.meta import Kind
 from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.printable_text import Sentence
+from perennial_operator.core.api.recovery import RecoverSpec
 from perennial_operator.core.api.rollout import RolloutSpec
 from perennial_operator.core.api.serving import ServingSpec
 from perennial_operator.core.api.training import TrainingSpec
@@ -133,6 +134,9 @@ class ModelDeploymentSpec(Value):
     storage: Storage = Field(description="Where versions are stored.")
     history: History = Field(History(), description="How many old objects are kept.")
     pin: Name | None = Field(None, description="Serve exactly this ModelVersion, and start no new candidate.")
+    recover: RecoverSpec = Field(
+        RecoverSpec(), description="What an empty cluster may restore from the ledger in storage."
+    )
     suspend: bool = Field(
         False, description="Start no check, training, validation or roll-out step. Serving continues."
     )

@@ -76,6 +76,7 @@ def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
         "task": "recover",
         **model_fields(world),
         **({"version": wanted} if wanted else {}),
+        **({"atLeast": spec.recover.least_number} if spec.recover.least_number else {}),
         "recipe": recipe(spec.model, spec.data, spec.training),
         "storage": model_storage(world, mounts, writable=False),
     }

@@ -11,6 +11,7 @@ from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Phase, Trigger
 from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.storage_addresses import foreign_addresses
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
 from perennial_operator.core.rules.transitions import check_transition
 from perennial_operator.core.world import World
@@ -48,6 +49,40 @@ def recovered_manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
         },
         "spec": spec.to_api(),
     }
+
+
+def without_untrusted(world: World, result: Recovered) -> Recovered:
+    """The result without versions that storage alone vouches for; the message says why each is passed over.
+
+    What decides how bytes are read, and where they lie, comes from spec.
+    """
+    problems = {stored.number: problem for stored in result.versions if (problem := _problem(world, stored))}
+    if not problems:
+        return result
+    passed_over = [names.version_name(world.name, number) for number in problems]
+    return result.model_copy(
+        update={
+            "versions": [stored for stored in result.versions if stored.number not in problems],
+            "message": f"{result.message}; passed over: {'; '.join(problems.values())}",
+            "passed_over": [*result.passed_over, *passed_over],
+        }
+    )
+
+
+def _problem(world: World, stored: StoredVersion) -> str:
+    name, wanted = names.version_name(world.name, stored.number), world.spec.model
+    recorded = stored.recipe.model if stored.recipe else wanted
+    if (recorded.framework, recorded.format) != (wanted.framework, wanted.format):
+        return (
+            f"{name}: the ledger says model.framework {recorded.framework} and format {recorded.format}, spec "
+            f"{wanted.framework} and {wanted.format}, which decide how its files are read"
+        )
+    if stored.number < world.spec.recover.least_number and name != world.spec.pin:
+        return f"{name} is older than spec.recover.atLeast {world.spec.recover.at_least}"
+    artifact, data = stored.status.artifact, stored.status.data
+    addresses = (artifact.uri if artifact else None, data.holdout_uri if data else None)
+    foreign = foreign_addresses(world, addresses)
+    return f"{name}: the ledger {foreign}" if foreign else ""
 
 
 def restore_status(world: World, version: ModelVersion, stored: StoredVersion, result: Recovered) -> SetStatus:

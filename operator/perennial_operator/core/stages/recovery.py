@@ -16,7 +16,7 @@ from perennial_operator.core.rules.job_results import JobFailure, Recovered, job
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.drift_assessment import Assessment
-from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status
+from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status, without_untrusted
 from perennial_operator.core.world import Job, JobState, World
 
 
@@ -83,9 +83,9 @@ def _result(world: World) -> Recovered | JobFailure | None:
         return None
     result = job_result(job, Recovered)
     spec = world.spec
-    return (
-        result.with_recipes(recipe(spec.model, spec.data, spec.training)) if isinstance(result, Recovered) else result
-    )
+    if isinstance(result, Recovered):
+        result = result.with_recipes(recipe(spec.model, spec.data, spec.training))
+    return without_untrusted(world, result) if isinstance(result, Recovered) else result
 
 
 def _is_done(world: World, job: Job) -> bool:
