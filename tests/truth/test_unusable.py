@@ -112,3 +112,14 @@ def test_absent_time_column_is_one_problem(trainer: Trainer, tmp_path: Path) -> 
     _, result = trainer(a_training(written(frame, tmp_path / "d" / "a.csv"), (tmp_path / "v1").as_uri(), **changes))
     assert "2 problems of the data: (1) MissingColumn" in result["message"]
     assert "(2) TooManyMissing: 50.0% of column bp" in result["message"]
+
+
+def test_unusable_feature_hides_no_other_problem(trainer: Trainer, tmp_path: Path) -> None:
+    """No row could be served, so none has a target; what else is wrong with the targets is reported all the same."""
+    frame = diabetes().assign(target="ill", bmi="32,1 kg")
+    changes = {"model__task": "classification", "model__positiveClass": "well"}
+    uri = written(frame, tmp_path / "data" / "a.csv")
+    estimator = "sklearn.linear_model.LogisticRegression"
+    _, result = trainer(a_training(uri, (tmp_path / "v1").as_uri(), model__estimator=estimator, **changes))
+    for reason in ("(1) NonNumericFeature", "SingleClass", "UnknownPositiveClass"):
+        assert reason in result["message"], result["message"]

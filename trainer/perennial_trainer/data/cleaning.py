@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -75,8 +75,10 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
     if not len(rows):
         problems.add("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
         problems.raise_all()
-    has_target = rows.target.notna().to_numpy()
     refused = _unusable_columns(rows, data.max_missing, problems)
+    if rows.labels is not None and refused & rows.unusable.keys():  # only the other problems are still wanted
+        rows = replace(rows, target=rows.labels, known_digests=None)
+    has_target = rows.target.notna().to_numpy()
     has_time = np.ones(len(rows), dtype=bool)
     if rows.time is not None and rows.columns.time not in refused:
         has_time = rows.time.notna().to_numpy()

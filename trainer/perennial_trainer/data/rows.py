@@ -48,6 +48,7 @@ class Rows:
     unusable: dict[str, Unusable] = field(default_factory=dict)
     unreadable: dict[str, Unusable] = field(default_factory=dict)
     copies: NDArray[np.uint64] | None = None
+    labels: "Series[Any] | None" = None  # the target, also of rows that the server would refuse; None without such rows
 
     def __len__(self) -> int:
         return len(self.features)
@@ -67,6 +68,7 @@ class Rows:
             unusable_values.take(self.unusable, which),
             unusable_values.take(self.unreadable, which),
             None if self.copies is None else self.copies[which],
+            None if self.labels is None else self.labels.iloc[which].reset_index(drop=True),
         )
 
     def locate(self, place_of_row: Callable[[int], str]) -> None:
@@ -146,9 +148,9 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     if columns.time is not None:
         time, not_time = readable_times(columns.time, table[columns.time], columns.time_format)
         unreadable |= {} if not_time is None else {columns.time: not_time}
-    for each in unusable.values():
-        target = target.where(~each.mask)
     rows = Rows(columns, features, target, time, unusable=unusable, unreadable=unreadable)
+    if unusable:
+        rows.labels, rows.target = target, target.where(~rows.refused)
     if columns.group is not None:
         names = to_categories(table[columns.group])
         rows.group = np.where(names.isna(), rows.digests, _bits(names))
@@ -179,8 +181,15 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         group=None if first.group is None else np.concatenate([part.group for part in parts]),
         kept=None if first.kept is None else pd.concat([part.kept for part in parts], ignore_index=True),
         unusable=unusable_values.concatenate([(part.unusable, len(part)) for part in parts]),
+        labels=_labels_of(parts),
         unreadable=unusable_values.concatenate([(part.unreadable, len(part)) for part in parts]),
     )
+
+
+def _labels_of(parts: Sequence[Rows]) -> "Series[Any] | None":
+    if all(part.labels is None for part in parts):
+        return None
+    return pd.concat([part.target if part.labels is None else part.labels for part in parts], ignore_index=True)
 
 
 def sort_by_time(rows: Rows) -> Rows:

@@ -126,11 +126,11 @@ def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -
     split = None
     with problems.collecting():
         split = split_holdout(counted, task.data.holdout)
-    to_fit = cleaned.to_fit(counted.take(split.training_mask(counted)) if split else counted)
-    if len(to_fit):
-        for check in (check_target, check_positive_class):
-            with problems.collecting():
-                check(to_fit)
+    side = counted.take(split.training_mask(counted)) if split else counted
+    to_fit = cleaned.to_fit(side)
+    for check in (check_target, check_positive_class):
+        with problems.collecting():
+            check(to_fit if len(to_fit) else side)  # without a complete row there is a problem already
     problems.raise_all()
     assert split is not None  # else there is a problem
     findings = msgspec.structs.replace(findings, cleaning=cleaned.findings)
