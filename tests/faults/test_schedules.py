@@ -157,6 +157,14 @@ class Schedules(RuleBasedStateMachine):
         self.cluster.remove(kind, data.draw(st.sampled_from(self.of(kind))))
         self.interfered |= kind in ("ModelVersion", "DriftReport", "Deployment")
 
+    @rule(how_often=st.integers(0, 4))
+    def person_applies_the_model_again_after_orphaning(self, how_often: int) -> None:
+        """With kubectl delete --cascade=orphan; rarely, since less can be promised afterwards."""
+        if how_often == 0:
+            self.cluster.orphan("ModelDeployment", "bike")
+            self.cluster.put(a_body("ModelDeployment", "bike", self.spec))
+            self.interfered = True
+
     @rule(place=st.sampled_from(FOREIGN))
     def other_owner_takes_a_name(self, place: tuple[str, str]) -> None:
         kind, name = place
@@ -269,6 +277,7 @@ class Schedules(RuleBasedStateMachine):
         return {
             name: (self.cluster.bodies["ModelVersion", name].get("status") or {}).get("phase") or "Training"
             for name in self.of("ModelVersion")
+            if self.cluster.bodies["ModelVersion", name]["metadata"]["ownerReferences"]
         }
 
     # ---- what must hold

@@ -20,7 +20,8 @@ from tests.simulation.results import TRAINED, checked, validated
 DEPLOYMENT = body("ModelDeployment", "bike", merged(SPEC, {"rollout": {"steps": [{"weight": 20, "hold": "5m"}]}}))
 STATUS = {"phase": "Live", "liveVersion": "bike-v1", "queuedSince": "2026-11-23T12:00:00Z", "lastVersionNumber": 1}
 LIVE = a_version(1, "Live")
-VERSION = body("ModelVersion", "bike-v1", LIVE.spec.to_api(), LIVE.status.to_api())
+OWNER = [owner_reference(a_world(deployment=a_deployment()))]
+VERSION = body("ModelVersion", "bike-v1", LIVE.spec.to_api(), LIVE.status.to_api(), ownerReferences=OWNER)
 REPORT = body(
     "DriftReport",
     "r",
@@ -35,7 +36,6 @@ REPORT = body(
     },
     {"outcome": "Breach", "message": "m", "breaches": [{"metric": "psi", "value": 0.3, "limit": 0.2}]},
 )
-OWNER = [owner_reference(a_world(deployment=a_deployment()))]
 SERVING = body(
     "Deployment",
     "bike-v1",
@@ -51,7 +51,7 @@ def ended(kind: str, message: str, succeeded: bool = True) -> list[Body]:
     phase, role = {"train": ("Training", "training"), "validate": ("Validating", "validation")}[kind]
     version = a_version(1, phase)
     verdict = "Complete" if succeeded else "Failed"
-    made = body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api())
+    made = body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api(), ownerReferences=OWNER)
     name = f"bike-v1-{kind}"
     by = [{"kind": "ModelVersion", "name": "bike-v1", "uid": "uid-bike-v1"}]
     about = labels("bike", role, "bike-v1")

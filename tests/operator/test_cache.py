@@ -23,13 +23,17 @@ def an_object(version: int, *, kind: str = "Job", name: str = "bike-v1-train", u
         "uid": uid,
         "resourceVersion": str(version),
         "labels": {DEPLOYMENT: fields.pop("of", "bike")},
+        "ownerReferences": fields.pop("owners", []),
     }
     return {"kind": kind, "metadata": metadata, **fields}
 
 
 def a_model_version(version: int, phase: str, *, of: str = "bike", uid: str = "v1") -> Any:
     spec, status = {"modelDeployment": of}, {"phase": phase} if phase else {}
-    return an_object(version, kind="ModelVersion", name=f"{of}-v1", uid=f"{of}-{uid}", spec=spec, status=status)
+    owners = [{"kind": "ModelDeployment", "name": of, "uid": of}]
+    return an_object(
+        version, kind="ModelVersion", name=f"{of}-v1", uid=f"{of}-{uid}", owners=owners, spec=spec, status=status
+    )
 
 
 def a_deployment(version: int, name: str = "bike", **status: Any) -> Any:

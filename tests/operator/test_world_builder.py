@@ -22,11 +22,12 @@ def an_object(kind: str, owner: str) -> dict[str, Any]:
     return a_body(kind, "bike-v1", {}, labels=labels, ownerReferences=references)
 
 
-@pytest.mark.parametrize(("owner", "count"), [("uid-bike", 1), ("other", 0), ("", 0)])
-def test_object_with_only_our_labels_is_ignored(owner: str, count: int) -> None:
+@pytest.mark.parametrize(("owner", "jobs", "serving"), [("uid-bike", 1, 1), ("other", 0, 0), ("", 0, 1)])
+def test_object_with_only_our_labels_is_ignored(owner: str, jobs: int, serving: int) -> None:
+    """But for a Deployment of a version's name that has lost its owner: its pods serve, and it is adopted."""
     cache = Cache()
     for body in (a_body("ModelDeployment", "bike", SPEC), an_object("Job", owner), an_object("Deployment", owner)):
         cache.put(body)
     world = build_world(cache, KEY, NOON, Policy(trainer_image="trainer:1"))
     assert world
-    assert (len(world.jobs), len(world.serving)) == (count, count)
+    assert (len(world.jobs), len(world.serving)) == (jobs, serving)

@@ -63,6 +63,14 @@ class Objects:
         for owned in [place for place, each in self.bodies.items() if body["metadata"]["uid"] in owners(each)]:
             self.remove(*owned)
 
+    def orphan(self, kind: str, name: str) -> None:
+        """The object is deleted with --cascade=orphan: its dependents stay, without it as their owner."""
+        uid = self.bodies[kind, name]["metadata"]["uid"]
+        for place, body in list(self.bodies.items()):
+            if uid in owners(body):
+                self.change(*place, {"ownerReferences": []})
+        self.remove(kind, name)
+
     def _leaves_the_watch(self, old: Body) -> None:
         if is_watched(old):
             metadata = {**old["metadata"], "resourceVersion": str(self.count)}

@@ -24,6 +24,7 @@ from perennial_operator.core.rules.transitions import phase_before
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.world import Fleet, Policy, RoutingObject, Sample, World
+from perennial_operator.reconcile.orphans import orphaned_version
 from tests.builders import SPEC, a_body, merged
 from tests.simulation.client import DiedError
 from tests.simulation.cluster import Cluster, is_about_the_ledger
@@ -65,13 +66,15 @@ class Passes(State):
         return [action.announce for action in self.done if isinstance(action, SetStatus) and action.announce]
 
     def world(self) -> World:
-        versions = [self._parsed(version_of, body) for body in self.all("ModelVersion")]
+        records = [(body, orphaned_version(body)) for body in self.all("ModelVersion")]
+        versions = [self._parsed(version_of, body) for body, orphan in records if orphan is None]
         deployment = self._parsed(deployment_of, self.bodies["ModelDeployment", "bike"])
         services = self.services
         return World(
             now=self.now,
             deployment=deployment,
             versions=tuple(sorted(versions, key=lambda v: v.spec.number)),
+            orphans=tuple(orphan for _, orphan in records if orphan),
             reports=in_order([self._parsed(report_of, body) for body in self.all("DriftReport")]),
             jobs=self.jobs,
             serving=self.serving,

@@ -165,8 +165,8 @@ class Cache:
     def _update_fleet(self, key: Key) -> None:
         """The sets of training and of queued ModelDeployments are right for this key."""
         deployment = self._by_key.get(key, {}).get("ModelDeployment", {}).get(key.name)
-        phases = {entry.fleet_state for entry in self._of(key, "ModelVersion")}
-        # Versions that outlive their ModelDeployment take no training slot.
+        phases = {entry.fleet_state for entry in self._of(key, "ModelVersion") if entry.owner}
+        # Versions that outlive their ModelDeployment, or have lost it, take no training slot.
         (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
         if deployment and deployment.fleet_state:
             self._queued[key] = deployment.fleet_state

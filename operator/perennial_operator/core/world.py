@@ -108,6 +108,18 @@ class RoutingObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """A ModelVersion without an owner: it counts as a version only once the ledger confirms its files."""
+
+    name: str
+    number: int
+    model: str
+    """The sha256 of its model, or an empty text."""
+    holdout: str
+    """The sha256 of its holdout, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The other ModelDeployments, as far as they matter to this one."""
 
@@ -122,6 +134,8 @@ class World:
     deployment: ModelDeployment
     versions: tuple[ModelVersion, ...] = ()
     """By number."""
+    orphans: tuple[Orphan, ...] = ()
+    """ModelVersions of this name without an owner."""
     reports: tuple[Report, ...] = ()
     """By the time that was measured."""
     jobs: Mapping[str, Job] = field(default_factory=dict)
@@ -193,6 +207,7 @@ class World:
     def next_number(self) -> int:
         """One more than the greatest number ever used, so that no version name and no folder is used twice."""
         given = [self.deployment.status.last_version_number or 0, *(v.spec.number for v in self.versions)]
+        given += [orphan.number for orphan in self.orphans]
         look_up = self.jobs.get(names.recover_job(self.name))
         stored = (look_up.answer or {}).get("number") if look_up else 0
         return max(*given, stored if isinstance(stored, int) else 0, 0) + 1

@@ -17,6 +17,7 @@ from perennial_operator.core.actions import Action, Announcement, Apply, Create,
 from perennial_operator.core.api.meta import API_VERSION
 from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.api.values import as_text
+from perennial_operator.reconcile.orphans import ADOPTED, is_orphan
 from perennial_operator.telemetry.logs import about
 
 
@@ -79,6 +80,8 @@ class Executor:
             await self._check_created(key, manifest, created)
             about(key).info("created %s %s", kind, name)
         except ExistsError:
+            if kind in ("Job", "ModelVersion"):
+                await self._clear_orphan(key, kind, name)
             existing = await self._owned_object(key, manifest)
             if existing is None:
                 raise ConflictError("Conflict", f"{kind} {name} was just deleted; reconciling again") from None
@@ -86,6 +89,16 @@ class Executor:
             if kind == "ModelVersion":
                 # It has the same number or is this one from an earlier pass: the next pass decides what it needs.
                 raise ConflictError("Conflict", f"{kind} {name} existed already; reconciling again") from None
+
+    async def _clear_orphan(self, key: Key, kind: str, name: str) -> None:
+        """ConflictError if an object without an owner has the name: a Job is deleted, a record is decided upon."""
+        existing = await self._kube.get(kind, key.namespace, name)
+        if existing is None or not is_orphan(_of(kind, existing), key.name):
+            return
+        self._cache.put(_of(kind, existing))
+        if kind == "Job":
+            await self._delete(key, kind, name)
+        raise ConflictError("Conflict", f"{kind} {name} had lost its owner; reconciling again")
 
     async def _check_created(self, key: Key, manifest: Mapping[str, Any], created: Body) -> None:
         """RefusedError if a record was stored without a field; then it is deleted: it would be another one."""
@@ -133,7 +146,9 @@ class Executor:
         left_over = not owned and {owner[:2] for owner in wanted} & {owner[:2] for owner in actual}
         if existing["metadata"].get("deletionTimestamp") or left_over:
             raise ConflictError("Conflict", f"{kind} {name} is being deleted; reconciling again")
-        if not owned:
+        if not owned and kind in ADOPTED and is_orphan(_of(kind, existing), key.name):
+            about(key).info("adopts %s %s, which has no owner", kind, name)
+        elif not owned:
             raise RefusedError(
                 "NameTaken",
                 f"{kind} {name} exists already and does not belong to ModelDeployment {key.name}; "

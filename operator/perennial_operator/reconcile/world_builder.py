@@ -18,7 +18,8 @@ from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import Fleet, JobState, Policy, RoutingObject, Serving, World
+from perennial_operator.core.world import Fleet, JobState, Orphan, Policy, RoutingObject, Serving, World
+from perennial_operator.reconcile.orphans import is_orphan, orphaned_version
 
 
 def build_world(
@@ -38,7 +39,7 @@ def build_world(
     if not texts:
         return None
     deployment = _parsed(ModelDeployment, texts[0])
-    versions = [_parsed(ModelVersion, text) for text in cache.contents(key, "ModelVersion")]
+    versions, orphans = _versions(cache, key)
     _check_pods(deployment, versions, policy.allowed_in_pods)
     owners = {deployment.metadata.uid, *(version.metadata.uid for version in versions)}
     pods = cache.objects(key, "Pod")
@@ -51,7 +52,8 @@ def build_world(
     return World(
         now=now,
         deployment=deployment,
-        versions=tuple(sorted(versions, key=lambda version: version.spec.number)),
+        versions=versions,
+        orphans=orphans,
         reports=_reports(cache, key),
         jobs={job.name: job for job in jobs},
         serving=serving,
@@ -61,6 +63,14 @@ def build_world(
         fleet=_fleet(cache, key, reserved),
         policy=policy,
     )
+
+
+def _versions(cache: Cache, key: Key) -> tuple[tuple[ModelVersion, ...], tuple[Orphan, ...]]:
+    """The owned ModelVersions by number, and those without an owner."""
+    records = {text: orphaned_version(read(text)) for text in cache.contents(key, "ModelVersion")}
+    versions = [_parsed(ModelVersion, text) for text, orphan in records.items() if orphan is None]
+    orphans = tuple(orphan for orphan in records.values() if orphan)
+    return tuple(sorted(versions, key=lambda version: version.spec.number)), orphans
 
 
 def _check_pods(deployment: ModelDeployment, versions: Sequence[ModelVersion], allowed: Collection[str]) -> None:
@@ -74,7 +84,8 @@ def _check_pods(deployment: ModelDeployment, versions: Sequence[ModelVersion], a
 
 
 def _served_by_deployments(cache: Cache, key: Key, pods: Sequence[Body], owners: set[str]) -> dict[str, Serving]:
-    deployments = [serving_of(body, pods) for body in _owned(cache, key, "Deployment", owners)]
+    bodies = [body for body in cache.objects(key, "Deployment") if _is_owned(body, owners) or is_orphan(body, key.name)]
+    deployments = [serving_of(body, pods) for body in bodies]
     return {serving.name: serving for serving in deployments}
 
 

@@ -101,9 +101,11 @@ def differs(desired: Mapping[str, Any], observed: Mapping[str, Any] | None) -> b
 
 
 def outdated(desired: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
-    """Whether another manifest was applied last."""
-    annotations = observed.get("metadata", {}).get("annotations") or {}
-    return bool(annotations.get(names.APPLIED) != desired["metadata"]["annotations"][names.APPLIED])
+    """Whether another manifest was applied last, or the object has lost its owner since."""
+    metadata, wanted = observed.get("metadata", {}), desired["metadata"]
+    applied = (metadata.get("annotations") or {}).get(names.APPLIED) == wanted["annotations"][names.APPLIED]
+    owners = {owner["uid"] for owner in metadata.get("ownerReferences") or []}
+    return not applied or not owners >= {owner["uid"] for owner in wanted["ownerReferences"]}
 
 
 def _holds(desired: Any, observed: Any) -> bool:

@@ -12,7 +12,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.manifests.ledger_jobs import again_at, recipe, recover_manifest
-from perennial_operator.core.rules.job_results import JobFailure, Recovered, job_result
+from perennial_operator.core.rules.job_results import JobFailure, Recovered, StoredVersion, job_result
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.rules.transitions import fail
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -37,6 +37,8 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
 def recovery_deferral(world: World) -> Deferral | None:
     """Why no first version may be trained yet, or None: the ledger has not been read."""
     wanted, job, result = _missing_version(world), _job(world), _result(world)
+    if isinstance(result, Recovered) and (message := _contradiction(world, result)):
+        return Deferral(Outcome.STALLED, message, cause="LedgerConflict")
     if wanted is None or isinstance(result, Recovered):
         return None
     what = wanted or "a version that was live before"
@@ -69,7 +71,8 @@ def _missing_version(world: World) -> str | None:
             return version.name
     if pin := world.spec.pin:
         return pin if world.version(pin) is None else None
-    return None if world.versions or world.deployment.status.last_version_number else ""
+    had_versions = world.deployment.status.last_version_number and not world.orphans
+    return None if world.versions or had_versions else ""
 
 
 def _job(world: World) -> Job | None:
@@ -98,12 +101,16 @@ def _is_done(world: World, job: Job) -> bool:
 
 
 def _restore(world: World, result: Recovered) -> tuple[Action, ...]:
-    """Each stored version that is missing is created; one pass later it gets its status."""
-    created = tuple(
-        Create(recovered_manifest(world, stored))
-        for stored in result.versions
-        if world.version(names.version_name(world.name, stored.number)) is None
-    )
+    """Each stored version that is missing is created; one pass later it gets its status.
+
+    A ModelVersion without an owner that the ledger confirms is created again, so that all of it is from the ledger.
+    """
+    if _contradiction(world, result):
+        return ()
+    missing = [stored for stored in result.versions if world.version(_name(world, stored)) is None]
+    orphans = {orphan.name for orphan in world.orphans}
+    lost = tuple(Delete("ModelVersion", name) for stored in missing if (name := _name(world, stored)) in orphans)
+    created: tuple[Action, ...] = (*lost, *(Create(recovered_manifest(world, stored)) for stored in missing))
     by_number = {stored.number: stored for stored in result.versions}
     return created or tuple(
         restore_status(world, version, by_number[version.spec.number], result)
@@ -112,3 +119,23 @@ def _restore(world: World, result: Recovered) -> tuple[Action, ...]:
         for version in world.versions
         if version.unrestored
     )
+
+
+def _name(world: World, stored: StoredVersion) -> str:
+    return names.version_name(world.name, stored.number)
+
+
+def _contradiction(world: World, result: Recovered) -> str:
+    """How a ModelVersion without an owner differs from what the ledger says of it, or an empty text."""
+    orphans = {orphan.name: orphan for orphan in world.orphans}
+    for stored in result.versions:
+        orphan, artifact, data = orphans.get(_name(world, stored)), stored.status.artifact, stored.status.data
+        recorded = (artifact.sha256 if artifact else "", data.holdout_sha256 if data else "")
+        if orphan and (orphan.model, orphan.holdout) != recorded:
+            return (
+                f"ModelVersion {orphan.name} has no owner, and the digests of its model and holdout "
+                f"({orphan.model[:12] or 'none'}, {orphan.holdout[:12] or 'none'}) are not those of the ledger "
+                f"({recorded[0][:12]}, {recorded[1][:12]}); find out which is right; to use the ledger, delete the "
+                "ModelVersion"
+            )
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Delete
@@ -21,9 +21,17 @@ class Deployments(ServingRuntime):
         return split(replicas, weight) if replicas else split_at_zero(world, weight)
 
     def serving_actions(self, world: World) -> Iterator[Action]:
+        """A Deployment that has lost its owner is adopted before the Service that leads to its pods."""
         wanted = self.replicas_wanted(world)
-        if wanted:
-            yield from self._services(world)
+        services, deployments = tuple(self._services(world)) if wanted else (), tuple(self._deployments(world, wanted))
+        exists = any(action.manifest["metadata"]["name"] in world.serving for action in deployments)
+        yield from (*deployments, *services) if exists and world.service is None else (*services, *deployments)
+        for name, serving in world.serving.items():
+            # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
+            if name not in wanted and (serving.answering == 0 or _is_dispensable(world, name)):
+                yield Delete("Deployment", name)
+
+    def _deployments(self, world: World, wanted: Mapping[str, int]) -> Iterator[Apply]:
         for name, replicas in wanted.items():
             version = world.version(name)
             if version is None or version.status.artifact is None:
@@ -32,10 +40,6 @@ class Deployments(ServingRuntime):
             serving = world.serving.get(name)
             if differs(manifest, serving.manifest if serving else None):
                 yield Apply(manifest)
-        for name, serving in world.serving.items():
-            # `answering`, since `ready` is 0 also while the Deployment's status lags behind its spec.
-            if name not in wanted and (serving.answering == 0 or _is_dispensable(world, name)):
-                yield Delete("Deployment", name)
 
     def replicas_wanted(self, world: World) -> dict[str, int]:
         """Version → replicas it should have now."""
@@ -79,8 +83,9 @@ class Deployments(ServingRuntime):
 def _is_dispensable(world: World, name: str) -> bool:
     """Whether the ready pods of a version that serves no longer may be deleted: the live version is ready without them.
 
-    If no version is live, unsuccessful versions are deleted; pods whose ModelVersion was deleted keep serving.
+    If no version is live, those of unsuccessful versions are; pods whose ModelVersion is not there keep serving.
     """
     if world.live:
         return ready(world, world.live, world.spec.serving.replicas)
-    return world.version(name) is not None
+    version = world.version(name)
+    return version is not None and not version.unrestored
