@@ -108,7 +108,7 @@ def test_orphaned_job_is_replaced_and_never_adopted() -> None:
     assert operator.cluster.bodies["Job", "bike-recover"]["metadata"]["uid"] != old["metadata"]["uid"]
 
 
-def test_deployments_are_adopted_before_the_service_leads_to_them() -> None:
+def test_deployments_are_adopted_before_their_service() -> None:
     play = orphaned()
     play.cluster.remove("Service", "bike")
     play.settle()

@@ -41,8 +41,7 @@ def build_world(
     deployment = _parsed(ModelDeployment, texts[0])
     versions, orphans = _versions(cache, key)
     _check_pods(deployment, versions, policy.allowed_in_pods)
-    owners = {deployment.metadata.uid, *(version.metadata.uid for version in versions)}
-    pods = cache.objects(key, "Pod")
+    owners, pods = {deployment.metadata.uid, *(each.metadata.uid for each in versions)}, cache.objects(key, "Pod")
     jobs = [job_of(body, pods, now) for body in _owned(cache, key, "Job", owners)]
     if routing and not runtime_of(deployment.spec).makes_deployments:
         routing = replace(routing, revisions=revisions_of(pods))
