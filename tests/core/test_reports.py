@@ -291,7 +291,7 @@ def test_a_breach_during_a_training_that_succeeds_is_stale() -> None:
 
 
 @pytest.mark.parametrize("later", ["again", "zulu"])
-def test_later_report_of_the_same_second_is_the_newer_whatever_its_name(later: str) -> None:
+def test_later_report_of_a_second_is_newer_whatever_its_name(later: str) -> None:
     """Creation times have seconds only."""
     play = a_play(drift={"cooldown": "1m"})
     play.until_live(1)
@@ -327,7 +327,7 @@ def test_later_of_two_copies_of_one_second_is_the_copy(copy: str) -> None:
     assert "bike-v3" not in play.phases()
 
 
-def test_breach_that_is_older_than_one_of_the_same_second_starts_nothing() -> None:
+def test_older_breach_of_the_same_second_starts_nothing() -> None:
     """Whatever its name, and whichever of the two has a final outcome."""
     play = a_play(drift={"consecutive": 2})
     play.until_live(1)
@@ -343,7 +343,7 @@ def test_breach_that_is_older_than_one_of_the_same_second_starts_nothing() -> No
     assert list(play.phases()) == ["bike-v1"]
 
 
-def test_order_of_reports_of_an_older_release_is_that_of_their_names() -> None:
+def test_reports_of_an_older_release_are_in_order_of_names() -> None:
     old = [a_report(name, status={"outcome": "Breach"}) for name in ("b", "a")]
     assert [each.name for each in in_order([*old, a_report("0")])] == ["a", "b", "0"]
 

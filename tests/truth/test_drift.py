@@ -137,9 +137,7 @@ def test_5000_features_are_checked_and_the_named_one_breaches(trainer: Trainer, 
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_named_feature_without_a_value_is_said_not_to_be_measured(
-    trainer: Trainer, tmp_path: Path, suffix: str
-) -> None:
+def test_named_feature_without_a_value_is_not_measured(trainer: Trainer, tmp_path: Path, suffix: str) -> None:
     """Kind 3: a has a value, and b is missing in all recent rows."""
     generator = np.random.default_rng(1)
     frame = pd.DataFrame({"a": generator.normal(size=500), "b": generator.normal(size=500)})

@@ -126,7 +126,7 @@ def test_report_that_lacks_a_threshold_by_itself_is_not_within() -> None:
 TWO_FEATURES = [{"metric": "psi", "max": 0.2, "features": ["feature1", "feature2"]}]
 
 
-def test_report_of_another_tool_lacks_a_feature_that_a_threshold_names() -> None:
+def test_report_of_another_tool_lacks_a_feature_of_a_threshold() -> None:
     play = a_play(drift={"thresholds": TWO_FEATURES})
     play.until_live(1)
     play.wait(hours=2)
