@@ -54,6 +54,13 @@ def test_check_starts_when_it_is_due() -> None:
     assert play.condition("Checked")["reason"] == "Done"
 
 
+def test_report_of_a_check_has_the_digest_of_its_rows() -> None:
+    play = live()
+    play.wait(minutes=15)
+    play.finish(FIRST, checked() | {"rowsDigest": "0123"})
+    assert play.bodies["DriftReport", FIRST]["spec"]["rowsDigest"] == "0123"
+
+
 @pytest.mark.parametrize(
     ("asked", "flag"), [({}, None), ({"predictions": True}, None), ({"predictions": False}, False)]
 )

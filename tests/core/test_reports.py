@@ -14,8 +14,8 @@ from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world
-from tests.simulation.play import a_play
-from tests.simulation.results import TRAINED, validated
+from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED, TRAINED, validated
 
 LONG_AGO = "2026-11-20T12:00:00Z"
 AFTER_NOON = {"start": "2026-11-23T11:00:00Z", "end": "2026-11-23T13:00:00Z"}
@@ -309,6 +309,69 @@ def test_later_report_of_a_second_is_newer_whatever_its_name(later: str) -> None
     play.wait(minutes=2)
     assert play.outcome(later)[0] == "Triggered"
     assert play.phases()["bike-v3"] == "Training"
+
+
+def outcomes_of_equal_reports(play: Play, count: int, minutes: int, **spec: Any) -> list[str | None]:
+    """The outcomes of reports with equal numbers, so many minutes apart."""
+    for number in range(count):
+        play.report(f"report-{number}", **spec)
+        play.settle()
+        play.wait(minutes=minutes)
+    return [play.outcome(f"report-{number}")[0] for number in range(count)]
+
+
+def test_equal_numbers_of_other_days_are_other_measurements() -> None:
+    play = a_play(drift={"consecutive": 3})
+    play.until_live(1)
+    play.wait(hours=2)
+    assert outcomes_of_equal_reports(play, 3, minutes=60 * 24) == ["Breach", "Breach", "Triggered"]
+
+
+def test_equal_numbers_within_ten_minutes_are_copies() -> None:
+    play = a_play(drift={"consecutive": 9})
+    play.until_live(1)
+    play.wait(hours=2)
+    outcomes = outcomes_of_equal_reports(play, 6, minutes=5)
+    assert outcomes == ["Breach", "Duplicate", "Duplicate", "Breach", "Duplicate", "Duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "later"),
+    [
+        ({"rowsDigest": "a"}, "Duplicate"),
+        ({"source": "perennial"}, "Duplicate"),
+        ({"window": {"start": "2026-11-23T12:00:00Z", "end": "2026-11-23T13:00:00Z"}}, "Duplicate"),
+        ({}, "Breach"),
+    ],
+    ids=["the same rows", "a check of an older trainer", "the same window", "another tool"],
+)
+def test_the_same_rows_are_a_copy_whenever_they_are_measured(spec: dict[str, Any], later: str) -> None:
+    play = a_play(drift={"consecutive": 9})
+    play.until_live(1)
+    play.wait(hours=2)
+    assert outcomes_of_equal_reports(play, 2, minutes=60, **spec) == ["Breach", later]
+
+
+def test_equal_numbers_of_other_rows_are_another_measurement() -> None:
+    play = a_play(drift={"consecutive": 2})
+    play.until_live(1)
+    play.wait(hours=2)
+    for name in "ab":
+        play.report(name, rowsDigest=name, source="perennial")
+        play.settle()
+    assert play.outcome("b")[0] == "Triggered"
+
+
+def test_drift_that_goes_on_after_a_failed_training_is_retried() -> None:
+    play = a_play()
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("monday")
+    play.settle()
+    play.finish("bike-v2-train", REFUSED)
+    play.wait(hours=24)
+    play.report("tuesday")
+    play.until_live_again(3)
 
 
 @pytest.mark.parametrize("copy", ["again", "zulu"])

@@ -137,6 +137,14 @@ def test_repeated_check_gives_the_same_result(live: Live) -> None:
     assert live(diabetes()) == live(diabetes())
 
 
+def test_digest_is_that_of_the_rows_whatever_the_numbers_are(live: Live) -> None:
+    rows = diabetes()
+    within_bins = rows.assign(bmi=rows["bmi"] * (1 + 1e-12))
+    digests = [live(each)["rowsDigest"] for each in (rows, within_bins, rows.tail(441), rows.assign(sex=3), rows)]
+    assert len(set(digests)) == 4
+    assert digests[0] == digests[-1]
+
+
 def test_new_category_counts_as_others(live: Live) -> None:
     answer = live(diabetes().assign(sex=3))
     assert values(answer, "psi")["sex"] > 1

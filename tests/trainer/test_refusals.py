@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from perennial_trainer.storage import store
 from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, refused, written
 
 SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 3, "iterations": 10}
@@ -217,6 +218,20 @@ def test_storage_without_write_access_fails_the_task(trainer: Trainer, tmp_path:
     code, answer = trainer(a_training(uri, (tmp_path / "file" / "v1").as_uri()))
     assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "StorageNotWritable")
     assert f"{tmp_path}/file/v1" in answer["message"]
+
+
+def test_folder_is_tried_before_a_row_is_read(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "v1"))
+
+    monkeypatch.setattr(store, "_put", denied)
+    uri = written(diabetes().head(0), tmp_path / "data" / "a.csv")
+    code, answer = trainer(a_training(uri, (tmp_path / "v1").as_uri()))
+    assert (code, answer["outcome"], answer["reason"]) == (1, "Failed", "StorageNotWritable")
+    assert "uid 65532 and gid 65532" in answer["message"]
+    assert "chown -R 65532:65532" in answer["message"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from operator import attrgetter
 from sys import intern
 from typing import Any, NamedTuple
 
-from perennial_operator.core.api.drift_report import FINAL, DriftReport, Measurement, NotMeasured, Outcome
+from perennial_operator.core.api.drift_report import FINAL, OWN_SOURCE, DriftReport, Measurement, NotMeasured, Outcome
 from perennial_operator.core.api.meta import Meta
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.names import NEVER, scheduled_at
@@ -19,6 +19,8 @@ MOST_AHEAD = timedelta(days=1)
 """How far ahead of the clock a time in data may be: clocks and time zones differ. A later one decides nothing."""
 
 
+COPIES_WITHIN = timedelta(minutes=10)
+"""A tool that measures again at another time may find the same numbers; a report that is written twice comes at once."""
 NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
@@ -51,7 +53,7 @@ class Report:
     outcome: Outcome | None
     message: str | None
     measurement_digest: bytes
-    """Two reports with one digest about one version are the same measurement."""
+    """Two reports with one digest about one version are the same measurement, as far as `same_within` allows."""
     scheduled_at: datetime
     """When the check that made it was due; NEVER if it was not made by a check."""
     extremes: tuple[Extreme, ...]
@@ -60,6 +62,8 @@ class Report:
     """The metrics of thresholds that it was assessed for and that it has no value of."""
     assessed_at: datetime = NOT_YET
     """When its first outcome was recorded; creation times have seconds only, and names say nothing about the order."""
+    same_within: timedelta | None = None
+    """How long after an earlier report equal numbers mean the same measurement; None without a limit."""
     whole: DriftReport | None = None
     """None once its outcome is final."""
 
@@ -79,7 +83,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         name=report.name,
         created_at=created_at,
         measured_at=_measured_at(report),
-        starts_at=spec.window.start if spec.window and spec.window.end == _measured_at(report) else None,
+        starts_at=spec.window.start if spec.window and spec.window.start <= _measured_at(report) else None,
         samples=spec.samples,
         about=intern(report.about) if report.about else None,
         outcome=status.outcome,
@@ -88,6 +92,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
         not_measured=tuple(status.not_measured or ()),
+        same_within=None if spec.rows_digest or spec.window or spec.source == OWN_SOURCE else COPIES_WITHIN,
         assessed_at=_assessed_at(report),
         whole=None if status.outcome in FINAL else report,
     )
@@ -126,7 +131,10 @@ def _assessed_at(report: DriftReport) -> datetime:
 
 
 def _measurement_digest(report: DriftReport) -> bytes:
+    """Of the rows if their digest is known, else of the window and the numbers."""
     window = report.spec.window
+    if report.spec.rows_digest:
+        return blake2b(report.spec.rows_digest.encode(), digest_size=16).digest()
     span = window and (window.start.timestamp(), window.end.timestamp())
     metrics = [(m.name, m.feature, m.value, m.standard_error) for m in report.spec.metrics]
     return blake2b(repr((span, report.spec.samples, metrics)).encode(), digest_size=16).digest()

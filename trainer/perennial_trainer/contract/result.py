@@ -134,6 +134,7 @@ class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
 
     outcome: Literal["Succeeded"] = "Succeeded"
     samples: int
+    rows_digest: str | UnsetType = UNSET
     window: Window | UnsetType = UNSET
     metrics: list[DriftMetric]
     not_measured: list[NotMeasured] | UnsetType = UNSET

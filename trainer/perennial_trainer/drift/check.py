@@ -1,6 +1,7 @@
 """The drift check: compares recent rows with the reference profile of the live version, and scores the version."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram, empty_histogram
 from perennial_trainer.drift.recent_rows.batch import Batch
+from perennial_trainer.drift.recent_rows.digest import RowsDigest
 from perennial_trainer.drift.recent_rows.period import Period
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
@@ -60,10 +62,11 @@ class RecentCounts:
     odd_targets: UnreadableShare = field(default_factory=UnreadableShare)
     period: Period = field(default_factory=Period)
     notes: Notes = field(default_factory=Notes)
+    digest: RowsDigest = field(default_factory=RowsDigest)
 
     def add(self, batch: Batch, model: "Model") -> None:
         """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
-        batch.count_into(self.features)
+        batch.count_into(self.features, self.digest)
         for name, count in batch.unusable.items():
             self.notes.add_unusable(name, count)
         labelled = batch.labelled
@@ -73,6 +76,7 @@ class RecentCounts:
             scored = _score(model, rows)
             self.of_new_class += int((~scored.has_known_class).sum())
             self.target.add(rows.target)
+            self.digest.add_counts(Counter(rows.target.tolist()))
             self.performance.add(scored)
             self._add_predictions(scored)
         unlabelled = ~labelled & ~batch.refused
@@ -81,6 +85,8 @@ class RecentCounts:
         self.rows += len(batch)
         self.labelled += int(labelled.sum())
         self.period.add(batch.time)
+        if batch.time is not None:
+            self.digest.add_numbers(batch.time.dt.tz_localize(None).to_numpy())
 
     def score_unlabelled(self, model: "Model") -> None:
         """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""
@@ -150,6 +156,7 @@ def check_drift(task: CheckTask) -> CheckResult:
     result = CheckResult(
         message=summary.message + recent.notes.suffix(),
         samples=recent.rows,
+        rows_digest=recent.digest.hex(),
         window=recent.period.window(),
         metrics=summary.ranked(),
         not_measured=summary.judged.not_measured or UNSET,

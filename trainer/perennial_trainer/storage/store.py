@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from perennial_trainer.contract.errors import FailedTask, RejectedTask
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+PROBE = ".write-test"
+USER = 65532
+"""User and group of the trainer's image."""
 SCHEMES = ("file", "s3", "gs", "az", "abfs", "https", "http")
 
 
@@ -107,7 +111,19 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             _put(filesystem, f"{path.rstrip('/')}/{name}", content)
     except Exception as error:
-        raise FailedTask("StorageNotWritable", f"{folder} could not be written: {describe_error(error)}") from error
+        raise FailedTask(
+            "StorageNotWritable", f"{folder} could not be written: {describe_error(error)}{_who_writes(error)}"
+        ) from error
+
+
+def require_writable(folder: str) -> None:
+    """A file can be written into the folder and removed again, and nothing is left; else a FailedTask."""
+    write_files(folder, {PROBE: b""})
+    remove_file(child_uri(folder, PROBE))
+    filesystem, path = open_filesystem(folder)
+    if "file" in filesystem.protocol:
+        with suppress(OSError):  # it is not empty
+            Path(path).rmdir()
 
 
 def remove_file(uri: str) -> None:
@@ -124,6 +140,18 @@ def remove_file(uri: str) -> None:
 def describe_error(error: BaseException) -> str:
     """An exception as part of a message: `PermissionError: Access Denied`."""
     return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _who_writes(error: BaseException) -> str:
+    """Which user and group need the right to write, if a local folder refuses it."""
+    if not isinstance(error, PermissionError) or error.errno is None:  # an object store has no errno
+        return ""
+    uid, gid = os.getuid(), os.getgid()
+    here = "" if (uid, gid) == (USER, USER) else f" (here uid {uid} and gid {gid})"
+    return (
+        f"; uid {USER} and gid {USER}, as which the trainer's pods run{here}, need to write there: "
+        f"let the volume apply fsGroup {USER}, or run chown -R {USER}:{USER} on the folder"
+    )
 
 
 def _put(filesystem: Any, path: str, content: bytes) -> None:

@@ -35,6 +35,7 @@ from perennial_trainer.models.pipeline import (
 )
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import Findings, inspect_rows
+from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.publish import RowSets, Training, store_training
@@ -54,6 +55,7 @@ def train_version(task: TrainTask) -> result.TrainResult:
     notes, files = Notes(), files_digest(task.data.uri)
     try:
         _require_other_files(task, files)
+        storage.require_writable(task.storage)  # before a row is read: a training may take hours
         return _train(task, estimator, scoring, notes)
     except RejectedTask as refusal:
         # With rows of the future, the same files may be right later.

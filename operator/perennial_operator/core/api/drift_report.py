@@ -100,6 +100,12 @@ class DriftReportSpec(Value):
     )
     window: Window | None = Field(None, description="The span of time that was measured.")
     samples: int = Field(ge=0, description="Number of rows measured.")
+    rows_digest: str | None = Field(
+        None,
+        max_length=64,
+        description="Digest of the rows measured, if the tool knows it. A later report about the same version with the "
+        "same digest is a copy; without digest and window, one with equal numbers is a copy within ten minutes.",
+    )
     source: str = Field("", max_length=253, description="Tool or person that measured.")
     metrics: list[Measurement] = Field([], max_length=2000, description="The measured metrics.")
     not_measured: list[NotMeasured] | None = Field(

@@ -48,6 +48,7 @@ class Validated(Value):
 
 class Checked(Value):
     samples: int = Field(ge=0)
+    rows_digest: str | None = Field(None, max_length=64)
     window: Window | None = None
     metrics: list[Measurement] = Field(max_length=2000)
     not_measured: list[NotMeasured] | None = Field(None, max_length=100)

@@ -58,7 +58,8 @@ def judge(report: DriftReport, world: World, duplicate_of: str | None = None) ->
     if message := _stale(report, world, version):
         return Verdict(Outcome.STALE, message, about)
     if duplicate_of:
-        return Verdict(Outcome.DUPLICATE, f"same version, window and metrics as {duplicate_of}", about)
+        same = "rows" if report.spec.rows_digest else "window and metrics"
+        return Verdict(Outcome.DUPLICATE, f"same version, {same} as {duplicate_of}", about)
     if report.spec.samples < drift.min_samples:
         message = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
         return Verdict(Outcome.TOO_FEW_SAMPLES, message, about)

@@ -60,14 +60,14 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
     if all(report.whole is None for report in world.reports):
         return {}  # the usual case
     verdicts: dict[str, Verdict] = {}
-    measured: dict[Hashable, str] = {}
+    measured: dict[Hashable, Report] = {}
     for report in sorted(world.reports, key=order_of_creation):
         mark = subject(report, world), report.measurement_digest
         outcome = report.outcome
         if report.whole and report.name in started:
             verdicts[report.name] = _triggered(judge(report.whole, world), started[report.name])
         elif report.whole:
-            verdict = judge(report.whole, world, measured.get(mark))
+            verdict = judge(report.whole, world, _original(report, measured.get(mark)))
             # A recorded breach stays a breach; only a deferred one becomes stale when another version goes live.
             if outcome is not Outcome.BREACH or verdict.outcome is Outcome.BREACH or not report.message:
                 verdicts[report.name] = verdict
@@ -75,8 +75,15 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
         # A check that finds the same bad data later is a further one: they persist.
         persists = outcome is Outcome.BAD_DATA and report.scheduled_at != NEVER
         if outcome not in NOT_COUNTED and not persists:
-            measured.setdefault(mark, report.name)
+            measured[mark] = report
     return verdicts
+
+
+def _original(report: Report, earlier: Report | None) -> str | None:
+    """The name of the earlier report, if this one is a copy of it."""
+    if earlier is None or (report.same_within and report.created_at - earlier.created_at > report.same_within):
+        return None
+    return earlier.name
 
 
 def _with_persistent_bad_data(world: World, verdicts: dict[str, Verdict]) -> dict[str, Verdict]:

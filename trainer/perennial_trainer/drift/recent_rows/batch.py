@@ -15,6 +15,7 @@ from perennial_trainer.data.files.readers import naming_file, place_of_row
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values.numbers import too_large
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
+from perennial_trainer.drift.recent_rows.digest import RowsDigest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,13 +107,19 @@ class Batch:
             return None
         return self.rows.unreadable.get(self.columns.target)
 
-    def count_into(self, histograms: Mapping[str, Histogram]) -> None:
-        """Adds every value to the histogram of its feature."""
+    def count_into(self, histograms: Mapping[str, Histogram], digest: RowsDigest | None = None) -> None:
+        """Adds every value to the histogram of its feature, and to the digest."""
         for name, histogram in histograms.items():
             if isinstance(histogram, NumericHistogram):
-                histogram.add(self.numeric_values(name))
+                values = self.numeric_values(name)
+                histogram.add(values)
+                if digest:
+                    digest.add_numbers(values)
             else:
-                histogram.add_counts(self.category_counts(name), len(self))
+                counts = self.category_counts(name)
+                histogram.add_counts(counts, len(self))
+                if digest:
+                    digest.add_counts(counts)
 
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""

@@ -1,0 +1,25 @@
+"""A digest of the rows of a check, by which the operator knows that the next check has measured the same rows."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RowsDigest:
+    """Of the numbers and times of each row, and of how often each category and target occurs."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add_numbers(self, values: NDArray[Any]) -> None:
+        self._hash.update(np.ascontiguousarray(values).view(np.uint8).data)
+
+    def add_counts(self, counts: Mapping[Any, int]) -> None:
+        for value, count in sorted((str(value), count) for value, count in counts.items()):
+            self._hash.update(f"{value}\0{count}\0".encode("utf-8", "surrogatepass"))
+
+    def hex(self) -> str:
+        return self._hash.hexdigest()[:32]
