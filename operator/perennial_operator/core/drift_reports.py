@@ -20,7 +20,7 @@ MOST_AHEAD = timedelta(days=1)
 
 
 COPIES_WITHIN = timedelta(minutes=10)
-"""A tool that measures again at another time may find the same numbers; a report that is written twice comes at once."""
+"""A tool that measures another day may find the same numbers; one that writes a report twice does so at once."""
 NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
