@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from perennial_trainer.artifacts.metadata import NAME
 from perennial_trainer.contract.task import parse_task
 from perennial_trainer.storage import store as storage
+from perennial_trainer.storage.version_files import METADATA
 from perennial_trainer.training.train import train_version
 from tests.trainer.tasks import Json, a_training, diabetes, written
 from tests.trainer.test_process import answer, environment
@@ -40,11 +40,11 @@ def test_full_disk_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
     assert (answer(result)["outcome"], answer(result)["reason"]) == ("Failed", "StorageNotWritable")
     assert f"{tmp_path}/v1" in answer(result)["message"]
     left = files(tmp_path / "v1")
-    assert NAME not in left
+    assert METADATA not in left
     assert all(len(content) < most and not name.endswith(".part") for name, content in left.items())
 
     train_version(parse_task(json.dumps(task)))
-    assert NAME in files(tmp_path / "v1")
+    assert METADATA in files(tmp_path / "v1")
 
 
 class Killed(BaseException):
@@ -77,7 +77,7 @@ def test_killed_training_is_incomplete_and_retry_completes(
         patch.setattr(storage, "_put", dying)
         with pytest.raises(Killed):
             train_version(task)
-    assert NAME not in files(tmp_path / "v1")
+    assert METADATA not in files(tmp_path / "v1")
     train_version(task)
     again = files(tmp_path / "v1")
     assert again.keys() == whole.keys()

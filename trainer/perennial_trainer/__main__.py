@@ -14,6 +14,7 @@ from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
 from perennial_trainer.contract.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse_task
+from perennial_trainer.ledger.owner import require_owner
 from perennial_trainer.redaction import RedactingFormatter, printable, redact
 
 log = logging.getLogger("perennial_trainer")
@@ -59,6 +60,8 @@ def main() -> int:
 
 def _run(task: Task) -> TaskResult | None:
     """The result of the task, whose module is imported only now: scikit-learn alone takes a second."""
+    if isinstance(task, TrainTask | ValidateTask | CheckTask | RecordTask) and task.owner:
+        require_owner(task.owner)
     match task:
         case TrainTask():
             from perennial_trainer.training.train import train_version

@@ -4,6 +4,7 @@ from typing import Any
 
 from perennial_trainer.contract.fields import Name, StrictStruct, Uri
 from perennial_trainer.contract.ledger_entry import LedgerEntry
+from perennial_trainer.contract.owner import Owner
 
 
 class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="record"):
@@ -11,6 +12,7 @@ class RecordTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag=
     model_deployment: Name
     version: Name
     entry: LedgerEntry
+    owner: Owner | None = None
     storage: Uri  # the model's folder, which has the versions' folders
 
 
@@ -20,4 +22,5 @@ class RecoverTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag
     version: Name | None = None  # without it, the version that was live last
     at_least: int = 0  # the least number of a version that is restored without being asked for by name
     recipe: dict[str, Any]  # of the current spec
+    owner: Owner | None = None
     storage: Uri

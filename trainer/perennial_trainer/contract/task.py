@@ -17,6 +17,7 @@ from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
+from perennial_trainer.contract.owner import Owner
 
 Kind = Literal["regression", "classification"]
 AwareTime = Annotated[datetime, Meta(tz=True)]
@@ -140,6 +141,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     rejected_rows: tuple[RejectedRows, ...] = ()  # of candidates that would be rejected again
     refused_files: RefusedFiles | None = None  # a training on the same files is refused before they are read
     engine: Engine | None = None
+    owner: Owner | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
     storage: Uri  # the version's own folder
 
@@ -156,6 +158,7 @@ class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
     holdout: Holdout
     against: Against | None = None
     slices: tuple[SliceBy, ...] = ()
+    owner: Owner | None = None
     storage: Uri
 
 
@@ -175,6 +178,7 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
     storage: Uri  # the check's own folder
+    owner: Owner | None = None
     predictions: bool = True  # whether rows without a target are predicted
     thresholds: tuple[Threshold, ...] = ()
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing

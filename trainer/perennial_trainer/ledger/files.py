@@ -69,8 +69,7 @@ def write_ledger_file(folder: str, file: LedgerFile) -> str:
     uri = store.child_uri(folder, f"ledger/{file.entry.name}.json")
     others = [ref for ref in list_ledger_files(folder) if ref.uri != uri]
     file = replace(file, pages=len(others), previous=others[0].name if others else "")
-    fields = msgspec.to_builtins(file)
-    content = msgspec.json.format(msgspec.json.encode({**fields, "seal": _seal(fields)}), indent=2)
+    content = seal_fields(msgspec.to_builtins(file))
     if not store.create_file(uri, content) and not _is_same(uri, file):
         raise RejectedTask(
             "LedgerConflict",
@@ -82,14 +81,27 @@ def write_ledger_file(folder: str, file: LedgerFile) -> str:
 def read_ledger_file(uri: str) -> LedgerFile:
     """The content as it was written. Raises a RejectedTask: LedgerDamaged."""
     try:
-        fields = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
-        seal = fields.pop("seal", None)
-        if not hmac.compare_digest(str(seal), _seal(fields)):
-            expected = f"the key in {KEY}" if os.environ.get(KEY) else "a checksum without a key"
-            raise RejectedTask("LedgerDamaged", f"{uri} was changed, or was not sealed with {expected}")
-        return msgspec.convert(fields, LedgerFile)
-    except (msgspec.DecodeError, FileNotFoundError) as error:
+        return msgspec.convert(read_sealed(uri), LedgerFile)
+    except msgspec.ValidationError as error:
         raise RejectedTask("LedgerDamaged", f"{uri} is not a valid ledger file: {error}") from error
+
+
+def read_sealed(uri: str) -> dict[str, Any]:
+    """The fields of a sealed file. Raises a RejectedTask: LedgerDamaged."""
+    try:
+        fields = msgspec.json.decode(store.read_bytes(uri), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, FileNotFoundError) as error:
+        raise RejectedTask("LedgerDamaged", f"{uri} is not a valid ledger file: {error}") from error
+    seal = fields.pop("seal", None)
+    if not hmac.compare_digest(str(seal).encode(), _seal(fields).encode()):
+        expected = f"the key in {KEY}" if os.environ.get(KEY) else "a checksum without a key"
+        raise RejectedTask("LedgerDamaged", f"{uri} was changed, or was not sealed with {expected}")
+    return fields
+
+
+def seal_fields(fields: dict[str, Any]) -> bytes:
+    """The content of a file with these fields and their seal."""
+    return msgspec.json.format(msgspec.json.encode({**fields, "seal": _seal(fields)}), indent=2)
 
 
 def _is_same(uri: str, file: LedgerFile) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.ledger_tasks import RecoverTask
+from perennial_trainer.contract.owner import Owner
 from perennial_trainer.contract.result import RecoverResult, StoredVersion
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files
+from perennial_trainer.ledger.owner import require_owner
 from perennial_trainer.ledger.recipe_difference import recipe_changes
 from perennial_trainer.ledger.trusted_pages import Pages, describe_gap, read_pages
 from perennial_trainer.storage.store import file_sha256, list_names, sibling_uri
@@ -28,6 +30,8 @@ def recover_version(task: RecoverTask) -> RecoverResult:
     """
     pages = read_pages(task, list_ledger_files(task.storage))
     problems: dict[str, str] = {}
+    if task.owner:
+        _take_over(task.owner)
     if task.version:
         live = _first_complete(
             task, [ref for ref in pages if _version_name(task, ref) == task.version], pages, problems
@@ -52,6 +56,14 @@ def recover_version(task: RecoverTask) -> RecoverResult:
         versions=versions,
         passed_over=[*problems, *sorted(absent)][:10],
     )
+
+
+def _take_over(owner: Owner) -> None:
+    """This ModelDeployment writes to the folder from now on; a folder that cannot be written is served all the same."""
+    try:
+        require_owner(owner)
+    except FailedTask as failed:
+        log.warning("the folder has no owner page of this cluster: %s", failed.message)
 
 
 def _first_complete(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 
@@ -95,13 +96,29 @@ def create_file(uri: str, content: bytes) -> bool:
     try:
         if "file" not in filesystem.protocol:
             filesystem.pipe_file(path, content, mode="create")
-        elif not Path(path).exists():  # a process that creates it at the same moment writes the same content
-            _put(filesystem, path, content)
+        else:
+            _create_local(Path(path), content)
     except Exception as error:
         # Each store has its own exception for "exists already".
         if not filesystem.exists(path):
             raise FailedTask("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
     return read_bytes(uri) == content
+
+
+def _create_local(path: Path, content: bytes) -> None:
+    """The file exists, complete; of two processes that create it at the same moment, the first one wins."""
+    temporary = Path(f"{path}.{uuid4().hex}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.write_bytes(content)
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a volume without links
+        if not path.exists():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:

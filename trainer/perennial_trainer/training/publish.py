@@ -35,6 +35,7 @@ from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import METADATA, StoredFile
 from perennial_trainer.training.search import SearchResult
+from perennial_trainer.training.version_folder import create_folder
 
 MOST_FINDINGS, MAX_FINDING = 20, 240  # in the result; characters of each
 MOST_IN_MESSAGE = 3
@@ -76,6 +77,7 @@ def store_training(training: Training) -> result.TrainResult:
     task, rows = training.task, training.rows
     files = _files(training)
     record = _record(training, files)
+    create_folder(task)
     storage.remove_file(storage.child_uri(task.storage, METADATA))  # while files change, the version is incomplete
     encoded = metadata.encode_metadata(record)
     storage.write_files(task.storage, files | {METADATA: encoded})

@@ -40,6 +40,7 @@ from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.publish import RowSets, Training, store_training
 from perennial_trainer.training.search import check_search, search_parameters
+from perennial_trainer.training.version_folder import require_new_folder
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def train_version(task: TrainTask) -> result.TrainResult:
     """The result of a training whose version is stored completely. After a RejectedTask, nothing is stored."""
     model = task.model
     framework = framework_of(model)
+    require_new_folder(task)
     _check_calibration(task, framework)
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""

@@ -13,6 +13,7 @@ from perennial_operator.core.manifests.jobs import (
     follows_contract,
     job_manifest,
     model_fields,
+    owner_fields,
     stored_model,
     version_storage,
 )
@@ -38,6 +39,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         "live": stored_model(live, whole=follows_contract(world, live, 3)),
         "data": data,
         "storage": version_storage(world, f"checks/{name}", mounts),
+        **owner_fields(world, live),
     }
     if follows_contract(world, live, 2):
         task["thresholds"] = _thresholds(world.spec.drift)

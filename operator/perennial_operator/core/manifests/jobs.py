@@ -92,6 +92,15 @@ def stored_model(version: ModelVersion, *, whole: bool = False) -> dict[str, str
     return fields
 
 
+def owner_fields(world: World, *versions: ModelVersion | None, take_over: bool = False) -> dict[str, Any]:
+    """The field `owner` of a task that writes, if the image that does it knows the field."""
+    if not any(follows_contract(world, each, 3) for each in versions if each):
+        return {}
+    folder = model_storage(world, Mounts(), writable=True)
+    owner = {"uid": world.deployment.metadata.uid, "folder": folder}
+    return {"owner": {**owner, "takeOver": True} if take_over else owner}
+
+
 def version_storage(world: World, folder: str, mounts: Mounts) -> str:
     """The folder `<storage>/<namespace>/<deployment>/<folder>`."""
     return f"{model_storage(world, mounts, writable=True)}/{folder}"

@@ -61,6 +61,7 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             "recipe": recipe(spec.model, spec.data, spec.training),
             "status": _lasting(version),
         },
+        "owner": {"uid": world.deployment.metadata.uid, "folder": model_storage(world, mounts, writable=True)},
         "storage": model_storage(world, mounts, writable=True),
     }
     job, owner = names.record_job(version.name), owner_reference(world, version)
@@ -72,14 +73,18 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
 def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
     """The Job that looks for the version `wanted`, or for the one that was live last if the name is empty."""
     mounts, spec = Mounts(), world.spec
+    takes_over = not world.versions and not world.deployment.status.last_version_number  # a new cluster
     task = {
         "task": "recover",
         **model_fields(world),
         **({"version": wanted} if wanted else {}),
         **({"atLeast": spec.recover.least_number} if spec.recover.least_number else {}),
         "recipe": recipe(spec.model, spec.data, spec.training),
-        "storage": model_storage(world, mounts, writable=False),
+        "storage": model_storage(world, mounts, writable=takes_over),
     }
+    if takes_over:
+        owner = {"uid": world.deployment.metadata.uid, "folder": model_storage(world, mounts, writable=True)}
+        task["owner"] = {**owner, "takeOver": True}
     name = names.recover_job(world.name)
     manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner_reference(world))
     # A person's request for a training starts the search again, too.

@@ -12,6 +12,7 @@ from perennial_operator.core.manifests.jobs import (
     job_image,
     job_manifest,
     model_fields,
+    owner_fields,
     stored_model,
     version_storage,
 )
@@ -44,6 +45,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         },
         "storage": version_storage(world, version.name, mounts),
     }
+    task |= owner_fields(world, version, world.live, take_over=version.spec.trigger.reason == "Request")
     if any(follows_contract(world, each, 2) for each in (version, world.live) if each):
         task["now"] = as_text(world.now)
     if version.spec.trigger.reason == "Initial":

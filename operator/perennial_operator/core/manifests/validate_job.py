@@ -12,6 +12,7 @@ from perennial_operator.core.manifests.jobs import (
     follows_contract,
     job_manifest,
     model_fields,
+    owner_fields,
     stored_model,
     version_storage,
 )
@@ -32,6 +33,7 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         "candidate": stored_model(version, whole=whole),
         "holdout": {"uri": version.status.data.holdout_uri, "sha256": version.status.data.holdout_sha256},
         "storage": storage,
+        **owner_fields(world, version),
     }
     if live:
         against = world.spec.validation.compared_by(version.spec.model.task)

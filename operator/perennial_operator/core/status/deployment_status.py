@@ -13,6 +13,7 @@ from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
 from perennial_operator.core.stages.training import deferral_of, trigger_of
+from perennial_operator.core.status.ownership import owned
 from perennial_operator.core.status.readiness import (
     PIN_NOT_FOUND,
     Statement,
@@ -90,6 +91,7 @@ def _statements(world: World, trouble: Trouble | None, deferral: Deferral | None
         _retraining(world, trouble, deferral),
         *_checked(world),
         *_routed(world),
+        *owned(world),
     ]
 
 

@@ -23,6 +23,8 @@ SURROUNDINGS = STORE | {
     "ArtifactMissing",
     "DigestMismatch",
     "CannotListen",
+    "OwnedElsewhere",
+    "FolderTaken",
     "ResultLost",
     NOT_STARTED,
     NOT_READY,
