@@ -59,8 +59,8 @@ def model_overview(selection: Selection, reports: Sequence[Body], now: datetime)
             "lastAttempt": card(failed, now) if failed else None,
             "stages": progress_of(selection.candidate or failed, manual=manual, weight=status.get("weight")),
             "limits": limit_rows(drift["thresholds"], report, selection.live) if report and drift else None,
-            "checkSchedule": check["schedule"] if check else None,
-            "nextCheck": _next_check(selection, check["schedule"]) if check else None,
+            "checkSchedule": " ".join((check["schedule"], check.get("timeZone") or "")).strip() if check else None,
+            "nextCheck": _next_check(selection, check) if check else None,
             "reports": [_report(each) for each in newest_first(reports)[:REPORTS]],
             "conditions": status.get("conditions"),
         }
@@ -75,7 +75,7 @@ def _phase(version: Body) -> str:
     return str((version.get("status") or {}).get("phase") or Phase.TRAINING.value)
 
 
-def _next_check(selection: Selection, schedule: str) -> str | None:
+def _next_check(selection: Selection, check: Body) -> str | None:
     """When the operator's next check is due; None without a live version or while suspended."""
     if selection.live is None or selection.deployment["spec"].get("suspend"):
         return None
@@ -86,7 +86,10 @@ def _next_check(selection: Selection, schedule: str) -> str | None:
         last,
     ]
     known = [time for time in map(instant, times) if time]
-    return as_text(first_fire_after(schedule, max(known)))
+    try:
+        return as_text(first_fire_after(check["schedule"], max(known), check.get("timeZone")))
+    except (KeyError, ValueError):  # a time zone that this machine does not know
+        return None
 
 
 def newest_first(reports: Sequence[Body]) -> list[Body]:

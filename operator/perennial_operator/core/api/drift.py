@@ -7,7 +7,7 @@ from pydantic import Field
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.data import Source, Span
 from perennial_operator.core.api.thresholds import DriftThreshold
-from perennial_operator.core.api.values import Cron, Duration, Share, Value
+from perennial_operator.core.api.values import TIME_ZONE, Cron, Duration, Share, TimeZone, Value
 
 
 class DriftCheck(Value):
@@ -20,7 +20,8 @@ class DriftCheck(Value):
             field_path=".window",
         ),
     )
-    schedule: Cron = Field(description="When to check, as a cron schedule (UTC).")
+    schedule: Cron = Field(description="When to check, as a cron schedule in timeZone.")
+    time_zone: TimeZone | None = Field(None, description=TIME_ZONE)
     data: Source = Field(
         description="The recent rows; if they have the target column, the error of the live version is measured too."
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from perennial_operator.core.api.cel import matching, rule, rules
 from perennial_operator.core.api.pod import Free, PodSpec
-from perennial_operator.core.api.values import Cron, Duration, Name, Nested, Value
+from perennial_operator.core.api.values import TIME_ZONE, Cron, Duration, Name, Nested, TimeZone, Value
 
 
 class Search(Value):
@@ -78,7 +78,8 @@ class TrainingSpec(Value):
         "or isotonic (a thousand rows or more).",
     )
     engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
-    schedule: Cron | None = Field(None, description="Also retrain on this cron schedule (UTC).")
+    schedule: Cron | None = Field(None, description="Also retrain on this cron schedule in timeZone.")
+    time_zone: TimeZone | None = Field(None, description=TIME_ZONE)
     timeout: Duration = Field("2h", description="Time limit of a training or validation Job.")
     retries: int = Field(
         2, ge=0, le=10, description="How often a failed Job is retried; a rejected task is not retried."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -15,6 +16,11 @@ from perennial_operator.core.api.cel import matching, rule
 
 MOST_LEVELS = 32
 """Most levels of a value without a schema, such as an affinity or a parameter: several times what is needed."""
+TIME_ZONE = (
+    "Time zone of the schedule, as the IANA database names it, such as Europe/Berlin; default UTC. A time that the clock "
+    "skips fires when the clock is set forward; one that occurs twice fires once."
+)
+"""The description of each field of this kind."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -79,15 +85,30 @@ def valid_cron(expression: str) -> str:
     return expression
 
 
-def first_fire_after(expression: str, instant: datetime) -> datetime:
-    """The first time the schedule fires after `instant`, in UTC."""
-    return next(CronSim(expression, instant.astimezone(UTC)))
+def valid_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not in the time zone database; give a name such as Europe/Berlin") from None
+    return name
 
 
-def last_fire_by(expression: str, instant: datetime) -> datetime:
-    """The last time the schedule fired, `instant` included, in UTC."""
+def first_fire_after(expression: str, instant: datetime, time_zone: str | None = None) -> datetime:
+    """The first time the schedule fires after `instant`, in UTC; the schedule is in the time zone, by default UTC.
+
+    A time that the zone's clock skips fires when the clock is set forward; one that occurs twice fires once.
+    """
+    return next(CronSim(expression, instant.astimezone(_zone(time_zone)))).astimezone(UTC)
+
+
+def last_fire_by(expression: str, instant: datetime, time_zone: str | None = None) -> datetime:
+    """The last time the schedule fired, `instant` included, in UTC; the schedule is in the time zone."""
     after = instant.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    return next(CronSim(expression, after, reverse=True))
+    return next(CronSim(expression, after.astimezone(_zone(time_zone)), reverse=True)).astimezone(UTC)
+
+
+def _zone(name: str | None) -> tzinfo:
+    return ZoneInfo(name) if name else UTC
 
 
 def _cron_field(number: str) -> str:
@@ -121,6 +142,15 @@ Cron = Annotated[
         100,
     ),
     AfterValidator(valid_cron),
+]
+TimeZone = Annotated[
+    str,
+    *matching(
+        r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}",
+        "give a time zone as the IANA database names it, such as Europe/Berlin",
+        64,
+    ),
+    AfterValidator(valid_time_zone),
 ]
 Instant = Annotated[
     datetime,

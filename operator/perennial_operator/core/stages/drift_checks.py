@@ -40,9 +40,8 @@ def next_check(world: World) -> datetime | None:
     if any(job.state is JobState.RUNNING for job in check_jobs(world)):
         return None
     began = live.metadata.creation_timestamp
-    return first_fire_after(
-        drift.check.schedule, max(not_in_future(world, live.status.live_since, last_check(world)), default=began)
-    )
+    since = max(not_in_future(world, live.status.live_since, last_check(world)), default=began)
+    return first_fire_after(drift.check.schedule, since, drift.check.time_zone)
 
 
 def reconcile_checks(world: World) -> list[Action]:
@@ -84,7 +83,8 @@ def _result(world: World, job: Job) -> Checked | JobFailure:
 def _check(world: World) -> Create:
     """The check of the last time the schedule fired: after a pause one check is made, not all that were missed."""
     assert world.live and world.spec.drift and world.spec.drift.check
-    return Create(check_manifest(world, world.live, last_fire_by(world.spec.drift.check.schedule, world.now)))
+    check = world.spec.drift.check
+    return Create(check_manifest(world, world.live, last_fire_by(check.schedule, world.now, check.time_zone)))
 
 
 def _report(world: World, job: Job, result: Checked) -> dict[str, object]:

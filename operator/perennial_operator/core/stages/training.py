@@ -101,9 +101,8 @@ def _schedule_due(world: World) -> datetime | None:
         return None
     ended = newest.status.live_since if newest.phase is Phase.LIVE else newest.status.ended_at
     began = world.deployment.metadata.creation_timestamp
-    return first_fire_after(
-        schedule, max(not_in_future(world, newest.metadata.creation_timestamp, ended), default=began)
-    )
+    since = max(not_in_future(world, newest.metadata.creation_timestamp, ended), default=began)
+    return first_fire_after(schedule, since, world.spec.training.time_zone)
 
 
 def reconcile_training_job(world: World, version: ModelVersion) -> tuple[Action, ...]:

@@ -146,7 +146,10 @@ def _doubled(world: World, first: timedelta, count: int) -> timedelta:
 def _check_interval(world: World, at: datetime) -> timedelta:
     """The time between two of the operator's own checks, around that time; nothing if it makes none."""
     check = world.spec.drift.check if world.spec.drift else None
-    return first_fire_after(check.schedule, at) - last_fire_by(check.schedule, at) if check else timedelta()
+    if check is None:
+        return timedelta()
+    schedule, zone = check.schedule, check.time_zone
+    return first_fire_after(schedule, at, zone) - last_fire_by(schedule, at, zone)
 
 
 def _holdout_rows(world: World, failed: ModelVersion) -> int:
