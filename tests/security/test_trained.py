@@ -164,6 +164,7 @@ def test_traceback_in_the_log_holds_no_secret(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STORE_TOKEN", KEY)
+    monkeypatch.setenv("PERENNIAL_SHOW_VALUES", "1")
 
     def broken(*_: object) -> None:
         raise RuntimeError(f"GET https://ada:{PASSWORD}@host/a?sig={SIGNATURE} with {KEY}")

@@ -98,7 +98,8 @@ def test_every_finding_is_counted_and_described() -> None:
     assert findings.commonest_target_share == 0.995
     assert findings.contradicting == 2  # the first two rows, but not the one whose b is missing
     assert [
-        sum(word in each for each in describe_findings(findings)) for word in ("b", "rare (1)", "99.5%", "2 rows")
+        sum(word in each for each in describe_findings(findings))
+        for word in ("b", "fewer than 10 rows: 1", "99.5%", "2 rows")
     ] >= [1] * 4
 
 

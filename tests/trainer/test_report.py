@@ -104,7 +104,8 @@ def test_cells_stay_inside_and_higher_counts_are_darker(counts: list[list[int]])
 def test_regression_figures_count_every_row(truth: list[float], odd: float | None) -> None:
     answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
     against, residuals = draw_predictions({"v2": ScoredRows(np.array(truth), answer)})
-    assert sum(float(mark.text) for mark in against.marks) == len(truth)
+    # A cell of fewer than ten rows counts as ten.
+    assert len(truth) <= sum(float(mark.text) for mark in against.marks) <= 10 * len(truth)
     shares = sum(float(mark.text.rpartition(": ")[2]) for mark in residuals.marks)
     assert shares == pytest.approx(1, abs=0.01)
 

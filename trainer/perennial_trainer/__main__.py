@@ -46,8 +46,7 @@ def main() -> int:
     except MemoryError:
         return _end(path, kind, FailedTask("OutOfMemory", "memory ran out: give the pod more, or the task less data"))
     except Exception as error:
-        lines = redact(traceback.format_exc()).splitlines()
-        print("\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201 - to stderr alone: it may show values
+        print(_traceback(error), file=sys.stderr)  # noqa: T201 - of any line, as no log line is
         message = f"the task ended with an unexpected {type(error).__name__}: the log of its pod has the traceback"
         return _end(path, kind, FailedTask("Unexpected", message))
     if result is None:  # a server or a worker has no result
@@ -93,6 +92,15 @@ def _run(task: Task) -> TaskResult | None:
 
             work(task)
             return None
+
+
+def _traceback(error: BaseException) -> str:
+    """Where the error happened; its text, which may have values of rows, only if PERENNIAL_SHOW_VALUES is set."""
+    if os.environ.get("PERENNIAL_SHOW_VALUES"):
+        lines = traceback.format_exception(error)
+    else:
+        lines = [*traceback.format_tb(error.__traceback__), type(error).__name__]
+    return "\n".join(map(printable, redact("".join(lines)).splitlines()))
 
 
 def _end(path: Path, kind: str, error: TaskError) -> int:

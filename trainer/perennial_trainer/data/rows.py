@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.conversion import convert_features, to_categories, to_numbers
+from perennial_trainer.data.privacy import shape
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values import unusable as unusable_values
 from perennial_trainer.data.values.numbers import LARGEST, too_large
@@ -230,8 +231,8 @@ def _target(name: str, values: "Series[Any]", kind: Kind) -> "tuple[Series[Any],
     infinite = too_large(floats)
     target = pd.Series(np.where(infinite, np.nan, floats))
     if not_number.any():
-        example = str(values[not_number].iloc[0])[:40]
-        problem = f"values of the target {name} are not numbers, such as {example!r}"
+        example = shape(str(values[not_number].iloc[0])[:40])
+        problem = f"values of the target {name} are not numbers, the first is written as {example!r}"
         fix = "correct them, or set model.task to classification"
         return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
     if infinite.any():

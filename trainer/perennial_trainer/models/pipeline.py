@@ -1,5 +1,6 @@
 """The pipeline of preprocessing and estimator: built, fitted, and scored on rows."""
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -94,10 +95,13 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
         )
 
 
+_VALUES = re.compile(r"(could not convert string to float:|unknown categories|unseen labels:|Unknown label).*")
+
+
 def message_line(error: Exception, line: int = 0) -> str:
-    """One line of the error's message, by default the first."""
+    """One line of the error's message, by default the first, without the values of rows that scikit-learn shows."""
     lines = str(error).strip().splitlines()
-    return lines[line][:300] if lines else type(error).__name__
+    return _VALUES.sub(r"\1 …", lines[line])[:300] if lines else type(error).__name__
 
 
 def check_target(rows: Rows) -> None:

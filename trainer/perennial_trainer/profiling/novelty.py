@@ -4,9 +4,11 @@ import logging
 from typing import Any, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
-from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import TrainTask, Version
+from perennial_trainer.data.privacy import common_names, rounded
 from perennial_trainer.data.rows import Rows, Series
 from perennial_trainer.profiling.columns import name_hash
 from perennial_trainer.profiling.profile import (
@@ -58,7 +60,10 @@ def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:
         return {}
     profiles = {name: known.features[str(name)] for name in rows.features if str(name) in known.features}
     novelties = {str(name): _compare(rows.features[name], profile) for name, profile in profiles.items()}
-    novelties[rows.columns.target] = _compare(rows.target, known.target)
+    of_target = _compare(rows.target, known.target)
+    if of_target and rows.columns.kind == "regression":
+        of_target = replace(of_target, known="other values", new="smaller or greater ones")  # and not the target's own
+    novelties[rows.columns.target] = of_target
     return {name: each for name, each in novelties.items() if each is not None}
 
 
@@ -90,8 +95,8 @@ def _out_of_range(values: "Series[Any]", lowest: float, highest: float) -> Novel
     extremes = [value for value in (outside.min(), outside.max()) if not lowest <= value <= highest]
     return Novelty(
         rows=len(outside),
-        known=f"{lowest:.6g} to {highest:.6g}",
-        new=" to ".join(dict.fromkeys(f"{value:.6g}" for value in extremes)),
+        known=f"about {rounded(lowest)} to {rounded(highest)}",
+        new="about " + " to ".join(dict.fromkeys(rounded(value) for value in extremes)),
     )
 
 
@@ -106,4 +111,4 @@ def _new_categories(values: "Series[Any]", known: CategoricalProfile) -> Novelty
     if not new:
         return None
     rows = min(round(sum(new.values()) / known.sampled), len(values))
-    return Novelty(rows=rows, known=f"{len(names)} categories", new=join_names(new, MAX_LISTED))
+    return Novelty(rows=rows, known=f"{len(names)} categories", new=common_names(new, MAX_LISTED))

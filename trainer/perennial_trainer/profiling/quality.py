@@ -109,9 +109,8 @@ def _check_number_of_classes(rows: Rows, counts: "pd.Series[int]", problems: Pro
     if len(counts) * 2 > len(rows):
         problems.add(
             "TooManyClasses",
-            f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, such as "
-            f"{str(counts.index[0])[:40]!r}, so most classes have one row: set model.task to regression, or group the "
-            "classes",
+            f"the target {rows.columns.target} has {len(counts)} classes in {len(rows)} rows, so most classes "
+            "have one row: set model.task to regression, or group the classes",
         )
 
 
@@ -126,8 +125,7 @@ def describe_findings(findings: Findings) -> list[str]:
     if findings.constant:
         lines.append(f"features with the same value in every row: {join_names(findings.constant)}")
     if findings.rare_classes:
-        rare = (f"{name} ({count})" for name, count in findings.rare_classes.items())
-        lines.append(f"classes with fewer than {RARE} rows: {join_names(rare)}")
+        lines.append(f"classes with fewer than {RARE} rows: {len(findings.rare_classes)}")
     if findings.commonest_target_share > 0.9:
         lines.append(f"{findings.commonest_target_share:.1%} of rows have the same target")
     if findings.contradicting:

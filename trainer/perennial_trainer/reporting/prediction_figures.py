@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from perennial_trainer.data.privacy import FEWEST_ROWS, rounded
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.reporting.figures import Figure, column_chart, heat_map
 
@@ -26,7 +27,11 @@ def _predicted_against_actual(scored: ScoredRows) -> Figure:
     column, row_from_bottom = _bins(scored.target, edges), _bins(scored.prediction, edges)
     counts = np.zeros((BINS, BINS))
     np.add.at(counts, (BINS - 1 - row_from_bottom, column), 1)
-    note = f"Across: actual, up: predicted, both from {edges[0]:.4g} to {edges[-1]:.4g}. On the line they are equal."
+    counts[(counts > 0) & (counts < FEWEST_ROWS)] = FEWEST_ROWS
+    note = (
+        f"Across: actual, up: predicted, both from about {rounded(edges[0])} to {rounded(edges[-1])}. On the line they "
+        f"are equal. A cell of fewer than {FEWEST_ROWS} rows looks like one of {FEWEST_ROWS}."
+    )
     return heat_map("Predicted against actual", [""] * BINS, [""] * BINS, counts.tolist(), note, diagonal=True)
 
 
@@ -43,7 +48,8 @@ def _residuals(scored: dict[str, ScoredRows]) -> Figure:
 def _confusion(scored: ScoredRows) -> Figure:
     """Counts by actual and predicted class; the most frequent classes have their own row and column."""
     frequency = np.bincount(scored.target, minlength=len(scored.classes))
-    shown = np.sort(np.argsort(-frequency, kind="stable")[:MAX_CLASSES])
+    frequent = np.argsort(-frequency, kind="stable")[:MAX_CLASSES]
+    shown = np.sort(frequent[frequency[frequent] >= FEWEST_ROWS])
     place = np.full(len(scored.classes), len(shown))  # of each class; all others share the last
     place[shown] = np.arange(len(shown))
     names = [scored.classes[each] for each in shown] + (["others"] if len(shown) < len(scored.classes) else [])

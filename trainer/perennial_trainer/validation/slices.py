@@ -1,6 +1,6 @@
 """How good a model is for each group of rows, compared with the other groups and with the live version."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.contract.result import SliceResult
 from perennial_trainer.contract.task import SliceBy
+from perennial_trainer.data.privacy import DIGITS
 from perennial_trainer.data.rows import Mask, Rows, Series
 from perennial_trainer.metrics.evaluate import metric_value
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -77,10 +78,16 @@ def _quarters(values: "Series[Any]") -> "Series[Any]":
     if present.empty:
         return pd.Series(np.nan, index=values.index, dtype="str")
     edges = np.unique(present.quantile([0.25, 0.5, 0.75], interpolation="lower"))
-    limits = [f"{edge:.6g}" for edge in edges]
+    limits = _limits(edges)
     between = [f"above {low} up to {high}" for low, high in pairwise(limits)]
     names = np.array([f"up to {limits[0]}", *between, f"above {limits[-1]}"], dtype=object)
     return pd.Series(names[np.searchsorted(edges, values)], index=values.index, dtype="str").where(values.notna())
+
+
+def _limits(edges: Iterable[float]) -> list[str]:
+    """The limits of the quarters, each with as few digits as tell them apart: each is the value of a row."""
+    wordings = ([f"{edge:.{digits}g}" for edge in edges] for digits in range(DIGITS, 18))
+    return next(texts for texts in wordings if len(set(texts)) == len(texts))
 
 
 def _slice(feature: str, metric: str, name: str, which: Mask, candidate: ScoredRows, live: ScoredRows | None) -> Slice:

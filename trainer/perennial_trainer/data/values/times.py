@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from perennial_trainer.data.privacy import shape
 from perennial_trainer.data.values.numbers import NULL_WORDS, text_to_floats
 from perennial_trainer.data.values.unusable import Unusable
 
@@ -207,9 +208,9 @@ def _read(
     times = _microseconds(times)
     if not unreadable.any():
         return times, None
-    example = str(series[unreadable].iloc[0])[:60]
+    example = shape(str(series[unreadable].iloc[0])[:60])
     verb = "set" if fix.startswith("data.") else "write"
-    problem = f"values of the time column {name} are {problem}, such as {example!r}"
+    problem = f"values of the time column {name} are {problem}, written as {example!r}"
     return times, Unusable(unreadable, "UnreadableTime", problem, f"{verb} {fix}")
 
 
