@@ -50,7 +50,9 @@ def a_job(owner: str | None) -> dict[str, Any]:
 
 def test_a_job_of_another_owner_with_our_labels_is_ignored() -> None:
     version = a_version(1, "Training")
-    body = a_body("ModelVersion", "bike-v1", version.spec.to_api(), version.status.to_api())
+    owner = {"kind": "ModelDeployment", "name": "bike", "uid": "uid-bike", "controller": True}
+    spec, status = version.spec.to_api(), version.status.to_api()
+    body = a_body("ModelVersion", "bike-v1", spec, status, ownerReferences=[owner])
     assert seen(body, a_job("uid-bike-v1")).jobs.keys() == {"bike-v1-train"}
     assert seen(body, a_job(None)).jobs == {}
     assert seen(body, a_job("uid-of-an-older-version")).jobs == {}

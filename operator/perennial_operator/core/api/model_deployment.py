@@ -178,7 +178,7 @@ class ModelDeploymentStatus(Value):
     )
     conditions: list[Condition] = Field(
         [],
-        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed.",
+        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed, Owned.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 
