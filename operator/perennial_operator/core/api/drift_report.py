@@ -132,7 +132,7 @@ class DriftReportStatus(Value):
     model_version: str | None = Field(None, description="The ModelVersion for which the report was assessed.")
     breaches: list[Breach] | None = Field(None, description="The metrics beyond their limits.")
     not_measured: list[NotMeasured] | None = Field(
-        None, description="Metrics of thresholds for which the report has no value."
+        None, max_length=100, description="Metrics of thresholds for which the report has no value."
     )
     candidate: str | None = Field(None, description="The ModelVersion whose training the report started.")
     assessed_at: Moment | None = Field(

@@ -52,7 +52,7 @@ def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, now: date
         message=verdict.message,
         model_version=verdict.version,
         breaches=list(verdict.breaches) or None,
-        not_measured=list(verdict.not_measured) or None,
+        not_measured=list(verdict.not_measured[:100]) or None,
         candidate=verdict.candidate,
         assessed_at=now if report.assessed_at == NOT_YET else report.assessed_at,
     )
