@@ -36,6 +36,8 @@ EDITS: list[dict[str, Any]] = [
     {"rollout": {"steps": [{"weight": 50, "hold": "5m"}], "analysis": {"interval": "1m", "limit": "1h"}}},
     {"rollout": {"analysis": {"queries": [{"name": "q", "query": "up", "min": 1}], "limit": "5m"}}},
     {"rollout": {"analysis": None}},
+    {"rollout": {"watch": "1h"}},
+    {"rollout": {"watch": "0s"}},
     {"rollout": {"approval": "manual"}},
     {"rollout": {"approval": "automatic"}},
     {"rollout": {"gateway": {"httpRoute": "bike"}}},

@@ -347,3 +347,17 @@ ACTIONS = len(PLAIN.done)
 @pytest.mark.parametrize("prepare", [late, twice, *map(dying, range(0, ACTIONS, 3))])
 def test_crashes_delays_and_repetition_change_no_result(prepare: Callable[[Any], None]) -> None:
     assert end_of(rolling(prepare)) == END
+
+
+def test_way_back_deploys_the_predecessor_and_then_switches() -> None:
+    play = rolling(rollout={"steps": [], "watch": "1h"})
+    play.pods_ready("bike-v2")
+    play.wait(seconds=5)
+    assert (play.phases()["bike-v2"], play.predictor()) == ("Live", ("bike-v2", 100))
+    play.pods_fail("bike-v2")
+    play.wait(minutes=5)
+    assert (play.percents(), play.predictor()) == ({"bike-v2": 100}, ("bike-v1", 0))
+    play.pods_ready("bike-v1")
+    play.wait(seconds=5)
+    assert play.phases() == {"bike-v1": "Live", "bike-v2": "RolledBack"}
+    assert (play.percents(), play.predictor()) == ({"bike-v1": 100}, ("bike-v1", 100))

@@ -10,6 +10,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import SetStatus
+from perennial_operator.core.api.analysis import ERRORS_ROSE, FAILURES
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion, Phase
 from perennial_operator.core.api.parsing import BadObjectError, UnknownPhaseError, parse
 from perennial_operator.core.api.values import as_text
@@ -233,6 +234,22 @@ def test_the_older_of_two_live_versions_is_superseded() -> None:
     assert taken(world) == {("Live", "Superseded", "Superseded")}
 
 
+FAILED_WHILE_WATCHED = (*FAILURES, ERRORS_ROSE, "NotReady")
+
+
+@pytest.mark.parametrize("reason", [*FAILED_WHILE_WATCHED, "DigestMismatch"])
+def test_a_live_version_that_failed_is_rolled_back(reason: str) -> None:
+    watch = {"predecessor": "bike-v1", "replicas": 2, "since": as_text(NOON), "reason": reason, "message": "why"}
+    world = with_candidate("Live", {"rollout": {"watch": "1h"}}, status={"liveSince": as_text(NOON), "watch": watch})
+    before = a_version(1, "Superseded", status=a_model())
+    going = replace(world, now=NOON, versions=(before, world.versions[-1]))
+    going = replace(going, serving={"bike-v1": Serving("bike-v1", {}, 2, 2, 2, 2)})
+    assert taken(going) == {("Superseded", "WentBack", "Live")}
+    again = a_version(1, "Live", status=a_model() | {"liveSince": as_text(NOON.replace(hour=13))})
+    known = reason if reason in FAILED_WHILE_WATCHED else ANY
+    assert taken(replace(going, versions=(again, world.versions[-1]))) == {("Live", known, "RolledBack")}
+
+
 STARTED = {"rollout": {"weight": 50, "startedAt": as_text(NOON)}, "reason": "RollingOut"}
 
 
@@ -315,6 +332,8 @@ def test_every_entry_is_taken_by_a_test_of_this_file() -> None:
     named |= {(phase, "RejectedByPerson", "Rejected") for phase in IN_FLIGHT}
     named |= {(phase, "ComparisonChanged", "Validating") for phase in ("AwaitingApproval", "RollingOut")}
     named |= {(phase, "Pinned", "Live") for phase in PINNABLE}
+    named |= {("Live", reason, "RolledBack") for reason in (*FAILED_WHILE_WATCHED, ANY)}
+    named |= {("Superseded", "WentBack", "Live")}
     named |= {(before, reason, "Rejected") for before in ("AwaitingApproval", "RollingOut") for reason in AGAIN}
     named |= {
         (None, "Training", "Training"),

@@ -14,6 +14,7 @@ from perennial_operator.core.rules.trainings.back_off import COUNTED
 from perennial_operator.core.rules.trainings.failures import rejected_in_a_row, stopped_by_surroundings
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.registry import STOPPED_ROLES
+from perennial_operator.core.traffic.predecessor import watch_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Job, JobState, World
 
@@ -63,7 +64,8 @@ def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action
     rejected = rejected_in_a_row(world)[: max(COUNTED, world.spec.training.max_rejections or 0)]
     counted = {version.name for version in (*rejected, *stopped_by_surroundings(world)[:COUNTED])}
     unrecorded = {v.name for v in world.versions if entry_name(v) not in (None, v.status.recorded)}
-    needed = {world.spec.pin, *world.serving, *counted, *unrecorded}
+    watch = watch_of(world)
+    needed = {world.spec.pin, watch and watch.predecessor, *world.serving, *counted, *unrecorded}
     ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in needed]
     # Of versions that read no new rows the last one suffices: they must not push out versions that can serve again.
     idle = [version for version in ended if version.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED)]

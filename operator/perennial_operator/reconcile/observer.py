@@ -10,6 +10,7 @@ from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import RefusedError, UnknownKindError
+from perennial_operator.core.rollout import watch_faults
 from perennial_operator.core.rollout.analysis import sample_is_due
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Policy, RoutingObject, World
@@ -54,7 +55,7 @@ class Observer:
     async def world(self, key: Key) -> World | None:
         """The world; with a sample of the pods and of Prometheus if an analysis is due."""
         world = await self._without_sample(key)
-        if world is None or not sample_is_due(world):
+        if world is None or not (sample_is_due(world) or watch_faults.sample_is_due(world)):
             return world
         sample = await self._sampler.sample(world)
         current = self.cached_world(key, world)  # it may have changed meanwhile

@@ -9,6 +9,7 @@ from yarl import URL
 
 from perennial_operator.core.api.analysis import Query
 from perennial_operator.core.api.request_stats import Tally
+from perennial_operator.core.traffic.predecessor import compared_versions
 from perennial_operator.core.world import Sample, World
 from perennial_operator.sampling.metrics_text import UnreadableError, tally
 from perennial_operator.sampling.prometheus_api import NoResponseError, values
@@ -32,9 +33,10 @@ class Sampler:
             await self._http.close()
 
     async def sample(self, world: World) -> Sample:
-        """Statistics of the candidate and the live version, results of the queries, and why any of them is missing."""
+        """Statistics of the two versions that are compared, results of the queries, and why any of them is missing."""
         analysis = world.spec.rollout.analysis
-        versions = [v.name for v in (world.candidate, world.live) if v and analysis and analysis.min_requests]
+        compared = compared_versions(world) or ()
+        versions = [version.name for version in compared if analysis and analysis.min_requests]
         pods = [
             (v, pod, address)
             for v in versions
@@ -68,9 +70,10 @@ class Sampler:
         """The values of the query's series, or why they are missing."""
         if not self._prometheus:
             return "the operator has no Prometheus configured; its administrator sets PERENNIAL_PROMETHEUS"
-        assert world.candidate and world.live
+        compared = compared_versions(world)
+        assert compared
         variables = {"namespace": world.deployment.metadata.namespace, "model": world.name}
-        variables |= {"candidate": world.candidate.name, "live": world.live.name}
+        variables |= {"candidate": compared[0].name, "live": compared[1].name}
         text = query.query
         for name, value in variables.items():
             text = text.replace(f"$({name})", value)

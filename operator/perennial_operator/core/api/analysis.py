@@ -15,6 +15,8 @@ TOO_MANY_ERRORS, TOO_SLOW, QUERY_BEYOND_LIMIT, BREACHED = (
     "QueryBeyondLimit",
     "QualityBreach",
 )
+ERRORS_ROSE = "ErrorsRose"
+"""Measured after the promotion without another version beside it, so that the cause may lie outside of the model."""
 FAILURES = (TOO_MANY_ERRORS, TOO_SLOW, QUERY_BEYOND_LIMIT, BREACHED)
 """Reasons for a roll-back that lie in the model, and not in its environment."""
 

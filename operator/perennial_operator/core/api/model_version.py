@@ -18,6 +18,7 @@ from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.request_stats import AnalysisState
 from perennial_operator.core.api.training import TrainingSpec
 from perennial_operator.core.api.values import Instant, Moment, Name, Value
+from perennial_operator.core.api.watch import WatchState
 
 
 class Phase(StrEnum):
@@ -164,6 +165,7 @@ class ModelVersionStatus(Value):
     )
     metric: Sentence | None = Field(None, description="The deciding metric and that of the live version, as text.")
     rollout: RolloutState | None = Field(None, description="State of the roll-out.")
+    watch: WatchState | None = Field(None, description="State of the watch after its promotion.")
     live_since: Instant | None = Field(None, description="When the version last became live.")
     ended_at: Instant | None = Field(None, description="When the version ended as a candidate, or was superseded.")
     reason: str | None = Field(None, description="Reason for the current phase, as one CamelCase word.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 
 from perennial_operator.core.api.analysis import Analysis
 from perennial_operator.core.api.cel import rule, rules
-from perennial_operator.core.api.values import Duration, ObjectName, Value
+from perennial_operator.core.api.values import Duration, DurationOrNone, ObjectName, Value, as_delta
 
 
 class Step(Value):
@@ -78,6 +79,17 @@ class RolloutSpec(Value):
         description="Mirror all requests to the candidate for this long before the first step, and compare it with the live "
         "version by analysis; no client gets its responses. Needs gateway and analysis.",
     )
+
+    watch: DurationOrNone | None = Field(
+        None,
+        description="How long a promoted version is watched: one pod of its predecessor stays ready, which serves again if the "
+        "version fails, and no other roll-out begins. Default 1h with analysis, else 0s; 0s turns it off.",
+    )
+
+    @property
+    def watched(self) -> timedelta:
+        """How long a promoted version is watched."""
+        return as_delta(self.watch or ("1h" if self.analysis else "0s"))
 
     @model_validator(mode="after")
     def steps_rise(self) -> RolloutSpec:

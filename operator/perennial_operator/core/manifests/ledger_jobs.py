@@ -106,11 +106,9 @@ def _event(version: ModelVersion) -> tuple[Phase, datetime] | None:
     status = version.status
     if status.artifact is None or status.data is None:
         return None
-    if status.live_since:
-        return Phase.LIVE, status.live_since
     if version.phase in (Phase.REJECTED, Phase.ROLLED_BACK) and status.ended_at:
-        return version.phase, status.ended_at
-    return None
+        return version.phase, status.ended_at  # also of one that was live, and failed while it was watched
+    return (Phase.LIVE, status.live_since) if status.live_since else None
 
 
 def _lasting(version: ModelVersion) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def next_sample_at(world: World, state: RolloutState) -> datetime | None:
 
 
 def sample_is_due(world: World) -> bool:
-    """Whether this pass needs a sample."""
+    """Whether a roll-out needs a sample in this pass."""
     version = world.candidate
     state = version.status.rollout if version and version.phase is Phase.ROLLING_OUT else None
     at = next_sample_at(world, state) if state and not world.automation_paused else None
@@ -124,7 +124,7 @@ def _result_alone(analysis: Analysis, live: ModelVersion, step: Tally, recent: T
         if error_share(tally) > analysis.max_error_share:
             message = f"{_shown(tally)}; {alone}, and {limit}"
             return AnalysisResult(AnalysisOutcome.INCONCLUSIVE, reasons.MEASURING, message)
-    result = _query_result(analysis, Pair(candidate=step), sample)
+    result = query_result(analysis, Pair(candidate=step), sample)
     if result.outcome is not AnalysisOutcome.PASSED:
         return result
     return AnalysisResult(result.outcome, result.reason, f"{result.message}; judged alone, since {alone}; {limit}")
@@ -134,35 +134,36 @@ def _result(analysis: Analysis, since: datetime, step: Pair, recent: Pair, sampl
     if step.fewest < analysis.min_requests:
         message = _waiting_message(analysis, step, since, sample)
         return AnalysisResult(AnalysisOutcome.INCONCLUSIVE, reasons.MEASURING, message)
-    results = [_query_result(analysis, step, sample)]
+    results = [query_result(analysis, step, sample)]
     if analysis.min_requests:
         # A difference that may be chance is not a pass. Only the whole step counts: in few requests it is common.
         enough = recent.fewest >= analysis.min_requests
-        recent_results = _comparisons(analysis, recent) if enough else ()
+        recent_results = comparisons(analysis, recent) if enough else ()
         failed = (result for result in recent_results if result.outcome is AnalysisOutcome.FAILED)
-        results = [*_comparisons(analysis, step), *failed, *results]
+        results = [*comparisons(analysis, step), *failed, *results]
     return min(results, key=lambda result: result.outcome)
 
 
-def _comparisons(analysis: Analysis, span: Pair) -> Iterator[AnalysisResult]:
-    """One result for each respect in which the candidate is worse than the live version, or may be."""
+def comparisons(analysis: Analysis, span: Pair, other: str = "live version") -> Iterator[AnalysisResult]:
+    """One result for each respect in which the candidate is worse than the other version, or may be."""
     ours, theirs = span.candidate, span.live
-    points = f"more than {shown(100 * analysis.max_error_share)} points above the live version's"
-    times = f"more than {analysis.max_latency_ratio:g} times the live version's"
+    whose = "the live version's" if other == "live version" else f"that of {other}"
+    points = f"more than {shown(100 * analysis.max_error_share)} points above {whose}"
+    times = f"more than {analysis.max_latency_ratio:g} times {whose}"
     for outcome, reason, difference in (
         (compare_errors(ours, theirs, analysis.max_error_share), reasons.TOO_MANY_ERRORS, f"errors are {points}"),
         (compare_latency(ours, theirs, analysis.max_latency_ratio), reasons.TOO_SLOW, f"latency is {times}"),
     ):
-        message = f"{_figures(span)}: {difference}"
+        message = f"{figures_of(span, other)}: {difference}"
         if outcome is AnalysisOutcome.FAILED:
             yield AnalysisResult(outcome, reason, message)
         elif outcome is AnalysisOutcome.INCONCLUSIVE:
             yield AnalysisResult(outcome, reasons.MEASURING, f"{message}, which may still be chance")
 
 
-def _query_result(analysis: Analysis, step: Pair, sample: Sample) -> AnalysisResult:
+def query_result(analysis: Analysis, step: Pair, sample: Sample) -> AnalysisResult:
     """The result of the queries; an exceeded limit takes precedence over a missing answer."""
-    measured = [_figures(step)] if analysis.min_requests else []
+    measured = [figures_of(step)] if analysis.min_requests else []
     missing = []
     for query in analysis.queries:
         answers = sample.answers.get(query.name, ())
@@ -190,8 +191,8 @@ def _waiting_message(analysis: Analysis, step: Pair, since: datetime, sample: Sa
     return "; ".join([counts, *sample.troubles[:2]])
 
 
-def _figures(pair: Pair) -> str:
-    return f"{_shown(pair.candidate)}; live version {_shown(pair.live)}"
+def figures_of(pair: Pair, other: str = "live version") -> str:
+    return f"{_shown(pair.candidate)}; {other} {_shown(pair.live)}"
 
 
 def _shown(tally: Tally) -> str:

@@ -21,8 +21,9 @@ from perennial_operator.core.rollout.steps import (
     start_step,
     with_state,
 )
+from perennial_operator.core.rollout.watch import watching
 from perennial_operator.core.rules.canary_comparison import AnalysisOutcome
-from perennial_operator.core.rules.phases import ROLLING_OUT
+from perennial_operator.core.rules.phases import ROLLED_OUT, ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW, Blocker
@@ -42,6 +43,8 @@ def continue_rollout(world: World) -> SetStatus | None:
     runtime = runtime_of(world.spec)
     if (world.live or runtime.blocks_first_version) and (blocker := runtime.blocker(world)):
         return _stop_clock(world, version, blocker)
+    if state is None and (watch := watching(world)):
+        return _stop_clock(world, version, watch)
     if state is None:
         weight = SHADOW if shadow_asked(world) else next_weight(world, 0)
         return start_step(world, version, RolloutState(weight=weight))
@@ -132,7 +135,7 @@ def _end_step(world: World, version: ModelVersion, state: RolloutState) -> SetSt
     """The change that follows from the step's replicas being ready: after the hold the next step, or live."""
     if state.weight == ALL:
         instead = f" instead of {world.live.name}" if world.live else ""
-        return promote(world, version, "RolledOut", f"serves{instead}")
+        return promote(world, version, ROLLED_OUT, f"serves{instead}")
     if state.ready_at is None and (hold_of(world, state) or analysis.analysis_of(world, state)):
         return with_state(version, state.model_copy(update={"ready_at": world.now}))
     if analysis.sample_is_due(world):
@@ -141,7 +144,10 @@ def _end_step(world: World, version: ModelVersion, state: RolloutState) -> SetSt
     if hold_ends > world.now:
         return None
     if analysis.has_passed(world, state):
-        return start_step(world, version, RolloutState(weight=next_weight(world, state.weight)))
+        weight = next_weight(world, state.weight)
+        # Kept for the watch: after the promotion the version before may get no requests to compare with.
+        measured = state.analysis if weight == ALL else None
+        return start_step(world, version, RolloutState(weight=weight, analysis=measured))
     if analysis.data_deadline(world, state, hold_ends) > world.now:
         return None
     last = find(version.status.conditions, "Analysed")

@@ -8,8 +8,9 @@ from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.model_version import ModelVersion, Phase, RolloutState
 from perennial_operator.core.api.values import as_delta
 from perennial_operator.core.rollout.analysis import data_deadline
-from perennial_operator.core.rules.phases import NOT_READY, ROLLING_OUT
+from perennial_operator.core.rules.phases import NOT_READY, ROLLED_OUT, ROLLING_OUT
 from perennial_operator.core.rules.transitions import transition
+from perennial_operator.core.traffic.predecessor import first_watch
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.runtime import ALL, SHADOW
 from perennial_operator.core.traffic.traffic_split import shadow_asked
@@ -70,7 +71,8 @@ def promote(world: World, version: ModelVersion, reason: str, message: str) -> S
     # Later than the live version whatever the clock says: of two live versions the later one serves.
     before = world.live.status.live_since if world.live else None
     since = max(world.now, before + timedelta(seconds=1)) if before else world.now
-    updates = {"live_since": since, "ended_at": None, "rollout": None}
+    watch = first_watch(world, version.status.rollout) if reason == ROLLED_OUT else None
+    updates = {"live_since": since, "ended_at": None, "rollout": None, "watch": watch}
     return transition(world, version, Phase.LIVE, reason, message, ("RolledOut", True), **updates)
 
 

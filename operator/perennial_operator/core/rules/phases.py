@@ -43,6 +43,7 @@ NOT_STARTED = "NotStarted"
 """The reason of a Job whose pod could not be created, scheduled, or get its image."""
 NOT_READY = "NotReady"
 """The reason of a roll-out whose replicas were not ready in time."""
+ROLLED_OUT = "RolledOut"
 ROLLING_OUT = "RollingOut"
 """The reason of a roll-out that nothing blocks."""
 
@@ -100,15 +101,18 @@ TRANSITIONS: Mapping[Phase | None, Mapping[Phase, frozenset[str]]] = {
     Phase.ROLLING_OUT: {
         Phase.VALIDATING: frozenset({"ComparisonChanged"}),
         Phase.ROLLING_OUT: frozenset({ROLLING_OUT, ANY}),
-        Phase.LIVE: PINNED | {"RolledOut"},
+        Phase.LIVE: PINNED | {ROLLED_OUT},
         Phase.SUPERSEDED: REPLACED | PINNED,
         Phase.REJECTED: GATE_FAILED_AGAIN | {REJECTED_BY_PERSON},
         Phase.ROLLED_BACK: frozenset(
             {*analysis.FAILURES, analysis.NO_DATA, NOT_READY, REJECTED_BY_PERSON, ANY} | GATE_FAILED_AGAIN,
         ),
     },
-    Phase.LIVE: {Phase.SUPERSEDED: frozenset({"Superseded"})},
-    Phase.SUPERSEDED: {Phase.LIVE: PINNED},
+    Phase.LIVE: {
+        Phase.SUPERSEDED: frozenset({"Superseded"}),
+        Phase.ROLLED_BACK: frozenset({*analysis.FAILURES, analysis.ERRORS_ROSE, NOT_READY, ANY}),
+    },
+    Phase.SUPERSEDED: {Phase.LIVE: PINNED | {"WentBack"}},
     Phase.REJECTED: {Phase.LIVE: PINNED},
     Phase.FAILED: {Phase.LIVE: PINNED},
     Phase.ROLLED_BACK: {Phase.LIVE: PINNED},

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, SetStatus
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
-from perennial_operator.core.rollout import analysis
+from perennial_operator.core.rollout import analysis, watch
 from perennial_operator.core.rollout.current_step import continue_rollout
 from perennial_operator.core.rollout.steps import (
     hold_of,
@@ -34,6 +34,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     step = (
         _supersede_leftover(world)
         or _serve_pinned(world)
+        or watch.continue_watch(world)
         or _reject(world)
         or _approve(world)
         or continue_rollout(world)
@@ -49,6 +50,7 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
         yield world.now + POLL_INTERVAL
     if runtime.changes_soon(world):
         yield world.now + SHORT_POLL_INTERVAL
+    yield from watch.wakes_at(world)
     state = version.status.rollout if version else None
     if state and state.started_at and state.ready_at is None:
         yield ready_deadline(world, state, state.started_at)
@@ -59,14 +61,13 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
 
 
 def _supersede_leftover(world: World) -> SetStatus | None:
-    """The older of two live versions is superseded, and so is a version in flight that is not the candidate.
+    """The older of two live versions is superseded, or rolled back if it failed; one in flight is superseded too.
 
     Each promotion leaves the former for a moment; a version made by hand or restored from a backup is the latter.
     """
     for version in world.versions:
         if version.phase is Phase.LIVE and version is not world.live:
-            assert world.live
-            return transition(world, version, Phase.SUPERSEDED, "Superseded", f"{world.live.name} serves instead")
+            return watch.leave(world, version)
         if version.phase in IN_FLIGHT and version is not world.candidate and not version.unrestored:
             assert world.newest
             message = f"{world.newest.name} was made after it"

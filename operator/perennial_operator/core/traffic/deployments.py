@@ -8,6 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Apply, Delete
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.serving import deployment_manifest, differs, outdated, service_manifest
+from perennial_operator.core.traffic.predecessor import predecessor_of, returning
 from perennial_operator.core.traffic.runtime import Replicas, ServingRuntime
 from perennial_operator.core.traffic.traffic_split import exchange, ready, split, split_at_zero
 from perennial_operator.core.world import World
@@ -47,6 +48,10 @@ class Deployments(ServingRuntime):
         wanted = {live.name: replicas} if live else {}
         if world.pinned:
             return wanted | {world.pinned.name: replicas}
+        if live and (before := returning(world)):  # all at once: it is urgent
+            return wanted | {before.name: replicas}
+        if live and (before := predecessor_of(world)):
+            wanted[before.name] = min(1, replicas)
         if candidate is None or candidate.status.rollout is None:
             return wanted
         step = self.replicas_at(world, candidate.status.rollout.weight)

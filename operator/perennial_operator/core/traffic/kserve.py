@@ -15,6 +15,7 @@ from perennial_operator.core.actions import Action, Apply, Delete
 from perennial_operator.core.api.model_version import ModelVersion, RolloutState
 from perennial_operator.core.manifests.inference_service import KIND, MODES, inference_manifest
 from perennial_operator.core.manifests.serving import differs
+from perennial_operator.core.traffic.predecessor import returning
 from perennial_operator.core.traffic.runtime import ALL, Blocker, Replicas, RoutingStatus, ServingRuntime
 from perennial_operator.core.traffic.traffic_split import ready, step_weights
 from perennial_operator.core.world import World
@@ -111,7 +112,7 @@ class KServe(ServingRuntime):
 
 def _wanted(world: World) -> tuple[ModelVersion, int] | None:
     """The version of the predictor and its per cent of the requests; None if nothing serves."""
-    live, candidate, pinned = world.live, world.candidate, world.pinned
+    live, candidate, pinned = world.live, world.candidate, world.pinned or returning(world)
     if pinned and pinned is not live:
         return pinned, 0 if live else ALL
     if candidate and candidate.status.rollout and not pinned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from perennial_operator.core.api.analysis import NO_DATA
+from perennial_operator.core.api.analysis import ERRORS_ROSE, NO_DATA
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion
 from perennial_operator.core.rules.phases import NOT_READY, NOT_STARTED
@@ -29,6 +29,7 @@ SURROUNDINGS = STORE | {
     NOT_STARTED,
     NOT_READY,
     NO_DATA,
+    ERRORS_ROSE,
 }
 """Reasons that say nothing about the model, its recipe or its rows. Want of memory is not among them: spec sets it."""
 
