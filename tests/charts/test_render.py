@@ -120,6 +120,18 @@ def test_namespaced_release_has_a_role_in_each_namespace_only() -> None:
     assert roles == {(NAMESPACE, "perennial-lease"), ("team-a", "perennial"), ("team-b", "perennial")}
 
 
+def test_release_of_a_namespace_admin_binds_an_existing_role() -> None:
+    by_admin = {"rbac": {"existingClusterRole": "perennial-namespace-operator"}, "crds": {"install": False}}
+    documents = rendered(CASES["namespaced"] | by_admin)
+    assert [d["metadata"]["name"] for d in documents if d["kind"] == "Role"] == ["perennial-lease"]
+    bindings = {d["metadata"]["namespace"]: d["roleRef"] for d in documents if d["kind"] == "RoleBinding"}
+    for namespace in ("team-a", "team-b"):
+        assert (bindings[namespace]["kind"], bindings[namespace]["name"]) == (
+            "ClusterRole",
+            "perennial-namespace-operator",
+        )
+
+
 @pytest.mark.parametrize("case", ["defaults", "namespaced"])
 def test_every_binding_gives_the_operator_an_existing_role(case: str) -> None:
     documents = rendered(CASES[case])

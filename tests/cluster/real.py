@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
+PEOPLE = ("ada",)
+"""Users without a right of their own."""
 
 
 def envtest_binaries() -> Path | None:
@@ -31,7 +33,7 @@ class RealApi:
     def __init__(self, directory: Path) -> None:
         self.kubeconfig = directory / "kubeconfig"
         self.url = ""
-        self._directory = directory
+        self._directory, self._token = directory, ""
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -42,7 +44,7 @@ class RealApi:
             )
         self._directory.mkdir(parents=True, exist_ok=True)
         client, peer, port = (_free_port() for _ in range(3))
-        token = secrets.token_hex(16)
+        token = self._token = secrets.token_hex(16)
         self.url = f"https://127.0.0.1:{port}"
         self._run(assets / "etcd", *self._etcd_flags(client, peer))
         self._run(assets / "kube-apiserver", *self._api_flags(client, port, token))
@@ -68,7 +70,8 @@ class RealApi:
         key, tokens = self._directory / "accounts.key", self._directory / "tokens.csv"
         private = generate_private_key(65537, 2048)
         key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        tokens.write_text(f'{token},admin,admin,"system:masters"\n')
+        lines = [f'{token},admin,admin,"system:masters"', *(f"{token}-{user},{user},{user}" for user in PEOPLE)]
+        tokens.write_text("".join(f"{line}\n" for line in lines))
         return [
             f"--etcd-servers=http://127.0.0.1:{etcd}",
             f"--secure-port={port}",
@@ -112,6 +115,12 @@ class RealApi:
             "clusters": [{"name": "real", "cluster": {"server": self.url, "certificate-authority": authority}}],
             "users": [{"name": "real", "user": {"token": token}}],
         }
+
+    def kubeconfig_of(self, person: str) -> Path:
+        """The kubeconfig of one of PEOPLE, who have no right that is not given to them."""
+        path = self._directory / f"kubeconfig-{person}"
+        path.write_text(yaml.safe_dump(self._kubeconfig(f"{self._token}-{person}")))
+        return path
 
     def stop(self) -> None:
         for process in reversed(self._running):

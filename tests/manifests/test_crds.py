@@ -98,3 +98,22 @@ def test_a_deployment_can_be_scaled() -> None:
             "labelSelectorPath": ".status.selector",
         },
     }
+
+
+@pytest.mark.parametrize("file", DEFINITIONS)
+def test_lists_and_maps_with_rules_inside_have_a_limit(file: str) -> None:
+    """Kubernetes estimates the cost of a rule by the greatest length, and refuses a definition beyond its budget."""
+    limits = {"items": "maxItems", "additionalProperties": "maxProperties"}
+    unlimited = [
+        path
+        for path, field in fields(version(file)["schema"]["openAPIV3Schema"])
+        for inner, limit in limits.items()
+        if isinstance(field.get(inner), dict) and has_rule(field[inner]) and limit not in field
+    ]
+    assert unlimited == []
+
+
+def has_rule(schema: dict[str, Any]) -> bool:
+    return "x-kubernetes-validations" in schema or any(
+        "x-kubernetes-validations" in field for _, field in fields(schema)
+    )

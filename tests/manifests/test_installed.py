@@ -46,6 +46,7 @@ class Installed(Stage):
         self._stack.callback(self.system.close)
         self.type("apply", "--server-side", "-f", ROOT / "manifests" / "crds")
         self.type("wait", "--for=condition=Established", "-f", ROOT / "manifests" / "crds")
+        self.type("apply", "--server-side", "-k", ROOT / "manifests" / "installer")
         self.type("apply", "--server-side", "-k", self._kustomization)
         code = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer'}", "KUBECONFIG": str(self.own_kubeconfig())}
         self.node = self._stack.enter_context(

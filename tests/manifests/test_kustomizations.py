@@ -30,7 +30,7 @@ def built(directory: Path) -> Objects:
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Objects]:
     """Kustomization → its objects."""
-    return {name: built(ROOT / name) for name in ("manifests", "manifests/namespaced")}
+    return {name: built(ROOT / name) for name in ("manifests", "manifests/namespaced", "manifests/installer")}
 
 
 def container(objects: Objects) -> dict[str, Any]:
@@ -65,10 +65,8 @@ def test_an_overlay_names_both_images_once(tmp_path: Path) -> None:
     assert environment(objects)["PERENNIAL_TRAINER_IMAGE"] == "registry.example/trainer:2"
 
 
-def test_namespaced_installation_has_the_same_rules_in_a_role(
-    rendered: dict[str, Objects],
-) -> None:
-    whole, one = rendered["manifests"], rendered["manifests/namespaced"]
+def test_namespaced_installation_binds_the_role_of_the_installer(rendered: dict[str, Objects]) -> None:
+    whole, one, installer = (rendered[name] for name in ("manifests", "manifests/namespaced", "manifests/installer"))
     assert {d["kind"] for d in whole} - {d["kind"] for d in one} == {
         "Namespace",
         "CustomResourceDefinition",
@@ -78,11 +76,23 @@ def test_namespaced_installation_has_the_same_rules_in_a_role(
         "ClusterRoleBinding",
     }
     assert {d["metadata"].get("namespace") for d in one} == {"default"}
-    assert {s["namespace"] for d in one if d["kind"] == "RoleBinding" for s in d["subjects"]} == {"default"}
+    bindings = [d for d in one if d["kind"] == "RoleBinding"]
+    assert {s["namespace"] for d in bindings for s in d["subjects"]} == {"default"}
+    roles = {d["metadata"]["name"]: d["rules"] for d in [*one, *installer] if d["kind"] in ("ClusterRole", "Role")}
     rules = {d["metadata"]["name"]: d["rules"] for d in whole if d["kind"] in ("ClusterRole", "Role")}
-    assert {d["metadata"]["name"]: d["rules"] for d in one if d["kind"] == "Role"} == {
-        name: rules[name] for name in ("perennial-operator", "perennial-operator-lease")
-    }
+    assert [roles[d["roleRef"]["name"]] for d in bindings] == [
+        rules["perennial-operator"],
+        rules["perennial-operator-lease"],
+    ]
+
+
+def test_installer_brings_cluster_roles_and_binds_none(rendered: dict[str, Objects]) -> None:
+    installer = rendered["manifests/installer"]
+    assert {d["kind"] for d in installer} == {"ClusterRole"}
+    roles = {d["metadata"]["name"]: d for d in installer}
+    (rule,) = roles["perennial-namespace-installer"]["rules"]
+    assert (rule["verbs"], rule["resourceNames"]) == (["bind"], ["perennial-namespace-operator"])
+    assert not [label for label in roles["perennial-namespace-operator"]["metadata"]["labels"] if "aggregate" in label]
 
 
 def test_the_namespaced_operator_watches_its_own_namespace_alone(rendered: dict[str, Objects]) -> None:
