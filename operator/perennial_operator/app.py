@@ -52,6 +52,7 @@ class Operator:
         self._running: asyncio.Task[None] | None = None
         self._listed = self._leads = False
         self.metrics.missing_fields.set_function(self._crds.count)
+        self.metrics.budget, self.metrics.begun = settings.policy.trainings_per_day, self.cache.trainings
         self.metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
         # A standby queues keys but processes none.
         self.metrics.queue.set_function(lambda: len(self.queue) if self._leads else 0)
@@ -88,9 +89,10 @@ class Operator:
 
     def handle_event(self, event: str | None, body: Mapping[str, Any]) -> None:
         """The cache reflects the watch event, and the affected keys are queued."""
+        held = self.cache.trainings.held()
         for key in self.cache.apply_event(event, body):
             self.queue.wake(key)
-        if body["kind"] in ("ModelVersion", "ModelDeployment"):
+        if body["kind"] in ("ModelVersion", "ModelDeployment") or self.cache.trainings.held() < held:
             # Also if the event only repeats our own write: a training slot may have become free.
             self._reconciler.wake_queued()
 

@@ -65,6 +65,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         policy=Policy(
             trainer_image=read("TRAINER_IMAGE", "perennial-trainer:0.1.0", _matching(r"\S+"), "the name of an image"),
             max_trainings=read("MAX_TRAININGS", "10", _whole(1, 100_000), "a whole number from 1 to 100000"),
+            trainings_per_day=read(
+                "TRAININGS_PER_DAY", "1000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"
+            ),
             service_account=read("TRAINER_SERVICE_ACCOUNT", "", _matching(DOTTED), "the name of a ServiceAccount"),
             allowed_in_pods=read(
                 "ALLOWED_IN_PODS", "", _allowances, f"field=pattern, the field one of {', '.join(DEFAULTS)}"

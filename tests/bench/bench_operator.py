@@ -73,7 +73,7 @@ class Bench:
         models, paced = self.arguments.models, self.arguments.paced
         await fleet.create_fleet(self.api, OURS, range(models))
         await fleet.create_fleet(self.api, BARE, range(min(models, paced)))
-        self.operator.start(PERENNIAL_MAX_TRAININGS=UNLIMITED)
+        self.operator.start(PERENNIAL_MAX_TRAININGS=UNLIMITED, PERENNIAL_TRAININGS_PER_DAY=UNLIMITED)
         await asyncio.to_thread(self.operator.settled, models)
         await fleet.get_ready(self.api, OURS)
         await self.rest()
@@ -211,7 +211,7 @@ class Bench:
         await self._end_all_jobs()
         await self.rest()
         self.operator.kill()
-        self.operator.start(PERENNIAL_MAX_TRAININGS=str(AT_ONCE))
+        self.operator.start(PERENNIAL_MAX_TRAININGS=str(AT_ONCE), PERENNIAL_TRAININGS_PER_DAY=UNLIMITED)
         await asyncio.to_thread(self.operator.settled, models)
         started: list[str] = []
         running: set[str] = set()

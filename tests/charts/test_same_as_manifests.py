@@ -46,9 +46,10 @@ def test_the_definitions_are_copies(part: str) -> None:
 def test_the_operator_runs_alike(kind: str) -> None:
     theirs = shipped("operator", kind)["perennial-operator"]["spec"]
     ours = of_kind(kind)[0]["spec"]
-    variable = {"name": "PERENNIAL_MAX_TRAININGS", "value": "10"}
-    if kind == "Deployment":
-        theirs["template"]["spec"]["containers"][0]["env"].append(variable)  # a value here, a default there
+    values = {"PERENNIAL_MAX_TRAININGS": "10", "PERENNIAL_TRAININGS_PER_DAY": "1000"}
+    if kind == "Deployment":  # values here, defaults there
+        variables = [{"name": name, "value": value} for name, value in values.items()]
+        theirs["template"]["spec"]["containers"][0]["env"] += variables
     assert unnamed(ours) == unnamed(theirs)
 
 

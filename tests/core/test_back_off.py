@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
+from perennial_operator.core.world import Fleet
 from tests.simulation.play import Play, a_play
 from tests.simulation.results import REFUSED, trained, validated
 from tests.simulation.storage import DOWN
@@ -270,3 +272,28 @@ def test_validation_that_never_started_counts_for_nothing() -> None:
     play.settle()
     assert hours_until(play, 3) == 1
     play.until_live_again(3)
+
+
+def test_budget_of_the_namespace_defers_even_a_request() -> None:
+    play = a_play()
+    play.policy = replace(play.policy, trainings_per_day=5)
+    play.fleet = Fleet(begun=5, oldest_begun=play.now - timedelta(hours=20))
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    assert play.condition("Ready")["reason"] == "BudgetSpent"
+    assert play.condition("Ready")["message"] == (
+        "5 trainings began in namespace default within a day, and the operator's PERENNIAL_TRAININGS_PER_DAY allows 5; "
+        "the next begins at 2026-11-23 16:00:00 UTC, or when the administrator raises it"
+    )
+    assert play.alarm == play.now + timedelta(hours=4)
+    play.fleet = Fleet(begun=4)
+    play.settle()
+    assert play.phases() == {"bike-v1": "Training"}
+
+
+def test_namespace_with_too_many_blocked_trainings_gets_no_more() -> None:
+    play = a_play()
+    play.fleet = Fleet(blocked=10)
+    play.settle()
+    assert play.condition("Ready")["message"] == (
+        "10 trainings of this namespace do not start; it starts when one of them does or ends"
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 
-from perennial_operator.cluster.cache_entry import Body, CacheEntry, Key, Place
+from perennial_operator.cluster.cache_entry import BLOCKED, Body, CacheEntry, Key, Place
+from perennial_operator.cluster.fleet import Trainings
 from perennial_operator.core.drift_reports import Report
 
 TOMBSTONES = 10_000
@@ -27,8 +28,7 @@ class Cache:
         """uid → the newest version that is known to be outdated."""
         self._unresolved: dict[Place, int] = {}
         """Drift report that left the watch → the version at which it did."""
-        self._training: set[Key] = set()
-        self._queued: dict[Key, str] = {}
+        self.trainings = Trainings()
 
     def apply_event(self, event: str | None, body: Body) -> set[Key]:
         """The cache reflects the watch event; the affected keys."""
@@ -125,13 +125,12 @@ class Cache:
         return list(self._by_key)
 
     def count_trainings(self, reserved: Collection[Key], but: Key | None = None) -> int:
-        """How many ModelDeployments train or have reserved a training slot, not counting `but`."""
-        more = sum(key not in self._training for key in reserved if key != but)
-        return len(self._training) - (but in self._training) + more
+        """How many ModelDeployments hold a place for a training or have reserved one, not counting `but`."""
+        return self.trainings.held(reserved, but)
 
     def queued(self) -> list[Key]:
-        """Keys that wait for a training slot, the longest wait first."""
-        return sorted(self._queued, key=lambda key: (self._queued[key], key))
+        """Keys that wait for a place, in the order in which they get one."""
+        return self.trainings.queue()
 
     def _of(self, key: Key, kind: str) -> Iterable[CacheEntry]:
         return self._by_key.get(key, {}).get(kind, {}).values()
@@ -139,6 +138,8 @@ class Cache:
     def _add(self, key: Key, entry: CacheEntry) -> None:
         self._entries[entry.place] = entry
         self._by_key.setdefault(key, {}).setdefault(entry.place.kind, {})[entry.place.name] = entry
+        if entry.began:
+            self.trainings.add_begun(key.namespace, entry.uid, entry.began)
         self._update_fleet(key)
 
     def _remove(self, place: Place) -> set[Key]:
@@ -165,10 +166,8 @@ class Cache:
     def _update_fleet(self, key: Key) -> None:
         """The sets of training and of queued ModelDeployments are right for this key."""
         deployment = self._by_key.get(key, {}).get("ModelDeployment", {}).get(key.name)
-        phases = {entry.fleet_state for entry in self._of(key, "ModelVersion") if entry.owner}
-        # Versions that outlive their ModelDeployment, or have lost it, take no training slot.
-        (self._training.add if deployment and "Training" in phases else self._training.discard)(key)
-        if deployment and deployment.fleet_state:
-            self._queued[key] = deployment.fleet_state
-        else:
-            self._queued.pop(key, None)
+        phases = {entry.fleet_state for entry in self._of(key, "ModelVersion")}
+        blocked = any(entry.fleet_state == BLOCKED for kind in ("Job", "Pod") for entry in self._of(key, kind))
+        # Versions that outlive their ModelDeployment hold no place.
+        trains = deployment is not None and "Training" in phases
+        self.trainings.update(key, trains, blocked, deployment.fleet_state if deployment else "")

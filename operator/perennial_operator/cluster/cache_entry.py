@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import Any, NamedTuple
 
 from perennial_operator.cluster.codec import dumps, loads
+from perennial_operator.cluster.pod_status import cannot_start
 from perennial_operator.core.drift_reports import Report, final_report, is_final
-from perennial_operator.core.names import DEPLOYMENT
+from perennial_operator.core.names import DEPLOYMENT, ROLE
 
+BLOCKED = "Blocked"
 OWN_KINDS = ("ModelVersion", "DriftReport")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """A second copy of the spec, left by kubectl apply."""
@@ -52,7 +55,12 @@ class CacheEntry(NamedTuple):
     owner: str | None = None
     """Once compacted: the uid of the ModelDeployment that owns the object, if one does."""
     fleet_state: str = ""
-    """Once compacted: of a ModelVersion its phase, of a ModelDeployment since when it waits for a training slot."""
+    """Once compacted: of a ModelVersion its phase, of a ModelDeployment since when it waits for a place.
+
+    Of the Job and the pod of a training BLOCKED, if it does not start.
+    """
+    began: datetime | None = None
+    """Once compacted: when the training of a ModelVersion began."""
 
     @classmethod
     def of(cls, body: Body) -> CacheEntry:
@@ -70,7 +78,8 @@ class CacheEntry(NamedTuple):
         owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
         if self.place.kind == "DriftReport" and is_final(body):
             return self._replace(content=final_report(body), owner=owner)
-        return self._replace(content=dumps(_trimmed(body)), owner=owner, fleet_state=_fleet_state(body))
+        state, began = _fleet_state(body), _began(body)
+        return self._replace(content=dumps(_trimmed(body)), owner=owner, fleet_state=state, began=began)
 
     @property
     def body(self) -> Body:
@@ -111,8 +120,20 @@ def _trimmed(body: Body) -> Body:
     return {k: v for k, v in body.items() if k != unused} | {"metadata": metadata}
 
 
+def _began(body: Body) -> datetime | None:
+    """When the ModelVersion was created, unless it comes from the ledger."""
+    if body["kind"] != "ModelVersion" or part(part(body, "spec"), "trigger").get("reason") == "Recovered":
+        return None
+    created = body["metadata"].get("creationTimestamp")
+    return datetime.fromisoformat(created) if isinstance(created, str) else None
+
+
 def _fleet_state(body: Body) -> str:
     status = part(body, "status")
+    if body["kind"] in ("Job", "Pod"):
+        of_training = part(body["metadata"], "labels").get(ROLE) == "training"
+        waits = cannot_start(body) if body["kind"] == "Pod" else bool(part(body, "spec").get("suspend"))
+        return BLOCKED if of_training and waits else ""
     if body["kind"] == "ModelVersion":
         state = status.get("phase") or "Training"
     else:

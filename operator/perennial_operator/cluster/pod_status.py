@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from perennial_operator.cluster.cache_entry import Body
+Body = Mapping[str, Any]
 
 LONGEST_RESULT = 1 << 20  # bytes; 4,096 compressed ones may be a thousand times as many
 STARTING = (None, "ContainerCreating", "PodInitializing")

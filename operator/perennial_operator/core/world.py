@@ -24,6 +24,8 @@ class Policy:
 
     trainer_image: str
     max_trainings: int = 10
+    trainings_per_day: int = 1000
+    """In each namespace."""
     service_account: str = ""
     allowed_in_pods: tuple[str, ...] = ()
     """What `pod` sections may contain beyond the default, as field=pattern."""
@@ -125,7 +127,13 @@ class Fleet:
 
     trainings: int = 0
     ahead: int = 0
-    """How many have waited longer for a training."""
+    """How many get a place for a training before this one."""
+    blocked: int = 0
+    """How many trainings of the namespace do not start."""
+    begun: int = 0
+    """How many trainings began in the namespace within a day."""
+    oldest_begun: datetime | None = None
+    """When the oldest of them began, or the oldest of the newest ones that the budget allows."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,7 @@ class Reconciler:
         """As many keys as there are free training slots are queued, the longest wait first."""
         free = self._policy.max_trainings - self._cache.count_trainings(self._starting)
         if free > 0:
-            for key in self._cache.queued()[:free]:
+            for key in self._cache.trainings.queue(self._starting, self._policy.max_trainings)[:free]:
                 self._queue.wake(key)
 
     async def try_reconcile(self, key: Key) -> Pause | None:

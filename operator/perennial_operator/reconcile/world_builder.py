@@ -59,7 +59,7 @@ def build_world(
         service=cache.get(key, "Service", key.name),
         candidate_service=cache.get(key, "Service", names.candidate_service(key.name)),
         routing=routing,
-        fleet=_fleet(cache, key, reserved),
+        fleet=_fleet(cache, key, reserved, now, policy),
         policy=policy,
     )
 
@@ -140,7 +140,13 @@ def _is_owned(body: Body, owners: set[str]) -> bool:
     return any(owner["uid"] in owners for owner in body["metadata"].get("ownerReferences") or [])
 
 
-def _fleet(cache: Cache, key: Key, reserved: Collection[Key]) -> Fleet:
-    queue = cache.queued()
-    ahead = queue.index(key) if key in queue else len(queue)
-    return Fleet(trainings=cache.count_trainings(reserved, but=key), ahead=ahead)
+def _fleet(cache: Cache, key: Key, reserved: Collection[Key], now: datetime, policy: Policy) -> Fleet:
+    trainings, others = cache.trainings, [each for each in reserved if each != key]
+    begun, budget = trainings.begun(key.namespace, now), policy.trainings_per_day
+    return Fleet(
+        trainings=trainings.held(reserved, but=key),
+        ahead=trainings.ahead(key, others, policy.max_trainings),
+        blocked=trainings.blocked(key.namespace, but=key),
+        begun=len(begun) + sum(each.namespace == key.namespace for each in others),
+        oldest_begun=begun[max(0, len(begun) - budget)] if begun else None,
+    )

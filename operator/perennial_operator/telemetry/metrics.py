@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.fleet import Trainings
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
@@ -57,6 +58,8 @@ class Metrics(Collector):
             "missing_crd_fields", "Fields that this operator writes and the installed CustomResourceDefinitions lack."
         )
         self._models: dict[Key, ModelGauges] = {}
+        self.budget, self.begun = 0, Trainings()
+        """Trainings that may begin in a namespace within a day, and those that did."""
         registry.register(self)
 
     def _gauge(self, name: str, text: str) -> Gauge:
@@ -123,3 +126,12 @@ class Metrics(Collector):
             for metric, is_missing in gauges.not_measured.items():
                 missing.add_metric([namespace, name, metric], is_missing)
         yield from (age, value, limit, missing, bad)
+        begun = GaugeMetricFamily(
+            "perennial_trainings_begun", "Trainings that began within a day, by namespace.", labels=["namespace"]
+        )
+        for namespace, count in self.begun.begun_by_namespace(now).items():
+            begun.add_metric([namespace], count)
+        yield begun
+        yield GaugeMetricFamily(
+            "perennial_trainings_budget", "Trainings that may begin in a namespace within a day.", value=self.budget
+        )

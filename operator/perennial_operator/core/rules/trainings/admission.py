@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
@@ -34,11 +34,33 @@ def deferral_for(world: World, reason: str, asked: bool = False) -> Deferral | N
         return Deferral(Outcome.BUSY, f"{candidate.name} is in progress")
     if not asked and (wait := _rejected(world, reason) or _stalled(world) or _paused(world)):
         return wait
-    free = world.policy.max_trainings - world.fleet.trainings
-    if world.fleet.ahead >= free:
+    return _budget_spent(world) or _queued(world)
+
+
+def _budget_spent(world: World) -> Deferral | None:
+    """The administrator's limit, which a person's request does not lift."""
+    fleet, budget = world.fleet, world.policy.trainings_per_day
+    if fleet.begun < budget:
+        return None
+    until = fleet.oldest_begun + timedelta(days=1) if fleet.oldest_begun else None
+    message = (
+        f"{fleet.begun} trainings began in namespace {world.deployment.metadata.namespace} within a day, and the "
+        f"operator's PERENNIAL_TRAININGS_PER_DAY allows {budget}; the next begins "
+        f"{f'at {until:%Y-%m-%d %H:%M:%S} UTC, ' if until else ''}or when the administrator raises it"
+    )
+    return Deferral(Outcome.BUDGET_SPENT, message, until)
+
+
+def _queued(world: World) -> Deferral | None:
+    most, fleet = world.policy.max_trainings, world.fleet
+    if fleet.blocked >= most:
+        message = f"{fleet.blocked} trainings of this namespace do not start; it starts when one of them does or ends"
+        return Deferral(Outcome.QUEUED, message)
+    if fleet.ahead >= most - fleet.trainings:
         return Deferral(
             Outcome.QUEUED,
-            f"it starts when another training ends; {world.policy.max_trainings} may run at once in the fleet",
+            f"it starts when another training ends; {most} may run at once in the fleet, "
+            "and the next place goes to the namespace with the fewest",
         )
     return None
 
