@@ -89,10 +89,10 @@ class Operator:
 
     def handle_event(self, event: str | None, body: Mapping[str, Any]) -> None:
         """The cache reflects the watch event, and the affected keys are queued."""
-        held = self.cache.trainings.held()
+        taken = self.cache.trainings.places_taken()
         for key in self.cache.apply_event(event, body):
             self.queue.wake(key)
-        if body["kind"] in ("ModelVersion", "ModelDeployment") or self.cache.trainings.held() < held:
+        if body["kind"] in ("ModelVersion", "ModelDeployment") or self.cache.trainings.places_taken() < taken:
             # Also if the event only repeats our own write: a training slot may have become free.
             self._reconciler.wake_queued()
 

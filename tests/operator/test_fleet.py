@@ -40,25 +40,25 @@ def test_place_is_held_by_a_training_that_runs(status: dict[str, Any], places: i
     cache = Cache()
     training(cache, "bike")
     put(cache, "Pod", "bike-v1-train-x", status=status, role="training")
-    assert cache.trainings.held() == places
+    assert cache.trainings.places_taken() == places
     put(cache, "Pod", "bike-v1-train-x", status={"phase": "Running"}, role="training", at=2)
-    assert cache.trainings.held() == 1
+    assert cache.trainings.places_taken() == 1
 
 
 def test_training_that_a_queue_holds_back_has_no_place() -> None:
     cache = Cache()
     training(cache, "bike")
     put(cache, "Job", "bike-v1-train", spec={"suspend": True}, role="training")
-    assert cache.trainings.held() == 0
+    assert cache.trainings.places_taken() == 0
     put(cache, "Job", "bike-v1-train", spec={"suspend": False}, role="training", at=2)
-    assert cache.trainings.held() == 1
+    assert cache.trainings.places_taken() == 1
 
 
 def test_pods_that_serve_or_check_give_no_place_back() -> None:
     cache = Cache()
     training(cache, "bike")
     put(cache, "Pod", "bike-v1-x", status=PULLING, role="serving")
-    assert cache.trainings.held() == 1
+    assert cache.trainings.places_taken() == 1
 
 
 def a_queue(running: str, waiting: str) -> Trainings:
@@ -97,7 +97,7 @@ def test_namespace_whose_trainings_do_not_start_holds_up_no_other() -> None:
     trainings = a_queue("", "a1 b1")
     for name in ("a2", "a3"):
         trainings.update(Key("a", name), trains=True, blocked=True, queued_since="")
-    assert (trainings.held(), trainings.blocked("a"), trainings.blocked("b")) == (0, 2, 0)
+    assert (trainings.places_taken(), trainings.blocked("a"), trainings.blocked("b")) == (0, 2, 0)
     assert [key.name for key in trainings.queue(most_blocked=2)] == ["b1"]
     assert trainings.ahead(Key("b", "b1"), (), 2) == 0
 

@@ -126,7 +126,7 @@ class Cache:
 
     def count_trainings(self, reserved: Collection[Key], but: Key | None = None) -> int:
         """How many ModelDeployments hold a place for a training or have reserved one, not counting `but`."""
-        return self.trainings.held(reserved, but)
+        return self.trainings.places_taken(reserved, but)
 
     def queued(self) -> list[Key]:
         """Keys that wait for a place, in the order in which they get one."""

@@ -53,7 +53,7 @@ class Trainings:
     def begun_by_namespace(self, now: datetime) -> Mapping[str, int]:
         return {namespace: len(self.begun(namespace, now)) for namespace in list(self._began)}
 
-    def held(self, reserved: Collection[Key] = (), but: Key | None = None) -> int:
+    def places_taken(self, reserved: Collection[Key] = (), but: Key | None = None) -> int:
         """How many places are held or reserved, not counting `but`."""
         more = sum(key not in self._running for key in reserved if key != but)
         return len(self._running) - (but in self._running) + more

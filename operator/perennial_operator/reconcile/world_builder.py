@@ -144,7 +144,7 @@ def _fleet(cache: Cache, key: Key, reserved: Collection[Key], now: datetime, pol
     trainings, others = cache.trainings, [each for each in reserved if each != key]
     begun, budget = trainings.begun(key.namespace, now), policy.trainings_per_day
     return Fleet(
-        trainings=trainings.held(reserved, but=key),
+        trainings=trainings.places_taken(reserved, but=key),
         ahead=trainings.ahead(key, others, policy.max_trainings),
         blocked=trainings.blocked(key.namespace, but=key),
         begun=len(begun) + sum(each.namespace == key.namespace for each in others),
