@@ -32,8 +32,8 @@ FIRST, S3, REPORT, APPROVAL = (
 )
 
 
-def tried(kubectl: Kubectl, file: Path) -> None:
-    """All objects of the file would be taken; nothing is kept."""
+def tried(kubectl: Kubectl, file: Path, *, dry_run: bool = True) -> None:
+    """All objects of the file would be taken; nothing is kept, unless it is no dry run."""
     for document in documents(file):
         kind = document["kind"]
         resource = Resource(
@@ -41,7 +41,9 @@ def tried(kubectl: Kubectl, file: Path) -> None:
         )
         path = resource.path(document["metadata"].get("namespace", "default"), document["metadata"]["name"])
         # Another file's tests may have left a model of the name on the same server: whose fields they are is not asked.
-        query = {"fieldManager": "test", "fieldValidation": "Strict", "dryRun": "All", "force": "true"}
+        query = {"fieldManager": "test", "fieldValidation": "Strict", "force": "true"} | (
+            {"dryRun": "All"} if dry_run else {}
+        )
         kubectl._call("PATCH", path, document, APPLY, **query)
 
 

@@ -17,6 +17,7 @@ from tests.builders import SPEC, a_body, a_deployment, a_version, a_world, merge
 from tests.cluster import RealApi, envtest_binaries
 from tests.kubectl import Kubectl
 from tests.manifests.conftest import install
+from tests.manifests.test_samples import tried
 from tests.security.admission_policies import refusals
 from tests.stage import ROOT
 
@@ -145,18 +146,20 @@ def test_api_server_compares_names_and_asks_for_the_right(tmp_path: Path) -> Non
         kubectl = Kubectl(api.kubeconfig)
         install(kubectl)
         for file in sorted(ADMISSION.glob("[ad]*.yaml")):
-            kubectl.apply(file)
-        kubectl.apply(ROOT / "manifests" / "rbac" / "people.yaml")
+            tried(kubectl, file, dry_run=False)
+        tried(kubectl, ROOT / "manifests" / "rbac" / "people.yaml", dry_run=False)
         for user, role in (("eve", "perennial-edit"), ("ada", "perennial-approve")):
             reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
             subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
             binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": user}}
-            kubectl.apply({**binding, "roleRef": reference, "subjects": [subject]})
+            file = tmp_path / f"{user}.yaml"
+            file.write_text(yaml.safe_dump({**binding, "roleRef": reference, "subjects": [subject]}))
+            tried(kubectl, file, dry_run=False)
         kubectl.apply(a_modelversion({}) or {})
         kubectl.apply(a_body("ModelDeployment", "bike", merged(SPEC, MANUAL)))
         token = yaml.safe_load(api.kubeconfig.read_text())["users"][0]["user"]["token"]
 
-        def tried(user: str, plural: str, name: str, change: dict[str, Any]) -> tuple[int, str]:
+        def patched(user: str, plural: str, name: str, change: dict[str, Any]) -> tuple[int, str]:
             headers = {"Authorization": f"Bearer {token}", "Impersonate-User": user}
             headers["Content-Type"] = "application/merge-patch+json"
             url = f"{api.url}/apis/perennial.dev/v1alpha1/namespaces/default/{plural}/{name}?dryRun=All"
@@ -165,7 +168,7 @@ def test_api_server_compares_names_and_asks_for_the_right(tmp_path: Path) -> Non
 
         def annotated(user: str, **annotations: str) -> tuple[int, str]:
             keys = {f"perennial.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
-            return tried(user, "modelversions", "bike-v1", {"metadata": {"annotations": keys}})
+            return patched(user, "modelversions", "bike-v1", {"metadata": {"annotations": keys}})
 
         end = time.monotonic() + 60  # policies hold a moment after they are created
         while annotated("eve", approved_by="ada")[0] == 200 and time.monotonic() < end:
@@ -178,7 +181,7 @@ def test_api_server_compares_names_and_asks_for_the_right(tmp_path: Path) -> Non
         assert annotated("ada", approved_by="ada", on_behalf_of="Grace")[0] == 200
         off, pin = {"spec": {"rollout": {"approval": "automatic"}}}, {"spec": {"pin": "bike-v1"}}
         for change in (off, pin):
-            code, message = tried("eve", "modeldeployments", "bike", change)
+            code, message = patched("eve", "modeldeployments", "bike", change)
             assert code == 403 and "bind the ClusterRole perennial-approve" in message
-        assert tried("eve", "modeldeployments", "bike", {"spec": {"suspend": True}})[0] == 200
+        assert patched("eve", "modeldeployments", "bike", {"spec": {"suspend": True}})[0] == 200
         kubectl.close()
