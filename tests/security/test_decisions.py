@@ -155,8 +155,8 @@ def test_api_server_compares_names_and_asks_for_the_right(tmp_path: Path) -> Non
             file = tmp_path / f"{user}.yaml"
             file.write_text(yaml.safe_dump({**binding, "roleRef": reference, "subjects": [subject]}))
             tried(kubectl, file, dry_run=False)
-        kubectl.apply(a_modelversion({}) or {})
-        kubectl.apply(a_body("ModelDeployment", "bike", merged(SPEC, MANUAL)))
+        for body in (a_modelversion({}) or {}, a_body("ModelDeployment", "bike", merged(SPEC, MANUAL))):
+            kubectl.apply({**body, "metadata": {"name": body["metadata"]["name"]}, "status": {}})
         token = yaml.safe_load(api.kubeconfig.read_text())["users"][0]["user"]["token"]
 
         def patched(user: str, plural: str, name: str, change: dict[str, Any]) -> tuple[int, str]:
