@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.core.names import ROLE
 from perennial_operator.core.rules.job_results import Checked, JobFailure, Trained, Validated, job_result
 from perennial_operator.core.world import Job, JobState
 from tests.builders import merged
@@ -44,6 +45,20 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
         ),
         (BROKEN, REFUSED, "TooFewRows", "12 rows are fewer than minRows 200"),
         (BROKEN, INTERRUPTED, "Interrupted", "the process was killed"),
+        (
+            replace(BROKEN, out_of_memory=True, memory_limit="512Mi"),
+            INTERRUPTED,
+            "OutOfMemory",
+            "Job bike-v1-train needed more memory than its limit of 512Mi (OOMKilled); "
+            "raise spec.training.pod.resources.limits.memory, or narrow spec.data.window",
+        ),
+        (
+            replace(BROKEN, out_of_memory=True, labels={ROLE: "check"}),
+            None,
+            "OutOfMemory",
+            "more memory than its node had (OOMKilled); "
+            "set spec.training.pod.resources.limits.memory, or narrow spec.drift.check.window",
+        ),
         (BROKEN, TRAINED, "JobFailed", "failed (BackoffLimitExceeded)"),
         (replace(BROKEN, reason="DeadlineExceeded"), None, "TimedOut", "ran longer than spec.training.timeout"),
         (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),

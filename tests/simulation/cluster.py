@@ -216,6 +216,16 @@ class Cluster(Objects):
         containers = [{"name": "trainer", "state": {"running": {}}}]
         self.put({**pod, "status": {"phase": "Running", "containerStatuses": containers}})
 
+    def job_answers(self, name: str, result: Mapping[str, Any]) -> None:
+        """The trainer has ended with this result, and a sidecar keeps its pod and so the Job running."""
+        job = self.bodies["Job", name]
+        code = 0 if result.get("outcome") == "Succeeded" else 3
+        labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+        pod = a_pod(f"{name}-pod", labels, job, terminated(result, code))
+        others = [{"name": "istio-proxy", "state": {"running": {}}}]
+        containers = pod["status"]["containerStatuses"] + others
+        self.put({**pod, "status": {"phase": "Running", "containerStatuses": containers}})
+
     def ledger_job_ends(self, name: str) -> None:
         """The Job that writes or searches the ledger has ended."""
         self.job_ends(name, self.storage.answer(task_of(self.bodies["Job", name])))

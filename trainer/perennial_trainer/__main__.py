@@ -20,8 +20,8 @@ from perennial_trainer.redaction import RedactingFormatter, printable, redact
 log = logging.getLogger("perennial_trainer")
 
 INTERRUPTED = (
-    "the process was killed before it wrote a result, most often because it ran out of memory or time: "
-    "give the pod more, or the task less data"
+    "the process was ended before it wrote a result, as when its pod is deleted, its node fails or its time is over; "
+    "if the container's reason is OOMKilled, give it more memory, or the task less data"
 )
 
 

@@ -13,21 +13,25 @@ CONDITIONS = [each.condition for each in CANDIDATE_PHASES]
 BY_PERSON = {each.verb: each.phase.value for each in CANDIDATE_PHASES if each.by_person}
 USUAL_FAILURE = {Phase.FAILED: Phase.TRAINING, Phase.REJECTED: Phase.VALIDATING, Phase.ROLLED_BACK: Phase.ROLLING_OUT}
 """Where a version failed if no condition says so."""
+STARTS = {"Initial": "first version", "SpecChange": "spec change", "Schedule": "schedule", "Request": "request"}
+"""Why a version was trained, where it was not drift."""
 
 
 def progress_of(version: Body | None, *, manual: bool, weight: int | None = None) -> list[Body]:
-    """drift, each step of a candidate and live, each with its state; without a version the model is at drift.
+    """Why it was trained, each step of a candidate and live, each with its state; without a version it is at drift.
 
     A step that a person ends is shown if the approval is manual.
     """
     status = (version or {}).get("status") or {}
     phase = status.get("phase") or Phase.TRAINING.value
+    reason = ((version or {}).get("spec") or {}).get("trigger", {}).get("reason", "Drift")
+    start = STARTS.get(reason, reason.lower())
     if version is None:
         states = {"drift": HERE} | dict.fromkeys([*STEPS, "live"], AHEAD)
     elif phase in (Phase.LIVE, Phase.SUPERSEDED):
-        states = dict.fromkeys(["drift", *STEPS, "live"], DONE)
+        states = dict.fromkeys([start, *STEPS, "live"], DONE)
     else:
-        states = {"drift": DONE} | _candidate_states(phase, status)
+        states = {start: DONE} | _candidate_states(phase, status)
     shown = {name: state for name, state in states.items() if manual or BY_PERSON.get(name, phase) == phase}
     rolling_out = STEPS[PHASES.index(Phase.ROLLING_OUT)]
     labels = {rolling_out: f"{rolling_out} {weight} %"} if weight is not None and phase == Phase.ROLLING_OUT else {}

@@ -8,6 +8,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from perennial_operator.core.manifests.pods import TRAINER
+from perennial_operator.core.names import ROLE
+
 Body = Mapping[str, Any]
 
 LONGEST_RESULT = 1 << 20  # bytes; 4,096 compressed ones may be a thousand times as many
@@ -57,8 +60,17 @@ def cannot_start(pod: Body) -> bool:
 
 
 def is_out_of_memory(pod: Body) -> bool:
-    """Whether a container of the pod was killed because it needed more memory than its limit."""
-    return bool(_killed(pod))
+    """Whether the pod's trainer was killed for want of memory."""
+    return TRAINER in map(_name, _killed_containers(pod))
+
+
+def exit_code_beside_others(pod: Body) -> int | None:
+    """With which code the trainer has ended, if another container, such as a mesh's proxy, keeps the pod running."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return None
+    states = {_name(each): each.get("state") or {} for each in (pod.get("status") or {}).get("containerStatuses") or []}
+    ended = (states.get(TRAINER) or {}).get("terminated")
+    return int(ended.get("exitCode", 1)) if ended and any("running" in state for state in states.values()) else None
 
 
 def _waiting(pod: Body) -> str:
@@ -66,7 +78,8 @@ def _waiting(pod: Body) -> str:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in STARTING:
             result = (termination_result(pod) or {}).get("message")
-            cause = result or waiting.get("message") or (_terminated(container) or {}).get("reason")
+            last = (_terminated(container) or {}).get("reason")
+            cause = _killed(pod) or result or waiting.get("message") or last
             return f"is waiting ({waiting['reason']}{f': {cause}' if cause else ''})"
     return ""
 
@@ -86,8 +99,23 @@ def _evicted(status: Mapping[str, Any]) -> str:
 
 
 def _killed(pod: Body) -> str:
-    states = [(container.get("state") or {}).get("terminated") or {} for container in _containers(pod)]
-    return "ran out of memory (OOMKilled)" if any(state.get("reason") == "OOMKilled" for state in states) else ""
+    """Which container was killed for want of memory, and what gives it more."""
+    killed = next(map(_name, _killed_containers(pod)), None)
+    if killed is None:
+        return ""
+    serves = (pod["metadata"].get("labels") or {}).get(ROLE) == "serving"
+    field = f"spec.{'serving' if serves else 'training'}.pod.resources.limits.memory"
+    who, fix = ("", field) if killed == TRAINER else (f" in container {killed}", "its memory limit")
+    return f"ran out of memory{who} (OOMKilled); raise {fix}"
+
+
+def _killed_containers(pod: Body) -> list[Mapping[str, Any]]:
+    """The containers whose last end was for want of memory."""
+    return [each for each in _containers(pod) if (_terminated(each) or {}).get("reason") == "OOMKilled"]
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    return str(container.get("name", TRAINER))
 
 
 def _containers(pod: Body) -> list[Mapping[str, Any]]:

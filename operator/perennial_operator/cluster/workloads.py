@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perennial_operator.cluster.cache_entry import Body
-from perennial_operator.cluster.pod_status import cannot_start, is_out_of_memory, pod_problem, termination_result
+from perennial_operator.cluster.pod_status import (
+    cannot_start,
+    exit_code_beside_others,
+    is_out_of_memory,
+    pod_problem,
+    termination_result,
+)
 from perennial_operator.core.manifests.jobs import REFUSED_EXIT_CODE
 from perennial_operator.core.names import MODEL_VERSION, PREDICTOR, ROLE
 from perennial_operator.core.world import Job, JobState, Serving
@@ -20,8 +26,11 @@ POD_CREATION_TIMEOUT = timedelta(seconds=10)
 
 def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
     """The Job with the result of its pods: a successful one if the Job succeeded, else the newest."""
-    state, reason = _state(body)
     own = _pods_of(body, pods)
+    (state, reason), code = _state(body), exit_code_beside_others(own[0]) if own else None
+    lingers = state is JobState.RUNNING and code is not None
+    if lingers:
+        state = JobState.FAILED if code else JobState.SUCCEEDED
     results = [result for pod in own if (result := termination_result(pod)) is not None]
     successful = [result for result in results if result.get("outcome") == "Succeeded"]
     running = next((pod for pod in own if _is_reachable(pod)), None)
@@ -34,7 +43,9 @@ def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
         reason=reason,
         trouble=_first_problem(own) or missing,
         blocked=state is JobState.RUNNING and (bool(missing) or any(map(cannot_start, own))),
+        lingers=lingers,
         out_of_memory=any(map(is_out_of_memory, own)),
+        memory_limit=_memory_limit(body),
         answer=next(iter(successful if state is JobState.SUCCEEDED else results), None),
         pod=running["metadata"]["name"] if running else "",
         address=running["status"]["podIP"] if running else "",
@@ -44,6 +55,11 @@ def job_of(body: Body, pods: Iterable[Body], now: datetime) -> Job:
 def lacks_pod(job: Body, pods: Iterable[Body]) -> bool:
     """Whether the Job runs and has no pod yet, so that a later pass must check it without an event."""
     return _running_since(job) is not None and not _pods_of(job, pods)
+
+
+def _memory_limit(job: Body) -> str:
+    containers = job.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or [{}]
+    return str(((containers[0].get("resources") or {}).get("limits") or {}).get("memory", ""))
 
 
 def _state(job: Body) -> tuple[JobState, str]:

@@ -26,11 +26,15 @@ def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
 
 
 def _stop_jobs(world: World) -> Iterator[Action]:
-    """Deletes Jobs that still run for a version that has ended."""
+    """Deletes Jobs that still run for a version that has ended, or run on although their result is recorded."""
     for job in world.jobs.values():
         version = world.version(job.labels.get(names.MODEL_VERSION))
+        role = job.labels.get(names.ROLE)
         ended = version is not None and version is not world.candidate
-        if ended and job.state is JobState.RUNNING and job.labels.get(names.ROLE) in STOPPED_ROLES:
+        recorded = ended or (version is not None and role == "training" and version.phase is not Phase.TRAINING)
+        needless = ended if job.state is JobState.RUNNING else recorded and job.lingers
+        # The log of a failed one is kept, until its deadline ends it.
+        if needless and job.state is not JobState.FAILED and role in STOPPED_ROLES:
             yield Delete("Job", job.name)
 
 

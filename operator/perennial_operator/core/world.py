@@ -52,8 +52,12 @@ class Job:
     """Why its pod does not start, or an empty text."""
     blocked: bool = False
     """Whether it has no running pod because of that: none can be created, scheduled, or get its image."""
+    lingers: bool = False
+    """Whether the trainer has ended, and only another container keeps the pod and so the Job running."""
     out_of_memory: bool = False
-    """Whether a container of a pod was killed for want of memory."""
+    """Whether the trainer in a pod was killed for want of memory."""
+    memory_limit: str = ""
+    """The most memory that it may take, or an empty text."""
     answer: Mapping[str, Any] | None = None
     pod: str = ""
     """The running pod, or an empty text."""

@@ -11,6 +11,7 @@ from perennial_operator.cluster.installed_crds import OUTDATED
 from perennial_operator.core.actions import SetStatus
 from perennial_operator.core.api.drift_report import DriftReportStatus, Outcome
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
+from perennial_operator.core.rules.job_starts import report_missing_job
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.status.deployment_status import Trouble, describe
 from perennial_operator.core.status.events import news
@@ -29,7 +30,9 @@ class StatusWriter:
         self._executor, self._cache, self._metrics = executor, cache, metrics
 
     async def write(self, key: Key, world: World, assessment: Assessment, trouble: Trouble | None) -> None:
-        """The ModelDeployment's status describes the world."""
+        """The ModelDeployment's status describes the world, and a candidate's that its Job could not be created."""
+        if trouble and (unstarted := report_missing_job(world, trouble.message)):
+            await self._executor.act(key, unstarted)
         trouble, version = trouble or self._incomplete(), world.deployment.metadata.resource_version
         status = describe(world, assessment, trouble)
         await self._set_status(key, world.deployment.status, status, trouble, version)

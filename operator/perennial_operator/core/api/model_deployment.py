@@ -155,7 +155,10 @@ class ModelDeploymentStatus(Value):
     """The observed state of the ModelDeployment."""
 
     observed_generation: int | None = Field(None, description="The generation of spec that was observed.")
-    phase: str | None = Field(None, description="Current phase: that of the candidate, if there is one.")
+    phase: str | None = Field(
+        None,
+        description="Current phase: that of the candidate, if there is one; NotStarted if the pod of its Job cannot start.",
+    )
     live_version: str | None = Field(None, description="The version that serves.")
     candidate_version: str | None = Field(
         None, description="The version that is training, validating, waiting for approval or rolling out."

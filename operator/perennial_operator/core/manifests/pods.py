@@ -15,6 +15,8 @@ from perennial_operator.core.world import Policy
 UID = 65532
 """The image's user; numeric, since the kubelet cannot verify that a named user is not root."""
 
+TRAINER = "trainer"
+"""The container that does the task, beside those that others may add."""
 RESULT = "/dev/termination-log"
 LONGEST_TASK = 65_536
 """Bytes; Linux starts no process with a variable of 131,072. A model of thousands of features needs more."""
@@ -88,7 +90,7 @@ def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts
         {"name": "PERENNIAL_RESULT", "value": RESULT},
     ]
     return {
-        "name": "trainer",
+        "name": TRAINER,
         "image": image,
         "env": _by("name", _defaults(pod), pod.env, task_and_result),
         **({"envFrom": [{"secretRef": {"name": name}} for name in mounts.secrets]} if mounts.secrets else {}),

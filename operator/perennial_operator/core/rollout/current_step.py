@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from perennial_operator.core.actions import Announcement, SetStatus
@@ -19,6 +20,7 @@ from perennial_operator.core.rollout.steps import (
     roll_back,
     roll_back_unready,
     start_step,
+    step_message,
     with_state,
 )
 from perennial_operator.core.rollout.watch import watching
@@ -60,7 +62,18 @@ def continue_rollout(world: World) -> SetStatus | None:
     if max(at for at in (state.started_at, state.ready_at, sampled_at) if at) > world.now:
         # The clock was wrong then, or is wrong now: the step starts again.
         return with_state(version, RolloutState(weight=state.weight, started_at=world.now))
-    return _roll_back_unfit(world, version) or _continue_step(world, version, state)
+    step = _roll_back_unfit(world, version) or _continue_step(world, version, state)
+    return step or _with_present_message(world, version, state)
+
+
+def _with_present_message(world: World, version: ModelVersion, state: RolloutState) -> SetStatus | None:
+    """The message of the step names the replicas as they are wanted since a scale; nothing if it does."""
+    message = step_message(world, state.weight)
+    if version.status.reason != ROLLING_OUT or version.status.message == message:
+        return None
+    reason = ROLLING_OUT
+    changed = transition(world, version, Phase.ROLLING_OUT, reason, message, ("RolledOut", None), rollout=state)
+    return replace(changed, announce=None)
 
 
 def _waits_at_zero(world: World, version: ModelVersion, state: RolloutState) -> Blocker | None:

@@ -123,11 +123,7 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _parsed(job, answer, kind)
     if job.out_of_memory and answer.get("reason") in (None, "Interrupted"):
-        message = (
-            f"Job {job.name} needed more memory than its limit (OOMKilled); "
-            "raise spec.training.pod.resources.limits.memory, or narrow spec.data.window"
-        )
-        return JobFailure(reason="OutOfMemory", message=message)
+        return _out_of_memory(job)
     if answer.get("reason") and answer.get("message"):
         return _reported_failure(job, str(answer["reason"]), str(answer["message"]), answer.get("files"))
     if job.state is JobState.SUCCEEDED:
@@ -137,6 +133,15 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     because = f" ({job.reason})" if job.reason else ""
     more = f": {job.trouble}" if job.trouble else ""
     return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")
+
+
+def _out_of_memory(job: Job) -> JobFailure:
+    limit, window = "spec.training.pod.resources.limits.memory", "spec.data.window"
+    if job.labels.get(names.ROLE) == "check":
+        window = "spec.drift.check.window"
+    cause = f"more memory than its limit of {job.memory_limit}" if job.memory_limit else "more memory than its node had"
+    fix = f"{'raise' if job.memory_limit else 'set'} {limit}, or narrow {window}"
+    return JobFailure(reason="OutOfMemory", message=f"Job {job.name} needed {cause} (OOMKilled); {fix}")
 
 
 def _reported_failure(job: Job, reason: str, message: str, files: object) -> JobFailure:

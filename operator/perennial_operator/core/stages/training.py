@@ -34,7 +34,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     if candidate.unrestored:
         return ()
     if version_recipe(candidate) != recipe(world.spec) and not world.automation_paused:
-        message = "spec now describes another model; a new candidate replaces it"
+        message = "spec was changed to describe another model than this one"
         return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
     if candidate.status.reason == NOT_READY and open_request(world) and not world.automation_paused:
         message = "a person has requested another training"  # a first version waits for its pods without end
@@ -109,7 +109,7 @@ def reconcile_training_job(world: World, version: ModelVersion) -> tuple[Action,
     job = world.jobs.get(names.train_job(version.name))
     started = (_start_training(world, version),) if version.status.phase is None else ()
     if job is None:
-        return () if world.automation_paused else (Create(train_manifest(world, version)), *started)
+        return () if world.automation_paused else (*started, Create(train_manifest(world, version)))
     if job.state is not JobState.RUNNING:
         return (_end_training(world, version, job),)
     workers = world.jobs.get(names.workers_job(version.name))

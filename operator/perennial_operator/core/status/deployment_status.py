@@ -8,7 +8,8 @@ from perennial_operator.core import names
 from perennial_operator.core.api.conditions import Condition, find, with_condition
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
-from perennial_operator.core.api.model_version import Phase
+from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.rules.phases import NOT_STARTED
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
@@ -87,7 +88,7 @@ def _statements(world: World, trouble: Trouble | None, deferral: Deferral | None
         available(world),
         serves,
         idle if serves.holds else reconciling,
-        stalled or Statement("Stalled", False, "NotStalled", "nothing waits for a person"),
+        stalled or Statement("Stalled", False, "NotStalled", _not_stalled(world)),
         _retraining(world, trouble, deferral),
         *_checked(world),
         *_routed(world),
@@ -105,6 +106,13 @@ def _stalled(world: World, trouble: Trouble | None, deferral: Deferral | None) -
     return None
 
 
+def _not_stalled(world: World) -> str:
+    candidate = world.candidate
+    if candidate and candidate.phase is Phase.AWAITING_APPROVAL:
+        return f"nothing is stuck; {candidate.name} waits for a person to approve or reject it"
+    return "nothing waits for a person"
+
+
 def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None) -> Statement:
     candidate, newest = world.candidate, world.newest
     if candidate and world.live:
@@ -114,9 +122,14 @@ def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None
         return Statement("Retraining", False, trouble.reason, trouble.message)
     if deferral and world.live:
         return Statement("Retraining", False, deferral.reason.value, deferral.message)
-    if newest and newest.status.reason:
+    if newest and newest.status.reason and not _is_over(world, newest):
         return Statement("Retraining", False, newest.status.reason, progress_of(world, newest))
     return Statement("Retraining", False, "NotNeeded", "there is no candidate")
+
+
+def _is_over(world: World, newest: ModelVersion) -> bool:
+    """Whether the newest version was replaced, and the live one is what the spec describes again."""
+    return newest.phase is Phase.SUPERSEDED and newest.status.reason == "SpecChanged" and world.live is not None
 
 
 def _checked(world: World) -> list[Statement]:
@@ -173,8 +186,8 @@ def _phase(world: World, trouble: Trouble | None, deferral: Deferral | None) -> 
         return "Stalled"
     if world.spec.pin:
         return "Pinned"
-    if world.candidate:
-        return world.candidate.phase.value
+    if candidate := world.candidate:
+        return NOT_STARTED if candidate.status.reason == NOT_STARTED else candidate.phase.value
     return Phase.LIVE.value if world.live else "Pending"
 
 
