@@ -15,8 +15,9 @@ from perennial_operator.core.rules.job_results import JobFailure, Recovered, Sto
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 from perennial_trainer.contract.compression import decompress
-from perennial_trainer.contract.result import MAX_BYTES, RecoverResult, encode_result
-from perennial_trainer.contract.result import StoredVersion as Reported
+from perennial_trainer.contract.ledger_results import RecoverResult
+from perennial_trainer.contract.ledger_results import StoredVersion as Reported
+from perennial_trainer.contract.result import MAX_BYTES, encode_result
 from perennial_trainer.ledger.recipe_difference import recipe_changes
 from tests.builders import SPEC, merged
 from tests.contract.test_tasks_of_the_operator import RESULT, STORED

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from perennial_trainer.contract.result import ListEdit, RecipeChange
+from perennial_trainer.contract.ledger_results import ListEdit, RecipeChange
 
 Path = tuple[str, ...]
 

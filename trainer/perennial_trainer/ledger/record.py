@@ -1,8 +1,8 @@
 """Records the outcome of a version in the ledger, with the digests of all its files."""
 
 from perennial_trainer.contract.ledger_entry import StoredFiles
+from perennial_trainer.contract.ledger_results import RecordResult
 from perennial_trainer.contract.ledger_tasks import RecordTask
-from perennial_trainer.contract.result import RecordResult
 from perennial_trainer.ledger.files import LedgerFile, write_ledger_file
 from perennial_trainer.storage.version_files import file_digests
 

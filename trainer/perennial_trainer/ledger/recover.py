@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import UNSET
 
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
+from perennial_trainer.contract.ledger_results import RecoverResult, StoredVersion
 from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.contract.owner import Owner
-from perennial_trainer.contract.result import RecoverResult, StoredVersion
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files
 from perennial_trainer.ledger.owner import require_owner
 from perennial_trainer.ledger.recipe_difference import recipe_changes

@@ -19,8 +19,9 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
+from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
-from perennial_operator.core.world import World, version_recipe
+from perennial_operator.core.world import World
 
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
 IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  # an older trainer does not know them

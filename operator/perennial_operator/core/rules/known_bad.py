@@ -6,8 +6,9 @@ from perennial_operator.core import names
 from perennial_operator.core.api.analysis import FAILURES
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, DataFacts, ModelVersion, Phase
 from perennial_operator.core.rules.phases import GATE_FAILED, REJECTED_BY_PERSON
+from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.validation_gate import gate_digest
-from perennial_operator.core.world import World, version_recipe
+from perennial_operator.core.world import World
 
 
 def reason_not_to_repeat(world: World, version: ModelVersion, data: DataFacts, image: str) -> str | None:

@@ -19,10 +19,11 @@ from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS, NOT_READY
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
-from perennial_operator.core.world import Job, JobState, World, not_in_future, recipe, version_recipe
+from perennial_operator.core.world import Job, JobState, World, not_in_future
 
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:

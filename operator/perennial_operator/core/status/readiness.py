@@ -10,10 +10,11 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.rules.job_starts import not_started
 from perennial_operator.core.rules.trainings.admission import Deferral
+from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
 from perennial_operator.core.rules.trainings.refused_files import refused_version
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import JobState, World, recipe, version_recipe
+from perennial_operator.core.world import JobState, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
 from perennial_operator.core.rules.trainings.back_off import TO_RETRAIN, pause_of
 from perennial_operator.core.rules.trainings.failures import rejected_in_a_row
-from perennial_operator.core.world import World, is_made_from_spec
+from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
+from perennial_operator.core.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ from perennial_operator.core.rules.trainings.failures import (
     stopped_by_surroundings,
     surroundings_of,
 )
+from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
 from perennial_operator.core.rules.trainings.refused_files import next_look, refused_version
-from perennial_operator.core.world import World, is_made_from_spec, plausible
+from perennial_operator.core.world import World, plausible
 
 DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
 MOST_TIMES = 8

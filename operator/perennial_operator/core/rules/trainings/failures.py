@@ -9,7 +9,8 @@ from perennial_operator.core.api.analysis import ERRORS_ROSE, NO_DATA
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion
 from perennial_operator.core.rules.phases import NOT_READY, NOT_STARTED
-from perennial_operator.core.world import World, is_made_from_spec
+from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
+from perennial_operator.core.world import World
 
 STORE = frozenset({"StorageUnreachable", "StorageNotWritable", "DataUnreachable"})
 """Reasons of the trainer when a store did not answer or refused."""

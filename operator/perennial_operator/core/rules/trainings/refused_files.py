@@ -10,7 +10,8 @@ from typing import Any
 
 from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.rules.phases import FILES_UNCHANGED
-from perennial_operator.core.world import World, is_made_from_spec
+from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
+from perennial_operator.core.world import World
 
 FIRST_LOOK = timedelta(minutes=1)
 """After the refusal; the interval doubles until it is that of the cool-down."""

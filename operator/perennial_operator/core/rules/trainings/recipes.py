@@ -1,0 +1,30 @@
+"""Is a version made from the spec, as far as that determines a model?"""
+
+from __future__ import annotations
+
+from perennial_operator.core.api.data import DataSpec
+from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.training import TrainingSpec
+
+
+def recipe(spec: ModelDeploymentSpec) -> tuple[object, ...]:
+    """What determines a model. If it differs from the live version's, the spec is not what is served."""
+    return _recipe(spec.model, spec.data, spec.training)
+
+
+def version_recipe(version: ModelVersion) -> tuple[object, ...]:
+    return _recipe(version.spec.model, version.spec.data, version.spec.training)
+
+
+def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
+    # The limits only stop a training; a change of them, or of the credentials, does not change a model.
+    source = {**vars(data.training), "secret_ref": None}
+    rows = {**vars(data), "training": source, "min_rows": None, "max_missing": None}
+    return model, rows, how.search, how.calibration
+
+
+def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
+    """Whether the version was made from exactly this spec, pod resources and timeout included."""
+    made = version.spec
+    return (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
