@@ -76,6 +76,42 @@ STORIES: dict[str, tuple[Series, dict[str, dict[int, int]]]] = {
     ),
 }
 
+STORIES |= {
+    "a feed has stopped, and comes back": (
+        {
+            'perennial_last_good_check_age_seconds{model="bike",%s}': "0+60x60 0x30",
+            'perennial_check_interval_seconds{model="bike",%s}': "900x90",
+        },
+        {"PerennialDriftNotWatched": {40: 0, 58: 1, 70: 0}},
+    ),
+    "a model without own checks": (
+        {'perennial_last_good_check_age_seconds{model="bike",%s}': "0+6000x60"},
+        {"PerennialDriftNotWatched": {50: 0}},
+    ),
+    "all pods of a model crash": (
+        {
+            'perennial_ready_replicas{model="bike",%s}': "2x10 0x20",
+            'perennial_wanted_replicas{model="bike",%s}': "2x30",
+            'perennial_live_version_age_seconds{model="bike",%s}': "600+60x30",
+        },
+        {"PerennialNoReadyReplicas": {12: 0, 20: 1}},
+    ),
+    "a model is scaled to nothing, and another one is new": (
+        {
+            'perennial_ready_replicas{model="bike",%s}': "0x30",
+            'perennial_wanted_replicas{model="bike",%s}': "0x30",
+            'perennial_live_version_age_seconds{model="bike",%s}': "600+60x30",
+            'perennial_ready_replicas{model="new",%s}': "0x30",
+            'perennial_wanted_replicas{model="new",%s}': "2x30",
+        },
+        {"PerennialNoReadyReplicas": {20: 0}},
+    ),
+    "a candidate waits for a person": (
+        {'perennial_awaiting_approval_seconds{model="bike",%s}': "86000+60x30"},
+        {"PerennialApprovalWaits": {5: 0, 10: 1}},
+    ),
+}
+
 
 def test_every_alert_fires_in_one_story_and_not_in_another() -> None:
     seen = {alert: set[int]() for alert in ALERTS}

@@ -485,6 +485,19 @@ def test_history_keeps_newest_reports_and_open_breaches() -> None:
     assert sorted(body["metadata"]["name"] for body in play.all("DriftReport")) == ["report-3", "report-4", "report-5"]
 
 
+def test_noise_leaves_the_history_first() -> None:
+    play = a_play(history={"reports": 3})
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("cause")
+    play.settle()
+    for number in range(6):
+        play.report(f"noise-{number}", modelVersion="bike-v9")
+        play.wait(minutes=1)
+    assert play.outcome("cause")[0] == "Triggered"
+    assert sorted(body["metadata"]["name"] for body in play.all("DriftReport")) == ["cause", "noise-4", "noise-5"]
+
+
 def test_breach_that_started_a_training_is_not_kept_longer() -> None:
     """Otherwise it would be the newest breach again, and start a second training."""
     play = a_play(history={"reports": 1}, drift={"cooldown": "1m"})

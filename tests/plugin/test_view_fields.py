@@ -39,6 +39,14 @@ def test_progress_follows_phase_and_conditions(version: Any, shown: str) -> None
     assert " ".join(each["state"] for each in progress_of(version, manual=False)) == shown
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"), [("Drift", "drift"), ("Initial", "first version"), ("SpecChange", "spec change")]
+)
+def test_progress_names_drift_only_if_it_was_the_reason(reason: str, shown: str) -> None:
+    version = a_version("Training") | {"spec": {"trigger": {"reason": reason}}}
+    assert progress_of(version, manual=False)[0] == {"name": shown, "state": "done", "label": shown}
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_every_phase_of_the_core_has_its_step(phase: Phase) -> None:
     names = [each["name"] for each in progress_of(a_version(phase.value), manual=True)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.manifests.ledger_jobs import entry_name
 from perennial_operator.core.manifests.worker_job import workers_manifest
@@ -17,6 +18,9 @@ from perennial_operator.core.stages.registry import STOPPED_ROLES
 from perennial_operator.core.traffic.predecessor import watch_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Job, JobState, World
+
+NOISE = frozenset({Outcome.DUPLICATE, Outcome.STALE})
+"""Outcomes of reports that nothing is decided by; they must not push out one that has started a training."""
 
 
 def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
@@ -77,5 +81,8 @@ def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         yield Delete("ModelVersion", version.name)
     handled = [report for report in world.reports if report.outcome and report.name not in assessment.chain]
-    for report in handled[: max(0, len(handled) - world.spec.history.reports)]:
+    # Reports that say nothing go first; not while the Job of the check is there, which would write its report again.
+    noise = [each for each in handled if each.outcome in NOISE and each.name not in world.jobs]
+    ordered = [*noise, *(each for each in handled if each not in noise)]
+    for report in ordered[: max(0, len(handled) - world.spec.history.reports)]:
         yield Delete("DriftReport", report.name)

@@ -16,6 +16,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.status.measures import ModelGauges, model_gauges, stage_that_ended
 from perennial_operator.core.world import World
+from perennial_operator.telemetry.model_families import families_of
 
 STAGE_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 PASS_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)
@@ -97,35 +98,8 @@ class Metrics(Collector):
         self._models.pop(key, None)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        model = ["namespace", "model"]
-        age = GaugeMetricFamily(
-            "perennial_live_version_age_seconds", "Seconds since the live version went live.", labels=model
-        )
-        value = GaugeMetricFamily(
-            "perennial_drift_value",
-            "The newest report's value that is nearest to its limit or beyond it.",
-            labels=[*model, "metric"],
-        )
-        limit = GaugeMetricFamily("perennial_drift_limit", "The limit of that value.", labels=[*model, "metric"])
-        missing = GaugeMetricFamily(
-            "perennial_drift_not_measured",
-            "1 if the newest report has no value of a metric that a threshold asks for, else 0.",
-            labels=[*model, "metric"],
-        )
-        bad = GaugeMetricFamily(
-            "perennial_bad_data_reports", "How many of the newest reports in a row had bad data.", labels=model
-        )
         now = datetime.now(UTC)
-        for (namespace, name), gauges in self._models.items():
-            if gauges.live_since:
-                age.add_metric([namespace, name], (now - gauges.live_since).total_seconds())
-                bad.add_metric([namespace, name], gauges.bad_data_reports)
-            for watched in gauges.watched:
-                value.add_metric([namespace, name, watched.metric], watched.value)
-                limit.add_metric([namespace, name, watched.metric], watched.limit)
-            for metric, is_missing in gauges.not_measured.items():
-                missing.add_metric([namespace, name, metric], is_missing)
-        yield from (age, value, limit, missing, bad)
+        yield from families_of(self._models, now)
         begun = GaugeMetricFamily(
             "perennial_trainings_begun", "Trainings that began within a day, by namespace.", labels=["namespace"]
         )

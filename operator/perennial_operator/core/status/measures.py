@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial_operator.core.api.conditions import find
-from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.api.values import first_fire_after, last_fire_by
+from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.data_quality import bad_data_streaks
 from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.rules.phases import measured_stage
-from perennial_operator.core.stages.drift_assessment import live_outcomes, newest_report
-from perennial_operator.core.world import World
+from perennial_operator.core.rules.report_verdict import subject
+from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, live_outcomes, newest_report
+from perennial_operator.core.world import World, not_in_future
+
+UNUSABLE = NOT_COUNTED | {Outcome.BAD_DATA, Outcome.NOT_MEASURED, Outcome.TOO_FEW_SAMPLES}
+"""Outcomes of reports after which it is not known whether the data drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,15 @@ class ModelGauges:
     """The metric of each threshold → whether the newest report about the live version has no value of it."""
     bad_data_reports: int
     """How many of the newest reports about it in a row had bad data."""
+    newest_row: datetime | None
+    """The end of the newest window that a report about it has measured."""
+    last_good_check: datetime | None
+    """When the newest report about it that could be judged was made, or else when it went live."""
+    check_interval: timedelta | None
+    """The time between two of the operator's own checks."""
+    ready_replicas: int
+    wanted_replicas: int
+    awaits_approval_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,40 @@ def model_gauges(world: World) -> ModelGauges:
         watched=watched_metrics(world),
         not_measured=_unmeasured_metrics(world),
         bad_data_reports=streaks[-1] if streaks else 0,
+        newest_row=max((each.measured_at for each in _about_live(world) if each.starts_at), default=None),
+        last_good_check=_last_good_check(world),
+        check_interval=_check_interval(world),
+        ready_replicas=sum(serving.answering for serving in world.serving.values()),
+        wanted_replicas=world.spec.serving.replicas,
+        awaits_approval_since=_awaits_approval_since(world),
     )
+
+
+def _about_live(world: World) -> list[Report]:
+    return [each for each in world.reports if world.live and subject(each, world) == world.live.name]
+
+
+def _last_good_check(world: World) -> datetime | None:
+    if world.live is None or world.spec.drift is None:
+        return None
+    good = [each.created_at for each in _about_live(world) if each.outcome and each.outcome not in UNUSABLE]
+    return max(not_in_future(world, world.live.status.live_since, *good), default=None)
+
+
+def _check_interval(world: World) -> timedelta | None:
+    """None if the operator makes no checks, also because of spec.suspend."""
+    check = world.spec.drift.check if world.spec.drift else None
+    if check is None or world.live is None or world.spec.suspend:
+        return None
+    return first_fire_after(check.schedule, world.now) - last_fire_by(check.schedule, world.now)
+
+
+def _awaits_approval_since(world: World) -> datetime | None:
+    candidate = world.candidate
+    if candidate is None or candidate.phase is not Phase.AWAITING_APPROVAL:
+        return None
+    validated = find(candidate.status.conditions, "Validated")
+    return validated.last_transition_time if validated else candidate.metadata.creation_timestamp
 
 
 def _unmeasured_metrics(world: World) -> dict[str, bool]:
