@@ -93,7 +93,7 @@ def test_newcomer_waits_behind_its_own_namespace_only() -> None:
     assert trainings.ahead(Key("a", "a5"), (), 9) == 3
 
 
-def test_namespace_whose_trainings_do_not_start_holds_up_no_other() -> None:
+def test_namespace_whose_trainings_do_not_start_delays_no_other() -> None:
     trainings = a_queue("", "a1 b1")
     for name in ("a2", "a3"):
         trainings.update(Key("a", name), trains=True, blocked=True, queued_since="")

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Phase
-from perennial_operator.core.api.values import first_fire_after, last_fire_by
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.data_quality import bad_data_streaks
 from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.rules.phases import measured_stage
 from perennial_operator.core.rules.report_verdict import subject
+from perennial_operator.core.rules.trainings.back_off import check_interval
 from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, live_outcomes, newest_report
 from perennial_operator.core.world import World, not_in_future
 
@@ -88,7 +88,7 @@ def model_gauges(world: World) -> ModelGauges:
         bad_data_reports=streaks[-1] if streaks else 0,
         newest_row=max((each.measured_at for each in _about_live(world) if each.starts_at), default=None),
         last_good_check=_last_good_check(world),
-        check_interval=_check_interval(world),
+        check_interval=None if world.spec.suspend or not world.live else check_interval(world, world.now) or None,
         ready_replicas=sum(serving.answering for serving in world.serving.values()),
         wanted_replicas=world.spec.serving.replicas,
         awaits_approval_since=_awaits_approval_since(world),
@@ -104,14 +104,6 @@ def _last_good_check(world: World) -> datetime | None:
         return None
     good = [each.created_at for each in _about_live(world) if each.outcome and each.outcome not in UNUSABLE]
     return max(not_in_future(world, world.live.status.live_since, *good), default=None)
-
-
-def _check_interval(world: World) -> timedelta | None:
-    """None if the operator makes no checks, also because of spec.suspend."""
-    check = world.spec.drift.check if world.spec.drift else None
-    if check is None or world.live is None or world.spec.suspend:
-        return None
-    return first_fire_after(check.schedule, world.now) - last_fire_by(check.schedule, world.now)
 
 
 def _awaits_approval_since(world: World) -> datetime | None:

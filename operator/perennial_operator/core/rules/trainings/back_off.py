@@ -100,7 +100,7 @@ def _after_rejections(world: World) -> Pause | None:
     since = plausible(world, last.status.data.end if last.status.data else None) or last.metadata.creation_timestamp
     if _rows_since(world, since) >= wanted:
         return None
-    until = ended + _doubled(world, max(cooldown(world), _check_interval(world, ended)), len(failed))
+    until = ended + _doubled(world, max(cooldown(world), check_interval(world, ended)), len(failed))
     several = f"{len(failed)} consecutive candidates failed or were rejected, the last {last.name}"
     count = several if len(failed) > 1 else f"{last.name} failed or was rejected"
     rows = f"unless reports cover {wanted} rows newer than {since:%Y-%m-%d %H:%M:%S}"
@@ -144,7 +144,7 @@ def _doubled(world: World, first: timedelta, count: int) -> timedelta:
     return max(cooldown(world), min(first * times, LONGEST))
 
 
-def _check_interval(world: World, at: datetime) -> timedelta:
+def check_interval(world: World, at: datetime) -> timedelta:
     """The time between two of the operator's own checks, around that time; nothing if it makes none."""
     check = world.spec.drift.check if world.spec.drift else None
     if check is None:
