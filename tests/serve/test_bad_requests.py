@@ -1,6 +1,8 @@
 """A bad request is refused with one sentence that names the input, the value and the mend."""
 
+import gzip
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from tests.serve.conftest import Deployed
 from tests.serve.requests import ROWS, request, tensor
 
+REFUSED = 'model_refused_requests_total{model="bike-demand",reason="content_encoding",version="bike-demand-v1"}'
 HUM, SEASON = tensor("hum", [0.1]), tensor("season", ["1"])
 
 
@@ -22,6 +25,16 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
         (b"temp=1", "the body is not JSON: "),
         (b'{"id": "\xff"}', "the body is not JSON: str is not valid UTF-8"),
         (b"[" * 100_000, "the body is not JSON: "),
+        (b'{"inputs": [{"data": [NaN]}]}', "the body is not JSON: unexpected character, expected a JSON value: line 1"),
+        (
+            b'{"inputs": [{"name": "temp", "shape": [1], "datatype": "FP64", "data": [-Infinity]}]}',
+            "the body is not JSON: no digit after sign: line 1 column 74 (char 73); write null for a missing value",
+        ),
+        (
+            b'{"inputs": [{"name": "temp", "shape": [1], "datatype": "FP64", "data": [1e400]}]}',
+            "inputs[0].data[0] (input temp) is 1e400: number out of range",
+        ),
+        (with_temp(2**64 - 1, 0, datatype="UINT64"), "input hum has 1 rows"),
         (b'{"inputs": [1], "inputs": []}', "inputs[0]: expected object, got int"),
         ([], "the body: expected object, got array"),
         ({}, "the body: object missing required field inputs"),
@@ -42,6 +55,10 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
         (with_temp(1) | {"outputs": [{"name": "predict_proba"}]}, "output predict_proba is unknown: ask for predict"),
         (with_temp("warm"), 'inputs[0].data[0] (input temp) is "warm": expected float | array | null, got str'),
         (with_temp("warm", datatype="BYTES"), "input temp has the datatype BYTES, but the feature is numeric"),
+        (
+            with_temp(1) | {"inputs": [tensor("temp", [2**64], datatype="UINT64"), HUM, SEASON]},
+            "input temp is 18446744073709551616 in row 0 (the first row is 0): the greatest UINT64 is 1844674407370955161",
+        ),
         (with_temp(True), "inputs[0].data[0] (input temp) is true: expected float"),
         (with_temp(1.5, datatype="INT64"), "inputs[0].data[0] (input temp) is 1.5: expected int"),
         (with_temp(300, datatype="UINT8"), "inputs[0].data[0] (input temp) is 300: expected int <= 255"),
@@ -105,8 +122,24 @@ def test_inference_is_asked_for_by_post(regression: Deployed) -> None:
 def test_a_body_over_the_limit_keeps_the_connection_open(regression: Deployed) -> None:
     client = regression.server.client
     response = client.post("/v2/models/bike-demand/infer", content=b" " * (16 * 2**20 + 1))
-    assert (response.status_code, response.json()) == (
-        413,
-        {"error": "the body has more than 16777216 bytes: send fewer rows at a time"},
+    assert response.status_code == 413
+    assert re.fullmatch(
+        r"the body has more than \d+ bytes: send fewer rows at a time, or raise serving.pod.resources.limits.memory",
+        response.json()["error"],
     )
     assert regression.server.infer(request(ROWS)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "sentence"),
+    [
+        ("content-encoding", "gzip", "the body is encoded as gzip: send it without Content-Encoding"),
+        ("inference-header-content-length", "7", "the body has binary tensors: send them as JSON"),
+    ],
+)
+def test_a_body_in_another_encoding_is_refused(regression: Deployed, header: str, value: str, sentence: str) -> None:
+    path, refused = "/v2/models/bike-demand/infer", regression.server.metric(REFUSED)
+    response = regression.server.client.post(path, content=gzip.compress(b"{}"), headers={header: value})
+    assert response.status_code == 415
+    assert response.json()["error"].startswith(sentence)
+    assert regression.server.metric(REFUSED) == refused + (header == "content-encoding")

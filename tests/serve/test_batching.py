@@ -27,9 +27,11 @@ class Doubling:
         return [2 * number for number in numbers]
 
 
-async def after_the_first(predict: Doubling, numbers: list[int], limit: int = 1000) -> list[int | BaseException]:
+async def after_the_first(
+    predict: Doubling, numbers: list[int], limit: int = 1000, batch: int = 1000
+) -> list[int | BaseException]:
     """The answers for 1, which is predicted alone, and for the numbers, which all arrive meanwhile."""
-    batcher = Batcher(predict, size=abs, limit=limit, on_batch=lambda _: None)
+    batcher = Batcher(predict, size=abs, limit=limit, requests=100, batch=batch, on_batch=lambda _: None)
     first = asyncio.create_task(batcher.submit(1))
     await asyncio.to_thread(predict.entered.wait)
     others = [asyncio.create_task(batcher.submit(number)) for number in numbers]
@@ -51,7 +53,7 @@ def test_a_bad_request_fails_alone(error: BaseException) -> None:
     first, two, bad, four = asyncio.run(after_the_first(predict, [2, 13, 4]))
     assert (first, two, four) == (2, 4, 8)
     assert isinstance(bad, Exception)
-    assert predict.calls == [[1], [2, 13, 4], [2], [13], [4]]
+    assert predict.calls == [[1], [2, 13, 4], [2], [13, 4], [13], [4]]
 
 
 def test_more_than_may_wait_is_refused_and_the_rest_is_answered() -> None:
@@ -62,6 +64,20 @@ def test_more_than_may_wait_is_refused_and_the_rest_is_answered() -> None:
     assert small == 20
 
 
+def test_a_failing_batch_is_halved_until_one_request_fails() -> None:
+    predict = Doubling()
+    numbers = [13 if i == 40 else 100 for i in range(64)]
+    answers = asyncio.run(after_the_first(predict, numbers, limit=10_000, batch=10_000))
+    assert sum(isinstance(answer, Exception) for answer in answers) == 1
+    assert len(predict.calls) == 1 + 1 + 2 * 6  # the first request, the batch, and two halves at each of log2(64) steps
+
+
+def test_a_call_has_at_most_a_batch_and_the_rest_waits() -> None:
+    predict = Doubling()
+    assert asyncio.run(after_the_first(predict, [40, 50, 60, 10, 200], batch=100)) == [2, 80, 100, 120, 20, 400]
+    assert predict.calls == [[1], [40, 50], [60, 10], [200]]
+
+
 def test_a_large_request_is_accepted_if_the_queue_is_empty() -> None:
     assert asyncio.run(after_the_first(Doubling(), [101], limit=100)) == [2, 202]
 
@@ -70,7 +86,7 @@ def test_an_idle_batcher_starts_again() -> None:
     async def one_after_the_other() -> list[int]:
         predict = Doubling()
         predict.gate.set()
-        batcher = Batcher(predict, size=abs, limit=10, on_batch=lambda _: None)
+        batcher = Batcher(predict, size=abs, limit=10, requests=10, batch=10, on_batch=lambda _: None)
         return [await batcher.submit(number) for number in (1, 2, 3)]
 
     assert asyncio.run(one_after_the_other()) == [2, 4, 6]

@@ -15,9 +15,9 @@ from sklearn.preprocessing import OneHotEncoder
 
 from perennial_trainer.contract.task import ServeTask, parse_task
 from perennial_trainer.data import conversion
-from perennial_trainer.serve.batching import Batcher
+from perennial_trainer.serve.app import served_by
 from perennial_trainer.serve.endpoints import Endpoints
-from perennial_trainer.serve.lifecycle import Served, State
+from perennial_trainer.serve.lifecycle import State
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from tests.serve.processes import MIXED, rides, serve_task
@@ -44,10 +44,9 @@ def client(estimator: LinearRegression, limit: int = 100) -> httpx.AsyncClient:
     columns = make_column_transformer((OneHotEncoder(handle_unknown="error"), ["season"]), remainder="passthrough")
     predictor = Predictor(make_pipeline(columns, estimator).fit(frame, rides().cnt), task.model)
     state = State()
-    state.served = Served(
-        predictor, Batcher(predictor.predict, size=lambda _: 1, limit=limit, on_batch=lambda _: None), "joblib"
-    )
-    application = Endpoints(task, state, Metrics(task.model_deployment, task.version)).application()
+    metrics = Metrics(task.model_deployment, task.version)
+    state.served = served_by(predictor, state.limits._replace(queue=limit), metrics, "joblib")
+    application = Endpoints(task, state, metrics).application()
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://server")
 
 
@@ -70,7 +69,7 @@ def test_a_failure_is_logged_without_the_values_that_caused_it(caplog: pytest.Lo
 
 def test_a_full_queue_answers_with_retry_after() -> None:
     async def three() -> list[httpx.Response]:
-        server = client(Gated(), limit=1)
+        server = client(Gated(), limit=9)
         predicting = asyncio.create_task(infer(server))
         await asyncio.to_thread(Gated.entered.wait)
         # One of the two waits, the other is refused, and only then the gate is opened.

@@ -114,11 +114,13 @@ def test_concurrent_requests_share_one_predict_call(regression: Deployed) -> Non
     assert called < answered
 
 
-def test_a_request_that_cannot_be_predicted_hurts_no_other(regression: Deployed) -> None:
-    bad = request(ROWS.assign(temp=1e308))  # becomes infinite when it is scaled
+def test_values_no_model_can_take_cost_the_others_no_call(regression: Deployed) -> None:
+    server, batches = regression.server, 'model_batch_requests_count{model="bike-demand",version="bike-demand-v1"}'
+    bad = request(ROWS.assign(temp=[0.1, 1.797e308, 0.2]))  # becomes infinite when it is scaled
+    before = server.metric(batches)
 
     async def send() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=regression.server.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
             bodies = [bad if i % 5 == 0 else request(ROWS) for i in range(100)]
             return await asyncio.gather(*(client.post("/v2/models/bike-demand/infer", json=body) for body in bodies))
 
@@ -126,9 +128,26 @@ def test_a_request_that_cannot_be_predicted_hurts_no_other(regression: Deployed)
     expected = regression.model.predict(conversion.feature_frame(ROWS, MIXED))
     for i, response in enumerate(responses):
         if i % 5 == 0:
-            assert response.status_code == 500
+            assert response.status_code == 400
             assert response.json()["error"].startswith(
-                "bike-demand-v1 failed to predict: ValueError: Input X contains inf"
+                "input temp is 1.797e+308 in row 1 (the first row is 0), but the"
             )
         else:
             assert outputs(response)["predict"]["data"] == pytest.approx(expected)
+    assert server.metric(batches) - before <= 80
+    assert server.metric('model_requests_total{code="500",model="bike-demand",version="bike-demand-v1"}') == 0
+
+
+def test_a_long_request_is_predicted_in_parts(regression: Deployed) -> None:
+    server, batches = regression.server, 'model_batch_requests_count{model="bike-demand",version="bike-demand-v1"}'
+    before = server.metric(batches)
+    frame = rides(9000)[["temp", "hum", "season"]]
+    answer = outputs(server.infer(request(frame)))["predict"]
+    assert answer["shape"] == [9000]
+    assert answer["data"] == pytest.approx(regression.model.predict(conversion.feature_frame(frame, MIXED)))
+    assert server.metric(batches) - before == 3
+
+
+def test_a_slash_at_the_end_of_a_path_is_ignored(regression: Deployed) -> None:
+    assert outputs(regression.server.infer(request(ROWS), "/v2/models/bike-demand/infer/"))
+    assert regression.server.client.get("/v2/health/ready/").json() == {"ready": True}

@@ -7,7 +7,10 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.svm import SVR
 
 from perennial_trainer.contract.task import Model
 from perennial_trainer.data import conversion
@@ -15,6 +18,7 @@ from perennial_trainer.models import pipeline
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
+from perennial_trainer.serve.tensors import BadRequestError
 from tests.serve.processes import MIXED, rides
 from tests.serve.requests import DATATYPES, tensor
 
@@ -98,3 +102,40 @@ def test_a_model_with_too_few_predictions_fails_all_requests() -> None:
     forgetful = predictor(Short(), rides().season.astype(int).to_numpy())
     with pytest.raises(ValueError, match="reshape"):
         forgetful.predict([Inference(None, 2, columns, ["predict"])] * 2)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LinearRegression(),
+        RandomForestRegressor(2),
+        HistGradientBoostingRegressor(max_iter=2),
+        KNeighborsRegressor(),
+        SVR(),
+    ],
+)
+def test_a_model_takes_every_value_that_is_not_refused(estimator: Any) -> None:
+    model = Model(
+        framework="sklearn",
+        format="joblib",
+        estimator="any",
+        parameters={},
+        task="regression",
+        features=MIXED,
+        target="y",
+    )
+    fitted = pipeline.build_pipeline(estimator, MIXED).fit(conversion.feature_frame(rides(), MIXED), rides().cnt)
+    predictor = Predictor(fitted, model)
+    accepted = 0
+    for power in (1.0, 1e30, 3.3e37, 9e37, 1.1e38, 3.5e38, 1e300, 1.797e308):
+        for value in (power, -power):
+            body = {"inputs": [tensor("temp", [value]), tensor("hum", [None]), tensor("season", ["1"])]}
+            inference = protocol.read_request(orjson.dumps(body), MIXED, predictor.outputs)
+            try:
+                predictor.check(inference)
+            except BadRequestError as error:
+                assert f"input temp is {value:.6g} in row 0" in str(error)
+            else:
+                predictor.predict([inference])
+                accepted += 1
+    assert accepted == 8  # the deviation of temp is about 0.3

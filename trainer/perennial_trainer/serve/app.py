@@ -5,27 +5,26 @@ import logging
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.batching import Batcher
+from perennial_trainer.serve.connections import Connection
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import FINISH_SECONDS, DrainingServer, Served, State
+from perennial_trainer.serve.limits import PART_ROWS, QUEUE_REQUESTS, Limits, free_memory, limits_for
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-# Values (rows times features) that may wait for the next call of predict: about 100 MB if all of them are text.
-QUEUE_LIMIT = 1_000_000
-# The least weight of a request, so that at most a thousand wait: more would only time out.
-MIN_WEIGHT = 1_000
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,26 @@ def serve(task: ServeTask) -> None:
 async def _serve(task: ServeTask, address: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     state, metrics = State(), Metrics(task.model_deployment, task.version)
+    server = make_server(Endpoints(task, state, metrics).application(), state, metrics)
+    serving = asyncio.create_task(server.serve([open_listener(address, task.port)]))
+    log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
+    try:
+        state.served = await _load(task, state, metrics)
+    except BaseException:
+        server.should_exit = True
+        await serving
+        raise
+    await serving
+    log.info("stopped")
+
+
+def make_server(application: ASGIApp, state: State, metrics: Metrics, **seconds: float) -> DrainingServer:
+    """The server, with the limits of `state`; other `seconds` than the usual ones are for tests."""
+    connection: Any = partial(Connection, limits=lambda: state.limits, refused=metrics.count_refused, **seconds)
     config = uvicorn.Config(
-        Endpoints(task, state, metrics).application(),
+        application,
+        http=connection,
+        interface="asgi3",
         lifespan="off",
         ws="none",
         log_config=None,
@@ -48,17 +65,7 @@ async def _serve(task: ServeTask, address: str) -> None:
         timeout_keep_alive=75,  # longer than the usual proxies keep theirs, so that they close first
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    server = DrainingServer(config, state)
-    serving = asyncio.create_task(server.serve([open_listener(address, task.port)]))
-    log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
-    try:
-        state.served = await _load(task, metrics)
-    except BaseException:
-        server.should_exit = True
-        await serving
-        raise
-    await serving
-    log.info("stopped")
+    return DrainingServer(config, state)
 
 
 def open_listener(address: str, port: int) -> socket.socket:
@@ -75,14 +82,30 @@ def open_listener(address: str, port: int) -> socket.socket:
     return listening
 
 
-async def _load(task: ServeTask, metrics: Metrics) -> Served:
+async def _load(task: ServeTask, state: State, metrics: Metrics) -> Served:
     started = time.monotonic()
     pipeline, file_format = await asyncio.to_thread(_load_pipeline, task)
     predictor = Predictor(pipeline, task.model, metrics.count_unknown)
-    batcher = Batcher(predictor.predict, size=_weight, limit=QUEUE_LIMIT, on_batch=metrics.batched)
+    state.limits = limits_for(free_memory())
     metrics.loaded(file_format, task.artifact.sha256)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
-    return Served(predictor, batcher, file_format)
+    log.info("a body may have %d bytes, all in flight %d", state.limits.body, state.limits.in_flight)
+    return served_by(predictor, state.limits, metrics, file_format)
+
+
+def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_format: str) -> Served:
+    """The model with a queue whose calls fit into the limits."""
+    # While they are encoded, rows are four times in memory.
+    rows = min(PART_ROWS, max(limits.batch // (4 * 8 * predictor.encoded_width), 1))
+    batcher = Batcher(
+        predictor.predict,
+        size=_inputs,
+        limit=limits.queue,
+        requests=QUEUE_REQUESTS,
+        batch=rows * len(predictor.features.names),
+        on_batch=metrics.batched,
+    )
+    return Served(predictor, batcher, rows, file_format)
 
 
 def _load_pipeline(task: ServeTask) -> "tuple[Pipeline, str]":
@@ -93,5 +116,5 @@ def _load_pipeline(task: ServeTask) -> "tuple[Pipeline, str]":
     return load_model(task.artifact.uri, task.artifact.sha256, file_format), file_format
 
 
-def _weight(inference: Inference) -> int:
-    return max(inference.rows * len(inference.columns), MIN_WEIGHT)
+def _inputs(inference: Inference) -> int:
+    return inference.rows * len(inference.columns)

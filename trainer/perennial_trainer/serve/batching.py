@@ -19,14 +19,16 @@ class QueueFullError(Exception):
 
 class _Waiting(NamedTuple, Generic[Input, Output]):
     input: Input
+    size: int
     output: "asyncio.Future[Output]"
 
 
 class Batcher(Generic[Input, Output]):
     """Predicts each submitted request; one thread calls `predict`, with one or more requests at a time.
 
-    At most `limit` waits for the next call, in the unit of `size`; a larger request is accepted if none waits.
-    `on_batch` is called with the number of requests in each call.
+    At most `limit` waits for the next call, in the unit of `size`, and at most `requests`; a larger request is accepted
+    if none waits. A call has at most `batch` in the same unit, or one request. `on_batch` is called with the number of
+    requests in each call.
     """
 
     def __init__(
@@ -35,11 +37,15 @@ class Batcher(Generic[Input, Output]):
         *,
         size: Callable[[Input], int],
         limit: int,
+        requests: int,
+        batch: int,
         on_batch: Callable[[int], None],
     ) -> None:
         self._predict = predict
         self._size = size
         self._limit = limit
+        self._requests = requests
+        self._batch = batch
         self._on_batch = on_batch
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
         self._waiting: list[_Waiting[Input, Output]] = []
@@ -49,10 +55,11 @@ class Batcher(Generic[Input, Output]):
     async def submit(self, input_: Input) -> Output:
         """The output, or raises what `predict` raised for this request alone, or QueueFullError."""
         size = self._size(input_)
-        if self._waiting and self._waiting_size + size > self._limit:
+        full = len(self._waiting) >= self._requests or self._waiting_size + size > self._limit
+        if self._waiting and full:
             raise QueueFullError
         output: asyncio.Future[Output] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(input_, output))
+        self._waiting.append(_Waiting(input_, size, output))
         self._waiting_size += size
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -61,7 +68,7 @@ class Batcher(Generic[Input, Output]):
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            batch, self._waiting, self._waiting_size = self._waiting, [], 0
+            batch = self._next_batch()
             self._on_batch(len(batch))
             outputs = await loop.run_in_executor(self._thread, self._predict_each, [waiting.input for waiting in batch])
             for waiting, output in zip(batch, outputs, strict=True):
@@ -73,13 +80,24 @@ class Batcher(Generic[Input, Output]):
                     waiting.output.set_result(output)
         self._worker = None
 
+    def _next_batch(self) -> list[_Waiting[Input, Output]]:
+        """The requests that have waited longest, which leave the queue."""
+        size = count = 0
+        while count < len(self._waiting) and (count == 0 or size + self._waiting[count].size <= self._batch):
+            size += self._waiting[count].size
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_size -= size
+        return batch
+
     def _predict_each(self, inputs: Sequence[Input]) -> Sequence[Output | Exception]:
-        """An output or an error for each request. If a batch fails, each request is tried alone."""
+        """An output or an error for each request. A batch that fails is halved until the failing requests are alone."""
         try:
             return self._predict(inputs)
         except BaseException as error:  # also SystemExit: whatever a model raises, the server continues
             if len(inputs) > 1:
-                return [output for input_ in inputs for output in self._predict_each([input_])]
+                half = len(inputs) // 2
+                return [*self._predict_each(inputs[:half]), *self._predict_each(inputs[half:])]
             if isinstance(error, Exception) and not isinstance(error, StopIteration):
                 return [error]
             return [RuntimeError(f"{type(error).__name__} was raised").with_traceback(error.__traceback__)]

@@ -1,12 +1,16 @@
 """The HTTP endpoints: the Open Inference Protocol v2, and /metrics."""
 
+import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -14,17 +18,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from perennial_trainer import __version__
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.batching import QueueFullError
-from perennial_trainer.serve.lifecycle import State
+from perennial_trainer.serve.bodies import MORE_MEMORY, Bodies, RefusedError
+from perennial_trainer.serve.lifecycle import Served, State
+from perennial_trainer.serve.limits import BODY_SECONDS, SMALL_BODY
 from perennial_trainer.serve.metrics import Metrics
+from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.tensors import BadRequestError
 
-MAX_BODY = 16 * 2**20  # bytes
 CLIENT_GONE = 499  # nginx's code; the response is only counted
+
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +41,15 @@ log = logging.getLogger(__name__)
 class Endpoints:
     """The endpoints of the version that `task` names, and that `state` has once it is loaded."""
 
-    def __init__(self, task: ServeTask, state: State, metrics: Metrics) -> None:
+    def __init__(self, task: ServeTask, state: State, metrics: Metrics, body_seconds: float = BODY_SECONDS) -> None:
         self._task = task
         self._state = state
         self._metrics = metrics
+        self._bodies = Bodies(lambda: state.limits, body_seconds)
+        # One thread: a large body takes a multiple of its size while it is read.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         routes = [
             Route("/v2", self.server),
             Route("/v2/health/live", self.live),
@@ -48,7 +60,8 @@ class Endpoints:
             routes.append(Route(model, self.model))
             routes.append(Route(f"{model}/ready", self.model_ready))
             routes.append(Route(f"{model}/infer", self.infer, methods=["POST"]))
-        return Starlette(routes=routes, exception_handlers={HTTPException: self.http_error})
+        application = Starlette(routes=routes, exception_handlers={HTTPException: self.http_error})
+        return partial(_without_slash, application)
 
     async def server(self, _: Request) -> Response:
         return self._respond({"name": "perennial", "version": __version__, "extensions": []})
@@ -90,7 +103,9 @@ class Endpoints:
         self._check_names(request)
         started = time.perf_counter()
         response = await self._infer(request)
-        self._metrics.count_request(response.status_code, time.perf_counter() - started)
+        # How long the client takes for the body is not the version's time.
+        seconds = time.perf_counter() - started - getattr(request.state, "body_seconds", 0.0)
+        self._metrics.count_request(response.status_code, seconds)
         return response
 
     async def http_error(self, request: Request, error: Exception) -> Response:
@@ -108,19 +123,17 @@ class Endpoints:
         try:
             if self._state.served is None:
                 return self._loading()
-            predictor, batcher, _ = self._state.served
-            inference = protocol.read_request(await _body(request), self._task.model.features, predictor.outputs)
-            outputs = await batcher.submit(inference)
-            if self._task.model.task == "regression":
-                self._metrics.count_predictions(outputs["predict"])
-            return self._respond(
-                protocol.write_response(self._task.model_deployment, self._task.version, inference.id, outputs)
-            )
+            started = time.perf_counter()
+            async with self._bodies.read(request) as body:
+                request.state.body_seconds = time.perf_counter() - started
+                return await self._predict(request, self._state.served, body)
         except BadRequestError as error:
             return self._respond({"error": str(error)}, 400)
-        except _TooLargeError:
-            return self._respond({"error": f"the body has more than {MAX_BODY} bytes: send fewer rows at a time"}, 413)
+        except RefusedError as refused:
+            self._metrics.count_refused(refused.reason)
+            return self._respond({"error": str(refused)}, refused.status, refused.headers)
         except QueueFullError:
+            self._metrics.count_refused("queue_full")
             return self._busy("too many requests are waiting: try again in a second")
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
@@ -129,6 +142,38 @@ class Endpoints:
                 "a request failed with %s:\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
             )
             return self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
+
+    async def _predict(self, request: Request, served: Served, body: bytes) -> Response:
+        inference = await self._run(len(body), self._read, served.predictor, body)
+        parts: list[Outputs] = []
+        for part in inference.parts(served.part_rows):
+            if parts and await request.is_disconnected():
+                raise ClientDisconnect
+            parts.append(await served.batcher.submit(part))
+        if self._task.model.task == "regression":
+            for output in parts:
+                self._metrics.count_predictions(output["predict"])
+        return self._respond(await self._run(len(body), self._write, inference, parts))
+
+    async def _run(self, size: int, work: Callable[..., Result], *arguments: Any) -> Result:
+        """The result of the work for a body of this size; a large one does not hold up the other requests."""
+        if size <= SMALL_BODY:
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _read(self, predictor: Predictor, body: bytes) -> protocol.Inference:
+        inference = protocol.read_request(body, self._task.model.features, predictor.outputs)
+        predictor.check(inference)
+        values, most = predictor.values(inference), self._state.limits.values
+        if values > most:
+            rows = most * inference.rows // values
+            message = f"the request has {inference.rows} rows: send at most {rows} at a time, {MORE_MEMORY}"
+            raise RefusedError(413, "too_many_rows", message, {})
+        return inference
+
+    def _write(self, inference: protocol.Inference, parts: list[Outputs]) -> bytes:
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in inference.outputs}
+        return protocol.write_response(self._task.model_deployment, self._task.version, inference.id, outputs)
 
     def _check_names(self, request: Request) -> None:
         model, version = self._task.model_deployment, self._task.version
@@ -150,18 +195,11 @@ class Endpoints:
         return Response(body, status, {**(headers or {}), **closing}, media_type="application/json")
 
 
-class _TooLargeError(Exception):
-    pass
-
-
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _TooLargeError  # uvicorn reads and drops the rest of the body
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def _without_slash(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """A slash at the end of a path is ignored: a redirect would send the body again, perhaps to another address."""
+    if scope["type"] == "http":
+        scope["path"] = scope["path"].rstrip("/") or "/"
+    await application(scope, receive, send)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import NamedTuple
 
 import uvicorn
 
 from perennial_trainer.serve.batching import Batcher
+from perennial_trainer.serve.limits import Limits, free_memory, limits_for
 from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.protocol import Inference
 
@@ -27,6 +28,7 @@ class Served(NamedTuple):
 
     predictor: Predictor
     batcher: Batcher[Inference, Outputs]
+    part_rows: int
     file_format: str
 
 
@@ -35,6 +37,7 @@ class State:
     """Ready: the model is loaded and the server is not draining. A draining server still responds to requests."""
 
     served: Served | None = None
+    limits: Limits = field(default_factory=lambda: limits_for(free_memory()))
     draining: bool = False
 
     @property

@@ -19,7 +19,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "model_request_seconds",
-            "From a request's headers to its answer.",
+            "From a request's body to its answer.",
             labels,
             buckets=_SECONDS,
             registry=self._registry,
@@ -42,10 +42,11 @@ class Metrics:
             "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
         )
         self._unknown = _unknown_categories(self._registry)
+        self._refused = _refused_requests(self._registry)
         self._values = values
         ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
-        for code in (200, 400, 500, 503):
+        for code in (200, 400, 413, 429, 500, 503):
             self._requests.labels(*values, str(code))
 
     def count_request(self, code: int, seconds: float) -> None:
@@ -64,6 +65,9 @@ class Metrics:
     def count_unknown(self, feature: str, values: int) -> None:
         self._unknown.labels(*self._values, feature).inc(values)
 
+    def count_refused(self, reason: str) -> None:
+        self._refused.labels(*self._values, reason).inc()
+
     def loaded(self, artifact_format: str, sha256: str) -> None:
         self._info.labels(*self._values, artifact_format, sha256).set(1)
 
@@ -75,3 +79,8 @@ class Metrics:
 def _unknown_categories(registry: CollectorRegistry) -> Counter:
     description = "Values of requests that the model was not trained on."
     return Counter("model_unknown_categories", description, ("model", "version", "feature"), registry=registry)
+
+
+def _refused_requests(registry: CollectorRegistry) -> Counter:
+    description = "Requests and connections beyond a limit of the server."
+    return Counter("model_refused_requests", description, ("model", "version", "reason"), registry=registry)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data import conversion
+from perennial_trainer.serve.bounds import Bounds
 from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -28,8 +29,9 @@ class Predictor:
     """
 
     def __init__(self, pipeline: Any, model: Model, on_unknown: Callable[[str, int], None] | None = None) -> None:
-        self._features = model.features
-        self._known = known_categories(pipeline, model.features) if on_unknown else {}
+        self.features = model.features
+        self._bounds = Bounds(pipeline, model.features)
+        self._known = known_categories(pipeline, model.features)
         self._on_unknown = on_unknown
         if model.task == "regression":
             self._outputs = {"predict": _Output(pipeline.predict, np.dtype(np.float64), None)}
@@ -57,9 +59,24 @@ class Predictor:
             for name, output in self._outputs.items()
         ]
 
+    @property
+    def encoded_width(self) -> int:
+        """The columns of a row that the model gets: one for each category, if it knows them."""
+        return len(self.features.names) + sum(map(len, self._known.values()))
+
+    def check(self, inference: Inference) -> None:
+        """Raises a BadRequestError for a value that the model cannot take."""
+        self._bounds.check(inference)
+
+    def values(self, inference: Inference) -> int:
+        """The inputs and outputs of a request."""
+        return inference.rows * (
+            len(inference.columns) + sum(self._outputs[name].width or 1 for name in inference.outputs)
+        )
+
     def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
         """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
-        frame = conversion.feature_frame(_concatenate(inferences), self._features)
+        frame = conversion.feature_frame(_concatenate(inferences), self.features)
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
         outputs = {name: self._compute(name, frame) for name in wanted}
         self._count_unknown(frame)
@@ -70,9 +87,11 @@ class Predictor:
         ]
 
     def _count_unknown(self, frame: pd.DataFrame) -> None:
+        if not self._on_unknown:
+            return
         for name, known in self._known.items():
             unknown = sum(value not in known for value in frame[name].tolist() if isinstance(value, str))
-            if unknown and self._on_unknown:
+            if unknown:
                 self._on_unknown(name, unknown)
 
     def _compute(self, name: str, frame: pd.DataFrame) -> NDArray[Any]:

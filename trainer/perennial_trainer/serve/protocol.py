@@ -5,7 +5,7 @@ tensor of shape [n, features], its columns in the features' order.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from perennial_trainer.contract.task import Features
 from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
 
+MAX_UINT64 = (1 << 64) - 1
+
 Column = NDArray[np.float64] | list[Any]
 
 
@@ -28,6 +30,12 @@ class Inference(NamedTuple):
     rows: int
     columns: Mapping[str, Column]
     outputs: Collection[str]
+
+    def parts(self, rows: int) -> "Iterator[Inference]":
+        """The request in parts of at most so many rows, without copies of its numbers."""
+        for start in range(0, self.rows, rows):
+            columns = {name: values[start : start + rows] for name, values in self.columns.items()}
+            yield self._replace(rows=min(rows, self.rows - start), columns=columns)
 
 
 def read_request(body: bytes, features: Features, outputs: Collection[str]) -> Inference:
@@ -135,4 +143,16 @@ def _flat(tensor: Tensor) -> list[Any]:
         raise BadRequestError(
             f"input {tensor.name} has {len(data)} values, but the shape {tensor.shape}: fix one of the two"
         )
+    if tensor.datatype == "UINT64":  # the decoder takes larger integers
+        _check_uint64(tensor, data)
     return data
+
+
+def _check_uint64(tensor: Tensor, data: list[Any]) -> None:
+    for index, value in enumerate(data):
+        if value is not None and value > MAX_UINT64:
+            row = index // math.prod(tensor.shape[1:])
+            raise BadRequestError(
+                f"input {tensor.name} is {str(value)[:60]} in row {row} (the first row is 0): "
+                f"the greatest UINT64 is {MAX_UINT64}"
+            )

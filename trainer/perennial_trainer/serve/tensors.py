@@ -5,6 +5,7 @@ and null is a missing value. Fields that the protocol leaves to extensions are i
 """
 
 import functools
+import json
 import operator
 import re
 from contextlib import suppress
@@ -82,7 +83,11 @@ def _describe(error: Exception, body: bytes) -> str:
     try:
         root = orjson.loads(body)
     except orjson.JSONDecodeError as malformed:
-        return f"the body is not JSON: {malformed}"
+        if not path:
+            near = malformed.doc[max(malformed.pos - 1, 0) : malformed.pos + 8]
+            hint = "; write null for a missing value" if re.search("NaN|Infinity", near) else ""
+            return f"the body is not JSON: {malformed}{hint}"
+        root = _parse_any_number(body)
     path = path.lstrip(".")
     place, value_text = path or "the body", ""
     with suppress(LookupError, TypeError):  # a key given twice: the decoder means the other one
@@ -90,8 +95,18 @@ def _describe(error: Exception, body: bytes) -> str:
         for key, index in re.findall(r"(\w+)|\[(\d+)\]", path):
             value = value[key or int(index)]
         if not isinstance(value, (dict, list)):
-            value_text = f" is {orjson.dumps(value).decode()[:60]}"
+            value_text = f" is {value if isinstance(value, _Literal) else orjson.dumps(value).decode():.60}"
         if path.startswith("inputs["):
             place += f" (input {root['inputs'][int(path[7 : path.index(']')])]['name']!s:.60})"
     hint = f"; use one of {', '.join(_VALUES)}" if path.endswith(".datatype") else ""
     return f"{place}{value_text}: {problem[:1].lower()}{problem[1:]}{hint}"
+
+
+def _parse_any_number(body: bytes) -> Any:
+    """The body with every number as its text: orjson gives up at one that no float can be."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(body, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal)
+
+
+class _Literal(str):
+    """A number as it is written."""

@@ -1,0 +1,74 @@
+"""Reads the bodies of requests: each within its size and its time, and all of them within the pod's memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+
+from perennial_trainer.serve.limits import BODY_SECONDS, SMALL_BODY, Limits
+
+MORE_MEMORY = "or raise serving.pod.resources.limits.memory"
+CLOSE = {"connection": "close"}
+RETRY = {"retry-after": "1"}
+
+
+class RefusedError(Exception):
+    """A request beyond a limit. `reason` is what the metric counts; the message is for the client."""
+
+    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.headers = status, reason, headers
+
+
+class Bodies:
+    """The bodies that are in memory: together they have at most `in_flight` bytes of the limits."""
+
+    def __init__(self, limits: Callable[[], Limits], seconds: float = BODY_SECONDS) -> None:
+        self._limits = limits
+        self._seconds = seconds
+        self._in_flight = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, which counts as in flight until the end of the context. Raises RefusedError, ClientDisconnect."""
+        _check_headers(request)
+        chunks: list[bytes] = []
+        try:
+            await self._receive(request, chunks)
+            yield b"".join(chunks)
+        finally:
+            self._in_flight -= sum(map(len, chunks))
+
+    async def _receive(self, request: Request, chunks: list[bytes]) -> None:
+        size = 0
+        try:
+            async with asyncio.timeout(self._seconds):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    self._check_size(size, len(chunk))  # uvicorn reads and drops the rest of a refused body
+                    self._in_flight += len(chunk)
+                    chunks.append(chunk)
+        except TimeoutError:
+            message = f"the body did not arrive within {self._seconds:g} s: send it faster, or fewer rows at a time"
+            raise RefusedError(408, "body_timeout", message, CLOSE) from None
+
+    def _check_size(self, size: int, more: int) -> None:
+        limits = self._limits()
+        if size > limits.body:
+            message = f"the body has more than {limits.body} bytes: send fewer rows at a time, {MORE_MEMORY}"
+            raise RefusedError(413, "body_too_large", message, {})
+        most = limits.in_flight if size <= SMALL_BODY else limits.in_flight * 3 // 4
+        if self._in_flight + more > most:
+            message = f"other requests have {self._in_flight} bytes in flight: try again in a second, {MORE_MEMORY}"
+            raise RefusedError(429, "bytes_in_flight", message, RETRY)
+
+
+def _check_headers(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        message = f"the body is encoded as {encoding[:40]}: send it without Content-Encoding"
+        raise RefusedError(415, "content_encoding", message, {"accept-encoding": "identity"})
+    if "inference-header-content-length" in request.headers:
+        message = "the body has binary tensors: send them as JSON, for example with binary_data=False"
+        raise RefusedError(415, "binary_tensors", message, {})

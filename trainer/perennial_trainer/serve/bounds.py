@@ -1,0 +1,52 @@
+"""The numbers that a model can take: those that are finite as float32 after the pipeline has scaled them.
+
+Forests and networks compute in float32, and any model fails for a value that scaling makes infinite. One such value
+would fail all the requests that share a call with it, so it is refused before.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial_trainer.contract.task import Features
+from perennial_trainer.serve.protocol import Inference
+from perennial_trainer.serve.tensors import BadRequestError
+
+# A little less than the greatest float32, so that rounding makes none infinite, and than the greatest float64.
+GREATEST_SCALED, GREATEST = 3.4e38, 1e307
+
+
+class Bounds:
+    """The least and the greatest value of each numeric feature."""
+
+    def __init__(self, pipeline: Any, features: Features) -> None:
+        self._names = features.numeric
+        self._low, self._high = _bounds(pipeline, len(features.numeric))
+
+    def check(self, inference: Inference) -> None:
+        """Raises a BadRequestError that names the first value beyond its bounds."""
+        if not self._names:
+            return
+        values = np.stack([np.asarray(inference.columns[name]) for name in self._names])
+        beyond = (values < self._low) | (values > self._high)  # not for NaN, a missing value
+        if not beyond.any():
+            return
+        feature, row = (int(index) for index in np.argwhere(beyond)[0])
+        low, high = self._low[feature, 0], self._high[feature, 0]
+        raise BadRequestError(
+            f"input {self._names[feature]} is {values[feature, row]:.6g} in row {row} (the first row is 0), but the "
+            f"model takes {low:.3g} to {high:.3g}: send null for a missing value"
+        )
+
+
+def _bounds(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two columns; the bounds of a pipeline that is not one of ours are those of scaled values."""
+    try:
+        scaler = pipeline[0].named_transformers_["numeric"][-1]
+        mean, scale = (np.asarray(each, dtype=np.float64).reshape(width, 1) for each in (scaler.mean_, scaler.scale_))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        mean, scale = np.zeros((width, 1)), np.ones((width, 1))
+    with np.errstate(over="ignore"):
+        reach = np.minimum(scale * GREATEST_SCALED, GREATEST)
+        return np.maximum(mean - reach, -GREATEST), np.minimum(mean + reach, GREATEST)
