@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from perennial_operator.core import names
+from perennial_operator.core.manifests import serving
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, differs
+from perennial_operator.core.manifests.serving_defaults import FIRST
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.world import Policy
+from perennial_operator.core.world import Policy, Serving
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
-from tests.core.manifests import GOLDEN, as_yaml, manifests
+from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests
 
 MANIFESTS = manifests()
 WITH_PODS = [name for name, manifest in MANIFESTS.items() if "template" in manifest["spec"]]
@@ -224,3 +226,86 @@ def test_service_targets_the_port_by_name() -> None:
 def test_manifests_are_plain_data() -> None:
     for manifest in MANIFESTS.values():
         assert yaml.safe_load(as_yaml(manifest)) == manifest
+
+
+def served_by(manifest: dict[str, Any]) -> Any:
+    """A world in which this Deployment serves the first version."""
+    return {"bike-v1": Serving("bike-v1", manifest, desired=2, ready=2, answering=2, total=2)}
+
+
+def first_release(spec: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    """A world, and the Deployment of its live version as 0.1 made it."""
+    world = a_world(deployment=a_deployment(spec=spec or {}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "CURRENT", FIRST)
+        return world, deployment_manifest(world, a_version(1), 2)
+
+
+def probes(manifest: dict[str, Any]) -> tuple[Any, Any]:
+    (container,) = pod_of(manifest)["containers"]
+    return container["livenessProbe"], container["readinessProbe"]
+
+
+def test_busy_pod_is_not_killed_for_a_late_probe() -> None:
+    liveness, readiness = probes(MANIFESTS["serve"])
+    assert (liveness["timeoutSeconds"], liveness["failureThreshold"]) == (10, 6)
+    assert (readiness["timeoutSeconds"], readiness["failureThreshold"]) == (5, 2)
+
+
+def test_probes_are_as_the_spec_says() -> None:
+    spec = {"serving": {"livenessProbe": {"failureThreshold": 9}, "readinessProbe": {"timeoutSeconds": 30}}}
+    liveness, readiness = probes(deployment_manifest(a_world(deployment=a_deployment(spec=spec)), a_version(1), 1))
+    assert (liveness["timeoutSeconds"], liveness["failureThreshold"]) == (10, 9)
+    assert (readiness["timeoutSeconds"], readiness["failureThreshold"]) == (30, 2)
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        (None, {"requests": {"cpu": "100m", "memory": "256Mi"}}),
+        ({}, {}),
+        ({"limits": {"cpu": 1}}, {"limits": {"cpu": 1}}),
+    ],
+)
+def test_pods_without_resources_request_some(resources: Any, expected: dict[str, Any]) -> None:
+    world = a_world(deployment=a_deployment(spec={"serving": {"pod": {"resources": resources}}}))
+    (container,) = pod_of(deployment_manifest(world, a_version(1), 1))["containers"]
+    assert container["resources"] == expected
+
+
+def test_pods_of_a_version_prefer_different_nodes() -> None:
+    world = a_world()
+    (constraint,) = pod_of(deployment_manifest(world, a_version(1), 2))["topologySpreadConstraints"]
+    assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["labelSelector"]["matchLabels"]["perennial.dev/model-version"] == "bike-v1"
+    own = a_deployment(spec={"serving": {"pod": {"topologySpreadConstraints": []}}})
+    assert (
+        pod_of(deployment_manifest(replace(world, deployment=own), a_version(1), 2))["topologySpreadConstraints"] == []
+    )
+
+
+def test_upgrade_keeps_the_pods_of_an_older_release() -> None:
+    world, old = first_release()
+    assert "timeoutSeconds" not in probes(old)[0]
+    upgraded = replace(world, serving=served_by(old))
+    assert deployment_manifest(upgraded, a_version(1), 2) == old
+    scaled = deployment_manifest(upgraded, a_version(1), 5)
+    assert scaled["spec"]["template"] == old["spec"]["template"]
+    assert deployment_manifest(replace(world, serving=served_by(scaled)), a_version(1), 5) == scaled
+
+
+def test_changed_spec_gets_the_defaults_of_this_release() -> None:
+    world, old = first_release()
+    changed = a_deployment(spec={"serving": {"livenessProbe": {"timeoutSeconds": 10}}})
+    manifest = deployment_manifest(replace(world, deployment=changed, serving=served_by(old)), a_version(1), 2)
+    assert probes(manifest)[0]["failureThreshold"] == 6
+    kept = deployment_manifest(replace(world, deployment=changed, serving=served_by(manifest)), a_version(1), 2)
+    assert kept == manifest
+
+
+def test_pods_of_the_first_release_are_recognised() -> None:
+    world = a_full_world()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "CURRENT", FIRST)
+        manifest = deployment_manifest(world, world.versions[0], 2)
+    assert manifest["metadata"]["annotations"][names.APPLIED] == "ab87f48ec66d7aca"  # what 0.1 made of this world

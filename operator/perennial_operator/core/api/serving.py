@@ -11,6 +11,17 @@ from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.api.values import Value
 
 
+class Probe(Value):
+    """How patient the kubelet is with a pod."""
+
+    timeout_seconds: int | None = Field(
+        None, ge=1, le=600, description="Seconds for an answer; by default 10 for liveness and 5 for readiness."
+    )
+    failure_threshold: int | None = Field(
+        None, ge=1, le=100, description="Failures in a row that count; by default 6 for liveness and 2 for readiness."
+    )
+
+
 class ServingSpec(Value):
     """How the model is served."""
 
@@ -42,4 +53,14 @@ class ServingSpec(Value):
         description="Number of ready replicas; with runtime kserve the minimum, above which Knative scales.",
     )
     port: int = Field(8080, ge=1024, le=65535, description="Port of the Service and the pods.")
-    pod: PodSpec = Field(PodSpec(), description="Fields of the serving pods.")
+    liveness_probe: Probe | None = Field(
+        None, description="When a pod that does not answer, every 10 seconds, is restarted."
+    )
+    readiness_probe: Probe | None = Field(
+        None, description="When a pod that does not answer, every 2 seconds, gets no more requests."
+    )
+    pod: PodSpec = Field(
+        PodSpec(),
+        description="Fields of the serving pods. Without resources they request 100m of cpu and 256Mi of memory, and "
+        "without topologySpreadConstraints the pods of a version prefer different nodes.",
+    )

@@ -9,7 +9,8 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
-from perennial_operator.core.manifests.serving import digest, metadata_of, template_that_serves, with_digest
+from perennial_operator.core.manifests.serving import digest, metadata_of, outdated, template_that_serves, with_digest
+from perennial_operator.core.manifests.serving_defaults import CURRENT, FIRST, ServingDefaults
 from perennial_operator.core.world import World
 
 KIND = "InferenceService"
@@ -21,8 +22,20 @@ ON_THE_CONTAINER = ("runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile")
 
 
 def inference_manifest(world: World, version: ModelVersion, percent: int) -> dict[str, Any]:
-    """The InferenceService with the predictor of one version, which gets `percent` of the requests once it is ready."""
-    template = template_that_serves(world, version)
+    """The InferenceService with the predictor of one version, which gets `percent` of the requests once it is ready.
+
+    One that an older release made of the same version and spec keeps the defaults of that release.
+    """
+    observed = world.routing.body if world.routing else None
+    if observed:
+        kept = _inference_service(world, version, percent, FIRST)
+        if not outdated(kept, observed):
+            return kept
+    return _inference_service(world, version, percent, CURRENT)
+
+
+def _inference_service(world: World, version: ModelVersion, percent: int, defaults: ServingDefaults) -> dict[str, Any]:
+    template = template_that_serves(world, version, defaults)
     predictor = {
         **_for_knative(template["spec"]),
         "labels": template["metadata"]["labels"],

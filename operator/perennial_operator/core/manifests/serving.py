@@ -13,6 +13,7 @@ from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.jobs import job_image, model_fields, stored_model
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts, pod_template
+from perennial_operator.core.manifests.serving_defaults import CURRENT, FIRST, ServingDefaults
 from perennial_operator.core.world import World
 
 GRACE_SECONDS = 30
@@ -20,8 +21,21 @@ GRACE_SECONDS = 30
 
 
 def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> dict[str, Any]:
-    """The Deployment that serves one version; the ModelDeployment owns it, so serving outlives its ModelVersion."""
-    template = template_that_serves(world, version)
+    """The Deployment that serves one version; the ModelDeployment owns it, so serving outlives its ModelVersion.
+
+    One that an older release made of the same spec keeps the defaults of that release.
+    """
+    observed = world.serving.get(version.name)
+    if observed is not None:
+        replicas_now = (observed.manifest.get("spec") or {}).get("replicas", replicas)
+        if not outdated(_deployment(world, version, replicas_now, FIRST), observed.manifest):
+            return _deployment(world, version, replicas, FIRST)
+    return _deployment(world, version, replicas, CURRENT)
+
+
+def _deployment(world: World, version: ModelVersion, replicas: int, defaults: ServingDefaults) -> dict[str, Any]:
+    template = template_that_serves(world, version, defaults)
+    template["spec"] |= defaults.topology(world.spec.serving, world.name, version.name)
     template["spec"]["terminationGracePeriodSeconds"] = GRACE_SECONDS
     return with_digest(
         {
@@ -38,34 +52,27 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
     )
 
 
-def template_that_serves(world: World, version: ModelVersion) -> dict[str, Any]:
+def template_that_serves(world: World, version: ModelVersion, defaults: ServingDefaults) -> dict[str, Any]:
     """The template of the pods that serve one version, whichever runtime runs them."""
     mounts = Mounts()
     mounts.uri(world.spec.storage)
-    port = world.spec.serving.port
+    serving = world.spec.serving
     task = {
         "task": "serve",
         **model_fields(world, version),
         "model": version.spec.model.to_api(),
         "artifact": stored_model(version),
-        "port": port,
+        "port": serving.port,
     }
     labels = names.labels(world.name, "serving", version.name)
     # The image that trained it: other libraries may reject the artifact, and an upgrade of the operator restarts no
     # serving pod.
-    image = job_image(world, version, world.spec.serving.pod)
-    template = pod_template(world.policy, world.spec.serving.pod, image, labels, task, mounts)
-    alive = {"path": "/v2/health/live", "port": port}
+    image = job_image(world, version, serving.pod)
+    template = pod_template(world.policy, serving.pod, image, labels, task, mounts)
     template["spec"]["containers"][0] |= {
-        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-        "readinessProbe": {
-            "httpGet": {"path": "/v2/health/ready", "port": port},
-            "periodSeconds": 2,
-            "failureThreshold": 2,
-        },
-        # Importing the libraries may take minutes on a busy node.
-        "startupProbe": {"httpGet": alive, "periodSeconds": 2, "failureThreshold": 90},
-        "livenessProbe": {"httpGet": alive, "periodSeconds": 10},
+        "ports": [{"name": "http", "containerPort": serving.port, "protocol": "TCP"}],
+        **defaults.probes(serving),
+        **defaults.resources(serving),
     }
     return template
 
