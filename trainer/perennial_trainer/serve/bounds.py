@@ -29,10 +29,10 @@ class Bounds:
         if not self._names:
             return
         values = np.stack([np.asarray(inference.columns[name]) for name in self._names])
-        beyond = (values < self._low) | (values > self._high)  # not for NaN, a missing value
-        if not beyond.any():
+        exceeding = (values < self._low) | (values > self._high)  # not for NaN, a missing value
+        if not exceeding.any():
             return
-        feature, row = (int(index) for index in np.argwhere(beyond)[0])
+        feature, row = (int(index) for index in np.argwhere(exceeding)[0])
         low, high = self._low[feature, 0], self._high[feature, 0]
         raise BadRequestError(
             f"input {self._names[feature]} is {values[feature, row]:.6g} in row {row} (the first row is 0), but the "
