@@ -11,10 +11,9 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from kubectl_perennial.errors import CommandError
@@ -51,12 +50,10 @@ def read(path: Path, columns: Columns) -> Measured:
         ),
     )
     measured = Measured("nannyml")
-    newest = ordered[-1]
-    if len(ordered) > 1 and _is_partial(newest, [line for line in lines if line is not newest]):
-        measured.leave_out(
-            f"the chunk {newest['chunk', 'key']}", f"its {_rows(newest)} rows are only a part of a chunk"
-        )
-        newest = ordered[-2]
+    full = [number for number in range(len(ordered)) if not _is_partial(number, ordered, lines)]
+    newest = ordered[full[-1] if full else -1]
+    for chunk in ordered[full[-1] + 1 :] if full else []:
+        measured.leave_out(f"the chunk {chunk['chunk', 'key']}", f"its {_rows(chunk)} rows are only a part of a chunk")
     measured.samples = _rows(newest)
     measured.start, measured.end = (_instant(newest.get(("chunk", name))) for name in ("start_date", "end_date"))
     for names, value in newest.items():
@@ -70,12 +67,26 @@ def _rows(chunk: Line) -> int | None:
     return int(last - first) + 1 if first is not None and last is not None else None
 
 
-def _is_partial(last: Line, others: list[Line]) -> bool:
-    """Whether the last chunk is a remainder: smaller than chunks of one size, or than half the median of periods."""
-    rows, sizes = _rows(last), [size for size in map(_rows, others) if size is not None]
+def _is_partial(number: int, ordered: list[Line], lines: list[Line]) -> bool:
+    """Whether a chunk is a remainder: smaller than chunks of one size, or than half of nearly all other periods.
+
+    Periods differ, as weekends do from weekdays, and those of the reference may have had other traffic. The first one
+    may be a part of a period too.
+    """
+    chunk = ordered[number]
+    rows, sizes = _rows(chunk), _sizes(line for line in lines if line is not chunk)
     if rows is None or not sizes:
         return False
-    return rows < (sizes[0] if min(sizes) == max(sizes) and len(sizes) > 1 else median(sizes) / 2)
+    if len(sizes) > 1 and sizes[-1] in sizes[:-1] and len({*sizes[1:]}) == 1:  # all but one, itself a remainder
+        return rows < sizes[-1]
+    others = [line for line in ordered[1:] if line is not chunk] or [line for line in ordered if line is not chunk]
+    usual = _sizes(others) or sizes
+    return rows < usual[len(usual) // 10] / 2
+
+
+def _sizes(chunks: Iterable[Line]) -> list[int]:
+    """The numbers of rows, in ascending order."""
+    return sorted(rows for rows in map(_rows, chunks) if rows is not None)
 
 
 def _add(measured: Measured, about: tuple[str, ...], cell: Any, line: Line, columns: Columns) -> None:
@@ -100,15 +111,16 @@ def _by_chunk(line: Line) -> Line:
     return {tuple(dict.fromkeys(names)): value for names, value in split.items()}
 
 
+OF_CHUNK = ("key", "chunk_index", "start_index", "end_index", "start_date", "end_date", "period")
+CHUNK = {f"chunk_{name}": ("chunk", name) for name in OF_CHUNK} | {"chunk_index": ("chunk", "chunk_index")}
 FIELDS = "value|alert|sampling_error|realized|(?:upper|lower)_(?:threshold|confidence_boundary)"
 FLAT = re.compile(rf"(?P<about>.+)_(?P<field>{FIELDS})")
 METHOD = re.compile(rf"(?P<column>.+)_(?P<method>{'|'.join([*DRIFT, *NOT_COMPARABLE])})")
 
 
 def _split(name: str) -> tuple[str, ...]:
-    if name.startswith("chunk_"):
-        rest = name.removeprefix("chunk_")
-        return ("chunk", "chunk_index" if rest == "index" else rest)
+    if name in CHUNK:  # a feature may be called chunk_size
+        return CHUNK[name]
     flat = FLAT.fullmatch(name)
     if not flat:
         return (name,)
