@@ -90,6 +90,53 @@ def test_candidate_that_an_older_release_rejected_is_not_known() -> None:
     assert "rejectedRows" not in train_task(play, 3)
 
 
+def rejected_by_person() -> Play:
+    play = a_play(drift={"cooldown": "1m"})
+    play.until_live(1)
+    drift(play, "october")
+    play.finish("bike-v2-train", trained(2))
+    play.annotate("ModelVersion", "bike-v2", names.REJECTED, "ann")
+    return play
+
+
+def rolled_back() -> Play:
+    """Version 2 passed the gate and fails the analysis of its roll-out."""
+    play = a_play(drift={"cooldown": "1m"}, rollout={"steps": [{"weight": 50}], "analysis": {}})
+    play.until_live(1)
+    drift(play, "october")
+    play.until_rolling(2, candidate=80.0, live=120.0)
+    play.pods_ready()
+    for _ in range(2):
+        play.requests("bike-v1", 200)
+        play.requests("bike-v2", 200, errors=100)
+        play.wait(minutes=5)
+    assert (play.phases()["bike-v2"], play.version(2)["reason"]) == ("RolledBack", "TooManyErrors")
+    return play
+
+
+@pytest.mark.parametrize("beginning", [rejected_by_person, rolled_back])
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({}, True),
+        ({"validation": {"thresholds": [{"metric": "r2", "min": 0.1}]}}, True),
+        ({"data": {"holdout": 0.4}}, False),
+        ({"training": {"pod": {"image": "ours:2"}}}, False),
+    ],
+    ids=["unchanged", "another gate", "another recipe", "another image"],
+)
+def test_rows_of_a_known_bad_model_are_not_trained(beginning: Any, change: dict[str, Any], known: bool) -> None:
+    """Its rejection does not depend on the gate or on the live version."""
+    play = beginning()
+    play.edit(change)
+    drift(play, "november")
+    task = train_task(play, len(play.phases()))
+    assert ([each["name"] for each in task.get("rejectedRows", [])] == ["bike-v2"]) is known
+    if not change:
+        play.finish("bike-v3-train", NO_NEW_ROWS)
+        assert (play.version(3)["phase"], play.version(3)["reason"]) == ("Superseded", "NoNewRows")
+
+
 @pytest.mark.parametrize(
     ("change", "phase"),
     [
@@ -124,3 +171,5 @@ def test_trainer_refuses_rejected_rows_and_names_the_candidate(trainer: Trainer,
     assert (code, result["reason"]) == (3, "NoNewRows")
     assert "are the rows that v2 was trained on, which was rejected" in result["message"]
     trainer.done(task("v4", rejectedRows=others[:1]))
+    uri = written(diabetes().head(401), tmp_path / "data" / "a.csv")
+    assert trainer.done(task("v5", rejectedRows=others))["data"]["sha256"] != rows

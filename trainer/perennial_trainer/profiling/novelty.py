@@ -42,7 +42,9 @@ def require_new_rows(rows: Rows, task: TrainTask) -> None:
         _reject(rows, task, f"{live} was trained on: the training would produce the same model")
     for candidate in task.rejected_rows:
         if rows.fingerprint == candidate.sha256:
-            _reject(rows, task, f"{candidate.name} was trained on, which was rejected: this one would be too")
+            _reject(
+                rows, task, f"{candidate.name} was trained on, which was rejected or rolled back: this one would be too"
+            )
 
 
 def _reject(rows: Rows, task: TrainTask, known: str) -> NoReturn:

@@ -20,8 +20,7 @@ def reason_not_to_repeat(world: World, version: ModelVersion, data: DataFacts, i
     if version.spec.trigger.reason == "Request":
         return None
     for other in world.versions:
-        failed = other.phase in UNSUCCESSFUL and other.status.reason in (*FAILURES, REJECTED_BY_PERSON)
-        if failed and other.status.image == image and _same_rows(other, version, data.sha256):
+        if _is_bad(other, version, image) and other.status.data and other.status.data.sha256 == data.sha256:
             before = f"which was {other.phase} ({other.status.message})"
             fix = f"to try it again, annotate the ModelDeployment with {names.RETRAIN}=<time>"
             return f"it is the same model as {other.name}, of the same rows, recipe and image, {before}; {fix}"
@@ -29,18 +28,26 @@ def reason_not_to_repeat(world: World, version: ModelVersion, data: DataFacts, i
 
 
 def rejected_before(world: World, version: ModelVersion, image: str) -> list[ModelVersion]:
-    """The candidates that the gate would reject again: of this recipe and image, beside this live version."""
+    """The candidates whose rows give a known bad model, or one that the gate would reject again beside this version."""
     gate = gate_digest(world.spec.validation, world.live)
     return [
         other
         for other in world.versions
-        if other.phase in (Phase.REJECTED, Phase.ROLLED_BACK)
-        and other.status.reason in GATE_FAILED
-        and (other.status.gate, other.status.image) == (gate, image)
-        and version_recipe(other) == version_recipe(version)
+        if _is_bad(other, version, image)
+        or (
+            other.phase in (Phase.REJECTED, Phase.ROLLED_BACK)
+            and other.status.reason in GATE_FAILED
+            and other.status.gate == gate
+            and _is_made_alike(other, version, image)
+        )
     ]
 
 
-def _same_rows(other: ModelVersion, version: ModelVersion, sha256: str) -> bool:
-    same_recipe = version_recipe(other) == version_recipe(version)
-    return same_recipe and other.status.data is not None and other.status.data.sha256 == sha256
+def _is_bad(other: ModelVersion, version: ModelVersion, image: str) -> bool:
+    """Whether a roll-out found it bad or a person rejected it, and this version is made in the same way."""
+    failed = other.phase in UNSUCCESSFUL and other.status.reason in (*FAILURES, REJECTED_BY_PERSON)
+    return failed and _is_made_alike(other, version, image)
+
+
+def _is_made_alike(other: ModelVersion, version: ModelVersion, image: str) -> bool:
+    return other.status.image == image and version_recipe(other) == version_recipe(version)
