@@ -58,9 +58,8 @@ class Job:
     """The most memory that it may take, or an empty text."""
     answer: Mapping[str, Any] | None = None
     pod: str = ""
-    """The running pod, or an empty text."""
     address: str = ""
-    """Its address."""
+    """The running pod and its address, or empty texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +128,11 @@ class Fleet:
 
     trainings: int = 0
     ahead: int = 0
-    """How many get a place for a training before this one."""
     blocked: int = 0
-    """How many trainings of the namespace do not start."""
+    """How many get a place for a training before this one, and how many of the namespace do not start."""
     begun: int = 0
-    """How many trainings began in the namespace within a day."""
     oldest_begun: datetime | None = None
-    """When the oldest of them began, or the oldest of the newest ones that the budget allows."""
+    """How many trainings began in the namespace within a day, and the oldest of those that fill the budget."""
 
 
 @dataclass(frozen=True, eq=False)

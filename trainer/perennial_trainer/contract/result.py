@@ -153,8 +153,7 @@ class ErrorResult(ResultPart, frozen=True, kw_only=True):
     outcome: str
     reason: str
     message: str
-    files: str | UnsetType = UNSET
-    """The digest of the files that a training was refused for."""
+    files: str | UnsetType = UNSET  # the digest of the files that a training was refused for
 
 
 def encode_result(result: TaskResult | ErrorResult) -> bytes:

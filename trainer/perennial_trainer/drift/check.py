@@ -1,7 +1,6 @@
 """The drift check: compares recent rows with the reference profile of the live version, and scores the version."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -76,7 +75,7 @@ class RecentCounts:
             scored = _score(model, rows)
             self.of_new_class += int((~scored.has_known_class).sum())
             self.target.add(rows.target)
-            self.digest.add_counts(Counter(rows.target.tolist()))
+            self.digest.add_values(rows.target)
             self.performance.add(scored)
             self._add_predictions(scored)
         unlabelled = ~labelled & ~batch.refused
@@ -85,8 +84,7 @@ class RecentCounts:
         self.rows += len(batch)
         self.labelled += int(labelled.sum())
         self.period.add(batch.time)
-        if batch.time is not None:
-            self.digest.add_numbers(batch.time.dt.tz_localize(None).to_numpy())
+        self.digest.add_times(batch.time)
 
     def score_unlabelled(self, model: "Model") -> None:
         """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""

@@ -1,11 +1,15 @@
 """A digest of the rows of a check, by which the operator knows that the next check has measured the same rows."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class RowsDigest:
@@ -20,6 +24,13 @@ class RowsDigest:
     def add_counts(self, counts: Mapping[Any, int]) -> None:
         for value, count in sorted((str(value), count) for value, count in counts.items()):
             self._hash.update(f"{value}\0{count}\0".encode("utf-8", "surrogatepass"))
+
+    def add_values(self, values: "pd.Series[Any]") -> None:
+        self.add_counts(Counter(values.tolist()))
+
+    def add_times(self, times: "pd.Series[Any] | None") -> None:
+        if times is not None:
+            self.add_numbers(times.dt.tz_localize(None).to_numpy())
 
     def hex(self) -> str:
         return self._hash.hexdigest()[:32]
