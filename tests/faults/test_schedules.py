@@ -34,6 +34,7 @@ from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.objects import Body
 from tests.simulation.operator import KEY, OperatorInMemory
 from tests.simulation.results import REFUSED, TRAINED, checked, validated
+from tests.simulation.storage import DOWN
 
 KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
@@ -189,7 +190,7 @@ class Schedules(RuleBasedStateMachine):
     @precondition(lambda self: self.running())
     @rule(
         data=st.data(),
-        how=st.sampled_from(["good", "good", "bad", "worse", "late", "lost"]),
+        how=st.sampled_from(["good", "good", "bad", "worse", "late", "lost", "away", "blocked"]),
         psi=st.sampled_from([0.1, 0.4]),
     )
     def job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
@@ -244,8 +245,11 @@ class Schedules(RuleBasedStateMachine):
 
     def ends(self, name: str, how: str, psi: float) -> None:
         job = self.cluster.bodies["Job", name]
+        if how == "blocked":
+            self.cluster.job_waits(name)
+            return
         if is_about_the_ledger(job):
-            self.cluster.storage.down = how == "bad"
+            self.cluster.storage.down = how in ("bad", "away")
             if how in ("late", "lost"):
                 self.cluster.job_ends(name, None, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
             else:
@@ -262,7 +266,8 @@ class Schedules(RuleBasedStateMachine):
             good = validated(150.0, live) | {"worsening": by(job, 0.4)}
         elif role_of(job) == "validation" and how in ("good", "worse"):  # than nothing, where none is live
             self.proven.add(job["metadata"]["labels"][names.MODEL_VERSION])
-        answer = {"bad": REFUSED | {"task": good["task"]}, "late": None, "lost": None}.get(how, good)
+        away = DOWN | {"task": good["task"]}
+        answer = {"bad": REFUSED | {"task": good["task"]}, "away": away, "late": None, "lost": None}.get(how, good)
         self.cluster.job_ends(name, answer, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")
 
     # ---- looking

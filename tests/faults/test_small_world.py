@@ -25,6 +25,7 @@ from tests.simulation.client import DiedError
 from tests.simulation.cluster import RECORDS
 from tests.simulation.play import Play, a_play
 from tests.simulation.results import REFUSED, TRAINED, validated
+from tests.simulation.storage import DOWN
 
 DEPTH = 8 if DEEP else 4
 Event = Callable[[Play], None]
@@ -77,6 +78,9 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
         if job.state is JobState.RUNNING:
             yield f"{name} succeeds", lambda p, name=name: p.ends(name, good_answer(p, name))  # type: ignore[misc]
             yield f"{name} is refused", lambda p, name=name: p.ends(name, REFUSED)  # type: ignore[misc]
+            if name.endswith("-train"):
+                away = DOWN | {"task": "train"}
+                yield f"the store of {name} is away", lambda p, name=name, away=away: p.ends(name, away)  # type: ignore[misc]
     for name, serving in play.serving.items():
         if serving.ready < serving.desired or not serving.settled:
             yield f"{name} ready", lambda p, name=name: p.pods_ready(name)  # type: ignore[misc]
