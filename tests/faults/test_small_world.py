@@ -20,6 +20,7 @@ from perennial_operator.core.actions import Apply, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.world import JobState
+from tests.builders import a_body
 from tests.faults.profiles import DEEP
 from tests.simulation.client import DiedError
 from tests.simulation.cluster import RECORDS
@@ -28,6 +29,8 @@ from tests.simulation.results import REFUSED, TRAINED, validated
 from tests.simulation.storage import DOWN
 
 DEPTH = 8 if DEEP else 4
+AGAIN = "uid-again"
+"""The uid of the ModelDeployment once it was deleted without its dependents and applied again."""
 Event = Callable[[Play], None]
 
 
@@ -42,6 +45,13 @@ class Small(Play):
             self.step()
         except DiedError:
             self.describe()
+
+    def is_orphaned(self) -> None:
+        """kubectl delete --cascade=orphan, and the same manifest again."""
+        spec = self.bodies["ModelDeployment", "bike"]["spec"]
+        self.cluster.orphan("ModelDeployment", "bike")
+        self.cluster.put(a_body("ModelDeployment", "bike", spec), AGAIN)
+        self.made.clear()
 
     def copied(self) -> Small:
         twin: Small = copy.copy(self)
@@ -58,7 +68,10 @@ class Small(Play):
                 condition.pop("lastTransitionTime")
         jobs = {name: (job.state.name, job.labels, job.answer) for name, job in self.jobs.items()}
         pods = {n: (h.desired, h.ready, h.answering, h.settled) for n, h in self.serving.items()}
-        return json.dumps([bodies, jobs, pods, str(self.now), sorted(self.services)], sort_keys=True, default=str)
+        orphans = [str(self.world().orphans), self.bodies["ModelDeployment", "bike"]["metadata"]["uid"] == AGAIN]
+        return json.dumps(
+            [bodies, jobs, pods, str(self.now), sorted(self.services), orphans], sort_keys=True, default=str
+        )
 
 
 def events(play: Small) -> Iterator[tuple[str, Event]]:
@@ -71,6 +84,8 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
     yield "6 minutes", lambda p: p.wait(minutes=6)
     if play.now > datetime.fromisoformat("2026-11-23T12:00:00Z"):
         yield "6 minutes back", lambda p: setattr(p, "now", p.now - timedelta(minutes=6))
+    if DEEP and play.bodies["ModelDeployment", "bike"]["metadata"]["uid"] != AGAIN:
+        yield "orphaned and applied again", Small.is_orphaned
     for name, psi in (("first", 0.3), ("second", 0.4)):
         if ("DriftReport", name) not in play.bodies:
             yield f"report {name}", lambda p, name=name, psi=psi: p.report(name, psi)  # type: ignore[misc]
@@ -108,7 +123,8 @@ def check(play: Small, before: Small) -> None:
     assert len(triggers) == len(set(triggers))
     if world.live:
         assert world.live.status.artifact
-        assert any(c.type == "Validated" and c.status == "True" for c in world.live.status.conditions)
+        validated_here = any(c.type == "Validated" and c.status == "True" for c in world.live.status.conditions)
+        assert validated_here or world.live.spec.trigger.reason == "Recovered"  # the ledger has what went live
     for action in play.done:
         if isinstance(action, Create | Apply):
             assert action.manifest["kind"] != "ModelDeployment"
