@@ -29,7 +29,8 @@ if task.get("task") == "serve" and fault:
 
     async def badly(self, request):
         await asyncio.sleep(fault.get("seconds", 0))
-        if fault.get("every") and next(count) % fault["every"] == 0:
+        number = next(count)
+        if fault.get("every") and number > fault.get("after", 0) and number % fault["every"] == 0:
             return self._respond({{"error": "injected"}}, 500)
         return await well(self, request)
 

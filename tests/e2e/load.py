@@ -25,6 +25,7 @@ ROLLOUT = {
     "steps": [{"weight": 50, "hold": "2s"}],
     "analysis": {"interval": "1s", "minRequests": 50, "maxLatencyRatio": 2.5, "limit": "1h"},
     "timeout": "120s",
+    "watch": "0s",  # the next candidate is to roll out at once
 }
 SLOW = {"busy-v4": {"seconds": 0.3}}
 QUESTION = {

@@ -1,4 +1,4 @@
-"""A candidate goes back by what its pods say of real requests; one that nobody asks is held, and says so."""
+"""A version goes back by what its pods say of real requests, also after its promotion; without any it is held."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from tests.stage import Stage
 
 ANALYSIS = {"interval": "1s", "minRequests": 100, "limit": "1h"}
 ROLLOUT = {"steps": [{"weight": 50, "hold": "1s"}], "analysis": ANALYSIS, "timeout": "60s"}
-FAULTS = {"trial-v2": {"every": 20}, "trial-v3": {"seconds": 0.05}}
+FAULTS = {"trial-v2": {"every": 20}, "trial-v3": {"seconds": 0.05}, "trial-v4": {"every": 5, "after": 600}}
+"""Version 4 begins to fail when it has answered more requests than the analysis of its roll-out needs."""
 
 
 @pytest.fixture(scope="module")
 def trial(stage: Stage) -> Stage:
-    """A live model of which version 2 will answer 5 % errors, and version 3 slowly."""
+    """A live model of which version 2 will answer 5 % errors, version 3 slowly, and version 4 well at first."""
     if stage.cluster == "current":
         pytest.skip("the operator runs outside of somebody else's cluster, where pods have no address for it")
     stage.apply(a_faulty_site("trial"))
@@ -58,6 +59,11 @@ def test_analysis_rolls_back_a_bad_candidate_and_waits_for_data(trial: Stage) ->
     trial.wait("so it says", lambda: "; NoData: 0 req" in trial.condition("trial", "Retraining")["message"])
     trial.kill_operator()
     trial.start_operator()
-    with Asker(trial, "trial"):
+    with Asker(trial, "trial") as asker:
         trial.until_phase("trial-v4", "Live")
-    assert analysed(trial, "trial-v4")["reason"] == "AnalysisPassed"
+        assert analysed(trial, "trial-v4")["reason"] == "AnalysisPassed"
+        back = trial.until_phase("trial-v4", "RolledBack", timeout=120)
+        assert back["reason"] == "TooManyErrors", back["message"]
+        assert trial.version("trial-v1")["phase"] == "Live"
+        trial.wait("the first version serves alone again", lambda: trial.serves_alone("trial-v1"))
+    assert set(asker.codes["trial-v1"]) == {200}

@@ -22,6 +22,7 @@ SPEC = {
     "rollout": {
         "steps": [{"weight": 15, "hold": "1h"}],
         "analysis": BY_ERRORS,
+        "watch": "0s",  # the next candidate is to roll out at once
     },
 }
 

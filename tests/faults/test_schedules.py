@@ -52,8 +52,9 @@ class Schedules(RuleBasedStateMachine):
         check=st.booleans(),
         live=st.booleans(),
         route=st.booleans(),
+        watch=st.sampled_from(["0s", "1h"]),
     )
-    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool) -> None:
+    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool, watch: str) -> None:
         client = Client()
         self.cluster = client.cluster
         self.cluster.watcher = self.operator_writes
@@ -62,7 +63,7 @@ class Schedules(RuleBasedStateMachine):
         self.pinned: set[str] = set()
         self.interfered = False
         self.foreign: dict[tuple[str, str], Body] = {}
-        spec = merged(SPEC, {"rollout": {"steps": steps}, "drift": CHECK if check else {}})
+        spec = merged(SPEC, {"rollout": {"steps": steps, "watch": watch}, "drift": CHECK if check else {}})
         self.cluster.put(a_body("ModelDeployment", "bike", spec))
         self.spec = merged(spec, {})
         self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
@@ -71,6 +72,9 @@ class Schedules(RuleBasedStateMachine):
             self.cluster.put(a_route())
         if live:
             self.work_succeeds(3)
+        if live and watch != "0s":  # the second version is watched
+            self.person_requests_a_training()
+            self.work_succeeds(2)
 
     # ---- the operator
 
@@ -209,6 +213,18 @@ class Schedules(RuleBasedStateMachine):
         else:
             self.cluster.pod_fails(name, REFUSED if how == "refuses" else None)
 
+    @precondition(lambda self: self.watched())
+    @rule(minutes=st.sampled_from([1, 6]))
+    def promoted_version_fails(self, minutes: int) -> None:
+        """All pods of a version that is watched are lost, and passes follow."""
+        for name in self.watched():
+            if name in self.cluster.pods and ("Deployment", name) not in self.foreign:
+                self.cluster.pods_fail(name, "CrashLoopBackOff")
+        for _ in range(3):
+            self.operator.list_all()
+            self.operator.look()
+            self.cluster.now += timedelta(minutes=minutes)
+
     @rule(unhealthy=st.booleans())
     def requests_are_answered(self, unhealthy: bool) -> None:
         self.cluster.unhealthy = unhealthy
@@ -285,6 +301,15 @@ class Schedules(RuleBasedStateMachine):
             if self.cluster.bodies["ModelVersion", name]["metadata"]["ownerReferences"]
         }
 
+    def watched(self) -> dict[str, dict[str, Any]]:
+        """Live version → the state of its watch."""
+        statuses = {
+            name: self.cluster.bodies["ModelVersion", name].get("status") or {} for name in self.of("ModelVersion")
+        }
+        return {
+            name: each["watch"] for name, each in statuses.items() if each.get("phase") == "Live" and "watch" in each
+        }
+
     # ---- what must hold
 
     def operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
@@ -297,6 +322,20 @@ class Schedules(RuleBasedStateMachine):
             self.no_report_starts_a_second_training(body)
         if body["kind"] == "Deployment":
             self.capacity_is_sufficient(verb, body)
+        if verb == "status" and body["kind"] == "ModelVersion":
+            self.watch_is_respected(body)
+
+    def watch_is_respected(self, after: Mapping[str, Any]) -> None:
+        """No roll-out begins during a watch; its predecessor serves again only if the live version failed, and once."""
+        before = self.cluster.bodies["ModelVersion", after["metadata"]["name"]].get("status") or {}
+        known = self.operator.cache.get(KEY, "ModelDeployment", "bike")
+        status, watched = after["status"], self.watched()
+        if status.get("rollout") and not before.get("rollout") and known and not self.interfered:
+            assert not watched or known["spec"].get("pin") or known["spec"]["rollout"]["watch"] == "0s"
+        if status.get("reason") == "WentBack" and before.get("reason") != "WentBack":
+            assert status["phase"] == "Live"
+            assert "watch" not in status
+            assert any(watch.get("reason") for watch in watched.values())
 
     def no_report_starts_a_second_training(self, version: Mapping[str, Any]) -> None:
         report = version["spec"]["trigger"].get("driftReport")
@@ -374,14 +413,20 @@ class Schedules(RuleBasedStateMachine):
         self.cluster.unhealthy = False
         if ("HTTPRoute", "bike") not in self.cluster.bodies:
             self.cluster.put(a_route())
-        self.person_edits_the_spec({"suspend": False, "pin": None, "rollout": {"approval": "automatic"}})
+        self.played["ways back"] += sum(
+            each.get("status", {}).get("reason") == "WentBack" for each in self.cluster.all("ModelVersion")
+        )
+        self.person_edits_the_spec(
+            {"suspend": False, "pin": None, "rollout": {"approval": "automatic", "watch": "10m"}}
+        )
         self.operator.list_all()
         self.person_requests_a_training()
         calm = 0
         for _ in range(20):
             self.work_succeeds(1)
             self.operator.settle()
-            calm = 0 if self.running() or set(self.phases().values()) & set(IN_FLIGHT) else calm + 1
+            busy = self.running() or set(self.phases().values()) & set(IN_FLIGHT) or self.watched()
+            calm = 0 if busy else calm + 1
             if calm == 2:
                 break
         self.everything_is_final()

@@ -99,6 +99,10 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
     for name, serving in play.serving.items():
         if serving.ready < serving.desired or not serving.settled:
             yield f"{name} ready", lambda p, name=name: p.pods_ready(name)  # type: ignore[misc]
+    watched = [version.name for version in play.world().versions if version.status.watch]
+    for name in watched:
+        if name in play.serving and play.serving[name].answering:
+            yield f"{name} fails", lambda p, name=name: p.pods_fail(name)  # type: ignore[misc]
     if not play.bodies["ModelDeployment", "bike"]["spec"].get("suspend"):
         yield "suspend", lambda p: p.edit({"suspend": True})
     else:
@@ -112,7 +116,7 @@ def good_answer(play: Play, job: str) -> dict[str, Any]:
     return validated(80.0, None if against == "none" else 120.0)
 
 
-def check(play: Small, before: Small) -> None:
+def check(play: Small, before: Small, pods_fail: bool) -> None:
     """What must hold in each state and for each step."""
     world = play.world()
     phases = [version.phase for version in world.versions]
@@ -131,7 +135,9 @@ def check(play: Small, before: Small) -> None:
         assert not (isinstance(action, Delete) and before.world().live and action.name == before.world().live.name)  # type: ignore[union-attr]
     answering = sum(serving.answering for serving in play.serving.values())
     was = sum(serving.answering for serving in before.serving.values())
-    assert answering >= min(was, world.spec.serving.replicas), "a pass took away pods that were needed"
+    assert pods_fail or answering >= min(was, world.spec.serving.replicas), "a pass took away pods that were needed"
+    went_back = [version for version in world.versions if version.status.reason == "WentBack"]
+    assert not any(version.status.watch for version in went_back), "a way back may follow another"
 
 
 def comes_to_rest(play: Small) -> None:
@@ -158,7 +164,7 @@ def searched(start: Small, depth: int) -> tuple[int, int]:
             after, here = play.copied(), (*way, title)
             try:
                 event(after)
-                check(after, play)
+                check(after, play, pods_fail=title.endswith(" fails"))
                 steps += 1
                 if (state := after.state()) in seen:
                     continue
@@ -190,8 +196,20 @@ def with_a_live_version() -> Small:
     return play
 
 
+def with_a_watched_version() -> Small:
+    play = a_play(rollout={"steps": [], "watch": "12m"}, drift={"cooldown": "5m"})
+    play.until_live(1)
+    play.wait(hours=1)
+    play.report("before")
+    play.until_live_again(2)
+    assert play.version(2)["watch"]
+    play.__class__ = Small
+    assert isinstance(play, Small)
+    return play
+
+
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("start", [from_nothing, with_a_live_version])
+@pytest.mark.parametrize("start", [from_nothing, with_a_live_version, with_a_watched_version])
 def test_promises_hold_in_every_order_of_events(start: Callable[[], Small], counted: Callable[[str], None]) -> None:
     states, steps = searched(start(), DEPTH)
     counted(f"{states:,} states and {steps:,} steps {start.__name__}, by every way of at most {DEPTH} events")

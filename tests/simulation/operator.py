@@ -13,6 +13,7 @@ from perennial_operator.cluster.errors import KubeError
 from perennial_operator.cluster.installed_crds import InstalledCrds
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core.api.request_stats import Tally
+from perennial_operator.core.traffic.predecessor import compared_versions
 from perennial_operator.core.world import Policy, Sample, World
 from perennial_operator.crds.definitions import written_schemas
 from perennial_operator.reconcile.reconciler import Reconciler
@@ -45,7 +46,7 @@ class Alarms:
 
 
 class Pods(Sampler):
-    """Samples of serving pods: more requests each time; those of the candidate fail if `cluster.unhealthy`."""
+    """Samples of serving pods: more requests each time; those of the newer version fail if `cluster.unhealthy`."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__()
@@ -54,12 +55,11 @@ class Pods(Sampler):
     async def sample(self, world: World) -> Sample:
         self._cluster.answered += 200
         count, tallies = self._cluster.answered, {}
-        for version in (world.candidate, world.live):
-            if version:
-                errors = count if self._cluster.unhealthy and version is world.candidate else 0
-                tallies[version.name] = {
-                    "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
-                }
+        for number, version in enumerate(compared_versions(world) or ()):
+            errors = count if self._cluster.unhealthy and number == 0 else 0
+            tallies[version.name] = {
+                "a": Tally(requests=count, errors=errors, seconds=count / 100, squares=count / 5000)
+            }
         analysis = world.spec.rollout.analysis
         queries = (query.name for query in analysis.queries) if analysis else ()
         return Sample(tallies, dict.fromkeys(queries, (0.0 if self._cluster.unhealthy else 1.0,)))
