@@ -313,6 +313,7 @@ def test_with_a_gateway_the_services_change_when_ready() -> None:
     play = promoted(route=True, gateway={"httpRoute": "bike"})
     assert play.desired() == WATCHED
     assert play.service_versions() == {"bike": "bike-v2", "bike-candidate": "bike-v2"}
+    assert play.status["selector"].endswith("perennial.dev/model-version=bike-v2"), "the other pod has no load"
     play.pods_fail("bike-v2")
     play.wait(minutes=5)
     assert play.service_versions()["bike"] == "bike-v2"

@@ -23,6 +23,7 @@ from perennial_operator.core.status.readiness import (
     progress_of,
     ready,
 )
+from perennial_operator.core.traffic.predecessor import predecessor_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.traffic_split import is_shadowing
 from perennial_operator.core.world import JobState, World
@@ -155,8 +156,9 @@ def _checked(world: World) -> list[Statement]:
 
 
 def _scaled_pods(world: World) -> dict[str, str]:
-    """Labels of the pods whose load an autoscaler measures; not those that only get mirrored requests."""
-    of_version = {names.MODEL_VERSION: world.live.name} if world.live and is_shadowing(world) else {}
+    """Labels of the pods whose load an autoscaler measures; not those that get no requests, or only mirrored ones."""
+    idle = predecessor_of(world) is not None and runtime_of(world.spec).traffic_splitter(world)
+    of_version = {names.MODEL_VERSION: world.live.name} if world.live and (idle or is_shadowing(world)) else {}
     return names.serving_selector(world.name) | of_version
 
 
