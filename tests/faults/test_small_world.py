@@ -99,14 +99,19 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
     for name, serving in play.serving.items():
         if serving.ready < serving.desired or not serving.settled:
             yield f"{name} ready", lambda p, name=name: p.pods_ready(name)  # type: ignore[misc]
-    watched = [version.name for version in play.world().versions if version.status.watch]
-    for name in watched:
-        if name in play.serving and play.serving[name].answering:
-            yield f"{name} fails", lambda p, name=name: p.pods_fail(name)  # type: ignore[misc]
+    yield from failures(play)
     if not play.bodies["ModelDeployment", "bike"]["spec"].get("suspend"):
         yield "suspend", lambda p: p.edit({"suspend": True})
     else:
         yield "resume", lambda p: p.edit({"suspend": False})
+
+
+def failures(play: Small) -> Iterator[tuple[str, Event]]:
+    """The pods of a version that is watched are lost."""
+    watched = [version.name for version in play.world().versions if version.status.watch]
+    for name in watched:
+        if name in play.serving and play.serving[name].answering:
+            yield f"{name} fails", lambda p, name=name: p.pods_fail(name)  # type: ignore[misc]
 
 
 def good_answer(play: Play, job: str) -> dict[str, Any]:
