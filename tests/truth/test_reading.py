@@ -125,6 +125,9 @@ def test_notations_of_one_value_have_one_name(values: list[Any], name: str) -> N
         ("x\tc\ty\n1.5\ta\t1\n2\tb\t2\n", [1.5, 2], "tab"),
         ("x;c;y\n1 234,5;a;1\n2,25;b;2\n", [1234.5, 2.25], "thousands space"),
         ("\ufeffx,c,y\n1.5,a,1\n2,b,2\n", [1.5, 2], ""),
+        ("sep=;\r\nx;c;y\r\n1,5;a;1\r\n2;b;2\r\n", [1.5, 2], "separator ;"),
+        ('\ufeff"sep=|"\nx|c|y\n1.5|a|1\n2|b|2\n', [1.5, 2], "separator |"),
+        ("SEP=^\nx^c^y\n1.5^a^1\n2^b^2\n", [1.5, 2], "separator ^"),
     ],
 )
 def test_unmistakable_csv_is_recognised_and_reported(
@@ -158,8 +161,59 @@ def test_numbers_of_two_meanings_need_a_setting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "null_value"),
+    [
+        ("x,c,y\n-999.0,-999.0,1\n-999,-999,2\n1,a,3\n", "-999"),
+        ("x,c,y\n-9.99e2,-999,1\n -999,-999.0,2\n1,a,3\n", "-999.0"),
+        ("x;c;y\n-999,0;-999;1\n-999;-999.0;2\n1;a;3\n", "-999"),
+        ("x;c;y\n9.999,00;9999;1\n9999;9999.0;2\n1,00;a;3\n", "9999"),
+    ],
+)
+def test_null_value_that_is_a_number_is_one_in_every_notation(tmp_path: Path, content: str, null_value: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    columns = Columns(FEATURES, "y", "regression", None, csv=CsvFormat(null_values=(null_value,)))
+    for frame in of_files(tmp_path.as_uri(), columns):
+        assert frame["x"].dropna().tolist() == [1]
+        assert frame["c"].dropna().tolist() == ["a"]
+
+
+TEXTS_OF_TIMES = ["2026-10-20t13:00:00.25z", "2026-10-20 13:00:00,250", "20261020T150000,25+0200"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("text", TEXTS_OF_TIMES)
+def test_times_of_iso_8601_are_read_in_every_notation(tmp_path: Path, text: str, kind: Any) -> None:
+    """Some writers of parquet have text as bytes."""
+    times = pa.array([text.encode()] * 2, pa.binary()).cast(kind)
+    written_to = pa.table({"x": [1.0, 2.0], "c": ["a", "b"], "y": [1.0, 2.0], "t": times})
+    pq.write_table(written_to, tmp_path / "a.parquet")
+    columns = Columns(FEATURES, "y", "regression", "t")
+    batches = [batch.rows for batch in read_batches(tmp_path.as_uri(), columns)]
+    for rows in [load_rows(tmp_path.as_uri(), columns), *batches]:
+        assert rows.time.tolist() == [pd.Timestamp("2026-10-20T13:00:00.25Z")] * 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.decimal128(18, 3), pa.decimal128(30, 6), pa.decimal256(50, 3), pa.dictionary(pa.int32(), pa.decimal128(18, 3))],
+)
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_decimal_epochs_of_parquet_are_times(tmp_path: Path, kind: Any, unit: int) -> None:
+    """Kind 23."""
+    number = Decimal("1792501200.25") * unit
+    plain = pa.array([number, None], kind.value_type if pa.types.is_dictionary(kind) else kind)
+    times = plain.dictionary_encode() if pa.types.is_dictionary(kind) else plain
+    table = pa.table({"x": [1.0, 2.0], "c": ["a", "b"], "y": [1.0, 2.0], "t": times})
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows = load_rows(tmp_path.as_uri(), Columns(FEATURES, "y", "regression", "t"))
+    assert set(rows.time.dropna()) == {pd.Timestamp("2026-10-20T13:00:00.25Z")}
+    assert not rows.unreadable
+
+
+@pytest.mark.parametrize(
     ("name", "content", "place"),
     [
+        ("a.csv", "sep=;\nx;c;y\n1;a;1\n2;b\n", "line 4"),
         ("a.csv", "x,c,y\n1,a,1\n2,b\n", "line 3"),
         ("a.jsonl", '{"x": 1, "c": "a", "y": 1}\n{"x": 1,\n', "line 2"),
         ("a.csv", "x, c,y\n1,a,1\n", "the columns are x, ' c', y"),

@@ -124,6 +124,9 @@ def to_frame(table: Any, columns: Columns) -> pd.DataFrame:
 
 
 def _to_series(column: Any) -> "pd.Series[Any]":
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):  # as some writers of parquet have text
+        texts = (value if value is None else value.decode(errors="replace") for value in column.to_pylist())
+        return pd.Series(list(texts), dtype="str")
     return column.to_pandas()  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,7 @@ LINES = 1000
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space", "\u00a0": "no-break space", "\u202f": "narrow no-break space"}
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SEP = re.compile(r'(?i)"?sep=([^\w"\r\n])"?(?:\r\n|\r|\n)')  # the first line for Excel, which is no row
 _WESTERN = set("€£°²³µ§«»·ªº±½¼¾…\u2013\u2014\u2018\u2019\u201c\u201d\u00a0")  # signs in western texts
 
 
@@ -29,6 +30,14 @@ class Dialect:
     encoding: str
     null_values: tuple[str, ...]
     names: tuple[str, ...] = ()
+    skipped: int = 0
+    """Lines before the header."""
+
+    @property
+    def null_numbers(self) -> list[float]:
+        """The null values that are numbers: -999 is also written -999.0."""
+        numbers = [self.numbers.number(value, NumberFormat().number(value)) for value in self.null_values]
+        return [number for number in numbers if number is not None]
 
     def describe(self) -> str:
         """What is unusual, for the log and the page; empty for a usual file."""
@@ -46,7 +55,10 @@ def recognise(sample: bytes, columns: Columns, is_tab_separated: bool = False) -
     settings = columns.csv
     encoding = settings.encoding or _encoding(sample)
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(sample).removeprefix("\ufeff")
-    separator = settings.separator or _separator(text, columns.names, "\t" if is_tab_separated else ",")
+    sep = _SEP.match(text)
+    text = text[sep.end() :] if sep else text
+    usual = sep[1] if sep else "\t" if is_tab_separated else ","
+    separator = settings.separator or _separator(text, columns.names, usual)
     rows = _rows(text, separator, complete=len(sample) < SAMPLE)
     names = tuple(rows[0]) if rows else ()
     numeric = [*columns.features.numeric, *([columns.target] if columns.kind == "regression" else [])]
@@ -54,7 +66,9 @@ def recognise(sample: bytes, columns: Columns, is_tab_separated: bool = False) -
     values = [row[place].strip() for row in rows[1:] for place in places if place < len(row)]
     null_values = settings.null_values
     present = [value for value in values if value not in NULL_WORDS and value not in null_values]
-    return Dialect(separator, _number_format(present, settings, separator), encoding, null_values, names)
+    return Dialect(
+        separator, _number_format(present, settings, separator), encoding, null_values, names, int(sep is not None)
+    )
 
 
 def _encoding(sample: bytes) -> str:

@@ -3,12 +3,14 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.files.csv_dialect import SAMPLE, Dialect, recognise
 from perennial_trainer.data.files.file import DataFile
 from perennial_trainer.data.schema import Columns
@@ -71,7 +73,9 @@ class CsvFile:
 
     def _options(self, needed: Sequence[str], numeric: Sequence[str]) -> dict[str, Any]:
         return {
-            "read_options": pyarrow.csv.ReadOptions(block_size=BLOCK, encoding=self.dialect.encoding),
+            "read_options": pyarrow.csv.ReadOptions(
+                block_size=BLOCK, encoding=self.dialect.encoding, skip_rows=self.dialect.skipped
+            ),
             "parse_options": pyarrow.csv.ParseOptions(delimiter=self.dialect.separator, newlines_in_values=True),
             "convert_options": pyarrow.csv.ConvertOptions(
                 include_columns=list(needed),
@@ -86,14 +90,14 @@ class CsvFile:
         """Categories as a dictionary, numbers as numbers, and text where a value of a numeric column is not one."""
         nulls = self.dialect.null_values
         if is_number:
-            return values
+            return _without_numbers(values, self.dialect.null_numbers)
         if name in self._columns.as_text:
-            return (_without(values, ("", *nulls)) if nulls else values).dictionary_encode()
+            return (_without_categories(values, nulls) if nulls else values).dictionary_encode()
         values = _without(values, (*NULL_WORDS, *nulls))
         if name == self._columns.time and name not in self._columns.features.numeric:
             return _times(values)
         floats, not_number = text_to_floats(values, self.dialect.numbers)
-        numbers = pa.array(floats, from_pandas=True)
+        numbers = _without_numbers(pa.array(floats, from_pandas=True), self.dialect.null_numbers)
         if not not_number.any():
             return numbers
         import pyarrow.compute as pc
@@ -108,7 +112,7 @@ class CsvFile:
             text = io.TextIOWrapper(stream, encoding=self.dialect.encoding, errors="strict", newline="")
             lines, previous, width = csv.reader(text, delimiter=self.dialect.separator), 0, len(self.dialect.names)
             try:
-                for row in lines:
+                for row in islice(lines, self.dialect.skipped, None):
                     if row and len(row) != width:
                         problem = f"{len(row)} fields instead of the {width} of the header"
                         place = f"line {previous + 1}: "
@@ -128,6 +132,21 @@ def _without(values: Any, nulls: Sequence[str]) -> Any:
     import pyarrow.compute as pc
 
     return pc.if_else(pc.is_in(values, value_set=pa.array(nulls, pa.string())), None, values)
+
+
+def _without_categories(values: Any, nulls: Sequence[str]) -> Any:
+    """The values without those of which a null value is another name: -999.0 is -999."""
+    import pyarrow.compute as pc
+
+    names = {category_name(each) for each in nulls}
+    other = [each for each in pc.unique(values).to_pylist() if each and category_name(each) in names]
+    return _without(values, ["", *other])
+
+
+def _without_numbers(values: Any, nulls: Sequence[float]) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.is_in(values, value_set=pa.array(nulls, pa.float64())), None, values) if nulls else values
 
 
 def _times(values: Any) -> Any:

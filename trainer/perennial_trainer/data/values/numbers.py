@@ -1,5 +1,6 @@
 """Numbers that are written as text: one grammar for csv, JSON and text columns of parquet."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,13 @@ class NumberFormat:
         if self.thousands:
             whole = f"([0-9]+|[0-9]{{1,3}}([{self.thousands}][0-9]{{3}})+)"
         return rf"^[+-]?({whole}({decimal}{fraction})?|{decimal}[0-9]+)([eE][+-]?[0-9]+)?$"
+
+    def number(self, text: str, other: float | None = None) -> float | None:
+        """The number that a text is in this format, or the other value."""
+        if not re.match(self.pattern, text):
+            return other
+        digits = text.replace(self.thousands, "") if self.thousands else text
+        return float(digits.replace(self.decimal, "."))
 
 
 PLAIN = NumberFormat()

@@ -29,6 +29,7 @@ _PLAUSIBLE_SECONDS = (1e8, 4.2e9)  # 1973 to 2103: the ranges of seconds, milli-
 _PLAUSIBLE_YEARS = (1900, 2100)
 _EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105
 _EXCEL_EPOCH = -25_569 * 86_400  # 1899-12-30, in seconds
+_COMMA = r"(:[0-9]{2}:[0-9]{2}|T[0-9]{6}),([0-9])"  # before the fraction of a second, as ISO 8601 prefers
 _ZONE_WORD = r"\s?(?:UTC|GMT)$"
 
 
@@ -53,7 +54,8 @@ def readable_times(
         times = pd.Series(np.full(len(series), np.datetime64("NaT"), dtype="datetime64[us]"))
         return _read(name, series, present, times, f"not numbers, but data.timeFormat is {time_format}")
     if numbers is None:
-        text = _text(series).str.replace(_ZONE_WORD, "Z", regex=True, case=False)
+        text = _text(series).str.upper().str.replace(_ZONE_WORD, "Z", regex=True)
+        text = text.str.replace(_COMMA, r"\1.\2", regex=True)
         return _read(name, series, present, pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"))
     if time_format:
         return _read(name, series, present, _times(numbers, time_format), f"not of data.timeFormat {time_format}")
