@@ -17,7 +17,7 @@ LINES = 1000
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space", "\u00a0": "no-break space", "\u202f": "narrow no-break space"}
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_SEP = re.compile(r'(?i)"?sep=([^\w"\r\n])"?(?:\r\n|\r|\n)')  # the first line for Excel, which is no row
+_SEP = re.compile(r'(?i)"?sep=([^\w"\r\n])"?(?:\r\n|\r|\n)')  # a line for Excel before the header
 _WESTERN = set("€£°²³µ§«»·ªº±½¼¾…\u2013\u2014\u2018\u2019\u201c\u201d\u00a0")  # signs in western texts
 
 

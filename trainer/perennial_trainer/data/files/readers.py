@@ -49,7 +49,10 @@ def naming_file(name: str) -> Iterator[None]:
 
 
 def place_of_row(name: str, row: int) -> str:
-    """The file and the line of a row, which is counted from 0. A line break within quotes makes it an earlier one."""
+    """The file and the line of a row, which is counted from 0.
+
+    A line break within quotes, or a line `sep=;` before the header, makes it an earlier one.
+    """
     place = display_uri(name)
     file_format = format_of(place) or "csv"
     return f"{place}, {'row' if file_format == 'parquet' else 'line'} {row + _FIRST_LINE[file_format]}"
