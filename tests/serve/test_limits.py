@@ -19,7 +19,7 @@ from perennial_trainer.serve.lifecycle import State
 from perennial_trainer.serve.limits import MIB, SMALL_BODY, Limits, limits_for
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
-from tests.serve.processes import MIXED, fitted, serve_task, until
+from tests.serve.processes import MIXED, fitted, rides, serve_task, until
 from tests.serve.requests import ROWS, request
 
 INFER = "/v2/models/bike-demand/infer"
@@ -66,6 +66,7 @@ def serving(
     application = of(task, state, metrics, bodies).application()
     server = make_server(application, state, metrics, header_seconds=headers, body_seconds=bodies)
     listening = open_listener("127.0.0.1", 0)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # else the kernel takes a whole response
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
     running = Running(listening.getsockname()[1], metrics)
@@ -168,3 +169,13 @@ def test_a_large_body_holds_up_neither_probes_nor_small_ones() -> None:
         assert server.client.post(INFER, json=request(ROWS)).status_code == 200
         Gated.gate.set()
         assert large.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_response_that_no_client_takes_is_dropped() -> None:
+    body = json.dumps(request(rides(20_000)[["temp", "hum", "season"]])).encode()
+    with serving(bodies=1) as server, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(f"POST {INFER} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        until(lambda: server.refused("send_timeout") == 1, "the response is given up")
+        assert server.probe() == 200
