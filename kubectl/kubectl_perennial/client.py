@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -87,6 +87,18 @@ class Cluster:
                 raise
             bodies = list(self._pages(path, {}))  # Kubernetes before 1.31 cannot select by fields of a custom kind
         return [body for body in bodies if not model or body["spec"]["modelDeployment"] == model]
+
+    def access_modes(self, claims: Iterable[str]) -> dict[str, Sequence[str] | None]:
+        """Claim → its access modes, or None if it does not exist; without claims that this user may not read."""
+        modes: dict[str, Sequence[str] | None] = {}
+        for claim in claims:
+            path = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{quote(claim, safe='')}"
+            try:
+                modes[claim] = self._call("GET", path)["spec"].get("accessModes") or []
+            except ApiError as error:
+                if error.code == 404:
+                    modes[claim] = None
+        return modes
 
     def own_name(self) -> str | None:
         """The name by which the API server knows this user; None if it does not tell (Kubernetes before 1.28)."""

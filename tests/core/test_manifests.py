@@ -54,6 +54,21 @@ def test_pod_keeps_the_restricted_security_standard(name: str) -> None:
     }
 
 
+def test_pods_that_mount_a_claim_share_a_node_if_asked_for() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "models"}}
+    spec = {"storage": {"uri": None, "sameNode": True, **claim}}
+    world, version = a_world(deployment=a_deployment(spec=spec)), a_version(1)
+    for manifest in (deployment_manifest(world, version, 2), train_manifest(world, version)):
+        template = manifest["spec"]["template"]
+        (term,) = template["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert term["topologyKey"] == "kubernetes.io/hostname"
+        assert term["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        assert list(term["labelSelector"]["matchLabels"]) == [names.same_node("models")]
+    other = a_world(deployment=a_deployment(spec=merged(spec, {"storage": {"sameNode": False}})))
+    without = deployment_manifest(other, version, 2)
+    assert "affinity" not in without["spec"]["template"]["spec"]
+
+
 @pytest.mark.parametrize("name", WITH_PODS)
 def test_pod_has_no_cluster_token_and_secrets_only_by_name(name: str) -> None:
     pod = pod_of(MANIFESTS[name])

@@ -313,6 +313,11 @@ def limits(**values: Any) -> Body:
             "spec.serving.replicas",
             "with runtime kserve a version is checked by its ready pods; give at least 1 replica",
         ),
+        (
+            {"rollout": {"gateway": None}, "serving": {"runtime": "kserve"}, "storage": {"sameNode": True}},
+            "spec.storage.sameNode",
+            "KServe places the pods; remove storage.sameNode",
+        ),
         ({"serving": {"runtime": "knative"}}, "spec.serving.runtime", 'supported values: "deployment", "kserve"'),
         ({"rollout": {"gateway": {"httpRoute": "A B"}}}, "spec.rollout.gateway.httpRoute", "give an object's name"),
         ({"rollout": {"gateway": {"httpRoute": None}}}, "spec.rollout.gateway.httpRoute", "Required value"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kubectl_perennial.views.claims import claim_problems, claims_of
 from kubectl_perennial.views.limits import limit_rows, share_of_limit
 from kubectl_perennial.views.progress import progress_of
 from kubectl_perennial.views.times import span
@@ -45,6 +46,34 @@ def test_progress_follows_phase_and_conditions(version: Any, shown: str) -> None
 def test_progress_names_drift_only_if_it_was_the_reason(reason: str, shown: str) -> None:
     version = a_version("Training") | {"spec": {"trigger": {"reason": reason}}}
     assert progress_of(version, manual=False)[0] == {"name": shown, "state": "done", "label": shown}
+
+
+@pytest.mark.parametrize(
+    ("storage", "modes", "problem"),
+    [
+        ({}, ["ReadWriteMany"], ""),
+        ({}, ["ReadWriteOnce", "ReadWriteMany"], ""),
+        ({"sameNode": True}, ["ReadWriteOnce"], ""),
+        ({}, ["ReadWriteOnce"], "may be mounted on one node at a time (ReadWriteOnce)"),
+        ({"sameNode": True}, ["ReadWriteOncePod"], "may be mounted by one pod at a time (ReadWriteOncePod)"),
+        ({}, ["ReadOnlyMany"], "cannot be written (ReadOnlyMany)"),
+        ({}, None, "does not exist in this namespace"),
+    ],
+)
+def test_claim_that_some_pods_cannot_mount_is_shown(storage: Any, modes: Any, problem: str) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "models"}}
+    spec = {"storage": claim | storage, "data": {"training": {"uri": "s3://rows/*.csv"}}}
+    assert claims_of(spec) == ["models"]
+    problems = claim_problems(spec, {"models": modes})
+    assert len(problems) == bool(problem)
+    assert not problem or problems[0].startswith(f"PersistentVolumeClaim models {problem}")
+
+
+def test_claim_of_data_may_be_read_only() -> None:
+    rows = {"persistentVolumeClaim": {"claimName": "rows"}}
+    spec = {"storage": {"uri": "s3://models"}, "data": {"training": rows}, "drift": {"check": {"data": rows}}}
+    assert claims_of(spec) == ["rows"]
+    assert claim_problems(spec, {"rows": ["ReadOnlyMany"]}) == []
 
 
 @pytest.mark.parametrize("phase", Phase)

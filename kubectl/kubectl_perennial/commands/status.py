@@ -13,6 +13,7 @@ from kubectl_perennial.selection import select
 from kubectl_perennial.terminal import colours
 from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.overview import draw
+from kubectl_perennial.views.claims import claim_problems, claims_of
 from kubectl_perennial.views.overview import model_overview, summary
 from kubectl_perennial.views.times import now
 
@@ -30,6 +31,9 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
         )
     at = now()
     fields = model_overview(selection, cluster.list("DriftReport", model=selection.name), at)
+    spec = selection.deployment["spec"]
+    if problems := claim_problems(spec, cluster.access_modes(claims_of(spec))):
+        fields["claims"] = problems
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:

@@ -68,6 +68,7 @@ def _spec_fields(fields: Body) -> list[tuple[str, object]]:
     retraining = condition({"conditions": fields.get("conditions")}, "Retraining")
     if retraining and not {"candidate", "lastAttempt"} & set(fields) and retraining["reason"] != "NotNeeded":
         rows.append(("Retraining", Text(retraining["message"], "yellow")))
+    rows += [("Claim", Text(problem, "yellow")) for problem in fields.get("claims", ())]
     if "suspend" in fields:
         rows.append(("Suspend", Text("spec.suspend is true; nothing new is started", "yellow")))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -72,6 +73,11 @@ def scheduled_at(labels: Mapping[str, str]) -> datetime:
     """When the Job with these labels was due, or the Job that made the report with them."""
     text = labels.get(SCHEDULED, "")
     return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) < 12 else NEVER
+
+
+def same_node(claim: str) -> str:
+    """The label of the pods that mount a claim which one node alone may mount, of whatever model."""
+    return f"perennial.dev/same-node-{hashlib.sha256(claim.encode()).hexdigest()[:16]}"
 
 
 def labels(deployment: str, role: str, version: str | None = None) -> dict[str, str]:

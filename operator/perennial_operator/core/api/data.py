@@ -98,6 +98,11 @@ class Storage(Place):
     secret_ref: SecretRef | None = Field(
         None, description="Credentials for the storage; the Secret's keys become environment variables of the pods."
     )
+    same_node: bool | None = Field(
+        None,
+        description="Run all pods of the model that mount a claim on one node, for claims that one node alone may mount "
+        "(ReadWriteOnce). A model that is to survive its node needs a claim with ReadWriteMany instead.",
+    )
 
 
 class Cleaning(Value):

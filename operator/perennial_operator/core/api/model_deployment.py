@@ -101,6 +101,11 @@ class ModelDeploymentSpec(Value):
             field_path=".rollout.gateway",
         ),
         rule(
+            "self.serving.runtime != 'kserve' || !has(self.storage.sameNode) || !self.storage.sameNode",
+            "with serving.runtime kserve, KServe places the pods; remove storage.sameNode",
+            field_path=".storage.sameNode",
+        ),
+        rule(
             "self.model.framework != 'custom' || has(self.training.pod.image)",
             "framework custom needs an image; set training.pod.image",
             field_path=".training.pod",

@@ -10,6 +10,7 @@ from typing import Any
 
 from perennial_operator.core.api.data import Source, Storage
 from perennial_operator.core.api.pod import PodSpec
+from perennial_operator.core.names import same_node
 from perennial_operator.core.world import Policy
 
 UID = 65532
@@ -30,11 +31,14 @@ class Mounts:
     def __init__(self) -> None:
         self.claims: dict[str, bool] = {}
         self.secrets: list[str] = []
+        self.same_node = False
 
     def uri(self, source: Source | Storage, *, writable: bool = False) -> str:
         """The source's URI; a path on a claim becomes a file below its mount. Its secret is noted too."""
         if source.secret_ref and source.secret_ref.name not in self.secrets:
             self.secrets.append(source.secret_ref.name)
+        if isinstance(source, Storage) and source.same_node:
+            self.same_node = True
         if claim := source.persistent_volume_claim:
             self.claims[claim.claim_name] = self.claims.get(claim.claim_name, False) or writable
             return f"file://{LOCAL}/{claim.claim_name}/{claim.path}".rstrip("/")
@@ -78,10 +82,23 @@ def pod_template(
         "runtime_class_name", "image_pull_secrets",
     }  # fmt: skip
     spec |= pod.model_dump(mode="json", by_alias=True, exclude_none=True, include=passed_on)
+    if mounts.same_node and mounts.claims:
+        by_claim = {same_node(claim): "true" for claim in mounts.claims}
+        labels, spec["affinity"] = labels | by_claim, _on_one_node(spec.get("affinity") or {}, by_claim)
     metadata: dict[str, Any] = {"labels": {**(pod.labels or {}), **labels}}
     if pod.annotations:
         metadata["annotations"] = dict(pod.annotations)
     return {"metadata": metadata, "spec": spec}
+
+
+def _on_one_node(affinity: Mapping[str, Any], by_claim: Mapping[str, str]) -> dict[str, Any]:
+    """The affinity, and for each label the node of the other pods that have it; the first pod runs on any."""
+    pods, required = affinity.get("podAffinity") or {}, "requiredDuringSchedulingIgnoredDuringExecution"
+    terms = [
+        {"labelSelector": {"matchLabels": {label: value}}, "topologyKey": "kubernetes.io/hostname"}
+        for label, value in by_claim.items()
+    ]
+    return {**affinity, "podAffinity": {**pods, required: [*pods.get(required, []), *terms]}}
 
 
 def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
