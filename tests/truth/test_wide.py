@@ -30,8 +30,8 @@ WIDE: dict[str, Any] = {
 CHECK = "bike-check-202611231215"
 
 
-def live() -> Play:
-    play = a_play(**WIDE)
+def live(**changes: Any) -> Play:
+    play = a_play(**WIDE | changes)
     play.until_live(1)
     return play
 
@@ -73,10 +73,14 @@ def test_named_feature_of_5000_breaches_and_starts_a_training() -> None:
     assert NAMED in play.bodies["ModelVersion", "bike-v2"]["spec"]["trigger"]["message"]
 
 
-def test_version_of_5000_features_comes_back_to_an_empty_cluster() -> None:
-    restored = on_an_empty_cluster(live(), **WIDE)
+@pytest.mark.parametrize("secret", ["old", "new"])
+def test_version_of_5000_features_comes_back_to_an_empty_cluster(secret: str) -> None:
+    """Also where the Secret of its rows has another name now."""
+    recorded, now = ({"training": {"secretRef": {"name": name}}} for name in ("old", secret))
+    restored = on_an_empty_cluster(live(data=recorded), **WIDE, data=now)
     restored.settle()
     assert restored.phases() == {"bike-v1": "Live"}
+    assert restored.bodies["ModelVersion", "bike-v1"]["spec"]["model"]["features"]["numeric"] == NAMES
 
 
 @pytest.mark.parametrize(
