@@ -37,6 +37,8 @@ check: .venv/ready ## Linters, types, layers and words only
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.house.word_list
 
+# CLUSTER=current needs the images of this version on the nodes or in a registry, a default StorageClass, no other operator for all
+# namespaces, and the rights of cluster-admin; each run has namespaces of its own. What is missing is said first.
 e2e: .venv/ready ## End-to-end tests only; CLUSTER=local|real|current
 	@CLUSTER=$(CLUSTER) $(BIN)/python -m pytest tests/e2e
 
@@ -55,15 +57,16 @@ crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 
-# TOOL=docker or buildah, BASE=another base image, REGISTRY=where the images are to be pushed.
-images: .venv/ready ## Build and try both images; TOOL, BASE, REGISTRY
+# TOOL=docker or buildah, BASE=another base image, REGISTRY=where the images are to be pushed, BUILD_FLAGS=more for each build, such as
+# `--secret id=pip.conf,src=$HOME/.config/pip/pip.conf` for a package index of your own, or `--add-host`.
+images: .venv/ready ## Build, try images; TOOL, BASE, REGISTRY, BUILD_FLAGS
 	@for part in operator trainer; do \
-	  $(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
+	  $(or $(TOOL),docker) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
 	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:$(VERSION) . || exit 1; done
 	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
 image-keras: ## Build the trainer's image with Keras; as for images
-	@$(or $(TOOL),docker) build --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
+	@$(or $(TOOL),docker) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
 	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:$(VERSION) .
 
 dist: .venv/ready ## Build the wheel and the chart into dist/

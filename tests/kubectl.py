@@ -35,6 +35,7 @@ KINDS = {
         Resource("v1", "Secret", "secrets"),
         Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         Resource("v1", "Namespace", "namespaces", namespaced=False),
+        Resource("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False),
         Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False),
     )
 }
@@ -84,6 +85,11 @@ class Kubectl:
         items: list[Body] = self._call("GET", self._path(kind), **({"labelSelector": selector} if selector else {}))[
             "items"
         ]
+        return items
+
+    def everywhere(self, kind: str) -> list[Body]:
+        """The objects of the kind in all namespaces."""
+        items: list[Body] = self._call("GET", KINDS[kind].path())["items"]
         return items
 
     def patch(self, kind: str, name: str, change: Mapping[str, Any], subresource: str = "") -> Body:

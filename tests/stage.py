@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
+from tests.current_cluster import require
 from tests.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +95,8 @@ class Stage:
             self.kubeconfig = self._stack.enter_context(start(self.directory / "api")).kubeconfig
         self.kubectl = Kubectl(self.kubeconfig, self.namespace)
         self._stack.callback(self.kubectl.close)
+        if self.cluster == "current":
+            require(self.kubectl)
         self._prepare_namespace()
         self.kubectl.apply(ROOT / "manifests" / "crds")
         self.wait("the CRDs are established", self._established, 30)
