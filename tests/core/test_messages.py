@@ -85,6 +85,17 @@ def test_phase_says_that_the_pod_does_not_start(reason: str) -> None:
     assert play.status["phase"] == "Training"
 
 
+def test_phase_says_that_the_job_waits_in_a_queue() -> None:
+    play = live(training={"queue": "team-a"})
+    play.report("october")
+    play.settle()
+    job = play.bodies["Job", "bike-v2-train"]
+    play.cluster.put(job | {"spec": job["spec"] | {"suspend": True}})
+    play.settle()
+    assert play.status["phase"] == "Queued"
+    assert play.condition("Retraining")["message"].endswith("its Job waits in a queue")
+
+
 def test_reverted_edit_leaves_nothing_to_retrain() -> None:
     play = live()
     play.edit({"model": {"parameters": {"fit_intercept": False}}})

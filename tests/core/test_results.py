@@ -59,6 +59,18 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
             "more memory than its node had (OOMKilled); "
             "set spec.training.pod.resources.limits.memory, or narrow spec.drift.check.window",
         ),
+        (
+            replace(BROKEN, out_of_memory=True, memory_limit="1Gi", labels={ROLE: "record"}),
+            None,
+            "OutOfMemory",
+            "than its limit of 1Gi (OOMKilled); raise spec.training.pod.resources.limits.memory",
+        ),
+        (
+            replace(BROKEN, reason="DeadlineExceeded", labels={ROLE: "check"}),
+            None,
+            "TimedOut",
+            "and was stopped; raise it, give its pod more CPU, or narrow spec.drift.check.window",
+        ),
         (BROKEN, TRAINED, "JobFailed", "failed (BackoffLimitExceeded)"),
         (replace(BROKEN, reason="DeadlineExceeded"), None, "TimedOut", "ran longer than spec.training.timeout"),
         (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),

@@ -162,7 +162,7 @@ class ModelDeploymentStatus(Value):
     observed_generation: int | None = Field(None, description="The generation of spec that was observed.")
     phase: str | None = Field(
         None,
-        description="Current phase: that of the candidate, if there is one; NotStarted if the pod of its Job cannot start.",
+        description="Current phase: that of the candidate, if there is one; NotStarted if its Job cannot, Queued while that waits in a queue.",
     )
     live_version: str | None = Field(None, description="The version that serves.")
     candidate_version: str | None = Field(

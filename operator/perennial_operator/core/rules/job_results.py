@@ -21,6 +21,9 @@ from perennial_operator.core.api.values import Nested, Value
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 
+ABOUT_LEDGER = frozenset({"record", "recovery"})
+"""Roles of Jobs that read no rows."""
+
 
 class Trained(Value):
     message: Sentence
@@ -118,8 +121,10 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     """The result of a Job that has ended. A failed Job has none, whatever its pod wrote before it was stopped."""
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":
-        limit = "an hour" if job.labels.get(names.ROLE) in ("record", "recovery") else "spec.training.timeout"
-        return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped")
+        limit, fix = "spec.training.timeout", f"raise it, give its pod more CPU, or narrow {_window(job)}"
+        if job.labels.get(names.ROLE) in ABOUT_LEDGER:
+            limit, fix = "an hour", "see its log for what it waited"
+        return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped; {fix}")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
         return _parsed(job, answer, kind)
     if job.out_of_memory and answer.get("reason") in (None, "Interrupted"):
@@ -135,12 +140,17 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")
 
 
+def _window(job: Job) -> str:
+    """The field that makes the Job read fewer rows."""
+    return "spec.drift.check.window" if job.labels.get(names.ROLE) == "check" else "spec.data.window"
+
+
 def _out_of_memory(job: Job) -> JobFailure:
-    limit, window = "spec.training.pod.resources.limits.memory", "spec.data.window"
-    if job.labels.get(names.ROLE) == "check":
-        window = "spec.drift.check.window"
+    limit = "spec.training.pod.resources.limits.memory"
     cause = f"more memory than its limit of {job.memory_limit}" if job.memory_limit else "more memory than its node had"
-    fix = f"{'raise' if job.memory_limit else 'set'} {limit}, or narrow {window}"
+    fix = f"{'raise' if job.memory_limit else 'set'} {limit}"
+    if job.labels.get(names.ROLE) not in ABOUT_LEDGER:
+        fix += f", or narrow {_window(job)}"
     return JobFailure(reason="OutOfMemory", message=f"Job {job.name} needed {cause} (OOMKilled); {fix}")
 
 

@@ -19,6 +19,7 @@ from perennial_operator.core.status.readiness import (
     PIN_NOT_FOUND,
     Statement,
     available,
+    job_of_phase,
     missing_pin,
     progress_of,
     ready,
@@ -189,7 +190,9 @@ def _phase(world: World, trouble: Trouble | None, deferral: Deferral | None) -> 
     if world.spec.pin:
         return "Pinned"
     if candidate := world.candidate:
-        return NOT_STARTED if candidate.status.reason == NOT_STARTED else candidate.phase.value
+        job = job_of_phase(world, candidate)
+        waits = Outcome.QUEUED.value if job and job.queued else candidate.phase.value
+        return NOT_STARTED if candidate.status.reason == NOT_STARTED else waits
     return Phase.LIVE.value if world.live else "Pending"
 
 

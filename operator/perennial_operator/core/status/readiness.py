@@ -14,7 +14,7 @@ from perennial_operator.core.rules.trainings.recipes import recipe, version_reci
 from perennial_operator.core.rules.trainings.refused_files import refused_version
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import JobState, World
+from perennial_operator.core.world import Job, JobState, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,21 @@ def missing_pin(world: World) -> tuple[str, str]:
 
 def progress_of(world: World, version: ModelVersion) -> str:
     """The progress of the version, and its blocker."""
-    train, validate = names.train_job(version.name), names.validate_job(version.name)
-    job = world.jobs.get(train if version.phase is Phase.TRAINING else validate)
-    blocker = trouble_of(world, version.name)
-    if job and job.state is JobState.RUNNING and version.phase in (Phase.TRAINING, Phase.VALIDATING):
+    job, blocker = job_of_phase(world, version), trouble_of(world, version.name)
+    if job:
         if job.blocked:
             return f"{version.name}: {not_started(version.phase, job)}"
         blocker = "; its Job waits in a queue" if job.queued else f"; {job.trouble}" if job.trouble else ""
     analysed = find(version.status.conditions, "Analysed") if version.phase is Phase.ROLLING_OUT else None
     analysis = f"; {analysed.reason}: {analysed.message}" if analysed else ""
     return f"{version.name}: {version.status.message or 'its training starts soon'}{blocker}{analysis}"
+
+
+def job_of_phase(world: World, version: ModelVersion) -> Job | None:
+    """The running Job of the phase in which the version is, or None."""
+    of_phase = {Phase.TRAINING: names.train_job, Phase.VALIDATING: names.validate_job}
+    job = world.jobs.get(of_phase[version.phase](version.name)) if version.phase in of_phase else None
+    return job if job and job.state is JobState.RUNNING else None
 
 
 def trouble_of(world: World, name: str) -> str:
