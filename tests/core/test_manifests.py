@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from perennial_operator.core import names
-from perennial_operator.core.manifests import serving
+from perennial_operator.core.manifests import inference_service, serving
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, differs
 from perennial_operator.core.manifests.serving_defaults import FIRST
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.world import Policy, Serving
+from perennial_operator.core.world import Policy, RoutingObject, Serving
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
 from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests
 
@@ -324,3 +324,15 @@ def test_pods_of_the_first_release_are_recognised() -> None:
         patch.setattr(serving, "CURRENT", FIRST)
         manifest = deployment_manifest(world, world.versions[0], 2)
     assert manifest["metadata"]["annotations"][names.APPLIED] == "ab87f48ec66d7aca"  # what 0.1 made of this world
+
+
+def test_upgrade_keeps_the_revision_of_an_older_release() -> None:
+    world, version = a_world(), a_version(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference_service, "CURRENT", FIRST)
+        old = inference_service.inference_manifest(world, version, 100)
+    upgraded = replace(world, routing=RoutingObject(old))
+    assert inference_service.inference_manifest(upgraded, version, 100) == old
+    assert inference_service.inference_manifest(upgraded, a_version(2), 20)["spec"] != old["spec"]
+    (container,) = inference_service.inference_manifest(upgraded, a_version(2), 20)["spec"]["predictor"]["containers"]
+    assert container["livenessProbe"]["timeoutSeconds"] == 10
