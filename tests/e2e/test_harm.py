@@ -83,7 +83,7 @@ def test_a_candidate_that_is_never_ready_is_rolled_back(stage: Stage) -> None:
 BAD_DATA: dict[str, tuple[str, dict[str, Any], str]] = {
     "bad-empty": ("", {}, "holds no row"),
     "bad-column": ("feature1,target\n" + "1,2\n" * 300, {}, "feature2"),
-    "bad-target": ("feature1,feature2,target\n" + "1,2,many\n" * 300, {}, "many"),
+    "bad-target": ("feature1,feature2,target\n" + "1,2,many\n" * 300, {}, "300 of 300 values of the target"),
     "bad-missing": ("feature1,feature2,target\n" + ",2,3\n" * 300, {}, "feature1"),
     "bad-few": (rows(0, count=20), {}, "minRows"),
     "bad-estimator": (rows(0), {"model": {"estimator": "sklearn.linear_model.LinearRegresion"}}, "LinearRegression"),

@@ -22,7 +22,9 @@ def built(pod: dict[str, Any], *allowed: str, section: str = "training", version
     cache.put(a_body("ModelDeployment", "bike", merged(SPEC, of_model)))
     if version:
         stored = a_version(1, version, {"training": {"pod": pod}})
-        cache.put(a_body("ModelVersion", "bike-v1", stored.spec.to_api(), stored.status.to_api()))
+        owner = [{"uid": "uid-bike", "kind": "ModelDeployment", "name": "bike", "controller": True}]
+        body = a_body("ModelVersion", "bike-v1", stored.spec.to_api(), stored.status.to_api(), ownerReferences=owner)
+        cache.put(body)
     assert build_world(cache, Key("default", "bike"), NOON, Policy("trainer", allowed_in_pods=allowed))
 
 

@@ -49,8 +49,11 @@ def with_temp(*data: Any, **changes: Any) -> dict[str, Any]:
             {"inputs": [tensor("rows", [1, 2], shape=[1, 2])]},
             "input rows is not a feature, and one tensor for all features",
         ),
-        (with_temp(-1.797e308), "input temp has a number beyond 3.4e+38, which no model can use: send null"),
-        (with_temp(10**400, datatype="UINT64"), "input temp has a number beyond 3.4e+38"),
+        (
+            with_temp(-1.797e308),
+            "input temp is -1.797e+308 in row 0 (the first row is 0), which no model can use: send null",
+        ),
+        (with_temp(10**400, datatype="UINT64"), "input temp is 1000"),
         (with_temp(1) | {"id": 7}, "id is 7: expected str | null, got int"),
         (with_temp(1) | {"outputs": [{"name": "predict_proba"}]}, "output predict_proba is unknown: ask for predict"),
         (with_temp("warm"), 'inputs[0].data[0] (input temp) is "warm": expected float | array | null, got str'),

@@ -129,9 +129,7 @@ def test_values_no_model_can_take_cost_the_others_no_call(regression: Deployed) 
     for i, response in enumerate(responses):
         if i % 5 == 0:
             assert response.status_code == 400
-            assert response.json()["error"].startswith(
-                "input temp is 1.797e+308 in row 1 (the first row is 0), but the"
-            )
+            assert response.json()["error"].startswith("input temp is 1.797e+308 in row 1 (the first row is 0), which")
         else:
             assert outputs(response)["predict"]["data"] == pytest.approx(expected)
     assert server.metric(batches) - before <= 80

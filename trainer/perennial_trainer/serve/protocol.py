@@ -120,11 +120,15 @@ def _numbers(tensor: Tensor) -> NDArray[np.float64]:
     try:
         floats = np.array(values, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer of hundreds of digits
-        floats = np.array([math.inf])
-    if too_large(floats).any():
+        floats = np.array(
+            [math.inf if isinstance(each, int) and abs(each) > LARGEST else each for each in values], dtype=np.float64
+        )
+    exceeding = too_large(floats)
+    if exceeding.any():
+        place = int(exceeding.argmax())
         raise BadRequestError(
-            f"input {tensor.name} has a number beyond {LARGEST:.2g}, which no model can use: send null for a missing "
-            "value"
+            f"input {tensor.name} is {floats[place]:.6g} in row {place // math.prod(tensor.shape[1:])} (the first row "
+            f"is 0), which no model can use: send null for a missing value"
         )
     return floats
 
