@@ -54,7 +54,7 @@ class Story:
         self._arrive(WINTER)
         self.stage.kubectl.apply(MANIFEST)
         self.screen.typed(f"kubectl apply -f tests/demo/{MANIFEST.name}")
-        self._until(f"{FIRST} is live", lambda: self._is_live(FIRST), 90)
+        self._until(f"{FIRST} is live", lambda: self._is_live(FIRST), 300)
         self._table("mdep")
         self._table("mver")
 
@@ -80,7 +80,7 @@ class Story:
             "A candidate is trained, and has to prove itself",
             "Candidate and live version are scored on the same newest rows, which neither was trained on.",
         )
-        self._until(f"{SECOND} has passed the gate", lambda: self._in_phase(SECOND, "RollingOut", "Live"), 90)
+        self._until(f"{SECOND} has passed the gate", lambda: self._in_phase(SECOND, "RollingOut", "Live"), 300)
         self._table("jobs")
         conditions = {c["type"]: c["message"] for c in self.stage.version(SECOND)["conditions"]}
         self.screen.say(conditions["Validated"], "yellow")
