@@ -20,7 +20,9 @@ Pair = tuple[Counts, Counts]
 Statistic = Callable[[Counts, Counts], Floats]
 """The statistic of each of several pairs of counts, draws x bins each."""
 
-DRAWS = (100, 400, 1500)  # one step after the other, while the value is rare among the drawn ones
+DRAWS = (100, 400, 1500, 8000, 40_000)  # one step after the other, while the value is rare among the drawn ones
+ENOUGH = 2000  # draws of a value that is clearly rarer than any corrected level, or whose tail is not fitted
+CLEAR = 1e-9  # a fitted chance below it is small enough for every correction, however far it is from the true one
 TAIL = 200  # the greatest drawn values, to which a tail is fitted
 EXCEEDED = 10  # from so many drawn values that are at least as large on, their share is precise enough
 CELLS = 2_000_000  # counts in memory at once
@@ -53,20 +55,28 @@ def tail_share(observed: float, steps: Iterable[Floats], fitted: bool = True) ->
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular
     Biology 9, 2010). The values are drawn in steps until 10 are as large (Besag and Clifford, Biometrika 78, 1991).
     Where fewer are, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al., Bioinformatics
-    25, 2009), since a level corrected for a thousand features would need millions of draws. Its shape is never
+    25, 2009), since a level corrected for a thousand features would need millions of draws; a tail of few draws is no
+    estimate far beyond them, so there are more of them until the value is clearly rare. Its shape is never
     negative: the tail has no end, and the chance is too great rather than too small. Nor is the estimate below the
     share that was drawn, for statistics of few different values have no smooth tail.
     """
-    drawn, reached = np.empty(0), 0
+    drawn, reached, share = np.empty(0), 0, 1.0
     for step in steps:
         drawn = np.concatenate([drawn, step])
         reached += int((step >= observed - TOLERANCE * abs(observed)).sum())
+        share = (reached + 1) / (len(drawn) + 1)
         if reached >= EXCEEDED:
             break
-    counted = (reached + 1) / (len(drawn) + 1)
+        if fitted and len(drawn) > TAIL:
+            share = _fitted_share(observed, drawn, reached, share)
+        if len(drawn) >= ENOUGH and (not fitted or share < CLEAR):
+            break
+    return share
+
+
+def _fitted_share(observed: float, drawn: Floats, reached: int, counted: float) -> float:
+    """The estimate from the fitted tail; the counted share if all values of the tail are equal."""
     ascending = np.sort(drawn)
-    if reached >= EXCEEDED or len(drawn) <= TAIL or not fitted:
-        return counted
     start = float(ascending[-TAIL - 1] + ascending[-TAIL]) / 2
     excess = ascending[-TAIL:] - start
     if not excess.mean() > 0:
