@@ -115,7 +115,10 @@ def test_a_stopping_pod_is_not_ready_and_has_its_grace_period(space: Space, tmp_
 def alive(pid: int) -> bool:
     """Whether there is such a process; an orphan that has ended is the init process's to remove."""
     stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # it ended before or while it was read
+        return False
 
 
 def test_a_pod_deleted_by_force_leaves_no_process(space: Space, node: LocalNode, tmp_path: Path) -> None:
