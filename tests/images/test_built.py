@@ -93,17 +93,17 @@ def trained(
         "version": "line-v1",
         "model": model | MEANT,
         "data": {
-            "uri": "file:///work/*.csv",
+            "uri": "file:///data/*.csv",
             "window": "all",
             "holdout": 0.2,
             "cleaning": {"missing": "drop", "duplicates": "drop", "outliers": "keep"},
             "minRows": 100,
             "maxMissing": 0.2,
         },
-        "storage": "file:///work/models",
+        "storage": "file:///data/models",
     }
-    environment = {"PERENNIAL_TASK": json.dumps(task), "PERENNIAL_RESULT": "/work/result.json"}
-    done = run(TOOL, image, environment=environment, volumes={"/work": directory})
+    environment = {"PERENNIAL_TASK": json.dumps(task), "PERENNIAL_RESULT": "/data/result.json"}
+    done = run(TOOL, image, environment=environment, volumes={"/data": directory})
     return done, json.loads((directory / "result.json").read_text())
 
 
@@ -128,7 +128,7 @@ def test_what_an_image_has_trained_it_serves(tmp_path: Path, image: str, model: 
     about = {"namespace": "default", "modelDeployment": "line", "version": "line-v1", "model": model | MEANT}
     artifact = {"name": "line-v1", "uri": answer["artifact"]["uri"], "sha256": answer["artifact"]["sha256"]}
     task = json.dumps({"task": "serve", **about, "artifact": artifact, "port": 8080})
-    asked = run(TOOL, image, ["python", "-c", SERVED], {"PERENNIAL_TASK": task}, {"/work": tmp_path})
+    asked = run(TOOL, image, ["python", "-c", SERVED], {"PERENNIAL_TASK": task}, {"/data": tmp_path})
     assert asked.returncode == 0, asked.stderr
     (output,) = json.loads(asked.stdout)["outputs"]
     assert output["data"] == pytest.approx([3, -1], abs=0.6)

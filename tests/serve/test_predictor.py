@@ -23,13 +23,13 @@ from tests.serve.processes import MIXED, rides
 from tests.serve.requests import DATATYPES, tensor
 
 
-def predictor(estimator: Any, target: Any) -> Predictor:
+def predictor(estimator: Any, target: Any, task: str = "classification") -> Predictor:
     model = Model(
         framework="sklearn",
         format="joblib",
         estimator="any",
         parameters={},
-        task="classification",
+        task=task,
         features=MIXED,
         target="y",
     )
@@ -115,27 +115,17 @@ def test_a_model_with_too_few_predictions_fails_all_requests() -> None:
     ],
 )
 def test_a_model_takes_every_value_that_is_not_refused(estimator: Any) -> None:
-    model = Model(
-        framework="sklearn",
-        format="joblib",
-        estimator="any",
-        parameters={},
-        task="regression",
-        features=MIXED,
-        target="y",
-    )
-    fitted = pipeline.build_pipeline(estimator, MIXED).fit(conversion.feature_frame(rides(), MIXED), rides().cnt)
-    predictor = Predictor(fitted, model)
+    fitted = predictor(estimator, rides().cnt, "regression")
     accepted = 0
     for power in (1.0, 1e30, 3.3e37, 9e37, 1.1e38, 3.5e38, 1e300, 1.797e308):
         for value in (power, -power):
             body = {"inputs": [tensor("temp", [value]), tensor("hum", [None]), tensor("season", ["1"])]}
             try:
-                inference = protocol.read_request(orjson.dumps(body), MIXED, predictor.outputs)
-                predictor.check(inference)
+                inference = protocol.read_request(orjson.dumps(body), MIXED, fitted.outputs)
+                fitted.check(inference)
             except BadRequestError as error:
                 assert f"input temp is {value:.6g} in row 0" in str(error)
             else:
-                predictor.predict([inference])
+                fitted.predict([inference])
                 accepted += 1
     assert accepted == 8  # the deviation of temp is about 0.3
