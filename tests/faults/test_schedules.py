@@ -50,11 +50,13 @@ class Schedules(RuleBasedStateMachine):
     @initialize(
         steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]),
         check=st.booleans(),
-        live=st.booleans(),
+        start=st.sampled_from(["nothing", "live", "watched", "going back"]),
         route=st.booleans(),
         watch=st.sampled_from(["0s", "1h"]),
     )
-    def begin(self, steps: list[dict[str, Any]], check: bool, live: bool, route: bool, watch: str) -> None:
+    def begin(self, steps: list[dict[str, Any]], check: bool, start: str, route: bool, watch: str) -> None:
+        watched = start in ("watched", "going back")
+        watch = "1h" if watched else watch
         client = Client()
         self.cluster = client.cluster
         self.cluster.watcher = self.operator_writes
@@ -70,11 +72,13 @@ class Schedules(RuleBasedStateMachine):
         self.played["schedules"] += 1
         if route:
             self.cluster.put(a_route())
-        if live:
+        if start != "nothing":
             self.work_succeeds(3)
-        if live and watch != "0s":  # the second version is watched
+        if watched:  # the second version is
             self.person_requests_a_training()
             self.work_succeeds(2)
+        if start == "going back":
+            self.promoted_version_fails(minutes=6, predecessor_starts=False)
 
     # ---- the operator
 
@@ -214,15 +218,20 @@ class Schedules(RuleBasedStateMachine):
             self.cluster.pod_fails(name, REFUSED if how == "refuses" else None)
 
     @precondition(lambda self: self.watched())
-    @rule(minutes=st.sampled_from([1, 6]))
-    def promoted_version_fails(self, minutes: int) -> None:
-        """All pods of a version that is watched are lost, and passes follow."""
-        for name in self.watched():
+    @rule(minutes=st.sampled_from([1, 6, 6]), predecessor_starts=st.sampled_from([True, True, False]))
+    def promoted_version_fails(self, minutes: int, predecessor_starts: bool) -> None:
+        """All pods of a version that is watched are lost, and passes follow, in which its predecessor may start."""
+        watched = self.watched()
+        for name in watched:
             if name in self.cluster.pods and ("Deployment", name) not in self.foreign:
                 self.cluster.pods_fail(name, "CrashLoopBackOff")
-        for _ in range(3):
+        for _ in range(4):
             self.operator.list_all()
             self.operator.look()
+            for watch in watched.values() if predecessor_starts else ():
+                name = watch["predecessor"]
+                if name in self.cluster.pods and ("Deployment", name) not in self.foreign:
+                    self.cluster.pods_ready(name)
             self.cluster.now += timedelta(minutes=minutes)
 
     @rule(unhealthy=st.booleans())
@@ -333,6 +342,7 @@ class Schedules(RuleBasedStateMachine):
         if status.get("rollout") and not before.get("rollout") and known and not self.interfered:
             assert not watched or known["spec"].get("pin") or known["spec"]["rollout"]["watch"] == "0s"
         if status.get("reason") == "WentBack" and before.get("reason") != "WentBack":
+            self.played["ways back"] += 1
             assert status["phase"] == "Live"
             assert "watch" not in status
             assert any(watch.get("reason") for watch in watched.values())
@@ -413,9 +423,6 @@ class Schedules(RuleBasedStateMachine):
         self.cluster.unhealthy = False
         if ("HTTPRoute", "bike") not in self.cluster.bodies:
             self.cluster.put(a_route())
-        self.played["ways back"] += sum(
-            each.get("status", {}).get("reason") == "WentBack" for each in self.cluster.all("ModelVersion")
-        )
         self.person_edits_the_spec(
             # At 0 replicas the watch's clock stands, and with it each candidate.
             {
