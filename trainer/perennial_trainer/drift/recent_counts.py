@@ -1,0 +1,106 @@
+"""Counts recent rows, and scores the live version on those that have a target."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.data.notes import Notes
+from perennial_trainer.drift.histogram import Histogram, NumericHistogram
+from perennial_trainer.drift.recent_rows.batch import Batch
+from perennial_trainer.drift.recent_rows.digest import RowsDigest
+from perennial_trainer.drift.recent_rows.period import Period
+from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
+from perennial_trainer.metrics.sampling import EvenSample
+from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.metrics.streaming import StreamedMetrics
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from perennial_trainer.data.rows import Rows
+
+    Model = Callable[[], Future[Pipeline]]
+
+MAX_UNLABELLED = 20_000  # rows without a target that are scored: enough for the distribution of the predictions
+
+
+@dataclass
+class RecentCounts:
+    """The counts of the recent rows added."""
+
+    features: dict[str, Histogram]
+    target: Histogram
+    prediction: Histogram
+    probabilities: dict[str, NumericHistogram]
+    unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
+    performance: StreamedMetrics = field(default_factory=StreamedMetrics)
+    rows: int = 0
+    labelled: int = 0
+    of_new_class: int = 0  # of the labelled rows
+    odd_targets: UnreadableShare = field(default_factory=UnreadableShare)
+    period: Period = field(default_factory=Period)
+    notes: Notes = field(default_factory=Notes)
+    digest: RowsDigest = field(default_factory=RowsDigest)
+
+    def add(self, batch: Batch, model: "Model") -> None:
+        """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
+        batch.count_into(self.features, self.digest)
+        for name, count in batch.unusable.items():
+            self.notes.add_unusable(name, count)
+        labelled = batch.labelled
+        self.odd_targets.add(batch.unreadable_target, int(labelled.sum()))
+        if labelled.any():
+            rows = batch.rows.take(labelled)
+            scored = _score(model, rows)
+            self.of_new_class += int((~scored.has_known_class).sum())
+            self.target.add(rows.target)
+            self.digest.add_values(rows.target)
+            self.performance.add(scored)
+            self._add_predictions(scored)
+        unlabelled = ~labelled & ~batch.refused
+        if self.unlabelled is not None and unlabelled.any():
+            self.unlabelled.add(batch if unlabelled.all() else batch.take(unlabelled))
+        self.rows += len(batch)
+        self.labelled += int(labelled.sum())
+        self.period.add(batch.time)
+        self.digest.add_times(batch.time)
+
+    def score_unlabelled(self, model: "Model") -> None:
+        """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""
+        if self.unlabelled is not None and self.unlabelled.batches:
+            from perennial_trainer.data.rows import concatenate
+
+            rows = concatenate([batch.rows for batch in self.unlabelled.batches])
+            self._add_predictions(_score(model, rows), self.unlabelled.step)
+
+    def require_numbers(self) -> None:
+        """Each numeric feature has a number, or no value at all; else a RejectedTask, NonNumericFeature."""
+        for name, histogram in self.features.items():
+            count = self.notes.unusable[name]
+            if count and histogram.rows == histogram.missing:
+                raise RejectedTask(
+                    "NonNumericFeature",
+                    f"none of {count} values of the numeric feature {name} is a finite number: fix what writes the "
+                    "column, or say in data.csv how the file writes numbers",
+                )
+
+    def _add_predictions(self, scored: ScoredRows, weight: int = 1) -> None:
+        self.prediction.add(scored.predicted_values, weight)
+        for name, values in scored.class_probabilities.items():
+            if name in self.probabilities:
+                self.probabilities[name].add(values, weight)
+
+    @property
+    def others(self) -> dict[str, list[Histogram]]:
+        """The histograms of the predictions, or of the probabilities if the model gives them, and of the target."""
+        predictions: list[Histogram] = [each for each in self.probabilities.values() if each.rows]
+        others = {"prediction": predictions or [self.prediction], "target": [self.target]}
+        return {name: each for name, each in others.items() if each[0].rows}
+
+
+def _score(model: "Model", rows: "Rows") -> ScoredRows:
+    from perennial_trainer.models.pipeline import score
+
+    return score(model().result(), rows)
