@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import OWN_KINDS, Body, Key
 from perennial_operator.cluster.client import Kube
-from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneError, KubeError, RefusedError
+from perennial_operator.cluster.errors import ConflictError, ExistsError, GoneError, RefusedError
 from perennial_operator.cluster.installed_crds import FIX, NOT_STORED, InstalledCrds
-from perennial_operator.core.actions import Action, Announcement, Apply, Create, Delete, PatchRoute, SetStatus
-from perennial_operator.core.api.meta import API_VERSION
-from perennial_operator.core.api.printable_text import printable
-from perennial_operator.core.api.values import as_text
+from perennial_operator.core.actions import Action, Apply, Create, Delete, PatchRoute, SetStatus
+from perennial_operator.reconcile.events import announce
 from perennial_operator.reconcile.orphans import ADOPTED, is_orphan
 from perennial_operator.telemetry.logs import about
 
@@ -70,7 +65,7 @@ class Executor:
         if body["metadata"]["resourceVersion"] == to.resource_version:
             raise _changed_nothing(f"the status of {to.kind} {to.name}")
         if to.announce:
-            await self._announce(key, to.kind, to.name, to.announce)
+            await announce(self._kube, self._cache, key, (to.kind, to.name), to.announce)
 
     async def _create(self, key: Key, manifest: Mapping[str, Any]) -> None:
         kind, name, manifest = manifest["kind"], manifest["metadata"]["name"], self._owned(key, manifest)
@@ -172,51 +167,6 @@ class Executor:
             self._cache.put(_of(kind, remaining))
         else:
             self._cache.remove(key, kind, name)
-
-    async def _announce(self, key: Key, kind: str, name: str, announcement: Announcement) -> None:
-        """The announcement is an event on the object and on its ModelDeployment, and a line of the log.
-
-        A failure to write an event does not fail the pass.
-        """
-        log, level = about(key), logging.WARNING if announcement.warning else logging.INFO
-        log.log(level, "%s: %s", announcement.reason, announcement.message)
-        for target in dict.fromkeys([(kind, name), ("ModelDeployment", key.name)]):
-            body = self._cache.get(key, *target)
-            if body:
-                try:
-                    await self._record(body, announcement)
-                except KubeError as error:
-                    log.warning("the event %s was not written: %s", announcement.reason, error.message)
-
-    async def _record(self, about: Body, announcement: Announcement) -> None:
-        metadata, now = about["metadata"], as_text(datetime.now(UTC))
-        digest = hashlib.sha256(f"{metadata['uid']} {announcement}".encode()).hexdigest()[:16]
-        name = f"{metadata['name']}.{digest}"
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": about["kind"],
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-            },
-            "reason": announcement.reason,
-            "message": printable(announcement.message)[:1024],
-            "type": "Warning" if announcement.warning else "Normal",
-            "source": {"component": "perennial"},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        try:
-            await self._kube.create(event)
-        except ExistsError:
-            old = await self._kube.get("Event", metadata["namespace"], name)
-            count = int((old or {}).get("count") or 1) + 1
-            await self._kube.merge("Event", metadata["namespace"], name, {"count": count, "lastTimestamp": now})
 
 
 def _written(action: Action) -> tuple[str, Mapping[str, Any]] | None:
