@@ -41,6 +41,9 @@ REFUSED: dict[str, tuple[Annotations | None, Annotations, tuple[str, ...], str]]
     "a rejection withdrawn": ({REJECTED: "grace"}, {}, (), NOT_OWN),
     "another person": ({APPROVED: "bot", PERSON: "bob"}, {APPROVED: "bot", PERSON: "ada"}, MAY_APPROVE, OTHERS),
     "the person removed": ({APPROVED: "bot", PERSON: "bob"}, {APPROVED: "bot"}, MAY_APPROVE, OTHERS),
+    "a person before another's decision": ({}, {PERSON: "the chief"}, (), OTHERS),
+    "the person that another wrote before": ({PERSON: "eve"}, {APPROVED: "ada", PERSON: "eve"}, MAY_APPROVE, OTHERS),
+    "a person left behind": ({REJECTED: "ada", PERSON: "the chief"}, {PERSON: "the chief"}, (), OTHERS),
     "the person of another's approval": (
         {APPROVED: "bot", PERSON: "bob"},
         {APPROVED: "bot", REJECTED: "ada", PERSON: "bob"},
@@ -57,7 +60,8 @@ ADMITTED: dict[str, tuple[Annotations | None, Annotations, tuple[str, ...]]] = {
     "a rejection after an approval": ({APPROVED: "bot", PERSON: "bob"}, {APPROVED: "bot", REJECTED: "ada"}, ()),
     "own rejection withdrawn": ({REJECTED: "ada"}, {}, ()),
     "an approval withdrawn by one who may": ({APPROVED: "grace"}, {}, MAY_APPROVE),
-    "a person before a decision": ({}, {PERSON: "grace"}, ()),
+    "a person without a decision removed": ({PERSON: "grace"}, {}, ()),
+    "own decision for the same person": ({APPROVED: "ada", PERSON: "g"}, {REJECTED: "ada", PERSON: "g"}, MAY_APPROVE),
 }
 
 

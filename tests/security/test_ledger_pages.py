@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from perennial_trainer.ledger import files
+from perennial_trainer.storage.store import create_file
 from tests.simulation.play import Play, a_play, on_an_empty_cluster
 from tests.trainer.tasks import Json, Trainer, changed
 from tests.trainer.test_ledger import KEY, page, put, sought, storage, versions
@@ -146,6 +147,16 @@ def test_page_recorded_late_and_removed_is_missed(trainer: Trainer, versions: Ve
         trainer.done(record)
     put(page(records[2]), None)
     assert "the ledger lacks earlier pages that others name or count: 1" in trainer.done(sought(records[0]))["message"]
+
+
+def test_name_with_an_absurd_number_is_of_no_version(trainer: Trainer, versions: Versions, storage: str) -> None:
+    """Anyone may write a name; the next version's number must be one that the API server takes."""
+    record = versions(1)
+    trainer.done(record)
+    number = "9" * 30
+    for name in (f"progression-v{number}/model.joblib", f"ledger/20261101T120000Z-v{number}-Live.json"):
+        create_file(f"{storage}/{name}", b"{}")
+    assert trainer.done(sought(record))["number"] == 1
 
 
 def test_no_version_below_at_least_comes_back(trainer: Trainer, versions: Versions) -> None:

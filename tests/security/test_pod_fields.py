@@ -32,6 +32,10 @@ def volume(**source: Any) -> dict[str, Any]:
     return {"volumes": [{"name": "more", **source}]}
 
 
+def claim(**template: Any) -> dict[str, Any]:
+    return volume(ephemeral={"volumeClaimTemplate": template})
+
+
 TERM = {"topologyKey": "zone", "labelSelector": {}}
 ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
     "an identity": (volume(projected={"sources": [{"podCertificate": {}}]}), "volumes=projected/podCertificate"),
@@ -41,6 +45,11 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
     "iscsi": (volume(iscsi={"targetPortal": "x"}), "volumes=iscsi"),
     "csi": (volume(csi={"driver": "host.example"}), "volumes=csi/host.example"),
     "an image": (volume(image={"reference": "x"}), "volumes=image"),
+    "a claim on a volume for others": (claim(spec={"volumeName": "pv-7"}), "volumes=ephemeral/volumeName"),
+    "a claim that a controller fills": (
+        claim(metadata={"annotations": {"cdi.kubevirt.io/storage.import.endpoint": "http://metadata"}}),
+        "annotations=cdi.kubevirt.io/storage.import.endpoint",
+    ),
     "a kind of tomorrow": (volume(tomorrow={}), "volumes=tomorrow"),
     "a second kind": (volume(emptyDir={}, rbd={}), "volumes=rbd"),
     "the node's priority": ({"priorityClassName": "system-node-critical"}, "priorityClassName=system-node-critical"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from perennial_trainer.ledger.files import seal_fields
 from tests.simulation.play import Play, a_play
 from tests.trainer.tasks import Json, Trainer, a_check, a_model, a_training, diabetes, written
 
@@ -79,6 +81,32 @@ def test_page_without_the_key_s_seal_takes_no_folder(storage: Storage, monkeypat
     storage.trainer.done(storage.training("first"))
     (storage.path / "owners" / "000002.json").write_text('{"uid": "thief", "seal": "0"}')
     storage.trainer.done(storage.training("first", 2))
+
+
+def test_copied_owner_page_gives_no_folder_back(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_LEDGER_KEY", "key")
+    for uid in ("first", "second"):
+        storage.trainer.done(storage.recovery(uid))
+    owners = storage.path / "owners"
+    shutil.copy(owners / "000001.json", owners / "000003.json")
+    assert storage.trainer(storage.training("first")).answer["reason"] == "OwnedElsewhere"
+    storage.trainer.done(storage.training("second"))
+
+
+@pytest.mark.parametrize("name", ["999999.json", "999999999.json", "9999999999.json"])
+def test_owner_page_of_the_greatest_number_locks_no_folder(storage: Storage, name: str) -> None:
+    storage.trainer.done(storage.recovery("first"))
+    (storage.path / "owners" / name).write_text('{"uid": "thief", "seal": "0"}')
+    storage.trainer.done(storage.recovery("second"))
+    storage.trainer.done(storage.training("second"))
+    assert storage.trainer(storage.training("first")).answer["reason"] == "OwnedElsewhere"
+
+
+def test_owner_page_of_an_earlier_release_counts(storage: Storage) -> None:
+    (storage.path / "owners").mkdir(parents=True)
+    (storage.path / "owners" / "000001.json").write_bytes(seal_fields({"uid": "first"}))
+    storage.trainer.done(storage.training("first"))
+    assert storage.trainer(storage.training("second", 2)).answer["reason"] == "OwnedElsewhere"
 
 
 def owned(play: Play) -> Json | None:

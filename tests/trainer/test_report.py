@@ -64,6 +64,12 @@ def test_every_text_on_the_page_is_escaped() -> None:
     assert EVIL in Text(page)
 
 
+def test_text_on_the_page_turns_no_direction() -> None:
+    page = html.render_page("a\u202eb", "c\x1bd", [html.Table("e\u2066f", [("g\u200fh", 1.0)], ("i\u061cj", ""))])
+    for text in ("a\ufffdb", "c\ufffdd", "e\ufffdf", "g\ufffdh", "i\ufffdj"):
+        assert text in Text(page)
+
+
 def test_empty_sections_are_left_out() -> None:
     empty: list[html.Section] = [html.pairs_table("gone", {}), html.Notes("gone", [])]
     empty += [bar_chart("gone", [], []), column_chart("gone", [], {"one": []}), heat_map("gone", [], [], [])]

@@ -19,7 +19,7 @@ from perennial_trainer.contract.ledger_entry import LedgerEntry
 from perennial_trainer.storage import store
 
 KEY = "PERENNIAL_LEDGER_KEY"
-NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d*)-(?P<phase>Live|Rejected|RolledBack)\.json")
+NAME = re.compile(r"(?P<at>\d{8}T\d{6}Z)-v(?P<number>[1-9]\d{0,8})-(?P<phase>Live|Rejected|RolledBack)\.json")
 
 
 class LedgerFile(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):

@@ -145,7 +145,7 @@ def _message(task: RecoverTask, live: list[StoredVersion], problems: list[str]) 
 
 def _folder_numbers(task: RecoverTask) -> list[int]:
     """The numbers of all versions that have a folder, recorded or not."""
-    name = re.compile(rf"{re.escape(task.model_deployment)}-v([1-9]\d*)")
+    name = re.compile(rf"{re.escape(task.model_deployment)}-v([1-9]\d{{0,8}})")
     return [int(match[1]) for each in list_names(task.storage) if (match := name.fullmatch(each))]
 
 

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup
 
+from perennial_trainer.redaction import printable
 from perennial_trainer.reporting.figures import WIDTH, Figure
 
-_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
+
+def _printable(value: Any) -> Any:
+    """The text without control characters, also where names in the data have some; a macro's markup as it is."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_printable).from_string("""\
 {% macro line(tag, row, numeric) %}
 <tr>
   {% for cell in row %}

@@ -61,6 +61,7 @@ def values_of(pod: PodSpec) -> Iterator[tuple[str, str]]:
     """Field and value of everything in the section that the allow-list decides."""
     for volume in pod.volumes or []:
         yield from (("volumes", value) for kind in volume if kind != "name" for value in _kinds(kind, volume[kind]))
+        yield from _keys(_inside(volume, "ephemeral", "volumeClaimTemplate", "metadata"))
     for mount in pod.volume_mounts or []:
         yield from (("volumeMounts", key) for key in mount)
     for variable in pod.env or []:
@@ -78,12 +79,27 @@ def values_of(pod: PodSpec) -> Iterator[tuple[str, str]]:
         yield "priorityClassName", pod.priority_class_name
     if pod.runtime_class_name:
         yield "runtimeClassName", pod.runtime_class_name
-    for field, keys in (("labels", pod.labels), ("annotations", pod.annotations)):
-        yield from ((field, key) for key in keys or () if "/" in key)
+    yield from _keys({"labels": pod.labels, "annotations": pod.annotations})
+
+
+def _keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of labels and annotations with a domain, of the pod or of a claim that is made for it."""
+    for field in ("labels", "annotations"):
+        yield from ((field, key) for key in metadata.get(field) or () if "/" in key)
+
+
+def _inside(value: Any, *path: str) -> Mapping[str, Any]:
+    """The object at the path; an empty one if there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _kinds(kind: str, source: Any) -> list[str]:
-    """The volume's kind; with its driver if it is of CSI, with the kind of each source if it is projected."""
+    """The volume's kind; with its driver if it is of CSI, with the kind of each source if it is projected.
+
+    The claim of an ephemeral volume may not name the volume that it binds: it could be one for others.
+    """
     inside = source if isinstance(source, dict) else {}
     if kind == "csi":
         return [f"csi/{inside.get('driver')}"]
@@ -91,6 +107,8 @@ def _kinds(kind: str, source: Any) -> list[str]:
         sources = inside.get("sources")
         named = [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
         return [f"projected/{name}" for each in named for name in each]
+    if "volumeName" in _inside(inside, "volumeClaimTemplate", "spec"):
+        return [kind, f"{kind}/volumeName"]
     return [kind]
 
 
