@@ -89,7 +89,7 @@ def _keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _inside(value: Any, *path: str) -> Mapping[str, Any]:
-    """The object at the path; an empty one if there is none."""
+    """The object at the path; empty if it does not exist."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
