@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -282,6 +283,47 @@ def test_a_clock_that_was_wrong_begins_the_watch_again() -> None:
     play.settle()
     play.wait(minutes=61)
     assert play.desired() == {"bike-v2": 2}
+
+
+@pytest.mark.parametrize("back", [{"hours": 3}, {"minutes": 40}])
+def test_a_clock_set_back_does_not_delay_the_way_back(back: dict[str, int]) -> None:
+    play = promoted(analysis={}, steps=STEP)
+    play.wait(minutes=50)
+    play.pods_fail("bike-v2", trouble="CrashLoopBackOff")
+    play.now -= timedelta(**back)
+    play.settle()
+    assert play.alarm
+    assert play.alarm <= play.now + timedelta(seconds=30)
+    play.wait(minutes=5)
+    play.pods_ready("bike-v1")
+    assert play.phases()["bike-v2"] == "RolledBack"
+
+
+def test_a_breach_counts_after_the_clock_was_set_back() -> None:
+    play = promoted()
+    play.now -= timedelta(days=1)
+    play.settle()
+    play.report("labels", metrics=[{"name": "mse", "value": 200.0}], modelVersion="bike-v2")
+    play.settle()
+    play.pods_ready()
+    assert play.version(2)["reason"] == "QualityBreach"
+
+
+def test_a_way_back_lengthens_the_pause_of_an_edited_spec() -> None:
+    play = promoted()
+    play.edit({"model": {"parameters": {"fit_intercept": False}}, "drift": {"cooldown": "1h"}})
+    play.finish("bike-v3-train", trained(3))
+    play.finish("bike-v3-validate", validated(70.0, 80.0))
+    play.wait(hours=1)
+    play.pods_ready()
+    play.wait(minutes=50)
+    play.pods_fail("bike-v3")
+    play.wait(minutes=15)
+    play.pods_ready("bike-v2")
+    assert play.phases()["bike-v3"] == "RolledBack"
+    assert "bike-v4" not in play.phases()
+    play.wait(hours=1)
+    assert play.phases()["bike-v4"] == "Training"
 
 
 def test_the_ledger_records_the_way_back() -> None:

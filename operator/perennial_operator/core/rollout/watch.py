@@ -42,8 +42,9 @@ def continue_watch(world: World) -> SetStatus | None:
         return _end(version, Announcement(WATCHED, f"{version.name}: {message}"))
     if world.automation_paused or world.spec.serving.replicas == 0:
         return _stop(world, version, watch) if watch.since else None
-    if watch.since is None or watch.since > world.now:  # the latter by a wrong clock
-        return _with_watch(version, watch, since=world.now)
+    past = _until_now(world, watch)
+    if watch.since is None or past != watch:
+        return _with_watch(version, past, since=past.since or world.now)
     if watch.reason:
         return _go_back(world, version, watch, predecessor)
     if wrong := fault(world, version, watch):
@@ -113,6 +114,16 @@ def _decide(world: World, version: ModelVersion, watch: WatchState, reason: str,
     """The way back begins."""
     announcement = Announcement(reason, f"{version.name}: {message}; going back to {watch.predecessor}", warning=True)
     return _with_watch(version, watch, announcement, since=world.now, reason=reason, message=message)
+
+
+def _until_now(world: World, watch: WatchState) -> WatchState:
+    """The state of the watch with no time after now; a wrong clock may have written later ones."""
+    instants = {"since": watch.since, "unready_since": watch.unready_since}
+    updates: dict[str, object] = {name: at and min(at, world.now) for name, at in instants.items()}
+    if watch.analysis:
+        sampled_at = min(watch.analysis.sampled_at, world.now)
+        updates["analysis"] = watch.analysis.model_copy(update={"sampled_at": sampled_at})
+    return watch.model_copy(update=updates)
 
 
 def _stop(world: World, version: ModelVersion, watch: WatchState) -> SetStatus:

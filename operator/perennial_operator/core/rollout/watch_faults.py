@@ -32,7 +32,7 @@ def fault(world: World, version: ModelVersion, watch: WatchState) -> Fault | Non
     if serving and serving.refusal:
         return str(serving.refusal.get("reason", "Refused")), str(serving.refusal.get("message"))
     for report in world.reports:
-        if _is_quality_breach(world, version, report):
+        if _is_quality_breach(world, version, watch, report):
             return reasons.BREACHED, f"report {report.name}: {report.message}"
     if is_short(world, version, watch) and watch.unready_since and unready_deadline(world, version, watch) <= world.now:
         count = serving.answering if serving else 0
@@ -108,9 +108,11 @@ def _alone(allowed: float, span: Pair, watch: WatchState, predecessor: ModelVers
     return reasons.ERRORS_ROSE, f"{figures}: errors are more than {shown(100 * allowed)} points above"
 
 
-def _is_quality_breach(world: World, version: ModelVersion, report: Report) -> bool:
+def _is_quality_breach(world: World, version: ModelVersion, watch: WatchState, report: Report) -> bool:
     """Whether a report since the promotion says that a quality metric of the version is beyond its threshold."""
-    since, drift = version.status.live_since, world.spec.drift
+    # The promotion, or the watch's own time if a wrong clock says that the promotion is still to come.
+    since = min((at for at in (version.status.live_since, watch.since) if at), default=None)
+    drift = world.spec.drift
     if report.outcome not in (Outcome.BREACH, Outcome.TRIGGERED) or subject(report, world) != version.name:
         return False
     if drift is None or since is None or report.created_at < since:

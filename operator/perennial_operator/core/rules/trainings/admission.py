@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.rules.phases import REJECTED_BY_PERSON
 from perennial_operator.core.rules.trainings.back_off import TO_RETRAIN, pause_of
 from perennial_operator.core.rules.trainings.failures import rejected_in_a_row
@@ -33,6 +34,9 @@ def deferral_for(world: World, reason: str, asked: bool = False) -> Deferral | N
         return Deferral(Outcome.PINNED, f"spec.pin is {spec.pin}")
     if candidate := world.candidate:
         return Deferral(Outcome.BUSY, f"{candidate.name} is in progress")
+    if replaced := next((each for each in world.versions if each.phase is Phase.LIVE and each is not world.live), None):
+        # Only its end says whether it failed, and so whether and when another one may follow.
+        return Deferral(Outcome.BUSY, f"{replaced.name} is being replaced")
     if not asked and (wait := _rejected(world, reason) or _stalled(world) or _paused(world)):
         return wait
     return _budget_spent(world) or _queued(world)
