@@ -51,6 +51,12 @@ def test_each_time_is_between_the_last_and_the_next(schedule: str, now: datetime
     assert first_fire_after(schedule, last - timedelta(seconds=1), zone) == last
 
 
+def test_a_time_that_occurs_twice_fires_once_in_its_hour() -> None:
+    within = utc("2026-10-25T01:10")  # 2:10 in Berlin for the second time
+    assert last_fire_by("30 2 * * *", within, "Europe/Berlin") == utc("2026-10-25T00:30")
+    assert first_fire_after("30 2 * * *", within, "Europe/Berlin") == utc("2026-10-26T01:30")
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 def test_daily_schedule_fires_once_on_each_local_day(zone: str) -> None:
     at, days = utc("2026-01-01T00:00"), list[date]()

@@ -98,13 +98,19 @@ def first_fire_after(expression: str, instant: datetime, time_zone: str | None =
 
     A time that the zone's clock skips fires when the clock is set forward; one that occurs twice fires once.
     """
-    return next(CronSim(expression, instant.astimezone(_zone(time_zone)))).astimezone(UTC)
+    fires = (at.astimezone(UTC) for at in CronSim(expression, instant.astimezone(_zone(time_zone))))
+    # In an hour that occurs twice, CronSim gives the first of two equal times also in the second one.
+    return next(at for at in fires if at > instant)
 
 
 def last_fire_by(expression: str, instant: datetime, time_zone: str | None = None) -> datetime:
     """The last time the schedule fired, `instant` included, in UTC; the schedule is in the time zone."""
     after = instant.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    return next(CronSim(expression, after.astimezone(_zone(time_zone)), reverse=True)).astimezone(UTC)
+    last = next(CronSim(expression, after.astimezone(_zone(time_zone)), reverse=True)).astimezone(UTC)
+    if time_zone:  # and going back it leaves out the first of two equal times
+        while (following := first_fire_after(expression, last, time_zone)) <= instant:
+            last = following
+    return last
 
 
 def _zone(name: str | None) -> tzinfo:
