@@ -78,15 +78,33 @@ def test_values_that_cannot_be_read_are_shown_by_their_shape(trainer: Trainer, t
     assert "aaaaaa 9999" in answer["message"] and "Hopper" not in answer["message"]
 
 
-def test_rare_class_is_counted_and_not_named(trainer: Trainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [1, 3])
+def test_rare_class_is_counted_and_not_named(trainer: Trainer, tmp_path: Path, others: int) -> None:
+    """One is left out as a mistake, and three are trained on."""
     frame = people(400)
     frame["debt"] = np.where(frame["income"] > 3000, "rich", "poor")
-    frame.loc[:2, "debt"] = "Grace Hopper"
+    frame.loc[: others - 1, "debt"] = "Grace Hopper"
     code, answer = trained(trainer, tmp_path, frame, **CLASSIFIER)
     assert code == 0, answer
     assert "classes with fewer than 10 rows: 1" in json.dumps(answer)
     assert "Grace Hopper" not in shown(tmp_path) + json.dumps(answer)
     assert "rich" in shown(tmp_path)
+
+
+def test_refused_positive_class_names_no_rare_class(trainer: Trainer, tmp_path: Path) -> None:
+    frame = people(400)
+    frame["debt"] = np.where(frame["income"] > 3000, "rich", "poor")
+    frame.loc[:8, "debt"] = "Grace Hopper"
+    code, answer = trained(trainer, tmp_path, frame, **CLASSIFIER, model__positiveClass="Rich")
+    assert (code, answer["reason"]) == (3, "UnknownPositiveClass")
+    assert "poor, rich and 1 with fewer than 10 rows each" in answer["message"]
+
+
+def test_first_row_of_a_file_without_header_is_not_shown(trainer: Trainer, tmp_path: Path) -> None:
+    people(100).assign(city="Grace Hopper").to_csv(tmp_path / "data.csv", index=False, header=False)
+    code, answer = trainer(a_training((tmp_path / "data.csv").as_uri(), (tmp_path / "v").as_uri(), **MODEL))
+    assert (code, answer["reason"]) == (3, "MissingColumn")
+    assert "3 other columns" in answer["message"] and "Hopper" not in answer["message"]
 
 
 CLASSIFIER = {"model__task": "classification", "model__estimator": "sklearn.linear_model.LogisticRegression"}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, join_names
+from perennial_trainer.data.privacy import shape
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.data.values.unusable import check_usable
 from perennial_trainer.storage.listing import display_uri
@@ -60,8 +61,8 @@ class Cleaned:
             lines.append(f"{waiting} of {self.counts['rows read']} rows have no target yet and wait for one")
         if self.stray:
             lines.append(
-                f"{sum(self.stray.values())} rows have a class beside two frequent ones and are not trained on: "
-                f"{join_names(self.stray, 5)}; correct their target"
+                f"{sum(self.stray.values())} rows have a class beside two frequent ones and are not trained on, "
+                f"written as {join_names(sorted({repr(shape(name)) for name in self.stray}), 5)}; correct their target"
             )
         return lines
 

@@ -13,11 +13,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
-from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import conversion
 from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes
 from perennial_trainer.data.memory import IDLE
+from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
 
@@ -122,10 +123,11 @@ def check_positive_class(rows: Rows) -> None:
         return
     classes = sorted_classes(set(rows.target.dropna().unique()))
     if positive_position(classes, named) == NO_CLASS:
+        counts = {name[:40]: count for name, count in rows.target.value_counts().loc[list(classes)].items()}
         raise RejectedTask(
             "UnknownPositiveClass",
             f"model.positiveClass {named[:40]} is not a class of the target {rows.columns.target} in {len(rows)} "
-            f"training rows, which has {join_names((each[:40] for each in classes), 10)}: name one of these",
+            f"training rows, which has {common_names(counts, 10)}: name one of these",
         )
 
 

@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Engine, Kind, Search
 from perennial_trainer.data.categories import NO_CLASS, all_integers, positive_position, sorted_classes
+from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_parameters
 from perennial_trainer.models.frameworks.framework import Framework
@@ -130,10 +131,11 @@ def scorer_of(scoring: str, rows: Rows) -> Any:
         return get_scorer(scoring)
     place = positive_position(classes, rows.columns.positive)
     if place is None or place == NO_CLASS:
+        counts = {name[:40]: count for name, count in rows.target.value_counts().loc[list(classes)].items()}
         raise RejectedTask(
             "PositiveClassNeeded",
             f"training.search.scoring {scoring} of the target {rows.columns.target} is that of one of two classes, "
-            f"{join_names(each[:40] for each in classes)}: name it in model.positiveClass",
+            f"{common_names(counts, 2)}: name it in model.positiveClass",
         )
     label = int(classes[place]) if all_integers(classes) else classes[place]
     options: dict[str, Any] = {"pos_label": label}

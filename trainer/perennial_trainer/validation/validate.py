@@ -16,6 +16,7 @@ from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_m
 from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.holdout import MIN_ROWS
+from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows, convert_rows, with_others
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.computation import Measurement
@@ -84,13 +85,14 @@ def _check_positive_class(task: ValidateTask, scored: ScoredRows) -> None:
     """A metric of the positive class is compared only if there is one."""
     if scored.positive != NO_CLASS:
         return
+    counts = {name[:40]: int((scored.target == place).sum()) for place, name in enumerate(scored.classes)}
     requested = [("against.metric", task.against.metric)] if task.against and task.live else []
     for field, metric in [*requested, *(("slices.metric", each.metric) for each in task.slices)]:
         if metric in OF_POSITIVE_CLASS:
             raise RejectedTask(
                 "PositiveClassNeeded",
                 f"validation.{field} {metric} of the target {task.model.target} is that of one of two classes, "
-                f"{join_names(each[:40] for each in scored.classes)}: name it in model.positiveClass",
+                f"{common_names(counts, 2)}: name it in model.positiveClass",
             )
 
 

@@ -166,14 +166,16 @@ def read_tables(filesystem: Any, name: str, columns: Columns, whole: bool = Fals
 
 
 def _check_columns(needed: Sequence[str], available: Sequence[str], present: Sequence[str]) -> None:
-    """Each needed column is available exactly once; else a RejectedTask."""
+    """Each needed column is available exactly once; else a RejectedTask.
+
+    If no needed column is present, the names may be the first row of a file without a header: they are not shown.
+    """
     missing = [name for name in needed if name not in available]
     if missing:
-        raise RejectedTask(
-            "MissingColumn",
-            f"column {join_names(missing)} is missing; the columns are {join_names(map(_shown, present))}: correct the "
-            "name, or fix what writes the file",
-        )
+        names = f"the columns are {join_names(map(_shown, present))}: correct the name, or fix what writes the file"
+        if set(present).isdisjoint(needed):
+            names = f"the file has {len(present)} other columns: correct the names, or write a header with them"
+        raise RejectedTask("MissingColumn", f"column {join_names(missing)} is missing; {names}")
     repeated = [name for name in needed if available.count(name) > 1]
     if repeated:
         raise RejectedTask(
