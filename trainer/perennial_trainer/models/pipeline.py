@@ -123,7 +123,7 @@ def check_positive_class(rows: Rows) -> None:
         return
     classes = sorted_classes(set(rows.target.dropna().unique()))
     if positive_position(classes, named) == NO_CLASS:
-        counts = {name[:40]: count for name, count in rows.target.value_counts().loc[list(classes)].items()}
+        counts = {name[:40]: int((rows.target == name).sum()) for name in classes}
         raise RejectedTask(
             "UnknownPositiveClass",
             f"model.positiveClass {named[:40]} is not a class of the target {rows.columns.target} in {len(rows)} "

@@ -131,7 +131,7 @@ def scorer_of(scoring: str, rows: Rows) -> Any:
         return get_scorer(scoring)
     place = positive_position(classes, rows.columns.positive)
     if place is None or place == NO_CLASS:
-        counts = {name[:40]: count for name, count in rows.target.value_counts().loc[list(classes)].items()}
+        counts = {name[:40]: int((rows.target == name).sum()) for name in classes}
         raise RejectedTask(
             "PositiveClassNeeded",
             f"training.search.scoring {scoring} of the target {rows.columns.target} is that of one of two classes, "
