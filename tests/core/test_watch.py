@@ -246,6 +246,20 @@ def test_the_clock_of_the_watch_stands(pause: dict[str, Any]) -> None:
     assert (play.phases()["bike-v2"], play.desired()) == ("Live", {"bike-v2": 2})
 
 
+def test_pods_that_start_after_a_scale_from_0_have_the_timeout() -> None:
+    play = promoted()
+    play.wait(minutes=30)
+    play.edit({"serving": {"replicas": 0}})
+    play.wait(hours=9)
+    play.edit({"serving": {"replicas": 2}})
+    play.wait(minutes=14)
+    assert play.desired() == WATCHED
+    play.pods_ready()
+    play.pods_fail("bike-v2")
+    play.wait(minutes=5)
+    assert play.desired() == {"bike-v1": 2, "bike-v2": 2}
+
+
 @pytest.mark.parametrize("end", [{"rollout": {"watch": "0s"}}, {"pin": "bike-v2"}])
 def test_a_person_ends_the_watch(end: dict[str, Any]) -> None:
     play = promoted()

@@ -17,10 +17,10 @@ from perennial_operator.core.api.watch import WatchState
 from perennial_operator.core.rollout.steps import promote
 from perennial_operator.core.rollout.watch_faults import (
     fault,
-    is_short,
     measured,
     next_sample_at,
     sample_is_due,
+    short_since,
     unready_deadline,
 )
 from perennial_operator.core.rules.transitions import transition
@@ -42,9 +42,10 @@ def continue_watch(world: World) -> SetStatus | None:
         return _end(version, Announcement(WATCHED, f"{version.name}: {message}"))
     if world.automation_paused or world.spec.serving.replicas == 0:
         return _stop(world, version, watch) if watch.since else None
-    past = _until_now(world, watch)
-    if watch.since is None or past != watch:
-        return _with_watch(version, past, since=past.since or world.now)
+    if watch.since is None:
+        return _with_watch(version, watch, since=world.now, unready_since=short_since(world, version, watch))
+    if (past := _until_now(world, watch)) != watch:
+        return _with_watch(version, past)
     if watch.reason:
         return _go_back(world, version, watch, predecessor)
     if wrong := fault(world, version, watch):
@@ -135,11 +136,11 @@ def _stop(world: World, version: ModelVersion, watch: WatchState) -> SetStatus:
 
 def _with_readiness(world: World, version: ModelVersion, watch: WatchState) -> SetStatus | None:
     """The time in which too few replicas are ready adds up."""
-    short = is_short(world, version, watch)
-    if short == (watch.unready_since is not None):
+    since = short_since(world, version, watch)
+    if (since is None) == (watch.unready_since is None):
         return None
-    if short:
-        return _with_watch(version, watch, unready_since=world.now)
+    if since:
+        return _with_watch(version, watch, unready_since=since)
     assert watch.unready_since
     more = max(0.0, (world.now - watch.unready_since).total_seconds())
     return _with_watch(version, watch, unready_since=None, unready=watch.unready + more)

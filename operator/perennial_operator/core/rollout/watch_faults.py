@@ -37,7 +37,7 @@ def fault(world: World, version: ModelVersion, watch: WatchState) -> Fault | Non
     if is_short(world, version, watch) and watch.unready_since and unready_deadline(world, version, watch) <= world.now:
         count = serving.answering if serving else 0
         because = f": {serving.trouble}" if serving and serving.trouble else ""
-        limit = int(_longest_unready(world, version).total_seconds())
+        limit = int(_longest_unready(world, version, watch).total_seconds())
         needed = _needed(world, watch)
         message = f"fewer than {needed} replicas were ready for {limit} seconds of the watch, {count} are now{because}"
         return "NotReady", message
@@ -50,10 +50,15 @@ def is_short(world: World, version: ModelVersion, watch: WatchState) -> bool:
     return (serving.answering if serving else 0) < _needed(world, watch)
 
 
+def short_since(world: World, version: ModelVersion, watch: WatchState) -> datetime | None:
+    """Now if too few replicas are ready."""
+    return world.now if is_short(world, version, watch) else None
+
+
 def unready_deadline(world: World, version: ModelVersion, watch: WatchState) -> datetime:
     """Until when too few replicas may be ready."""
     assert watch.unready_since
-    return watch.unready_since + _longest_unready(world, version) - timedelta(seconds=watch.unready)
+    return watch.unready_since + _longest_unready(world, version, watch) - timedelta(seconds=watch.unready)
 
 
 def next_sample_at(world: World) -> datetime | None:
@@ -130,6 +135,8 @@ def _needed(world: World, watch: WatchState) -> int:
     return max(1, min(world.spec.serving.replicas, watch.replicas))
 
 
-def _longest_unready(world: World, version: ModelVersion) -> timedelta:
+def _longest_unready(world: World, version: ModelVersion, watch: WatchState) -> timedelta:
     serving, timeout = world.serving.get(version.name), as_delta(world.spec.rollout.timeout)
-    return timeout if serving and serving.answering else min(timeout, LONGEST_SILENCE)
+    stood = watch.elapsed > 0 or watch.replicas == 0
+    starts = stood and watch.unready_since == watch.since  # its pods, since spec.serving.replicas was 0
+    return timeout if starts or (serving and serving.answering) else min(timeout, LONGEST_SILENCE)
