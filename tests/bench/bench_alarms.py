@@ -54,6 +54,8 @@ KINDS: dict[str, Kind] = {
     "whole numbers": Numbers(stats.poisson(3)),
     **{f"{n} categories": Categories(n) for n in (5, 50, 200)},
 }
+OF_SEVERAL = ("normal", "heavy-tailed", "5 categories", "200 categories")  # the extremes, since these draws take long
+OF_SEVERAL_SIZES = (100, 1000, 100_000)
 STREAMS = ("autocorrelated", "seasonal")
 HOLDOUTS = (40, 200, 2000)  # rows whose predictions are the reference of prediction_psi
 DETECTED = ("normal", 1000, 0.25)
@@ -115,7 +117,7 @@ class Check:
         return chance_of_significant({str(place): {name: each} for place, each in enumerate(p_values)}, columns, 0)
 
     def chance(self, name: str, value: float, place: int) -> float | None:
-        return chance_of_value(name, value, self._histograms[place], 0)
+        return chance_of_value(name, value, self._histograms[place], 0, CHANCE_LEVEL / len(self.features))
 
 
 def judged(features: list[Drawn], sample: int) -> dict[tuple[str, str], bool]:
@@ -179,9 +181,10 @@ def cells(draws: int, features: tuple[int, ...]) -> Iterator[Cell]:
     yield from (Cell(kind, rows, 1, draws) for kind in KINDS for rows in SIZES)
     yield from (Cell("normal", rows, 1, draws, 0.0, holdout) for holdout in HOLDOUTS for rows in SIZES[:3])
     yield from (Cell(kind, rows, 1, draws) for kind in STREAMS for rows in SIZES)
-    fewer = max(100, draws // 4)
+    fewer = max(100, draws // 8)
     yield from (Cell(kind, rows, 1, fewer, shift) for kind in KINDS for rows in SIZES for shift in SHIFTS)
-    yield from (Cell(kind, rows, each, draws) for each in features if each > 1 for kind in KINDS for rows in SIZES)
+    several = [each for each in features if each > 1]
+    yield from (Cell(kind, rows, each, draws) for each in several for kind in OF_SEVERAL for rows in OF_SEVERAL_SIZES)
 
 
 def machine() -> None:

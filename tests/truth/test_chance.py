@@ -34,7 +34,7 @@ def series(values: Any) -> pd.Series[Any]:
 
 def chance_of(metric: str, old: Any, new: Any) -> float:
     recent, rows = counted(old, new)
-    probability = chance_of_value(metric, column_statistics(recent, rows)[metric], recent, rows)
+    probability = chance_of_value(metric, column_statistics(recent, rows)[metric], recent, rows, LEVEL)
     assert probability is not None
     return probability
 
@@ -86,7 +86,7 @@ def test_a_distance_of_many_categories_is_chance(kinds: int, n: int) -> None:
     values = [column_statistics(recent, rows)["psi"] for recent, rows in checks]
     above = [(pair, value) for pair, value in zip(checks, values, strict=True) if value > 0.2]
     assert len(above) > 30
-    chances = [chance_of_value("psi", value, *pair) for pair, value in above]
+    chances = [chance_of_value("psi", value, *pair, LEVEL) for pair, value in above]
     assert sum(each is not None and each <= LEVEL for each in chances) <= 1
 
 
@@ -144,8 +144,8 @@ def test_fitted_tail_continues_the_drawn_values() -> None:
     drawn = generator.chisquare(9, 2000)
     for chance_wanted in (1e-3, 1e-5, 1e-7):
         observed = stats.chi2(9).isf(chance_wanted)
-        assert np.log10(tail_share(observed, [drawn])) == pytest.approx(np.log10(chance_wanted), abs=1.6)
-    assert tail_share(np.median(drawn), [drawn]) == pytest.approx(0.5, abs=0.01)
+        assert np.log10(tail_share(observed, [drawn], LEVEL)) == pytest.approx(np.log10(chance_wanted), abs=1.6)
+    assert tail_share(np.median(drawn), [drawn], LEVEL) == pytest.approx(0.5, abs=0.01)
 
 
 def test_holm_and_simes_are_those_of_their_papers() -> None:

@@ -21,10 +21,12 @@ Statistic = Callable[[Counts, Counts], Floats]
 """The statistic of each of several pairs of counts, draws x bins each."""
 
 DRAWS = (100, 400, 1500, 8000, 40_000)  # one step after the other, while the value is rare among the drawn ones
-ENOUGH = 2000  # draws of a value that is clearly rarer than any corrected level, or whose tail is not fitted
-CLEAR = 1e-9  # a fitted chance below it is small enough for every correction, however far it is from the true one
+ENOUGH = 2000  # draws of a value that is clearly rarer than the level, or whose tail is not fitted
+CLEARLY_BELOW = 1e-3  # times the level: a fitted chance may be wrong by some orders of magnitude
+CLEARLY_ABOVE = 20  # times the level: so great a share needs no precision
 TAIL = 200  # the greatest drawn values, to which a tail is fitted
 EXCEEDED = 10  # from so many drawn values that are at least as large on, their share is precise enough
+FEW_EXCEEDED = 3  # as EXCEEDED, where the share is clearly above the level
 CELLS = 2_000_000  # counts in memory at once
 HYPERGEOMETRIC_LIMIT = 900_000_000  # NumPy draws from fewer than 10**9 rows
 TOLERANCE = 1e-9  # relative: the statistics of equal counts may differ in their last digits
@@ -43,20 +45,21 @@ class RareValues:
     sampled: float = 1.0
 
 
-def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iterable[Pair]) -> float:
+def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iterable[Pair], level: float) -> float:
     """The chance, 0 < chance <= 1, of a statistic at least as large as that of these counts."""
     observed = float(statistic(before[None], after[None])[0])
-    return tail_share(observed, (statistic(*pair) for pair in redrawn))
+    return tail_share(observed, (statistic(*pair) for pair in redrawn), level)
 
 
-def tail_share(observed: float, steps: Iterable[Floats], fitted: bool = True) -> float:
+def tail_share(observed: float, steps: Iterable[Floats], level: float, fitted: bool = True) -> float:
     """The share of drawn values that are at least `observed`, or, unless not `fitted`, its estimate from a fitted tail.
 
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular
-    Biology 9, 2010). The values are drawn in steps until 10 are as large (Besag and Clifford, Biometrika 78, 1991).
-    Where fewer are, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al., Bioinformatics
-    25, 2009), since a level corrected for a thousand features would need millions of draws; a tail of few draws is no
-    estimate far beyond them, so there are more of them until the value is clearly rare. Its shape is never
+    Biology 9, 2010). The values are drawn in steps until 10 are as large (Besag and Clifford, Biometrika 78, 1991), or
+    until it is clear on which side of `level` the chance is.
+    Where few are as large, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al.,
+    Bioinformatics 25, 2009), since a level corrected for a thousand features would need millions of draws; few draws
+    tell little of a tail far beyond them, so there are more of them until the value is clearly rare. Its shape is never
     negative: the tail has no end, and the chance is too great rather than too small. Nor is the estimate below the
     share that was drawn, for statistics of few different values have no smooth tail.
     """
@@ -65,11 +68,13 @@ def tail_share(observed: float, steps: Iterable[Floats], fitted: bool = True) ->
         drawn = np.concatenate([drawn, step])
         reached += int((step >= observed - TOLERANCE * abs(observed)).sum())
         share = (reached + 1) / (len(drawn) + 1)
-        if reached >= EXCEEDED:
+        if reached >= EXCEEDED or (reached >= FEW_EXCEEDED and share > CLEARLY_ABOVE * level):
             break
         if fitted and len(drawn) > TAIL:
             share = _fitted_share(observed, drawn, reached, share)
-        if len(drawn) >= ENOUGH and (not fitted or share < CLEAR):
+        expected = len(drawn) * level  # as large, if the chance were the level
+        is_below = (reached < expected - 4 * expected**0.5 and share <= level) or share < CLEARLY_BELOW * level
+        if len(drawn) >= ENOUGH and (not fitted or is_below):
             break
     return share
 

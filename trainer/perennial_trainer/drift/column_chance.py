@@ -34,10 +34,11 @@ from perennial_trainer.drift.wasserstein_chance import chance_of_distance
 SLOPES = np.linspace(0, 3, 61)[1:]  # relative, among which the best bound on the share of new values is searched
 
 
-def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> float | None:
+def chance_of_value(metric: str, value: float, recent: Histogram, rows: int, level: float) -> float | None:
     """The chance of so great a value of a metric (of a p-value: so small a one); None where the profile cannot tell.
 
-    `rows` is the number of rows of the reference where its profile does not say it.
+    `rows` is the number of rows of the reference where its profile does not say it. The chance is the more precise, the
+    nearer it is to `level`, at or below which the value is beyond chance.
     """
     if recent.reference.rows is None and not rows:
         return None
@@ -48,15 +49,15 @@ def chance_of_value(metric: str, value: float, recent: Histogram, rows: int) -> 
         return ks_p_value(value, reference_present(recent, rows), _effective(recent, recent.present))
     if metric == "wasserstein":
         assert isinstance(recent, NumericHistogram)
-        return chance_of_distance(recent, reference_present(recent, rows), _effective(recent, recent.present))
+        return chance_of_distance(recent, reference_present(recent, rows), _effective(recent, recent.present), level)
     before, after = reference_counts(recent, rows), _scaled(recent, recent.counts)
     if metric == "new_share":
         assert isinstance(recent, CategoricalHistogram)
-        return _new_share_chance(value, recent, before, after, rows)
+        return _new_share_chance(value, recent, before, after, rows, level)
     if metric == "missing_share":
         return _missing_chance(int(before[-1]), int(after[-1]), int(before.sum()), int(after.sum()))
     statistic = _psi(recent) if metric == "psi" else _STATISTICS[metric]
-    return chance_of(statistic, before, after, _redistributed(recent, before, after, rows))
+    return chance_of(statistic, before, after, _redistributed(recent, before, after, rows), level)
 
 
 def _psi(recent: Histogram) -> Statistic:
@@ -83,14 +84,16 @@ _STATISTICS: dict[str, Statistic] = {
 }
 
 
-def _new_share_chance(value: float, recent: CategoricalHistogram, before: Counts, after: Counts, rows: int) -> float:
+def _new_share_chance(
+    value: float, recent: CategoricalHistogram, before: Counts, after: Counts, rows: int, level: float
+) -> float:
     """The drawn share, or Chernoff's bound where that is less.
 
     So few draws have new values that no tail can be fitted to them. That one value is new makes it less likely that
     another one is (Joag-Dev and Proschan, Annals of Statistics 11, 1983), so the bound for independent values holds.
     """
     drawn = (_new_share(*pair) for pair in _redistributed(recent, before, after, rows))
-    return min(tail_share(value, drawn, fitted=False), _new_share_bound(value, recent, before, after, rows))
+    return min(tail_share(value, drawn, level, fitted=False), _new_share_bound(value, recent, before, after, rows))
 
 
 def _new_share_bound(value: float, recent: CategoricalHistogram, before: Counts, after: Counts, rows: int) -> float:

@@ -78,7 +78,8 @@ def _absent(named: Sequence[str], by_feature: Mapping[str | None, float]) -> lis
 def drifted_features(features: Mapping[str, Statistics], columns: Mapping[str, Histogram], rows: int) -> list[str]:
     """The features whose psi is above the customary limit, and by more than chance."""
     above = [name for name, each in features.items() if each["psi"] > DRIFTED]
-    chances = [_known(chance_of_value("psi", features[name]["psi"], columns[name], rows)) for name in above]
+    level = CHANCE_LEVEL / max(1, len(features))
+    chances = [_known(chance_of_value("psi", features[name]["psi"], columns[name], rows, level)) for name in above]
     corrected = holm(chances, len(features))
     return [name for name, chance in zip(above, corrected, strict=True) if chance <= CHANCE_LEVEL]
 
@@ -98,22 +99,23 @@ def _corrected(
         if thresholds[number].metric not in measured.quality and thresholds[number].metric not in WITHOUT_CHANCE
     ]
     chances: dict[tuple[int, str | None], float] = {}
+    level = CHANCE_LEVEL / max(1, len(pairs))
     for number, name in pairs:
         metric, value = thresholds[number].metric, values[number][name]
-        if thresholds[number].exceeds(value) and (chance := _chance(metric, name, value, measured)) is not None:
+        if thresholds[number].exceeds(value) and (chance := _chance(metric, name, value, measured, level)) is not None:
             chances[number, name] = chance
     corrected = holm(list(chances.values()), len(pairs))
     return dict(zip(chances, corrected, strict=True))
 
 
-def _chance(metric: str, feature: str | None, value: float, measured: Measured) -> float | None:
+def _chance(metric: str, feature: str | None, value: float, measured: Measured, level: float) -> float | None:
     if feature is not None:
-        return chance_of_value(metric, value, measured.columns[feature], measured.rows)
+        return chance_of_value(metric, value, measured.columns[feature], measured.rows, level)
     if metric == "drifted_share":  # it counts only what is beyond chance
         return CHANCE_LEVEL / max(1, len(measured.features)) if value else 1.0
     if metric == "significant_share":
         return chance_of_significant(measured.features, measured.columns, measured.rows)
-    chances = [chance_of_value("psi", value, each, 0) for each in measured.others.get(metric, ())]
+    chances = [chance_of_value("psi", value, each, 0, level) for each in measured.others.get(metric, ())]
     known = [chance for chance in chances if chance is not None]
     return min(1.0, min(known) * len(known)) if known else None
 
@@ -123,12 +125,13 @@ def chance_of_significant(features: Mapping[str, Statistics], columns: Mapping[s
 
     Where many categories are rare, chi2 has a longer tail than its p-value says, so that its chance is drawn.
     """
-    chances = []
+    chances, level = [], CHANCE_LEVEL / max(1, len(features))
     for name, each in features.items():
         chances += [each["ks_p"]] if "ks_p" in each else []
         if "chi2_p" in each:
             p_value = each["chi2_p"]
-            drawn = chance_of_value("chi2_p", p_value, columns[name], rows) if p_value <= CHANCE_LEVEL else None
+            is_rare = p_value <= CHANCE_LEVEL
+            drawn = chance_of_value("chi2_p", p_value, columns[name], rows, level) if is_rare else None
             chances.append(p_value if drawn is None else drawn)
     return simes(chances)
 

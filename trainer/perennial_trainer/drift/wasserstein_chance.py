@@ -14,7 +14,7 @@ OUTER_SHAPE = (
 )
 
 
-def chance_of_distance(recent: NumericHistogram, reference_rows: int, recent_rows: int) -> float | None:
+def chance_of_distance(recent: NumericHistogram, reference_rows: int, recent_rows: int, level: float) -> float | None:
     """The chance of so great a distance; None where the reference has no finite deviation.
 
     The pooled rows are merged into a few hundred places of about as many rows each, and of fewer at the ends. The
@@ -42,7 +42,7 @@ def chance_of_distance(recent: NumericHistogram, reference_rows: int, recent_row
         area: Floats = np.abs(np.cumsum(apart, axis=1)[:, :-1]) @ gaps
         return area
 
-    return chance_of(distance, old, new, redistributed(old, new))
+    return chance_of(distance, old, new, redistributed(old, new), level)
 
 
 def _pooled(recent: NumericHistogram, reference_rows: int, recent_rows: int) -> tuple[Floats, Floats, Floats]:
