@@ -110,6 +110,14 @@ STORIES |= {
         {'perennial_awaiting_approval_seconds{model="bike",%s}': "86000+60x30"},
         {"PerennialApprovalWaits": {5: 0, 10: 1}},
     ),
+    "a namespace spends its budget, another does not": (
+        {
+            'perennial_trainings_begun{namespace="a",%s}': "9x5 10x60",
+            'perennial_trainings_begun{namespace="b",%s}': "9x60",
+            "perennial_trainings_budget{%s}": "10x60",
+        },
+        {"PerennialBudgetSpent": {5: 0, 20: 1}},
+    ),
 }
 
 
