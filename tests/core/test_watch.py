@@ -205,6 +205,16 @@ def test_a_breach_of_a_quality_metric_goes_back(metric: str, value: float, back:
         assert play.version(2)["reason"] == "QualityBreach"
 
 
+def test_a_quality_breach_goes_back_during_the_cool_down() -> None:
+    play = promoted()
+    play.edit({"drift": {"cooldown": "1h"}})
+    play.report("labels", metrics=[{"name": "mse", "value": 200.0}])
+    play.settle()
+    assert play.outcome("labels")[0] == "CoolingDown"
+    play.pods_ready()
+    assert play.version(2)["reason"] == "QualityBreach"
+
+
 def a_third_candidate(play: Play) -> None:
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "1")
     play.finish("bike-v3-train", trained(3))

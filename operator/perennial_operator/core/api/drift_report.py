@@ -50,6 +50,8 @@ FINAL = frozenset(
     }
 )
 """Outcomes that are final; a report with another one is assessed again."""
+BREACHED = (frozenset(Outcome) - FINAL) | {Outcome.TRIGGERED}
+"""Outcomes of reports with a breach, whether or not it has started a training."""
 
 
 class Window(Value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from perennial_operator.core.api import analysis as reasons
-from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.drift_report import BREACHED
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.request_stats import AnalysisState, Pair
 from perennial_operator.core.api.thresholds import QUALITY_METRICS
@@ -118,7 +118,7 @@ def _is_quality_breach(world: World, version: ModelVersion, watch: WatchState, r
     # The promotion, or the watch's own time if a wrong clock says that the promotion is still to come.
     since = min((at for at in (version.status.live_since, watch.since) if at), default=None)
     drift = world.spec.drift
-    if report.outcome not in (Outcome.BREACH, Outcome.TRIGGERED) or subject(report, world) != version.name:
+    if report.outcome not in BREACHED or subject(report, world) != version.name:
         return False
     if drift is None or since is None or report.created_at < since:
         return False
