@@ -84,3 +84,27 @@ def test_bad_data_and_what_was_not_measured_are_exported() -> None:
     play.wait(minutes=1)
     play.report("broken", metrics=[{"name": "missing_increase", "feature": "feature1", "value": 0.6}])
     assert exported("perennial_bad_data_reports") == 1
+
+
+def test_what_a_dry_run_would_start_is_counted_once_by_model() -> None:
+    play = a_play(drift={"mode": "Report"})
+    play.until_live(1)
+    metrics, key, model = Metrics(), Key("default", "bike"), {"namespace": "default", "model": "bike"}
+
+    def counted(name: str | None = None) -> tuple[float | None, float | None]:
+        """By outcome and by model, after a pass that sees the report."""
+        play.wait(hours=1)
+        if name:
+            play.report(name)
+        before = play.world()
+        play.settle()
+        metrics.record_pass(key, before, play.world())
+        by_outcome = metrics.registry.get_sample_value("perennial_drift_reports_total", {"outcome": "WouldTrigger"})
+        return by_outcome, metrics.registry.get_sample_value("perennial_would_trigger_total", model)
+
+    assert [counted("a"), counted(), counted("b")] == [(1, 1), (1, 1), (2, 2)]
+    metrics.forget(key)
+    metrics.forget(key)
+    assert metrics.registry.get_sample_value("perennial_would_trigger_total", model) is None
+    metrics = Metrics()  # the operator has restarted
+    assert [counted(), counted("c")] == [(None, None), (1, 1)]

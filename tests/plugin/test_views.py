@@ -49,6 +49,19 @@ def test_status_as_json_has_the_fields_of_the_text(rolling_out: Terminal) -> Non
     assert yaml.safe_load(rolling_out.output("status", "bike", "-o", "yaml")).keys() == fields.keys()
 
 
+def test_status_shows_what_a_dry_run_would_start(terminal: Terminal) -> None:
+    message = "psi of feature1 is 0.3, above 0.2; it would have started the training of bike-v2"
+    drift = {"report": "october", "outcome": "WouldTrigger", "message": message}
+    retraining = {"type": "Retraining", "status": "False", "reason": "WouldTrigger", "message": f"october: {message}"}
+    retraining |= {"lastTransitionTime": "2026-11-23T12:00:00Z"}
+    terminal.put_model(spec={"drift": {"mode": "Report"}}, status={"drift": drift, "conditions": [retraining]})
+    shown = lines(terminal.output("status", "bike"))
+    assert f"Drift WouldTrigger {message}" in shown
+    assert "Dry run spec.drift.mode is Report; drift starts no training" in shown
+    assert not [line for line in shown if line.startswith("Retraining october")]
+    assert json.loads(terminal.output("status", "bike", "-o", "json"))["dryRun"] is True
+
+
 def test_status_without_a_name_has_a_line_for_each_model(rolling_out: Terminal) -> None:
     rolling_out.put_model("tram")
     head, *rows = lines(rolling_out.output("status"))

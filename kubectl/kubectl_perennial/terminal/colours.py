@@ -19,6 +19,7 @@ PHASES: dict[str, str] = {
 OUTCOMES: dict[str, str] = {
     Outcome.WITHIN_THRESHOLDS: "green",
     Outcome.TRIGGERED: "yellow",
+    Outcome.WOULD_TRIGGER: "yellow",
     Outcome.INVALID: "red",
     Outcome.BAD_DATA: "red",
     Outcome.NOT_MEASURED: "yellow",

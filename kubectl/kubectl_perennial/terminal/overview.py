@@ -16,8 +16,12 @@ from kubectl_perennial.terminal.numbers import metric_text
 from kubectl_perennial.views.limits import share_of_limit
 from kubectl_perennial.views.overview import condition
 from kubectl_perennial.views.times import ago, instant, span, until
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.api.values import shown
+
+SHOWN_ELSEWHERE = frozenset({"NotNeeded", Outcome.WOULD_TRIGGER})
+"""Reasons of Retraining that say nothing, or that the row of the drift says."""
 
 
 def draw(selection: Selection, fields: Body, console: Console, at: datetime) -> None:
@@ -66,8 +70,10 @@ def _spec_fields(fields: Body) -> list[tuple[str, object]]:
     if "pin" in fields:
         rows.append(("Pin", Text(f"spec.pin is {fields['pin']}; no other version is rolled out", "yellow")))
     retraining = condition({"conditions": fields.get("conditions")}, "Retraining")
-    if retraining and not {"candidate", "lastAttempt"} & set(fields) and retraining["reason"] != "NotNeeded":
+    if retraining and not {"candidate", "lastAttempt"} & set(fields) and retraining["reason"] not in SHOWN_ELSEWHERE:
         rows.append(("Retraining", Text(retraining["message"], "yellow")))
+    if "dryRun" in fields:
+        rows.append(("Dry run", Text("spec.drift.mode is Report; drift starts no training", "yellow")))
     rows += [("Claim", Text(problem, "yellow")) for problem in fields.get("claims", ())]
     if "suspend" in fields:
         rows.append(("Suspend", Text("spec.suspend is true; nothing new is started", "yellow")))

@@ -37,6 +37,7 @@ def summary(deployment: Body) -> Body:
             "replicas": max((spec.get("serving") or {}).get("replicas", 1), status.get("replicas") or 0),
             "drift": status.get("drift"),
             "pin": spec.get("pin"),
+            "dryRun": (spec.get("drift") or {}).get("mode") == "Report" or None,
             "suspend": spec.get("suspend") or None,
         }
     )

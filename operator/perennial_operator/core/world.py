@@ -207,6 +207,11 @@ class World:
         """Whether spec.suspend or spec.pin forbids to start anything: a Job for a candidate, a step of a roll-out."""
         return self.spec.suspend or self.spec.pin is not None
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether drift is only reported and starts no training."""
+        return self.spec.drift is not None and self.spec.drift.mode == "Report"
+
     def version(self, name: str | None) -> ModelVersion | None:
         return next((v for v in self.versions if v.name == name), None)
 

@@ -16,7 +16,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.status.measures import ModelGauges, model_gauges, stage_that_ended
 from perennial_operator.core.world import World
-from perennial_operator.telemetry.model_families import families_of
+from perennial_operator.telemetry.model_families import MODEL, families_of
 
 STAGE_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 PASS_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)
@@ -28,16 +28,14 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
-        self._reports = Counter("perennial_drift_reports", "Drift reports by outcome.", ["outcome"], registry=registry)
-        self._candidates = Counter(
-            "perennial_candidates",
-            "Candidates that went live, failed or were rejected.",
-            ["phase", "reason", "trigger"],
-            registry=registry,
+        self._reports = self._counter("drift_reports", "Drift reports by outcome.", "outcome")
+        self._would_trigger = self._counter(
+            "would_trigger", "Drift reports that would have started a training with spec.drift.mode Train.", *MODEL
         )
-        self._analyses = Counter(
-            "perennial_analyses", "Changes of the result of a roll-out analysis.", ["reason"], registry=registry
+        self._candidates = self._counter(
+            "candidates", "Candidates that went live, failed or were rejected.", "phase", "reason", "trigger"
         )
+        self._analyses = self._counter("analyses", "Changes of the result of a roll-out analysis.", "reason")
         self._stages = Histogram(
             "perennial_stage_duration_seconds",
             "Duration of a stage of a candidate.",
@@ -48,10 +46,8 @@ class Metrics(Collector):
         self.passes = Histogram(
             "perennial_reconcile_duration_seconds", "Duration of a pass.", buckets=PASS_SECONDS, registry=registry
         )
-        self.errors = Counter(
-            "perennial_reconcile_errors", "Passes that failed and are retried.", ["reason"], registry=registry
-        )
-        self._calls = Counter("perennial_api_calls", "Calls to the API server.", ["verb"], registry=registry)
+        self.errors = self._counter("reconcile_errors", "Passes that failed and are retried.", "reason")
+        self._calls = self._counter("api_calls", "Calls to the API server.", "verb")
         self.queue = self._gauge("queue_length", "ModelDeployments waiting for a pass.")
         self.tasks = self._gauge("tasks", "Tasks of the operator's event loop, including those of kopf.")
         self.leader = self._gauge("leader", "1 if this operator is the leader, 0 if it is standby.")
@@ -62,6 +58,9 @@ class Metrics(Collector):
         self.budget, self.begun = 0, Trainings()
         """Trainings that may begin in a namespace within a day, and those that did."""
         registry.register(self)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"perennial_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"perennial_{name}", text, registry=self.registry)
@@ -78,6 +77,8 @@ class Metrics(Collector):
         for report in after.reports:
             if report.outcome and report.outcome is not outcomes.get(report.name, report.outcome):
                 self.count_outcome(report.outcome)
+                if report.outcome is Outcome.WOULD_TRIGGER:
+                    self._would_trigger.labels(*key).inc()
         for version in after.versions:
             earlier = before.version(version.name)
             if earlier and earlier.phase is not version.phase and not earlier.unrestored:
@@ -96,6 +97,7 @@ class Metrics(Collector):
 
     def forget(self, key: Key) -> None:
         self._models.pop(key, None)
+        self._would_trigger.remove_by_labels(dict(zip(MODEL, key, strict=True)))
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         now = datetime.now(UTC)

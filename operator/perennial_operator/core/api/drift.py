@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
@@ -58,6 +60,12 @@ class DataQuality(Value):
 class DriftSpec(Value):
     """How much drift is too much."""
 
+    mode: Literal["Train", "Report"] = Field(
+        "Train",
+        description="Train starts a training because of drift. Report is a dry run: a report that would start one has the "
+        "outcome WouldTrigger, and nothing is trained because of drift. The first version, schedules, requests and changes "
+        "of the spec start trainings in both modes.",
+    )
     check: DriftCheck | None = Field(
         None, description="The operator's own drift check; leave it out if reports come from another tool."
     )

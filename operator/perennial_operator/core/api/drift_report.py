@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     NOT_MEASURED = "NotMeasured"
     WITHIN_THRESHOLDS = "WithinThresholds"
     TRIGGERED = "Triggered"
+    WOULD_TRIGGER = "WouldTrigger"
     BREACH = "Breach"
     COOLING_DOWN = "CoolingDown"
     BACKING_OFF = "BackingOff"
@@ -47,10 +48,11 @@ FINAL = frozenset(
         Outcome.NOT_MEASURED,
         Outcome.WITHIN_THRESHOLDS,
         Outcome.TRIGGERED,
+        Outcome.WOULD_TRIGGER,
     }
 )
 """Outcomes that are final; a report with another one is assessed again."""
-BREACHED = (frozenset(Outcome) - FINAL) | {Outcome.TRIGGERED}
+BREACHED = (frozenset(Outcome) - FINAL) | {Outcome.TRIGGERED, Outcome.WOULD_TRIGGER}
 """Outcomes of reports with a breach, whether or not it has started a training."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.drift_reports import Report, order_of_creation
+from perennial_operator.core.manifests.owner import next_version_name
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
@@ -16,6 +17,8 @@ from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
 """Outcomes of reports that say nothing about the live version."""
+ENDS_CHAIN = frozenset({Outcome.TRIGGERED, Outcome.WOULD_TRIGGER, Outcome.WITHIN_THRESHOLDS})
+"""Outcomes of reports before which no breach counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Assessment:
     trigger: Trigger | None = None
     """Why a training starts now."""
     deferral: Deferral | None = None
-    """Why the breaches start no training yet."""
+    """Why the breaches start no training yet, or in a dry run would start none yet."""
 
 
 def assess_reports(world: World) -> Assessment:
@@ -49,8 +52,11 @@ def assess_reports(world: World) -> Assessment:
         message = f"{newest.message}; {len(chain)} of {needed} consecutive breaches"
         return Assessment(verdicts | {first: replace(newest, message=message)}, chain)
     if deferral := deferral_for(world, "Drift"):
-        deferred = replace(newest, outcome=deferral.reason, message=f"{newest.message}; {deferral.message}")
+        dry_run = "; spec.drift.mode is Report, so drift starts no training anyway" if world.is_dry_run else ""
+        deferred = replace(newest, outcome=deferral.reason, message=f"{newest.message}; {deferral.message}{dry_run}")
         return Assessment(verdicts | {first: deferred}, chain, deferral=deferral)
+    if world.is_dry_run:
+        return Assessment(verdicts | {first: _would_trigger(newest, next_version_name(world))}, chain)
     del verdicts[first]
     return Assessment(verdicts, chain, Trigger(reason="Drift", drift_report=first, message=newest.message))
 
@@ -123,8 +129,8 @@ def newest_report(world: World) -> Report | None:
 def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, ModelVersion]) -> tuple[str, ...]:
     """The newest consecutive breaches among the usable reports about the live version, newest first.
 
-    A report that has started a training ends the chain: one set of reports starts one training. One that could not
-    measure everything ends it only for breaches of metrics that it did measure.
+    A report that has started a training, or would have, ends the chain: one set of reports starts one training. One
+    that could not measure everything ends it only for breaches of metrics that it did measure.
     """
     chain: list[str] = []
     within: list[set[str]] = []
@@ -134,7 +140,7 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
         outcome = verdict.outcome if verdict else report.outcome
         if live is None or subject(report, world) != live.name:
             continue
-        if report.name in started or outcome in (Outcome.TRIGGERED, Outcome.WITHIN_THRESHOLDS):
+        if report.name in started or outcome in ENDS_CHAIN:
             break
         if outcome is Outcome.NOT_MEASURED:
             within.append({extreme.name for extreme in report.extremes})
@@ -149,3 +155,12 @@ def _triggered(verdict: Verdict, candidate: ModelVersion) -> Verdict:
     """The same verdict with outcome Triggered and the message of the candidate's trigger."""
     message = f"{candidate.spec.trigger.message}; training {candidate.name}"
     return replace(verdict, outcome=Outcome.TRIGGERED, message=message, candidate=candidate.name)
+
+
+def _would_trigger(verdict: Verdict, version: str) -> Verdict:
+    """The same verdict for a dry run, with the name of the version that would have been trained."""
+    message = (
+        f"{verdict.message}; it would have started the training of {version}, but spec.drift.mode is Report; "
+        "with Train, the next such report starts one"
+    )
+    return replace(verdict, outcome=Outcome.WOULD_TRIGGER, message=message)

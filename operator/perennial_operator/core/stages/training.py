@@ -68,7 +68,8 @@ def _retry(world: World) -> Trigger | None:
         return None
     reason, ended = failed.spec.trigger.reason, failed.status.ended_at
     over = report and ended and report.created_at > ended and report.outcome is Outcome.WITHIN_THRESHOLDS
-    if (reason == "Drift" and (over or world.spec.drift is None)) or reason not in ("Drift", "Schedule", "Request"):
+    gone = over or world.spec.drift is None or world.is_dry_run
+    if (reason == "Drift" and gone) or reason not in ("Drift", "Schedule", "Request"):
         return None
     return Trigger(reason=reason, message=f"{failed.name} failed because of its surroundings ({failed.status.reason})")
 

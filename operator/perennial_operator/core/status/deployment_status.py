@@ -9,6 +9,7 @@ from perennial_operator.core.api.conditions import Condition, find, with_conditi
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_deployment import DriftFacts, ModelDeploymentStatus
 from perennial_operator.core.api.model_version import ModelVersion, Phase
+from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.phases import NOT_STARTED
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
@@ -67,10 +68,10 @@ def describe(world: World, assessment: Assessment, trouble: Trouble | None = Non
 
 
 def current_deferral(world: World, assessment: Assessment) -> Deferral | None:
-    """Why a needed candidate is not started, or None."""
+    """Why a needed candidate is not started, or None. In a dry run drift needs none."""
     if world.candidate:
         return None
-    if assessment.deferral:
+    if assessment.deferral and not world.is_dry_run:
         return assessment.deferral
     trigger = trigger_of(world)
     return deferral_of(world, trigger) if trigger else None
@@ -124,9 +125,19 @@ def _retraining(world: World, trouble: Trouble | None, deferral: Deferral | None
         return Statement("Retraining", False, trouble.reason, trouble.message)
     if deferral and world.live:
         return Statement("Retraining", False, deferral.reason.value, deferral.message)
+    if would := _dry_run_result(world):
+        return Statement("Retraining", False, Outcome.WOULD_TRIGGER.value, f"{would.name}: {would.message}")
     if newest and newest.status.reason and not _is_over(world, newest):
         return Statement("Retraining", False, newest.status.reason, progress_of(world, newest))
     return Statement("Retraining", False, "NotNeeded", "there is no candidate")
+
+
+def _dry_run_result(world: World) -> Report | None:
+    """The newest report, if it would have started a training, and no version has failed since."""
+    report, ended = newest_report(world), world.newest.status.ended_at if world.newest else None
+    if not world.is_dry_run or report is None or report.outcome is not Outcome.WOULD_TRIGGER:
+        return None
+    return None if ended and ended >= report.created_at else report
 
 
 def _is_over(world: World, newest: ModelVersion) -> bool:
