@@ -50,7 +50,7 @@ def peer_alarms(python: str, name: str, kind: str, rows: int, draws: int) -> tup
         about += f", limit raised {limit:.2f}-fold"
     detected = {}
     for shift in SHIFTS:
-        shifted = np.asarray(scores(python, name, kind, rows, shift, max(100, draws // 4))["scores"])
+        shifted = np.asarray(scores(python, name, kind, rows, shift, max(100, draws // 8))["scores"])
         detected[shift] = float((shifted > limit).mean())
     return false_alarms, detected, about
 

@@ -181,7 +181,7 @@ def cells(draws: int, features: tuple[int, ...]) -> Iterator[Cell]:
     yield from (Cell(kind, rows, 1, draws) for kind in KINDS for rows in SIZES)
     yield from (Cell("normal", rows, 1, draws, 0.0, holdout) for holdout in HOLDOUTS for rows in SIZES[:3])
     yield from (Cell(kind, rows, 1, draws) for kind in STREAMS for rows in SIZES)
-    fewer = max(100, draws // 8)
+    fewer = max(100, draws // 20)
     yield from (Cell(kind, rows, 1, fewer, shift) for kind in KINDS for rows in SIZES for shift in SHIFTS)
     several = [each for each in features if each > 1]
     yield from (Cell(kind, rows, each, draws) for each in several for kind in OF_SEVERAL for rows in OF_SEVERAL_SIZES)
