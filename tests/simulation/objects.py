@@ -6,62 +6,33 @@ Bodies are shared and never changed in place.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from perennial_operator.core.api.values import as_text
+from kubectl_perennial.simulation import objects
+from kubectl_perennial.simulation.objects import NAMESPACE, Body, owners
 from perennial_operator.core.drift_reports import is_final
 from tests.builders import NOON
 
-Body = dict[str, Any]
-NAMESPACE = "default"
-
-
-IDENTITY = ("creationTimestamp", "namespace", "uid", "generation")
+__all__ = ["NAMESPACE", "Body", "Objects", "is_watched", "owners"]
 
 
 @dataclass
-class Objects:
-    """What an API server stores."""
+class Objects(objects.Objects):
+    """What an API server stores, and the events of its watches."""
 
     now: datetime = NOON
-    bodies: dict[tuple[str, str], Body] = field(default_factory=dict)
     past: defaultdict[str, list[tuple[str, Body]]] = field(default_factory=lambda: defaultdict(list))
     """Kind → the events of its watch, in order."""
-    made: list[Body] = field(default_factory=list)
-    """Every created object, in order."""
-    count: int = 1
-    """The newest resourceVersion."""
 
-    def put(self, body: Mapping[str, Any], uid: str = "") -> Body:
-        """The object is stored; a new one gets a new uid, or this one, and one that is replaced keeps its identity."""
-        self.count += 1
-        place = body["kind"], body["metadata"]["name"]
-        old = self.bodies.get(place)
-        identity = {key: old["metadata"][key] for key in IDENTITY} if old else {"creationTimestamp": as_text(self.now)}
-        metadata = {**identity, **body["metadata"], "resourceVersion": str(self.count)}
-        if old is None:
-            metadata |= {"namespace": NAMESPACE, "uid": uid or f"uid-{self.count}", "generation": 1}
-        stored = self.bodies[place] = {"status": {}, **body, "metadata": metadata}
-        if old is None:
-            self.made.append(stored)
-        if is_watched(stored):
-            self.past[stored["kind"]].append(("MODIFIED", stored))
-        elif old:
-            self._leaves_the_watch(old)
-        return stored
-
-    def remove(self, kind: str, name: str) -> None:
-        """The object and its dependents are deleted."""
-        body = self.bodies.pop((kind, name), None)
-        if body is None:
-            return
-        self.count += 1
-        self._leaves_the_watch(body)
-        for owned in [place for place, each in self.bodies.items() if body["metadata"]["uid"] in owners(each)]:
-            self.remove(*owned)
+    def note(self, before: Body | None, after: Body | None) -> None:
+        if after and is_watched(after):
+            self.past[after["kind"]].append(("MODIFIED", after))
+        elif before and is_watched(before):
+            metadata = {**before["metadata"], "resourceVersion": str(self.count)}
+            self.past[before["kind"]].append(("DELETED", {**before, "metadata": metadata}))
 
     def orphan(self, kind: str, name: str) -> None:
         """The object is deleted with --cascade=orphan: its dependents stay, without it as their owner."""
@@ -70,11 +41,6 @@ class Objects:
             if uid in owners(body):
                 self.change(*place, {"ownerReferences": []})
         self.remove(kind, name)
-
-    def _leaves_the_watch(self, old: Body) -> None:
-        if is_watched(old):
-            metadata = {**old["metadata"], "resourceVersion": str(self.count)}
-            self.past[old["kind"]].append(("DELETED", {**old, "metadata": metadata}))
 
     def change(self, kind: str, name: str, metadata: Mapping[str, Any] = {}, **fields: Any) -> Body:
         """The object with these fields and metadata changed."""
@@ -90,9 +56,6 @@ class Objects:
         annotations = self.bodies[kind, name]["metadata"].get("annotations") or {}
         return self.change(kind, name, {"annotations": {**annotations, key: value}})
 
-    def all(self, kind: str) -> Iterator[Body]:
-        return (body for (of, _), body in self.bodies.items() if of == kind)
-
     def listed(self, kind: str, selector: str = "") -> tuple[list[Body], str]:
         """The objects of the kind with these labels, and the resourceVersion of the list."""
         wanted = dict(term.split("=") for term in selector.split(",") if "=" in term)
@@ -105,11 +68,6 @@ class Objects:
         for place, body in list(self.bodies.items()):
             if (of := owners(body)) and not of & uids:
                 self.remove(*place)
-
-
-def owners(body: Mapping[str, Any]) -> set[str]:
-    """The uids of the object's owners."""
-    return {owner.get("uid", "") for owner in body["metadata"].get("ownerReferences") or []}
 
 
 def is_watched(body: Mapping[str, Any]) -> bool:

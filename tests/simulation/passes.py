@@ -152,20 +152,11 @@ class Passes(State):
 
     def _create(self, manifest: Mapping[str, Any]) -> None:
         name = manifest["metadata"]["name"]
-        stored = self.cluster.create(self._with_owners(manifest))
+        stored = self.cluster.create(self.cluster.with_owners(manifest))
         restored = manifest["spec"].get("trigger", {}).get("reason") == "Recovered"
         self.made[f"{name} restored" if restored else name] += 1
         if manifest["kind"] == "Job" and is_about_the_ledger(stored) and not self.cluster.storage.slow:
             self.cluster.ledger_job_ends(name)
-
-    def _with_owners(self, manifest: Mapping[str, Any]) -> Body:
-        """The manifest with the uids of owners that were created in the same pass."""
-        metadata = dict(manifest["metadata"])
-        metadata["ownerReferences"] = [
-            owner | {"uid": owner["uid"] or self.bodies[owner["kind"], owner["name"]]["metadata"]["uid"]}
-            for owner in metadata.get("ownerReferences") or []
-        ]
-        return {**manifest, "metadata": metadata}
 
     def _apply(self, manifest: Mapping[str, Any]) -> None:
         self.cluster.apply(manifest)
