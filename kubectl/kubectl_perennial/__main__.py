@@ -14,8 +14,11 @@ def main() -> int:
     """The exit code: 0 done, 1 failed, 2 wrong usage; an error is one sentence on standard error."""
     arguments = parse_arguments(sys.argv[1:])
     try:
-        cluster = Cluster.connect(arguments.kubeconfig, arguments.context, arguments.namespace)
-        arguments.run(cluster, arguments, make_console())
+        if arguments.needs_cluster:
+            cluster = Cluster.connect(arguments.kubeconfig, arguments.context, arguments.namespace)
+            arguments.run(cluster, arguments, make_console())
+        else:
+            arguments.run(arguments, make_console())
     except CommandError as error:
         warn(f"error: {error}")
         return 2 if isinstance(error, UsageError) else 1

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from kubectl_perennial.client import Cluster
-from kubectl_perennial.commands import check, compare, decisions, history, pin, report, status
+from kubectl_perennial.commands import backtest, check, compare, decisions, history, pin, report, status
 
 PROGRAM = "kubectl perennial"
 Run = Callable[[Cluster, Namespace, Console], None]
@@ -37,6 +37,7 @@ def _parser() -> ArgumentParser:
     _add_read_commands(commands)
     _add_decisions(commands)
     _add_check(commands)
+    _add_backtest(commands)
     return parser
 
 
@@ -137,7 +138,37 @@ def _add_report_fields(command: ArgumentParser) -> None:
     )
 
 
-def _command(commands: Any, name: str, run: Run, summary: str, *examples: str) -> ArgumentParser:
+def _add_backtest(commands: Any) -> None:
+    command = _command(
+        commands,
+        "backtest",
+        backtest.run,
+        "play manifests over a history, without a cluster: what would they have done?",
+        "bike.yaml --data 'rides/*.parquet' --every 7d",
+        "bike.yaml --data rides.csv --every 500 --set drift.thresholds[0].maxIncrease=0.1",
+    )
+    command.set_defaults(needs_cluster=False)
+    command.add_argument("manifests", nargs="+", metavar="FILE", help="a ModelDeployment in YAML; several are compared")
+    command.add_argument("--data", nargs="+", required=True, metavar="FILE", help="labelled rows: paths, globs or URIs")
+    command.add_argument("--every", metavar="SPAN", help="how much a batch is: 7d, or a number of rows")
+    command.add_argument(
+        "--first", type=_count, metavar="N", help="batches before the first version; default an eighth"
+    )
+    command.add_argument(
+        "--labels-late", default="0", metavar="SPAN", help="when labels are known: batches later, or a span such as 3d"
+    )
+    command.add_argument(
+        "--set", action="append", nargs="+", metavar="FIELD=VALUE", help="one more policy: the first with these fields"
+    )
+    command.add_argument("--seed", type=_count, default=0, metavar="N", help="of the order of shuffled rows; default 0")
+    command.add_argument("--no-shuffle", action="store_true", help="do not count alarms on shuffled rows")
+    command.add_argument(
+        "--cache", metavar="FOLDER", help="where results are kept; default ~/.cache/perennial/backtest"
+    )
+    _add_output(command)
+
+
+def _command(commands: Any, name: str, run: Any, summary: str, *examples: str) -> ArgumentParser:
     lines = "\n".join(f"  {PROGRAM} {name} {example}" for example in examples)
     parser: ArgumentParser = commands.add_parser(
         name,
@@ -146,7 +177,7 @@ def _command(commands: Any, name: str, run: Run, summary: str, *examples: str) -
         epilog=f"examples:\n{lines}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, needs_cluster=True)
     _add_cluster_options(parser)
     return parser
 

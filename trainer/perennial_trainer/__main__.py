@@ -40,7 +40,7 @@ def main() -> int:
         log.info("%s %s in %s", kind, task.version or task.model_deployment, task.namespace)
         # Written now, because a process that the OOM killer ends cannot write.
         _write(path, encode_result(ErrorResult(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
-        result = _run(task)
+        result = run_task(task)
     except TaskError as error:
         return _end(path, kind, error)
     except MemoryError:
@@ -57,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def _run(task: Task) -> TaskResult | None:
+def run_task(task: Task) -> TaskResult | None:
     """The result of the task, whose module is imported only now: scikit-learn alone takes a second."""
     if isinstance(task, TrainTask | ValidateTask | CheckTask | RecordTask) and task.owner:
         require_owner(task.owner)

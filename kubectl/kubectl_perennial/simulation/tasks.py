@@ -1,0 +1,213 @@
+"""Runs the tasks of Jobs by the trainer, in this process; each task on the same rows is run once and its result kept.
+
+A task names its version, its folder and its rows. What is kept depends on none of these names: the folder is that of
+the digest of the task, and the versions have the names of their roles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+import perennial_trainer
+from kubectl_perennial.simulation.history import Timeline
+from kubectl_perennial.simulation.manifest import DATA, STORAGE
+from perennial_operator.core.api.model_version import Artifact
+from perennial_operator.core.api.values import as_delta, as_text
+from perennial_trainer.__main__ import run_task
+from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.contract.compression import decompress
+from perennial_trainer.contract.errors import TaskError
+from perennial_trainer.contract.result import ErrorResult, encode_result
+from perennial_trainer.contract.task import parse_task
+
+Json = dict[str, Any]
+KNOWN_FIELDS = frozenset(
+    {"task", "namespace", "modelDeployment", "version", "model", "live", "data", "storage", "thresholds", "now"}
+    | {"predictions", "owner"}
+)
+"""Of a check that reads no rows but those of its window."""
+ROLES = {"train": "candidate", "validate": "candidate", "check": "live"}
+
+
+@dataclass
+class Tasks:
+    """The trainer, and what is known at the end of the batch `number`."""
+
+    timeline: Timeline
+    folder: Path
+    """Where results and rows are kept from one run to the next."""
+    number: int = 0
+    versions: dict[str, Path] = field(default_factory=dict)
+    """Version → the folder with its files."""
+    cpu: dict[str, float] = field(default_factory=dict)
+    """Kind of task → CPU seconds, as they were when each was run."""
+    runs: dict[str, int] = field(default_factory=dict)
+
+    def run(self, text: str) -> Json:
+        """The result of the task, as the operator reads it."""
+        task: Json = json.loads(decompress(text.encode()))
+        if task["task"] == "record":
+            return {"task": "record", "outcome": "Succeeded", "message": "recorded", "entry": task["entry"]["name"]}
+        if task["task"] == "recover":
+            found = {"number": 0, "versions": [], "passedOver": []}
+            return {"task": "recover", "outcome": "Succeeded", "message": "the ledger is empty", **found}
+        result, cpu = self._result(task)
+        kind = task["task"]
+        self.cpu[kind] = self.cpu.get(kind, 0.0) + cpu
+        self.runs[kind] = self.runs.get(kind, 0) + 1
+        return result
+
+    def model(self, artifact: Artifact) -> Pipeline:
+        """The fitted pipeline of a version's artifact."""
+        version, name = artifact.uri.split("/")[-2:]
+        return load_model((self.versions[version] / name).as_uri(), artifact.sha256)
+
+    def _result(self, task: Json) -> tuple[Json, float]:
+        """The result and the CPU seconds of the task, by its names."""
+        named = dict(_named(task))
+        rows, uri = self._rows(task)
+        plain = self._plain(task, named, uri)
+        folder = self.folder / "tasks" / _digest(plain)
+        if task["task"] == "train":
+            self.versions[task["version"]] = folder
+        file = folder / "result.json"
+        if not file.exists():
+            _run(plain, folder, rows, uri)
+        text, storage = file.read_text(), task["storage"]
+        for role, name in named.items():
+            text = text.replace(role, name)
+        text = text.replace(folder.as_uri(), storage).replace(uri.as_uri(), DATA) if uri else text
+        kept = json.loads(text.replace(folder.as_uri(), storage))
+        return kept["result"], kept["cpu"]
+
+    def _plain(self, task: Json, named: Mapping[str, str], uri: Path | None) -> Json:
+        """The task without the names that do not matter, with the folders where the files are kept."""
+        shared = {name: value for name, value in task.items() if name not in ("owner", "engine", "storage")}
+        text = json.dumps(shared)
+        for version, folder in self.versions.items():
+            text = text.replace(f"{STORAGE}/default/{task['modelDeployment']}/{version}/", f"{folder.as_uri()}/")
+        for role, name in named.items():
+            text = text.replace(json.dumps(name), json.dumps(role))
+        plain: Json = json.loads(text)
+        if uri:
+            plain["data"]["uri"] = uri.as_uri()
+            plain["now"] = as_text(self.timeline.batches[self.number].end)
+        return plain
+
+    def _rows(self, task: Json) -> tuple[Any, Path | None]:
+        """What makes the table of rows that the task reads, and the file that will have it."""
+        if "data" not in task:
+            return None, None
+        history = self.timeline.history
+        labelled, stop = self.timeline.labelled(self.number), self.timeline.batches[self.number].stop
+        begin = 0
+        if task["task"] == "train":
+            stop = labelled
+        elif task.keys() <= KNOWN_FIELDS:
+            begin = self._begin(task["data"]["window"], stop)
+        name = f"{history.digest[:32]}-{begin}-{stop}-{min(labelled, stop)}.parquet"
+
+        def table() -> Any:
+            rows, known = history.table.slice(begin, stop - begin), max(0, min(labelled, stop) - begin)
+            return rows if known >= len(rows) else _unlabelled(rows, history.columns.target, known)
+
+        return table, self.folder / "rows" / name
+
+    def _begin(self, window: int | str, stop: int) -> int:
+        """The first row that may be in the window of a check."""
+        if isinstance(window, int):
+            return max(0, stop - window)
+        if window == "all" or not stop:
+            return 0
+        since = int(self.timeline.times[stop - 1]) - round(as_delta(window).total_seconds() * 1e6)
+        return max(0, int(self.timeline.times.searchsorted(since, side="left")) - 1)
+
+
+def _named(task: Json) -> Iterator[tuple[str, str]]:
+    """The role and the name of each version that the task is about."""
+    yield f"<{ROLES[task['task']]}>", task["version"]
+    for role in ("live", "candidate"):
+        if role in task and task[role]["name"] != task["version"]:
+            yield f"<{role}>", task[role]["name"]
+    for number, each in enumerate(task.get("rejectedRows") or ()):
+        yield f"<rejected {number}>", each["name"]
+
+
+def _unlabelled(rows: Any, target: str, known: int) -> Any:
+    """The rows without the targets after the first `known`."""
+    place = rows.column_names.index(target)
+    labels = rows[target].combine_chunks()
+    values = pa.concat_arrays([labels.slice(0, known), pa.nulls(len(labels) - known, labels.type)])
+    return rows.set_column(place, target, values)
+
+
+def _digest(task: Json) -> str:
+    return hashlib.sha256(f"{trainer_digest()}{json.dumps(task, sort_keys=True)}".encode()).hexdigest()[:40]
+
+
+@cache
+def trainer_digest(*packages: str) -> str:
+    """The digest of the trainer's code, or of these packages of it: another trainer has other results."""
+    root = Path(perennial_trainer.__file__).parent
+    content = hashlib.sha256()
+    for path in sorted(each for name in packages or ("",) for each in (root / name).rglob("*.py")):
+        content.update(path.read_bytes())
+    return content.hexdigest()
+
+
+def _run(task: Json, folder: Path, rows: Any, file: Path | None) -> None:
+    """The folder has the files of the task, and at last its result."""
+    if file and not file.exists():
+        write(file, lambda temporary: pyarrow.parquet.write_table(rows(), temporary))
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.process_time()
+    with quiet():
+        try:
+            result: Any = run_task(parse_task(json.dumps(task | {"storage": folder.as_uri()})))
+        except TaskError as error:
+            result = ErrorResult(
+                task=task["task"],
+                outcome=error.outcome,
+                reason=error.reason,
+                message=error.message,
+                files=error.files or msgspec.UNSET,
+            )
+    cpu = time.process_time() - began
+    answer = json.loads(decompress(encode_result(result)))
+    for page in folder.glob("*.html"):
+        page.unlink()  # no one reads it
+    content = json.dumps({"cpu": cpu, "result": answer})
+    write(folder / "result.json", lambda temporary: temporary.write_text(content))
+
+
+def write(path: Path, content: Any) -> None:
+    """The file is complete or does not exist, also if two processes write it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    content(temporary)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Neither warnings nor the trainer's own progress bars are shown; one thread, since the tables are small."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        yield
