@@ -102,7 +102,7 @@ def columns_of(spec: Mapping[str, Any]) -> Columns:
 
 
 def read_history(sources: Sequence[str], columns: Columns) -> History:
-    """The rows of all files, globs or URIs, the oldest first. CommandError if there is none, or a column is missing."""
+    """The rows of all files, globs or URIs, the oldest first. CommandError without any row, or if a column is missing."""
     notes = Notes()
     try:
         parts = [part for source in sources for part in _tables(_uri(source), columns, notes)]
@@ -112,8 +112,8 @@ def read_history(sources: Sequence[str], columns: Columns) -> History:
         raise CommandError(f"{', '.join(sources)} has no row: give files with rows in --data")
     table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
     if columns.time is None:
-        said = "there is no data.timeColumn: the rows are played in the order of the files, a batch a day"
-        return History(table, columns, None, (*notes.sentences(), said))
+        order = "there is no data.timeColumn: the rows are played in the order of the files, a batch a day"
+        return History(table, columns, None, (*notes.sentences(), order))
     return _sorted(table, columns, notes)
 
 

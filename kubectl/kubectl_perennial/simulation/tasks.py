@@ -66,8 +66,8 @@ class Tasks:
         if task["task"] == "record":
             return {"task": "record", "outcome": "Succeeded", "message": "recorded", "entry": task["entry"]["name"]}
         if task["task"] == "recover":
-            found = {"number": 0, "versions": [], "passedOver": []}
-            return {"task": "recover", "outcome": "Succeeded", "message": "the ledger is empty", **found}
+            empty = {"number": 0, "versions": [], "passedOver": []}
+            return {"task": "recover", "outcome": "Succeeded", "message": "the ledger is empty", **empty}
         result, cpu = self._result(task)
         kind = task["task"]
         self.cpu[kind] = self.cpu.get(kind, 0.0) + cpu

@@ -14,7 +14,7 @@ from kubectl_perennial.terminal import console as output
 from perennial_operator.core.api.values import shown
 
 WIDTH, CLAUSE = 80, 30
-HEAD = ("POLICY", "LOSS", "RECOVERED", "TRAINED", "LIVE", "REJECTED", "CPU S")
+HEAD = ("POLICY", "LOSS", "RECOVERED", "TRAINED", "LIVE", "REJECTED", "CPU")
 STYLES = {"Live": "green", "Superseded": "green", "Rejected": "red", "RolledBack": "red", "Failed": "red"}
 DEFERRED = ("Stalled", "BackingOff", "CoolingDown", "BudgetSpent", "BadData")
 """Outcomes of a report after which a training was due and did not begin."""
@@ -44,7 +44,6 @@ def _rows(fields: Body) -> Iterable[list[output.Cell]]:
     reference = fields["policies"][0]
     yield ["never retrained", _loss(reference["firstLoss"]), "0 %", "0", "1", "", ""]
     for policy in fields["policies"]:
-        cpu = sum(policy["cpuSeconds"].values())
         yield [
             Text(policy["title"] if len(fields["policies"]) == 1 else _short(policy["title"]), "bold"),
             _loss(policy["loss"]),
@@ -52,15 +51,15 @@ def _rows(fields: Body) -> Iterable[list[output.Cell]]:
             str(policy["trainings"]),
             str(policy["promotions"] + 1),
             str(policy["rejections"]),
-            f"{cpu:.1f}",
+            _seconds(sum(policy["cpuSeconds"].values())),
         ]
     always = fields["batches"] - fields["first"]
-    cpu = f"{reference['alwaysCpuSeconds']:.1f}"
+    cpu = _seconds(reference["alwaysCpuSeconds"])
     yield [f"always, {reference['alwaysWindow']}", _loss(reference["alwaysLoss"]), "100 %", str(always), "", "", cpu]
-    for name, loss in (("hindsight", "hindsightLoss"), ("as often", "hindsightLossSameTrainings")):
-        trainings = str(reference["trainings"]) if name == "as often" else ""
-        label = f"hindsight, {name}" if trainings else name
-        yield [label, _loss(reference[loss]), _percent(_recovered(reference, reference[loss])), trainings, "", "", ""]
+    most = reference["hindsightLoss"]
+    yield ["hindsight", _loss(most), _percent(_recovered(reference, most)), "", "", "", ""]
+    same, count = reference["hindsightLossSameTrainings"], str(reference["trainings"])
+    yield [f"hindsight, {count} refits", _loss(same), _percent(_recovered(reference, same)), count, "", "", ""]
 
 
 def _short(title: str) -> str:
@@ -77,6 +76,10 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share * 100:.0f} %"
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.0f}s" if value >= 9.95 else f"{value:.1f}s"
+
+
 def _loss(value: float | None) -> str:
     return "-" if value is None else shown(value)
 
@@ -87,8 +90,8 @@ def _policy(policy: Body, console: Console) -> None:
     if policy["drifts"]:
         missed = policy["driftsWithoutAlarm"]
         delay = "" if policy["delay"] is None else f"alarm after {policy['delay']:g} batches (median)"
-        said = f"{missed} of {policy['drifts']} without an alarm" if missed else f"{policy['drifts']} times"
-        rows.append(("Drift", ", ".join(filter(None, [said, delay]))))
+        count = f"{missed} of {policy['drifts']} without an alarm" if missed else f"{policy['drifts']} times"
+        rows.append(("Drift", ", ".join(filter(None, [count, delay]))))
     if policy["stalledSince"]:
         rows.append(("Stalled", Text(f"since batch {policy['stalledSince']}, until a person acts", "red")))
     console.print(output.labelled(rows), width=WIDTH)
@@ -123,8 +126,7 @@ def _ending(events: list[Body]) -> Text:
     """Live, also where another version was live later, or why not."""
     states = [event["state"] for event in events]
     last = events[-1] if "Live" not in states or states[-1] == "RolledBack" else events[states.index("Live")]
-    text = last["state"] if last["state"] == "Live" else f"{last['state']}: {last['reason']}"
-    return Text(text, STYLES.get(last["state"], ""))
+    return Text(last["state"] if last["state"] == "Live" else last["reason"], STYLES.get(last["state"], ""))
 
 
 def _by_chance(policy: Body) -> str:

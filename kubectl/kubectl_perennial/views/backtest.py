@@ -40,7 +40,7 @@ def backtest_fields(backtest: Backtest) -> Body:
 
 def _policy(result: Result) -> Body:
     played, reference = result.played, result.reference
-    found = [delay for delay in result.delays if delay is not None]
+    known = [delay for delay in result.delays if delay is not None]
     return {
         "title": played.title,
         "loss": _number(played.loss),
@@ -57,8 +57,8 @@ def _policy(result: Result) -> Body:
         "alarmsShuffled": len(result.shuffled.alarms) if result.shuffled else None,
         "checks": played.runs.get("check", 0),
         "drifts": len(result.delays),
-        "driftsWithoutAlarm": len(result.delays) - len(found),
-        "delay": median(found) if found else None,
+        "driftsWithoutAlarm": len(result.delays) - len(known),
+        "delay": median(known) if known else None,
         "stalledSince": None if played.stalled_at is None else played.stalled_at + 1,
         "cpuSeconds": {kind: round(seconds, 3) for kind, seconds in sorted(played.cpu.items())},
         "alwaysCpuSeconds": round(reference.always_cpu, 3),
@@ -97,7 +97,7 @@ def _list(losses: Floats) -> list[float | None]:
 
 
 def _number(value: float | None) -> float | None:
-    """Null where there is none: JSON has no NaN."""
+    """Null without a finite value: JSON has no NaN."""
     return None if value is None or not math.isfinite(value) else value
 
 
