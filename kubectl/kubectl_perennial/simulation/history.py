@@ -102,7 +102,7 @@ def columns_of(spec: Mapping[str, Any]) -> Columns:
 
 
 def read_history(sources: Sequence[str], columns: Columns) -> History:
-    """The rows of all files, globs or URIs, the oldest first. CommandError without any row, or if a column is missing."""
+    """The rows of all files, globs or URIs, the oldest first. CommandError without rows or a column."""
     notes = Notes()
     try:
         parts = [part for source in sources for part in _tables(_uri(source), columns, notes)]
