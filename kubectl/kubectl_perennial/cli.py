@@ -162,6 +162,7 @@ def _add_backtest(commands: Any) -> None:
     )
     command.add_argument("--seed", type=_count, default=0, metavar="N", help="of the order of shuffled rows; default 0")
     command.add_argument("--no-shuffle", action="store_true", help="do not count alarms on shuffled rows")
+    command.add_argument("--html", metavar="FILE", help="also write a page: loss over time, versions and decisions")
     command.add_argument(
         "--cache", metavar="FOLDER", help="where results are kept; default ~/.cache/perennial/backtest"
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.backtest import draw
+from kubectl_perennial.views.comparison_table import HEAD, comparison, summary
 
 EXTRA = "pip install 'perennial[backtest]'"
 
@@ -22,6 +23,7 @@ def run(arguments: Namespace, console: Console) -> None:
     """Prints the table or the fields, and writes the page."""
     try:
         from kubectl_perennial.simulation.backtest import Plan, cache_folder, run_backtest
+        from kubectl_perennial.simulation.drawing.page import backtest_page
         from kubectl_perennial.simulation.history import columns_of, read_history
         from kubectl_perennial.simulation.manifest import FIRST, ROWS, read_manifest, span, with_settings
         from kubectl_perennial.simulation.progress import Bar
@@ -45,7 +47,17 @@ def run(arguments: Namespace, console: Console) -> None:
     with Bar(sys.stderr) as bar:
         backtest = run_backtest(policies, history, plan, bar.show)
     fields = backtest_fields(backtest)
+    if arguments.html:
+        page = backtest_page(backtest, summary(fields), fields["unknown"], HEAD, list(comparison(fields)))
+        _write(arguments.html, page)
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:
         draw(fields, console)
+
+
+def _write(file: str, page: bytes) -> None:
+    try:
+        Path(file).expanduser().write_bytes(page)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}; give another file by --html") from error

@@ -10,11 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_operator.core.api.drift_report import FINAL, Outcome
+from perennial_operator.core.api.drift_report import BREACHED, Outcome
 
 Floats = NDArray[np.float64]
-ALARMS = frozenset({Outcome.TRIGGERED, *(outcome for outcome in Outcome if outcome not in FINAL)})
-"""Outcomes of a report that is beyond a threshold, whether or not it starts a training."""
 CHECK, VERSION = "Check", "Version"
 
 
@@ -92,7 +90,7 @@ class Played:
         """The first such outcome of each report that is beyond a threshold."""
         first: dict[str, Event] = {}
         for event in self.events:
-            if event.kind == CHECK and event.state in ALARMS:
+            if event.kind == CHECK and event.state in BREACHED:
                 first.setdefault(event.name, event)
         return tuple(first.values())
 

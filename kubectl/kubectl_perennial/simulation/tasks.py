@@ -35,7 +35,7 @@ from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import TaskError
 from perennial_trainer.contract.result import ErrorResult, encode_result
-from perennial_trainer.contract.task import parse_task
+from perennial_trainer.contract.task import Task, ValidateTask, parse_task
 
 Json = dict[str, Any]
 KNOWN_FIELDS = frozenset(
@@ -180,7 +180,7 @@ def _run(task: Json, folder: Path, rows: Any, file: Path | None) -> None:
     began = time.process_time()
     with quiet():
         try:
-            result: Any = run_task(parse_task(json.dumps(task | {"storage": folder.as_uri()})))
+            result = _result_of(parse_task(json.dumps(task | {"storage": folder.as_uri()})))
         except TaskError as error:
             result = ErrorResult(
                 task=task["task"],
@@ -195,6 +195,15 @@ def _run(task: Json, folder: Path, rows: Any, file: Path | None) -> None:
         page.unlink()  # no one reads it
     content = json.dumps({"cpu": cpu, "result": answer})
     write(folder / "result.json", lambda temporary: temporary.write_text(content))
+
+
+def _result_of(task: Task) -> Any:
+    """The result; without the details of a validation, which no decision needs and which take longest."""
+    if isinstance(task, ValidateTask):
+        from perennial_trainer.validation.validate import score_candidate
+
+        return score_candidate(task)[0]
+    return run_task(task)
 
 
 def write(path: Path, content: Any) -> None:

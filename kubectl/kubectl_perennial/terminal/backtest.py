@@ -11,77 +11,29 @@ from rich.text import Text
 
 from kubectl_perennial.client import Body
 from kubectl_perennial.terminal import console as output
-from perennial_operator.core.api.values import shown
+from kubectl_perennial.views.comparison_table import HEAD, comparison, policy_label, summary
 
 WIDTH, CLAUSE = 80, 30
-HEAD = ("POLICY", "LOSS", "RECOVERED", "TRAINED", "LIVE", "REJECTED", "CPU")
 STYLES = {"Live": "green", "Superseded": "green", "Rejected": "red", "RolledBack": "red", "Failed": "red"}
 DEFERRED = ("Stalled", "BackingOff", "CoolingDown", "BudgetSpent", "BadData")
 """Outcomes of a report after which a training was due and did not begin."""
 
 
 def draw(fields: Body, console: Console) -> None:
-    late = f", labels {fields['labelsLate']} late" if fields["labelsLate"] else ""
-    every = f"{fields['every']} rows" if isinstance(fields["every"], int) else fields["every"]
-    console.print(
-        f"{fields['rows']:,} rows in {fields['batches']} batches of {every}, "
-        f"{fields['start'][:10]} to {fields['end'][:10]}{late}",
-        soft_wrap=True,
-    )
+    titles = {policy_label(policy, fields) for policy in fields["policies"]}
+    rows: list[list[output.Cell]] = [
+        [Text(row[0], "bold" if row[0] in titles else ""), *row[1:]] for row in comparison(fields)
+    ]
+    console.print(summary(fields).replace("; ", "\n"), soft_wrap=True)
     for note in fields["reading"]:
         console.print(Text(note, "yellow"), soft_wrap=True)
-    console.print(f"Loss: {fields['metric']}, of {fields['batches'] - fields['first']} batches after the first\n")
-    console.print(output.table(HEAD, _rows(fields), HEAD[1:]), width=WIDTH)
+    console.print()
+    console.print(output.table(HEAD, rows, HEAD[1:]), width=WIDTH)
     for policy in fields["policies"]:
         _policy(policy, console)
     console.print("\nA backtest cannot know", style="bold")
     for sentence in fields["unknown"]:
         console.print(Padding(sentence, (0, 0, 0, 2)), width=WIDTH)
-
-
-def _rows(fields: Body) -> Iterable[list[output.Cell]]:
-    """Never, always and the hindsight bound are those of the first policy's model."""
-    reference = fields["policies"][0]
-    yield ["never retrained", _loss(reference["firstLoss"]), "0 %", "0", "1", "", ""]
-    for policy in fields["policies"]:
-        yield [
-            Text(policy["title"] if len(fields["policies"]) == 1 else _short(policy["title"]), "bold"),
-            _loss(policy["loss"]),
-            _percent(policy["recovery"]),
-            str(policy["trainings"]),
-            str(policy["promotions"] + 1),
-            str(policy["rejections"]),
-            _seconds(sum(policy["cpuSeconds"].values())),
-        ]
-    always = fields["batches"] - fields["first"]
-    cpu = _seconds(reference["alwaysCpuSeconds"])
-    yield [f"always, {reference['alwaysWindow']}", _loss(reference["alwaysLoss"]), "100 %", str(always), "", "", cpu]
-    most = reference["hindsightLoss"]
-    yield ["hindsight", _loss(most), _percent(_recovered(reference, most)), "", "", "", ""]
-    same, count = reference["hindsightLossSameTrainings"], str(reference["trainings"])
-    yield [f"hindsight, {count} refits", _loss(same), _percent(_recovered(reference, same)), count, "", "", ""]
-
-
-def _short(title: str) -> str:
-    """The settings, without the name that all policies have."""
-    return title.partition(" ")[2] or title
-
-
-def _recovered(policy: Body, loss: float) -> float | None:
-    gain = policy["firstLoss"] - policy["alwaysLoss"]
-    return (policy["firstLoss"] - loss) / gain if gain > 0 else None
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share * 100:.0f} %"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.0f}s" if value >= 9.95 else f"{value:.1f}s"
-
-
-def _loss(value: float | None) -> str:
-    return "-" if value is None else shown(value)
 
 
 def _policy(policy: Body, console: Console) -> None:

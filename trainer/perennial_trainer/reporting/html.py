@@ -85,6 +85,12 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, final
   <h2>{{ section.content.caption }}</h2>
   <ul>{% for line in section.content.lines %}<li>{{ line }}</li>{% endfor %}</ul>
 </section>
+{% elif section.kind == "Drawing" %}
+<figure class="wide">
+  <figcaption>{{ section.content.caption }}</figcaption>
+  {{ section.content.svg }}
+  <p class="note">{{ section.content.note }}</p>
+</figure>
 {% else %}
 <figure>
   <figcaption>{{ section.content.caption }}</figcaption>
@@ -137,7 +143,16 @@ class Notes:
     lines: Sequence[str]
 
 
-Section = Table | Notes | Figure
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG that was drawn elsewhere, as wide as the page."""
+
+    caption: str
+    svg: Markup
+    note: str = ""
+
+
+Section = Table | Notes | Figure | Drawing
 
 
 def pairs_table(caption: str, values: Mapping[str, Any]) -> Table:
@@ -159,6 +174,8 @@ def _is_empty(section: Section) -> bool:
             return not section.lines
         case Figure():
             return not section.marks
+        case Drawing():
+            return False
 
 
 def _view(section: Section) -> dict[str, Any]:

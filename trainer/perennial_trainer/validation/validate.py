@@ -2,6 +2,7 @@
 
 import io
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -34,7 +35,15 @@ log = logging.getLogger(__name__)
 
 
 def validate_candidate(task: ValidateTask) -> result.ValidateResult:
-    """The metrics of both versions and how much worse the candidate is; the operator's gate decides."""
+    """The metrics of both versions and how much worse the candidate is; the gate decides. Details are stored."""
+    validation, details = score_candidate(task)
+    store.write_files(task.storage, validation_files(task, validation, details()))
+    log.info("stored validation.json and validation.html in %s", task.storage)
+    return validation
+
+
+def score_candidate(task: ValidateTask) -> tuple[result.ValidateResult, Callable[[], Details]]:
+    """The result of the validation, and what computes the details, which take longer. Nothing is stored."""
     _check_metrics(task)
     holdout = _load_holdout(task)
     rows, rows_for_live = _rows_new_to(task.live, holdout) if task.live else (holdout, None)
@@ -64,10 +73,8 @@ def validate_candidate(task: ValidateTask) -> result.ValidateResult:
         worsening=worse or UNSET,
         slices=worst_groups(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
     )
-    details = Details.of_rows(_main_metric(task, candidate), rows, pipeline, candidate_scored, live_scored)
-    store.write_files(task.storage, validation_files(task, validation, details))
-    log.info("stored validation.json and validation.html in %s", task.storage)
-    return validation
+    metric = _main_metric(task, candidate)
+    return validation, lambda: Details.of_rows(metric, rows, pipeline, candidate_scored, live_scored)
 
 
 def _check_metrics(task: ValidateTask) -> None:

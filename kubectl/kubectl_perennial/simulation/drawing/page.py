@@ -1,0 +1,39 @@
+"""The page of a backtest: one HTML file in the style of the trainer's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubectl_perennial.simulation.backtest import Backtest, Result
+from kubectl_perennial.simulation.drawing.chart import draw_chart
+from perennial_trainer.reporting.html import Drawing, Notes, Section, Table, render_page
+
+Rows = Sequence[Sequence[str]]
+LEGEND = (
+    "Thick: the policy. Dashed: never retrained. Thin: always retrained. Bands: the versions that were live. Below: "
+    "triangles are alarms (grey where a training was deferred), dots are trainings, discs versions that went live, "
+    "crosses versions that were rejected or failed. Point at a mark to read why."
+)
+SILENT = ("WithinThresholds", "Validating")
+
+
+def backtest_page(backtest: Backtest, summary: str, unknown: Sequence[str], head: Sequence[str], rows: Rows) -> bytes:
+    """The chart and the decisions of each policy, below the table of all."""
+    sections: list[Section] = [Table("Policies", rows, [name.lower() for name in head])]
+    for result in backtest.results:
+        title = result.played.title
+        sections.append(Drawing(f"{title}: {result.played.metric}", draw_chart(result, backtest.timeline), LEGEND))
+    sections += [_decisions(result) for result in backtest.results]
+    sections.append(Notes("A backtest cannot know", unknown))
+    name = backtest.results[0].played.title.partition(" ")[0]
+    return render_page(f"Backtest of {name}", summary, sections)
+
+
+def _decisions(result: Result) -> Table:
+    rows = [
+        (f"{event.at:%Y-%m-%d %H:%M}", event.batch + 1, event.name, event.state, event.reason, event.message)
+        for event in result.played.events
+        if event.state not in SILENT
+    ]
+    head = ("time", "batch", "object", "state", "reason", "message")
+    return Table(f"What {result.played.title} would have done", rows, head)

@@ -1,0 +1,68 @@
+"""The table of a backtest, as text: each policy beside never and always retraining, and beside hindsight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from perennial_operator.core.api.values import shown
+
+Body = dict[str, Any]
+HEAD = ("POLICY", "LOSS", "RECOVERED", "TRAINED", "LIVE", "REJECTED", "CPU")
+
+
+def summary(fields: Body) -> str:
+    """How much was played, and what the loss is."""
+    late = f", labels {fields['labelsLate']} late" if fields["labelsLate"] else ""
+    every = f"{fields['every']} rows" if isinstance(fields["every"], int) else fields["every"]
+    return (
+        f"{fields['rows']:,} rows in {fields['batches']} batches of {every}, "
+        f"{fields['start'][:10]} to {fields['end'][:10]}{late}; "
+        f"loss: {fields['metric']}, of the {fields['batches'] - fields['first']} batches after the first version"
+    )
+
+
+def policy_label(policy: Body, fields: Body) -> str:
+    """Its title; of several policies of one model, the settings alone."""
+    title = str(policy["title"])
+    return title if len(fields["policies"]) == 1 else title.partition(" ")[2] or title
+
+
+def comparison(fields: Body) -> Iterator[list[str]]:
+    """Never, always and the hindsight bound are those of the first policy's model."""
+    reference = fields["policies"][0]
+    yield ["never retrained", _loss(reference["firstLoss"]), "0 %", "0", "1", "", ""]
+    for policy in fields["policies"]:
+        yield [
+            policy_label(policy, fields),
+            _loss(policy["loss"]),
+            _percent(policy["recovery"]),
+            str(policy["trainings"]),
+            str(policy["promotions"] + 1),
+            str(policy["rejections"]),
+            _seconds(sum(policy["cpuSeconds"].values())),
+        ]
+    always = fields["batches"] - fields["first"]
+    cpu = _seconds(reference["alwaysCpuSeconds"])
+    yield [f"always, {reference['alwaysWindow']}", _loss(reference["alwaysLoss"]), "100 %", str(always), "", "", cpu]
+    most = reference["hindsightLoss"]
+    yield ["hindsight", _loss(most), _percent(_recovered(reference, most)), "", "", "", ""]
+    same, count = reference["hindsightLossSameTrainings"], str(reference["trainings"])
+    yield [f"hindsight, {count} refits", _loss(same), _percent(_recovered(reference, same)), count, "", "", ""]
+
+
+def _recovered(policy: Body, loss: float) -> float | None:
+    gain = policy["firstLoss"] - policy["alwaysLoss"]
+    return (policy["firstLoss"] - loss) / gain if gain > 0 else None
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share * 100:.0f} %"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f}s" if value >= 9.95 else f"{value:.1f}s"
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else shown(value)
