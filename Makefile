@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo test test-deep test-keras check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-train bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-train bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -29,6 +29,10 @@ test-deep: .venv/ready ## 10,000 schedules and all kinds of faults; about an hou
 
 test-keras: .venv-keras/ready ## The tests of Keras, in their own environment (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
+
+# JOBS=tests at a time. What survives and is the same code in other words stands in tests/house/equivalent_mutants.toml.
+mutation: .venv/ready ## Mutants of the rules that the tests kill; an hour
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.house.mutation $(if $(JOBS),--jobs $(JOBS))
 
 check: .venv/ready ## Linters, types, layers and words only
 	@$(BIN)/ruff check .

@@ -29,8 +29,18 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
     ("job", "answer", "reason", "message"),
     [
         (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod holding the result was deleted"),
-        (DONE, {"outcome": "Succeeded"}, "BadAnswer", "(message: Field required); use the trainer's image of the"),
-        (DONE, merged(TRAINED, {"metrics": {"r2": float("nan")}}), "BadAnswer", "metrics.r2: Input should be a finite"),
+        (
+            DONE,
+            {"outcome": "Succeeded"},
+            "BadAnswer",
+            "Job bike-v1-train returned a result that violates the contract (message: Field required); use the trainer's image of the operator's release",
+        ),
+        (
+            DONE,
+            merged(TRAINED, {"metrics": {"r2": float("nan")}}),
+            "BadAnswer",
+            "Job bike-v1-train returned a result that violates the contract (metrics.r2: Input should be a finite number); use the trainer's image of the operator's release",
+        ),
         (
             BROKEN,
             None,
@@ -41,7 +51,7 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
             replace(BROKEN, trouble="no such image"),
             None,
             "JobFailed",
-            "without a reason: no such image; see its log",
+            "Job bike-v1-train failed (BackoffLimitExceeded) without a reason: no such image; see its log",
         ),
         (BROKEN, REFUSED, "TooFewRows", "12 rows are fewer than minRows 200"),
         (BROKEN, INTERRUPTED, "Interrupted", "the process was killed"),
@@ -49,35 +59,42 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
             replace(BROKEN, out_of_memory=True, memory_limit="512Mi"),
             INTERRUPTED,
             "OutOfMemory",
-            "Job bike-v1-train needed more memory than its limit of 512Mi (OOMKilled); "
-            "raise spec.training.pod.resources.limits.memory, or narrow spec.data.window",
+            "Job bike-v1-train needed more memory than its limit of 512Mi (OOMKilled); raise spec.training.pod.resources.limits.memory, or narrow spec.data.window",
         ),
         (
             replace(BROKEN, out_of_memory=True, labels={ROLE: "check"}),
             None,
             "OutOfMemory",
-            "more memory than its node had (OOMKilled); "
-            "set spec.training.pod.resources.limits.memory, or narrow spec.drift.check.window",
+            "Job bike-v1-train needed more memory than its node had (OOMKilled); set spec.training.pod.resources.limits.memory, or narrow spec.drift.check.window",
         ),
         (
             replace(BROKEN, out_of_memory=True, memory_limit="1Gi", labels={ROLE: "record"}),
             None,
             "OutOfMemory",
-            "than its limit of 1Gi (OOMKilled); raise spec.training.pod.resources.limits.memory",
+            "Job bike-v1-train needed more memory than its limit of 1Gi (OOMKilled); raise spec.training.pod.resources.limits.memory",
         ),
         (
             replace(BROKEN, reason="DeadlineExceeded", labels={ROLE: "check"}),
             None,
             "TimedOut",
-            "and was stopped; raise it, give its pod more CPU, or narrow spec.drift.check.window",
+            "Job bike-v1-train ran longer than spec.training.timeout and was stopped; raise it, give its pod more CPU, or narrow spec.drift.check.window",
         ),
-        (BROKEN, TRAINED, "JobFailed", "failed (BackoffLimitExceeded)"),
-        (replace(BROKEN, reason="DeadlineExceeded"), None, "TimedOut", "ran longer than spec.training.timeout"),
-        (replace(BROKEN, reason="DeadlineExceeded"), INTERRUPTED, "TimedOut", "ran longer than spec.training.timeout"),
+        (BROKEN, TRAINED, "JobFailed", "Job bike-v1-train failed (BackoffLimitExceeded) without a reason; see its log"),
+        (
+            replace(BROKEN, reason="DeadlineExceeded"),
+            None,
+            "TimedOut",
+            "Job bike-v1-train ran longer than spec.training.timeout and was stopped; raise it, give its pod more CPU, or narrow spec.data.window",
+        ),
+        (
+            replace(BROKEN, reason="DeadlineExceeded"),
+            INTERRUPTED,
+            "TimedOut",
+            "Job bike-v1-train ran longer than spec.training.timeout and was stopped; raise it, give its pod more CPU, or narrow spec.data.window",
+        ),
     ],
 )
 def test_failure_has_a_reason_and_a_message(job: Job, answer: Any, reason: str, message: str) -> None:
     failure = job_result(replace(job, answer=answer), Trained)
     assert isinstance(failure, JobFailure)
-    assert failure.reason == reason
-    assert message in failure.message
+    assert (failure.reason, failure.message) == (reason, message)
