@@ -1,4 +1,4 @@
-"""A cluster in memory for one ModelDeployment: the operator's core decides, pods are ready at once, Jobs end at once.
+"""A cluster in memory for one ModelDeployment: the operator's core decides, pods are ready and Jobs end without delay.
 
 A Job's result comes from `run`; nothing here knows what is in it. Virtual time is `now`, which the caller sets.
 """
@@ -59,9 +59,21 @@ class Cluster(Objects):
             for action in decision.actions:
                 self.act(action)
             self._describe()
-            if not decision.again:
+            if not decision.again and not self._end_jobs():
                 return decision.wake_at
         raise Stuck(f"{self.name} is not settled after {MOST_STEPS} steps at {self.now}: {self.made[-3:]}")
+
+    def _end_jobs(self) -> bool:
+        """The Jobs that run end with their results; whether there was one."""
+        running = [body for body in self.all("Job") if body["metadata"]["name"] not in self.answers]
+        for body in running:
+            self.answers[body["metadata"]["name"]] = self.run(task_of(body))
+        return bool(running)
+
+    def note(self, before: Body | None, after: Body | None) -> None:
+        """A Job that is created again has no result yet."""
+        if before and after is None and before["kind"] == "Job":
+            self.answers.pop(before["metadata"]["name"], None)
 
     def world(self) -> World:
         deployment = self._value(deployment_of, self.bodies["ModelDeployment", self.name])
@@ -79,7 +91,7 @@ class Cluster(Objects):
         )
 
     def _jobs(self) -> dict[str, Job]:
-        jobs = {name: _job(body, self.answers[name]) for (kind, name), body in self.bodies.items() if kind == "Job"}
+        jobs = {name: _job(body, self.answers.get(name)) for (kind, name), body in self.bodies.items() if kind == "Job"}
         return jobs if self.checking else {**jobs, NO_CHECK.name: NO_CHECK}
 
     def _value(self, parser: Callable[[Body], T], body: Body) -> T:
@@ -107,8 +119,6 @@ class Cluster(Objects):
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if (kind, name) in self.bodies:
             return
-        if kind == "Job":
-            self.answers[name] = self.run(task_of(manifest))
         self.put(self.with_owners(manifest))
 
     def _describe(self) -> None:
@@ -125,16 +135,14 @@ def task_of(job: Mapping[str, Any]) -> str:
     return next(str(each["value"]) for each in container["env"] if each["name"] == "PERENNIAL_TASK")
 
 
-def _job(body: Body, answer: Answer) -> Job:
-    succeeded = answer.get("outcome") == "Succeeded"
-    refused = answer.get("outcome") == "Refused"
-    return Job(
-        name=body["metadata"]["name"],
-        state=JobState.SUCCEEDED if succeeded else JobState.FAILED,
-        labels=body["metadata"]["labels"],
-        reason="" if succeeded else "PodFailurePolicy" if refused else "BackoffLimitExceeded",
-        answer=answer,
-    )
+def _job(body: Body, answer: Answer | None) -> Job:
+    name, labels = body["metadata"]["name"], body["metadata"]["labels"]
+    if answer is None:
+        return Job(name, JobState.RUNNING, labels)
+    if answer.get("outcome") == "Succeeded":
+        return Job(name, JobState.SUCCEEDED, labels, answer=answer)
+    reason = "PodFailurePolicy" if answer.get("outcome") == "Refused" else "BackoffLimitExceeded"
+    return Job(name, JobState.FAILED, labels, reason=reason, answer=answer)
 
 
 def _serving(body: Body) -> Serving:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_operator.core.api.drift_report import BREACHED, Outcome
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 
 Floats = NDArray[np.float64]
 CHECK, VERSION = "Check", "Version"
@@ -70,9 +71,11 @@ class Played:
 
     @property
     def trainings(self) -> int:
-        """After that of the first version that was live."""
+        """After that of the first version that was live; without those that found no new rows."""
         first = self.spans[0].version if self.spans else None
-        began = [event.name for event in self.events if event.kind == VERSION and event.state == "Training"]
+        versions = [event for event in self.events if event.kind == VERSION]
+        unread = {event.name for event in versions if event.reason in (FILES_UNCHANGED, NO_NEW_ROWS)}
+        began = [event.name for event in versions if event.state == "Training" and event.name not in unread]
         return len(began) - began.index(first) - 1 if first in began else len(began)
 
     @property

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -101,8 +102,8 @@ class Tasks:
         """The task without the names that do not matter, with the folders where the files are kept."""
         shared = {name: value for name, value in task.items() if name not in ("owner", "engine", "storage")}
         text = json.dumps(shared)
-        for version, folder in self.versions.items():
-            text = text.replace(f"{STORAGE}/default/{task['modelDeployment']}/{version}/", f"{folder.as_uri()}/")
+        root = re.escape(f"{STORAGE}/default/{task['modelDeployment']}/")
+        text = re.sub(f"{root}([^/]+)/", lambda match: f"{self.versions[match[1]].as_uri()}/", text)
         for role, name in named.items():
             text = text.replace(json.dumps(name), json.dumps(role))
         plain: Json = json.loads(text)

@@ -15,6 +15,7 @@ from kubectl_perennial.views.comparison_table import HEAD, comparison, policy_la
 
 WIDTH, CLAUSE = 80, 30
 STYLES = {"Live": "green", "Superseded": "green", "Rejected": "red", "RolledBack": "red", "Failed": "red"}
+NO_ROWS = ("FilesUnchanged", "NoNewRows")
 DEFERRED = ("Stalled", "BackingOff", "CoolingDown", "BudgetSpent", "BadData")
 """Outcomes of a report after which a training was due and did not begin."""
 
@@ -61,6 +62,8 @@ def _steps(policy: Body) -> Iterable[list[output.Cell]]:
     for event in policy["timeline"]:
         place = [str(event["batch"]), event["time"][:10]]
         if event["kind"] == "ModelVersion" and event["state"] == "Training":
+            if versions[event["name"]][-1]["reason"] in NO_ROWS:
+                continue
             name = f"v{event['name'].rpartition('-v')[2]}"
             because = event["message"] if event["reason"] == "Drift" else event["reason"]
             yield [*place, name, _clause(because), _ending(versions[event["name"]])]
