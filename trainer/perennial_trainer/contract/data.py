@@ -53,6 +53,12 @@ class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     csv: CsvFormat = CsvFormat()
     time_format: TimeFormat | None = None
 
+    def of_window(self, window: int | str) -> "RecentData":
+        """The same rows, read as a check reads them."""
+        return RecentData(
+            uri=self.uri, time_column=self.time_column, window=window, csv=self.csv, time_format=self.time_format
+        )
+
 
 class RecentData(StrictStruct, frozen=True, kw_only=True):
     uri: Uri

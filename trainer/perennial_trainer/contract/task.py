@@ -174,6 +174,22 @@ class Threshold(StrictStruct, frozen=True, kw_only=True):
         return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
 
 
+class Challenger(StrictStruct, frozen=True, kw_only=True):
+    """A model that is fitted in each check, to be compared with the live version.
+
+    To the newest rows of `data` that are older than the recent ones: `checks` times as many as have a target. With
+    the `parameters` that the live version was trained with.
+    """
+
+    data: TrainingData
+    parameters: dict[str, Any]
+    checks: Annotated[int, Meta(ge=1)]
+
+    def __post_init__(self) -> None:
+        if self.data.time_column is None:
+            raise ValueError("challenger.data has no timeColumn, so no row is known to be older: leave it out")
+
+
 class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
@@ -181,6 +197,7 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     owner: Owner | None = None
     predictions: bool = True  # whether rows without a target are predicted
     thresholds: tuple[Threshold, ...] = ()
+    challenger: Challenger | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
 
     def __post_init__(self) -> None:

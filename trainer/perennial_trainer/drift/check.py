@@ -3,6 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
@@ -14,9 +15,10 @@ from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
-from perennial_trainer.drift.recent_counts import MAX_UNLABELLED, RecentCounts
+from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
+from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.profiling.profile import Profile, parse_profile
 from perennial_trainer.reporting import html
@@ -25,13 +27,21 @@ from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import read_version_file
 
+if TYPE_CHECKING:
+    from perennial_trainer.drift.recent_counts import Model
+
+REGRET = "regret"
 log = logging.getLogger(__name__)
 
 
 def check_drift(task: CheckTask) -> CheckResult:
     """The drift of recent rows, and the performance of the live version on rows with a target; details are stored."""
     reference = _load_profile(task)
-    recent = _count(task, reference)
+    # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
+    with ThreadPoolExecutor(1) as pool:
+        model = cache(lambda: pool.submit(load_version, task.live))
+        recent = _count(task, reference, model)
+        regret = _regret(task, recent, model)
     if not recent.rows:
         missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
         message = f"{display_uri(task.data.uri)} holds no row" + recent.notes.suffix()
@@ -48,19 +58,20 @@ def check_drift(task: CheckTask) -> CheckResult:
         recent.features,
         recent.others,
         reference.rows,
-        recent.performance.measurements(),
+        recent.performance.measurements() | ({REGRET: regret} if isinstance(regret, Measurement) else {}),
         f"{recent.rows} rows, {recent.labelled} with a target",
         task.thresholds,
         recent.labelled,
         recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
     )
+    not_measured = [*summary.judged.not_measured, *([regret] if isinstance(regret, NotMeasured) else [])]
     result = CheckResult(
         message=summary.message + recent.notes.suffix(),
         samples=recent.rows,
         rows_digest=recent.digest.hex(),
         window=recent.period.window(),
         metrics=summary.ranked(),
-        not_measured=summary.judged.not_measured or UNSET,
+        not_measured=not_measured or UNSET,
         future_rows=recent.notes.future_rows or UNSET,
         details=store.child_uri(task.storage, "report.html"),
     )
@@ -90,7 +101,7 @@ def _load_profile(task: CheckTask) -> Profile:
     return profile
 
 
-def _count(task: CheckTask, reference: Profile) -> RecentCounts:
+def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
     """The counts of all recent rows; the model is loaded while the first rows are read."""
     data = task.data
     columns = Columns(
@@ -108,17 +119,23 @@ def _count(task: CheckTask, reference: Profile) -> RecentCounts:
         empty_histogram(reference.prediction),
         {name: NumericHistogram(each) for name, each in reference.probabilities.items()},
         EvenSample(MAX_UNLABELLED) if task.predictions else None,
+        EvenSample(MAX_COMPARED) if task.challenger else None,
     )
-    with ThreadPoolExecutor(1) as pool:
-        # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
-        model = cache(lambda: pool.submit(load_version, task.live))
-        if task.predictions:
-            model()
-        for batch in recent_batches(data, columns, task.now, recent.notes):
-            recent.add(batch, model)
-        recent.odd_targets.require_few(columns.target, recent.notes)
-        recent.score_unlabelled(model)
+    if task.predictions:
+        model()
+    for batch in recent_batches(data, columns, task.now, recent.notes):
+        recent.add(batch, model)
+    recent.odd_targets.require_few(columns.target, recent.notes)
+    recent.score_unlabelled(model)
     return recent
+
+
+def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Measurement | NotMeasured | None:
+    if task.challenger is None or not recent.rows:
+        return None
+    from perennial_trainer.drift.challenger import measure_regret
+
+    return measure_regret(task, recent, model)
 
 
 def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -> bytes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Model = Callable[[], Future[Pipeline]]
 
+MAX_COMPARED = 20_000  # rows with a target that a challenger predicts too
 MAX_UNLABELLED = 20_000  # rows without a target that are scored: enough for the distribution of the predictions
 
 
@@ -35,6 +36,7 @@ class RecentCounts:
     prediction: Histogram
     probabilities: dict[str, NumericHistogram]
     unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
+    compared: EvenSample[Batch] | None = None  # rows with a target, for a challenger; None if there is none
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0
@@ -59,6 +61,8 @@ class RecentCounts:
             self.digest.add_values(rows.target)
             self.performance.add(scored)
             self._add_predictions(scored)
+            if self.compared is not None:
+                self.compared.add(batch if labelled.all() else batch.take(labelled))
         unlabelled = ~labelled & ~batch.refused
         if self.unlabelled is not None and unlabelled.any():
             self.unlabelled.add(batch if unlabelled.all() else batch.take(unlabelled))

@@ -35,6 +35,9 @@ METRIC_TABLE = (
     MetricEntry("precision", "quality", "higher", 0.0, 1.0, "classification"),
     MetricEntry("recall", "quality", "higher", 0.0, 1.0, "classification"),
     # Of all features together, or of the target and the predictions.
+    MetricEntry(
+        "regret", "drift", "lower", None, 1.0, standard_error=True
+    ),  # of the loss: a model of newer rows saves it
     MetricEntry("drifted_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("prediction_psi", "drift", "lower", 0.0, None),

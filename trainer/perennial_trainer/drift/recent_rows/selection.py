@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 
 Times = NDArray[np.int64]  # microseconds since 1970
 
+NO_LIMIT = np.iinfo(np.int64).max
 MISSING = np.iinfo(np.int64).min  # NumPy's NaT: less than every time
 
 
 def recent_batches(
-    source: RecentData, columns: Columns, now: datetime | None = None, notes: Notes | None = None
+    source: RecentData,
+    columns: Columns,
+    now: datetime | None = None,
+    notes: Notes | None = None,
+    before: "pd.Timestamp | None" = None,
 ) -> Iterator[Batch]:
     """The rows of the window in the order of files, in batches of at least one row.
 
-    Where there is a time column, rows without a time and rows of the future are left out, as in a training.
+    Where there is a time column, rows without a time and rows of the future are left out, as in a training; and, given
+    `before`, rows of that time and later are not in the window either.
 
     For a window the times are read first (or any one column, if there is no time column), so that memory does not grow
     with the number of rows; for the last N rows it grows by 8 bytes x N. Raises what `load_rows` raises, and
@@ -42,9 +48,11 @@ def recent_batches(
     if source.window in ("auto", "all"):
         yield from batches
         return
-    cutoff = _find_cutoff(source, columns, now)
+    limit = NO_LIMIT if before is None else before.tz_localize(None).as_unit("us").asm8.astype(np.int64).item()
+    cutoff = _find_cutoff(source, columns, now, limit)
     for batch in batches:
-        recent = batch.take(cutoff.is_recent(_microseconds(batch.time, len(batch))))
+        times = _microseconds(batch.time, len(batch))
+        recent = batch.take(cutoff.is_recent(times) & (times < limit))
         if len(recent):
             yield recent
 
@@ -90,13 +98,13 @@ class Cutoff:
         return recent
 
 
-def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None) -> Cutoff:
+def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None, limit: int) -> Cutoff:
     import pandas as pd
 
     from perennial_trainer.data.window import require_time_column, window_start
 
     require_time_column(source.window, source.time_column)
-    times = _times(source, columns, now)
+    times = (each[each < limit] for each in _times(source, columns, now))
     if isinstance(source.window, int):
         return cutoff_of_last(times, source.window)
     skip_all = np.iinfo(np.int64).max

@@ -1,0 +1,126 @@
+"""The regret of a live version: how much less error a model of newer rows has on the recent ones.
+
+Both models predict the same rows, so that what is hard about the rows themselves cancels out. The challenger has the
+live version's recipe, is fitted to the newest rows before the recent ones, and is never stored.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from perennial_trainer.contract.errors import Problems, RejectedTask
+from perennial_trainer.contract.result import NotMeasured
+from perennial_trainer.contract.task import Challenger, CheckTask
+from perennial_trainer.drift.recent_counts import RecentCounts
+from perennial_trainer.metrics.computation import Measurement, standard_error_of_mean
+from perennial_trainer.metrics.sampling import EvenSample
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from perennial_trainer.data.rows import Rows
+    from perennial_trainer.drift.recent_counts import Model
+    from perennial_trainer.drift.recent_rows.batch import Batch
+    from perennial_trainer.metrics.scored_rows import Floats, ScoredRows
+
+log = logging.getLogger(__name__)
+
+REGRET = "regret"
+FEWEST = 30  # rows that are compared
+MOST_FITTED = 100_000  # rows, evenly drawn: enough to see that a model of newer rows is better
+
+
+def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Measurement | NotMeasured:
+    """The regret as a share of the live version's loss, with its standard error; or why it has none.
+
+    A problem of the challenger is never one of the check.
+    """
+    from perennial_trainer.data.rows import concatenate
+
+    assert task.challenger is not None
+    assert recent.compared is not None
+    if recent.labelled < FEWEST or recent.period.start is None:
+        return NotMeasured(
+            metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
+        )
+    try:
+        challenger = _fitted(task, task.challenger, recent)
+    except RejectedTask as refusal:
+        return NotMeasured(metric=REGRET, reason=f"no challenger can be fitted: {refusal.message}")
+    rows = concatenate([batch.rows for batch in recent.compared.batches])
+    return _compared(model().result(), challenger, rows)
+
+
+def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Pipeline":
+    """The live version's recipe, fitted to the newest rows before the recent ones."""
+    from perennial_trainer.data.cleaning import clean, without_outliers
+    from perennial_trainer.models.estimators import build_estimator
+    from perennial_trainer.models.pipeline import build_pipeline, fit
+
+    rows = _earlier_rows(task, challenger, recent)
+    problems = Problems()
+    cleaned = clean(rows, challenger.data, problems)
+    problems.raise_all()
+    to_fit = without_outliers(cleaned.to_fit(cleaned.rows), challenger.data.cleaning)[0]
+    log.info("fitting a challenger to %s rows", len(to_fit))
+    recipe = msgspec.structs.replace(task.model, parameters=task.model.parameters | challenger.parameters)
+    return fit(build_pipeline(build_estimator(recipe), recipe.features), to_fit)
+
+
+def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
+    """The newest rows with a target that are older than the recent ones, as many as several checks have."""
+    from perennial_trainer.data.notes import Notes
+    from perennial_trainer.data.rows import concatenate
+    from perennial_trainer.data.schema import Columns
+    from perennial_trainer.drift.recent_rows.selection import recent_batches
+
+    model, data = task.model, challenger.data
+    columns = Columns(
+        model.features,
+        model.target,
+        model.task,
+        data.time_column,
+        model.positive_class,
+        time_format=data.time_format,
+        csv=data.csv,
+    )
+    sample: EvenSample[Batch] = EvenSample(MOST_FITTED)
+    wanted = recent.labelled * challenger.checks
+    for batch in recent_batches(data.of_window(wanted), columns, task.now, Notes(), before=recent.period.start):
+        sample.add(batch.take(batch.labelled))
+    batches = [batch for batch in sample.batches if len(batch)]
+    if not batches:
+        raise RejectedTask("EmptyData", f"no row with a target is older than {recent.period.start}")
+    return concatenate([batch.rows for batch in batches])
+
+
+def _compared(live: "Pipeline", challenger: "Pipeline", rows: "Rows") -> Measurement | NotMeasured:
+    from perennial_trainer.models.pipeline import classes_of, score
+
+    of_live, of_challenger = score(live, rows, classes_of(challenger)), score(challenger, rows, classes_of(live))
+    known = of_live.has_known_class & of_challenger.has_known_class
+    if known.sum() < FEWEST:
+        return NotMeasured(
+            metric=REGRET, reason=f"{known.sum()} recent rows of classes that both models know are fewer than {FEWEST}"
+        )
+    losses = _losses(of_live.take(known))
+    gains = losses - _losses(of_challenger.take(known))
+    loss, error = float(losses.mean()), standard_error_of_mean(gains)
+    if error is None or not np.isfinite(loss):
+        return NotMeasured(metric=REGRET, reason="a prediction is not a finite number")
+    if not loss:
+        return Measurement(0.0, 0.0)  # no model can be better
+    return Measurement(float(gains.mean()) / loss, error / loss)
+
+
+def _losses(scored: "ScoredRows") -> "Floats":
+    """The squared error of each row: of the prediction, or of the probabilities, halved (Brier, 1950)."""
+    if scored.task == "regression":
+        return np.asarray((scored.target - scored.prediction) ** 2)
+    if scored.probability is None:
+        return np.asarray(scored.target != scored.prediction, dtype=np.float64)
+    missed = scored.probability.copy()
+    missed[np.arange(len(missed)), scored.target] -= 1
+    return np.asarray((missed**2).sum(axis=1) / 2)
