@@ -38,6 +38,11 @@ NOTES = {
     ),
     "precision": ("tp / (tp + fp)", "false alarms of the model", "missed positives"),
     "recall": ("tp / (tp + fn)", "missed positives", "false alarms of the model"),
+    "regret": (
+        "(loss - loss of the challenger) / loss, on the recent rows; the loss is (y - ŷ)² or the Brier score",
+        "that a model of newer rows is better, whatever is hard about the rows themselves",
+        "a change that no older row shows yet; it waits for targets",
+    ),
     "drifted_share": (
         "share of features with psi > 0.2, beyond chance",
         "a change of many features at once",

@@ -29,7 +29,7 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from perennial_trainer.contract.metric_table import CHANCE_LEVEL
-from perennial_trainer.drift.column_chance import chance_of_value
+from perennial_trainer.drift.chances.column import chance_of_value
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 from perennial_trainer.drift.judged import chance_of_significant

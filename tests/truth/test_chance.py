@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from perennial_trainer.drift.chance import holm, redistributed_numbers, simes, tail_share
-from perennial_trainer.drift.column_chance import chance_of_value
+from perennial_trainer.drift.chances.column import chance_of_value
+from perennial_trainer.drift.chances.redistribution import holm, redistributed_numbers, simes, tail_share
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram, empty_histogram
 from perennial_trainer.drift.judged import chance_of_significant

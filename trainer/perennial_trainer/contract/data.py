@@ -1,7 +1,7 @@
 """The data of a task: where the rows are, and how they are read and cleaned."""
 
 import codecs
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -66,3 +66,19 @@ class RecentData(StrictStruct, frozen=True, kw_only=True):
     window: Window
     csv: CsvFormat = CsvFormat()
     time_format: TimeFormat | None = None
+
+
+class Challenger(StrictStruct, frozen=True, kw_only=True):
+    """A model that is fitted in each check, to be compared with the live version.
+
+    To the newest rows of `data` that are older than the recent ones: `checks` times as many as have a target. With
+    the `parameters` that the live version was trained with.
+    """
+
+    data: TrainingData
+    parameters: dict[str, Any]
+    checks: Annotated[int, Meta(ge=1)]
+
+    def __post_init__(self) -> None:
+        if self.data.time_column is None:
+            raise ValueError("challenger.data has no timeColumn, so no row is known to be older: leave it out")

@@ -12,8 +12,11 @@ from msgspec.structs import replace
 from perennial_trainer.contract.compression import compress
 
 MAX_BYTES = 4096
-CONTRACT = 3
-"""The version of the contract with the operator: 2 knows thresholds and `now`, 3 the metadata's digest of a version."""
+CONTRACT = 4
+"""The version of the contract with the operator.
+
+2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check.
+"""
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
 

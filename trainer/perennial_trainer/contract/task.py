@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from perennial_trainer.contract.compression import decompress
-from perennial_trainer.contract.data import RecentData, TrainingData
+from perennial_trainer.contract.data import Challenger, RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
@@ -172,22 +172,6 @@ class Threshold(StrictStruct, frozen=True, kw_only=True):
 
     def exceeds(self, value: float) -> bool:
         return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
-
-
-class Challenger(StrictStruct, frozen=True, kw_only=True):
-    """A model that is fitted in each check, to be compared with the live version.
-
-    To the newest rows of `data` that are older than the recent ones: `checks` times as many as have a target. With
-    the `parameters` that the live version was trained with.
-    """
-
-    data: TrainingData
-    parameters: dict[str, Any]
-    checks: Annotated[int, Meta(ge=1)]
-
-    def __post_init__(self) -> None:
-        if self.data.time_column is None:
-            raise ValueError("challenger.data has no timeColumn, so no row is known to be older: leave it out")
 
 
 class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from perennial_trainer.contract.data import Challenger
 from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.result import NotMeasured
-from perennial_trainer.contract.task import Challenger, CheckTask
+from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.drift.recent_counts import RecentCounts
 from perennial_trainer.metrics.computation import Measurement, standard_error_of_mean
 from perennial_trainer.metrics.sampling import EvenSample

@@ -37,33 +37,16 @@ log = logging.getLogger(__name__)
 def check_drift(task: CheckTask) -> CheckResult:
     """The drift of recent rows, and the performance of the live version on rows with a target; details are stored."""
     reference = _load_profile(task)
-    # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
     with ThreadPoolExecutor(1) as pool:
+        # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
         model = cache(lambda: pool.submit(load_version, task.live))
         recent = _count(task, reference, model)
+        if not recent.rows:
+            return _no_rows(task, recent.notes)
+        recent.require_numbers()
+        log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
         regret = _regret(task, recent, model)
-    if not recent.rows:
-        missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
-        message = f"{display_uri(task.data.uri)} holds no row" + recent.notes.suffix()
-        return CheckResult(
-            message=message,
-            samples=0,
-            metrics=[],
-            not_measured=missing or UNSET,
-            future_rows=recent.notes.future_rows or UNSET,
-        )
-    recent.require_numbers()
-    log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
-    summary = summarize(
-        recent.features,
-        recent.others,
-        reference.rows,
-        recent.performance.measurements() | ({REGRET: regret} if isinstance(regret, Measurement) else {}),
-        f"{recent.rows} rows, {recent.labelled} with a target",
-        task.thresholds,
-        recent.labelled,
-        recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
-    )
+    summary = _summary(task, reference, recent, regret)
     not_measured = [*summary.judged.not_measured, *([regret] if isinstance(regret, NotMeasured) else [])]
     result = CheckResult(
         message=summary.message + recent.notes.suffix(),
@@ -78,6 +61,32 @@ def check_drift(task: CheckTask) -> CheckResult:
     files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary, recent.notes)}
     store.write_files(task.storage, files)
     return result
+
+
+def _no_rows(task: CheckTask, notes: Notes) -> CheckResult:
+    missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
+    return CheckResult(
+        message=f"{display_uri(task.data.uri)} holds no row" + notes.suffix(),
+        samples=0,
+        metrics=[],
+        not_measured=missing or UNSET,
+        future_rows=notes.future_rows or UNSET,
+    )
+
+
+def _summary(
+    task: CheckTask, reference: Profile, recent: RecentCounts, regret: Measurement | NotMeasured | None
+) -> DriftSummary:
+    return summarize(
+        recent.features,
+        recent.others,
+        reference.rows,
+        recent.performance.measurements() | ({REGRET: regret} if isinstance(regret, Measurement) else {}),
+        f"{recent.rows} rows, {recent.labelled} with a target",
+        task.thresholds,
+        recent.labelled,
+        recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
+    )
 
 
 def _load_profile(task: CheckTask) -> Profile:
@@ -131,7 +140,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
 
 
 def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Measurement | NotMeasured | None:
-    if task.challenger is None or not recent.rows:
+    if task.challenger is None:
         return None
     from perennial_trainer.drift.challenger import measure_regret
 

@@ -8,8 +8,8 @@ from msgspec import UNSET
 from perennial_trainer.contract.metric_table import CHANCE_LEVEL, OF_POSITIVE_CLASS
 from perennial_trainer.contract.result import DriftMetric, NotMeasured
 from perennial_trainer.contract.task import Threshold
-from perennial_trainer.drift.chance import holm, simes
-from perennial_trainer.drift.column_chance import chance_of_value
+from perennial_trainer.drift.chances.column import chance_of_value
+from perennial_trainer.drift.chances.redistribution import holm, simes
 from perennial_trainer.drift.histogram import Histogram
 from perennial_trainer.drift.statistics import DRIFTED
 from perennial_trainer.metrics.computation import Measurement

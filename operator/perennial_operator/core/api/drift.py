@@ -57,6 +57,27 @@ class DataQuality(Value):
     )
 
 
+class Challenger(Value):
+    """A model of newer rows that each check compares the live version with."""
+
+    enabled: bool = Field(
+        True,
+        description="Whether checks fit a challenger: the live version's recipe, fitted to the newest rows of data.training "
+        "that are older than the recent ones. Both models predict the recent rows; the share of its loss that the live "
+        "version would save by the challenger is the metric regret. It needs data.timeColumn and recent rows with a target.",
+    )
+    checks: int = Field(
+        5, ge=1, le=100, description="How many times as many rows as a check has the challenger is fitted to."
+    )
+    max_regret: float = Field(
+        0.4,
+        gt=0,
+        le=100,
+        description="Greatest sum of the regrets of the checks since the version went live, each less its standard error "
+        "and 0.02; beyond it a training starts. 0.4 is a loss that was 40 % too high in one check, or 10 % in four.",
+    )
+
+
 class DriftSpec(Value):
     """How much drift is too much."""
 
@@ -73,6 +94,9 @@ class DriftSpec(Value):
         min_length=1,
         max_length=50,
         description="Limits for the metrics of a report; a metric beyond its limit is a breach.",
+    )
+    challenger: Challenger = Field(
+        Challenger(), description="A model of newer rows that the operator's own checks compare the live version with."
     )
     quality: DataQuality = Field(
         DataQuality(),

@@ -19,6 +19,7 @@ from perennial_operator.core.manifests.jobs import (
 )
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.manifests.train_job import training_data
 from perennial_operator.core.rules.data_quality import limits_as_thresholds
 from perennial_operator.core.world import World
 
@@ -44,12 +45,29 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     if follows_contract(world, live, 2):
         task["thresholds"] = _thresholds(world.spec.drift)
         task["now"] = as_text(world.now)
+    if _has_challenger(world, live):
+        task["challenger"] = {
+            "data": training_data(live.spec.data, mounts),
+            "parameters": live.status.parameters or {},
+            "checks": world.spec.drift.challenger.checks,
+        }
     if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))
     manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
     manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
     return manifest
+
+
+def _has_challenger(world: World, live: ModelVersion) -> bool:
+    """Whether a model of newer rows can be made in the check: rows need a time, and the image the field."""
+    assert world.spec.drift
+    return (
+        world.spec.drift.challenger.enabled
+        and live.spec.data.time_column is not None
+        and live.spec.model.framework != "custom"
+        and follows_contract(world, live, 4)
+    )
 
 
 def _thresholds(drift: DriftSpec) -> list[dict[str, Any]]:

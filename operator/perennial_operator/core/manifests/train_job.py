@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import (
@@ -29,21 +30,12 @@ IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  
 
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     """The Job that makes the version's model."""
-    data, training = version.spec.data, version.spec.training
-    mounts = Mounts()
+    training, mounts = version.spec.training, Mounts()
     task = {
         "task": "train",
         **model_fields(world, version),
         "model": version.spec.model.to_api(),
-        "data": {
-            "uri": mounts.uri(data.training),
-            **data.model_dump(
-                mode="json",
-                by_alias=True,
-                exclude_none=True,
-                include=IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)},
-            ),
-        },
+        "data": training_data(version.spec.data, mounts),
         "storage": version_storage(world, version.name, mounts),
     }
     task |= owner_fields(world, version, world.live, take_over=version.spec.trigger.reason == "Request")
@@ -63,6 +55,13 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
+    """The labelled rows, and how they are read, cleaned and split, as tasks have it."""
+    include = IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)}
+    fields = data.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
+    return {"uri": mounts.uri(data.training), **fields}
 
 
 def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from perennial_operator.core.api.thresholds import QUALITY_METRICS, DriftThresho
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.data_quality import MISSING
 from perennial_operator.core.rules.limits import Growth, baseline_of, is_beyond_chance, limit_for
+from perennial_operator.core.rules.trainings.regret import METRIC as REGRET
 
 Pair = tuple[DriftThreshold, Measurement]
 """A threshold and a measurement that it applies to."""
 MAX_NAMED = 3
-WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING})
-"""Metrics that have no chance: `sigmas` allows for the error of a quality metric."""
+WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING, REGRET})
+"""Metrics that have no chance: their errors are allowed for by `sigmas`, or in the sum of regrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, NotMeasured, Outcome
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.breaches import Comparison, Pair, compare, pairs_of
 from perennial_operator.core.rules.data_quality import Defect, bad_values, outdated_rows
 from perennial_operator.core.rules.limits import baseline_of, lacks_standard_error
+from perennial_operator.core.rules.trainings.regret import METRIC as REGRET
+from perennial_operator.core.rules.trainings.regret import summed_regret
 from perennial_operator.core.world import World, not_in_future, plausible
 
 MAX_BREACHES_IN_STATUS = 100
@@ -68,19 +71,37 @@ def judge(report: DriftReport, world: World, duplicate_of: str | None = None) ->
     pairs = pairs_of(drift.thresholds, report)
     if message := _invalid(report, drift, version, pairs):
         return Verdict(Outcome.INVALID, message, about)
-    return _compared(compare(drift.thresholds, report, pairs, version), about)
+    return _compared(compare(drift.thresholds, report, pairs, version), _regret(drift, report, world, version), about)
 
 
-def _compared(comparison: Comparison, about: str | None) -> Verdict:
+def _regret(drift: DriftSpec, report: DriftReport, world: World, version: ModelVersion) -> tuple[Breach, str] | None:
+    """The sum of the regrets if it is beyond its limit, and a sentence about it; the candidate has none."""
+    most = drift.challenger.max_regret
+    if not drift.challenger.enabled or version is not world.live:
+        return None
+    regret = summed_regret(world, report, version.name)
+    if regret is None or regret.total <= most:
+        return None
+    message = (
+        f"a model of newer rows would save {regret.newest:.0%} of the loss of {version.name} on these rows; the "
+        f"regrets of {regret.checks} checks add up to {shown(regret.total)}, above drift.challenger.maxRegret {most:g}"
+    )
+    return Breach(metric=REGRET, value=regret.total, limit=most), message
+
+
+def _compared(comparison: Comparison, regret: tuple[Breach, str] | None, about: str | None) -> Verdict:
     """A breach decides, whatever else was not measured; without one, what was not measured might have been one."""
     missing, within = comparison.missing_message, comparison.within_message
-    if comparison.breaches:
-        outcome, message = Outcome.BREACH, "; ".join(filter(None, (comparison.breach_message, missing)))
+    if comparison.breaches or regret:
+        texts = [comparison.breach_message] if comparison.breaches else []
+        texts += [regret[1]] if regret else []
+        outcome, message = Outcome.BREACH, "; ".join(filter(None, (*texts, missing)))
     elif comparison.not_measured:
         outcome, message = Outcome.NOT_MEASURED, "; ".join(filter(None, (missing, within)))
     else:
         outcome, message = Outcome.WITHIN_THRESHOLDS, within
-    breaches = tuple(breach for breach, _ in comparison.breaches[:MAX_BREACHES_IN_STATUS])
+    found = (*comparison.breaches[:MAX_BREACHES_IN_STATUS], *((regret,) if regret else ()))
+    breaches = tuple(breach for breach, _ in found)
     return Verdict(outcome, message, about, breaches, not_measured=comparison.not_measured)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from perennial_trainer.drift.chance import Counts, Floats, chance_of, redistributed
+from perennial_trainer.drift.chances.redistribution import Counts, Floats, chance_of, redistributed
 from perennial_trainer.drift.column_drift import standard_deviation
 from perennial_trainer.drift.histogram import NumericHistogram
 from perennial_trainer.profiling.columns import finer_at_the_ends

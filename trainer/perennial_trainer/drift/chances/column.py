@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from perennial_trainer.drift.chance import (
+from perennial_trainer.drift.chances.redistribution import (
     Counts,
     Floats,
     Pair,
@@ -17,6 +17,7 @@ from perennial_trainer.drift.chance import (
     redistributed_numbers,
     tail_share,
 )
+from perennial_trainer.drift.chances.wasserstein import chance_of_distance
 from perennial_trainer.drift.column_drift import (
     psi_floor,
     reference_counts,
@@ -29,7 +30,6 @@ from perennial_trainer.drift.statistics import (
     ks_p_value,
     psi_of_draws,
 )
-from perennial_trainer.drift.wasserstein_chance import chance_of_distance
 
 SLOPES = np.linspace(0, 3, 61)[1:]  # relative, among which the best bound on the share of new values is searched
 
