@@ -36,7 +36,7 @@ class RecentCounts:
     prediction: Histogram
     probabilities: dict[str, NumericHistogram]
     unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
-    compared: EvenSample[Batch] | None = None  # rows with a target, for a challenger; None if there is none
+    compared: EvenSample[Batch] | None = None  # rows with a target, for a challenger; None without one
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0

@@ -100,8 +100,8 @@ def _compared(comparison: Comparison, regret: tuple[Breach, str] | None, about: 
         outcome, message = Outcome.NOT_MEASURED, "; ".join(filter(None, (missing, within)))
     else:
         outcome, message = Outcome.WITHIN_THRESHOLDS, within
-    found = (*comparison.breaches[:MAX_BREACHES_IN_STATUS], *((regret,) if regret else ()))
-    breaches = tuple(breach for breach, _ in found)
+    all_breaches = (*comparison.breaches[:MAX_BREACHES_IN_STATUS], *((regret,) if regret else ()))
+    breaches = tuple(breach for breach, _ in all_breaches)
     return Verdict(outcome, message, about, breaches, not_measured=comparison.not_measured)
 
 
