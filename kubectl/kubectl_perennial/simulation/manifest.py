@@ -99,12 +99,12 @@ def _set(value: Any, keys: Sequence[str | int], to: Any, setting: str) -> None:
     if isinstance(last, int) and isinstance(value, list) and last == len(value):
         value.append(to)
         return
-    if isinstance(value, dict) and isinstance(last, str) and to is None:
-        value.pop(last, None)
-        return
     if not (isinstance(value, dict) and isinstance(last, str)):
         _item(value, last, setting)
-    value[last] = to
+    if to is not None:
+        value[last] = to
+    elif not isinstance(value, dict) or last in value:
+        del value[last]
 
 
 def _item(value: Any, key: str | int, setting: str) -> Any:

@@ -38,7 +38,7 @@ def draw(fields: Body, console: Console) -> None:
 
 
 def _policy(policy: Body, console: Console) -> None:
-    console.print(f"\n{policy['title']}", style="bold")
+    console.print(f"\n{policy['title']}", style="bold", width=WIDTH)
     rows: list[tuple[str, object]] = [("Checks", f"{policy['checks']}, {policy['alarms']} alarms{_by_chance(policy)}")]
     if policy["drifts"]:
         missed = policy["driftsWithoutAlarm"]

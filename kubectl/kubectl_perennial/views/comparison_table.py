@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from perennial_operator.core.api.values import shown
 
 Body = dict[str, Any]
+LONGEST = 24
+"""Characters of a name in the first column."""
 HEAD = ("POLICY", "LOSS", "RECOVERED", "TRAINED", "LIVE", "REJECTED", "CPU")
 
 
@@ -23,9 +26,12 @@ def summary(fields: Body) -> str:
 
 
 def policy_label(policy: Body, fields: Body) -> str:
-    """Its title; of several policies of one model, the settings alone."""
-    title = str(policy["title"])
-    return title if len(fields["policies"]) == 1 else title.partition(" ")[2] or title
+    """Its title, if that is short; of settings, the last part of each path."""
+    name, _, settings = str(policy["title"]).partition(" ")
+    if not settings:
+        return _short(name)
+    place = fields["policies"].index(policy) + 1
+    return _short(f"{place}: " + " ".join(re.sub(r"\S*\.(?=[\w\[\]]+=)", "", each) for each in settings.split()))
 
 
 def comparison(fields: Body) -> Iterator[list[str]]:
@@ -49,6 +55,10 @@ def comparison(fields: Body) -> Iterator[list[str]]:
     yield ["hindsight", _loss(most), _percent(_recovered(reference, most)), "", "", "", ""]
     same, count = reference["hindsightLossSameTrainings"], str(reference["trainings"])
     yield [f"hindsight, {count} refits", _loss(same), _percent(_recovered(reference, same)), count, "", "", ""]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _recovered(policy: Body, loss: float) -> float | None:
