@@ -25,7 +25,7 @@ test: .venv/ready check ## Linters, types, layers, words, and every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-deep: .venv/ready ## 10,000 schedules and all kinds of faults; about an hour
-	@DEEP=1 $(BIN)/python -m pytest -n 2 --dist load --timeout 3600 tests/faults tests/fuzz
+	@DEEP=1 $(BIN)/python -m pytest -v -n 2 --dist load --timeout 3600 tests/faults tests/fuzz
 
 test-keras: .venv-keras/ready ## The tests of Keras, in their own environment (2 GB)
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -44,13 +45,19 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 @pytest.fixture
-def counted(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """What the test did, in numbers: the run tells it at its end."""
-    return lambda text: record_property("counted", text)
+def counted(record_property: Callable[[str, object], None]) -> Callable[[str | Mapping[str, int]], None]:
+    """What the test did: the run reports it at its end; counts of the same test with other parameters add up."""
+    return lambda what: record_property("counted", what if isinstance(what, str) else dict(what))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for report in terminalreporter.getreports("passed"):
+        test = report.nodeid.rpartition("::")[2]
         for name, text in report.user_properties:
-            if name == "counted":
-                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {text}")
+            if name == "counted" and isinstance(text, Mapping):
+                counts[test.partition("[")[0]].update(text)
+            elif name == "counted":
+                terminalreporter.write_line(f"{test}: {text}")
+    for test, counter in counts.items():
+        terminalreporter.write_line(f"{test}: " + ", ".join(f"{counter[what]:,} {what}" for what in sorted(counter)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.traffic.runtime import ALL
-from tests.faults.profiles import schedules
+from tests.faults.profiles import each_seed, schedules
 from tests.simulation.kserve_play import a_kserve_play
 from tests.simulation.results import trained, validated
 
@@ -123,5 +124,6 @@ class KServeSchedules(RuleBasedStateMachine):
         assert self.play.step() == 0
 
 
-def test_kserve_traffic_shares_hold_in_any_order() -> None:
-    run_state_machine_as_test(KServeSchedules, settings=schedules(0.03))
+@each_seed
+def test_kserve_traffic_shares_hold_in_any_order(seed: int) -> None:
+    run_state_machine_as_test(seeded(seed)(KServeSchedules), settings=schedules(0.03))

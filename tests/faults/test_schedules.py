@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -28,7 +29,7 @@ from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.test_invariants import EDITS
-from tests.faults.profiles import schedules
+from tests.faults.profiles import each_seed, schedules
 from tests.simulation.client import FATES, Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.objects import Body
@@ -468,12 +469,9 @@ def by(job: Mapping[str, Any], upper: float) -> dict[str, Any]:
     return {"metric": metric, "estimate": upper, "upper": upper, "confidence": float(confidence)}
 
 
+@each_seed
 @pytest.mark.timeout(0)
-def test_promises_hold_in_any_schedule(counted: Callable[[str], None]) -> None:
+def test_promises_hold_in_any_schedule(seed: int, counted: Callable[[Counter[str]], None]) -> None:
     Schedules.played.clear()
-    run_state_machine_as_test(Schedules, settings=schedules(share=2 / 3))  # type: ignore[no-untyped-call]
-    counted(summary(Schedules.played))
-
-
-def summary(played: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in sorted(played.items()))
+    run_state_machine_as_test(seeded(seed)(Schedules), settings=schedules(share=2 / 3))  # type: ignore[no-untyped-call]
+    counted(Schedules.played)

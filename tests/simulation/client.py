@@ -52,8 +52,12 @@ class Client(Kube):
     fates: list[str] = field(default_factory=list)
     """The fates of the next calls; later calls succeed."""
     hidden_schemas: bool = False
+    quota: set[str] = field(default_factory=set)
+    """Kinds of which no object is created."""
     calls: Counter[str] = field(default_factory=Counter)
     """Verb → how often it was called; "fault" → how many calls failed."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Fate → how many calls had it."""
 
     async def get(self, kind: str, namespace: str, name: str) -> Body | None:
         return self._fated("get", lambda: self.cluster.bodies.get((kind, name)))
@@ -77,9 +81,12 @@ class Client(Kube):
     async def create(self, manifest: Mapping[str, Any]) -> Body:
         if manifest["kind"] == "Event":
             return dict(manifest)
+        self._within_quota(manifest)
         return self._fated("write", lambda: self.cluster.create(manifest))
 
     async def apply(self, manifest: Mapping[str, Any]) -> Body:
+        if (manifest["kind"], manifest["metadata"]["name"]) not in self.cluster.bodies:
+            self._within_quota(manifest)
         return self._fated("write", lambda: self.cluster.apply(manifest))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str | None = None) -> Body | None:
@@ -98,12 +105,18 @@ class Client(Kube):
     async def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Body:
         raise AssertionError(f"the operator merges nothing into a {kind}")
 
+    def _within_quota(self, manifest: Mapping[str, Any]) -> None:
+        if manifest["kind"] in self.quota:
+            self.calls["refused by quota"] += 1
+            raise RefusedError("Forbidden", "exceeded quota")
+
     def _fated(self, verb: str, call: Callable[[], Any]) -> Any:
         self.calls[verb] += 1
         fate = self.fates.pop(0) if self.fates else ""
         if not fate:
             return call()
         self.calls["fault"] += 1
+        self.faults[fate] += 1
         takes_effect, error = FATES[fate]
         if takes_effect:
             with suppress(KubeError):  # the caller gets no response

@@ -71,6 +71,7 @@ class OperatorInMemory:
     def __init__(self, client: Client) -> None:
         self.client, self.cluster = client, client.cluster
         self.cache = Cache()
+        self.policy = POLICY
         self.shown: Counter[str] = Counter()
         """Kind → how many of its events the watches have delivered."""
         self.lists: dict[str, tuple[list[dict[str, Any]], str]] = {}
@@ -85,7 +86,7 @@ class OperatorInMemory:
             self.client,
             self.cache,
             self.alarms,  # type: ignore[arg-type]
-            POLICY,
+            self.policy,
             METRICS,
             Pods(self.cluster),
             clock=lambda: self.cluster.now,
