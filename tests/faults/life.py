@@ -286,9 +286,9 @@ class Life:
 
     def answer(self, job: Mapping[str, Any], role: str) -> Mapping[str, Any]:
         if role == "check":
-            end = self.cluster.now
+            end, drifts = self.cluster.now, names.scheduled_at(job["metadata"]["labels"]).hour % 3 == 0
             window = {"start": as_text(end - timedelta(hours=1)), "end": as_text(end)}
-            return checked(0.4) | {"window": window, "rowsDigest": as_text(end)}
+            return checked(0.4 if drifts else 0.1) | {"window": window, "rowsDigest": as_text(end)}
         if role == "training":
             number = int(job["metadata"]["name"].removesuffix("-train").rpartition("-v")[2])
             if self.fault in ANSWERS:

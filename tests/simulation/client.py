@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from perennial_operator.cluster.client import Kube
@@ -29,6 +30,9 @@ FATES: Mapping[str, tuple[bool, Callable[[], BaseException]]] = {
     "dies after": (True, DiedError),
 }
 """Name → whether the call takes effect, and the error that the caller gets."""
+
+
+definitions = cache(crd_definitions)
 
 
 def without_declaration(schema: Mapping[str, Any], path: Path) -> Body:
@@ -67,7 +71,7 @@ class Client(Kube):
 
     async def schemas(self) -> Body:
         """The installed definitions; none can be read if `hidden_schemas` is set."""
-        kinds = {} if self.hidden_schemas else crd_definitions()
+        kinds = {} if self.hidden_schemas else definitions()
         schemas = {}
         for definition in kinds.values():
             names = definition["spec"]["names"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from perennial_operator.cluster.cache import Cache
@@ -27,6 +28,7 @@ from tests.simulation.objects import NAMESPACE
 KEY = Key(NAMESPACE, "bike")
 POLICY = Policy(trainer_image="trainer:1", max_trainings=2)
 METRICS = Metrics()
+written = cache(written_schemas)
 
 
 class Alarms:
@@ -81,7 +83,7 @@ class OperatorInMemory:
         """A new process: its cache has only what is listed now."""
         self.cache = Cache()
         self.alarms = Alarms(self.cluster)
-        self.crds = InstalledCrds(self.client, written_schemas())
+        self.crds = InstalledCrds(self.client, written())
         self._reconciler = Reconciler(
             self.client,
             self.cache,

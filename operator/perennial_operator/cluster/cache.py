@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 
-from perennial_operator.cluster.cache_entry import BLOCKED, Body, CacheEntry, Key, Place
+from perennial_operator.cluster.cache_entry import BLOCKED, Body, CacheEntry, Key, Place, read
 from perennial_operator.cluster.fleet import Trainings
 from perennial_operator.core.drift_reports import Report
 
@@ -101,7 +101,11 @@ class Cache:
 
     def objects(self, key: Key, kind: str) -> list[Body]:
         """Objects of the kind, without final drift reports."""
-        return [entry.body for entry in self._of(key, kind) if not isinstance(entry.content, Report)]
+        return [read(text) for text in self.texts(key, kind)]
+
+    def texts(self, key: Key, kind: str) -> list[bytes]:
+        """Their JSON."""
+        return [entry.content for entry in self._of(key, kind) if isinstance(entry.content, bytes)]
 
     def contents(self, key: Key, kind: str) -> list[bytes | Report]:
         """Compact contents of the kind's objects; a final drift report is a Report, anything else is JSON.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.traffic.registry import runtime_of
-from perennial_operator.core.world import Fleet, JobState, Orphan, Policy, RoutingObject, Serving, World
+from perennial_operator.core.world import Fleet, Job, JobState, Orphan, Policy, RoutingObject, Serving, World
 from perennial_operator.reconcile.orphans import is_orphan, orphaned_version
 
 
@@ -42,7 +43,7 @@ def build_world(
     versions, orphans = _versions(cache, key)
     _check_pods(deployment, versions, policy.allowed_in_pods)
     owners, pods = {deployment.metadata.uid, *(each.metadata.uid for each in versions)}, cache.objects(key, "Pod")
-    jobs = [job_of(body, pods, now) for body in _owned(cache, key, "Job", owners)]
+    jobs = _jobs(cache, key, owners, now)
     if routing and not runtime_of(deployment.spec).makes_deployments:
         routing = replace(routing, revisions=revisions_of(pods))
         serving = served_by(routing.body, pods) if routing.body and _is_owned(routing.body, owners) else {}
@@ -131,9 +132,21 @@ def _parsed_report(text: bytes) -> tuple[str, Report | None, str]:
         return body["metadata"]["name"], None, str(error)
 
 
-def _owned(cache: Cache, key: Key, kind: str, owners: set[str]) -> list[Body]:
-    """Objects that have one of these owners; without those that only carry our labels, such as a person's copy."""
-    return [body for body in cache.objects(key, kind) if _is_owned(body, owners)]
+def _jobs(cache: Cache, key: Key, owners: set[str], now: datetime) -> list[Job]:
+    """Jobs that have one of these owners; without those that only carry our labels, such as a person's copy."""
+    pods: defaultdict[str, list[bytes]] = defaultdict(list)
+    for text in cache.texts(key, "Pod"):
+        for owner in read(text)["metadata"].get("ownerReferences") or []:
+            pods[owner["uid"]].append(text)
+    owned = [text for text in cache.texts(key, "Job") if _is_owned(read(text), owners)]
+    own = {text: tuple(pods[str(read(text)["metadata"].get("uid"))]) for text in owned}
+    return [_job_with_pods(text, own[text]) if own[text] else job_of(read(text), (), now) for text in owned]
+
+
+@lru_cache(maxsize=256)
+def _job_with_pods(text: bytes, pods: tuple[bytes, ...]) -> Job:
+    """The Job, which is the same at any time: only how long one waits for its first pod depends on the time."""
+    return job_of(read(text), map(read, pods), names.NEVER)
 
 
 def _is_owned(body: Body, owners: set[str]) -> bool:

@@ -25,12 +25,12 @@ def deployment_manifest(world: World, version: ModelVersion, replicas: int) -> d
 
     One that an older release made of the same spec keeps the defaults of that release.
     """
-    observed = world.serving.get(version.name)
-    if observed is not None:
-        replicas_now = (observed.manifest.get("spec") or {}).get("replicas", replicas)
-        if not outdated(_deployment(world, version, replicas_now, FIRST), observed.manifest):
-            return _deployment(world, version, replicas, FIRST)
-    return _deployment(world, version, replicas, CURRENT)
+    manifest, observed = _deployment(world, version, replicas, CURRENT), world.serving.get(version.name)
+    if observed is None or not outdated(manifest, observed.manifest):
+        return manifest
+    replicas_now = (observed.manifest.get("spec") or {}).get("replicas", replicas)
+    of_older_release = not outdated(_deployment(world, version, replicas_now, FIRST), observed.manifest)
+    return _deployment(world, version, replicas, FIRST) if of_older_release else manifest
 
 
 def _deployment(world: World, version: ModelVersion, replicas: int, defaults: ServingDefaults) -> dict[str, Any]:
