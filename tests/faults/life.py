@@ -165,7 +165,7 @@ class Life:
             if failures == 3:
                 self.operator.alarms.wake_in(KEY, RETRY.total_seconds())
                 return
-        raise AssertionError(f"still busy after 100 passes: {self.cluster.made[-3:]}")
+        raise AssertionError(f"still busy after 100 passes during {self.fault}: {self.cluster.made[-3:]}")
 
     def watches_deliver(self) -> None:
         for kind in WATCHED:
