@@ -14,6 +14,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
+from tests.faults.events import events_of
 from tests.simulation.client import Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
@@ -111,21 +112,7 @@ class Life:
         return any(each.get("phase", "Training") in IN_FLIGHT or "watch" in each for each in statuses)
 
     def operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
-        """What the schedules contain is counted."""
-        kind, status = body["kind"], body.get("status") or {}
-        if verb == "create":
-            self.happened[f"trigger {body['spec']['trigger']['reason']}" if kind == "ModelVersion" else kind] += 1
-        elif verb == "apply" and not self.cluster.bodies.get((kind, body["metadata"]["name"]), body)["metadata"].get(
-            "ownerReferences"
-        ):
-            self.happened["adoptions"] += 1
-        elif verb == "status" and kind == "ModelVersion":
-            before = self.cluster.bodies[kind, body["metadata"]["name"]].get("status") or {}
-            if status["reason"] != before.get("reason"):
-                self.happened[f"version {status['phase']} {status['reason']}"] += 1
-            self.happened["watches"] += "watch" in status and "watch" not in before
-        elif verb == "status" and kind == "DriftReport":
-            self.happened[f"report {status['outcome']}"] += 1
+        self.happened.update(events_of(self.cluster, verb, body))
 
     # ---- time
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -23,17 +24,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from perennial_operator.cluster.stored_fields import Path
 from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, a_route, merged
 from tests.core.test_invariants import EDITS
+from tests.faults.events import events_of
 from tests.faults.profiles import each_seed, schedules
 from tests.simulation.client import FATES, Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.objects import Body
-from tests.simulation.operator import KEY, OperatorInMemory
+from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
 from tests.simulation.results import REFUSED, TRAINED, checked, validated
 from tests.simulation.storage import DOWN
 
@@ -41,6 +44,12 @@ KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
 CHECK = {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}}
 FOREIGN = [("Deployment", "bike-v2"), ("Job", "bike-v2-train"), ("Service", "bike"), ("ModelVersion", "bike-v2")]
+OUTDATED: list[dict[str, list[Path]]] = [
+    {"ModelVersion": [("status", "recorded")]},
+    {"ModelVersion": [("status", "watch"), ("status", "surroundings")]},
+    {"DriftReport": [("status", "outcome")]},
+]
+"""Fields that the definitions of an older release lack."""
 PEOPLE_MAY_DELETE = ("ModelVersion", "Job", "Deployment", "Service", "Pod", "DriftReport", "HTTPRoute")
 
 
@@ -51,12 +60,12 @@ class Schedules(RuleBasedStateMachine):
     @initialize(
         steps=st.sampled_from([[], [{"weight": 50, "hold": "5m"}]]),
         check=st.booleans(),
-        start=st.sampled_from(["nothing", "live", "watched", "going back"]),
+        start=st.sampled_from(["nothing", "live", "watched", "going back", "went back"]),
         route=st.booleans(),
         watch=st.sampled_from(["0s", "1h"]),
     )
     def begin(self, steps: list[dict[str, Any]], check: bool, start: str, route: bool, watch: str) -> None:
-        watched = start in ("watched", "going back")
+        watched = start not in ("nothing", "live")
         watch = "1h" if watched else watch
         client = Client()
         self.cluster = client.cluster
@@ -71,6 +80,7 @@ class Schedules(RuleBasedStateMachine):
         self.spec = merged(spec, {})
         self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
         self.played["schedules"] += 1
+        self.played[f"start {start}"] += 1
         if route:
             self.cluster.put(a_route())
         if start != "nothing":
@@ -78,8 +88,8 @@ class Schedules(RuleBasedStateMachine):
         if watched:  # the second version is
             self.person_requests_a_training()
             self.work_succeeds(2)
-        if start == "going back":
-            self.promoted_version_fails(minutes=6, predecessor_starts=False)
+        if start in ("going back", "went back"):
+            self.promoted_version_fails(minutes=6, predecessor_starts=start == "went back")
 
     # ---- the operator
 
@@ -115,6 +125,18 @@ class Schedules(RuleBasedStateMachine):
 
     @rule()
     def operator_is_killed(self) -> None:
+        self.operator.restart()
+
+    @rule(dropped=st.sampled_from([{}, *OUTDATED]))
+    def definitions_are_installed(self, dropped: dict[str, list[Path]]) -> None:
+        """Those of an older release lack fields; the operator compares them now and then."""
+        self.cluster.dropped = dropped
+        self.played["outdated definitions"] += bool(dropped)
+        run(self.operator.crds.check())
+
+    @rule(budget=st.sampled_from([1, POLICY.trainings_per_day]))
+    def operator_is_configured(self, budget: int) -> None:
+        self.operator.policy = replace(POLICY, trainings_per_day=budget)
         self.operator.restart()
 
     @rule()
@@ -204,6 +226,18 @@ class Schedules(RuleBasedStateMachine):
     )
     def job_ends(self, data: st.DataObject, how: str, psi: float) -> None:
         self.ends(data.draw(st.sampled_from(self.running())), how, psi)
+
+    @rule(how=st.sampled_from(["bad", "away", "worse"]))
+    def candidates_fail(self, how: str) -> None:
+        """Drift starts a candidate, which fails; more drift comes during the pause after it."""
+        for _ in range(3):
+            self.report_is_written(0.4, 1000, None, None, False)
+            for _ in range(4):
+                self.operator.list_all()
+                self.operator.look()
+                for name in self.running():
+                    self.ends(name, how, 0.4)
+            self.clock_moves(20)
 
     @precondition(lambda self: self.cluster.pods)
     @rule(data=st.data(), how=st.sampled_from(["status", "ready", "ready", "fails", "refuses"]))
@@ -325,6 +359,7 @@ class Schedules(RuleBasedStateMachine):
     def operator_writes(self, verb: str, body: Mapping[str, Any]) -> None:
         """The operator writes only to objects that it owns, and removes no ready pods that are needed."""
         place = body["kind"], body["metadata"]["name"]
+        self.played.update(events_of(self.cluster, verb, body))
         assert place not in self.foreign, f"{verb} of somebody else's {place}"
         if verb == "create" and body["kind"] == "ModelVersion":
             made = {(each["kind"], each["metadata"]["name"]) for each in self.cluster.made}
@@ -417,10 +452,15 @@ class Schedules(RuleBasedStateMachine):
         """Without further faults and edits, the loop reaches its final state."""
         if not hasattr(self, "cluster"):
             return
-        self.played["faults"] += self.operator.client.calls.pop("fault", 0)
+        self.operator.client.calls.pop("fault", 0)
         self.played["calls of the operator"] += self.operator.client.calls.total()
         self.played["objects"] += len(self.cluster.made)
+        self.played.update(self.operator.client.faults)
         self.other_owner_leaves()
+        self.definitions_are_installed({})
+        for operator in self.operators:
+            operator.policy = POLICY
+            operator.restart()
         self.cluster.unhealthy = False
         if ("HTTPRoute", "bike") not in self.cluster.bodies:
             self.cluster.put(a_route())
