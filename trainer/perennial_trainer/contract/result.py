@@ -15,7 +15,7 @@ MAX_BYTES = 4096
 CONTRACT = 4
 """The version of the contract with the operator.
 
-2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check.
+2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check and the refit.
 """
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
@@ -52,6 +52,23 @@ class Data(ResultPart, frozen=True, kw_only=True):
     future_rows: int | UnsetType = UNSET
 
 
+class Increase(ResultPart, frozen=True, kw_only=True):
+    """The feature in which the holdout rows are worst beside the training rows."""
+
+    name: Literal["missing_increase", "new_share"]
+    feature: str
+    value: float
+
+
+class Refit(ResultPart, frozen=True, kw_only=True):
+    """A second model, fitted to `rows` rows, those of the holdout included; without an artifact, `message` says why."""
+
+    message: str
+    artifact: Artifact | UnsetType = UNSET
+    rows: int | UnsetType = UNSET
+    quality: list[Increase] | UnsetType = UNSET
+
+
 class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     outcome: Literal["Succeeded"] = "Succeeded"
     artifact: Artifact
@@ -59,6 +76,7 @@ class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     metrics: dict[str, float]
     parameters: dict[str, Any]
     contract: int = CONTRACT
+    refit: Refit | UnsetType = UNSET
     findings: list[str] | UnsetType = UNSET
     """What is unusual in the rows, the most important first."""
 
@@ -97,6 +115,20 @@ class SliceResult(ResultPart, frozen=True, kw_only=True):
     ratio: float
 
 
+class RefitMeasured(ResultPart, frozen=True, kw_only=True):
+    """The refit on the rows of the validation, which it has learned: what its guards are judged by, no proof.
+
+    `difference` is how far its predictions are from the candidate's, `error` how far the candidate's are from the
+    target: the mean square as a share of the target's variance, or the share of rows of another class.
+    """
+
+    metrics: dict[str, float]
+    difference: float
+    error: float
+    slices: list[SliceResult] | UnsetType = UNSET
+    """As those of the candidate."""
+
+
 class ValidateResult(TaskResult, frozen=True, kw_only=True, tag="validate"):
     outcome: Literal["Succeeded"] = "Succeeded"
     holdout_rows: int
@@ -105,6 +137,7 @@ class ValidateResult(TaskResult, frozen=True, kw_only=True, tag="validate"):
     worsening: Worsening | UnsetType = UNSET
     slices: list[SliceResult] | UnsetType = UNSET
     """For each requested slice, the group with the greatest ratio."""
+    refit: RefitMeasured | UnsetType = UNSET
 
     def shortened(self, share: float) -> "ValidateResult":  # noqa: ARG002
         return replace(self, standard_errors=UNSET)

@@ -143,6 +143,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     engine: Engine | None = None
     owner: Owner | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
+    refit: bool = False  # whether a second model is fitted to all rows, the holdout included
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:
@@ -154,6 +155,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
 
 class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
     candidate: Version
+    refit: Version | None = None  # the candidate's second model
     live: Version | None = None
     holdout: Holdout
     against: Against | None = None

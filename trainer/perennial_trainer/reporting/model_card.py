@@ -19,6 +19,7 @@ def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Sec
         _findings(metrics),
         _model(metadata),
         _data(metadata),
+        _refit(metrics),
         Notes("How the rows were read", metrics.get("reading", [])),
         _missing(metrics),
         pairs_table("Outliers (values outside the outer fences)", metrics["outliers"]),
@@ -61,6 +62,15 @@ def _data(metadata: Metadata) -> Table:
         "digest": data.sha256[:16],
     }
     return pairs_table("Data", values)
+
+
+def _refit(metrics: dict[str, Any]) -> Table:
+    refit = metrics.get("refit")
+    if not refit:
+        return pairs_table("Refit", {})
+    values = {"refit": refit["message"]} | ({"rows fitted": refit["rows"]} if refit["rows"] else {})
+    worst = {f"{each['name']} of {each['feature']}, holdout": each["value"] for each in refit["quality"]}
+    return pairs_table("Refit", values | worst)
 
 
 def _missing(metrics: dict[str, Any]) -> Figure:

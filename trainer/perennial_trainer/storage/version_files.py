@@ -11,6 +11,8 @@ from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified, sha256_digest
 
 METADATA = "metadata.json"
+REFIT = "refit"  # the model fitted to all rows is `refit.<format>`
+REFIT_ROWS, REFIT_GROUPS = "refit-rows.npy", "refit-groups.npy"  # digests of what it has learned beside rows.npy
 
 log = logging.getLogger(__name__)
 
@@ -67,3 +69,8 @@ def read_metadata(model: str, sha256: str | None) -> bytes:
         return read_verified(uri, sha256)
     log.warning("%s is read without a check: its trainer reported no digest of it", uri)
     return store.read_bytes(uri)
+
+
+def is_refit(sha256: str, files: dict[str, StoredFile]) -> bool:
+    """Whether the model of this digest is the version's refit, and not the model that the gate scored."""
+    return any(name.startswith(f"{REFIT}.") and file.sha256 == sha256 for name, file in files.items())

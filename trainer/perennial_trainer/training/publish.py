@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,45 +17,33 @@ from perennial_trainer.artifacts.metadata import DataRecord, Metadata
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
-from perennial_trainer.data.cleaning import Cleaned
 from perennial_trainer.data.holdout import independent_rows
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.data.window import Span, time_range
+from perennial_trainer.data.window import time_range
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.profiling.build import build_profile
 from perennial_trainer.profiling.profile import ProfileMetric, encode_profile
-from perennial_trainer.profiling.quality import Findings, describe_findings
+from perennial_trainer.profiling.quality import describe_findings
 from perennial_trainer.reporting import html, prediction_figures
 from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
-from perennial_trainer.storage.version_files import METADATA, StoredFile
+from perennial_trainer.storage.version_files import METADATA, REFIT, StoredFile
+from perennial_trainer.training.refit import Refitted, added_digests, reference_rows
+from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import SearchResult
 from perennial_trainer.training.version_folder import create_folder
 
+MODEL = "model"  # the name of the file without its format
 MOST_FINDINGS, MAX_FINDING = 20, 240  # in the result; characters of each
 MOST_IN_MESSAGE = 3
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RowSets:
-    """The rows by their use; `reference` has the training rows as they come, with missing values and outliers."""
-
-    cleaned: Cleaned
-    findings: Findings
-    training: Rows
-    holdout: Rows
-    span: Span
-    reference: Rows
-    fitted: Rows
-    outliers: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,7 @@ class Training:
     measurements: dict[str, Measurement]
     baseline: dict[str, Measurement]
     notes: Notes
+    refit: Refitted | None = None
 
 
 def store_training(training: Training) -> result.TrainResult:
@@ -82,19 +72,20 @@ def store_training(training: Training) -> result.TrainResult:
     encoded = metadata.encode_metadata(record)
     storage.write_files(task.storage, files | {METADATA: encoded})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
-    model, holdout = _model_file_name(task.model), "holdout.parquet"
+    holdout = "holdout.parquet"
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
+
+    def artifact(name: str) -> result.Artifact:
+        file = record.files[_file_name(task.model, name)]
+        uri = storage.child_uri(task.storage, _file_name(task.model, name))
+        return result.Artifact(uri=uri, sha256=file.sha256, bytes=file.bytes, metadata_sha256=sha256_digest(encoded))
+
     return result.TrainResult(
         message=f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name}), "
         f"scored on {len(rows.holdout)} rows of the holdout"
         + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE])
         + training.notes.suffix(),
-        artifact=result.Artifact(
-            uri=storage.child_uri(task.storage, model),
-            sha256=record.files[model].sha256,
-            bytes=record.files[model].bytes,
-            metadata_sha256=sha256_digest(encoded),
-        ),
+        artifact=artifact(MODEL),
         data=result.Data(
             rows=record.data.rows,
             holdout_rows=record.data.holdout_rows,
@@ -108,34 +99,47 @@ def store_training(training: Training) -> result.TrainResult:
         metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
         findings=findings[:MOST_FINDINGS] or UNSET,
+        refit=_refit_result(training.refit, artifact) if training.refit else UNSET,
     )
 
 
-def _model_file_name(model: Model) -> str:
-    return f"model.{framework_of(model).file_format(model)}"
+def _refit_result(refit: Refitted, artifact: Callable[[str], result.Artifact]) -> result.Refit:
+    if refit.pipeline is None:
+        return result.Refit(message=refit.message)
+    return result.Refit(
+        message=refit.message, artifact=artifact(REFIT), rows=refit.rows, quality=list(refit.quality) or UNSET
+    )
+
+
+def _file_name(model: Model, name: str) -> str:
+    return f"{name}.{framework_of(model).file_format(model)}"
 
 
 def _files(training: Training) -> dict[str, bytes]:
-    rows, model = training.rows, training.task.model
+    rows = training.rows
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
-    groups = {} if rows.training.group is None else {"groups.npy": _npy(np.unique(rows.training.group))}
-    return groups | {
-        _model_file_name(model): framework_of(model).dump_pipeline(
-            training.pipeline, framework_of(model).file_format(model)
-        ),
+    reference, digests = rows.reference, {"rows.npy": np.sort(rows.training.units)}
+    if rows.training.group is not None:
+        digests["groups.npy"] = np.unique(rows.training.group)
+    models = {MODEL: training.pipeline}
+    if training.refit and training.refit.pipeline:
+        models[REFIT] = training.refit.pipeline
+        reference, digests = reference_rows(rows), digests | added_digests(rows)
+    profile = build_profile(
+        reference, training.scored, _profile_metrics(training.measurements), independent_rows(rows.holdout)
+    )
+    return {
+        **{_file_name(training.task.model, name): _dumped(training.task.model, each) for name, each in models.items()},
+        **{name: _npy(each) for name, each in digests.items()},
         "holdout.parquet": _parquet(rows.holdout),
-        "rows.npy": _npy(np.sort(rows.training.units)),
-        "profile.json": encode_profile(
-            build_profile(
-                rows.reference,
-                training.scored,
-                _profile_metrics(training.measurements),
-                independent_rows(rows.holdout),
-            )
-        ),
+        "profile.json": encode_profile(profile),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
     }
+
+
+def _dumped(model: Model, pipeline: Pipeline) -> bytes:
+    return framework_of(model).dump_pipeline(pipeline, framework_of(model).file_format(model))
 
 
 def _record(training: Training, files: dict[str, bytes]) -> Metadata:
@@ -179,8 +183,13 @@ def _metrics(training: Training) -> dict[str, Any]:
         "outliers": training.rows.outliers,
         "missing": training.rows.cleaned.missing,
         "findings": training.rows.findings,
+        "refit": _refit_facts(training.refit),
         "reading": training.notes.sentences(),
     }
+
+
+def _refit_facts(refit: Refitted | None) -> dict[str, Any] | None:
+    return {"message": refit.message, "rows": refit.rows, "quality": refit.quality} if refit else None
 
 
 def _average(scored: ScoredRows) -> str | None:

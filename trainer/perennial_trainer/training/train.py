@@ -21,7 +21,6 @@ from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.window import Losses, Span, best_span, require_time_column, rows_in_window
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
-from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.frameworks.registry import framework_of
@@ -38,7 +37,9 @@ from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
-from perennial_trainer.training.publish import RowSets, Training, store_training
+from perennial_trainer.training.publish import Training, store_training
+from perennial_trainer.training.refit import fit_recipe, refit_to_all
+from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import check_search, search_parameters
 from perennial_trainer.training.version_folder import require_new_folder
 
@@ -83,9 +84,7 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     parameters = model.parameters | (search.parameters if search else {})
     log.info("fitting %s to %s rows of %s features", model.estimator, len(rows.fitted), len(model.features.names))
     estimator = clone(estimator).set_params(**parameters)
-    if task.calibration:
-        estimator = calibrate(estimator, task.calibration, rows.fitted)
-    pipeline = fit(build_pipeline(estimator, model.features), rows.fitted)
+    pipeline = fit_recipe(task, estimator, rows.fitted)
     log.info("fitted %s to %s rows", model.estimator, len(rows.fitted))
 
     scored = score(pipeline, rows.holdout)
@@ -95,7 +94,10 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     )
     baseline = measure_baseline(rows.fitted, rows.holdout)
     require_better(scored, measurements, baseline, model.estimator)
-    return store_training(Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes))
+    refit = refit_to_all(task, estimator, pipeline, rows) if task.refit else None
+    return store_training(
+        Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes, refit)
+    )
 
 
 def _columns(task: TrainTask) -> Columns:

@@ -70,6 +70,7 @@ def _page(task: ValidateTask, result: ValidateResult, details: Details) -> bytes
             _metrics(task, result, stored),
             _worst_groups(result),
             _worsening(result),
+            _refit(result),
             *prediction_figures.draw_predictions(scored),
             bar_chart(
                 f"{details.metric} by slice",
@@ -126,6 +127,20 @@ def _worst_groups(result: ValidateResult) -> html.Table:
         ],
         ("group", "rows", "metric", "candidate", "live", "ratio"),
     )
+
+
+def _refit(result: ValidateResult) -> html.Table:
+    """Beside the candidate, whose metrics are of rows that it has not learned; those of the refit are no estimate."""
+    refit = result.refit
+    if not refit:
+        return html.pairs_table("", {})
+    each = [(name, value, refit.metrics.get(name)) for name, value in result.metrics.candidate.items()]
+    rows = [
+        *each,
+        ("distance from the target", refit.error, None),
+        ("distance from the candidate", 0.0, refit.difference),
+    ]
+    return html.Table("The refit on the same rows, which it has learned", rows, ("", "candidate", "refit"))
 
 
 def _stored_metrics(version: Version, record: Metadata) -> dict[str, Any]:

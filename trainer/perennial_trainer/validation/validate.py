@@ -28,6 +28,7 @@ from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.validation.bootstrap import estimate_worsening
 from perennial_trainer.validation.publish import Details, validation_files
+from perennial_trainer.validation.refit import measure_refit
 from perennial_trainer.validation.slices import worst_groups
 from perennial_trainer.validation.unseen_rows import unseen_mask
 
@@ -72,6 +73,7 @@ def score_candidate(task: ValidateTask) -> tuple[result.ValidateResult, Callable
         standard_errors=_standard_errors(candidate) or UNSET,
         worsening=worse or UNSET,
         slices=worst_groups(task.slices, rows, candidate_scored, live_scored) if task.slices and live_scored else UNSET,
+        refit=measure_refit(task.refit, rows, candidate_scored, live_scored, task.slices) if task.refit else UNSET,
     )
     metric = _main_metric(task, candidate)
     return validation, lambda: Details.of_rows(metric, rows, pipeline, candidate_scored, live_scored)

@@ -38,6 +38,12 @@ class Framework(Protocol):
     def check_values(self, estimator_class: type[Any], parameters: Mapping[str, Any]) -> None:
         """Raises an exception, whose text names the parameter, if the estimator does not take these values."""
 
+    def fixed_iterations(self, estimator: Any) -> dict[str, Any] | None:
+        """The parameters by which a refit does as many iterations as this fitted estimator, and stops at no score.
+
+        Empty if its own parameters say so already; None if the number cannot be fixed.
+        """
+
     def dump_pipeline(self, pipeline: "Pipeline", file_format: str) -> bytes:
         """The fitted pipeline as a file: the same bytes for the same pipeline, in every process."""
 

@@ -42,6 +42,11 @@ def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> N
     keras_layers.check_parameters(parameters)
 
 
+def fixed_iterations(estimator: Any) -> dict[str, Any] | None:
+    """Its epochs; with `patience`, those are chosen by the rows that it stops by, which a refit has not."""
+    return None if estimator.patience is not None else {}
+
+
 def dump_pipeline(pipeline: Pipeline, file_format: str) -> bytes:  # noqa: ARG001
     from perennial_trainer.models.frameworks import keras_file
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -59,6 +60,29 @@ def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> N
     method is the only check. A test fails when scikit-learn removes it.
     """
     estimator_class(**parameters)._validate_params()
+
+
+def fixed_iterations(estimator: Any) -> dict[str, Any] | None:
+    """The parameters that fix the iterations of an estimator which may stop early by the score on a part of its rows.
+
+    Boosting keeps all its iterations; a perceptron of layers goes back to its best one; any other keeps the last.
+    """
+    parameters = estimator.get_params(deep=False)
+    if hasattr(estimator, "do_early_stopping_"):  # histogram boosting, where "auto" depends on the number of rows
+        done = {"max_iter": int(estimator.n_iter_)} if estimator.do_early_stopping_ else {}
+        return {"early_stopping": False, **done}
+    if "validation_fraction" not in parameters:
+        return {}
+    if "early_stopping" not in parameters:  # gradient boosting
+        if parameters["n_iter_no_change"] is None:
+            return {}
+        return {"n_estimators": int(estimator.n_estimators_), "n_iter_no_change": None}
+    if not parameters["early_stopping"] or parameters.get("solver") == "lbfgs":
+        return {}
+    if hasattr(estimator, "validation_scores_"):
+        best = int(np.argmax(estimator.validation_scores_)) + 1
+        return {"early_stopping": False, "max_iter": best, "n_iter_no_change": best}
+    return {"early_stopping": False, "max_iter": int(estimator.n_iter_), "tol": None}
 
 
 def dump_pipeline(pipeline: Pipeline, file_format: str) -> bytes:
