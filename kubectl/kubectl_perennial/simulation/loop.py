@@ -28,7 +28,7 @@ from kubectl_perennial.simulation.played import CHECK, VERSION, Event, Floats, P
 from kubectl_perennial.simulation.scores import NAMES, means, row_losses, sums_and_counts
 from kubectl_perennial.simulation.tasks import Tasks
 from perennial_operator.core.actions import Action, Create, SetStatus
-from perennial_operator.core.api.model_version import Artifact
+from perennial_operator.core.api.artifacts import Artifact
 
 Progress = Callable[[str], None]
 

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 import perennial_trainer
 from kubectl_perennial.simulation.history import Timeline
 from kubectl_perennial.simulation.manifest import DATA, STORAGE
-from perennial_operator.core.api.model_version import Artifact
+from perennial_operator.core.api.artifacts import Artifact
 from perennial_operator.core.api.values import as_delta, as_text
 from perennial_trainer.__main__ import run_task
 from perennial_trainer.artifacts.model_file import load_model

@@ -88,6 +88,18 @@ def _data(version: Body) -> Body:
         "rows": facts.get("rows"),
         "holdout rows": facts.get("holdoutRows"),
         "digest": digest[:12] if digest else None,
+        **_models(version.get("status") or {}),
+    }
+
+
+def _models(status: Body) -> Body:
+    """The digest of the model that serves, and which of the version's two models it is."""
+    served, refit = status.get("artifact") or {}, status.get("refit") or {}
+    validated = (refit.get("proven") or served).get("sha256")
+    return {
+        "model": served["sha256"][:12] if served.get("sha256") else None,
+        "validated model": validated[:12] if validated else None,
+        "refit": refit.get("message"),
     }
 
 

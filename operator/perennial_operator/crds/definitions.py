@@ -119,6 +119,7 @@ MODEL_VERSION = Kind(
         column("Metric", ".status.metric"),
         column("Reason", ".status.reason", priority=1),
         column("Message", ".status.message", priority=1),
+        column("Refit", ".status.refit.serves", "boolean", priority=1),
         column("Analysis", '.status.conditions[?(@.type=="Analysed")].message', priority=1),
         AGE,
     ],

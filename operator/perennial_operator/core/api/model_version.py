@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial_operator.core.api.artifacts import Artifact, Refit
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.comparison import Comparison
 from perennial_operator.core.api.conditions import Condition
@@ -69,19 +70,6 @@ class ModelVersionSpec(Value):
     parent: Name | None = Field(None, description="The version that was live at that time.")
 
 
-class Artifact(Value):
-    """The stored model."""
-
-    uri: str = Field(description="Address of the model file.")
-    sha256: str = Field(description="SHA-256 of the file, checked before it is loaded.")
-    bytes: int = Field(0, description="Size of the file in bytes.")
-    metadata_sha256: str | None = Field(
-        None,
-        description="SHA-256 of metadata.json beside the file, which has the digests of the version's other files. "
-        "Not set for versions of a trainer that does not report it.",
-    )
-
-
 class DataFacts(Value):
     """The rows that the version was trained on."""
 
@@ -138,7 +126,12 @@ class ModelVersionStatus(Value):
         description="Version of the contract between operator and trainer that the image follows; "
         "a task has no field of a later one.",
     )
-    artifact: Artifact | None = Field(None, description="The stored model.")
+    artifact: Artifact | None = Field(
+        None, description="The stored model that serves; until the version passes the gate, the one that is validated."
+    )
+    refit: Refit | None = Field(
+        None, description="The model that is fitted again after the proof. Not set for versions of earlier releases."
+    )
     data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
     parameters: Object | None = Field(None, description="The chosen hyper-parameters.")
     findings: list[Annotated[Sentence, Field(max_length=1000)]] | None = Field(

@@ -77,6 +77,12 @@ class TrainingSpec(Value):
         description="Calibrate a classifier's probabilities on the training rows: sigmoid (few rows) "
         "or isotonic (a thousand rows or more).",
     )
+    refit: bool = Field(
+        True,
+        description="After the gate, serve a model of the proven recipe that is fitted to all rows of the window, the "
+        "holdout included, if it passes its guards. It needs data.timeColumn; framework custom has none. With false the "
+        "model that serves is the one that was validated, byte for byte. A change counts from the next gate on.",
+    )
     engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
     schedule: Cron | None = Field(None, description="Also retrain on this cron schedule in timeZone.")
     time_zone: TimeZone | None = Field(None, description=TIME_ZONE)

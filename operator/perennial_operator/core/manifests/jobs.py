@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.artifacts import Artifact
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.api.training import TrainingSpec
@@ -80,9 +81,12 @@ def model_fields(world: World, version: ModelVersion | None = None) -> dict[str,
     }
 
 
-def stored_model(version: ModelVersion, *, whole: bool = False) -> dict[str, str]:
-    """The version's artifact, as tasks name it; if `whole`, with what its other files and its format need."""
-    artifact, model = version.status.artifact, version.spec.model
+def stored_model(version: ModelVersion, *, whole: bool = False, artifact: Artifact | None = None) -> dict[str, str]:
+    """The version's artifact, or another of its models, as tasks name it.
+
+    If `whole`, with what its other files and its format need.
+    """
+    artifact, model = artifact or version.status.artifact, version.spec.model
     assert artifact
     fields = {"name": version.name, "uri": artifact.uri, "sha256": artifact.sha256}
     if whole and model.framework != "custom":

@@ -115,7 +115,7 @@ def _lasting(version: ModelVersion) -> dict[str, Any]:
     """The fields of the status that never change after the event, so that a late entry is the same as an early one."""
     event = _event(version)
     assert event
-    recorded = {"image", "artifact", "data", "parameters", "metrics", "metric"}
+    recorded = {"image", "artifact", "refit", "data", "parameters", "metrics", "metric"}
     recorded |= {"live_since"} if event[0] is Phase.LIVE else {"ended_at", "reason", "message"}
     status = version.status.model_dump(mode="json", by_alias=True, exclude_none=True, include=recorded)
     return {"phase": event[0].value, **status}

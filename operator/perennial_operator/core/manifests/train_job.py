@@ -31,7 +31,7 @@ IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  
 def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     """The Job that makes the version's model."""
     training, mounts = version.spec.training, Mounts()
-    task = {
+    task: dict[str, Any] = {
         "task": "train",
         **model_fields(world, version),
         "model": version.spec.model.to_api(),
@@ -51,6 +51,8 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         whole = any(follows_contract(world, each, 3) for each in (version, world.live))
         task["live"] = stored_model(world.live, whole=whole)
         task |= _known_rows(world, version, world.live)
+    if not reason_without_refit(world, version):
+        task["refit"] = True
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
@@ -62,6 +64,20 @@ def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
     include = IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)}
     fields = data.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
     return {"uri": mounts.uri(data.training), **fields}
+
+
+def reason_without_refit(world: World, version: ModelVersion) -> str:
+    """Why the training of this version makes no refit, or an empty text."""
+    spec = version.spec
+    if not spec.training.refit:
+        return "spec.training.refit is false"
+    if spec.model.framework == "custom":
+        return "framework custom has none"
+    if spec.data.time_column is None:
+        return "it needs data.timeColumn: without it the same rows stay in the holdout of every version"
+    if not any(follows_contract(world, each, 4) for each in (version, world.live) if each):
+        return "the trainer's image is not known to make one (contract 4)"
+    return ""
 
 
 def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.artifacts import Artifact
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
@@ -35,9 +36,11 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         "storage": storage,
         **owner_fields(world, version),
     }
+    if (refit := version.status.refit) and refit.artifact and follows_contract(world, version, 4):
+        task["refit"] = stored_model(version, whole=True, artifact=refit.artifact)
     if live:
         against = world.spec.validation.compared_by(version.spec.model.task)
-        task["live"] = stored_model(live, whole=whole)
+        task["live"] = stored_model(live, whole=whole, artifact=_model_to_beat(world, version, live))
         task["against"] = against.model_dump(include={"metric", "confidence"})
         if world.spec.validation.slices:
             task["slices"] = [each.model_dump(include={"column", "metric"}) for each in world.spec.validation.slices]
@@ -45,6 +48,12 @@ def validate_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     manifest = job_manifest(world, name, "validation", version, task, mounts, version.spec.training, owner)
     manifest["metadata"]["labels"] |= comparison_labels(world, version)
     return manifest
+
+
+def _model_to_beat(world: World, version: ModelVersion, live: ModelVersion) -> Artifact | None:
+    """None for the model that serves; the validated one where the image cannot tell which rows a refit has learned."""
+    refit = live.status.refit
+    return refit.proven if refit and refit.serves and not follows_contract(world, version, 4) else None
 
 
 def comparison_labels(world: World, version: ModelVersion) -> dict[str, str]:

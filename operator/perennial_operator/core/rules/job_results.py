@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from perennial_operator.core import names
+from perennial_operator.core.api.artifacts import Artifact, Increase
 from perennial_operator.core.api.comparison import Worsening, WorstGroup
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.drift_report import Measurement, NotMeasured, Window
 from perennial_operator.core.api.meta import Number
 from perennial_operator.core.api.model import ModelSpec
-from perennial_operator.core.api.model_version import Artifact, DataFacts, ModelVersionStatus, Trigger
+from perennial_operator.core.api.model_version import DataFacts, ModelVersionStatus, Trigger
 from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
@@ -25,6 +26,13 @@ ABOUT_LEDGER = frozenset({"record", "recovery"})
 """Roles of Jobs that read no rows."""
 
 
+class RefitTrained(Value):
+    message: Sentence
+    artifact: Artifact | None = None
+    rows: int | None = None
+    quality: list[Increase] = Field(default_factory=list, max_length=10)
+
+
 class Trained(Value):
     message: Sentence
     artifact: Artifact
@@ -32,12 +40,22 @@ class Trained(Value):
     metrics: dict[str, Number]
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
     contract: int = Field(1, ge=1)
+    refit: RefitTrained | None = None
     findings: list[Sentence] = Field(default_factory=list, max_length=100)
 
 
 class Scores(Value):
     candidate: dict[str, Number]
     live: dict[str, Number] | None = None
+
+
+class RefitMeasured(Value):
+    """On rows that it has learned: the `difference` from the candidate's predictions, and the `error` of those."""
+
+    metrics: dict[str, Number]
+    difference: Number
+    error: Number
+    slices: list[WorstGroup] = Field(default_factory=list, max_length=100)
 
 
 class Validated(Value):
@@ -47,6 +65,7 @@ class Validated(Value):
     standard_errors: dict[str, Number] = Field(default_factory=dict)
     worsening: Worsening | None = None
     slices: list[WorstGroup] = Field(default_factory=list, max_length=100)
+    refit: RefitMeasured | None = None
 
 
 class Checked(Value):

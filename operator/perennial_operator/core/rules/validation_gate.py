@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from perennial_operator.core.api.comparison import WorstGroup
 from perennial_operator.core.api.metric_table import OF_POSITIVE_CLASS
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.validation import Against, SliceLimit, ValidationSpec
@@ -43,7 +44,7 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
             "HoldoutTooSmall",
             f"{rows} holdout rows are too few to prove anything; at least {MIN_HOLDOUT} are needed",
         )
-    if failed := next(_failed_thresholds(validation, scores, rows), None):
+    if failed := next(failed_thresholds(validation, scores, rows), None):
         return failed
     if live is None:
         return Gate(
@@ -52,7 +53,7 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
     compared = _compared(against, result, live)
     if not compared.passed:
         return compared
-    return next((each for limit in validation.slices if (each := _slice(limit, result, live))), compared)
+    return next((each for limit in validation.slices if (each := failed_slice(limit, result.slices, live))), compared)
 
 
 def gate_again(validation: ValidationSpec, against: Against, version: ModelVersion, live: str | None) -> Gate | None:
@@ -65,7 +66,7 @@ def gate_again(validation: ValidationSpec, against: Against, version: ModelVersi
     if metrics is None or version.status.data is None:
         return None
     rows = compared.rows if compared else version.status.data.holdout_rows
-    if failed := next(_failed_thresholds(validation, metrics.candidate, rows), None):
+    if failed := next(failed_thresholds(validation, metrics.candidate, rows), None):
         return failed
     if live is None or compared is None or (worse := compared.worsening) is None:
         return None
@@ -75,11 +76,12 @@ def gate_again(validation: ValidationSpec, against: Against, version: ModelVersi
     result = Validated(message="", holdout_rows=rows, metrics=scores, worsening=worse, slices=compared.slices)
     measured = {(each.column, each.metric) for each in compared.slices}
     limits = [limit for limit in validation.slices if (limit.column, limit.metric) in measured]
-    again = (_compared(against, result, live), *(_slice(limit, result, live) for limit in limits))
+    again = (_compared(against, result, live), *(failed_slice(limit, result.slices, live) for limit in limits))
     return next((each for each in again if each and not each.passed), None)
 
 
-def _failed_thresholds(validation: ValidationSpec, scores: Mapping[str, float], rows: int) -> Iterator[Gate]:
+def failed_thresholds(validation: ValidationSpec, scores: Mapping[str, float], rows: int) -> Iterator[Gate]:
+    """Why each threshold that is not met fails the gate."""
     for threshold in validation.thresholds:
         value = scores.get(threshold.metric)
         if value is None:
@@ -117,9 +119,9 @@ def _compared(against: Against, result: Validated, live: str) -> Gate:
     return Gate(False, "NotProvenBetter", f"{comparison}; {bound}: more holdout rows are needed")
 
 
-def _slice(limit: SliceLimit, result: Validated, live: str) -> Gate | None:
+def failed_slice(limit: SliceLimit, slices: Sequence[WorstGroup], live: str) -> Gate | None:
     """Why a slice fails the gate, or None: no group may be served that much worse than before."""
-    worst = next((s for s in result.slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
+    worst = next((s for s in slices if (s.column, s.metric) == (limit.column, limit.metric)), None)
     if worst is None:
         return Gate(
             False,

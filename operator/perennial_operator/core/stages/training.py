@@ -7,13 +7,14 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
+from perennial_operator.core.api.artifacts import Refit
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import first_fire_after
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
-from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.manifests.train_job import reason_without_refit, train_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Trained, job_result
 from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
@@ -24,6 +25,9 @@ from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
 from perennial_operator.core.world import Job, JobState, World, not_in_future
+
+LONGEST_MESSAGE = 300
+"""Characters about a refit, which every page of the ledger repeats."""
 
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
@@ -146,7 +150,9 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
             return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition, **files)
         failure = without_start(version, result)
         return fail(world, version, failure.reason, failure.message, "Trained", **files)
-    if foreign := foreign_addresses(world, (result.artifact.uri, result.data.holdout_uri), job):
+    refit = _refit(world, version, result)
+    addresses = (result.artifact.uri, result.data.holdout_uri, refit.artifact.uri if refit.artifact else None)
+    if foreign := foreign_addresses(world, addresses, job):
         return fail(world, version, "BadAnswer", f"Job {job.name} {foreign}", "Trained")
     # The operator may have stopped before it recorded the start, and with it the image.
     image = version.status.image or job_image(world, version, version.spec.training.pod)
@@ -154,6 +160,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "image": image,
         "contract": result.contract,
         "artifact": result.artifact,
+        "refit": refit,
         "data": result.data,
         "parameters": result.parameters or None,
         "findings": [each[:1000] for each in result.findings] or None,
@@ -161,3 +168,20 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     if message := reason_not_to_repeat(world, version, result.data, image):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
     return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
+
+
+def _refit(world: World, version: ModelVersion, result: Trained) -> Refit:
+    """The second model, which is not judged yet, or why there is none."""
+    made = result.refit
+    if made is None:
+        reason = reason_without_refit(world, version) or f"the trainer's image made none (contract {result.contract})"
+        return Refit(message=f"no refit: {reason}")
+    if made.artifact is None:
+        return Refit(message=f"no refit: {made.message}"[:LONGEST_MESSAGE])
+    return Refit(
+        message=f"not judged by its guards: {made.message}"[:LONGEST_MESSAGE],
+        rows=made.rows,
+        artifact=made.artifact,
+        proven=result.artifact,
+        quality=made.quality,
+    )

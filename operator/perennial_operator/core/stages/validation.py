@@ -13,6 +13,12 @@ from perennial_operator.core.api.values import shown
 from perennial_operator.core.manifests.validate_job import comparison_labels, validate_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Validated, job_result
 from perennial_operator.core.rules.job_starts import report_start, without_start
+from perennial_operator.core.rules.trainings.refit_guards import (
+    artifact_fields,
+    is_unwanted,
+    judged_refit,
+    proving_fields,
+)
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -27,8 +33,8 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     job = world.jobs.get(names.validate_job(version.name))
     outdated = job is not None and not comparison_labels(world, version).items() <= job.labels.items()
     if version.phase is not Phase.VALIDATING:
-        if outdated and version.status.rollout is None:
-            return (_validate_again(world, version),)
+        if (outdated or is_unwanted(world, version)) and version.status.rollout is None:
+            return (_validate_again(world, version, outdated),)
         rejected = _judge_again(world, version, None if outdated or world.live is None else world.live.name)
         return (rejected,) if rejected else ()
     if job is None:
@@ -40,10 +46,16 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     return (_apply_gate(world, version, job),)
 
 
-def _validate_again(world: World, version: ModelVersion) -> SetStatus:
-    """Back to Validating: the result compares with another version or by another metric than is configured now."""
+def _validate_again(world: World, version: ModelVersion, outdated: bool) -> SetStatus:
+    """Back to Validating: the result compares with another version or by another metric than is configured now.
+
+    Or the refit was to serve, and spec.training.refit is false by now.
+    """
     message = "the live version or the metric of spec.validation.against has changed; it is validated again"
-    return transition(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None))
+    if not outdated:
+        message = "spec.training.refit is false by now; the gate judges again"
+    fields = proving_fields(version)
+    return transition(world, version, Phase.VALIDATING, "ComparisonChanged", message, ("Validated", None), **fields)
 
 
 def _judge_again(world: World, version: ModelVersion, live: str | None) -> SetStatus | None:
@@ -69,14 +81,17 @@ def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
     verdict = gate(world.spec.validation, against, result, world.live.name if world.live else None)
     manual = verdict.passed and world.spec.rollout.approval == "manual"
     phase = Phase.AWAITING_APPROVAL if manual else Phase.ROLLING_OUT if verdict.passed else Phase.REJECTED
+    refit = judged_refit(world, version, against, result) if verdict.passed else None
+    message = f"{verdict.message}; {refit.message}" if refit and refit.artifact else verdict.message
     return transition(
         world,
         version,
         phase,
         verdict.reason,
-        f"{verdict.message}; to approve it, annotate it with {names.APPROVED}" if manual else verdict.message,
+        f"{message}; to approve it, annotate it with {names.APPROVED}" if manual else message,
         ("Validated", verdict.passed),
         **_metric_fields(result, against),
+        **artifact_fields(refit),
         gate=None if verdict.passed else gate_digest(world.spec.validation, world.live),
     )
 
