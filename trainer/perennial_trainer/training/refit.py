@@ -48,7 +48,7 @@ def fit_recipe(task: TrainTask, estimator: BaseEstimator, rows: Rows) -> Pipelin
 
 
 def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, rows: RowSets) -> Refitted:
-    """The recipe fitted to the training rows and the holdout. What cannot be fitted again is no error."""
+    """The recipe fitted to the training rows and the holdout. What cannot be fitted again fails no training."""
     if rows.training.time is None:
         return Refitted("without data.timeColumn the same rows stay in the holdout of every version")
     fixed = framework_of(task.model).fixed_iterations(_estimator_of(proven))
@@ -61,7 +61,7 @@ def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, ro
     try:
         check_encoded_size(all_rows, estimator, memory_limit())
         pipeline = fit_recipe(task, clone(estimator).set_params(**fixed), all_rows)
-        score(pipeline, rows.holdout)  # here a model that cannot predict is no error either
+        score(pipeline, rows.holdout)  # it can predict
     except RejectedTask as rejected:
         log.warning("no refit: %s", rejected.message)
         return Refitted(f"the refit failed: {rejected.message}")
@@ -76,7 +76,7 @@ def reference_rows(rows: RowSets) -> Rows:
 
 
 def added_digests(rows: RowSets) -> dict[str, NDArray[np.uint64]]:
-    """By file, the digests of the rows and groups that are no training rows: the refit has learned these, too."""
+    """By file, the digests of the rows and groups outside of the training rows: the refit has learned these, too."""
     counted, training = rows.cleaned.rows, rows.training
     digests = {REFIT_ROWS: np.setdiff1d(counted.units, training.units)}
     if counted.group is not None and training.group is not None:

@@ -130,7 +130,7 @@ def _worst_groups(result: ValidateResult) -> html.Table:
 
 
 def _refit(result: ValidateResult) -> html.Table:
-    """Beside the candidate, whose metrics are of rows that it has not learned; those of the refit are no estimate."""
+    """Beside the candidate, whose metrics are of rows that it has not learned; those of the refit estimate nothing."""
     refit = result.refit
     if not refit:
         return html.pairs_table("", {})

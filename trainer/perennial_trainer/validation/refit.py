@@ -46,4 +46,4 @@ def _distance(one: NDArray[Any], other: NDArray[Any], candidate: ScoredRows) -> 
         return float(np.mean(one != other))
     with np.errstate(over="ignore", invalid="ignore"):
         share = float(np.mean((one - other) ** 2) / (np.var(candidate.target) or 1.0))
-    return share if share <= MOST else MOST  # also of a prediction that is no number
+    return share if share <= MOST else MOST  # also where a prediction is not a number

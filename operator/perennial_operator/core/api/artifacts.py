@@ -36,7 +36,7 @@ class Refit(Value):
     serves: bool = Field(
         False, description="Whether artifact is this model; else it is the one that the validation scored."
     )
-    message: Sentence = Field(description="What the refit is, or why there is none, or why it does not serve.")
+    message: Sentence = Field(description="What the refit is, why it was not made, or why it does not serve.")
     rows: int | None = Field(None, description="Number of rows that it is fitted to, those of the holdout included.")
     artifact: Artifact | None = Field(None, description="The refitted model.")
     proven: Artifact | None = Field(

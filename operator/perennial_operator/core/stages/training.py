@@ -171,7 +171,7 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
 
 
 def _refit(world: World, version: ModelVersion, result: Trained) -> Refit:
-    """The second model, which is not judged yet, or why there is none."""
+    """The second model, which is not judged yet, or why it was not made."""
     made = result.refit
     if made is None:
         reason = reason_without_refit(world, version) or f"the trainer's image made none (contract {result.contract})"

@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-6
 
 
 def judged_refit(world: World, version: ModelVersion, against: Against, result: Validated) -> Refit | None:
-    """The refit of a version that passes the gate, with whether it serves or why not; None if there is none."""
+    """The refit of a version that passes the gate, with whether it serves or why not; None without one."""
     refit = version.status.refit
     if refit is None or refit.artifact is None:
         return refit
