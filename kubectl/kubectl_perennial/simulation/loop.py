@@ -13,10 +13,11 @@ Results of tasks are kept in `folder`, so that a second run, or another policy o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class _Play(Cluster):
 
     number: int = 0
     events: list[Event] = field(default_factory=list)
+    records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     served: list[_Live] = field(default_factory=list)
 
     def act(self, action: Action) -> None:
@@ -55,6 +57,8 @@ class _Play(Cluster):
         super().act(action)
         if event:
             self.events.append(event)
+        if isinstance(action, SetStatus) and action.kind == "ModelVersion":
+            self.records[action.name] = action.status
 
     def _event(self, action: Action) -> Event | None:
         if isinstance(action, Create) and action.manifest["kind"] == "ModelVersion":
@@ -113,6 +117,7 @@ def play(
         rows=rows,
         spans=_spans(cluster.served),
         events=tuple(cluster.events),
+        records=cluster.records,
         cpu=tasks.cpu,
         runs=tasks.runs,
         unknown=tuple(unknown),

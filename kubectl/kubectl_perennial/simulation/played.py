@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class Played:
     """Rows with a loss, by batch."""
     spans: tuple[Span, ...]
     events: tuple[Event, ...]
+    records: Mapping[str, Mapping[str, Any]]
+    """ModelVersion → its last status, also of one that was deleted from the history."""
     cpu: Mapping[str, float]
     """Kind of task → CPU seconds."""
     runs: Mapping[str, int]
