@@ -22,7 +22,7 @@ from perennial_operator.core.api.values import as_delta
 
 Body = dict[str, Any]
 PLACEHOLDER = {"creationTimestamp": "2026-01-01T00:00:00Z", "uid": "backtest", "generation": 1, "resourceVersion": "1"}
-DATA, STORAGE = "file:///history", "file:///backtest"
+TRAINING, RECENT, STORAGE = "file:///history/training", "file:///history/recent", "file:///backtest"
 ROWS, FIRST = "stream/rows-a-batch", "stream/first-batches"
 """Annotations with the default of --every and --first."""
 _PART = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\[\d+\])*)")
@@ -181,11 +181,11 @@ def playable(manifest: Manifest) -> tuple[Body, list[str]]:
         unknown.append(f"spec.{' and spec.'.join(dropped)}: left out")
     drift = dict(spec["drift"]) if spec.get("drift") else None
     if drift and drift.get("check"):
-        drift["check"] = {**drift["check"], "data": {"uri": DATA}}
+        drift["check"] = {**drift["check"], "data": {"uri": RECENT}}
     elif not training.get("schedule"):
         unknown.append("reports of other tools: without spec.drift.check and spec.training.schedule nothing retrains")
     spec |= {
-        "data": {**spec["data"], "training": {"uri": DATA}},
+        "data": {**spec["data"], "training": {"uri": TRAINING}},
         "training": {name: value for name, value in training.items() if name not in ("pod", "queue", "engine")},
         "rollout": {**rollout, "approval": "automatic"},
         "serving": {"replicas": 1},

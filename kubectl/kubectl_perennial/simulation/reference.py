@@ -23,10 +23,11 @@ from sklearn.pipeline import Pipeline
 
 from kubectl_perennial.errors import CommandError
 from kubectl_perennial.simulation.history import Timeline
+from kubectl_perennial.simulation.known_rows import write
 from kubectl_perennial.simulation.manifest import Manifest
 from kubectl_perennial.simulation.played import Floats, weighted
 from kubectl_perennial.simulation.scores import row_losses, sums_and_counts
-from kubectl_perennial.simulation.tasks import quiet, trainer_digest, write
+from kubectl_perennial.simulation.tasks import quiet, trainer_digest
 from perennial_operator.core.api.data import Cleaning as CleaningSpec
 from perennial_operator.core.api.model import ModelSpec
 from perennial_trainer.contract.data import Cleaning

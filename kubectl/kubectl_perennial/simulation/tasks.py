@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import re
 import time
 import warnings
@@ -21,16 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 import perennial_trainer
 from kubectl_perennial.simulation.history import Timeline
-from kubectl_perennial.simulation.manifest import DATA, STORAGE
+from kubectl_perennial.simulation.known_rows import rows_of_task, write
+from kubectl_perennial.simulation.manifest import STORAGE
 from perennial_operator.core.api.artifacts import Artifact
-from perennial_operator.core.api.values import as_delta, as_text
+from perennial_operator.core.api.values import as_text
 from perennial_trainer.__main__ import run_task
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.compression import decompress
@@ -39,12 +37,6 @@ from perennial_trainer.contract.result import ErrorResult, encode_result
 from perennial_trainer.contract.task import Task, ValidateTask, parse_task
 
 Json = dict[str, Any]
-KNOWN_FIELDS = frozenset(
-    {"task", "namespace", "modelDeployment", "version", "model", "live", "data", "storage", "thresholds", "now"}
-    | {"predictions", "owner"}
-)
-"""Of a check that reads no rows but those of its window."""
-ROLES = {"train": "candidate", "validate": "candidate", "check": "live"}
 
 
 @dataclass
@@ -82,81 +74,48 @@ class Tasks:
 
     def _result(self, task: Json) -> tuple[Json, float]:
         """The result and the CPU seconds of the task, by its names."""
-        named = dict(_named(task))
-        rows, uri = self._rows(task)
-        plain = self._plain(task, named, uri)
+        named, rows = dict(_named(task)), rows_of_task(task, self.timeline, self.number)
+        files = {address: each.file(self.folder).as_uri() for address, each in rows.items()}
+        plain = self._plain(task, named, files)
         folder = self.folder / "tasks" / _digest(plain)
         if task["task"] == "train":
             self.versions[task["version"]] = folder
-        file = folder / "result.json"
-        if not file.exists():
-            _run(plain, folder, rows, uri)
-        text, storage = file.read_text(), task["storage"]
+        if not (folder / "result.json").exists():
+            for each in rows.values():
+                each.write_to(self.folder)
+            _run(plain, folder)
+        text = (folder / "result.json").read_text().replace(folder.as_uri(), task["storage"])
+        for address, file in files.items():
+            text = text.replace(file, address)
         for role, name in named.items():
             text = text.replace(role, name)
-        text = text.replace(folder.as_uri(), storage).replace(uri.as_uri(), DATA) if uri else text
-        kept = json.loads(text.replace(folder.as_uri(), storage))
+        kept = json.loads(text)
         return kept["result"], kept["cpu"]
 
-    def _plain(self, task: Json, named: Mapping[str, str], uri: Path | None) -> Json:
+    def _plain(self, task: Json, named: Mapping[str, str], files: Mapping[str, str]) -> Json:
         """The task without the names that do not matter, with the folders where the files are kept."""
         shared = {name: value for name, value in task.items() if name not in ("owner", "engine", "storage")}
+        if "now" in shared:
+            shared["now"] = as_text(self.timeline.batches[self.number].end)
         text = json.dumps(shared)
         root = re.escape(f"{STORAGE}/default/{task['modelDeployment']}/")
         text = re.sub(f"{root}([^/]+)/", lambda match: f"{self.versions[match[1]].as_uri()}/", text)
         for role, name in named.items():
             text = text.replace(json.dumps(name), json.dumps(role))
+        for address, file in files.items():
+            text = text.replace(json.dumps(address), json.dumps(file))
         plain: Json = json.loads(text)
-        if uri:
-            plain["data"]["uri"] = uri.as_uri()
-            plain["now"] = as_text(self.timeline.batches[self.number].end)
         return plain
-
-    def _rows(self, task: Json) -> tuple[Any, Path | None]:
-        """What makes the table of rows that the task reads, and the file that will have it."""
-        if "data" not in task:
-            return None, None
-        history = self.timeline.history
-        labelled, stop = self.timeline.labelled(self.number), self.timeline.batches[self.number].stop
-        begin = 0
-        if task["task"] == "train":
-            stop = labelled
-        elif task.keys() <= KNOWN_FIELDS:
-            begin = self._begin(task["data"]["window"], stop)
-        name = f"{history.digest[:32]}-{begin}-{stop}-{min(labelled, stop)}.parquet"
-
-        def table() -> Any:
-            rows, known = history.table.slice(begin, stop - begin), max(0, min(labelled, stop) - begin)
-            return rows if known >= len(rows) else _unlabelled(rows, history.columns.target, known)
-
-        return table, self.folder / "rows" / name
-
-    def _begin(self, window: int | str, stop: int) -> int:
-        """The first row that may be in the window of a check."""
-        if isinstance(window, int):
-            return max(0, stop - window)
-        if window == "all" or not stop:
-            return 0
-        since = int(self.timeline.times[stop - 1]) - round(as_delta(window).total_seconds() * 1e6)
-        return max(0, int(self.timeline.times.searchsorted(since, side="left")) - 1)
 
 
 def _named(task: Json) -> Iterator[tuple[str, str]]:
     """The role and the name of each version that the task is about."""
-    yield f"<{ROLES[task['task']]}>", task["version"]
+    yield "<live>" if task["task"] == "check" else "<candidate>", task["version"]
     for role in ("live", "candidate"):
         if role in task and task[role]["name"] != task["version"]:
             yield f"<{role}>", task[role]["name"]
     for number, each in enumerate(task.get("rejectedRows") or ()):
         yield f"<rejected {number}>", each["name"]
-
-
-def _unlabelled(rows: Any, target: str, known: int) -> Any:
-    """The rows without the targets after the first `known`."""
-    place = rows.column_names.index(target)
-    labels = rows[target].combine_chunks()
-    values = pa.concat_arrays([labels.slice(0, known), pa.nulls(len(labels) - known, labels.type)])
-    return rows.set_column(place, target, values)
 
 
 def _digest(task: Json) -> str:
@@ -173,10 +132,8 @@ def trainer_digest(*packages: str) -> str:
     return content.hexdigest()
 
 
-def _run(task: Json, folder: Path, rows: Any, file: Path | None) -> None:
+def _run(task: Json, folder: Path) -> None:
     """The folder has the files of the task, and at last its result."""
-    if file and not file.exists():
-        write(file, lambda temporary: pyarrow.parquet.write_table(rows(), temporary))
     folder.mkdir(parents=True, exist_ok=True)
     began = time.process_time()
     with quiet():
@@ -205,14 +162,6 @@ def _result_of(task: Task) -> Any:
 
         return score_candidate(task)[0]
     return run_task(task)
-
-
-def write(path: Path, content: Any) -> None:
-    """The file is complete or does not exist, also if two processes write it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    content(temporary)
-    temporary.replace(path)
 
 
 @contextlib.contextmanager
