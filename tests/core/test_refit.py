@@ -70,6 +70,19 @@ def test_refit_is_approved_served_and_recorded() -> None:
     assert again.version(1)["refit"] == play.version(1)["refit"]
 
 
+@pytest.mark.parametrize("which", ["artifact", "proven"])
+def test_page_that_names_a_model_elsewhere_is_passed_over(which: str) -> None:
+    play = a_play_by_time()
+    until_judged(play)
+    play.pods_ready()
+    for entry in play.cluster.storage.entries.values():
+        entry["status"]["refit"][which]["uri"] = "https://elsewhere/refit.joblib"
+    again = on_an_empty_cluster(play)
+    again.settle()
+    trigger = again.bodies["ModelVersion", "bike-v2"]["spec"]["trigger"]
+    assert trigger["reason"] == "Initial" and "all its files must be below" in trigger["message"]
+
+
 @pytest.mark.parametrize(
     ("spec", "refit", "measured", "why"),
     [

@@ -135,6 +135,12 @@ def test_compare_shows_two_versions_side_by_side(rolling_out: Terminal) -> None:
     assert any(line.startswith("Validated BetterThanLive: mse is 100") for line in shown)
 
 
+def test_compare_names_the_served_and_the_validated_model(rolling_out: Terminal) -> None:
+    data = json.loads(rolling_out.output("compare", "bike-v1", "bike-v4", "-o", "json"))["data"]
+    assert data["model"] == ["0" * 12, "0" * 12] and data["validated model"] == ["0" * 12, "e" * 12]
+    assert data["refit"][0] is None and "fitted again to 1200 rows" in data["refit"][1]
+
+
 def test_compare_warns_where_the_holdouts_differ(rolling_out: Terminal) -> None:
     fields = json.loads(rolling_out.output("compare", "bike-v1", "bike-v4", "-o", "json"))
     assert fields["sameRows"] is False

@@ -79,9 +79,10 @@ def _problem(world: World, stored: StoredVersion) -> str:
         )
     if stored.number < world.spec.recover.least_number and name != world.spec.pin:
         return f"{name} is older than spec.recover.atLeast {world.spec.recover.at_least}"
-    artifact, data = stored.status.artifact, stored.status.data
-    addresses = (artifact.uri if artifact else None, data.holdout_uri if data else None)
-    foreign = foreign_addresses(world, addresses)
+    refit, data = stored.status.refit, stored.status.data
+    models = (stored.status.artifact, *((refit.artifact, refit.proven) if refit else ()))
+    addresses = [each.uri for each in models if each]
+    foreign = foreign_addresses(world, [*addresses, data.holdout_uri if data else None])
     return f"{name}: the ledger {foreign}" if foreign else ""
 
 
