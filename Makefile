@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-train bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -86,6 +86,10 @@ bench-drift: .venv/ready ## The drift check beside scipy and Evidently
 # Beside Evidently's and NannyML's defaults.
 bench-alarms: .venv/ready ## False alarms of drift checks, and shifts detected
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_alarms
+
+# STREAMS=a folder with NAME.yaml beside NAME.parquet instead of the shipped streams; ONLY="some of their names".
+bench-effect: .venv/ready ## What retraining by drift wins; STREAMS, ONLY
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_effect $(if $(STREAMS),--streams $(STREAMS)) $(if $(ONLY),--only $(ONLY))
 
 bench-train: .venv/ready ## A training beside a plain scikit-learn script
 	@$(BIN)/python -m tests.bench.bench_train

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def alarms_of_peers(folder: Path, draws: int) -> dict[str, Any]:
     """For the last line: the worst share of false alarms, and the detection of 0.25 deviations at 1,000 rows."""
     summary: dict[str, Any] = {}
     for name in PACKAGES:
-        python = environment(name, folder)
+        python = environment(name, folder, PACKAGES[name])
         if python is None:
             continue
         asked = [(python, name, kind, rows, draws) for kind in KINDS for rows in SIZES]
@@ -65,14 +66,14 @@ def scores(python: str, name: str, kind: str, rows: int, shift: float, draws: in
     return answer
 
 
-def environment(name: str, folder: Path) -> str | None:
+def environment(name: str, folder: Path, packages: Sequence[str] = ()) -> str | None:
     """A Python with the peer in its own environment, or None if it cannot be installed."""
     if given := os.environ.get(f"{name.upper()}_PYTHON"):
         return given
     python = folder / name / "bin" / "python"
     try:
         subprocess.run([sys.executable, "-m", "venv", folder / name], check=True, capture_output=True)
-        install = [python, "-m", "pip", "install", "-q", name, *PACKAGES[name]]
+        install = [python, "-m", "pip", "install", "-q", name, *packages]
         subprocess.run(install, check=True, capture_output=True, timeout=1800)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         print(f"{name} is left out, it could not be installed: {error}")

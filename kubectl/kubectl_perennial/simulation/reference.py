@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -40,7 +41,7 @@ from perennial_trainer.models.pipeline import build_pipeline, fit
 
 NEWEST = 5
 """Batches of the short window."""
-VERSION = 2
+VERSION = 3
 """Of what is kept."""
 MOST_FITS = 120
 HELD_OUT = 0.2
@@ -121,15 +122,13 @@ def reference_of(
     manifest: Manifest, timeline: Timeline, first: int, folder: Path, progress: Callable[[str], None] = lambda _: None
 ) -> Reference:
     """The losses of refits, computed once for these rows and this model, and then kept in the folder."""
-    spec = ModelSpec.model_validate(manifest.spec["model"]).to_api()
-    cleaning = CleaningSpec.model_validate(manifest.spec["data"].get("cleaning") or {}).to_api()
+    spec, cleaning = _model(manifest), _cleaning(manifest)
     what = (spec, cleaning, timeline.history.digest, timeline.batches, timeline.labels_late, first, MOST_FITS, NEWEST)
     digest = hashlib.sha256(f"{trainer_digest(*PACKAGES)}{VERSION}{what!r}".encode()).hexdigest()[:40]
     file = folder / "references" / f"{digest}.npz"
     if not file.exists():
-        computed = _Fits(msgspec.convert(spec, Model), msgspec.convert(cleaning, Cleaning), timeline, first)
         content = io.BytesIO()
-        reference = computed.all(progress)
+        reference = refits_of(manifest, timeline, first).all(progress)
         arrays = {name: getattr(reference, name) for name in ("sums", "rows", "first_sums", "cpu")}
         np.savez(content, fits=reference.fits, **arrays)
         write(file, lambda temporary: temporary.write_bytes(content.getvalue()))
@@ -138,12 +137,30 @@ def reference_of(
         return Reference(fits, kept["sums"], kept["rows"], kept["first_sums"], kept["cpu"])
 
 
-@dataclass(frozen=True)
-class _Fits:
+def refits_of(manifest: Manifest, timeline: Timeline, first: int) -> Refits:
+    """What fits the model of the manifest to the rows known at a given time."""
+    model, cleaning = msgspec.convert(_model(manifest), Model), msgspec.convert(_cleaning(manifest), Cleaning)
+    return Refits(model, cleaning, timeline, first)
+
+
+def _model(manifest: Manifest) -> Any:
+    return ModelSpec.model_validate(manifest.spec["model"]).to_api()
+
+
+def _cleaning(manifest: Manifest) -> Any:
+    return CleaningSpec.model_validate(manifest.spec["data"].get("cleaning") or {}).to_api()
+
+
+@dataclass
+class Refits:
+    """Fits the model of a manifest; batches are counted after the first ones."""
+
     model: Model
     cleaning: Cleaning
     timeline: Timeline
     first: int
+    cpu: float = 0.0
+    """CPU seconds of all fits: without reading, cleaning and scoring rows."""
 
     def all(self, progress: Callable[[str], None]) -> Reference:
         batches = self.timeline.batches[self.first :]
@@ -151,16 +168,15 @@ class _Fits:
         sums, cpu = np.full((WINDOWS, len(fits), len(batches)), np.nan), np.zeros((WINDOWS, len(fits)))
         for place, number in enumerate(fits):
             for window in range(WINDOWS):
-                began = time.process_time()
-                model = self._fit(*self._rows(number, window))
-                cpu[window, place] = time.process_time() - began
+                before = self.cpu
+                model = self.fit(*self.rows_before(number, window))
+                cpu[window, place] = self.cpu - before
                 if model:
                     sums[window, place, number:] = self._scored(model, number)[0]
                 elif place:  # the rows cannot be fitted: the model before is kept
                     sums[window, place, number:] = sums[window, place - 1, number:]
             progress(f"refit {place + 1} of {len(fits)}")
-        begin, stop = self._rows(0, 0)
-        model = self._fit(begin, stop - round((stop - begin) * HELD_OUT))
+        model = self.fit(*self.first_rows())
         if model is None or np.isnan(sums[0, 0]).any():
             raise CommandError("the first rows cannot be fitted: give a greater --first")
         first, rows = self._scored(model, 0)
@@ -172,22 +188,32 @@ class _Fits:
         later = self.timeline.history.rows.take(slice(batches[0].begin, batches[-1].stop))
         return sums_and_counts(row_losses(model, later), batches, batches[0].begin)
 
-    def _rows(self, number: int, window: int) -> tuple[int, int]:
+    def first_rows(self) -> tuple[int, int]:
+        """Those of the model that is kept."""
+        begin, stop = self.rows_before(0, 0)
+        return begin, stop - round((stop - begin) * HELD_OUT)
+
+    def rows_before(self, number: int, window: int) -> tuple[int, int]:
         """The rows known before the batch: all, or those of the newest five batches that are known."""
         last = self.first + number - 1
         stop = self.timeline.labelled(last)
         known = [batch for batch in self.timeline.batches[: last + 1] if batch.stop <= stop]
         return (known[-NEWEST].begin if window and len(known) >= NEWEST else 0), stop
 
-    def _fit(self, begin: int, stop: int) -> Pipeline | None:
-        rows = self.timeline.history.rows.take(slice(begin, stop))
+    def fit(self, begin: int, stop: int) -> Pipeline | None:
+        """The model fitted to these rows; None if they cannot be fitted."""
         with quiet():
             try:
-                return fit(build_pipeline(build_estimator(self.model), self.model.features), self._cleaned(rows))
+                rows = self._cleaned(self.timeline.history.rows.take(slice(begin, stop)))
+                pipeline = build_pipeline(build_estimator(self.model), self.model.features)
+                began = time.process_time()
+                fitted = fit(pipeline, rows)
             except RejectedTask:
                 return None
             except TaskError as error:
                 raise CommandError(f"{error.reason}: {error.message}") from error
+        self.cpu += time.process_time() - began
+        return fitted
 
     def _cleaned(self, rows: Rows) -> Rows:
         rows = rows.take(rows.target.notna().to_numpy())
