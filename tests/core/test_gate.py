@@ -182,8 +182,30 @@ def test_the_gate_opens_only_to_what_is_proven(
     spec: dict[str, Any], answer: dict[str, Any], live: str | None, passed: bool, reason: str, message: str
 ) -> None:
     validation = ValidationSpec.model_validate(spec)
-    verdict = gate(validation, validation.compared_by("regression"), Validated.model_validate(answer), live)
+    verdict = gate(validation, validation.compared_by("regression"), Validated.model_validate(answer), live, "Drift")
     assert (verdict.passed, verdict.reason, verdict.message) == (passed, reason, message)
+
+
+@pytest.mark.parametrize(
+    ("reason", "routine", "estimate", "passed"),
+    [
+        ("Drift", None, 0.01, "WorseThanLive"),
+        ("Growth", None, 0.01, "NotShownWorse"),
+        ("Schedule", None, 0.01, "NotShownWorse"),
+        ("Schedule", None, 0.3, "WorseThanLive"),
+        ("Schedule", None, -0.3, "BetterThanLive"),
+        ("Growth", "NotWorse", -0.01, "NotProvenBetter"),
+        ("Request", None, -0.01, "NotProvenBetter"),
+    ],
+)
+def test_routine_candidates_pass_unless_shown_to_be_worse(
+    reason: str, routine: str | None, estimate: float, passed: str
+) -> None:
+    validation = ValidationSpec.model_validate({"routine": routine} if routine else {})
+    worsening = {"metric": "mse", "estimate": estimate, "upper": estimate + 0.1, "confidence": 0.95}
+    metrics = {"candidate": {"mse": 100.0}, "live": {"mse": 100.0}}
+    result = Validated.model_validate({"message": "", "holdoutRows": 200, "metrics": metrics, "worsening": worsening})
+    assert gate(validation, validation.compared_by("regression"), result, "bike-v1", reason).reason == passed
 
 
 @pytest.mark.parametrize(("task", "metric"), [("regression", "mse"), ("classification", "accuracy")])

@@ -50,8 +50,8 @@ def taken(world: World) -> set[Transition]:
 
 def with_candidate(phase: str | None, spec: Mapping[str, Any] = {}, live: bool = True, **fields: Any) -> World:
     """Version 1 is live, if any is, and version 2 is in this phase."""
-    status = fields.pop("status", {})
-    versions = (*([a_version(1)] if live else []), a_version(2, phase, status=status, **fields.pop("metadata", {})))
+    status, made = fields.pop("status", {}), {"trigger": {"reason": fields.pop("trigger", "Initial")}}
+    versions = (*([a_version(1)] if live else []), a_version(2, phase, made, status, **fields.pop("metadata", {})))
     return a_world(deployment=a_deployment(spec=spec), versions=versions, **fields)
 
 
@@ -78,6 +78,7 @@ GATE: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], bool]] = {
     "ThresholdsMet": ({}, validated(80.0), False),
     "BetterThanLive": ({}, BETTER, True),
     "NotWorseThanLive": ({}, validated(120.0, live=120.0, upper=0.0), True),
+    "NotShownWorse": ({}, validated(99.0, live=100.0, upper=0.04), True),
     "HoldoutTooSmall": ({}, BETTER | {"holdoutRows": 3}, True),
     "MetricMissing": ({"validation": {"thresholds": [{"metric": "mae", "max": 1}]}}, BETTER, True),
     "ThresholdNotMet": ({"validation": {"thresholds": [{"metric": "mse", "max": 1}]}}, BETTER, True),
@@ -129,7 +130,8 @@ def test_validation_ends_by_the_gate_or_its_job() -> None:
     transitions: set[Transition] = set()
     for reason, (spec, answer, live) in GATE.items():
         for approval in ({}, MANUAL):
-            world = with_candidate("Validating", merged(spec, approval), live=live)
+            trigger = "Growth" if reason == "NotShownWorse" else "Drift"
+            world = with_candidate("Validating", merged(spec, approval), live=live, trigger=trigger)
             step = taken(with_job(world, "bike-v2-validate", answer))
             assert {each[1] for each in step} == {reason}
             transitions |= step

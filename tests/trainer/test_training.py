@@ -172,7 +172,7 @@ def test_the_automatic_window_forgets_a_past_that_misleads(trainer: Trainer, tmp
     uri = written(changed, tmp_path / "changed" / "a.csv")
     whole = trainer(a_training(uri, storage, data__timeColumn="day", data__window="all"))
     assert whole.answer["reason"] == "WorseThanBaseline"
-    task = a_training(uri, storage, data__timeColumn="day", data__window="auto")
+    task = a_training(uri, storage, data__timeColumn="day", data__window="auto", data__minRows=60)
     chosen = trainer.done(task)
     assert metadata(task)["data"]["span"] == "the newest quarter"
     assert chosen["metrics"]["r2"] > 0.3

@@ -13,7 +13,13 @@ CONDITIONS = [each.condition for each in CANDIDATE_PHASES]
 BY_PERSON = {each.verb: each.phase.value for each in CANDIDATE_PHASES if each.by_person}
 USUAL_FAILURE = {Phase.FAILED: Phase.TRAINING, Phase.REJECTED: Phase.VALIDATING, Phase.ROLLED_BACK: Phase.ROLLING_OUT}
 """Where a version failed if no condition says so."""
-STARTS = {"Initial": "first version", "SpecChange": "spec change", "Schedule": "schedule", "Request": "request"}
+STARTS = {
+    "Initial": "first version",
+    "SpecChange": "spec change",
+    "Schedule": "schedule",
+    "Growth": "more rows",
+    "Request": "request",
+}
 """Why a version was trained, where it was not drift."""
 
 

@@ -44,6 +44,7 @@ class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     time_column: str | None = None
     window: Window
     holdout: Annotated[float, Meta(gt=0, lt=1)]
+    holdout_rows: Annotated[int, Meta(ge=1)] | None = None  # the newest rows, if they are fewer than that share
     cleaning: Cleaning
     min_rows: Annotated[int, Meta(ge=1)]
     max_missing: Share
@@ -52,6 +53,10 @@ class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     allow_leaks: tuple[str, ...] = ()  # features that may predict the target alone
     csv: CsvFormat = CsvFormat()
     time_format: TimeFormat | None = None
+
+    def holdout_share(self, rows: int) -> float:
+        """The share of so many rows that is the holdout."""
+        return self.holdout if self.holdout_rows is None or not rows else min(self.holdout, self.holdout_rows / rows)
 
     def of_window(self, window: int | str) -> "RecentData":
         """The same rows, read as a check reads them."""

@@ -44,6 +44,7 @@ class Artifact(ResultPart, frozen=True, kw_only=True):
 class Data(ResultPart, frozen=True, kw_only=True):
     rows: int
     holdout_rows: int
+    history_rows: int | UnsetType = UNSET
     sha256: str
     holdout_uri: str
     holdout_sha256: str

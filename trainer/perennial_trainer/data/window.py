@@ -16,7 +16,17 @@ from perennial_trainer.data.rows import Rows
 log = logging.getLogger(__name__)
 
 WHOLE = "the whole history"
-SPANS = {WHOLE: 1.0, "the newest half": 0.5, "the newest quarter": 0.25}
+SPANS = {
+    WHOLE: 1.0,
+    "the newest half": 1 / 2,
+    "the newest quarter": 1 / 4,
+    "the newest eighth": 1 / 8,
+    "the newest sixteenth": 1 / 16,
+    "the newest thirty-second part": 1 / 32,
+}
+FEWEST_TIMES = 5
+"""A span has at least so many times the rows that it is scored on; by fewer, chance chooses."""
+STANDARD_ERRORS = 2
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "D"}
 
 Losses = Callable[[Rows, Rows], NDArray[np.float64]]  # fits on the first rows; the loss of each of the second
@@ -77,13 +87,14 @@ def best_span(rows: Rows, share: float, least: float, losses: Losses) -> Span:
     """The span of the training rows whose model predicts the newest rows best.
 
     Each span is fitted without the newest `share` of the rows and scored on those. The whole history is kept
-    unless another span is better by more than one standard error of the paired difference (the rule of Breiman et al.,
-    Classification and Regression Trees, 1984, 3.4.3). Spans of fewer than `least` rows are not tried.
+    unless another span is better by more than two standard errors of the paired difference (after the rule of Breiman et
+    al., Classification and Regression Trees, 1984, 3.4.3; two, since several spans are tried). Spans of fewer than `least` rows are not tried.
     """
     sizes = {name: round(len(rows) * part) for name, part in SPANS.items() if len(rows) * part >= least}
     if rows.time is None or len(sizes) < 2:
         return Span(WHOLE, None)
     is_newest = split_holdout(rows, share).mask(rows)
+    sizes = {name: size for name, size in sizes.items() if name == WHOLE or size >= FEWEST_TIMES * is_newest.sum()}
     earlier, newest = rows.take(~is_newest), rows.take(is_newest)
     losses_by_span: dict[str, NDArray[np.float64]] = {}
     for name in sizes:
@@ -108,7 +119,7 @@ def _best_name(losses: dict[str, NDArray[np.float64]]) -> str:
     for name in losses:
         gains = losses[WHOLE] - losses[name]
         mean, standard_error = float(gains.mean()), float(gains.std(ddof=1)) / np.sqrt(len(gains))
-        if mean > max(best_gain, standard_error):
+        if mean > max(best_gain, STANDARD_ERRORS * standard_error):
             best, best_gain = name, mean
     return best
 

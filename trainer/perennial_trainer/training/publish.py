@@ -89,6 +89,7 @@ def store_training(training: Training) -> result.TrainResult:
         data=result.Data(
             rows=record.data.rows,
             holdout_rows=record.data.holdout_rows,
+            history_rows=len(rows.cleaned.rows),
             sha256=record.data.sha256,
             holdout_uri=storage.child_uri(task.storage, holdout),
             holdout_sha256=record.files[holdout].sha256,

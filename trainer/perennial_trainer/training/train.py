@@ -131,7 +131,7 @@ def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -
     findings = inspect_rows(counted, task.live, task.data.allow_leaks, problems)
     split = None
     with problems.collecting():
-        split = split_holdout(counted, task.data.holdout)
+        split = split_holdout(counted, task.data.holdout_share(len(counted)))
     side = counted.take(split.training_mask(counted)) if split else counted
     to_fit = cleaned.to_fit(side)
     for check in (check_target, check_positive_class):
@@ -152,8 +152,9 @@ def _row_sets(
     training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
     span = Span(str(task.data.window), None)
     if task.data.window == "auto":
+        share = task.data.holdout_share(len(counted))
         min_rows = task.data.min_rows * (1 - task.data.holdout)
-        span = best_span(to_fit, task.data.holdout, min_rows, _losses(task, unfitted))
+        span = best_span(to_fit, share, min_rows, _losses(task, unfitted))
     fitted, outliers = without_outliers(span.select(to_fit), task.data.cleaning)
     waiting = cleaned.waiting.take(split.training_mask(cleaned.waiting))
     reference = concatenate([span.select(training), span.select(waiting)])

@@ -42,7 +42,7 @@ ENDED = (Phase.SUPERSEDED, *UNSUCCESSFUL)
 class Trigger(Value):
     """Why the version was created."""
 
-    reason: Literal["Initial", "Drift", "Schedule", "SpecChange", "Request", "Recovered"] = Field(
+    reason: Literal["Initial", "Drift", "Growth", "Schedule", "SpecChange", "Request", "Recovered"] = Field(
         description="Why the version was created."
     )
     drift_report: str | None = Field(None, max_length=253, description="The DriftReport that started the training.")
@@ -75,6 +75,9 @@ class DataFacts(Value):
 
     rows: int = Field(description="Number of training rows.")
     holdout_rows: int = Field(description="Number of holdout rows.")
+    history_rows: int | None = Field(
+        None, description="Number of rows that the training read and could use, whatever window of them it chose."
+    )
     sha256: str = Field(description="Digest of the training rows.")
     holdout_uri: str = Field("", description="Address of the holdout file.")
     holdout_sha256: str = Field(description="Digest of the holdout file.")

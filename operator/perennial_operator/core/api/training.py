@@ -86,6 +86,14 @@ class TrainingSpec(Value):
     engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
     schedule: Cron | None = Field(None, description="Also retrain on this cron schedule in timeZone.")
     time_zone: TimeZone | None = Field(None, description=TIME_ZONE)
+    growth: float = Field(
+        0.25,
+        ge=0,
+        le=100,
+        description="Also retrain when the rows have grown by this share since the live version, as the operator's own "
+        "checks count them: 0.25 is a quarter more. Only for versions of this release's trainer or a later one, and with "
+        "data.timeColumn. 0 turns it off.",
+    )
     timeout: Duration = Field("2h", description="Time limit of a training or validation Job.")
     retries: int = Field(
         2, ge=0, le=10, description="How often a failed Job is retried; a rejected task is not retried."

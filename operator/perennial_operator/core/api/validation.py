@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -55,6 +55,12 @@ class ValidationSpec(Value):
     against: Against | None = Field(
         None,
         description=f"The comparison with the live version; default {' or '.join(DEFAULTS.values())}, tolerance 0.",
+    )
+    routine: Literal["NotShownWorse", "NotWorse"] = Field(
+        "NotShownWorse",
+        description="What candidates of spec.training.schedule and spec.training.growth must prove beside the live version. "
+        "NotShownWorse rejects those that are shown to be worse; NotWorse, as after drift, all that are not shown to be no "
+        "worse, which few holdout rows seldom show.",
     )
     slices: list[SliceLimit] = Field(
         [],

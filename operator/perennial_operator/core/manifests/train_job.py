@@ -20,10 +20,13 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
+from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
 from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World
 
+FEWEST_HOLDOUT_ROWS = 100
+"""Fewer rows seldom show that a candidate is no worse."""
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
 IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  # an older trainer does not know them
 
@@ -53,10 +56,22 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task |= _known_rows(world, version, world.live)
     if not reason_without_refit(world, version):
         task["refit"] = True
+        if rows := _holdout_rows(world):
+            task["data"]["holdoutRows"] = rows
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def _holdout_rows(world: World) -> int | None:
+    """So many of the newest rows prove a candidate, if they are fewer than data.holdout; None without a limit.
+
+    As many as the newest check has: what served before was measured on so many, and the newest rows are those that show
+    a change. The refit learns them after the gate, so nothing is lost by them.
+    """
+    rows = newest_check_rows(world, world.live) if world.live else None
+    return max(rows, FEWEST_HOLDOUT_ROWS) if rows else None
 
 
 def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
@@ -83,7 +98,7 @@ def reason_without_refit(world: World, version: ModelVersion) -> str:
 def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict[str, Any]:
     """The digests of rows that would make a known model, unless a person or a changed spec asks for the training."""
     fields: dict[str, Any] = {}
-    if version.spec.trigger.reason not in ("Drift", "Schedule"):
+    if version.spec.trigger.reason not in ("Drift", "Growth", "Schedule"):
         return fields
     if version_recipe(version) == version_recipe(live) and live.status.data:
         fields["knownRows"] = live.status.data.sha256

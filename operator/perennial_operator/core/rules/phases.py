@@ -48,7 +48,7 @@ ROLLING_OUT = "RollingOut"
 """The reason of a roll-out that nothing blocks."""
 
 JOB_FAILURES = frozenset({NOT_STARTED, "JobFailed", "TimedOut", "ResultLost", "BadAnswer", ANY})
-GATE_PASSED = frozenset({"ThresholdsMet", "BetterThanLive", "NotWorseThanLive"})
+GATE_PASSED = frozenset({"ThresholdsMet", "BetterThanLive", "NotWorseThanLive", "NotShownWorse"})
 GATE_FAILED = frozenset(
     {
         "HoldoutTooSmall",

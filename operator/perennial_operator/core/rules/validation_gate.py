@@ -35,8 +35,11 @@ def gate_digest(validation: ValidationSpec, live: ModelVersion | None) -> str:
     return sha256(json.dumps([beside, validation.to_api()], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None) -> Gate:
-    """Passed if all thresholds are met and the candidate is not worse than the live version, on enough rows."""
+def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None, reason: str) -> Gate:
+    """Passed if all thresholds are met and the candidate is not worse than the live version, on enough rows.
+
+    `reason` is that of the candidate's trigger.
+    """
     scores, rows = result.metrics.candidate, result.holdout_rows
     if rows < MIN_HOLDOUT:
         return Gate(
@@ -50,7 +53,7 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
         return Gate(
             True, "ThresholdsMet", f"{_metrics_text(scores)} on {rows} holdout rows; no version is live to compare with"
         )
-    compared = _compared(against, result, live)
+    compared = _compared(against, result, live, is_routine(validation, reason))
     if not compared.passed:
         return compared
     return next((each for limit in validation.slices if (each := failed_slice(limit, result.slices, live))), compared)
@@ -76,7 +79,10 @@ def gate_again(validation: ValidationSpec, against: Against, version: ModelVersi
     result = Validated(message="", holdout_rows=rows, metrics=scores, worsening=worse, slices=compared.slices)
     measured = {(each.column, each.metric) for each in compared.slices}
     limits = [limit for limit in validation.slices if (limit.column, limit.metric) in measured]
-    again = (_compared(against, result, live), *(failed_slice(limit, result.slices, live) for limit in limits))
+    again = (
+        _compared(against, result, live, is_routine(validation, version.spec.trigger.reason)),
+        *(failed_slice(limit, result.slices, live) for limit in limits),
+    )
     return next((each for each in again if each and not each.passed), None)
 
 
@@ -96,7 +102,16 @@ def failed_thresholds(validation: ValidationSpec, scores: Mapping[str, float], r
             yield Gate(False, "ThresholdNotMet", message)
 
 
-def _compared(against: Against, result: Validated, live: str) -> Gate:
+def is_routine(validation: ValidationSpec, reason: str) -> bool:
+    """Whether a candidate of this trigger passes unless it is shown to be worse.
+
+    It was trained because there are more rows, and not because the live version is bad; of two models that are equally
+    good, the one that knows more rows is wanted.
+    """
+    return validation.routine == "NotShownWorse" and reason in ("Growth", "Schedule")
+
+
+def _compared(against: Against, result: Validated, live: str, routine: bool) -> Gate:
     worse, rows = result.worsening, result.holdout_rows
     old = (result.metrics.live or {}).get(against.metric)
     new = result.metrics.candidate.get(against.metric)
@@ -110,6 +125,12 @@ def _compared(against: Against, result: Validated, live: str) -> Gate:
     sure = f"{worse.confidence * 100:g} % confidence"
     if worse.upper <= against.tolerance:
         return Gate(True, "BetterThanLive" if worse.upper < 0 else "NotWorseThanLive", comparison)
+    lower = 2 * worse.estimate - worse.upper  # the bound of the other side, as far away
+    if routine and lower <= against.tolerance:
+        text = (
+            f"at {sure} it may be worse by {worse.upper:.3g} or better by {-lower:.3g}, so it is not shown to be worse"
+        )
+        return Gate(True, "NotShownWorse", f"{comparison}; {text}")
     bound = (
         f"at {sure} it may be worse by {worse.upper:.3g}, "
         f"and spec.validation.against.tolerance is {against.tolerance:g}"

@@ -78,7 +78,8 @@ def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
         failure = without_start(version, result)
         return fail(world, version, failure.reason, failure.message, "Validated")
     against = world.spec.validation.compared_by(version.spec.model.task)
-    verdict = gate(world.spec.validation, against, result, world.live.name if world.live else None)
+    live, reason = world.live.name if world.live else None, version.spec.trigger.reason
+    verdict = gate(world.spec.validation, against, result, live, reason)
     manual = verdict.passed and world.spec.rollout.approval == "manual"
     phase = Phase.AWAITING_APPROVAL if manual else Phase.ROLLING_OUT if verdict.passed else Phase.REJECTED
     refit = judged_refit(world, version, against, result) if verdict.passed else None

@@ -19,7 +19,6 @@ from math import ceil
 from perennial_operator.core import names
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift import DriftSpec
-from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_delta, first_fire_after, last_fire_by
 from perennial_operator.core.rules.trainings.failures import (
@@ -28,6 +27,7 @@ from perennial_operator.core.rules.trainings.failures import (
     stopped_by_surroundings,
     surroundings_of,
 )
+from perennial_operator.core.rules.trainings.new_rows import rows_since
 from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
 from perennial_operator.core.rules.trainings.refused_files import next_look, refused_version
 from perennial_operator.core.world import World, plausible
@@ -42,8 +42,6 @@ TO_RETRAIN = (
     f"annotate the ModelDeployment with {names.RETRAIN}=<time>, or change spec.model, spec.data or spec.training"
 )
 """What a person does to start a training."""
-NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
-"""Outcomes of reports whose rows are not worth a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def _after_rejections(world: World) -> Pause | None:
         return None
     last, wanted = failed[0], _holdout_rows(world, failed[0])
     since = plausible(world, last.status.data.end if last.status.data else None) or last.metadata.creation_timestamp
-    if _rows_since(world, since) >= wanted:
+    if rows_since(world, since) >= wanted:
         return None
     until = ended + _doubled(world, max(cooldown(world), check_interval(world, ended)), len(failed))
     several = f"{len(failed)} consecutive candidates failed or were rejected, the last {last.name}"
@@ -158,15 +156,6 @@ def _holdout_rows(world: World, failed: ModelVersion) -> int:
     data, live = failed.status.data, world.live.status.data if world.live else None
     known = (data or live).holdout_rows if data or live else 0  # type: ignore[union-attr]
     return known or ceil(failed.spec.data.min_rows * failed.spec.data.holdout)
-
-
-def _rows_since(world: World, since: datetime) -> int:
-    """How many rows newer than that the reports have measured; no row is counted twice."""
-    rows = 0
-    for report in sorted(world.reports, key=lambda each: (each.measured_at, -each.samples)):
-        if report.starts_at and report.starts_at >= since and report.outcome not in NO_ROWS:
-            rows, since = rows + report.samples, report.measured_at
-    return rows
 
 
 def _store_has_answered(world: World, failed: ModelVersion, ended: datetime) -> bool:

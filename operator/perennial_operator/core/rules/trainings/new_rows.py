@@ -1,0 +1,60 @@
+"""Which rows have arrived since a time, by the reports that have measured them?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.names import NEVER
+from perennial_operator.core.world import World, plausible
+
+NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
+"""Outcomes of reports whose rows are not worth a training."""
+FEWEST_CHECKS = 2
+"""A single check may have been wider than usual."""
+
+
+def rows_since(world: World, since: datetime) -> int:
+    """How many rows newer than that the reports have measured; no row is counted twice."""
+    return sum(_samples_since(world, since))
+
+
+def growth_of(world: World) -> Trigger | None:
+    """Why the rows have grown so much since the live version that a training is worth it, or None.
+
+    Versions of a trainer that does not report its history have no growth.
+    """
+    live, growth = world.live, world.spec.training.growth
+    data = live.status.data if live else None
+    if live is None or data is None or not growth or not data.history_rows:
+        return None
+    since = plausible(world, data.end)
+    samples = _samples_since(world, since) if since else []
+    if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
+        return None
+    message = (
+        f"checks have measured {sum(samples)} rows newer than those of {live.name}, which was made from "
+        f"{data.history_rows}; spec.training.growth is {growth:g}"
+    )
+    return Trigger(reason="Growth", message=message)
+
+
+def newest_check_rows(world: World, live: ModelVersion) -> int | None:
+    """How many rows the newest usable report about the version has."""
+    usable = (
+        each.samples
+        for each in reversed(world.reports)
+        if each.about == live.name and each.scheduled_at > NEVER and each.outcome and each.outcome not in NO_ROWS
+    )
+    return next(usable, None)
+
+
+def _samples_since(world: World, since: datetime) -> list[int]:
+    """The rows of each report that has measured only newer ones than the reports before it."""
+    samples = []
+    for report in sorted(world.reports, key=lambda each: (each.measured_at, -each.samples)):
+        if report.starts_at and report.starts_at >= since and report.outcome not in NO_ROWS:
+            samples.append(report.samples)
+            since = report.measured_at
+    return samples

@@ -1,0 +1,84 @@
+"""A model is trained again when its rows have grown, as its checks count them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.names import SCHEDULED
+from perennial_operator.core.stages.training import trigger_of
+from perennial_operator.core.world import World
+from tests.builders import a_deployment, a_report, a_version, a_world, task_of
+
+END = "2026-11-23T12:00:00Z"
+
+
+def a_check_of(hour: int, samples: int, outcome: str = "WithinThresholds", begin: int | None = None) -> Report:
+    """A report of the hour that ends at `hour`, or of the time since `begin`."""
+    start, end = (
+        f"2026-11-23T{each:02}:{minute:02}:00Z"
+        for each, minute in ((hour - 1 if begin is None else begin, 1), (hour, 0))
+    )
+    status = {"outcome": outcome, "modelVersion": "bike-v1"}
+    labels = {SCHEDULED: "1764000000"}
+    spec = {"samples": samples, "window": {"start": start, "end": end}}
+    return a_report(f"report-{hour}-{samples}", spec=spec, status=status, creationTimestamp=end, labels=labels)
+
+
+def a_grown(*reports: Report, history: int | None = 1000, growth: float | None = None, **spec: Any) -> World:
+    training = {} if growth is None else {"growth": growth}
+    data = {"end": END, **({"historyRows": history} if history else {})}
+    live = a_version(status={"data": data, "contract": 4, "image": "t"}, spec={"data": {"timeColumn": "at"}})
+    deployment = a_deployment(spec={"training": training, "data": {"timeColumn": "at"}, **spec})
+    return a_world(deployment=deployment, versions=(live,), reports=reports)
+
+
+TWICE = (a_check_of(13, 130), a_check_of(14, 130))
+
+
+@pytest.mark.parametrize(
+    ("world", "grown"),
+    [
+        pytest.param(a_grown(*TWICE), True, id="a quarter more"),
+        pytest.param(a_grown(a_check_of(13, 120), a_check_of(14, 120)), False, id="less than a quarter more"),
+        pytest.param(a_grown(a_check_of(14, 1000)), False, id="one check"),
+        pytest.param(a_grown(a_check_of(11, 900), a_check_of(12, 900), a_check_of(13, 200)), False, id="known rows"),
+        pytest.param(a_grown(a_check_of(13, 200), a_check_of(14, 200, begin=12)), False, id="the same rows twice"),
+        pytest.param(a_grown(a_check_of(13, 200), a_check_of(14, 200, "BadData")), False, id="bad rows"),
+        pytest.param(a_grown(*TWICE, growth=0.5), False, id="another share"),
+        pytest.param(a_grown(*TWICE, growth=0), False, id="turned off"),
+        pytest.param(
+            a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"
+        ),
+    ],
+)
+def test_rows_that_have_grown_start_a_training(world: World, grown: bool) -> None:
+    trigger = trigger_of(world)
+    assert (trigger.reason if trigger else None) == ("Growth" if grown else None)
+
+
+def test_message_of_growth_names_the_rows_and_the_field() -> None:
+    trigger = trigger_of(a_grown(*TWICE))
+    assert trigger
+    assert trigger.message == (
+        "checks have measured 260 rows newer than those of bike-v1, which was made from 1000; spec.training.growth is 0.25"
+    )
+
+
+@pytest.mark.parametrize(
+    ("world", "rows"),
+    [
+        (a_grown(*TWICE), 130),
+        (a_grown(a_check_of(13, 20)), 100),
+        (a_grown(), None),
+        (a_grown(a_check_of(13, 500), a_check_of(14, 400, "BadData")), 500),
+    ],
+    ids=["of the newest check", "but not too few", "no check yet", "not of bad data"],
+)
+def test_a_candidate_is_proven_on_the_rows_of_a_check(world: World, rows: int | None) -> None:
+    candidate = a_version(2, "Training", spec={"data": {"timeColumn": "at"}, "trigger": {"reason": "Growth"}})
+    world = a_world(deployment=world.deployment, versions=(*world.versions, candidate), reports=world.reports)
+    assert task_of(train_manifest(world, candidate))["data"].get("holdoutRows") == rows
