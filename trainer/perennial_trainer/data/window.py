@@ -25,7 +25,7 @@ SPANS = {
     "the newest thirty-second part": 1 / 32,
 }
 FEWEST_TIMES = 5
-"""A span has at least so many times the rows that it is scored on; by fewer, chance chooses."""
+"""A short span has at least so many times the rows that it is scored on; of shorter ones, chance chooses."""
 STANDARD_ERRORS = 2
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "D"}
 
@@ -86,15 +86,17 @@ def window_duration(window: str) -> pd.Timedelta:
 def best_span(rows: Rows, share: float, least: float, losses: Losses) -> Span:
     """The span of the training rows whose model predicts the newest rows best.
 
-    Each span is fitted without the newest `share` of the rows and scored on those. The whole history is kept
-    unless another span is better by more than two standard errors of the paired difference (after the rule of Breiman et
-    al., Classification and Regression Trees, 1984, 3.4.3; two, since several spans are tried). Spans of fewer than `least` rows are not tried.
+    Each span is fitted without the newest `share` of the rows and scored on those. The whole history is kept unless
+    another span is better by more than two standard errors of the paired difference (after the rule of Breiman et al.,
+    Classification and Regression Trees, 1984, 3.4.3; two, since several spans are tried). Spans of fewer than `least`
+    rows are not tried, nor those below a quarter that have few rows beside the ones they are scored on.
     """
     sizes = {name: round(len(rows) * part) for name, part in SPANS.items() if len(rows) * part >= least}
     if rows.time is None or len(sizes) < 2:
         return Span(WHOLE, None)
     is_newest = split_holdout(rows, share).mask(rows)
-    sizes = {name: size for name, size in sizes.items() if name == WHOLE or size >= FEWEST_TIMES * is_newest.sum()}
+    enough = min(FEWEST_TIMES * int(is_newest.sum()), len(rows) // 4)
+    sizes = {name: size for name, size in sizes.items() if size >= enough}
     earlier, newest = rows.take(~is_newest), rows.take(is_newest)
     losses_by_span: dict[str, NDArray[np.float64]] = {}
     for name in sizes:
