@@ -26,7 +26,7 @@ from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World
 
 FEWEST_HOLDOUT_ROWS = 100
-"""Fewer rows seldom show that a candidate is no worse."""
+"""Fewer rows seldom show that a candidate is as good as the live version."""
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
 IN_TASK_IF_SET = ("time_format", "csv", "group_column", "keep", "allow_leaks")  # an older trainer does not know them
 
