@@ -223,3 +223,22 @@ def test_without_the_extra_the_command_names_it(
     monkeypatch.setitem(sys.modules, "kubectl_perennial.simulation.backtest", None)
     assert exit_code(monkeypatch, command(folder, "--every", "50")) == 1
     assert "pip install 'perennial[backtest]'" in capsys.readouterr().err
+
+
+def test_first_version_that_never_serves_is_an_error(folder: Path, tmp_path: Path) -> None:
+    manifest = with_settings(
+        read_manifest(str(folder / "tide.yaml")), ["validation.thresholds=[{metric: mse, max: 0}]"]
+    )
+    history = read_history([str(folder / "rows.parquet")], columns_of(manifest.spec))
+    plan = Plan(every=BATCH, first=FIRST, shuffled=False, folder=tmp_path)
+    with pytest.raises(CommandError, match=r"no version went live; tide-v\d+ is Rejected \(ThresholdNotMet\): mse is"):
+        run_backtest([manifest], history, plan)
+
+
+def test_policies_may_differ_in_features_but_not_in_target() -> None:
+    other = copy.deepcopy(MANIFEST["spec"])
+    other["model"]["features"] = {"numeric": ["x"], "categorical": ["place"]}
+    assert columns_of(MANIFEST["spec"], other).features.names == ("x", "z", "place")
+    other["model"]["target"] = "height"
+    with pytest.raises(CommandError, match="backtest each by itself"):
+        columns_of(MANIFEST["spec"], other)

@@ -43,7 +43,7 @@ def run(arguments: Namespace, console: Console) -> None:
         shuffled=not arguments.no_shuffle,
         folder=Path(arguments.cache).expanduser() if arguments.cache else cache_folder(),
     )
-    history = read_history(arguments.data, columns_of(manifests[0].spec))
+    history = read_history(arguments.data, columns_of(*(policy.spec for policy in policies)))
     with Bar(sys.stderr) as bar:
         backtest = run_backtest(policies, history, plan, bar.show)
     fields = backtest_fields(backtest)

@@ -13,11 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from kubectl_perennial.errors import CommandError
+from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import TaskError
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.conversion import to_frame
@@ -85,8 +87,26 @@ class History:
         return History(table.combine_chunks(), self.columns, self.times, self.notes, seed)
 
 
-def columns_of(spec: Mapping[str, Any]) -> Columns:
-    """The columns that a ModelDeployment's spec names, as the trainer reads them."""
+def columns_of(*specs: Mapping[str, Any]) -> Columns:
+    """The columns that the specs of ModelDeployments name, as the trainer reads them.
+
+    CommandError if they differ in more than features: then they are not played on the same rows.
+    """
+    columns = [_columns(spec) for spec in specs]
+    first = columns[0]
+    features = Features(
+        numeric=tuple(dict.fromkeys(name for each in columns for name in each.features.numeric)),
+        categorical=tuple(dict.fromkeys(name for each in columns for name in each.features.categorical)),
+    )
+    keep = tuple(dict.fromkeys(name for each in columns for name in each.keep))
+    if any(replace(each, features=first.features, keep=first.keep) != first for each in columns):
+        raise CommandError("the manifests differ in target, task, time, group or format: backtest each by itself")
+    if both := set(features.numeric) & set(features.categorical):
+        raise CommandError(f"{', '.join(sorted(both))} is numeric in one manifest and categorical in another")
+    return replace(first, features=features, keep=keep)
+
+
+def _columns(spec: Mapping[str, Any]) -> Columns:
     model, data = spec["model"], spec["data"]
     named = {kind: tuple(model["features"].get(kind) or ()) for kind in ("numeric", "categorical")}
     return Columns(
@@ -98,6 +118,7 @@ def columns_of(spec: Mapping[str, Any]) -> Columns:
         data.get("groupColumn"),
         tuple(data.get("keep") or ()),
         data.get("timeFormat"),
+        msgspec.convert(data.get("csv") or {}, CsvFormat),
     )
 
 

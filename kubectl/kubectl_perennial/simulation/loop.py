@@ -30,6 +30,7 @@ from kubectl_perennial.simulation.scores import NAMES, means, row_losses, sums_a
 from kubectl_perennial.simulation.tasks import Tasks
 from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.api.artifacts import Artifact
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 
 Progress = Callable[[str], None]
 
@@ -107,6 +108,8 @@ def play(
         cluster.now = max(cluster.now, batches[number].end)
         cluster.until(batches[number + 1].end)
         progress(f"batch {number + 1} of {len(batches)}")
+    if not cluster.served:
+        raise CommandError(f"{manifest.title}: no version went live; {_last_ending(cluster.events)}")
     losses, kept, rows = _scored(timeline, first, tasks, cluster.served)
     return Played(
         title=manifest.title,
@@ -124,6 +127,14 @@ def play(
     )
 
 
+def _last_ending(events: Sequence[Event]) -> str:
+    """Why the newest version that read rows is not live."""
+    ends = [each for each in events if each.kind == VERSION and each.reason not in (FILES_UNCHANGED, NO_NEW_ROWS)]
+    return (
+        f"{ends[-1].name} is {ends[-1].state} ({ends[-1].reason}): {ends[-1].message}" if ends else "none was trained"
+    )
+
+
 def _spans(served: Sequence[_Live]) -> tuple[Span, ...]:
     ends = [*(each.since for each in served[1:]), None]
     return tuple(Span(each.version, each.since, end) for each, end in zip(served, ends, strict=False))
@@ -134,8 +145,6 @@ def _scored(timeline: Timeline, first: int, tasks: Tasks, served: Sequence[_Live
     batches, history = timeline.batches[first:], timeline.history
     begin, stop = batches[0].begin, batches[-1].stop
     losses, kept = np.full(stop - begin, np.nan), np.full(stop - begin, np.nan)
-    if not served:
-        raise CommandError("no version went live: see the reasons in the timeline")
     starts = [
         begin + int(timeline.times[begin:stop].searchsorted(microseconds(each.since), "right")) for each in served
     ]

@@ -13,7 +13,7 @@ import hashlib
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,7 @@ class Refits:
         """The model fitted to these rows; None if they cannot be fitted."""
         with quiet():
             try:
-                rows = self._cleaned(self.timeline.history.rows.take(slice(begin, stop)))
+                rows = self._cleaned(self._of_model(self.timeline.history.rows.take(slice(begin, stop))))
                 pipeline = build_pipeline(build_estimator(self.model), self.model.features)
                 began = time.process_time()
                 fitted = fit(pipeline, rows)
@@ -214,6 +214,10 @@ class Refits:
                 raise CommandError(f"{error.reason}: {error.message}") from error
         self.cpu += time.process_time() - began
         return fitted
+
+    def _of_model(self, rows: Rows) -> Rows:
+        """The rows with the features of the model: another policy on the same history may have others."""
+        return replace(rows, features=rows.features[list(self.model.features.names)])
 
     def _cleaned(self, rows: Rows) -> Rows:
         rows = rows.take(rows.target.notna().to_numpy())
