@@ -23,13 +23,13 @@ CHECKS: list[dict[str, Any]] = [
     {"drift": {"check": {"schedule": each, "data": {"uri": "s3://bikes/live/*.parquet"}}}}
     for each in ("0 * * * *", "0 */6 * * *", "0 3 * * *")
 ]
-ANALYSIS: dict[str, Any] = {"rollout": {"steps": [{"weight": 50}], "analysis": {"interval": "5m"}}}
+ANALYSIS: dict[str, Any] = {"rollout": {"steps": [{"weight": 50}], "analysis": {"interval": "15m"}}}
 SPECS: list[dict[str, Any]] = [
     {},
     *CHECKS,
     {"rollout": {"steps": [{"weight": 50, "hold": "5m"}]}},
     ANALYSIS,
-    merged(ANALYSIS, CHECKS[0]),
+    merged(ANALYSIS, CHECKS[1]),
 ]
 HOURS = (1, 5, 20)
 
