@@ -137,3 +137,14 @@ def test_errors_of_both_measurements_add_up_as_variances() -> None:
     limit = limit_for(threshold, Measurement(name="mse", value=1, standard_error=4), Baseline(100, 3))
     assert limit
     assert limit.value == 110
+
+
+@pytest.mark.parametrize(
+    ("value", "side", "limit", "excess"), [(0.05, "min", 0.1, 0.05), (0.2, "min", 0.1, -0.1), (0.6, "max", 0.5, 0.1)]
+)
+def test_limit_has_a_side_and_an_excess(value: float, side: str, limit: float, excess: float) -> None:
+    threshold = DriftThreshold(metric="drifted_share", min=0.1, max=0.5)
+    nearest = limit_for(threshold, Measurement(name="drifted_share", value=value), None)
+    assert nearest
+    assert (nearest.side, nearest.value, nearest.growth) == (side, limit, None)
+    assert nearest.excess(value) == pytest.approx(excess)

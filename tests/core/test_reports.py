@@ -566,3 +566,25 @@ def test_breach_that_started_a_training_is_not_kept_longer() -> None:
         play.report(f"small-{number}", samples=5 + number)
         play.wait(hours=1)
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
+
+
+def test_each_metric_without_a_value_is_named_once_with_its_reason() -> None:
+    thresholds = [
+        {"metric": "psi", "max": 0.2},
+        {"metric": "ks", "max": 0.1},
+        {"metric": "ks", "max": 0.2, "features": ["feature2"]},
+        {"metric": "mse", "max": 120},
+    ]
+    report = a_report(spec=mse(100) | {"notMeasured": [{"metric": "psi", "reason": "no row has it"}]})
+    assert report.whole
+    verdict = judge(
+        report.whole, a_world(deployment=a_deployment(spec={"drift": {"thresholds": thresholds}}), versions=(LIVE,))
+    )
+    assert verdict.outcome is Outcome.NOT_MEASURED
+    assert [(each.metric, each.reason) for each in verdict.not_measured] == [
+        ("psi", "no row has it"),
+        ("ks", "the report has no value of ks"),
+    ]
+    assert verdict.message == (
+        "psi was not measured: no row has it; ks was not measured: the report has no value of ks; within thresholds: mse 100"
+    )

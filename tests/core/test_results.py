@@ -79,6 +79,21 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
             "TimedOut",
             "Job bike-v1-train ran longer than spec.training.timeout and was stopped; raise it, give its pod more CPU, or narrow spec.drift.check.window",
         ),
+        (
+            BROKEN,
+            merged(REFUSED, {"reason": "no reason", "message": "x" * 2000}),
+            "JobFailed",
+            f"Job bike-v1-train failed: {'x' * 1500}",
+        ),
+        (BROKEN, merged(REFUSED, {"reason": "R" * 64, "message": "x" * 2000}), "R" * 64, "x" * 1500),
+        (BROKEN, merged(REFUSED, {"reason": "R" * 65}), "JobFailed", f"Job bike-v1-train failed: {REFUSED['message']}"),
+        (BROKEN, merged(REFUSED, {"reason": "2Few"}), "JobFailed", f"Job bike-v1-train failed: {REFUSED['message']}"),
+        (
+            replace(BROKEN, reason="DeadlineExceeded", labels={ROLE: "recovery"}),
+            None,
+            "TimedOut",
+            "Job bike-v1-train ran longer than an hour and was stopped; see its log for what it waited",
+        ),
         (BROKEN, TRAINED, "JobFailed", "Job bike-v1-train failed (BackoffLimitExceeded) without a reason; see its log"),
         (
             replace(BROKEN, reason="DeadlineExceeded"),
@@ -98,3 +113,10 @@ def test_failure_has_a_reason_and_a_message(job: Job, answer: Any, reason: str, 
     failure = job_result(replace(job, answer=answer), Trained)
     assert isinstance(failure, JobFailure)
     assert (failure.reason, failure.message) == (reason, message)
+
+
+@pytest.mark.parametrize(("files", "kept"), [("f" * 64, True), ("f" * 63, False), ("F" * 64, False), (5, False)])
+def test_digest_of_refused_files_is_kept(files: Any, kept: bool) -> None:
+    failure = job_result(replace(BROKEN, answer=REFUSED | {"files": files}), Trained)
+    assert isinstance(failure, JobFailure)
+    assert failure.files == (files if kept else None)
