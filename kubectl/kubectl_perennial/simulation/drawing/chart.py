@@ -26,7 +26,8 @@ MARKS = 272.0
 HEIGHT = 334.0
 NARROW = 26.0
 """A band as wide as this has the name of its version."""
-DATES = 6
+DATES, DATE = 6, 32.0
+"""How many dates are written, and half the width of one."""
 
 _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <svg class="chart" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="{{ title }}">
@@ -122,7 +123,7 @@ def draw_chart(result: Result, timeline: Timeline) -> Markup:
         lines=[{"kind": kind, "points": points} for kind, losses in lines for points in _points(losses, scale)],
         marks=[mark for event in played.events if (mark := _mark(event, scale))],
         dates=[
-            {"x": scale.x(place + 0.5), "text": f"{edges[place + 1]:%Y-%m-%d}"}
+            {"x": min(scale.x(place + 0.5), WIDTH - DATE), "text": f"{edges[place + 1]:%Y-%m-%d}"}
             for place in range(step // 2, len(edges) - 1, step)
         ],
     )

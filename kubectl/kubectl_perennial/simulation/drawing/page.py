@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kubectl_perennial.simulation.backtest import Backtest, Result
 from kubectl_perennial.simulation.drawing.chart import draw_chart
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_trainer.reporting.html import Drawing, Notes, Section, Table, render_page
 
 Rows = Sequence[Sequence[str]]
@@ -30,10 +31,11 @@ def backtest_page(backtest: Backtest, summary: str, unknown: Sequence[str], head
 
 
 def _decisions(result: Result) -> Table:
+    unread = {event.name for event in result.played.events if event.reason in (FILES_UNCHANGED, NO_NEW_ROWS)}
     rows = [
         (f"{event.at:%Y-%m-%d %H:%M}", event.batch + 1, event.name, event.state, event.reason, event.message)
         for event in result.played.events
-        if event.state not in SILENT
+        if event.state not in SILENT and event.name not in unread
     ]
     head = ("time", "batch", "object", "state", "reason", "message")
     return Table(f"What {result.played.title} would have done", rows, head)
