@@ -568,7 +568,7 @@ def test_breach_that_started_a_training_is_not_kept_longer() -> None:
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
 
 
-def test_each_metric_without_a_value_is_named_once_with_its_reason() -> None:
+def test_metrics_without_a_value_are_named_once_with_reasons() -> None:
     thresholds = [
         {"metric": "psi", "max": 0.2},
         {"metric": "ks", "max": 0.1},
