@@ -154,6 +154,7 @@ def test_refused_files_are_recorded(reason: str, phase: str) -> None:
     job = Job("bike-v2-train", JobState.FAILED, answer=answer)
     status = status_of(training.next_step(world_with(LIVE, a_version(2, "Training"), jobs={job.name: job}), EMPTY))
     assert (status["phase"], status["reason"], status["refusedFiles"]) == (phase, reason, "f" * 64)
+    assert status["image"]  # without it the files are not known to be those that this image has refused
     assert [(each["type"], each["status"]) for each in status["conditions"]] == [("Trained", "False")]
 
 

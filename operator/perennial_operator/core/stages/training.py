@@ -144,8 +144,10 @@ def _workers_message(workers: Job) -> str:
 
 def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     result = job_result(job, Trained)
+    # The operator may have stopped before it recorded the start, and with it the image.
+    image = version.status.image or job_image(world, version, version.spec.training.pod)
     if isinstance(result, JobFailure):
-        files = {"refused_files": result.files}
+        files = {"refused_files": result.files, "image": image}
         if result.reason in (NO_NEW_ROWS, FILES_UNCHANGED):
             condition = ("Trained", False)
             return transition(world, version, Phase.SUPERSEDED, result.reason, result.message, condition, **files)
@@ -155,8 +157,6 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
     addresses = (result.artifact.uri, result.data.holdout_uri, refit.artifact.uri if refit.artifact else None)
     if foreign := foreign_addresses(world, addresses, job):
         return fail(world, version, "BadAnswer", f"Job {job.name} {foreign}", "Trained")
-    # The operator may have stopped before it recorded the start, and with it the image.
-    image = version.status.image or job_image(world, version, version.spec.training.pod)
     updates = {
         "image": image,
         "contract": result.contract,
