@@ -24,7 +24,7 @@ SPANS = {
     "the newest sixteenth": 1 / 16,
     "the newest thirty-second part": 1 / 32,
 }
-FEWEST_TIMES = 5
+FEWEST_TIMES = 2
 """A short span has at least so many times the rows that it is scored on; of shorter ones, chance chooses."""
 STANDARD_ERRORS = 2
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "D"}
