@@ -7,6 +7,7 @@ from datetime import datetime
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.names import NEVER
+from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_operator.core.world import World, plausible
 
 NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
@@ -29,8 +30,8 @@ def growth_of(world: World) -> Trigger | None:
     data = live.status.data if live else None
     if live is None or data is None or not growth or not data.history_rows:
         return None
-    since = plausible(world, data.end)
-    samples = _samples_since(world, since) if since else []
+    end = plausible(world, data.end)
+    samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
         return None
     message = (
@@ -38,6 +39,15 @@ def growth_of(world: World) -> Trigger | None:
         f"{data.history_rows}; spec.training.growth is {growth:g}"
     )
     return Trigger(reason="Growth", message=message)
+
+
+def _last_read(world: World, live: ModelVersion) -> datetime:
+    """When a training last read the rows for a version that is or might have been live.
+
+    Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
+    """
+    read = (each for each in world.versions if each is live or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
+    return max(each.metadata.creation_timestamp for each in read)
 
 
 def newest_check_rows(world: World, live: ModelVersion) -> int | None:
