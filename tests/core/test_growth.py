@@ -64,14 +64,14 @@ def test_rows_that_have_grown_start_a_training(world: World, grown: bool) -> Non
 def test_a_training_without_new_rows_is_not_repeated_by_each_check() -> None:
     """Where labels come late, the rows that were measured are not known to a training yet."""
     status = {"reason": "NoNewRows", "endedAt": "2026-11-23T13:30:00Z"}
-    looked = a_version(
+    earlier = a_version(
         2, "Superseded", {"trigger": {"reason": "Growth"}}, status, creationTimestamp="2026-11-23T13:30:00Z"
     )
     again = (*TWICE, a_check_of(15, 130), a_check_of(16, 130))
     for reports, wanted in ((TWICE, None), (again, "Growth")):
         world = a_grown(*reports)
         now = {"now": datetime(2026, 11, 23, 17, tzinfo=UTC)}
-        world = a_world(deployment=world.deployment, versions=(*world.versions, looked), reports=reports, **now)
+        world = a_world(deployment=world.deployment, versions=(*world.versions, earlier), reports=reports, **now)
         trigger = trigger_of(world)
         assert (trigger.reason if trigger else None) == wanted
 
