@@ -61,7 +61,7 @@ def test_rows_that_have_grown_start_a_training(world: World, grown: bool) -> Non
     assert (trigger.reason if trigger else None) == ("Growth" if grown else None)
 
 
-def test_a_training_without_new_rows_is_not_repeated_by_each_check() -> None:
+def test_rows_that_a_training_has_read_do_not_count_again() -> None:
     """Where labels come late, the rows that were measured are not known to a training yet."""
     status = {"reason": "NoNewRows", "endedAt": "2026-11-23T13:30:00Z"}
     earlier = a_version(
