@@ -9,6 +9,7 @@ docs/metrics.md.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def _generalized_pareto(excess: Floats) -> tuple[float, float]:
 def redistributed(before: Counts, after: Counts, seed: int = 0) -> Iterator[Pair]:
     """The counts of both sides after the pooled rows have been dealt again, in steps of draws x bins each."""
     pooled, recent = before + after, int(after.sum())
-    generator = np.random.default_rng([seed, 0])
+    generator = _generator(pooled, recent, seed, 0)
     at_once = max(1, CELLS // len(pooled))
     for size in (min(at_once, draws - start) for draws in DRAWS for start in range(0, draws, at_once)):
         if pooled.sum() < HYPERGEOMETRIC_LIMIT:
@@ -122,6 +123,14 @@ def redistributed(before: Counts, after: Counts, seed: int = 0) -> Iterator[Pair
         else:  # of so many rows the bins are as good as independent
             redrawn = generator.binomial(pooled, recent / pooled.sum(), size=(size, len(pooled)))
         yield pooled - redrawn, redrawn
+
+
+def _generator(counts: Counts, recent: int, seed: int, stream: int) -> np.random.Generator:
+    """A generator that is the same for the same counts.
+
+    With one for all counts, the error of the drawn tail would be the same in all checks, and not cancel out over them.
+    """
+    return np.random.default_rng([seed, stream, recent, crc32(np.asarray(counts, dtype="<i8").tobytes())])
 
 
 def redistributed_numbers(
@@ -134,7 +143,7 @@ def redistributed_numbers(
     bin whether it holds one value only; then none of its rows lies beyond another.
     """
     high = len(before) - 2
-    generator = np.random.default_rng([seed, 1])
+    generator = _generator(before, int(after.sum()), seed, 1)
     for redrawn_before, redrawn_after in redistributed(_without_outer(before), _without_outer(after), seed):
         dealt_before = np.insert(redrawn_before, [0, high - 1], 0, axis=1)
         dealt_after = np.insert(redrawn_after, [0, high - 1], 0, axis=1)
@@ -167,8 +176,8 @@ def redistributed_categories(
     values are new, depends on the reference: both are decided again in each draw. A rare value is new if all its rows
     are recent ones. Each pair has a bin for each of these values, others, new ones and the missing.
     """
-    generator = np.random.default_rng([seed, 1])
     total, recent = int((before + after).sum()), int(after.sum())
+    generator = _generator(before, recent, seed, 1)
     new = _all_recent(rare.count, total, recent)
     likely = new > NEGLIGIBLE
     count, how_many, new = rare.count[likely], rare.how_many[likely], new[likely]
