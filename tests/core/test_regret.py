@@ -56,6 +56,7 @@ def test_regrets_that_add_up_start_a_training(regrets: tuple[float | None, ...],
 def test_regrets_before_a_training_do_not_count_again() -> None:
     assert starts(reports(0.3, 0.3, 0.3))
     assert not starts(reports(0.3, 0.3, 0.3, outcomes=("WithinThresholds", "Triggered")))
+    assert not starts(reports(0.3, 0.3, 0.3, outcomes=("WithinThresholds", "WouldTrigger")))
 
 
 @pytest.mark.parametrize("outcome", ["BadData", "Duplicate", "TooFewSamples"])

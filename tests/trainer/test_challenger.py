@@ -73,6 +73,15 @@ def test_regret_is_what_a_model_of_newer_rows_saves(
         ([(400, 1.0), (100, 1.0)], {"data__window": "all"}, "no row with a target is older"),
         ([(40, 1.0), (100, 1.0)], {"challenger__data__minRows": 200}, "40 rows are fewer than data.minRows 200"),
         ([(400, 1.0), (100, 1.0)], {"data__window": 20}, "20 recent rows with a target and a time are fewer than 30"),
+        ([(400, 1.0), (100, 1.0)], {"challenger__data__uri": "file:///nowhere/at-all.parquet"}, "nowhere"),
+        (
+            [(400, 1.0), (100, 1.0)],
+            {"challenger__data__uri": "https://127.0.0.1:9/a.csv"},
+            "no challenger",
+        ),
+        ([(400, 1.0), (100, 1.0)], {"challenger__data__timeColumn": "when"}, "when"),
+        ([(400, 1.0), (100, 1.0)], {"challenger__parameters": {"fit_intercept": "perhaps"}}, "fit_intercept"),
+        ([(400, 1.0), (100, 1.0)], {"data__window": "all", "thresholds": [{"metric": "regret", "max": 0.5}]}, "older"),
     ],
 )
 def test_a_check_without_a_challenger_says_why(

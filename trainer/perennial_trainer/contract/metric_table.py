@@ -35,9 +35,7 @@ METRIC_TABLE = (
     MetricEntry("precision", "quality", "higher", 0.0, 1.0, "classification"),
     MetricEntry("recall", "quality", "higher", 0.0, 1.0, "classification"),
     # Of all features together, or of the target and the predictions.
-    MetricEntry(
-        "regret", "drift", "lower", None, 1.0, standard_error=True
-    ),  # of the loss: a model of newer rows saves it
+    MetricEntry("regret", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
     MetricEntry("drifted_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("prediction_psi", "drift", "lower", 0.0, None),
@@ -57,6 +55,9 @@ METRIC_TABLE = (
 )
 OF_POSITIVE_CLASS = ("f1", "precision", "recall")
 """Metrics of one of two classes: of two texts only if model.positiveClass names it. roc_auc is the same for either."""
+
+REGRET = "regret"
+"""How much of its loss the live version would save, were it the challenger."""
 
 CHANCE_LEVEL = 0.005
 """A drift statistic breaches its limit only where its corrected chance is at most this."""

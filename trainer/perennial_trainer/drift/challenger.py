@@ -11,12 +11,14 @@ import msgspec
 import numpy as np
 
 from perennial_trainer.contract.data import Challenger
-from perennial_trainer.contract.errors import Problems, RejectedTask
+from perennial_trainer.contract.errors import FailedTask, Problems, RejectedTask, TaskError
+from perennial_trainer.contract.metric_table import REGRET
 from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import CheckTask
-from perennial_trainer.drift.recent_counts import RecentCounts
+from perennial_trainer.drift.recent_counts import RecentCounts, most_rows
 from perennial_trainer.metrics.computation import Measurement, standard_error_of_mean
 from perennial_trainer.metrics.sampling import EvenSample
+from perennial_trainer.storage.store import describe_error
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REGRET = "regret"
+MAX_REASON = 300  # characters, so that the result keeps room for what decides
 FEWEST = 30  # rows that are compared
 MOST_FITTED = 100_000  # rows, evenly drawn: enough to see that a model of newer rows is better
 
@@ -46,19 +48,22 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Mea
         return NotMeasured(
             metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
         )
-    try:
-        challenger = _fitted(task, task.challenger, recent)
-    except RejectedTask as refusal:
-        return NotMeasured(metric=REGRET, reason=f"no challenger can be fitted: {refusal.message}")
     rows = concatenate([batch.rows for batch in recent.compared.batches])
-    return _compared(model().result(), challenger, rows)
+    try:
+        return _compared(model().result(), _fitted(task, task.challenger, recent), rows)
+    except OSError as error:  # the store of data.training, which is not that of the recent rows
+        refusal: TaskError = FailedTask("DataUnreachable", f"data.training could not be read: {describe_error(error)}")
+    except TaskError as error:
+        refusal = error
+    return NotMeasured(metric=REGRET, reason=f"there is no challenger: {refusal.message[:MAX_REASON]}")
 
 
 def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Pipeline":
     """The live version's recipe, fitted to the newest rows before the recent ones."""
     from perennial_trainer.data.cleaning import clean, without_outliers
+    from perennial_trainer.data.memory import memory_limit
     from perennial_trainer.models.estimators import build_estimator
-    from perennial_trainer.models.pipeline import build_pipeline, fit
+    from perennial_trainer.models.pipeline import build_pipeline, check_encoded_size, fit
 
     rows = _earlier_rows(task, challenger, recent)
     problems = Problems()
@@ -67,7 +72,9 @@ def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "P
     to_fit = without_outliers(cleaned.to_fit(cleaned.rows), challenger.data.cleaning)[0]
     log.info("fitting a challenger to %s rows", len(to_fit))
     recipe = msgspec.structs.replace(task.model, parameters=task.model.parameters | challenger.parameters)
-    return fit(build_pipeline(build_estimator(recipe), recipe.features), to_fit)
+    estimator = build_estimator(recipe)
+    check_encoded_size(to_fit, estimator, memory_limit())
+    return fit(build_pipeline(estimator, recipe.features), to_fit)
 
 
 def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
@@ -87,7 +94,7 @@ def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts)
         time_format=data.time_format,
         csv=data.csv,
     )
-    sample: EvenSample[Batch] = EvenSample(MOST_FITTED)
+    sample: EvenSample[Batch] = EvenSample(most_rows(MOST_FITTED, model.features))
     wanted = recent.labelled * challenger.checks
     for batch in recent_batches(data.of_window(wanted), columns, task.now, Notes(), before=recent.period.start):
         sample.add(batch.take(batch.labelled))

@@ -10,12 +10,13 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts.model_file import load_version
 from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.metric_table import REGRET
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
-from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts
+from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts, most_rows
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.computation import Measurement
@@ -30,7 +31,6 @@ from perennial_trainer.storage.version_files import read_version_file
 if TYPE_CHECKING:
     from perennial_trainer.drift.recent_counts import Model
 
-REGRET = "regret"
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,8 @@ def check_drift(task: CheckTask) -> CheckResult:
         log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
         regret = _regret(task, recent, model)
     summary = _summary(task, reference, recent, regret)
-    not_measured = [*summary.judged.not_measured, *([regret] if isinstance(regret, NotMeasured) else [])]
+    not_measured = [each for each in summary.judged.not_measured if each.metric != REGRET]
+    not_measured += [regret] if isinstance(regret, NotMeasured) else []
     result = CheckResult(
         message=summary.message + recent.notes.suffix(),
         samples=recent.rows,
@@ -128,7 +129,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
         empty_histogram(reference.prediction),
         {name: NumericHistogram(each) for name, each in reference.probabilities.items()},
         EvenSample(MAX_UNLABELLED) if task.predictions else None,
-        EvenSample(MAX_COMPARED) if task.challenger else None,
+        EvenSample(most_rows(MAX_COMPARED, task.model.features)) if task.challenger else None,
     )
     if task.predictions:
         model()

@@ -84,8 +84,8 @@ class DriftSpec(Value):
     mode: Literal["Train", "Report"] = Field(
         "Train",
         description="Train starts a training because of drift. Report is a dry run: a report that would start one has the "
-        "outcome WouldTrigger, and nothing is trained because of drift. The first version, schedules, requests and changes "
-        "of the spec start trainings in both modes.",
+        "outcome WouldTrigger, and nothing is trained because of drift. The first version, schedules, growth, requests and "
+        "changes of the spec start trainings in both modes.",
     )
     check: DriftCheck | None = Field(
         None, description="The operator's own drift check; leave it out if reports come from another tool."

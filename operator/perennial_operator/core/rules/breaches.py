@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, Measurement, NotMeasured
+from perennial_operator.core.api.metric_table import REGRET
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import QUALITY_METRICS, DriftThreshold
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.data_quality import MISSING
 from perennial_operator.core.rules.limits import Growth, baseline_of, is_beyond_chance, limit_for
-from perennial_operator.core.rules.trainings.regret import METRIC as REGRET
 
 Pair = tuple[DriftThreshold, Measurement]
 """A threshold and a measurement that it applies to."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, NotMeasured, Outcome
+from perennial_operator.core.api.metric_table import REGRET
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.breaches import Comparison, Pair, compare, pairs_of
 from perennial_operator.core.rules.data_quality import Defect, bad_values, outdated_rows
 from perennial_operator.core.rules.limits import baseline_of, lacks_standard_error
-from perennial_operator.core.rules.trainings.regret import METRIC as REGRET
 from perennial_operator.core.rules.trainings.regret import summed_regret
 from perennial_operator.core.world import World, not_in_future, plausible
 

@@ -127,10 +127,8 @@ def _compared(against: Against, result: Validated, live: str, routine: bool) -> 
         return Gate(True, "BetterThanLive" if worse.upper < 0 else "NotWorseThanLive", comparison)
     lower = 2 * worse.estimate - worse.upper  # the bound of the other side, as far away
     if routine and lower <= against.tolerance:
-        text = (
-            f"at {sure} it may be worse by {worse.upper:.3g} or better by {-lower:.3g}, so it is not shown to be worse"
-        )
-        return Gate(True, "NotShownWorse", f"{comparison}; {text}")
+        text = f"at {sure} it is worse by {lower:.3g} at least and by {worse.upper:.3g} at most (negative is better)"
+        return Gate(True, "NotShownWorse", f"{comparison}; {text}, so it is not shown to be worse")
     bound = (
         f"at {sure} it may be worse by {worse.upper:.3g}, "
         f"and spec.validation.against.tolerance is {against.tolerance:g}"

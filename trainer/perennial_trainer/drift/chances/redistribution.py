@@ -21,15 +21,7 @@ Pair = tuple[Counts, Counts]
 Statistic = Callable[[Counts, Counts], Floats]
 """The statistic of each of several pairs of counts, draws x bins each."""
 
-DRAWS = (
-    100,
-    150,
-    250,
-    500,
-    1000,
-    8000,
-    40_000,
-)  # one step after the other, while the value is rare among the drawn ones
+DRAWS = (100, 150, 250, 500, 1000, 8000, 40_000)  # one step after the other, while the value is rare
 ENOUGH = 2000  # draws of a value that is clearly rarer than the level, or whose tail is not fitted
 CLEARLY_BELOW = 1e-3  # times the level: a fitted chance may be wrong by some orders of magnitude
 CLEARLY_ABOVE = 20  # times the level: so great a share needs no precision

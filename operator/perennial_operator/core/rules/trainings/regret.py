@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perennial_operator.core.api.drift_report import DriftReport, Outcome
+from perennial_operator.core.api.metric_table import REGRET
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.world import World
 
-METRIC = "regret"
 ALLOWANCE = 0.02
 """So much of the loss may be saved in each check without a reason to train."""
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE, Outcome.BAD_DATA, Outcome.TOO_FEW_SAMPLES})
@@ -33,7 +33,7 @@ class Regret:
 def summed_regret(world: World, report: DriftReport, about: str) -> Regret | None:
     """The sum up to this report about a version; None if the report has no regret.
 
-    Reports before one that has started a training do not count again.
+    Reports before one that has started a training, or would have in a dry run, do not count again.
     """
     newest = _regrets((each.name, each.value, each.standard_error) for each in report.spec.metrics)
     if not newest:
@@ -51,7 +51,7 @@ def _earlier(world: World, report: DriftReport, about: str) -> list[tuple[float,
     for each in world.reports:
         if each.name == report.name or each.about != about or not _is_before(each, report):
             continue
-        if each.outcome is Outcome.TRIGGERED:
+        if each.outcome in (Outcome.TRIGGERED, Outcome.WOULD_TRIGGER):
             regrets.clear()
         elif each.outcome and each.outcome not in NOT_COUNTED:
             regrets += _regrets((end.name, end.value, end.standard_error) for end in each.extremes)[:1]
@@ -64,4 +64,4 @@ def _is_before(each: Report, report: DriftReport) -> bool:
 
 
 def _regrets(metrics: Iterable[tuple[str, float, float | None]]) -> list[tuple[float, float]]:
-    return [(value, error or 0.0) for name, value, error in metrics if name == METRIC]
+    return [(value, error or 0.0) for name, value, error in metrics if name == REGRET]
