@@ -165,7 +165,7 @@ def test_without_an_analysis_a_step_ends_after_its_hold() -> None:
 
 def test_recent_requests_reveal_a_late_failure() -> None:
     play = analysed(steps=[{"weight": 50, "hold": "1d"}])
-    for _ in range(100):
+    for _ in range(20):
         traffic(play)
     assert play.phases()["bike-v2"] == "RollingOut"
     traffic(play, errors=20)
