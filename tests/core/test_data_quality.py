@@ -117,5 +117,6 @@ def test_check_judges_by_the_limits_that_allow_less_than_all(quality: Any, limit
 
 
 def test_reports_that_say_nothing_leave_the_streak_of_bad_data() -> None:
-    outcomes = (GOOD, BAD, STALE, None, BAD, GOOD, BAD)
-    assert list(bad_data_streaks((str(n), each) for n, each in enumerate(outcomes)).values()) == [0, 1, 1, 1, 2, 0, 1]
+    outcomes = (STALE, GOOD, BAD, STALE, None, BAD, GOOD, BAD)
+    streaks = bad_data_streaks((str(n), each) for n, each in enumerate(outcomes))
+    assert streaks == dict(zip("01234567", (0, 0, 1, 1, 1, 2, 0, 1), strict=True))

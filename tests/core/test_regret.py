@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,15 @@ def test_regrets_before_a_training_do_not_count_again() -> None:
 @pytest.mark.parametrize("outcome", ["BadData", "Duplicate", "TooFewSamples"])
 def test_regrets_of_unusable_reports_do_not_count(outcome: str) -> None:
     assert not starts(reports(0.3, 0.3, outcomes=(outcome,)))
+
+
+def test_regrets_about_another_version_do_not_count() -> None:
+    first, second, newest = reports(0.2, 0.2, 0.2)
+    foreign = replace(second, about="bike-v9")
+    assert not starts((first, foreign, newest))
+    later = replace(second, measured_at=newest.measured_at)
+    assert not starts((first, later, newest))
+    assert starts((foreign, first, second, newest)), "those after it do"
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,21 @@ def mse(value: float, error: float | None = 6.0) -> dict[str, Any]:
         ({"samples": 8}, {}, {}, "TooFewSamples", "8 samples are fewer than spec.drift.minSamples 200"),
         ({"samples": 199}, {}, {}, "TooFewSamples", "199 samples are fewer than spec.drift.minSamples 200"),
         (
+            {"samples": 0},
+            {"drift": {"quality": {"maxAge": "1h"}}},
+            {},
+            "BadData",
+            "the recent data are bad, which is not drift: there is no row, and spec.drift.quality.maxAge is 1h",
+        ),
+        (
+            {"metrics": [{"name": "missing_increase", "feature": "feature1", "value": 0.3}]},
+            {},
+            {},
+            "BadData",
+            "the recent data are bad, which is not drift: feature1 is missing in 30% more of the rows than in "
+            "training, and spec.drift.quality.maxMissing is 0.2",
+        ),
+        (
             {"samples": 200},
             {"drift": {"consecutive": 2}},
             {},

@@ -242,6 +242,8 @@ def unready_first_version() -> Play:
     play.until_rolling(1)
     play.pods_fail("bike-v1", "pull secret missing")
     play.wait(hours=99)
+    (rolled_out,) = (each for each in play.version(1)["conditions"] if each["type"] == "RolledOut")
+    assert (rolled_out["status"], rolled_out["reason"]) == ("Unknown", "NotReady")
     return play
 
 

@@ -34,8 +34,7 @@ def refused_version(world: World, before: str | None = None) -> ModelVersion | N
 
 def next_look(world: World, refused: ModelVersion, longest: timedelta) -> datetime:
     """When a training looks at the files again: the time since the refusal has doubled."""
-    newest = world.newest.status.ended_at if world.newest else None
-    since, last = refused.status.ended_at or world.now, newest or world.now
+    since, last = (each.status.ended_at or world.now for each in (refused, world.versions[-1]))
     return last + min(max(last - since, FIRST_LOOK), longest)
 
 
