@@ -16,6 +16,7 @@ KINDS = ("normal", "5 categories", "50 categories", "200 categories")
 SIZES = (100, 1000, 10_000)
 SHIFTS = (0.1, 0.25, 0.5)
 REFERENCE = 10_000
+PRIVATE = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}  # they report each use to their makers otherwise
 PACKAGES = {"evidently": ["pandas<3", "pyarrow"], "nannyml": ["pandas<3", "statsmodels"]}
 
 
@@ -59,7 +60,7 @@ def peer_alarms(python: str, name: str, kind: str, rows: int, draws: int) -> tup
 def scores(python: str, name: str, kind: str, rows: int, shift: float, draws: int) -> dict[str, Any]:
     """Of so many draws, the score of the peer's default method over its limit."""
     command = [python, str(SCORES), name, kind, str(rows), str(shift), str(draws), str(REFERENCE)]
-    process = subprocess.run(command, check=False, capture_output=True, text=True)
+    process = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **PRIVATE})
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}: {process.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])

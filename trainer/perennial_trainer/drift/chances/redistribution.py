@@ -7,6 +7,7 @@ drawn as counts: of pooled counts, a multivariate hypergeometric sample. Autocor
 docs/metrics.md.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
@@ -22,7 +23,10 @@ Statistic = Callable[[Counts, Counts], Floats]
 """The statistic of each of several pairs of counts, draws x bins each."""
 
 DRAWS = (100, 150, 250, 500, 1000, 8000, 40_000)  # one step after the other, while the value is rare
+FEW_BINS = 20
+DRAWS_OF_FEW_BINS = (*DRAWS, 400_000)  # their greatest values come in groups, so they are counted rather than fitted
 ENOUGH = 2000  # draws of a value that is clearly rarer than the level, or whose tail is not fitted
+SEEN = 2  # so many draws are expected of what is as rare as the level, before a fitted tail is believed
 CLEARLY_BELOW = 1e-3  # times the level: a fitted chance may be wrong by some orders of magnitude
 CLEARLY_ABOVE = 20  # times the level: so great a share needs no precision
 TAIL = 200  # the greatest drawn values, to which a tail is fitted
@@ -49,10 +53,13 @@ class RareValues:
 def chance_of(statistic: Statistic, before: Counts, after: Counts, redrawn: Iterable[Pair], level: float) -> float:
     """The chance, 0 < chance <= 1, of a statistic at least as large as that of these counts."""
     observed = float(statistic(before[None], after[None])[0])
-    return tail_share(observed, (statistic(*pair) for pair in redrawn), level)
+    enough = max(ENOUGH, min(math.ceil(SEEN / level), CELLS // len(before)))
+    return tail_share(observed, (statistic(*pair) for pair in redrawn), level, enough=enough)
 
 
-def tail_share(observed: float, steps: Iterable[Floats], level: float, fitted: bool = True) -> float:
+def tail_share(
+    observed: float, steps: Iterable[Floats], level: float, fitted: bool = True, enough: int = ENOUGH
+) -> float:
     """The share of drawn values that are at least `observed`, or, unless not `fitted`, its estimate from a fitted tail.
 
     The observed value counts as one of the drawn (Phipson and Smyth, Statistical Applications in Genetics and Molecular
@@ -60,9 +67,11 @@ def tail_share(observed: float, steps: Iterable[Floats], level: float, fitted: b
     until it is clear on which side of `level` the chance is.
     Where few are as large, a generalized Pareto distribution is fitted to the greatest 200 (Knijnenburg et al.,
     Bioinformatics 25, 2009), since a level corrected for a thousand features would need millions of draws; few draws
-    tell little of a tail far beyond them, so there are more of them until the value is clearly rare. Its shape is never
-    negative: the tail has no end, and the chance is too great rather than too small. Nor is the estimate below the
-    share that was drawn, for statistics of few different values have no smooth tail.
+    tell little of a tail far beyond them, so there are more of them until the value is clearly rare, and at least
+    `enough`: where psi jumps because a bin has none of 100 rows, draws without such a bin do not show that it happens
+    once in 4,000 times. Its shape is never negative: the tail has no end, and the chance is too great rather than too
+    small. Nor is the estimate below the share that was drawn, for statistics of few different values have no smooth
+    tail.
     """
     drawn, reached, share = np.empty(0), 0, 1.0
     for step in steps:
@@ -75,7 +84,7 @@ def tail_share(observed: float, steps: Iterable[Floats], level: float, fitted: b
             share = _fitted_share(observed, drawn, reached, share)
         expected = len(drawn) * level  # as large, if the chance were the level
         is_below = (reached < expected - 4 * expected**0.5 and share <= level) or share < CLEARLY_BELOW * level
-        if len(drawn) >= ENOUGH and (not fitted or is_below):
+        if len(drawn) >= enough and (not fitted or is_below):
             break
     return share
 
@@ -109,7 +118,8 @@ def redistributed(before: Counts, after: Counts, seed: int = 0) -> Iterator[Pair
     pooled, recent = before + after, int(after.sum())
     generator = _generator(pooled, recent, seed, 0)
     at_once = max(1, CELLS // len(pooled))
-    for size in (min(at_once, draws - start) for draws in DRAWS for start in range(0, draws, at_once)):
+    steps = DRAWS_OF_FEW_BINS if len(pooled) <= FEW_BINS else DRAWS
+    for size in (min(at_once, draws - start) for draws in steps for start in range(0, draws, at_once)):
         if pooled.sum() < HYPERGEOMETRIC_LIMIT:
             redrawn = generator.multivariate_hypergeometric(pooled, recent, size=size, method="marginals")
         else:  # of so many rows the bins are as good as independent
