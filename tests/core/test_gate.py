@@ -8,8 +8,8 @@ import pytest
 
 from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.rules.job_results import Validated
-from perennial_operator.core.rules.validation_gate import gate
-from tests.builders import merged
+from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
+from tests.builders import a_version, merged
 from tests.simulation.results import validated
 
 ALONE = validated(80.0)
@@ -17,6 +17,7 @@ WORSE = validated(150.0, live=100.0, upper=0.6)
 UNSURE = validated(99.0, live=100.0, upper=0.04)
 BETTER = validated(80.0, live=100.0, upper=-0.1)
 SAME = validated(100.0, live=100.0, upper=0.0)
+NOT_COMPARED = "holdout rows; no version is live to compare with"
 REGION = {"column": "region", "metric": "mse", "maxRatio": 1.5}
 
 
@@ -44,6 +45,15 @@ def sliced(ratio: float) -> dict[str, Any]:
             False,
             "HoldoutTooSmall",
             "29 holdout rows are too few to prove anything; at least 30 are needed",
+        ),
+        ({}, merged(ALONE, {"holdoutRows": 30}), None, True, "ThresholdsMet", f"mse 80, r2 0.9 on 30 {NOT_COMPARED}"),
+        (
+            {},
+            merged(ALONE, {"metrics": {"candidate": {"mae": 1, "rmse": 2, "f1": 3}}}),
+            None,
+            True,
+            "ThresholdsMet",
+            f"mse 80, r2 0.9, mae 1, rmse 2 on 200 {NOT_COMPARED}",
         ),
         (
             {},
@@ -211,3 +221,74 @@ def test_routine_candidates_pass_unless_shown_to_be_worse(
 @pytest.mark.parametrize(("task", "metric"), [("regression", "mse"), ("classification", "accuracy")])
 def test_candidates_are_compared_by_the_usual_metric_of_the_task(task: str, metric: str) -> None:
     assert ValidationSpec().compared_by(task).metric == metric
+
+
+PASSED: dict[str, Any] = {
+    "metrics": {"candidate": {"mse": 99.0, "r2": 0.9}, "live": {"mse": 100.0}},
+    "comparison": {
+        "rows": 150,
+        "worsening": {"metric": "mse", "estimate": -0.01, "upper": 0.04, "confidence": 0.95},
+        "slices": [sliced(1.2)["slices"][0]],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "live", "failed"),
+    [
+        ({"against": {"tolerance": 0.04}}, {}, "bike-v1", None),
+        ({"against": {"tolerance": 0.03}}, {}, "bike-v1", "NotProvenBetter"),
+        ({"against": {"tolerance": 0.03}}, {}, None, None),
+        ({"against": {"tolerance": 0.03}}, {"comparison": None}, "bike-v1", None),
+        ({"against": {"tolerance": 0.03}}, {"comparison": {"worsening": None}}, "bike-v1", None),
+        ({"against": {"tolerance": 0.03, "confidence": 0.99}}, {}, "bike-v1", None),
+        ({"against": {"metric": "r2"}}, {}, "bike-v1", None),
+        ({"thresholds": [{"metric": "r2", "min": 0.95}]}, {}, None, "ThresholdNotMet"),
+        ({"thresholds": [{"metric": "f1", "min": 0.95}]}, {}, None, "MetricMissing"),
+        ({"thresholds": [{"metric": "r2", "min": 0.95}]}, {"metrics": None}, None, None),
+        ({"against": {"tolerance": 0.04}, "slices": [REGION]}, {}, "bike-v1", None),
+        ({"against": {"tolerance": 0.04}, "slices": [REGION | {"maxRatio": 1.1}]}, {}, "bike-v1", "SliceWorse"),
+        ({"against": {"tolerance": 0.04}, "slices": [REGION | {"metric": "mae"}]}, {}, "bike-v1", None),
+        ({"against": {"tolerance": 0.04}, "slices": [REGION | {"column": "town"}]}, {}, "bike-v1", None),
+    ],
+)
+def test_candidate_that_passed_is_judged_by_the_spec_of_now(
+    spec: dict[str, Any], status: dict[str, Any], live: str | None, failed: str | None
+) -> None:
+    validation = ValidationSpec.model_validate(merged({"against": {"metric": "mse"}}, spec))
+    version = a_version(2, "AwaitingApproval", status=merged(PASSED, status))
+    against = validation.compared_by("regression")
+    gate_now = gate_again(validation, against, version, live)
+    assert (gate_now and gate_now.reason) == failed
+    assert gate_now is None or not gate_now.passed
+
+
+@pytest.mark.parametrize(("compared", "rows"), [({}, 150), (None, 200)])
+def test_message_of_the_gate_has_the_rows_of_the_comparison(compared: Any, rows: int) -> None:
+    validation = ValidationSpec.model_validate({"thresholds": [{"metric": "r2", "min": 0.95}]})
+    version = a_version(2, "AwaitingApproval", status=merged(PASSED, {"comparison": compared}))
+    failed = gate_again(validation, validation.compared_by("regression"), version, None)
+    assert failed and failed.message == f"r2 is 0.9 on {rows} holdout rows, below min 0.95"
+
+
+def test_routine_candidate_stays_routine() -> None:
+    for reason, failed in (("Growth", False), ("Drift", True)):
+        version = a_version(2, "AwaitingApproval", {"trigger": {"reason": reason}}, PASSED)
+        validation = ValidationSpec()
+        again = gate_again(validation, validation.compared_by("regression"), version, "bike-v1")
+        assert (again is not None) is failed
+
+
+def test_digest_of_the_gate_changes_with_what_is_to_be_proven() -> None:
+    validation, live = ValidationSpec(), a_version(1)
+    other = ValidationSpec.model_validate({"routine": "NotWorse"})
+    digests = [
+        gate_digest(validation, None),
+        gate_digest(validation, live),
+        gate_digest(other, live),
+        gate_digest(validation, a_version(3)),
+        gate_digest(validation, a_version(1, status={"artifact": {"sha256": "e" * 64}})),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert {len(each) for each in digests} == {16}
+    assert gate_digest(ValidationSpec(), a_version(1)) == digests[1]
