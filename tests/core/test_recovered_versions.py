@@ -8,10 +8,10 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.manifests.owner import owner_reference
-from perennial_operator.core.rules.job_results import StoredVersion
-from perennial_operator.core.stages.recovered_version import recovered_manifest
-from tests.builders import SPEC, a_deployment, a_world, merged
-from tests.contract.test_tasks_of_the_operator import STORED
+from perennial_operator.core.rules.job_results import Recovered, StoredVersion
+from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status, without_untrusted
+from tests.builders import SPEC, a_deployment, a_version, a_world, merged
+from tests.contract.test_tasks_of_the_operator import RECOVERED, STORED
 
 MODEL = {**SPEC["model"], "estimator": "sklearn.linear_model.Ridge"}
 DATA = {**SPEC["data"], "holdout": 0.3}
@@ -79,3 +79,92 @@ def test_recipe_without_a_search_needs_no_engine() -> None:
     assert ("search" in made, "engine" in made, made["timeout"]) == (False, False, "9m")
     with_search = manifest(today, recipe={"model": MODEL, "data": DATA, "search": SEARCH})["spec"]["training"]
     assert with_search["engine"]["dask"]["workers"] == 4
+
+
+# ---- a page decides no more of a status than an entry has
+
+OURS = "s3://models/perennial/default/bike/bike-v2/"
+ENDED = merged(
+    STORED["status"], {"artifact": {"uri": f"{OURS}model.joblib"}, "data": {"holdoutUri": f"{OURS}holdout.parquet"}}
+)
+LIVE = merged(ENDED, {"phase": "Live", "liveSince": "2026-11-20T12:00:00Z", "endedAt": None})
+
+
+def result_of(status: dict[str, Any], passed_over: Any = ()) -> Recovered:
+    versions = [STORED | {"status": status}]
+    return Recovered.model_validate(RECOVERED | {"versions": versions, "passedOver": list(passed_over)})
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        (ENDED, True),
+        (ENDED | {"phase": "RolledBack"}, True),
+        (LIVE, True),
+        (merged(LIVE, {"liveSince": None}), False),
+        (merged(LIVE, {"phase": None, "reason": "Training"}), False),
+        (ENDED | {"phase": "Training", "reason": "Training"}, False),
+        (ENDED | {"phase": "Validating", "reason": "Trained"}, False),
+        (ENDED | {"phase": "AwaitingApproval", "reason": "BetterThanLive"}, False),
+        (ENDED | {"phase": "RollingOut", "reason": "RollingOut"}, False),
+        (ENDED | {"phase": "Superseded"}, False),
+        (ENDED | {"phase": "Failed", "reason": "NotRecovered"}, False),
+        (merged(ENDED, {"artifact": None}), False),
+        (merged(ENDED, {"data": None}), False),
+    ],
+)
+def test_only_ends_of_versions_are_restored(status: dict[str, Any], kept: bool) -> None:
+    page = result_of(status)
+    trusted = without_untrusted(a_world(), page)
+    assert (trusted == page) is kept
+    if not kept:
+        why = "the ledger does not say when it went live or that it failed, and with which model and rows"
+        assert (trusted.versions, trusted.passed_over) == ([], ["bike-v2"])
+        assert trusted.message == f"found; passed over: bike-v2: {why}"
+
+
+MORE = {
+    "watch": {"predecessor": "bike-v1", "replicas": 99},
+    "rollout": {"weight": 100},
+    "recorded": "another",
+    "gate": "0",
+    "surroundings": "0",
+    "refusedFiles": "f" * 64,
+    "contract": 9,
+    "findings": ["none"],
+    "conditions": [
+        {
+            "type": "Approved",
+            "status": "True",
+            "reason": "Approved",
+            "message": "approved by ada",
+            "lastTransitionTime": "2026-11-20T12:00:00Z",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "restored"),
+    [
+        (LIVE, LIVE | {"reason": "Recovered", "message": "found"}),
+        (LIVE | {"liveSince": "9999-12-31T23:59:59Z"}, {"liveSince": "2026-11-23T14:00:00Z"}),
+        (ENDED, ENDED),
+    ],
+    ids=["live", "live in the future", "rejected"],
+)
+def test_other_fields_of_a_page_are_left_out(page: dict[str, Any], restored: dict[str, Any]) -> None:
+    lost = a_version(2, None, {"trigger": {"reason": "Recovered"}})
+    result = result_of(page | MORE)
+    status = restore_status(a_world(versions=(lost,)), lost, result.versions[0], result).status
+    assert not (MORE.keys() - {"recorded", "conditions"}) & status.keys()
+    assert (status["recorded"], [each["type"] for each in status["conditions"]]) == (STORED["entry"], ["Recorded"])
+    assert {key: status.get(key) for key in restored} == restored
+
+
+@pytest.mark.parametrize("passed_over", [(), ("bike-v3",)])
+def test_event_of_a_recovery_warns_if_versions_were_passed_over(passed_over: Any) -> None:
+    lost = a_version(2, None, {"trigger": {"reason": "Recovered"}})
+    result = result_of(LIVE, passed_over)
+    announcement = restore_status(a_world(versions=(lost,)), lost, result.versions[0], result).announce
+    assert announcement and announcement.warning is bool(passed_over)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.core import names
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.drift_reports import in_order
@@ -183,6 +184,7 @@ def test_every_outcome_has_its_reason(
     )
     verdict = assess_reports(it).verdicts["report"]
     assert (verdict.outcome, verdict.message) == (outcome, message)
+    assert verdict.version == (report.get("modelVersion") or (it.live and it.live.name))
 
 
 @pytest.mark.parametrize(
@@ -401,6 +403,28 @@ def test_equal_numbers_within_ten_minutes_are_copies() -> None:
     play.wait(hours=2)
     outcomes = outcomes_of_equal_reports(play, 6, minutes=5)
     assert outcomes == ["Breach", "Duplicate", "Duplicate", "Breach", "Duplicate", "Duplicate"]
+
+
+def test_equal_numbers_after_just_ten_minutes_are_a_copy() -> None:
+    play = a_play(drift={"consecutive": 9})
+    play.until_live(1)
+    play.wait(hours=2)
+    assert outcomes_of_equal_reports(play, 2, minutes=10) == ["Breach", "Duplicate"]
+
+
+@pytest.mark.parametrize(("missing", "later"), [(0.1, "Duplicate"), (0.3, "BadData")])
+def test_checks_of_the_same_rows_are_copies_unless_bad(missing: float, later: str) -> None:
+    metrics = [
+        {"name": "psi", "feature": "feature1", "value": 0.3},
+        {"name": "missing_increase", "feature": "feature1", "value": missing},
+    ]
+    spec = {"rowsDigest": "a", "source": "perennial", "metrics": metrics}
+    labels, created = {names.SCHEDULED: "1795431600"}, ("2026-11-23T13:00:00Z", "2026-11-23T13:30:00Z")
+    reports = tuple(
+        a_report(f"check-{number}", spec=spec, labels=labels, creationTimestamp=at) for number, at in enumerate(created)
+    )
+    verdicts = assess_reports(a_world(versions=(LIVE,), reports=reports)).verdicts
+    assert verdicts["check-1"].outcome == later
 
 
 @pytest.mark.parametrize(

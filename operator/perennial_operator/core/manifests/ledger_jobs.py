@@ -26,6 +26,7 @@ PAUSE = timedelta(minutes=5)
 """How long after the start of a failed ledger Job, its retries included, another one starts."""
 HOW = {"search", "calibration"}
 """The fields of spec.training that change the model."""
+LASTING = {"phase", "image", "artifact", "refit", "data", "parameters", "metrics", "metric"}
 LITTLE = Resources(requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "1", "memory": "512Mi"})
 
 
@@ -111,14 +112,20 @@ def _event(version: ModelVersion) -> tuple[Phase, datetime] | None:
     return (Phase.LIVE, status.live_since) if status.live_since else None
 
 
+def lasting_fields(phase: Phase) -> set[str]:
+    """The fields of the status that an entry with this phase has, and a version from the ledger gets."""
+    return LASTING | ({"live_since"} if phase is Phase.LIVE else {"ended_at", "reason", "message"})
+
+
 def _lasting(version: ModelVersion) -> dict[str, Any]:
     """The fields of the status that never change after the event, so that a late entry is the same as an early one."""
     event = _event(version)
     assert event
-    recorded = {"image", "artifact", "refit", "data", "parameters", "metrics", "metric"}
-    recorded |= {"live_since"} if event[0] is Phase.LIVE else {"ended_at", "reason", "message"}
-    status = version.status.model_dump(mode="json", by_alias=True, exclude_none=True, include=recorded)
-    return {"phase": event[0].value, **status}
+    include = lasting_fields(event[0])
+    return {
+        **version.status.model_dump(mode="json", by_alias=True, exclude_none=True, include=include),
+        "phase": event[0].value,
+    }
 
 
 def _small(world: World) -> TrainingSpec:

@@ -8,12 +8,18 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.meta import API_VERSION
-from perennial_operator.core.api.model_version import ModelVersion, ModelVersionSpec, Phase, Trigger
+from perennial_operator.core.api.model_version import (
+    ModelVersion,
+    ModelVersionSpec,
+    ModelVersionStatus,
+    Phase,
+    Trigger,
+)
 from perennial_operator.core.api.printable_text import printable
+from perennial_operator.core.manifests.ledger_jobs import lasting_fields
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
 from perennial_operator.core.rules.job_results import Recovered, StoredVersion
-from perennial_operator.core.rules.transitions import check_transition
 from perennial_operator.core.world import World
 
 
@@ -77,18 +83,21 @@ def _problem(world: World, stored: StoredVersion) -> str:
             f"{name}: the ledger says model.framework {recorded.framework} and format {recorded.format}, spec "
             f"{wanted.framework} and {wanted.format}, which decide how its files are read"
         )
+    status = stored.status
+    known = status.live_since if status.phase is Phase.LIVE else status.phase in (Phase.REJECTED, Phase.ROLLED_BACK)
+    if not known or status.artifact is None or status.data is None:
+        return f"{name}: the ledger does not say when it went live or that it failed, and with which model and rows"
     if stored.number < world.spec.recover.least_number and name != world.spec.pin:
         return f"{name} is older than spec.recover.atLeast {world.spec.recover.at_least}"
-    refit, data = stored.status.refit, stored.status.data
-    models = (stored.status.artifact, *((refit.artifact, refit.proven) if refit else ()))
-    addresses = [each.uri for each in models if each]
-    foreign = foreign_addresses(world, [*addresses, data.holdout_uri if data else None])
+    refit = status.refit
+    models = (status.artifact, *((refit.artifact, refit.proven) if refit else ()))
+    foreign = foreign_addresses(world, [*(each.uri for each in models if each), status.data.holdout_uri])
     return f"{name}: the ledger {foreign}" if foreign else ""
 
 
 def restore_status(world: World, version: ModelVersion, stored: StoredVersion, result: Recovered) -> SetStatus:
     """The stored status. A version that was live is live again, unless there is a pin or another live version."""
-    before, message = stored.status, result.message
+    before, message = _recorded_status(stored), result.message
     updates: dict[str, Any] = {"recorded": stored.entry}
     if before.image and not _is_trusted(world, before.image):
         updates["image"] = None
@@ -96,13 +105,20 @@ def restore_status(world: World, version: ModelVersion, stored: StoredVersion, r
     message = printable(message)
     if before.live_since:
         live_again = world.live is None and world.spec.pin is None
+        updates["live_since"] = min(before.live_since, world.now)  # a wrong clock may have written a later time
         updates |= {"phase": Phase.LIVE if live_again else Phase.SUPERSEDED, "reason": "Recovered", "message": message}
         updates["ended_at"] = None if live_again else world.now
     updates["conditions"] = with_condition((), "Recorded", True, "Recovered", message, world.now)
-    restored = before.model_copy(update=updates)
-    check_transition(version, restored.phase or Phase.TRAINING, restored.reason or "")
+    restored = before.model_copy(update=updates).to_api()
     announcement = Announcement("Recovered", f"{version.name}: {message}", warning=bool(result.passed_over))
-    return SetStatus("ModelVersion", version.name, restored.to_api(), version.metadata.resource_version, announcement)
+    return SetStatus("ModelVersion", version.name, restored, version.metadata.resource_version, announcement)
+
+
+def _recorded_status(stored: StoredVersion) -> ModelVersionStatus:
+    """What an entry has of a status: a page does not decide more, such as the state of a roll-out."""
+    assert stored.status.phase
+    fields = lasting_fields(stored.status.phase)
+    return ModelVersionStatus.model_validate({name: getattr(stored.status, name) for name in fields})
 
 
 def _is_trusted(world: World, image: str) -> bool:
