@@ -146,6 +146,7 @@ def _add_backtest(commands: Any) -> None:
         "play manifests over a history, without a cluster: what would they have done?",
         "bike.yaml --data 'rides/*.parquet' --every 7d",
         "bike.yaml --data rides.csv --every 500 --set drift.thresholds[0].maxIncrease=0.1",
+        "bike.yaml --data 'rides/*.parquet' --every 7d --suggest --html trade.html > better.yaml",
     )
     command.set_defaults(needs_cluster=False)
     command.add_argument("manifests", nargs="+", metavar="FILE", help="a ModelDeployment in YAML; several are compared")
@@ -159,6 +160,9 @@ def _add_backtest(commands: Any) -> None:
     )
     command.add_argument(
         "--set", action="append", nargs="+", metavar="FIELD=VALUE", help="one more policy: the first with these fields"
+    )
+    command.add_argument(
+        "--suggest", action="store_true", help="try some policies more, and print the manifest that wins"
     )
     command.add_argument("--seed", type=_count, default=0, metavar="N", help="of the order of shuffled rows; default 0")
     command.add_argument("--no-shuffle", action="store_true", help="do not count alarms on shuffled rows")

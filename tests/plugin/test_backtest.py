@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,24 @@ def test_page_and_fields_have_every_decision(
     assert text.count('<path class="good"') == states.count("Live") == policy["promotions"] + 1
     assert "prefers-color-scheme: dark" in text and "<script" not in text
     assert all(event["message"] for event in policy["timeline"])
+
+
+def test_suggestion_is_a_manifest_and_a_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_stream().head(BATCH * (FIRST + 2)).to_parquet(folder / "few.parquet")
+    page = folder / "trade.html"
+    words = command(folder, "--every", str(BATCH), "--no-shuffle", "--suggest", "--html", str(page))
+    words[words.index(str(folder / "rows.parquet"))] = str(folder / "few.parquet")
+    assert exit_code(monkeypatch, words) == 0
+    shown = capsys.readouterr()
+    suggested = yaml.safe_load(shown.out)
+    changed = {name for name in suggested["spec"] if suggested["spec"][name] != MANIFEST["spec"].get(name)}
+    assert changed <= {"drift", "training"} and {**suggested, "spec": MANIFEST["spec"]} == MANIFEST
+    assert "Suggested\n" in shown.err and "1: as it is" in shown.err
+    assert max(map(len, shown.err.splitlines())) <= 80
+    policies = re.findall(r"^\d: ", shown.err, re.MULTILINE)
+    assert page.read_text().count("<circle") == len(policies) + len(("never", "always"))
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def play(
 
 def _last_ending(events: Sequence[Event]) -> str:
     """Why the newest version that read rows is not live."""
-    ends = [each for each in events if each.kind == VERSION and each.reason not in (FILES_UNCHANGED, NO_NEW_ROWS)]
+    ends = [each for each in events if each.kind == VERSION and each.state != "Training"]
+    ends = [each for each in ends if each.reason not in (FILES_UNCHANGED, NO_NEW_ROWS)]
     return (
         f"{ends[-1].name} is {ends[-1].state} ({ends[-1].reason}): {ends[-1].message}" if ends else "none was trained"
     )

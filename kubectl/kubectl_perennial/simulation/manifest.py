@@ -34,6 +34,8 @@ class Manifest:
 
     body: Mapping[str, Any]
     label: str = ""
+    text: str = ""
+    """The file that it was read from, before any setting."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ def read_manifest(file: str) -> Manifest:
     models = [each for each in documents if each.get("kind") == "ModelDeployment"]
     if len(models) != 1:
         raise CommandError(f"{file} has {len(models)} ModelDeployments: give a file with one")
-    return checked(Manifest(models[0]), file)
+    return checked(Manifest(models[0], text=text), file)
 
 
 def with_settings(manifest: Manifest, settings: Sequence[str]) -> Manifest:
@@ -76,7 +78,8 @@ def with_settings(manifest: Manifest, settings: Sequence[str]) -> Manifest:
         if not separator:
             raise CommandError(f"--set {setting} has no value: write a field of spec, = and a value")
         _set(body["spec"], _keys(path.strip().removeprefix("spec.")), yaml.safe_load(text), setting)
-    return checked(Manifest(body, " ".join((*filter(None, [manifest.label]), *settings))), " ".join(settings))
+    label = " ".join((*filter(None, [manifest.label]), *settings))
+    return checked(Manifest(body, label, manifest.text), " ".join(settings))
 
 
 def _keys(path: str) -> list[str | int]:
@@ -203,3 +206,12 @@ def span(text: str, option: str) -> int | timedelta:
     if re.fullmatch("[1-9][0-9]{0,5}[smhd]", text):
         return as_delta(text)
     raise CommandError(f"{option} {text}: give a number, or a duration such as 12h or 7d")
+
+
+def span_text(length: int | timedelta) -> int | str:
+    """A number as it is, and a duration as in a manifest, such as 7d."""
+    if isinstance(length, int):
+        return length
+    seconds = int(length.total_seconds())
+    unit, size = next(each for each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % each[1] == 0)
+    return f"{seconds // size}{unit}"

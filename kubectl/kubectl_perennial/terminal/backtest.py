@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kubectl_perennial.client import Body
 from kubectl_perennial.terminal import console as output
+from kubectl_perennial.terminal.trade import draw_trade
 from kubectl_perennial.views.comparison_table import HEAD, comparison, policy_label, summary
 
 WIDTH, CLAUSE = 80, 30
@@ -30,11 +31,19 @@ def draw(fields: Body, console: Console) -> None:
         console.print(Text(note, "yellow"), soft_wrap=True)
     console.print()
     console.print(output.table(HEAD, rows, HEAD[1:]), width=WIDTH)
-    for policy in fields["policies"]:
+    if "suggestion" in fields:
+        draw_trade(fields, console)
+    for policy in _with_decisions(fields):
         _policy(policy, console)
     console.print("\nA backtest cannot know", style="bold")
     for sentence in fields["unknown"]:
         console.print(Padding(sentence, (0, 0, 0, 2)), width=WIDTH)
+
+
+def _with_decisions(fields: Body) -> list[Body]:
+    """The policies whose decisions are shown: of many that were tried, the one that is suggested."""
+    policies: list[Body] = fields["policies"]
+    return [policies[fields["suggestion"]["place"] - 1]] if "suggestion" in fields else policies
 
 
 def _policy(policy: Body, console: Console) -> None:
@@ -43,7 +52,8 @@ def _policy(policy: Body, console: Console) -> None:
     if policy["drifts"]:
         missed = policy["driftsWithoutAlarm"]
         delay = "" if policy["delay"] is None else f"alarm after {policy['delay']:g} batches (median)"
-        count = f"{missed} of {policy['drifts']} without an alarm" if missed else f"{policy['drifts']} times"
+        times = "once" if policy["drifts"] == 1 else f"{policy['drifts']} times"
+        count = f"{missed} of {policy['drifts']} without an alarm" if missed else times
         rows.append(("Drift", ", ".join(filter(None, [count, delay]))))
     if policy["stalledSince"]:
         rows.append(("Stalled", Text(f"since batch {policy['stalledSince']}, until a person acts", "red")))

@@ -33,12 +33,13 @@ class PrintableConsole(Console):
             yield segment if segment.control else Segment(text, segment.style)
 
 
-def make_console() -> Console:
-    """On standard output; a character that it cannot encode becomes a question mark."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    terminal = sys.stdout.isatty()
-    return PrintableConsole(highlight=False, markup=False, emoji=False, width=None if terminal else PIPE_WIDTH)
+def make_console(*, error: bool = False) -> Console:
+    """On standard output, or on standard error; a character that it cannot encode becomes a question mark."""
+    stream = sys.stderr if error else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    width = None if stream.isatty() else PIPE_WIDTH
+    return PrintableConsole(highlight=False, markup=False, emoji=False, width=width, stderr=error)
 
 
 def warn(line: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
 from kubectl_perennial.simulation.backtest import Backtest, Result
+from kubectl_perennial.simulation.manifest import span_text
 from kubectl_perennial.simulation.played import CHECK, Event, Floats
 from perennial_operator.core.api.values import as_text
 
@@ -26,9 +26,9 @@ def backtest_fields(backtest: Backtest) -> Body:
     return {
         "rows": len(timeline.history),
         "batches": len(timeline.batches),
-        "every": _span(plan.every),
+        "every": span_text(plan.every),
         "first": backtest.first,
-        "labelsLate": _span(plan.labels_late),
+        "labelsLate": span_text(plan.labels_late),
         "start": as_text(timeline.batches[0].end),
         "end": as_text(timeline.batches[-1].end),
         "metric": backtest.results[0].played.metric,
@@ -99,11 +99,3 @@ def _list(losses: Floats) -> list[float | None]:
 def _number(value: float | None) -> float | None:
     """Null without a finite value: JSON has no NaN."""
     return None if value is None or not math.isfinite(value) else value
-
-
-def _span(span: int | timedelta) -> int | str:
-    if isinstance(span, int):
-        return span
-    seconds = int(span.total_seconds())
-    unit, size = next(each for each in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % each[1] == 0)
-    return f"{seconds // size}{unit}"

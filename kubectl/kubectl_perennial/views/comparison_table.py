@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -57,6 +58,11 @@ def comparison(fields: Body) -> Iterator[list[str]]:
     yield [f"hindsight, {count} refits", _loss(same), _percent(_recovered(reference, same)), count, "", "", ""]
 
 
+def value_text(value: object) -> str:
+    """A value of a manifest in one line."""
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
@@ -67,7 +73,7 @@ def _recovered(policy: Body, loss: float) -> float | None:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share * 100:.0f} %"
+    return "-" if share is None else f"{round(share * 100)} %"
 
 
 def _seconds(value: float) -> str:

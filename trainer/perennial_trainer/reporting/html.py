@@ -54,7 +54,9 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, final
   .pairs td:first-child { min-width: 7rem }
   .number { text-align: right }
   td.number { white-space: nowrap }
-  @media (max-width: 30rem) { th, td { padding-right: .5rem } table { font-size: .9rem } }
+  @media (max-width: 30rem) {
+    th, td { padding-right: .5rem } table { font-size: .9rem } .wide td { overflow-wrap: break-word }
+  }
   ul { margin: 0; padding-left: 1.2rem }
   svg { display: block; width: 100%; max-width: 28rem; font-size: 12px; fill: var(--ink) }
   .s0 { fill: var(--one) } .s1 { fill: var(--two) }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kubectl_perennial.simulation.backtest import Backtest, Result
 from kubectl_perennial.simulation.drawing.chart import draw_chart
+from kubectl_perennial.simulation.drawing.trade import draw_trade
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_trainer.reporting.html import Drawing, Notes, Section, Table, render_page
 
@@ -15,16 +17,45 @@ LEGEND = (
     "triangles are alarms (grey where a training was deferred), dots are trainings, discs versions that went live, "
     "crosses versions that were rejected or failed. Point at a mark to read why."
 )
+TRADE = (
+    "Dots: the policies by their numbers, n never retrained, a always retrained; green is suggested. Dashed: the least "
+    "loss of any schedule of so many refits, chosen when all losses are known. Point at a dot to read its numbers."
+)
 SILENT = ("WithinThresholds", "Validating")
 
 
-def backtest_page(backtest: Backtest, summary: str, unknown: Sequence[str], head: Sequence[str], rows: Rows) -> bytes:
-    """The chart and the decisions of each policy, below the table of all."""
+@dataclass(frozen=True)
+class Suggested:
+    """What the page says of a suggestion."""
+
+    place: int
+    names: Sequence[str]
+    """Of all policies."""
+    why: Sequence[str]
+    changes: Rows
+
+
+def backtest_page(
+    backtest: Backtest,
+    summary: str,
+    unknown: Sequence[str],
+    head: Sequence[str],
+    rows: Rows,
+    suggested: Suggested | None = None,
+) -> bytes:
+    """The chart and the decisions of each policy, below the table of all; of those that were tried, of the winner."""
     sections: list[Section] = [Table("Policies", rows, [name.lower() for name in head])]
-    for result in backtest.results:
+    results = backtest.results
+    if suggested:
+        results = (results[suggested.place],)
+        picture = draw_trade(backtest, suggested.names, suggested.place)
+        sections.append(Drawing(f"{results[0].played.metric.capitalize()} by trainings", picture, TRADE))
+        sections.append(Notes(f"Suggested: {suggested.names[suggested.place]}", suggested.why))
+        sections.append(Table("What it changes", suggested.changes, ["field", "is", "becomes"]))
+    for result in results:
         title = result.played.title
         sections.append(Drawing(f"{title}: {result.played.metric}", draw_chart(result, backtest.timeline), LEGEND))
-    sections += [_decisions(result) for result in backtest.results]
+    sections += [_decisions(result) for result in results]
     sections.append(Notes("A backtest cannot know", unknown))
     name = backtest.results[0].played.title.partition(" ")[0]
     return render_page(f"Backtest of {name}", summary, sections)
