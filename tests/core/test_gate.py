@@ -178,6 +178,17 @@ def sliced(ratio: float) -> dict[str, Any]:
             "NotCompared",
             "the candidate was not compared with bike-v1 by mse, so it does not pass",
         ),
+        *(
+            (
+                {},
+                merged(BETTER, {"metrics": {which: {"mse": None}}}),
+                "bike-v1",
+                False,
+                "NotCompared",
+                "the candidate was not compared with bike-v1 by mse, so it does not pass",
+            )
+            for which in ("candidate", "live")
+        ),
         (
             {"against": {"metric": "mae"}},
             BETTER,

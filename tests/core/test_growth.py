@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.names import SCHEDULED
+from perennial_operator.core.names import NEVER, SCHEDULED
+from perennial_operator.core.rules.trainings.new_rows import newest_check_rows, rows_since
 from perennial_operator.core.stages.training import trigger_of
 from perennial_operator.core.world import World
 from tests.builders import a_deployment, a_report, a_version, a_world, task_of
@@ -29,9 +32,11 @@ def a_check_of(hour: int, samples: int, outcome: str = "WithinThresholds", begin
     return a_report(f"report-{hour}-{samples}", spec=spec, status=status, creationTimestamp=end, labels=labels)
 
 
-def a_grown(*reports: Report, history: int | None = 1000, growth: float | None = None, **spec: Any) -> World:
+def a_grown(
+    *reports: Report, history: int | None = 1000, growth: float | None = None, end: str | None = END, **spec: Any
+) -> World:
     training = {} if growth is None else {"growth": growth}
-    data = {"end": END, **({"historyRows": history} if history else {})}
+    data = {**({"end": end} if end else {}), **({"historyRows": history} if history else {})}
     live = a_version(status={"data": data, "contract": 4, "image": "t"}, spec={"data": {"timeColumn": "at"}})
     deployment = a_deployment(spec={"training": training, "data": {"timeColumn": "at"}, **spec})
     return a_world(deployment=deployment, versions=(live,), reports=reports)
@@ -50,6 +55,10 @@ TWICE = (a_check_of(13, 130), a_check_of(14, 130))
         pytest.param(a_grown(a_check_of(13, 200), a_check_of(14, 200, begin=12)), False, id="the same rows twice"),
         pytest.param(a_grown(a_check_of(13, 200), a_check_of(14, 200, "BadData")), False, id="bad rows"),
         pytest.param(a_grown(*TWICE, growth=0.5), False, id="another share"),
+        pytest.param(a_grown(*TWICE, growth=0.26), True, id="just so much"),
+        pytest.param(a_grown(*TWICE, end=None), False, id="no time is known"),
+        pytest.param(a_grown(*TWICE, end="2027-01-01T00:00:00Z"), False, id="a time that cannot be"),
+        pytest.param(a_grown(*TWICE, end="2026-11-23T12:30:00Z"), False, id="a part of the first was known"),
         pytest.param(a_grown(*TWICE, growth=0), False, id="turned off"),
         pytest.param(
             a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"
@@ -98,3 +107,37 @@ def test_a_candidate_is_proven_on_the_rows_of_a_check(world: World, rows: int | 
     candidate = a_version(2, "Training", spec={"data": {"timeColumn": "at"}, "trigger": {"reason": "Growth"}})
     world = a_world(deployment=world.deployment, versions=(*world.versions, candidate), reports=world.reports)
     assert task_of(train_manifest(world, candidate))["data"].get("holdoutRows") == rows
+
+
+@pytest.mark.parametrize(
+    ("reports", "since", "rows"),
+    [
+        ((), 12, 0),
+        (TWICE, 12, 260),
+        (TWICE, 13, 130),
+        (TWICE, 14, 0),
+        ((a_check_of(13, 20), a_check_of(13, 90)), 12, 90),
+        ((a_check_of(14, 50, "Invalid"), a_check_of(13, 20, "TooFewSamples")), 12, 20),
+        ((a_report("r", spec={"samples": 500}),), 0, 0),
+    ],
+    ids=["none", "both", "the later", "no later", "twice the same hour", "not of invalid ones", "without a window"],
+)
+def test_rows_are_counted_once(reports: tuple[Report, ...], since: int, rows: int) -> None:
+    assert rows_since(a_grown(*reports), datetime(2026, 11, 23, since, tzinfo=UTC)) == rows
+
+
+@pytest.mark.parametrize(
+    ("report", "rows"),
+    [
+        ({}, 300),
+        ({"about": "bike-v2"}, 100),
+        ({"scheduled_at": NEVER}, 100),
+        ({"outcome": None}, 100),
+        ({"outcome": Outcome.INVALID}, 100),
+    ],
+    ids=["a check", "of another version", "of another tool", "not judged yet", "invalid"],
+)
+def test_newest_usable_check_of_the_version_counts(report: dict[str, Any], rows: int) -> None:
+    world = a_grown(a_check_of(13, 100), replace(a_check_of(14, 300), **report))
+    assert world.live
+    assert newest_check_rows(world, world.live) == rows

@@ -381,6 +381,28 @@ def test_later_report_of_a_second_is_newer_whatever_its_name(later: str) -> None
     assert play.phases()["bike-v3"] == "Training"
 
 
+@pytest.mark.parametrize(
+    ("before", "persists"),
+    [
+        (("BadData", "BadData"), True),
+        (("BadData",), False),
+        (("BadData", "WithinThresholds"), False),
+        (("BadData", "BadData", "Stale"), True),
+    ],
+)
+def test_bad_data_that_persist_name_the_field_that_allows_them(before: tuple[str, ...], persists: bool) -> None:
+    metrics = [{"name": "missing_increase", "feature": "feature1", "value": 0.3}]
+    times = [f"2026-11-23T13:{minute:02}:00Z" for minute in range(len(before) + 1)]
+    reports = [
+        a_report(f"r{number}", spec={"rowsDigest": str(number)}, status={"outcome": outcome}, creationTimestamp=at)
+        for number, (outcome, at) in enumerate(zip(before, times, strict=False))
+    ]
+    newest = a_report("newest", spec={"metrics": metrics}, creationTimestamp=times[-1])
+    verdict = assess_reports(a_world(versions=(LIVE,), reports=(*reports, newest))).verdicts["newest"]
+    again = "; 3 reports in a row: fix what writes the data, or, if they are right, raise spec.drift.quality.maxMissing"
+    assert verdict.message.endswith(f"maxMissing is 0.2{again if persists else ''}")
+
+
 def outcomes_of_equal_reports(play: Play, count: int, minutes: int, **spec: Any) -> list[str | None]:
     """The outcomes of reports with equal numbers, so many minutes apart."""
     for number in range(count):

@@ -22,6 +22,7 @@ NOW = "2026-11-23T14:00:00Z"
         ("Training", "Failed", "NotStarted", True, True, True),
         ("Validating", "Rejected", "WorseThanLive", True, True, False),
         ("RollingOut", "RolledBack", "NotReady", True, True, True),
+        ("RollingOut", "RollingOut", "NotReady", False, False, False),
         ("RollingOut", "Live", "RolledOut", False, False, False),
     ],
 )
