@@ -72,15 +72,14 @@ def _pooled(recent: NumericHistogram, reference_rows: int, recent_rows: int) -> 
 
 def _spread(points: Floats, values: Floats, before: Floats, after: Floats) -> tuple[Floats, Floats, Floats]:
     """Recent rows alone between two points have several values; positions without rows are left out."""
+    alone = (np.arange(len(values)) % 2 == 0) & (before == 0) & (after > 1)
+    whole = ~alone & (before + after > 0)
     bounds = np.concatenate([[-np.inf], points, [np.inf]])
-    pieces = []
-    for position in np.flatnonzero(before + after):
-        value, recent = values[[position]], after[position]
-        if position % 2 == 0 and not before[position] and recent > 1:
-            value = _pieces(bounds[position // 2], bounds[position // 2 + 1], value[0], recent)
-        rows = [np.full(len(value), side[position] / len(value)) for side in (before, after)]
-        pieces.append(np.stack([value, *rows]))
-    ordered = np.concatenate(pieces, axis=1)
+    parts = [np.stack([values, before, after])[:, whole]]
+    for position in np.flatnonzero(alone):
+        pieces = _pieces(bounds[position // 2], bounds[position // 2 + 1], values[position], after[position])
+        parts.append(np.stack([pieces, np.zeros(len(pieces)), np.full(len(pieces), after[position] / len(pieces))]))
+    ordered = np.concatenate(parts, axis=1)
     ordered = ordered[:, np.argsort(ordered[0], kind="stable")]
     return ordered[0], ordered[1], ordered[2]
 
