@@ -4,7 +4,6 @@ from tests.cluster.client import Api, Connection, Refused, Resource
 from tests.cluster.local import LocalCluster
 from tests.cluster.node import LocalNode
 from tests.cluster.real import RealApi, envtest_binaries
-from tests.cluster.schema import normalize
 
 __all__ = [
     "Api",
@@ -15,5 +14,4 @@ __all__ = [
     "Refused",
     "Resource",
     "envtest_binaries",
-    "normalize",
 ]

@@ -7,8 +7,8 @@ import copy
 import ipaddress
 from typing import Any
 
+from kubectl_perennial.admission.schema import Schema, normalize
 from tests.cluster.kinds import Kind
-from tests.cluster.schema import Schema, normalize
 from tests.cluster.store import Object
 
 _ZEROS: dict[str, Any] = {"string": "", "integer": 0, "boolean": False}

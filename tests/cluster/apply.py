@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from tests.cluster.fields import UNOWNED, Fields, Path, is_associative, item_step
-from tests.cluster.schema import Schema, child
+from kubectl_perennial.admission.schema import Schema, child, item_step
+from tests.cluster.fields import UNOWNED, Fields, Path, is_associative
 
 
 def merged(live: Any, config: Any, schema: Schema) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.cluster import cel
-from tests.cluster.errors import Cause
-from tests.cluster.rules import RULES
-from tests.cluster.schema import PRESERVE, Schema
+from kubectl_perennial.admission import cel
+from kubectl_perennial.admission.causes import Cause
+from kubectl_perennial.admission.rules import RULES
+from kubectl_perennial.admission.schema import PRESERVE, Schema
+from kubectl_perennial.admission.validation import faults as value_faults
 from tests.cluster.store import Object
-from tests.cluster.validation import faults as value_faults
 
 
 def faults(definition: Object) -> list[Cause]:

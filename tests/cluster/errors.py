@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from kubectl_perennial.admission.causes import Cause
 
 if TYPE_CHECKING:
     from tests.cluster.kinds import Kind
     from tests.cluster.store import Object
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One reason of a refusal: `field` is a path such as `spec.holdout`, `reason` such as `FieldValueInvalid`."""
-
-    field: str
-    reason: str
-    message: str
 
 
 class ApiError(Exception):
@@ -71,7 +63,7 @@ def forbidden(kind: Kind, name: str, why: str, causes: Sequence[Cause] = ()) -> 
 
 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
-    lines = [f"{cause.field}: {cause.message}" for cause in causes]
+    lines = [str(cause) for cause in causes]
     text = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
     message = f'{kind.qualified} "{name}" is invalid: {text}'
     details = {"name": name, "group": kind.group, "kind": kind.name, "causes": _causes(causes)}
@@ -80,7 +72,7 @@ def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
 
 def invalid_options(options: str, causes: Sequence[Cause]) -> ApiError:
     """422 for what stands in the query rather than in the object."""
-    text = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)
+    text = ", ".join(map(str, causes))
     details = {"group": "meta.k8s.io", "kind": options, "causes": _causes(causes)}
     return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {text}', **details)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tests.cluster.schema import Schema, child
+from kubectl_perennial.admission.schema import Schema, child, compact, item_step
 from tests.cluster.store import Object
 
 Path = tuple[str, ...]
@@ -68,19 +68,6 @@ def is_associative(schema: Schema) -> bool:
     return schema.get("x-kubernetes-list-type") in ("map", "set")
 
 
-def item_step(item: Any, schema: Schema) -> str:
-    """How an item of an associative list is named."""
-    if schema["x-kubernetes-list-type"] == "set" or not isinstance(item, dict):
-        return f"v:{_compact(item)}"
-    known = schema.get("items", {}).get("properties", {})
-    keys = {key: item.get(key, known.get(key, {}).get("default")) for key in schema["x-kubernetes-list-map-keys"]}
-    return f"k:{_compact({key: value for key, value in sorted(keys.items()) if value is not None})}"
-
-
-def _compact(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
 def to_v1(fields: Iterable[Path]) -> Object:
     """`{"f:spec": {"f:replicas": {}}}`; a path that is itself a member beside its children has a `"."`."""
     members = set(fields)
@@ -111,7 +98,7 @@ def readable(path: Path) -> str:
         if kind == "f":
             text += f".{name}"
         elif kind == "k":
-            text += "[" + ",".join(f"{key}={_compact(value)}" for key, value in orjson.loads(name).items()) + "]"
+            text += "[" + ",".join(f"{key}={compact(value)}" for key, value in orjson.loads(name).items()) + "]"
         else:
             text += f"[={name}]"
     return text

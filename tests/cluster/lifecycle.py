@@ -7,9 +7,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.cluster.errors import Cause, bad_request, conflict, invalid, stale
+from kubectl_perennial.admission.causes import Cause
+from kubectl_perennial.admission.schema import normalize
+from tests.cluster.errors import bad_request, conflict, invalid, stale
 from tests.cluster.kinds import Kind
-from tests.cluster.schema import normalize
 from tests.cluster.store import Object
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kubectl_perennial.admission.schema import Schema
 from tests.cluster.errors import ApiError
 from tests.cluster.fields import Fields, Path, from_v1, nodes, readable, to_v1
-from tests.cluster.schema import Schema
 from tests.cluster.store import Object
 
 

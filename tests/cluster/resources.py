@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from kubectl_perennial.admission.causes import Cause
 from tests.cluster import scale, tables
 from tests.cluster.bodies import json_response, read_body, wants_table
-from tests.cluster.errors import ApiError, Cause, bad_request, deleted, invalid_options, success
+from tests.cluster.errors import ApiError, bad_request, deleted, invalid_options, success
 from tests.cluster.kinds import Kind, Kinds
 from tests.cluster.patch import json_patch, merge_patch
 from tests.cluster.routes import Target, target

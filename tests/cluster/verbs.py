@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from kubectl_perennial.admission.causes import Cause
+from kubectl_perennial.admission.rules import broken_rules
+from kubectl_perennial.admission.schema import normalize
+from kubectl_perennial.admission.validation import faults, rules_may_run
 from tests.cluster import admission, definitions, lifecycle
 from tests.cluster.apply import merged, without
 from tests.cluster.errors import (
     ApiError,
-    Cause,
     already_exists,
     conflict,
     forbidden,
@@ -32,10 +35,7 @@ from tests.cluster.ownership import (
     with_owners,
 )
 from tests.cluster.removal import Removal
-from tests.cluster.rules import broken_rules
-from tests.cluster.schema import normalize
 from tests.cluster.store import Object, Store
-from tests.cluster.validation import faults, rules_may_run
 
 
 @dataclass(frozen=True)

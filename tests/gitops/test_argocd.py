@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from kubectl_perennial.admission.schema import normalize
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.names import APPROVED, PERSON, REJECTED, RETRAIN
-from tests.cluster import normalize
 from tests.gitops.argocd import CONFIG_MAP, KINDS, config_map
 from tests.gitops.lua import run
 from tests.kubectl import documents

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kubectl_perennial.admission.model_deployment import refusals
 from perennial_operator.core.api.model_deployment import ModelDeployment
 from perennial_operator.core.api.parsing import parse
 from tests.builders import merged
@@ -378,9 +379,12 @@ def limits(**values: Any) -> Body:
 def test_bad_input_is_refused_with_the_field_and_the_fix(
     kubectl: Kubectl, deployment: Body, change: Body, field: str, fix: str
 ) -> None:
-    message = refusal(kubectl, {**deployment, "spec": merged(deployment["spec"], change)})
+    body = {**deployment, "spec": merged(deployment["spec"], change)}
+    message = refusal(kubectl, body)
     assert field in message
     assert fix in message
+    sentences = [str(cause) for cause in refusals(body)]  # what `kubectl perennial backtest` says of it
+    assert (sentences or "not declared" in fix) and [each for each in sentences if each not in message] == []
 
 
 @pytest.mark.parametrize("name", ["3bikes", "bike.demand", "b" * 41])

@@ -179,7 +179,17 @@ def test_suggestion_is_a_manifest_and_a_page(
             {"data": {"training": {}, "holdout": 3}, "modle": {}},
             ["3 findings", "spec.modle: there is no", "holdout", "give exactly one of uri and persistentVolumeClaim"],
         ),
-        ({"model": {**MANIFEST["spec"]["model"], "framework": "custom"}}, ["which a backtest cannot run"]),
+        (
+            {
+                "model": {**MANIFEST["spec"]["model"], "framework": "custom"},
+                "training": {"pod": {"image": "trainer"}},
+            },
+            ["which a backtest cannot run"],
+        ),
+        (
+            {"pin": "other-v3"},
+            ["tide.yaml: spec.pin: Invalid value: other-v3 is not a version of this ModelDeployment; give one such as"],
+        ),
     ],
 )
 def test_bad_manifest_is_refused_with_all_findings(changes: dict[str, Any], fragments: list[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
+from kubectl_perennial.admission.model_deployment import refusals
 from kubectl_perennial.errors import CommandError
 from perennial_operator.core.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from perennial_operator.core.api.parsing import BadObjectError, parse
@@ -120,16 +121,23 @@ def _item(value: Any, key: str | int, setting: str) -> Any:
 def checked(manifest: Manifest, source: str) -> Manifest:
     """The same manifest. CommandError with every finding, if there is one."""
     findings = [*_unknown_fields(ModelDeploymentSpec, manifest.body.get("spec"), "spec")]
-    try:
-        parse(ModelDeployment, _complete(manifest.body))
-    except BadObjectError as error:
-        findings += str(error).split("; ")
+    if refused := refusals(manifest.body):
+        findings += map(str, refused)
     else:
-        findings += _not_playable(manifest)
+        findings += _not_parsed(manifest) or _not_playable(manifest)
     if findings:
         count = f"{len(findings)} findings: " if len(findings) > 1 else ""
         raise CommandError(f"{source}: {count}" + "; ".join(findings))
     return manifest
+
+
+def _not_parsed(manifest: Manifest) -> list[str]:
+    """What the operator itself would say of a stored object."""
+    try:
+        parse(ModelDeployment, _complete(manifest.body))
+    except BadObjectError as error:
+        return str(error).split("; ")
+    return []
 
 
 def _complete(body: Mapping[str, Any]) -> Body:

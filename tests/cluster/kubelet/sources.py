@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tests.cluster.cel import quantity
+from kubectl_perennial.admission.cel import quantity
 from tests.cluster.client import Api, Refused, Resource
 from tests.cluster.objects import Obj, namespace
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import orjson
 
-from tests.cluster import cel
-from tests.cluster.errors import Cause
-from tests.cluster.fields import item_step
-from tests.cluster.schema import Schema, child, dotted
+from kubectl_perennial.admission import cel
+from kubectl_perennial.admission.causes import Cause
+from kubectl_perennial.admission.schema import Schema, child, dotted, item_step
 
 RULES = "x-kubernetes-validations"
 _NOTHING = object()
@@ -47,7 +46,7 @@ def _broken(value: Any, old: Any, schema: Schema, path: Path) -> Iterator[Cause]
 
 
 def _by_key(old: Any, schema: Schema) -> dict[str, Any]:
-    """The old items by key; only these can be told to be the same ones."""
+    """The old items by key; only these are known to be the same ones."""
     if not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
         return {}
     return {item_step(item, schema): item for item in old}

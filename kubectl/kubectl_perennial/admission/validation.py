@@ -10,9 +10,8 @@ import jsonschema
 import orjson
 from jsonschema.exceptions import ValidationError
 
-from tests.cluster.errors import Cause
-from tests.cluster.fields import item_step
-from tests.cluster.schema import Schema, dotted
+from kubectl_perennial.admission.causes import Cause
+from kubectl_perennial.admission.schema import Schema, dotted, item_step
 
 _BLOCKING = {
     "FieldValueRequired",
@@ -91,7 +90,7 @@ def _limit(name: str) -> Callable[..., Iterator[ValidationError]]:
     )
 
 
-def _format(_: Any, name: str, value: Any, schema: Schema) -> Iterator[ValidationError]:
+def _format(_: Any, name: str, value: Any, _schema: Schema) -> Iterator[ValidationError]:
     try:
         if isinstance(value, str) and name == "date-time":
             datetime.fromisoformat(value)

@@ -16,7 +16,7 @@ from cel_expr_python.ext.ext_strings import ExtStrings  # type: ignore[import-un
 from google.protobuf.timestamp_pb2 import Timestamp
 from kubernetes.utils.quantity import parse_quantity
 
-from tests.cluster.schema import Schema, child
+from kubectl_perennial.admission.schema import Schema, child
 
 quantity: Callable[[str], Decimal] = parse_quantity
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import orjson
+
 Schema = dict[str, Any]
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -74,3 +76,17 @@ def dotted(path: tuple[str | int, ...]) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def item_step(item: Any, schema: Schema) -> str:
+    """How an item of an associative list is named."""
+    if schema["x-kubernetes-list-type"] == "set" or not isinstance(item, dict):
+        return f"v:{compact(item)}"
+    known = schema.get("items", {}).get("properties", {})
+    keys = {key: item.get(key, known.get(key, {}).get("default")) for key in schema["x-kubernetes-list-map-keys"]}
+    return f"k:{compact({key: value for key, value in sorted(keys.items()) if value is not None})}"
+
+
+def compact(value: Any) -> str:
+    """As JSON."""
+    return orjson.dumps(value).decode()
