@@ -41,6 +41,36 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
             "BadAnswer",
             "Job bike-v1-train returned a result that violates the contract (metrics.r2: Input should be a finite number); use the trainer's image of the operator's release",
         ),
+        *(
+            (
+                DONE,
+                merged(TRAINED, answer),
+                "BadAnswer",
+                f"Job bike-v1-train returned a result that violates the contract ({field}: it is not a finite number of "
+                "64 bits, or not a valid text); use the trainer's image of the operator's release",
+            )
+            for answer, field in (
+                ({"parameters": {"missing_values": float("nan")}}, "parameters.missing_values"),
+                ({"parameters": {"layers": [8, {"rate": float("-inf")}]}}, "parameters.layers.1.rate"),
+                ({"parameters": {"seed": 2**63}}, "parameters.seed"),
+                ({"parameters": {"seed": -(2**63)}}, "parameters.seed"),
+                ({"parameters": {"name": "a\ud800"}}, "parameters.name"),
+                ({"parameters": {"\udfff": 1}}, "parameters"),
+                ({"data": {"rows": 10**30}}, "data.rows"),
+                ({"artifact": {"bytes": 2**63}}, "artifact.bytes"),
+            )
+        ),
+        *(
+            (
+                DONE,
+                merged(TRAINED, {"data": {"end": end}}),
+                "BadAnswer",
+                "Job bike-v1-train returned a result that violates the contract (data.end: Value error, "
+                f"{end.replace('T', ' ')} is beyond the years 1 to 9999 in UTC; give another time); use the trainer's "
+                "image of the operator's release",
+            )
+            for end in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00")
+        ),
         (
             BROKEN,
             None,
@@ -120,3 +150,29 @@ def test_digest_of_refused_files_is_kept(files: Any, kept: bool) -> None:
     failure = job_result(replace(BROKEN, answer=REFUSED | {"files": files}), Trained)
     assert isinstance(failure, JobFailure)
     assert failure.files == (files if kept else None)
+
+
+def test_greatest_numbers_and_any_text_are_kept() -> None:
+    parameters = {"seed": 2**63 - 1, "other": -(2**63) + 1, "on": True, "none": None, "rate": 1e308, "name": "\u202e💥"}
+    result = job_result(
+        replace(DONE, answer=merged(TRAINED, {"parameters": parameters}) | {"parameters": parameters}), Trained
+    )
+    assert isinstance(result, Trained)
+    assert result.parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("end", "stored"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("0987-06-05T01:00:00+01:00", "0987-06-05T00:00:00Z"),
+        ("9999-12-31T23:59:59.9Z", "9999-12-31T23:59:59Z"),
+        ("2026-11-23T12:00:00", "2026-11-23T12:00:00Z"),
+    ],
+)
+def test_times_of_rows_are_stored_so_that_they_can_be_read(end: str, stored: str) -> None:
+    """The year 1 stands for a missing time in many tools."""
+    result = job_result(replace(DONE, answer=merged(TRAINED, {"data": {"end": end}})), Trained)
+    assert isinstance(result, Trained)
+    assert result.data.to_api()["end"] == stored
+    assert type(result.data).model_validate(result.data.to_api()).to_api() == result.data.to_api()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -56,17 +57,20 @@ def as_delta(text: str) -> timedelta:
 
 
 def as_instant(value: object) -> object:
-    """The datetime of RFC 3339 text; one without a time zone is in UTC."""
+    """The datetime in UTC of RFC 3339 text; one without a time zone is in UTC. ValueError beyond the years 1 to 9999."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
-    if isinstance(value, datetime) and value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return value
+    if not isinstance(value, datetime):
+        return value
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"{value} is beyond the years 1 to 9999 in UTC; give another time") from None
 
 
-def as_text(instant: datetime) -> str:
+def as_text(instant: datetime, digits: str = "seconds") -> str:
     """RFC 3339 text in UTC, to the second, as a Kubernetes Time."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def shown(number: float) -> str:
@@ -171,7 +175,7 @@ Instant = Annotated[
 Moment = Annotated[
     datetime,
     BeforeValidator(as_instant),
-    PlainSerializer(lambda instant: instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+    PlainSerializer(partial(as_text, digits="microseconds")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """An instant to the microsecond, as a Kubernetes MicroTime, for timeouts of seconds."""

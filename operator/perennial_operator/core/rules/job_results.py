@@ -17,6 +17,7 @@ from perennial_operator.core.api.meta import Number
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.model_version import DataFacts, ModelVersionStatus, Trigger
 from perennial_operator.core.api.printable_text import Sentence
+from perennial_operator.core.api.storable import unstorable_field
 from perennial_operator.core.api.training import Search
 from perennial_operator.core.api.values import Nested, Value
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
@@ -183,12 +184,18 @@ def _reported_failure(job: Job, reason: str, message: str, files: object) -> Job
 
 def _parsed(job: Job, answer: Mapping[str, Any], kind: type[Result]) -> Result | JobFailure:
     try:
-        return kind.model_validate(answer)
+        result = kind.model_validate(answer)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        return JobFailure(
-            reason="BadAnswer",
-            message=f"Job {job.name} returned a result that violates the contract ({field}: {first['msg']}); "
-            "use the trainer's image of the operator's release",
-        )
+        return _bad_answer(job, ".".join(str(part) for part in first["loc"]), first["msg"])
+    if field := unstorable_field(answer):
+        return _bad_answer(job, field, "it is not a finite number of 64 bits, or not a valid text")
+    return result
+
+
+def _bad_answer(job: Job, field: str, problem: str) -> JobFailure:
+    return JobFailure(
+        reason="BadAnswer",
+        message=f"Job {job.name} returned a result that violates the contract ({field}: {problem}); "
+        "use the trainer's image of the operator's release",
+    )
