@@ -55,6 +55,9 @@ def test_message_of_a_step_follows_a_scale() -> None:
     play.edit({"serving": {"replicas": 4}})
     assert play.version(2)["message"] == "weight 25 %: 1 replica beside 3 of bike-v1"
     assert "1 replica beside 3" in play.condition("Retraining")["message"]
+    (rolled_out,) = (each for each in play.version(2)["conditions"] if each["type"] == "RolledOut")
+    assert (rolled_out["status"], rolled_out["message"]) == ("Unknown", play.version(2)["message"])
+    assert play.version(2)["rollout"]["weight"] == 25
 
 
 def test_stalled_condition_names_who_waits_for_a_person() -> None:

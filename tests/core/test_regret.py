@@ -82,6 +82,12 @@ def test_challenger_says_how_much_regret_is_too_much(challenger: dict[str, Any],
     assert starts(reports(0.5), challenger=challenger) is wanted
 
 
+def test_checks_are_counted_from_the_first_that_adds() -> None:
+    world = a_world(deployment=a_deployment(), versions=(LIVE,), reports=reports(0.3, -0.9, 0.5))
+    trigger = assess_reports(world).trigger
+    assert trigger and "the regrets of 1 checks add up to 0.45" in trigger.message
+
+
 def test_message_names_the_limit() -> None:
     world = a_world(deployment=a_deployment(), versions=(LIVE,), reports=reports(0.3, 0.3))
     trigger = assess_reports(world).trigger

@@ -8,8 +8,10 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.drift_reports import in_order
+from perennial_operator.core.rules.breaches import compare, pairs_of
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
@@ -221,6 +223,18 @@ def test_a_breach_names_metric_value_and_limit(threshold: dict[str, Any], metric
     verdict = judge(report.whole, a_world(deployment=deployment, versions=(LIVE,), reports=(report,)))
     assert (verdict.outcome, verdict.message) == (Outcome.BREACH, message)
     assert verdict.breaches[0].metric == metric["name"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "nearest"), [({"min": 0.1}, 0.5), ({"min": 0.1, "max": 0.99}, 0.9), ({"max": 0.99}, 0.9)]
+)
+def test_message_names_the_value_nearest_to_the_limit(limits: dict[str, float], nearest: float) -> None:
+    metrics = [{"name": "accuracy", "feature": feature, "value": value} for feature, value in (("a", 0.5), ("b", 0.9))]
+    report = a_report(spec={"metrics": metrics})
+    assert report.whole
+    thresholds = [DriftThreshold.model_validate({"metric": "accuracy", **limits})]
+    compared = compare(thresholds, report.whole, pairs_of(thresholds, report.whole), LIVE)
+    assert compared.within_message == f"within thresholds: accuracy of {'a' if nearest == 0.5 else 'b'} {nearest}"
 
 
 def test_a_message_names_three_breaches_and_the_status_a_hundred() -> None:

@@ -148,6 +148,22 @@ def test_status_of_a_trained_version_has_all_of_the_result() -> None:
     assert not {"findings", "parameters"} & trained_with().keys()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"artifact": {"uri": "s3://elsewhere/m.joblib"}},
+        {"data": {"holdoutUri": "s3://elsewhere/h.parquet"}},
+        {"refit": {"message": "again", "artifact": {"uri": "s3://elsewhere/r.joblib", "sha256": "9" * 64}}},
+    ],
+)
+def test_training_that_names_files_elsewhere_fails(answer: dict[str, Any]) -> None:
+    status = trained_with(**answer)
+    assert (status["phase"], status["reason"]) == ("Failed", "BadAnswer")
+    assert status["message"].startswith("Job bike-v2-train names s3://elsewhere")
+    assert [(each["type"], each["status"]) for each in status["conditions"]] == [("Trained", "False")]
+    assert "artifact" not in status
+
+
 @pytest.mark.parametrize(("reason", "phase"), [("FilesUnchanged", "Superseded"), ("TooFewRows", "Failed")])
 def test_refused_files_are_recorded(reason: str, phase: str) -> None:
     answer = {"outcome": "Refused", "reason": reason, "message": "no", "files": "f" * 64}
@@ -226,6 +242,31 @@ def test_another_comparison_is_validated_again() -> None:
     again = summary(validating({"rollout": {"approval": "manual"}}, "AwaitingApproval", {names.AGAINST: "bike-v0"}))
     message = "the live version or the metric of spec.validation.against has changed; it is validated again"
     assert again == ("Validating", "ComparisonChanged", message)
+
+
+STRICT = {"validation": {"thresholds": [{"metric": "r2", "min": 0.95}]}}
+
+
+@pytest.mark.parametrize(
+    ("phase", "rollout", "end"),
+    [("AwaitingApproval", None, "Rejected"), ("RollingOut", None, "Rejected"), ("RollingOut", 20, "RolledBack")],
+)
+def test_a_candidate_that_no_longer_passes_ends(phase: str, rollout: int | None, end: str) -> None:
+    status = {"metrics": {"candidate": {"mse": 80.0, "r2": 0.9}}} | (
+        {"rollout": {"weight": rollout}} if rollout else {}
+    )
+    candidate = a_version(2, phase, status=status)
+    spec = STRICT | {"rollout": {"approval": "manual"}}
+    ended = status_of(validation.next_step(world_with(LIVE, candidate, spec=spec), EMPTY))
+    assert (ended["phase"], ended["reason"], ended["message"]) == (
+        end,
+        "ThresholdNotMet",
+        "r2 is 0.9 on 200 holdout rows, below min 0.95; spec.validation was changed after the candidate had passed",
+    )
+    assert (len(ended["gate"]), "rollout" in ended) == (16, False)
+    assert [(each["type"], each["status"]) for each in ended["conditions"]] == [("Validated", "False")]
+    pinned = world_with(LIVE, candidate, spec=spec | {"pin": "bike-v2"})
+    assert validation.next_step(pinned, EMPTY) == ()
 
 
 # ---- who decides

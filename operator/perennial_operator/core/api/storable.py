@@ -11,7 +11,7 @@ _GREATEST = 2**63 - 1
 
 
 def unstorable_field(value: Any) -> str:
-    """The path of a number or a text that the API server does not store; empty if there is none."""
+    """The path of a number or a text that the API server does not store, or an empty text."""
     pending: list[tuple[str, Any]] = [("", value)]
     while pending:
         path, each = pending.pop()
