@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tests.demo.screen import Screen
 from tests.demo.story import NAME, EndedEarlyError, Story
+from tests.demo.year import Year
 from tests.stage import Stage
 
 
@@ -36,8 +37,10 @@ def main() -> int:
 def play(stage: Stage, console: Console) -> None:
     """The story has been told, and the person has seen enough."""
     try:
-        story = Story(stage, Screen(console))
-        story.play()
+        with Year(stage.directory) as year:
+            story = Story(stage, Screen(console))
+            story.play()
+            story.whole_year(year)
         if sys.stdin.isatty() and sys.stdout.isatty():
             look_around(stage, story)
     finally:

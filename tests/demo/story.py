@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,8 @@ import yaml
 
 from tests.demo import rides
 from tests.demo.screen import Screen
-from tests.stage import Stage
+from tests.demo.year import PAGE, WORDS, Year
+from tests.stage import ROOT, Stage
 
 MANIFEST = Path(__file__).with_name("bike-demand.yaml")
 WINTER, SPRING = ("2011-01", "2011-02", "2011-03"), ("2011-04", "2011-05", "2011-06")
@@ -25,7 +27,7 @@ class EndedEarlyError(Exception):
 
 
 class Story:
-    """Each method up to `second_version` is an act; `play` plays them in order.
+    """Each method up to `whole_year` is an act; `play` plays those of the loop in order.
 
     Raises EndedEarlyError, or AssertionError where something is waited for in vain.
     """
@@ -114,6 +116,19 @@ class Story:
             raise EndedEarlyError(
                 f"{SECOND} was started by {reason}, not Drift, or is no better: it has a {comparison}"
             )
+
+    def whole_year(self, year: Year) -> None:
+        self.screen.act(
+            "What would it have done all year?",
+            "Meanwhile the same manifest was played over all twelve months, in virtual time: beside a model that is never "
+            "retrained, one that is retrained every two weeks, and the best that anyone could have done who knew the future.",
+        )
+        self._until("the backtest has played the year", year.is_played, 120)
+        words = shlex.join([*WORDS, "--html", str(PAGE.relative_to(ROOT))])
+        self.screen.typed(f"kubectl perennial {words}", answer=year.table())
+        self.screen.blank()
+        self.screen.say("The loss over time, the versions and each decision are on a page:")
+        self.screen.typed(f"python3 -m webbrowser {PAGE}")
 
     def drift_page(self) -> Path:
         """The page for people that the check has left, as this machine names it."""
