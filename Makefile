@@ -31,7 +31,7 @@ test-keras: .venv-keras/ready ## The tests of Keras, in their own environment (2
 	@.venv-keras/bin/python -m pytest tests/trainer/test_networks.py
 
 # JOBS=tests at a time. What survives and is the same code in other words stands in tests/house/equivalent_mutants.toml.
-mutation: .venv/ready ## Mutants of the rules that the tests kill; an hour
+mutation: .venv/ready ## Mutants of the rules that the tests kill; ten minutes
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.house.mutation $(if $(JOBS),--jobs $(JOBS))
 
 check: .venv/ready ## Linters, types, layers and words only

@@ -448,6 +448,17 @@ def test_equal_numbers_after_just_ten_minutes_are_a_copy() -> None:
     assert outcomes_of_equal_reports(play, 2, minutes=10) == ["Breach", "Duplicate"]
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [("WithinThresholds", "Duplicate"), ("Invalid", "Breach"), ("Stale", "Breach"), ("Duplicate", "Breach")],
+)
+def test_copy_of_a_report_that_said_nothing_is_judged(earlier: str, later: str) -> None:
+    spec = {"rowsDigest": "a"}
+    reports = (a_report("first", spec=spec, status={"outcome": earlier}), a_report("second", spec=spec))
+    world = a_world(deployment=a_deployment(spec={"drift": {"consecutive": 9}}), versions=(LIVE,), reports=reports)
+    assert assess_reports(world).verdicts["second"].outcome == later
+
+
 @pytest.mark.parametrize(("missing", "later"), [(0.1, "Duplicate"), (0.3, "BadData")])
 def test_checks_of_the_same_rows_are_copies_unless_bad(missing: float, later: str) -> None:
     metrics = [
