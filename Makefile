@@ -64,9 +64,9 @@ crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 # TOOL=docker or buildah, BASE=another base image, REGISTRY=where the images are to be pushed, BUILD_FLAGS=more for each build, such as
 # `--secret id=pip.conf,src=$HOME/.config/pip/pip.conf` for a package index of your own, or `--add-host`.
 images: .venv/ready ## Build, try images; TOOL, BASE, REGISTRY, BUILD_FLAGS
-	@for part in operator trainer; do \
-	  $(or $(TOOL),docker) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $$part/Dockerfile \
-	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$$part:$(VERSION) . || exit 1; done
+	@for part in operator:operator trainer:trainer kubectl:backtest; do \
+	  $(or $(TOOL),docker) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) -f $${part%:*}/Dockerfile \
+	    -t $(if $(REGISTRY),$(REGISTRY)/)perennial-$${part#*:}:$(VERSION) . || exit 1; done
 	@TOOL=$(or $(TOOL),docker) REGISTRY=$(REGISTRY) $(BIN)/python -m pytest tests/images
 
 image-keras: ## Build the trainer's image with Keras; as for images
@@ -105,7 +105,7 @@ soak: .venv/ready ## Ten minutes of random changes; build/soak.svg
 lock: .venv/ready ## Pin all dependencies again, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \
 	  --extra operator --extra trainer --extra kubectl --extra dev pyproject.toml -o requirements/dev.txt
-	@for extra in operator trainer; do \
+	@for extra in operator trainer backtest; do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \

@@ -32,6 +32,9 @@ IMAGES = {
 }
 """What the trainers' images run, for the local node, which has no images."""
 
+IN_IMAGES = ("trainer", "tests/contract", "operator", "kubectl")
+"""Where the code of the Jobs' images is."""
+
 PRELOADED = {
     "perennial_trainer": [
         "sklearn.linear_model",
@@ -101,7 +104,7 @@ class Stage:
         self.kubectl.apply(ROOT / "manifests" / "crds")
         self.wait("the CRDs are established", self._established, 30)
         if self.cluster != "current":
-            code = {"PYTHONPATH": f"{ROOT / 'trainer'}:{ROOT / 'tests' / 'contract'}"}
+            code = {"PYTHONPATH": ":".join(str(ROOT / part) for part in IN_IMAGES)}
             self.node = self._stack.enter_context(
                 LocalNode(
                     self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES, preloaded=PRELOADED

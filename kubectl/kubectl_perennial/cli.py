@@ -147,10 +147,11 @@ def _add_backtest(commands: Any) -> None:
         "bike.yaml --data 'rides/*.parquet' --every 7d",
         "bike.yaml --data rides.csv --every 500 --set drift.thresholds[0].maxIncrease=0.1",
         "bike.yaml --data 'rides/*.parquet' --every 7d --suggest --html trade.html > better.yaml",
+        "bike.yaml --every 7d --in-cluster | kubectl apply -f -",
     )
     command.set_defaults(needs_cluster=False)
-    command.add_argument("manifests", nargs="+", metavar="FILE", help="a ModelDeployment in YAML; several are compared")
-    command.add_argument("--data", nargs="+", required=True, metavar="FILE", help="labelled rows: paths, globs or URIs")
+    command.add_argument("manifests", nargs="*", metavar="FILE", help="a ModelDeployment in YAML; several are compared")
+    command.add_argument("--data", nargs="+", metavar="FILE", help="labelled rows: paths, globs or URIs")
     command.add_argument("--every", metavar="SPAN", help="how much a batch is: 7d, or a number of rows")
     command.add_argument(
         "--first", type=_count, metavar="N", help="batches before the first version; default an eighth"
@@ -167,6 +168,11 @@ def _add_backtest(commands: Any) -> None:
     command.add_argument("--seed", type=_count, default=0, metavar="N", help="of the order of shuffled rows; default 0")
     command.add_argument("--no-shuffle", action="store_true", help="do not count alarms on shuffled rows")
     command.add_argument("--html", metavar="FILE", help="also write a page: loss over time, versions and decisions")
+    command.add_argument(
+        "--in-cluster", action="store_true", help="play nothing, and print a Job that does it for data.training"
+    )
+    command.add_argument("--image", metavar="IMAGE", help="of that Job; default perennial-backtest of this version")
+    command.add_argument("--result", metavar="FILE", help="play nothing, and show the log of such a Job; - is stdin")
     command.add_argument(
         "--cache", metavar="FOLDER", help="where results are kept; default ~/.cache/perennial/backtest"
     )

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from kubectl_perennial.simulation.history import columns_of, cut, read_history
+from kubectl_perennial.simulation.in_cluster.backtest_job import IMAGE, job_manifests
 from kubectl_perennial.simulation.loop import play
 from kubectl_perennial.simulation.manifest import Manifest, checked
 from kubectl_perennial.simulation.played import CHECK, VERSION, Played
@@ -88,6 +90,28 @@ def test_backtest_agrees_with_the_cluster(stage: Stage, tmp_path: Path) -> None:
         assert body is not None
         assert summary(triggers[version], dict(status)) == summary(body["spec"]["trigger"]["reason"], body["status"])
     assert sorted(played.records) == sorted(each["metadata"]["name"] for each in stage.kubectl.list("ModelVersion"))
+
+
+def test_backtest_runs_as_a_job_of_the_cluster(stage: Stage, tmp_path: Path) -> None:
+    if stage.cluster == "current":
+        pytest.skip("the log is a file of the local node")
+    manifest = manifest_of("neap")
+    folder = stage.claim("neap-rows")
+    for number in range(len(SLOPES)):
+        a_batch(number).to_parquet(folder / f"{number}.parquet")
+    given = checked(Manifest(manifest, text=yaml.safe_dump(manifest)), "the manifest")
+    files, job = job_manifests([given], ["--every", str(BATCH), "--first", str(FIRST), "--no-shuffle"], IMAGE)
+    stage.apply(files, job)
+    name = job["metadata"]["name"]
+    stage.wait(
+        f"{name} has ended", lambda: (stage.kubectl.get("Job", name) or {}).get("status", {}).get("succeeded"), 90
+    )
+    (log,) = (each for each in (stage.directory / "node").rglob("*.log") if '"policies"' in each.read_text())
+    fields = json.loads(log.read_text())
+    here = in_backtest(manifest, folder, tmp_path / "cache")
+    (policy,) = fields["policies"]
+    assert (policy["loss"], policy["trainings"]) == (pytest.approx(here.loss), here.trainings)
+    assert fields["page"].startswith("<!doctype html>")
 
 
 def outcomes(stage: Stage) -> list[tuple[str, str]]:

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from perennial_operator import __version__
 from tests.images.containers import USER, built, run
+from tests.plugin.test_backtest import MANIFEST, a_stream
 
 TOOL, REGISTRY = os.environ.get("TOOL", ""), os.environ.get("REGISTRY", "")
-OPERATOR, TRAINER, KERAS = (
-    f"{REGISTRY}/perennial-{part}:{__version__}".lstrip("/") for part in ("operator", "trainer", "trainer-keras")
+OPERATOR, TRAINER, KERAS, BACKTEST = (
+    f"{REGISTRY}/perennial-{part}:{__version__}".lstrip("/")
+    for part in ("operator", "trainer", "trainer-keras", "backtest")
 )
 MEANT = {"task": "regression", "features": {"numeric": ["a", "b"], "categorical": []}, "target": "y"}
 RIDGE = {"framework": "sklearn", "format": "joblib", "estimator": "sklearn.linear_model.Ridge", "parameters": {}}
@@ -142,6 +145,16 @@ def test_the_trainer_refuses_bad_rows_in_its_container_too(tmp_path: Path) -> No
     assert (answer["outcome"], answer["reason"]) == ("Refused", "MissingColumn")
 
 
+def test_backtest_runs_as_any_user_on_a_read_only_root(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    a_stream().to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "tide.yaml").write_text(yaml.safe_dump(MANIFEST))
+    words = ["/data/tide.yaml", "--data", "/data/rows.parquet", "--every", "50", "--first", "4", "-o", "json"]
+    done = run(TOOL, BACKTEST, ["python", "-m", "kubectl_perennial", "backtest", *words], volumes={"/data": tmp_path})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["policies"][0]["trainings"] > 0
+
+
 def test_the_operator_starts_and_tells_what_it_cannot_use() -> None:
     done = run(TOOL, OPERATOR, environment={"PERENNIAL_WORKERS": "none"})
     assert done.returncode == 2
@@ -153,7 +166,14 @@ def test_operator_starts_and_fails_without_a_cluster() -> None:
     assert "kubernetes.aio.config.config_exception.ConfigException" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("image", [OPERATOR, TRAINER])
+OWN = {
+    OPERATOR: ["kopf", "kubernetes", "perennial_operator"],
+    TRAINER: ["sklearn", "perennial_trainer"],
+    BACKTEST: ["sklearn", "kubernetes", "perennial_operator", "perennial_trainer"],
+}
+
+
+@pytest.mark.parametrize("image", OWN)
 def test_an_image_holds_what_runs_and_nothing_that_installs(image: str) -> None:
     places = [
         "pip",
@@ -168,13 +188,12 @@ def test_an_image_holds_what_runs_and_nothing_that_installs(image: str) -> None:
     ]
     done = run(TOOL, image, ["python", "-c", LOOK, *places])
     assert done.returncode == 0, done.stderr
-    own = ["kopf", "kubernetes", "perennial_operator"] if image == OPERATOR else ["sklearn", "perennial_trainer"]
     assert json.loads(done.stdout) == {
         "uid": USER,
         "writable": False,
         "capabilities": 0,
         "may_gain": False,
-        "modules": own,
+        "modules": OWN[image],
         "uncompiled": [],
         "ours": [],
     }

@@ -35,6 +35,14 @@ def rewritten(text: str, wanted: Body) -> str:
     return changed if is_as_wanted else yaml.safe_dump(dict(wanted), **STYLE)
 
 
+def model_text(text: str) -> str:
+    """The text of the ModelDeployment alone: other objects of the file, such as Secrets, are left out."""
+    node = _model_in(text)[1]
+    assert node is not None
+    place = _Text(text)
+    return text[node.start_mark.index : place.next_line(place.end(node))]
+
+
 class Change(NamedTuple):
     """A field that differs; None where it is not set."""
 
