@@ -140,6 +140,15 @@ def test_skops_file_with_other_content_is_refused(tmp_path: Path, content: bytes
     assert refused.value.reason in ("UntrustedArtifact", "UnreadableArtifact")
 
 
+@pytest.mark.parametrize("content", [file_of(list_node()), skops.io.dumps(LinearRegression())], ids=["list", "model"])
+def test_skops_file_without_a_pipeline_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.skops"
+    path.write_bytes(content)
+    with pytest.raises(RejectedTask, match="and every version a Pipeline") as refused:
+        load_model(path.as_uri(), sha256_digest(content))
+    assert refused.value.reason == "UntrustedArtifact"
+
+
 def test_no_command_runs_when_a_skops_file_is_loaded(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     code = f"import pathlib; pathlib.Path({str(trace)!r}).touch()"

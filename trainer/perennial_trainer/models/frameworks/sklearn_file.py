@@ -66,7 +66,10 @@ def load_skops(uri: str, content: bytes) -> Pipeline:
 
     if foreign := _foreign_types(content):
         raise RejectedTask("UntrustedArtifact", f"{uri} has types that no stored version has: {join_names(foreign)}")
-    return skops.io.loads(content, trusted=sorted({name for names in TYPES.values() for name in names}))
+    loaded = skops.io.loads(content, trusted=sorted({name for names in TYPES.values() for name in names}))
+    if not isinstance(loaded, Pipeline):
+        raise RejectedTask("UntrustedArtifact", f"{uri} has a {type(loaded).__name__}, and every version a Pipeline")
+    return loaded
 
 
 def skops_nodes(content: bytes) -> Iterator[tuple[str, str]]:
