@@ -18,7 +18,7 @@ from rich.console import Console
 from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.terminal import console as output
 from kubectl_perennial.terminal.backtest import draw
-from kubectl_perennial.views.comparison_table import HEAD, comparison, policy_label, summary, value_text
+from kubectl_perennial.views.comparison_table import HEAD, change_text, comparison, policy_label, summary
 
 if TYPE_CHECKING:
     from kubectl_perennial.simulation.backtest import Backtest, Plan
@@ -99,7 +99,7 @@ def _page(backtest: Backtest, fields: Body) -> str:
     suggested = None
     if suggestion := fields.get("suggestion"):
         names = [policy_label(policy, fields) for policy in fields["policies"]]
-        changes = [[field, *map(value_text, values)] for field, *values in map(dict.values, suggestion["changes"])]
+        changes = [change_text(change) for change in suggestion["changes"]]
         suggested = Suggested(suggestion["place"] - 1, names, suggestion["why"], changes)
     rows = list(comparison(fields))
     return backtest_page(backtest, summary(fields), fields["unknown"], HEAD, rows, suggested).decode()

@@ -19,9 +19,7 @@ LONGEST = 26
 
 def draw_trade(fields: Body, console: Console) -> None:
     """The picture and the reasons."""
-    console.print(
-        f"\nLoss by trainings; the numbers are those of the policies, {_mark(fields)} is suggested", style="bold"
-    )
+    console.print(f"\nLoss by trainings, each policy by its number; {_mark(fields)} is suggested", style="bold")
     for line in _picture(fields):
         console.print(line, soft_wrap=True)
     console.print("\nSuggested", style="bold")

@@ -63,6 +63,14 @@ def value_text(value: object) -> str:
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+def change_text(change: Body) -> str:
+    """A sentence about a field that a suggestion changes."""
+    before, after = value_text(change["is"]), value_text(change["becomes"])
+    if change["becomes"] is None:
+        return f"{change['field']} is removed; it was {before}"
+    return f"{change['field']} is {after}" + ("" if change["is"] is None else f"; it was {before}")
+
+
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

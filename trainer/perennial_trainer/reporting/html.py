@@ -42,7 +42,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, final
   p { max-width: 44rem; overflow-wrap: anywhere }
   main { columns: 26rem 2; column-gap: 2rem; margin-top: 1.5rem }
   section, figure { margin: 0 0 2rem; break-inside: avoid; overflow-x: auto }
-  .wide { column-span: all }
+  .wide { column-span: all; margin-top: 1rem }
   h2, figcaption { font-size: 1rem; font-weight: 600; margin: 0 0 .4rem; padding-bottom: .2rem;
                    border-bottom: 2px solid var(--line) }
   table { border-collapse: collapse; width: 100% }
@@ -52,11 +52,10 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, final
   th { font-weight: 500; color: var(--soft) }
   td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
   .pairs td:first-child { min-width: 7rem }
+  .wide td { overflow-wrap: break-word }
   .number { text-align: right }
   td.number { white-space: nowrap }
-  @media (max-width: 30rem) {
-    th, td { padding-right: .5rem } table { font-size: .9rem } .wide td { overflow-wrap: break-word }
-  }
+  @media (max-width: 30rem) { th, td { padding-right: .5rem } table { font-size: .9rem } }
   ul { margin: 0; padding-left: 1.2rem }
   svg { display: block; width: 100%; max-width: 28rem; font-size: 12px; fill: var(--ink) }
   .s0 { fill: var(--one) } .s1 { fill: var(--two) }

@@ -40,7 +40,10 @@ _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
     .chart .alarm { fill: var(--two) } .chart .good { fill: var(--good) } .chart .bad { fill: var(--bad) }
     .chart .quiet { fill: var(--soft) }
     @media screen and (prefers-color-scheme: dark) { svg.chart { --good: #5fc48d; --bad: #ef7a6d } }
-    @media (max-width: 40rem) { svg.chart { font-size: 22px } .chart .more { display: none } }
+    @media (max-width: 40rem) {
+      svg.chart { font-size: 22px } .chart .more { display: none }
+      .chart .tick { text-anchor: start; transform: translate(12px, 14px) }
+    }
   </style>
   {% for band in bands %}
   <rect class="band{{ " odd" if loop.index0 % 2 }}" x="{{ band.x | round(1) }}" y="{{ top }}"
@@ -51,7 +54,7 @@ _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
   {% endfor %}
   {% for tick in ticks %}
   <line class="axis" x1="{{ left }}" x2="{{ width }}" y1="{{ tick.y | round(1) }}" y2="{{ tick.y | round(1) }}"/>
-  <text x="{{ left - 6 }}" y="{{ (tick.y + 4) | round(1) }}" text-anchor="end">{{ tick.text }}</text>
+  <text class="tick" x="{{ left - 6 }}" y="{{ (tick.y + 4) | round(1) }}" text-anchor="end">{{ tick.text }}</text>
   {% endfor %}
   {% for line in lines %}
   <polyline class="{{ line.kind }}" points="{{ line.points }}"/>

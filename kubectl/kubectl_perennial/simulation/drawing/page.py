@@ -32,7 +32,8 @@ class Suggested:
     names: Sequence[str]
     """Of all policies."""
     why: Sequence[str]
-    changes: Rows
+    changes: Sequence[str]
+    """A sentence for each field."""
 
 
 def backtest_page(
@@ -51,7 +52,7 @@ def backtest_page(
         picture = draw_trade(backtest, suggested.names, suggested.place)
         sections.append(Drawing(f"{results[0].played.metric.capitalize()} by trainings", picture, TRADE))
         sections.append(Notes(f"Suggested: {suggested.names[suggested.place]}", suggested.why))
-        sections.append(Table("What it changes", suggested.changes, ["field", "is", "becomes"]))
+        sections.append(Notes("What it changes", suggested.changes))
     for result in results:
         title = result.played.title
         sections.append(Drawing(f"{title}: {result.played.metric}", draw_chart(result, backtest.timeline), LEGEND))

@@ -17,6 +17,7 @@ from kubectl_perennial.simulation.backtest import Backtest
 from perennial_operator.core.api.values import shown
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 800.0, 70.0, 780.0, 16.0, 300.0, 350.0
+RADIUS = 9.0
 PAD = 14.0
 """Beside a dot without trainings."""
 TICKS = 5
@@ -30,16 +31,17 @@ _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
     .trade .axis { stroke: var(--line) } .trade polyline { fill: none; stroke: var(--soft); stroke-dasharray: 5 4 }
     .trade text { fill: var(--soft) } .trade g text { fill: var(--paper); font-weight: 600 }
     .trade circle { fill: var(--one); stroke: var(--paper) } .trade .won circle { fill: var(--good) }
-    .trade .other circle { fill: var(--two) }
+    .trade .other circle { fill: var(--two) } .trade .leader { stroke: var(--soft) }
     @media screen and (prefers-color-scheme: dark) { svg.trade { --good: #5fc48d } }
     @media (max-width: 40rem) {
-      .trade .scale { font-size: 24px } .trade .more { display: none } .trade circle { r: 15px }
+      .trade .scale { font-size: 24px } .trade .loss { text-anchor: start; transform: translate(40px, -8px) }
+      .trade .more { display: none } .trade circle { r: 15px }
       .trade g text { font-size: 20px; transform: translateY(3px) }
     }
   </style>
   {% for tick in losses %}
   <line class="axis" x1="{{ left }}" x2="{{ right }}" y1="{{ tick.at | round(1) }}" y2="{{ tick.at | round(1) }}"/>
-  <text class="scale{{ ' more' if loop.index0 % 2 }}" x="{{ left - 6 }}" y="{{ (tick.at + 4) | round(1) }}"
+  <text class="scale loss" x="{{ left - 6 }}" y="{{ (tick.at + 4) | round(1) }}"
     text-anchor="end">{{ tick.text }}</text>
   {% endfor %}
   {% for tick in trainings %}
@@ -50,9 +52,12 @@ _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
   <text class="scale" x="{{ (left + right) / 2 }}" y="{{ height - 4 }}"
     text-anchor="middle">trainings after the first version</text>
   <polyline points="{{ bound }}"><title>hindsight: the least loss of any schedule of so many refits</title></polyline>
+  {% for dot in dots if dot.y != dot.at %}
+  <path class="leader" d="M{{ dot.x | round(1) }} {{ dot.at | round(1) }} V{{ dot.y | round(1) }}"/>
+  {% endfor %}
   {% for dot in dots %}
   <g class="{{ dot.kind }}"><title>{{ dot.title }}</title>
-  <circle cx="{{ dot.x | round(1) }}" cy="{{ dot.y | round(1) }}" r="9"/>
+  <circle cx="{{ dot.x | round(1) }}" cy="{{ dot.y | round(1) }}" r="{{ radius }}"/>
   <text x="{{ dot.x | round(1) }}" y="{{ (dot.y + 4) | round(1) }}" text-anchor="middle">{{ dot.text }}</text></g>
   {% endfor %}
 </svg>
@@ -74,6 +79,8 @@ class _Dot(NamedTuple):
     kind: str
     x: float
     y: float
+    at: float
+    """Where its loss is: a dot is above that if another one is there."""
     text: str
     title: str
 
@@ -105,9 +112,14 @@ def draw_trade(backtest: Backtest, names: Sequence[str], winner: int) -> Markup:
     always = _Point("always retrained", len(reference.rows), results[0].always_loss)
     bound = [_Point("hindsight", refits, reference.hindsight(refits)) for refits in range(len(reference.fits))]
     scale = _Scale.of([*points, never, always, *bound])
-    dots = [_dot("other", "n", never, scale), _dot("other", "a", always, scale)]
-    for place, point in enumerate(points):
-        dots.append(_dot("won" if place == winner else "policy", str(place + 1), point, scale))
+    dots = [
+        *(
+            _dot("won" if place == winner else "policy", str(place + 1), point, scale)
+            for place, point in enumerate(points)
+        ),
+        _dot("other", "n", never, scale),
+        _dot("other", "a", always, scale),
+    ]
     svg = _SVG.render(
         width=WIDTH,
         height=HEIGHT,
@@ -117,14 +129,27 @@ def draw_trade(backtest: Backtest, names: Sequence[str], winner: int) -> Markup:
         losses=[_Tick(scale.y(loss), shown(loss)) for loss in _ticks(scale.low, scale.high)],
         trainings=[_Tick(scale.x(count), shown(count)) for count in _ticks(0, scale.most)],
         bound=" ".join(f"{scale.x(point.trainings):.1f},{scale.y(point.loss):.1f}" for point in bound),
-        dots=dots,
+        dots=list(_apart(dots)),
+        radius=RADIUS,
     )
     return Markup(svg)  # noqa: S704 - the template has escaped every text
 
 
 def _dot(kind: str, text: str, point: _Point, scale: _Scale) -> _Dot:
     title = f"{point.name}: loss {shown(point.loss)}, {point.trainings} trainings"
-    return _Dot(kind, scale.x(point.trainings), scale.y(point.loss), text, title)
+    y = scale.y(point.loss)
+    return _Dot(kind, scale.x(point.trainings), y, y, text, title)
+
+
+def _apart(dots: Sequence[_Dot]) -> Iterator[_Dot]:
+    """None covers another one: the winner keeps its place, and others are moved up."""
+    taken: list[_Dot] = []
+    for dot in sorted(dots, key=lambda dot: dot.kind != "won"):
+        free = dot
+        while any(math.hypot(free.x - other.x, free.y - other.y) < 2 * RADIUS for other in taken):
+            free = free._replace(y=free.y - RADIUS)
+        taken.append(free)
+        yield free
 
 
 def _ticks(low: float, high: float) -> Iterator[float]:
