@@ -8,8 +8,9 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.manifests.owner import owner_reference
-from perennial_operator.core.rules.job_results import Recovered, StoredVersion
+from perennial_operator.core.rules.job_results import JobFailure, Recovered, StoredVersion, job_result
 from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status, without_untrusted
+from perennial_operator.core.world import Job, JobState
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
 from tests.contract.test_tasks_of_the_operator import RECOVERED, STORED
 
@@ -85,9 +86,14 @@ def test_recipe_without_a_search_needs_no_engine() -> None:
 
 OURS = "s3://models/perennial/default/bike/bike-v2/"
 ENDED = merged(
-    STORED["status"], {"artifact": {"uri": f"{OURS}model.joblib"}, "data": {"holdoutUri": f"{OURS}holdout.parquet"}}
+    STORED["status"],
+    {
+        "artifact": {"uri": f"{OURS}model.joblib"},
+        "data": {"holdoutUri": f"{OURS}holdout.parquet"},
+        "reason": "WorseThanLive",
+    },
 )
-LIVE = merged(ENDED, {"phase": "Live", "liveSince": "2026-11-20T12:00:00Z", "endedAt": None})
+LIVE = merged(ENDED, {"phase": "Live", "liveSince": "2026-11-20T12:00:00Z", "endedAt": None, "reason": None})
 
 
 def result_of(status: dict[str, Any], passed_over: Any = ()) -> Recovered:
@@ -102,6 +108,8 @@ def result_of(status: dict[str, Any], passed_over: Any = ()) -> Recovered:
         (ENDED | {"phase": "RolledBack"}, True),
         (LIVE, True),
         (merged(LIVE, {"liveSince": None}), False),
+        (merged(ENDED, {"reason": None}), False),
+        (ENDED | {"reason": "\x1b[2J"}, False),
         (merged(LIVE, {"phase": None, "reason": "Training"}), False),
         (ENDED | {"phase": "Training", "reason": "Training"}, False),
         (ENDED | {"phase": "Validating", "reason": "Trained"}, False),
@@ -160,6 +168,23 @@ def test_other_fields_of_a_page_are_left_out(page: dict[str, Any], restored: dic
     assert not (MORE.keys() - {"recorded", "conditions"}) & status.keys()
     assert (status["recorded"], [each["type"] for each in status["conditions"]]) == (STORED["entry"], ["Recorded"])
     assert {key: status.get(key) for key in restored} == restored
+
+
+@pytest.mark.parametrize(
+    ("page", "field"),
+    [
+        ({"parent": "../bike"}, "versions.0.parent"),
+        ({"entry": "e" * 99}, "versions.0.entry"),
+        ({"recipe": {"model": MODEL, "data": DATA, "calibration": "evil"}}, "versions.0.recipe.calibration"),
+        ({"trigger": {"reason": "Evil"}}, "versions.0.trigger.reason"),
+        ({"number": 0}, "versions.0.number"),
+    ],
+)
+def test_page_that_no_object_can_hold_is_a_bad_answer(page: dict[str, Any], field: str) -> None:
+    answer = RECOVERED | {"versions": [STORED | {"status": LIVE} | page]}
+    failure = job_result(Job("bike-recover", JobState.SUCCEEDED, answer=answer), Recovered)
+    assert isinstance(failure, JobFailure)
+    assert failure.reason == "BadAnswer" and f"({field}: " in failure.message
 
 
 @pytest.mark.parametrize("passed_over", [(), ("bike-v3",)])

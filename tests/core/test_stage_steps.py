@@ -317,7 +317,11 @@ def test_a_deferral_in_a_dry_run_says_so(spec: Any, message: str) -> None:
 OURS = "s3://models/perennial/default/bike/bike-v2/"
 STATUS = merged(
     STORED["status"],
-    {"artifact": {"uri": f"{OURS}model.joblib"}, "data": {"holdoutUri": f"{OURS}holdout.parquet"}},
+    {
+        "artifact": {"uri": f"{OURS}model.joblib"},
+        "data": {"holdoutUri": f"{OURS}holdout.parquet"},
+        "reason": "WorseThanLive",
+    },
 )
 
 

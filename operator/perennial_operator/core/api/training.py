@@ -61,6 +61,9 @@ class Engine(Value):
     dask: Dask = Field(description="Dask workers: started for the search, or of an existing scheduler.")
 
 
+Calibration = Literal["sigmoid", "isotonic"]
+
+
 class TrainingSpec(Value):
     """How and when training runs."""
 
@@ -72,7 +75,7 @@ class TrainingSpec(Value):
         ),
     )
     search: Search | None = Field(None, description="A search for the best hyper-parameters.")
-    calibration: Literal["sigmoid", "isotonic"] | None = Field(
+    calibration: Calibration | None = Field(
         None,
         description="Calibrate a classifier's probabilities on the training rows: sigmoid (few rows) "
         "or isotonic (a thousand rows or more).",

@@ -18,13 +18,15 @@ from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.model_version import DataFacts, ModelVersionStatus, Trigger
 from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.storable import unstorable_field
-from perennial_operator.core.api.training import Search
-from perennial_operator.core.api.values import Nested, Value
+from perennial_operator.core.api.training import Calibration, Search
+from perennial_operator.core.api.values import Name, Nested, Value
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 
 ABOUT_LEDGER = frozenset({"record", "recovery"})
 """Roles of Jobs that read no rows."""
+REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
+"""The form of a condition's reason."""
 
 
 class RefitTrained(Value):
@@ -87,16 +89,16 @@ class Recipe(Value):
     model: ModelSpec
     data: DataSpec
     search: Search | None = None
-    calibration: str | None = None
+    calibration: Calibration | None = None
 
 
 class StoredVersion(Value):
     """A version in the ledger; without a recipe and changes of it, it was made from the current spec."""
 
     number: int = Field(ge=1)
-    entry: str
+    entry: str = Field(pattern=r"^[0-9TZ]{16}-v[0-9]{1,9}-[A-Za-z]{4,10}$")
     trigger: Trigger
-    parent: str | None = None
+    parent: Name | None = None
     recipe: Recipe | None = None
     changes: list[RecipeChange] | None = Field(None, max_length=1000)
     status: ModelVersionStatus
@@ -176,7 +178,7 @@ def _out_of_memory(job: Job) -> JobFailure:
 
 def _reported_failure(job: Job, reason: str, message: str, files: object) -> JobFailure:
     """The trainer's reason, if it has the form of a condition's reason."""
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,63}", reason):
+    if not REASON.fullmatch(reason):
         return JobFailure(reason="JobFailed", message=f"Job {job.name} failed: {message[:1500]}")
     is_digest = isinstance(files, str) and re.fullmatch("[0-9a-f]{64}", files)
     return JobFailure(reason=reason, message=message[:1500], files=str(files) if is_digest else None)

@@ -19,7 +19,7 @@ from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.manifests.ledger_jobs import lasting_fields
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
-from perennial_operator.core.rules.job_results import Recovered, StoredVersion
+from perennial_operator.core.rules.job_results import REASON, Recovered, StoredVersion
 from perennial_operator.core.world import World
 
 
@@ -84,7 +84,8 @@ def _problem(world: World, stored: StoredVersion) -> str:
             f"{wanted.framework} and {wanted.format}, which decide how its files are read"
         )
     status = stored.status
-    known = status.live_since if status.phase is Phase.LIVE else status.phase in (Phase.REJECTED, Phase.ROLLED_BACK)
+    ended = status.phase in (Phase.REJECTED, Phase.ROLLED_BACK) and REASON.fullmatch(status.reason or "")
+    known = status.live_since if status.phase is Phase.LIVE else ended
     if not known or status.artifact is None or status.data is None:
         return f"{name}: the ledger does not say when it went live or that it failed, and with which model and rows"
     if stored.number < world.spec.recover.least_number and name != world.spec.pin:
