@@ -143,7 +143,7 @@ def _add_backtest(commands: Any) -> None:
         commands,
         "backtest",
         backtest.run,
-        "play manifests over a history, without a cluster: what would they have done?",
+        "play manifests over a history, without a cluster, and show what they would have done",
         "bike.yaml --data 'rides/*.parquet' --every 7d",
         "bike.yaml --data rides.csv --every 500 --set drift.thresholds[0].maxIncrease=0.1",
         "bike.yaml --data 'rides/*.parquet' --every 7d --suggest --html trade.html > better.yaml",
@@ -169,14 +169,20 @@ def _add_backtest(commands: Any) -> None:
     command.add_argument("--no-shuffle", action="store_true", help="do not count alarms on shuffled rows")
     command.add_argument("--html", metavar="FILE", help="also write a page: loss over time, versions and decisions")
     command.add_argument(
-        "--in-cluster", action="store_true", help="play nothing, and print a Job that does it for data.training"
-    )
-    command.add_argument("--image", metavar="IMAGE", help="of that Job; default perennial-backtest of this version")
-    command.add_argument("--result", metavar="FILE", help="play nothing, and show the log of such a Job; - is stdin")
-    command.add_argument(
         "--cache", metavar="FOLDER", help="where results are kept; default ~/.cache/perennial/backtest"
     )
+    _add_backtest_job(command)
     _add_output(command)
+
+
+def _add_backtest_job(command: ArgumentParser) -> None:
+    group = command.add_argument_group("in the cluster, where the rows are")
+    group.add_argument(
+        "--in-cluster", action="store_true", help="play nothing, and print a Job that does it for data.training"
+    )
+    group.add_argument("--image", metavar="IMAGE", help="of the Job; default perennial-backtest of this version")
+    group.add_argument("--service-account", metavar="NAME", help="of the Job's pod; no token is mounted")
+    group.add_argument("--result", metavar="FILE", help="play nothing, and show the log of the Job; - is stdin")
 
 
 def _command(commands: Any, name: str, run: Any, summary: str, *examples: str) -> ArgumentParser:

@@ -16,6 +16,7 @@ from kubectl_perennial.simulation.in_cluster.backtest_job import IMAGE, job_mani
 from kubectl_perennial.simulation.loop import play
 from kubectl_perennial.simulation.manifest import Manifest, checked
 from kubectl_perennial.simulation.played import CHECK, VERSION, Played
+from perennial_operator.core.world import Policy
 from tests.e2e.models import a_claim, a_model
 from tests.stage import Stage
 
@@ -100,7 +101,7 @@ def test_backtest_runs_as_a_job_of_the_cluster(stage: Stage, tmp_path: Path) -> 
     for number in range(len(SLOPES)):
         a_batch(number).to_parquet(folder / f"{number}.parquet")
     given = checked(Manifest(manifest, text=yaml.safe_dump(manifest)), "the manifest")
-    files, job = job_manifests([given], ["--every", str(BATCH), "--first", str(FIRST), "--no-shuffle"], IMAGE)
+    files, job = job_manifests([given], ["--every", str(BATCH), "--first", str(FIRST), "--no-shuffle"], Policy(IMAGE))
     stage.apply(files, job)
     name = job["metadata"]["name"]
     stage.wait(

@@ -49,12 +49,14 @@ def test_job_may_read_the_rows_and_nothing_else(
     address: str,
 ) -> None:
     words = (a_file(tmp_path, training), "--every", "7d", "--set", "drift.cooldown=1d", "--suggest", "--in-cluster")
+    words += ("--service-account", "reader", "--image", "registry.example/backtest:1")
     text = printed(monkeypatch, capsys, *words)
     files, job = yaml.safe_load_all(text)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert violations(job) == [] and pod["automountServiceAccountToken"] is False
     assert pod["nodeSelector"] == {"pool": "cheap"} and container["resources"] == {"limits": {"cpu": "2"}}
+    assert (pod["serviceAccountName"], container["image"]) == ("reader", "registry.example/backtest:1")
     assert container["args"][1:3] == ["--data", address]
     options = ["--every", "7d", "--set", "drift.cooldown=1d", "--suggest", "-o", "json", "--html", "-"]
     assert container["args"][3:] == options

@@ -50,7 +50,7 @@ def run(arguments: Namespace, console: Console) -> None:
 
 def _played(arguments: Namespace) -> Body:
     """The fields of the backtest, and the page if it is wanted."""
-    from kubectl_perennial.simulation.backtest import run_backtest
+    from kubectl_perennial.simulation.backtest import batch_lasts, run_backtest
     from kubectl_perennial.simulation.history import columns_of, cut, read_history
     from kubectl_perennial.simulation.manifest import with_settings
     from kubectl_perennial.simulation.progress import Bar
@@ -64,7 +64,7 @@ def _played(arguments: Namespace) -> Body:
     policies = [*manifests, *(with_settings(manifests[0], settings) for settings in arguments.set or ())]
     history = read_history(arguments.data, columns_of(*(policy.spec for policy in policies)))
     if arguments.suggest:
-        timeline = cut(history, plan.every, plan.labels_late)
+        timeline = cut(history, plan.every, plan.labels_late, batch_lasts(manifests[0]))
         policies = [*candidates_of(manifests[0], timeline, plan.every), *policies[1:]]
     with Bar(sys.stderr) as bar:
         backtest = run_backtest(policies, history, plan, bar.show)
@@ -130,10 +130,13 @@ def _write(file: str, page: str) -> None:
 def _job(arguments: Namespace) -> str:
     """The manifests of the Job, for kubectl."""
     from kubectl_perennial.simulation.in_cluster.backtest_job import IMAGE, job_manifests
+    from perennial_operator.core.world import Policy
 
     manifests, _ = _read(arguments)
-    image, data = arguments.image or IMAGE, arguments.data or ()
-    bodies = job_manifests(manifests, list(_options(arguments)), image, data, arguments.namespace or "")
+    policy = Policy(arguments.image or IMAGE, service_account=arguments.service_account or "")
+    bodies = job_manifests(
+        manifests, list(_options(arguments)), policy, arguments.data or (), arguments.namespace or ""
+    )
     return yaml.safe_dump_all(bodies, sort_keys=False, allow_unicode=True, width=output.PIPE_WIDTH).rstrip()
 
 

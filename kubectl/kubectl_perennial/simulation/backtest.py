@@ -127,7 +127,7 @@ def run_backtest(
     manifests: Sequence[Manifest], history: History, plan: Plan, progress: Progress = lambda _title, _detail: None
 ) -> Backtest:
     """All manifests on the history. CommandError if it has too few rows for two batches."""
-    timeline = cut(history, plan.every, plan.labels_late, _batch_lasts(manifests[0]))
+    timeline = cut(history, plan.every, plan.labels_late, batch_lasts(manifests[0]))
     first = plan.first or first_batches(manifests[0], timeline)
     shuffled = timeline.of(history.shuffled(plan.seed)) if plan.shuffled else None
     results = []
@@ -153,7 +153,7 @@ def first_batches(manifest: Manifest, timeline: Timeline) -> int:
     return count
 
 
-def _batch_lasts(manifest: Manifest) -> timedelta:
+def batch_lasts(manifest: Manifest) -> timedelta:
     """Of a history without times: the interval of the checks, or a day if that is longer."""
     check = (manifest.spec.get("drift") or {}).get("check")
     if not check:

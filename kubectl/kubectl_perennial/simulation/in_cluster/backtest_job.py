@@ -30,15 +30,18 @@ LABEL = "perennial.dev/backtest"
 
 
 def job_manifests(
-    manifests: Sequence[Manifest], words: Sequence[str], image: str, data: Sequence[str] = (), namespace: str = ""
+    manifests: Sequence[Manifest], words: Sequence[str], policy: Policy, data: Sequence[str] = (), namespace: str = ""
 ) -> list[Body]:
-    """The ConfigMap and the Job; `words` are the options, `data` replaces the rows of the first manifest's training."""
+    """The ConfigMap and the Job; `words` are the options, `data` replaces the rows of the first manifest's training.
+
+    Of the policy, image and service account count.
+    """
     first = manifests[0]
     spec, mounts = ModelDeploymentSpec.model_validate(first.spec), Mounts()
     rows = mounts.uri(spec.data.training)
     files = {f"{number}-{each.name}.yaml": model_text(each.text) for number, each in enumerate(manifests, start=1)}
     options = ["--data", *(data or [rows]), *words, "-o", "json", "--html", "-"]
-    content = json.dumps([files, options, image], sort_keys=True)
+    content = json.dumps([files, options, policy.trainer_image, policy.service_account], sort_keys=True)
     name = f"{first.name}-backtest-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     labels = {"app.kubernetes.io/name": "perennial", LABEL: first.name}
     wanted = namespace or first.body["metadata"].get("namespace")
@@ -48,7 +51,7 @@ def job_manifests(
         "backoffLimit": 0,
         "activeDeadlineSeconds": LONGEST,
         "ttlSecondsAfterFinished": WEEK,
-        "template": _template(spec.training.pod, image, labels, mounts, name, arguments),
+        "template": _template(spec.training.pod, policy, labels, mounts, name, arguments),
     }
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files},
@@ -57,10 +60,10 @@ def job_manifests(
 
 
 def _template(
-    pod: PodSpec, image: str, labels: dict[str, str], mounts: Mounts, name: str, arguments: list[str]
+    pod: PodSpec, policy: Policy, labels: dict[str, str], mounts: Mounts, name: str, arguments: list[str]
 ) -> Body:
     """The pod of a training, with another program."""
-    template = pod_template(Policy(trainer_image=image), pod, image, labels, {}, mounts)
+    template = pod_template(policy, pod, policy.trainer_image, labels, {}, mounts)
     spec = template["spec"]
     (container,) = (each for each in spec["containers"] if each["name"] == TRAINER)
     for field in ("terminationMessagePath", "terminationMessagePolicy"):
