@@ -456,8 +456,9 @@ def candidate_alone(errors: int = 0, live_pods: bool = False, live: int = 0) -> 
     return play
 
 
-def test_candidate_passes_alone_where_no_live_pod_answers() -> None:
-    play = candidate_alone()
+@pytest.mark.parametrize("errors", [0, 1])
+def test_candidate_passes_alone_where_no_live_pod_answers(errors: int) -> None:
+    play = candidate_alone(errors)
     assert play.version(2)["rollout"]["weight"] == 100
     assert "judged alone, since bike-v1 answered too few requests to compare with" in message(play)
     play.pods_ready("bike-v2")

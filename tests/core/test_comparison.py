@@ -39,6 +39,10 @@ def times(each: float, of: int, deviation: float = 0.5) -> Tally:
         (errors(150, 10_000), errors(0, 10_000), FAILED),
         (errors(0, 100), errors(100, 100), PASSED),
         (errors(0, 0), errors(0, 0), PASSED),
+        (errors(1, 100), errors(0, 100), PASSED),
+        (errors(50, 100), errors(0, 0), INCONCLUSIVE),
+        (errors(4, 100), errors(0, 400), FAILED),
+        (errors(9, 200), errors(0, 200), INCONCLUSIVE),
     ],
 )
 def test_errors_fail_beyond_the_share_and_chance(candidate: Tally, live: Tally, outcome: AnalysisOutcome) -> None:

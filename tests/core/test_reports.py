@@ -11,7 +11,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.drift_reports import in_order
-from perennial_operator.core.rules.breaches import compare, pairs_of
+from perennial_operator.core.rules.breaches import compare, pairs_of, some
 from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
@@ -235,6 +235,11 @@ def test_message_names_the_value_nearest_to_the_limit(limits: dict[str, float], 
     thresholds = [DriftThreshold.model_validate({"metric": "accuracy", **limits})]
     compared = compare(thresholds, report.whole, pairs_of(thresholds, report.whole), LIVE)
     assert compared.within_message == f"within thresholds: accuracy of {'a' if nearest == 0.5 else 'b'} {nearest}"
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "a"), (3, "a; b; c"), (4, "a; b; c; and 1 more")])
+def test_a_message_names_three_and_counts_the_others(count: int, text: str) -> None:
+    assert some("abcdef"[:count]) == text
 
 
 def test_a_message_names_three_breaches_and_the_status_a_hundred() -> None:

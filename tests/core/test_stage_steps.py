@@ -16,7 +16,7 @@ from perennial_operator.core.manifests.validate_job import comparison_labels
 from perennial_operator.core.rules.job_results import Recovered
 from perennial_operator.core.rules.job_starts import report_missing_job, report_start
 from perennial_operator.core.rules.trainings.failures import surroundings_of
-from perennial_operator.core.stages import rollout, training, validation
+from perennial_operator.core.stages import record, rollout, training, validation
 from perennial_operator.core.stages.drift_assessment import Assessment, assess_reports
 from perennial_operator.core.stages.recovered_version import restore_status, without_untrusted
 from perennial_operator.core.stages.recovery import recovery_deferral
@@ -242,6 +242,8 @@ def test_another_comparison_is_validated_again() -> None:
     again = summary(validating({"rollout": {"approval": "manual"}}, "AwaitingApproval", {names.AGAINST: "bike-v0"}))
     message = "the live version or the metric of spec.validation.against has changed; it is validated again"
     assert again == ("Validating", "ComparisonChanged", message)
+    status = status_of(validating({"rollout": {"approval": "manual"}}, "AwaitingApproval", {names.AGAINST: "bike-v0"}))
+    assert [(each["type"], each["status"]) for each in status["conditions"]] == [("Validated", "Unknown")]
 
 
 STRICT = {"validation": {"thresholds": [{"metric": "r2", "min": 0.95}]}}
@@ -312,6 +314,18 @@ def test_a_deferral_in_a_dry_run_says_so(spec: Any, message: str) -> None:
 
 
 # ---- the ledger
+
+
+@pytest.mark.parametrize("length", [10, 3000])
+def test_an_entry_that_fails_is_reported_once(length: int) -> None:
+    began = {names.ENTRY: "20261123T123000Z-v1-Live", names.ROLE: "record", names.SCHEDULED: "1795442400"}
+    job = Job("bike-v1-record", JobState.FAILED, began, trouble="x" * length)
+    reported = record.next_step(world_with(LIVE, jobs={job.name: job}), EMPTY)
+    status = status_of(reported)
+    (condition,) = status["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Recorded", "False", "JobFailed")
+    reporting = a_version(1, status=status, creationTimestamp="2026-11-23T12:30:00Z")
+    assert record.next_step(world_with(reporting, jobs={job.name: job}), EMPTY) == ()
 
 
 OURS = "s3://models/perennial/default/bike/bike-v2/"
