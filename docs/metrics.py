@@ -43,6 +43,12 @@ NOTES = {
         "that a model of newer rows is better, whatever is hard about the rows themselves",
         "a change that no older row shows yet; it waits for targets",
     ),
+    "weights_regret": (
+        "(loss - loss with other weights) / loss, of a blend on recent rows that it has not learned; the loss is "
+        "(y - ŷ)² or the Brier score",
+        "that other models of the blend fit better by now",
+        "what no model of the blend knows; it waits for targets",
+    ),
     "drifted_share": (
         "share of features with psi > 0.2, beyond chance",
         "a change of many features at once",

@@ -24,6 +24,7 @@ from perennial_trainer.contract.task import Features, Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models import calibration, estimators
+from perennial_trainer.models.blend import blended
 from perennial_trainer.models.frameworks import skops_types
 from perennial_trainer.models.frameworks.sklearn import allowed_estimators
 from perennial_trainer.models.frameworks.sklearn_file import skops_bytes, skops_nodes
@@ -81,7 +82,9 @@ def contents(name: str, kind: Kind, parameters: dict[str, Any], data: Rows) -> I
         estimator = estimators.build_estimator(model)
         if method:
             estimator = calibration.calibrate(estimator, method, data)
-        yield from skops_nodes(skops_bytes(fit(build_pipeline(estimator, features), data)))
+        fitted = fit(build_pipeline(estimator, features), data)
+        for pipeline in (fitted, blended({"a": fitted}, np.ones(1))):
+            yield from skops_nodes(skops_bytes(pipeline))
 
 
 def stored_types() -> dict[str, set[str]]:

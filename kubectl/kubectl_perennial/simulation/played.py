@@ -16,6 +16,8 @@ from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 
 Floats = NDArray[np.float64]
 CHECK, VERSION = "Check", "Version"
+REWEIGHING = "Reweighing"
+"""Why a version has other weights and no new fit."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,23 @@ class Played:
 
     @property
     def trainings(self) -> int:
-        """After that of the first version that was live; without those that found no new rows."""
+        """After that of the first version that was live; without those that fitted nothing."""
+        return sum(event.reason != REWEIGHING for event in self._begun)
+
+    @property
+    def reweighings(self) -> int:
+        """Versions for which no model was fitted, but the weights of a blend."""
+        return sum(event.reason == REWEIGHING for event in self._begun)
+
+    @property
+    def _begun(self) -> list[Event]:
+        """The versions after the first one that was live, without those that found no new rows."""
         first = self.spans[0].version if self.spans else None
         versions = [event for event in self.events if event.kind == VERSION]
         unread = {event.name for event in versions if event.reason in (FILES_UNCHANGED, NO_NEW_ROWS)}
-        began = [event.name for event in versions if event.state == "Training" and event.name not in unread]
-        return len(began) - began.index(first) - 1 if first in began else len(began)
+        began = [event for event in versions if event.state == "Training" and event.name not in unread]
+        names = [event.name for event in began]
+        return began[names.index(first) + 1 :] if first in names else began
 
     @property
     def promotions(self) -> int:

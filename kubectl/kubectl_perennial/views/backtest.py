@@ -8,7 +8,7 @@ from typing import Any
 
 from kubectl_perennial.simulation.backtest import Backtest, Result
 from kubectl_perennial.simulation.manifest import span_text
-from kubectl_perennial.simulation.played import CHECK, Event, Floats
+from kubectl_perennial.simulation.played import CHECK, Event, Floats, Span
 from perennial_operator.core.api.values import as_text
 
 Body = dict[str, Any]
@@ -51,6 +51,7 @@ def _policy(result: Result) -> Body:
         "hindsightLossSameTrainings": _number(reference.hindsight(played.trainings)),
         "recovery": _number(result.recovery),
         "trainings": played.trainings,
+        "reweighings": played.reweighings,
         "promotions": played.promotions,
         "rejections": played.rejections,
         "alarms": len(played.alarms),
@@ -68,16 +69,14 @@ def _policy(result: Result) -> Body:
                 zip(*map(_list, (played.losses, reference.first, reference.always)), strict=True)
             )
         ],
-        "versions": [
-            {
-                "name": span.version,
-                "since": as_text(span.since),
-                **({"until": as_text(span.until)} if span.until else {}),
-            }
-            for span in played.spans
-        ],
+        "versions": [_version(span) for span in played.spans],
         "timeline": [_event(event) for event in played.events],
     }
+
+
+def _version(span: Span) -> Body:
+    until = {"until": as_text(span.until)} if span.until else {}
+    return {"name": span.version, "since": as_text(span.since), **until}
 
 
 def _event(event: Event) -> Body:

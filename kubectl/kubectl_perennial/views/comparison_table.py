@@ -44,7 +44,7 @@ def comparison(fields: Body) -> Iterator[list[str]]:
             policy_label(policy, fields),
             _loss(policy["loss"]),
             _percent(policy["recovery"]),
-            str(policy["trainings"]),
+            _trained(policy),
             str(policy["promotions"] + 1),
             str(policy["rejections"]),
             _seconds(sum(policy["cpuSeconds"].values())),
@@ -69,6 +69,12 @@ def change_text(change: Body) -> str:
     if change["becomes"] is None:
         return f"{change['field']} is removed; it was {before}"
     return f"{change['field']} is {after}" + ("" if change["is"] is None else f"; it was {before}")
+
+
+def _trained(policy: Body) -> str:
+    """The fits, and behind a plus the versions that only have other weights."""
+    again = policy["reweighings"]
+    return f"{policy['trainings']} + {again}" if again else str(policy["trainings"])
 
 
 def _short(text: str) -> str:

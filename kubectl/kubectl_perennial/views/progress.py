@@ -18,6 +18,7 @@ STARTS = {
     "SpecChange": "spec change",
     "Schedule": "schedule",
     "Growth": "more rows",
+    "Reweighing": "other weights",
     "Request": "request",
 }
 """Why a version was trained, where it was not drift."""

@@ -17,6 +17,17 @@ from perennial_trainer.storage.version_files import METADATA, StoredFile, read_m
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib", "skops")  # of every model
 
 
+class FittedHistory(StrictStruct, frozen=True, kw_only=True):
+    """The rows that were known when the newest model of the version was fitted, and the time of the newest of them.
+
+    `whole` is how many were known when the newest model of the whole history was fitted.
+    """
+
+    rows: int
+    whole: int
+    end: str | None = None
+
+
 class DataRecord(StrictStruct, frozen=True, kw_only=True):
     """The rows after cleaning: `sha256` is the digest of all of them in order, `roles` has the role of each column."""
 
@@ -29,6 +40,7 @@ class DataRecord(StrictStruct, frozen=True, kw_only=True):
     trained_until: str | None = None  # the time of the newest training row
     span: str  # of the history: the result of data.window
     counts: dict[str, int]
+    history: FittedHistory | None = None
 
 
 class Metadata(StrictStruct, frozen=True, kw_only=True):

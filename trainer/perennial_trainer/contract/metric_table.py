@@ -36,6 +36,7 @@ METRIC_TABLE = (
     MetricEntry("recall", "quality", "higher", 0.0, 1.0, "classification"),
     # Of all features together, or of the target and the predictions.
     MetricEntry("regret", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
+    MetricEntry("weights_regret", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
     MetricEntry("drifted_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("prediction_psi", "drift", "lower", 0.0, None),
@@ -58,6 +59,9 @@ OF_POSITIVE_CLASS = ("f1", "precision", "recall")
 
 REGRET = "regret"
 """How much of its loss the live version would save, were it the challenger."""
+
+WEIGHTS_REGRET = "weights_regret"
+"""How much of its loss the live version would save, were its models weighed by rows like the recent ones."""
 
 CHANCE_LEVEL = 0.005
 """A drift statistic breaches its limit only where its corrected chance is at most this."""

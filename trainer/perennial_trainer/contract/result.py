@@ -50,6 +50,7 @@ class Data(ResultPart, frozen=True, kw_only=True):
     holdout_sha256: str
     start: str | UnsetType = UNSET
     end: str | UnsetType = UNSET
+    fitted_until: str | UnsetType = UNSET
     future_rows: int | UnsetType = UNSET
 
 

@@ -22,6 +22,7 @@ from perennial_trainer.contract.owner import Owner
 Kind = Literal["regression", "classification"]
 AwareTime = Annotated[datetime, Meta(tz=True)]
 Calibration = Literal["sigmoid", "isotonic"]
+Blending = Literal["fits", "weights"]
 
 
 class Features(StrictStruct, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     owner: Owner | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
     refit: bool = False  # whether a second model is fitted to all rows, the holdout included
+    blend: Blending | None = None  # whether models of the live version are blended with new fits, or only weighed again
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:

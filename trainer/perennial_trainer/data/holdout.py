@@ -85,6 +85,13 @@ def split_holdout(rows: Rows, share: float) -> HoldoutSplit:
     return split
 
 
+def older_than(rows: Rows, newer: Rows) -> Rows:
+    """The rows whose time is before each of the newer ones."""
+    assert rows.time is not None
+    assert newer.time is not None
+    return rows.take(np.asarray(rows.time < newer.time.min(), dtype=np.bool_))
+
+
 def _holdout_start(times: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
     """The time at which the holdout starts, chosen so that its size is nearest to the share. Times are sorted."""
     n = len(times)

@@ -12,7 +12,7 @@ import numpy as np
 
 from perennial_trainer.contract.data import Challenger
 from perennial_trainer.contract.errors import FailedTask, Problems, RejectedTask, TaskError
-from perennial_trainer.contract.metric_table import REGRET
+from perennial_trainer.contract.metric_table import REGRET, WEIGHTS_REGRET
 from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.drift.recent_counts import RecentCounts, most_rows
@@ -35,12 +35,16 @@ FEWEST = 30  # rows that are compared
 MOST_FITTED = 100_000  # rows, evenly drawn: enough to see that a model of newer rows is better
 
 
-def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Measurement | NotMeasured:
+def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured:
     """The regret as a share of the live version's loss, with its standard error; or why it has none.
+
+    The challenger of a blend is the same blend with other weights, so that nothing is fitted, unless a threshold asks.
 
     A problem of the challenger is never one of the check.
     """
     from perennial_trainer.data.rows import concatenate
+    from perennial_trainer.drift.weights import weights_regret
+    from perennial_trainer.models.blend import is_blend
 
     assert task.challenger is not None
     assert recent.compared is not None
@@ -49,13 +53,20 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Mea
             metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
         )
     rows = concatenate([batch.rows for batch in recent.compared.batches])
+    live = model().result()
+    if is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
+        return _named(WEIGHTS_REGRET, weights_regret(task.live, live, rows))
     try:
-        return _compared(model().result(), _fitted(task, task.challenger, recent), rows)
+        return _named(REGRET, _compared(live, _fitted(task, task.challenger, recent), rows))
     except OSError as error:  # the store of data.training, which is not that of the recent rows
         refusal: TaskError = FailedTask("DataUnreachable", f"data.training could not be read: {describe_error(error)}")
     except TaskError as error:
         refusal = error
     return NotMeasured(metric=REGRET, reason=f"there is no challenger: {refusal.message[:MAX_REASON]}")
+
+
+def _named(name: str, measured: Measurement | NotMeasured) -> dict[str, Measurement] | NotMeasured:
+    return measured if isinstance(measured, NotMeasured) else {name: measured}
 
 
 def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Pipeline":

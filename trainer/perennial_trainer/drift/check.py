@@ -76,13 +76,13 @@ def _no_rows(task: CheckTask, notes: Notes) -> CheckResult:
 
 
 def _summary(
-    task: CheckTask, reference: Profile, recent: RecentCounts, regret: Measurement | NotMeasured | None
+    task: CheckTask, reference: Profile, recent: RecentCounts, regret: dict[str, Measurement] | NotMeasured | None
 ) -> DriftSummary:
     return summarize(
         recent.features,
         recent.others,
         reference.rows,
-        recent.performance.measurements() | ({REGRET: regret} if isinstance(regret, Measurement) else {}),
+        recent.performance.measurements() | (regret if isinstance(regret, dict) else {}),
         f"{recent.rows} rows, {recent.labelled} with a target",
         task.thresholds,
         recent.labelled,
@@ -140,7 +140,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
     return recent
 
 
-def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Measurement | NotMeasured | None:
+def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured | None:
     if task.challenger is None:
         return None
     from perennial_trainer.drift.challenger import measure_regret

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Features
+from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.protocol import Inference
 from perennial_trainer.serve.tensors import BadRequestError
 
@@ -41,6 +42,12 @@ class Bounds:
 
 
 def _bounds(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two columns: what each member of a blend takes."""
+    low, high = zip(*(_bounds_of(each, width) for each in members_of(pipeline).values()), strict=True)
+    return np.max(low, axis=0), np.min(high, axis=0)
+
+
+def _bounds_of(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two columns; the bounds of a pipeline that is not one of ours are those of scaled values."""
     try:
         scaler = pipeline[0].named_transformers_["numeric"][-1]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data import conversion
+from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.bounds import Bounds
 from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
@@ -102,6 +103,12 @@ class Predictor:
 
 
 def known_categories(pipeline: Any, features: Features) -> dict[str, frozenset[str]]:
+    """The categories, by feature, that a member of a blend knows; empty for a pipeline that is not one of ours."""
+    each = [_categories_of(member, features) for member in members_of(pipeline).values()]
+    return {name: frozenset().union(*(known.get(name, ()) for known in each)) for name in each[0]}
+
+
+def _categories_of(pipeline: Any, features: Features) -> dict[str, frozenset[str]]:
     """The categories that the encoder of a pipeline of ours was fitted to, by feature; empty for another pipeline."""
     try:
         encoder = pipeline[0].named_transformers_["categorical"][-1]

@@ -34,11 +34,13 @@ from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import METADATA, REFIT, StoredFile
+from perennial_trainer.training.blend import Blend, history_of
 from perennial_trainer.training.refit import Refitted, added_digests, reference_rows
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import SearchResult
 from perennial_trainer.training.version_folder import create_folder
 
+HOLDOUT = "holdout.parquet"
 MODEL = "model"  # the name of the file without its format
 MOST_FINDINGS, MAX_FINDING = 20, 240  # in the result; characters of each
 MOST_IN_MESSAGE = 3
@@ -60,6 +62,7 @@ class Training:
     baseline: dict[str, Measurement]
     notes: Notes
     refit: Refitted | None = None
+    blend: Blend | None = None
 
 
 def store_training(training: Training) -> result.TrainResult:
@@ -72,7 +75,6 @@ def store_training(training: Training) -> result.TrainResult:
     encoded = metadata.encode_metadata(record)
     storage.write_files(task.storage, files | {METADATA: encoded})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
-    holdout = "holdout.parquet"
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
 
     def artifact(name: str) -> result.Artifact:
@@ -81,22 +83,11 @@ def store_training(training: Training) -> result.TrainResult:
         return result.Artifact(uri=uri, sha256=file.sha256, bytes=file.bytes, metadata_sha256=sha256_digest(encoded))
 
     return result.TrainResult(
-        message=f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name}), "
-        f"scored on {len(rows.holdout)} rows of the holdout"
+        message=f"{_what(training)}, scored on {len(rows.holdout)} rows of the holdout"
         + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE])
         + training.notes.suffix(),
         artifact=artifact(MODEL),
-        data=result.Data(
-            rows=record.data.rows,
-            holdout_rows=record.data.holdout_rows,
-            history_rows=len(rows.cleaned.rows),
-            sha256=record.data.sha256,
-            holdout_uri=storage.child_uri(task.storage, holdout),
-            holdout_sha256=record.files[holdout].sha256,
-            start=record.data.start or UNSET,
-            end=record.data.end or UNSET,
-            future_rows=training.notes.future_rows or UNSET,
-        ),
+        data=_facts(training, record),
         metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
         findings=findings[:MOST_FINDINGS] or UNSET,
@@ -104,11 +95,33 @@ def store_training(training: Training) -> result.TrainResult:
     )
 
 
+def _what(training: Training) -> str:
+    rows = training.rows
+    fitted = f"fitted {training.task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name})"
+    return training.blend.described(fitted) if training.blend else fitted
+
+
+def _facts(training: Training, record: Metadata) -> result.Data:
+    data, known = record.data, history_of(training.rows, training.blend)
+    return result.Data(
+        rows=data.rows,
+        holdout_rows=data.holdout_rows,
+        history_rows=known.rows,
+        fitted_until=(known.end or UNSET) if training.blend else UNSET,
+        sha256=data.sha256,
+        holdout_uri=storage.child_uri(training.task.storage, HOLDOUT),
+        holdout_sha256=record.files[HOLDOUT].sha256,
+        start=data.start or UNSET,
+        end=data.end or UNSET,
+        future_rows=training.notes.future_rows or UNSET,
+    )
+
+
 def _refit_result(refit: Refitted, artifact: Callable[[str], result.Artifact]) -> result.Refit:
     if refit.pipeline is None:
         return result.Refit(message=refit.message)
     return result.Refit(
-        message=refit.message, artifact=artifact(REFIT), rows=refit.rows, quality=list(refit.quality) or UNSET
+        message=refit.message, artifact=artifact(REFIT), rows=refit.rows or UNSET, quality=list(refit.quality) or UNSET
     )
 
 
@@ -132,7 +145,7 @@ def _files(training: Training) -> dict[str, bytes]:
     return {
         **{_file_name(training.task.model, name): _dumped(training.task.model, each) for name, each in models.items()},
         **{name: _npy(each) for name, each in digests.items()},
-        "holdout.parquet": _parquet(rows.holdout),
+        HOLDOUT: _parquet(rows.holdout),
         "profile.json": encode_profile(profile),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
@@ -165,6 +178,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
             trained_until=time_range(rows.training).get("end"),
             span=rows.span.name,
             counts=rows.cleaned.counts,
+            history=history_of(rows, training.blend),
         ),
         seed=SEED,
         python=metadata.python_version(),
@@ -184,13 +198,10 @@ def _metrics(training: Training) -> dict[str, Any]:
         "outliers": training.rows.outliers,
         "missing": training.rows.cleaned.missing,
         "findings": training.rows.findings,
-        "refit": _refit_facts(training.refit),
+        "refit": training.refit.facts if training.refit else None,
+        "blend": training.blend.facts if training.blend else None,
         "reading": training.notes.sentences(),
     }
-
-
-def _refit_facts(refit: Refitted | None) -> dict[str, Any] | None:
-    return {"message": refit.message, "rows": refit.rows, "quality": refit.quality} if refit else None
 
 
 def _average(scored: ScoredRows) -> str | None:

@@ -39,6 +39,10 @@ class Refitted:
     rows: int = 0
     quality: tuple[Increase, ...] = ()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"message": self.message, "rows": self.rows, "quality": self.quality}
+
 
 def fit_recipe(task: TrainTask, estimator: BaseEstimator, rows: Rows) -> Pipeline:
     """The estimator, calibrated if the task says so, fitted to the rows behind its preprocessing."""
@@ -51,7 +55,7 @@ def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, ro
     """The recipe fitted to the training rows and the holdout. What cannot be fitted again fails no training."""
     if rows.training.time is None:
         return Refitted("without data.timeColumn the same rows stay in the holdout of every version")
-    fixed = framework_of(task.model).fixed_iterations(_estimator_of(proven))
+    fixed = framework_of(task.model).fixed_iterations(estimator_of(proven))
     if fixed is None:
         return Refitted(
             f"the iterations of {task.model.estimator} are chosen by a part of its rows and cannot be fixed"
@@ -66,7 +70,7 @@ def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, ro
         log.warning("no refit: %s", rejected.message)
         return Refitted(f"the refit failed: {rejected.message}")
     return Refitted(
-        f"fitted again to {len(all_rows)} rows, the holdout included", pipeline, len(all_rows), _quality(rows)
+        f"fitted again to {len(all_rows)} rows, the holdout included", pipeline, len(all_rows), quality_of_holdout(rows)
     )
 
 
@@ -84,14 +88,14 @@ def added_digests(rows: RowSets) -> dict[str, NDArray[np.uint64]]:
     return digests
 
 
-def _estimator_of(pipeline: Pipeline) -> Any:
+def estimator_of(pipeline: Pipeline) -> Any:
     """The fitted estimator, which a calibration has fitted to all rows."""
     estimator = pipeline.named_steps[STEP]
     calibrated = getattr(estimator, "calibrated_classifiers_", None)
     return calibrated[0].estimator if calibrated else estimator
 
 
-def _quality(rows: RowSets) -> tuple[Increase, ...]:
+def quality_of_holdout(rows: RowSets) -> tuple[Increase, ...]:
     """By the metrics of a drift check: how many values are missing beyond the share of the training rows, or new."""
     training = rows.span.select(rows.training).features
     worst = []

@@ -20,3 +20,9 @@ class RowSets:
     reference: Rows
     fitted: Rows
     outliers: dict[str, int]
+    to_fit: Rows
+    """Those before the holdout that may be fitted to, whatever span of them is."""
+    held_out: int
+    """Rows of the holdout, those that decide weights included."""
+    weighing: Rows | None = None
+    """The rows of the holdout that decide the weights of a blend; they are training rows, too."""

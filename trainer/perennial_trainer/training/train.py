@@ -14,13 +14,15 @@ from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data import load
 from perennial_trainer.data.cleaning import Cleaned, clean, without_outliers
-from perennial_trainer.data.holdout import HoldoutSplit, split_holdout, with_copies
+from perennial_trainer.data.holdout import HoldoutSplit, older_than, split_holdout, with_copies
 from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import Losses, Span, best_span, require_time_column, rows_in_window
+from perennial_trainer.data.window import WHOLE, Losses, Span, best_span, require_time_column, rows_in_window
+from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
+from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.frameworks.registry import framework_of
@@ -37,8 +39,9 @@ from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
+from perennial_trainer.training.blend import Blend, Kept, blend_with, kept_models, refit_blend, weigh_again
 from perennial_trainer.training.publish import Training, store_training
-from perennial_trainer.training.refit import fit_recipe, refit_to_all
+from perennial_trainer.training.refit import Refitted, fit_recipe, refit_to_all
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import check_search, search_parameters
 from perennial_trainer.training.version_folder import require_new_folder
@@ -78,26 +81,48 @@ def _require_other_files(task: TrainTask, files: str | None) -> None:
 def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes) -> result.TrainResult:
     model, columns = task.model, _columns(task)
     unfitted = build_pipeline(estimator, model.features)
-    rows = _load(task, columns, unfitted, notes)
-
-    search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
-    parameters = model.parameters | (search.parameters if search else {})
-    log.info("fitting %s to %s rows of %s features", model.estimator, len(rows.fitted), len(model.features.names))
-    estimator = clone(estimator).set_params(**parameters)
-    pipeline = fit_recipe(task, estimator, rows.fitted)
-    log.info("fitted %s to %s rows", model.estimator, len(rows.fitted))
-
-    scored = score(pipeline, rows.holdout)
-    measurements = require_metrics(scored)
-    log.info(
-        "holdout of %s rows: %s", len(scored), ", ".join(f"{name} {m.value:.6g}" for name, m in measurements.items())
-    )
+    kept = kept_models(task)
+    rows = _load(task, columns, unfitted, notes, kept)
+    if rows.weighing is None:
+        kept = None  # too few rows are new to the live version
+    search, parameters, blend = None, model.parameters, None
+    if kept and task.blend == "weights":
+        parameters, blend = kept.how.parameters, weigh_again(kept, rows)
+        pipeline = blend.pipeline
+    else:
+        search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
+        parameters = model.parameters | (search.parameters if search else {})
+        estimator = clone(estimator).set_params(**parameters)
+        fitted = None if kept and not kept.has_grown(rows.to_fit) else _fitted(task, estimator, rows)
+        blend = blend_with(kept, task, estimator, fitted, rows) if kept else None
+        pipeline = blend.pipeline if blend else fitted
+    scored, measurements = _scored(pipeline, rows)
     baseline = measure_baseline(rows.fitted, rows.holdout)
     require_better(scored, measurements, baseline, model.estimator)
-    refit = refit_to_all(task, estimator, pipeline, rows) if task.refit else None
+    refit = _refit(task, estimator, pipeline, blend, rows) if task.refit else None
     return store_training(
-        Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes, refit)
+        Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes, refit, blend)
     )
+
+
+def _fitted(task: TrainTask, estimator: BaseEstimator, rows: RowSets) -> Pipeline:
+    names = task.model.features.names
+    log.info("fitting %s to %s rows of %s features", task.model.estimator, len(rows.fitted), len(names))
+    pipeline = fit_recipe(task, estimator, rows.fitted)
+    log.info("fitted %s to %s rows", task.model.estimator, len(rows.fitted))
+    return pipeline
+
+
+def _scored(pipeline: Pipeline, rows: RowSets) -> tuple[ScoredRows, dict[str, Measurement]]:
+    scored = score(pipeline, rows.holdout)
+    measurements = require_metrics(scored)
+    metrics = ", ".join(f"{name} {each.value:.6g}" for name, each in measurements.items())
+    log.info("holdout of %s rows: %s", len(scored), metrics)
+    return scored, measurements
+
+
+def _refit(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, blend: Blend | None, rows: RowSets) -> Refitted:
+    return refit_blend(task, estimator, blend, rows) if blend else refit_to_all(task, estimator, proven, rows)
 
 
 def _columns(task: TrainTask) -> Columns:
@@ -115,7 +140,7 @@ def _columns(task: TrainTask) -> Columns:
     )
 
 
-def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -> RowSets:
+def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes, kept: Kept | None) -> RowSets:
     """The rows by their use. Raises one RejectedTask that lists all problems of the data."""
     problems = Problems()
     rows = load.load_rows(task.data.uri, columns, task.now, notes, problems)
@@ -140,18 +165,29 @@ def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes) -
     problems.raise_all()
     assert split is not None  # else there is a problem
     findings = msgspec.structs.replace(findings, cleaning=cleaned.findings)
-    return _row_sets(task, cleaned, findings, split, to_fit, unfitted)
+    return _row_sets(task, cleaned, findings, split, to_fit, unfitted, kept)
 
 
 def _row_sets(
-    task: TrainTask, cleaned: Cleaned, findings: Findings, split: HoldoutSplit, to_fit: Rows, unfitted: Pipeline
+    task: TrainTask,
+    cleaned: Cleaned,
+    findings: Findings,
+    split: HoldoutSplit,
+    to_fit: Rows,
+    unfitted: Pipeline,
+    kept: Kept | None,
 ) -> RowSets:
     check_target(to_fit)
     check_encoded_size(to_fit, unfitted[-1], memory_limit())
     counted = cleaned.rows
     training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
+    held_out, weighing = len(holdout), None
     span = Span(str(task.data.window), None)
-    if task.data.window == "auto":
+    if divided := kept.divided(holdout) if kept else None:
+        weighing, holdout = divided
+        training = older_than(counted, holdout)
+        span = Span(WHOLE, None)
+    elif task.data.window == "auto":
         share = task.data.holdout_share(len(counted))
         min_rows = task.data.min_rows * (1 - task.data.holdout)
         span = best_span(to_fit, share, min_rows, _losses(task, unfitted))
@@ -159,7 +195,7 @@ def _row_sets(
     waiting = cleaned.waiting.take(split.training_mask(cleaned.waiting))
     reference = concatenate([span.select(training), span.select(waiting)])
     log.info("%s rows to fit, %s in the holdout", len(fitted), len(holdout))
-    return RowSets(cleaned, findings, training, holdout, span, reference, fitted, outliers)
+    return RowSets(cleaned, findings, training, holdout, span, reference, fitted, outliers, to_fit, held_out, weighing)
 
 
 def _check_calibration(task: TrainTask, framework: Framework) -> None:

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.model_file import load_version
+from perennial_trainer.artifacts.unseen_rows import unseen_mask
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_metrics
@@ -30,7 +31,6 @@ from perennial_trainer.validation.bootstrap import estimate_worsening
 from perennial_trainer.validation.publish import Details, validation_files
 from perennial_trainer.validation.refit import measure_refit
 from perennial_trainer.validation.slices import worst_groups
-from perennial_trainer.validation.unseen_rows import unseen_mask
 
 log = logging.getLogger(__name__)
 

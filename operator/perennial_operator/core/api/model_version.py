@@ -42,8 +42,8 @@ ENDED = (Phase.SUPERSEDED, *UNSUCCESSFUL)
 class Trigger(Value):
     """Why the version was created."""
 
-    reason: Literal["Initial", "Drift", "Growth", "Schedule", "SpecChange", "Request", "Recovered"] = Field(
-        description="Why the version was created."
+    reason: Literal["Initial", "Drift", "Growth", "Reweighing", "Schedule", "SpecChange", "Request", "Recovered"] = (
+        Field(description="Why the version was created.")
     )
     drift_report: str | None = Field(None, max_length=253, description="The DriftReport that started the training.")
     request: str | None = Field(
@@ -83,6 +83,11 @@ class DataFacts(Value):
     holdout_sha256: str = Field(description="Digest of the holdout file.")
     start: Instant | None = Field(None, description="Time of the oldest row.")
     end: Instant | None = Field(None, description="Time of the newest row.")
+    fitted_until: Instant | None = Field(
+        None,
+        description="Of a blend, the time of the newest row that was known when its newest model was fitted; historyRows "
+        "counts the rows up to then.",
+    )
 
 
 class Metrics(Value):

@@ -86,6 +86,12 @@ class TrainingSpec(Value):
         "holdout included, if it passes its guards. It needs data.timeColumn; framework custom has none. With false the "
         "model that serves is the one that was validated, byte for byte. A change counts from the next gate on.",
     )
+    blend: bool = Field(
+        True,
+        description="Blend the models of the live version with the new ones: the weighted mean of up to five fits of one "
+        "recipe serves as one model, and its weights follow the newest rows. It needs refit, framework sklearn, a "
+        "data.timeColumn and data.window auto. With false, and for a model file of 32 MB or more, a version is one fit.",
+    )
     engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
     schedule: Cron | None = Field(None, description="Also retrain on this cron schedule in timeZone.")
     time_zone: TimeZone | None = Field(None, description=TIME_ZONE)

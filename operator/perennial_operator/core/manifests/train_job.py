@@ -58,10 +58,23 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["refit"] = True
         if rows := _holdout_rows(world):
             task["data"]["holdoutRows"] = rows
+        if "live" in task and can_be_blended(version):
+            task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def can_be_blended(version: ModelVersion) -> bool:
+    """Whether models of the live version may be a part of it: those of another span of the history would know more."""
+    data = version.spec.data
+    return (
+        version.spec.training.blend
+        and version.spec.model.framework == "sklearn"
+        and data.window == "auto"
+        and data.group_column is None
+    )
 
 
 def _holdout_rows(world: World) -> int | None:

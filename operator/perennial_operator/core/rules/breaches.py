@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, Measurement, NotMeasured
-from perennial_operator.core.api.metric_table import REGRET
+from perennial_operator.core.api.metric_table import REGRET, WEIGHTS_REGRET
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import QUALITY_METRICS, DriftThreshold
 from perennial_operator.core.api.values import shown
@@ -16,7 +16,7 @@ from perennial_operator.core.rules.limits import Growth, baseline_of, is_beyond_
 Pair = tuple[DriftThreshold, Measurement]
 """A threshold and a measurement that it applies to."""
 MAX_NAMED = 3
-WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING, REGRET})
+WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING, REGRET, WEIGHTS_REGRET})
 """Metrics that have no chance: their errors are allowed for by `sigmas`, or in the sum of regrets."""
 
 

@@ -108,7 +108,7 @@ def is_routine(validation: ValidationSpec, reason: str) -> bool:
     It was trained because there are more rows, and not because the live version is bad; of two models that are equally
     good, the one that knows more rows is wanted.
     """
-    return validation.routine == "NotShownWorse" and reason in ("Growth", "Schedule")
+    return validation.routine == "NotShownWorse" and reason in ("Growth", "Reweighing", "Schedule")
 
 
 def _compared(against: Against, result: Validated, live: str, routine: bool) -> Gate:

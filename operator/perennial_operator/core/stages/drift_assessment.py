@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
@@ -13,6 +14,7 @@ from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.reweighing import gain_of_weights
 from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
@@ -58,7 +60,16 @@ def assess_reports(world: World) -> Assessment:
     if world.is_dry_run:
         return Assessment(verdicts | {first: _would_trigger(newest, next_version_name(world))}, chain)
     del verdicts[first]
-    return Assessment(verdicts, chain, Trigger(reason="Drift", drift_report=first, message=newest.message))
+    return Assessment(verdicts, chain, _trigger(world, first, newest.message))
+
+
+def _trigger(world: World, name: str, message: str) -> Trigger:
+    """Other weights, if the report shows that they are better; a fit follows if the next one is a breach still."""
+    report = next(each for each in world.reports if each.name == name)
+    reason: Literal["Drift", "Reweighing"] = "Drift"
+    if gain := gain_of_weights(world, report):
+        reason, message = "Reweighing", f"{message}; with other weights its models would save {gain:.0%} of its loss"
+    return Trigger(reason=reason, drift_report=name, message=message)
 
 
 def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Verdict]:

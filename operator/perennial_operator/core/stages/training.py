@@ -22,6 +22,7 @@ from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS, N
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.trainings.new_rows import growth_of
 from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
+from perennial_operator.core.rules.trainings.reweighing import reweighing_of
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
@@ -63,7 +64,7 @@ def trigger_of(world: World) -> Trigger | None:
     due = _schedule_due(world)
     if due and due <= world.now:
         return Trigger(reason="Schedule", message=f"spec.training.schedule was due at {due:%Y-%m-%d %H:%M} UTC")
-    return growth_of(world) or _retry(world)
+    return growth_of(world) or reweighing_of(world) or _retry(world)
 
 
 def _retry(world: World) -> Trigger | None:

@@ -69,6 +69,8 @@ TYPES: dict[str, list[str]] = {
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.ensemble._voting.VotingClassifier",
+        "sklearn.ensemble._voting.VotingRegressor",
         "sklearn.gaussian_process._gpc.GaussianProcessClassifier",
         "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
         "sklearn.gaussian_process._gpr.GaussianProcessRegressor",

@@ -30,7 +30,7 @@ def growth_of(world: World) -> Trigger | None:
     data = live.status.data if live else None
     if live is None or data is None or not growth or not data.history_rows:
         return None
-    end = plausible(world, data.end)
+    end = plausible(world, data.fitted_until or data.end)
     samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
         return None
@@ -42,12 +42,18 @@ def growth_of(world: World) -> Trigger | None:
 
 
 def _last_read(world: World, live: ModelVersion) -> datetime:
-    """When a training last read the rows for a version that is or might have been live.
+    """When a training last read the rows to fit a version that is, was or might have been live.
 
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
     """
-    read = (each for each in world.versions if each is live or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
+    fitted = next((each for each in reversed(world.versions) if each.status.live_since and _has_fits(each)), live)
+    read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
     return max(each.metadata.creation_timestamp for each in read)
+
+
+def _has_fits(version: ModelVersion) -> bool:
+    """Whether models were fitted for it, and not weighed again."""
+    return version.spec.trigger.reason != "Reweighing"
 
 
 def newest_check_rows(world: World, live: ModelVersion) -> int | None:

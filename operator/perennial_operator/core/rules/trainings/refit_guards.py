@@ -63,6 +63,8 @@ def proving_fields(version: ModelVersion) -> dict[str, Any]:
 
 
 def _what(refit: Refit) -> str:
+    if refit.rows is None:
+        return "the validated models with weights that all rows of the holdout decide"
     return f"the proven recipe fitted again to {refit.rows} rows, the holdout included"
 
 

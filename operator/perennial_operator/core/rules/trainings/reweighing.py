@@ -1,0 +1,38 @@
+"""Do other weights make the blend that is live better, by the newest check?"""
+
+from __future__ import annotations
+
+from perennial_operator.core.api.metric_table import WEIGHTS_REGRET
+from perennial_operator.core.api.model_version import Trigger
+from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.rules.trainings.regret import NOT_COUNTED
+from perennial_operator.core.world import World
+
+STANDARD_ERRORS = 2
+"""So many of the gain are subtracted from it: without drift one check in forty shows one by chance."""
+
+
+def reweighing_of(world: World) -> Trigger | None:
+    """Why the models of the live version are worth other weights, or None.
+
+    A report counts until a version is made after it, whatever for, so that each asks once.
+    """
+    live, newest = world.live, world.newest
+    if live is None or newest is None or world.is_dry_run:
+        return None
+    report = next((each for each in reversed(world.reports) if each.about == live.name), None)
+    if report is None or not report.outcome or report.outcome in NOT_COUNTED:
+        return None
+    if report.created_at <= newest.metadata.creation_timestamp or not (gain := gain_of_weights(world, report)):
+        return None
+    message = f"with other weights the models of {live.name} would save {gain:.0%} of its loss, by {report.name}"
+    return Trigger(reason="Reweighing", message=message)
+
+
+def gain_of_weights(world: World, report: Report) -> float:
+    """The share of the loss that other weights are shown to save by the report; 0 if none is, or none is wanted."""
+    drift = world.spec.drift
+    if drift is None or not drift.challenger.enabled or not world.spec.training.blend:
+        return 0.0
+    gain = next((each for each in report.extremes if each.name == WEIGHTS_REGRET), None)
+    return gain.value if gain and gain.value > STANDARD_ERRORS * (gain.standard_error or 0.0) else 0.0

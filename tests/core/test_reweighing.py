@@ -1,0 +1,82 @@
+"""Models of the live version get other weights if a check shows that these are better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.stages.training import trigger_of
+from perennial_operator.core.world import World
+from tests.builders import a_deployment, a_report, a_version, a_world, task_of
+from tests.core.test_growth import END, TWICE
+
+BY_TIME = {"timeColumn": "at"}
+
+
+def a_gain(value: float = 0.1, error: float = 0.04, outcome: str = "WithinThresholds", hour: int = 14) -> Report:
+    """A report about the live version, by which other weights would save this share of its loss."""
+    metrics = [{"name": "weights_regret", "value": value, "standardError": error}]
+    status = {"outcome": outcome, "modelVersion": "bike-v1"}
+    at = f"2026-11-23T{hour:02}:00:00Z"
+    return a_report("report-1", spec={"metrics": metrics}, status=status, creationTimestamp=at)
+
+
+def a_blended(*reports: Report, live: dict[str, Any] | None = None, **spec: Any) -> World:
+    data = {"end": END, "historyRows": 100_000, **(live or {})}
+    version = a_version(status={"data": data, "contract": 4, "image": "t"}, spec={"data": BY_TIME})
+    return a_world(deployment=a_deployment(spec={"data": BY_TIME, **spec}), versions=(version,), reports=reports)
+
+
+@pytest.mark.parametrize(
+    ("world", "wanted"),
+    [
+        pytest.param(a_blended(a_gain()), True, id="better by more than two standard errors"),
+        pytest.param(a_blended(a_gain(outcome="Breach")), True, id="whatever the thresholds say"),
+        pytest.param(a_blended(a_gain(0.1, 0.05)), False, id="by two"),
+        pytest.param(a_blended(a_gain(outcome="BadData")), False, id="rows are bad"),
+        pytest.param(a_blended(a_gain(hour=11)), False, id="a version was made after the check"),
+        pytest.param(a_blended(), False, id="no check"),
+        pytest.param(a_blended(a_gain(), training={"blend": False}), False, id="no blend is wanted"),
+        pytest.param(a_blended(a_gain(), drift={"challenger": {"enabled": False}}), False, id="nor a challenger"),
+        pytest.param(a_blended(a_gain(), drift={"mode": "Report"}), False, id="a dry run"),
+    ],
+)
+def test_weights_shown_to_be_better_are_asked_for(world: World, wanted: bool) -> None:
+    trigger = trigger_of(world)
+    assert (trigger.reason if trigger else None) == ("Reweighing" if wanted else None)
+
+
+def test_message_names_the_gain_and_the_report() -> None:
+    trigger = trigger_of(a_blended(a_gain()))
+    assert trigger
+    assert trigger.message == "with other weights the models of bike-v1 would save 10% of its loss, by report-1"
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes", "blend"),
+    [
+        ("Growth", {}, "fits"),
+        ("Reweighing", {}, "weights"),
+        ("Growth", {"training": {"blend": False}}, None),
+        ("Growth", {"training": {"refit": False}}, None),
+        ("Growth", {"data": {**BY_TIME, "window": "90d"}}, None),
+        ("Growth", {"data": {**BY_TIME, "groupColumn": "station"}}, None),
+    ],
+    ids=["fits", "weights", "unwanted", "without refit", "of a fixed window", "of groups"],
+)
+def test_task_says_whether_models_are_blended(reason: str, changes: dict[str, Any], blend: str | None) -> None:
+    spec = {"data": BY_TIME, "trigger": {"reason": reason}, **changes}
+    candidate, world = a_version(2, "Training", spec=spec), a_blended()
+    world = a_world(deployment=world.deployment, versions=(*world.versions, candidate))
+    assert task_of(train_manifest(world, candidate)).get("blend") == blend
+
+
+def test_growth_is_counted_since_the_newest_fit() -> None:
+    """Other weights know newer rows, and the models do not."""
+    later = {"end": "2026-11-23T14:00:00Z", "historyRows": 1000}
+    for fitted, wanted in ((END, "Growth"), (later["end"], None)):
+        trigger = trigger_of(a_blended(*TWICE, live={**later, "fittedUntil": fitted}))
+        assert (trigger.reason if trigger else None) == wanted

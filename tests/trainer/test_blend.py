@@ -1,0 +1,208 @@
+"""A blend: models of the live version and new fits, weighed by the newest rows, stored and served as one model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.contract.task import Features
+from perennial_trainer.models.blend import fitted_weights, members_of, weights_of
+from perennial_trainer.serve.bounds import Bounds
+from perennial_trainer.serve.predictor import known_categories
+from tests.trainer.tasks import (
+    ABSENT,
+    Frame,
+    Json,
+    Trainer,
+    a_check,
+    a_training,
+    a_validation,
+    a_version,
+    changed,
+    written,
+)
+
+FIRST, MORE = 400, 420
+
+
+def stream(count: int, slope: float = 1.0, begin: int = 0, kind: str = "regression") -> Frame:
+    """Hourly rows whose target depends on x by the slope."""
+    generator = np.random.default_rng([begin, count])
+    x, noise = generator.normal(size=(2, count))
+    at = pd.date_range("2026-01-01", periods=begin + count, freq="h", tz="UTC")[begin:]
+    target = slope * x + 0.3 * noise
+    color = np.where(np.arange(count) % 2, "red", "new" if begin else "blue")
+    return pd.DataFrame({"x": x, "color": color, "target": target if kind == "regression" else target > 0, "at": at})
+
+
+class Stream:
+    """Trains versions on rows that come, each with a blend of what the one before it has."""
+
+    def __init__(self, trainer: Trainer, folder: Path, kind: str = "regression") -> None:
+        self.trainer, self.folder, self.kind, self.names = trainer, folder, kind, 0
+        self.rows = stream(FIRST, kind=kind)
+        self.live: Json | None = None
+        self.task: Json = {}
+
+    def add(self, slope: float, count: int = MORE) -> None:
+        self.rows = pd.concat([self.rows, stream(count, slope, len(self.rows), self.kind)])
+
+    def train(self, **changes: Any) -> Json:
+        self.names += 1
+        name = f"v{self.names}"
+        uri = written(self.rows, self.folder / f"rows-{name}" / "a.parquet")
+        task = a_training(uri, (self.folder / name).as_uri(), version=name, data__timeColumn="at", refit=True)
+        estimator = {"regression": "LinearRegression", "classification": "LogisticRegression"}[self.kind]
+        task["model"] |= {
+            "task": self.kind,
+            "estimator": f"sklearn.linear_model.{estimator}",
+            "features": {"numeric": ["x"], "categorical": ["color"]},
+        }
+        task["data"] |= {"window": "auto", "minRows": 100, "holdoutRows": 80}
+        if self.live:
+            task |= {"live": self.live, "blend": "fits"}
+        self.task = changed(task, **changes)
+        return self.trainer.done(self.task)
+
+    def promote(self, trained: Json) -> None:
+        refit = {"artifact": trained["refit"]["artifact"]}
+        self.live = a_version(refit, self.task["version"]) | {
+            "metadataSha256": refit["artifact"]["metadataSha256"],
+        }
+
+
+@pytest.fixture(params=["regression", "classification"])
+def growing(request: pytest.FixtureRequest, trainer: Trainer, tmp_path: Path) -> Stream:
+    """A stream whose first version is live; a third of its rows are newer."""
+    made = Stream(trainer, tmp_path, request.param)
+    made.promote(made.train())
+    made.add(-1.0)
+    return made
+
+
+def model(trained: Json, which: str = "refit") -> Any:
+    artifact = trained["refit"]["artifact"] if which == "refit" else trained["artifact"]
+    return load_model(artifact["uri"], artifact["sha256"])
+
+
+def test_blend_has_the_live_model_and_two_new_fits(growing: Stream) -> None:
+    trained = growing.train()
+    proven, refit = model(trained, "proven"), model(trained)
+    assert len(members_of(proven)) == len(members_of(refit)) == 3
+    assert [name.rpartition(" ")[2] for name in members_of(refit)][1:] == ["all", "newest"]
+    for each in (proven, refit):
+        assert weights_of(each).sum() == pytest.approx(1) and (weights_of(each) >= 0).all()
+    assert weights_of(refit)[2] == max(weights_of(refit))  # the newest rows have another relation
+    rows = stream(50, -1.0, 900, growing.kind)
+    assert len(refit.predict(rows)) == 50
+
+
+def test_whole_history_is_fitted_again_once_it_has_grown(trainer: Trainer, tmp_path: Path) -> None:
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(1.0, 130)
+    trained = made.train()
+    assert [name.rpartition(" ")[2] for name in members_of(model(trained))][1:] == ["newest"]
+    assert "to its newest rows" in trained["message"]
+
+
+def test_blend_is_proven_on_the_newer_half_of_the_holdout(growing: Stream) -> None:
+    trained = growing.train()
+    held_out = pd.read_parquet(growing.folder / "v2" / "holdout.parquet")
+    assert len(held_out) == trained["data"]["holdoutRows"] == 40
+    assert held_out["at"].min() == growing.rows["at"].iloc[-40]
+    learned = np.load(growing.folder / "v2" / "rows.npy")
+    assert len(learned) == len(growing.rows) - 40
+    validation = a_validation(growing.task, trained, growing.live, refit=a_version(trained["refit"], "v2"))
+    result = growing.trainer.done(validation)
+    assert result["holdoutRows"] == 40 and result["refit"]["difference"] <= result["refit"]["error"]
+
+
+def test_weights_alone_are_decided_again(growing: Stream) -> None:
+    growing.promote(growing.train())
+    growing.add(1.0)
+    trained = growing.train(blend="weights")
+    assert trained["message"].startswith("weighed its models again")
+    refit = model(trained)
+    assert len(members_of(refit)) == 3
+    data = trained["data"]
+    assert data["historyRows"] == FIRST + MORE and data["fittedUntil"] < data["end"]
+
+
+def test_check_measures_what_other_weights_would_save(growing: Stream) -> None:
+    trained = growing.train()
+    growing.promote(trained)
+    task = growing.task
+    measured = {}
+    for slope in (-1.0, 1.0):
+        rows = pd.concat([growing.rows, stream(MORE, slope, len(growing.rows), growing.kind)])
+        uri = written(rows, growing.folder / f"check{slope}" / "a.parquet")
+        challenger = {"data": task["data"] | {"uri": uri}, "parameters": {}, "checks": 5}
+        check = a_check(task, trained, uri, data__timeColumn="at", data__window=MORE, challenger=challenger)
+        check["live"] = growing.live
+        metrics = growing.trainer.done(check)["metrics"]
+        assert "regret" not in {each["name"] for each in metrics}
+        measured[slope] = next(each for each in metrics if each["name"] == "weights_regret")
+    assert measured[1.0]["value"] > 2 * measured[1.0]["standardError"]
+    assert measured[1.0]["value"] > measured[-1.0]["value"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"blend": ABSENT}, id="it is not wanted"),
+        pytest.param({"model__parameters": {"fit_intercept": False}}, id="another recipe"),
+        pytest.param({"data__cleaning__duplicates": "keep"}, id="rows are cleaned otherwise"),
+        pytest.param({"live__sha256": "0" * 64}, id="the live file was changed"),
+    ],
+)
+def test_what_cannot_be_blended_is_one_fit(trainer: Trainer, tmp_path: Path, changes: Json) -> None:
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(-1.0)
+    assert len(members_of(model(made.train(**changes)))) == 1
+
+
+def test_rows_that_the_live_version_knows_decide_no_weights(trainer: Trainer, tmp_path: Path) -> None:
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(1.0, 50)
+    assert len(members_of(model(made.train()))) == 1
+
+
+def test_skops_file_of_a_blend_is_loaded(trainer: Trainer, tmp_path: Path) -> None:
+    made = Stream(trainer, tmp_path, "classification")
+    made.promote(made.train(model__format="skops"))
+    made.add(-1.0)
+    assert len(members_of(model(made.train(model__format="skops")))) == 3
+
+
+def test_server_knows_the_categories_of_each_member(growing: Stream) -> None:
+    blend, features = model(growing.train()), Features(numeric=("x",), categorical=("color",))
+    assert known_categories(blend, features)["color"] >= {"red", "blue", "new"}
+    Bounds(blend, features)
+
+
+def answers_of(*slopes: float) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+    x = np.linspace(-1, 1, 100)[:, None]
+    return [slope * x for slope in slopes], x
+
+
+@pytest.mark.parametrize(
+    ("slopes", "before", "expected"),
+    [
+        ((1.0, -1.0), (0.1, 0.9), (0.8, 1.0)),
+        ((1.0, 1.0), (0.3, 0.7), (0.29, 0.31)),
+    ],
+    ids=["towards the model that is right", "as before if all are right"],
+)
+def test_weights_follow_the_rows_and_cling_to_those_before(
+    slopes: tuple[float, ...], before: tuple[float, ...], expected: tuple[float, float]
+) -> None:
+    each, target = answers_of(*slopes)
+    weights = fitted_weights(each, target, np.asarray(before))
+    assert expected[0] <= weights[0] <= expected[1] and weights.sum() == pytest.approx(1)

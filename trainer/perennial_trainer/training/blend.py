@@ -1,0 +1,233 @@
+"""A candidate that is a blend: models of the live version, a fit to all rows and one to the newest, weighed again.
+
+The holdout is divided by time: its older half decides the weights of the model that the gate scores, its newer half is
+what that model is scored on. After the gate the refit has learned all of it: the newest rows are fitted again with the
+holdout, and the weights are decided by both halves.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+from perennial_trainer.artifacts.metadata import FittedHistory, Metadata, load_metadata
+from perennial_trainer.artifacts.model_file import load_version
+from perennial_trainer.artifacts.unseen_rows import unseen_mask
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.task import TrainTask, Version
+from perennial_trainer.data.cleaning import without_outliers
+from perennial_trainer.data.holdout import split_holdout
+from perennial_trainer.data.rows import Rows, concatenate
+from perennial_trainer.data.window import time_range
+from perennial_trainer.models.blend import (
+    Floats,
+    answers,
+    blended,
+    can_be_blended,
+    fitted_weights,
+    members_of,
+    truth,
+    weights_of,
+)
+from perennial_trainer.models.frameworks.registry import framework_of
+from perennial_trainer.models.pipeline import classes_of, score
+from perennial_trainer.training.refit import Refitted, estimator_of, fit_recipe, quality_of_holdout
+from perennial_trainer.training.row_sets import RowSets
+
+log = logging.getLogger(__name__)
+
+MOST = 5  # members: each adds its time to every answer
+MOST_BYTES = 32_000_000  # of the live version's file, so that a blend loads and answers fast
+FEWEST = 30  # rows of each half of the holdout
+NEWEST = 5  # the newest fit has so many times the rows of the holdout
+GROWN = 1.2  # times as many rows are worth another model of the whole history
+NEW = 2 / 3  # the share of the weights that new fits have before any row is read
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The models of the live version, the newest last."""
+
+    members: dict[str, Pipeline]
+    weights: Floats
+    live: Version
+    how: Metadata
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return classes_of(next(iter(self.members.values())))
+
+    @property
+    def history(self) -> FittedHistory:
+        data = self.how.data
+        rows = data.rows + data.holdout_rows
+        return data.history or FittedHistory(rows=rows, whole=rows, end=data.end)
+
+    def has_grown(self, rows: Rows) -> bool:
+        """Whether these are so many more rows than the model of the whole history knows that it is fitted again."""
+        return len(rows) >= GROWN * self.history.whole
+
+    def divided(self, holdout: Rows) -> tuple[Rows, Rows] | None:
+        """The rows that decide the weights and those to be scored; None if the live version knows too many of them."""
+        unseen = holdout.take(unseen_mask(holdout, self.live, self.how))
+        if len(unseen) < 2 * FEWEST:
+            return None
+        is_newer = split_holdout(unseen, 0.5).mask(unseen)
+        older, newer = unseen.take(~is_newer), unseen.take(is_newer)
+        return (older, newer) if min(len(older), len(newer)) >= FEWEST else None
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The members of a candidate, with the weights before and after the older half of the holdout."""
+
+    members: dict[str, Pipeline]
+    before: Floats
+    weights: Floats
+    newest: str | None = None
+    """The member that is fitted to the newest rows."""
+    fitted_history: FittedHistory | None = None
+    """Of the kept models, if there is no new one."""
+    whole: int | None = None
+    """How many rows were known when its model of the whole history was fitted, if that is a kept one."""
+
+    def described(self, fitted: str) -> str:
+        """What the training did; `fitted` says what it fitted to all rows."""
+        if self.fitted_history:
+            return "weighed its models again"
+        return f"{'fitted to its newest rows' if self.whole else fitted}, blended into {len(self.members)} models"
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """The weight of each member, by its name: the digest of the rows known then, and which of them it knows."""
+        return dict(zip(self.members, map(float, self.weights), strict=True))
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return blended(self.members, self.weights)
+
+
+def kept_models(task: TrainTask) -> Kept | None:
+    """The models of the live version if they have the recipe of the task; None if they cannot be blended."""
+    if task.blend is None or task.live is None:
+        return None
+    try:
+        how = load_metadata(task.live)
+        sizes = {each.sha256: each.bytes for each in how.files.values()}
+        if _recipe(task) != _recipe_of(how) or sizes.get(task.live.sha256, MOST_BYTES) >= MOST_BYTES:
+            return None
+        pipeline = load_version(task.live)
+    except RejectedTask as refusal:
+        log.info("no blend with %s: %s", task.live.name, refusal.message)
+        return None
+    kept = Kept(members_of(pipeline, how.data.sha256[:12]), weights_of(pipeline), task.live, how)
+    return kept if can_be_blended(pipeline, kept.classes) else None
+
+
+def blend_with(kept: Kept, task: TrainTask, estimator: BaseEstimator, fitted: Pipeline | None, rows: RowSets) -> Blend:
+    """The kept models, one that is fitted to the newest rows, and the given one of the whole history, if any."""
+    digest = rows.cleaned.rows.fingerprint[:12]
+    new = {f"{digest} all": fitted} if fitted and can_be_blended(fitted, kept.classes) else {}
+    size = _newest_rows(task, rows)
+    newest = _fit_newest(task, estimator, kept, rows.to_fit, size) if size < len(rows.to_fit) else None
+    if newest is not None:
+        new[f"{digest} newest"] = newest
+    if not new:
+        return weigh_again(kept, rows)
+    blend = _weighed(kept, new, rows, f"{digest} newest" if newest is not None else None)
+    return blend if fitted else replace(blend, whole=kept.history.whole)
+
+
+def weigh_again(kept: Kept, rows: RowSets) -> Blend:
+    """The kept models with other weights."""
+    return replace(_weighed(kept, {}, rows), fitted_history=kept.history)
+
+
+def history_of(rows: RowSets, blend: Blend | None) -> FittedHistory:
+    """The rows that were known when the newest model was fitted."""
+    if blend and blend.fitted_history:
+        return blend.fitted_history
+    known = rows.cleaned.rows
+    whole = blend.whole if blend and blend.whole else len(known)
+    return FittedHistory(rows=len(known), whole=whole, end=time_range(known).get("end"))
+
+
+def refit_blend(task: TrainTask, estimator: BaseEstimator, blend: Blend, rows: RowSets) -> Refitted:
+    """The weights by all rows of the holdout, and the newest rows fitted again with them."""
+    assert rows.weighing is not None
+    learned = concatenate([rows.weighing, rows.holdout])
+    weights = _weights(blend.members, learned, blend.before)
+    members, count = dict(blend.members), 0
+    try:
+        if blend.newest is not None:
+            newest, count = _newest_again(task, estimator, blend.members[blend.newest], rows)
+            members |= {blend.newest: newest} if newest is not None else {}
+        pipeline = blended(members, weights)
+        score(pipeline, rows.holdout)  # it can predict
+    except RejectedTask as rejected:
+        return Refitted(f"the refit failed: {rejected.message}")
+    message = f"{len(members)} models, weighed by {len(learned)} rows of the holdout"
+    return Refitted(message, pipeline, count, quality_of_holdout(rows))
+
+
+def _weighed(kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None) -> Blend:
+    assert rows.weighing is not None
+    names = list(kept.members)[-(MOST - len(new)) :]
+    old = kept.weights[-len(names) :]
+    share = NEW if new else 0.0
+    before = np.concatenate([(1 - share) * old / max(float(old.sum()), 1e-9), [share / max(len(new), 1)] * len(new)])
+    members = {name: kept.members[name] for name in names} | dict(new)
+    before = np.asarray(before / before.sum())
+    weights = _weights(members, rows.weighing, before)
+    log.info("blend of %s models, weights %s", len(members), ", ".join(f"{each:.2f}" for each in weights))
+    return Blend(members, before, weights, newest)
+
+
+def _weights(members: Mapping[str, Pipeline], rows: Rows, before: Floats) -> Floats:
+    fitted = list(members.values())
+    return fitted_weights([answers(each, rows) for each in fitted], truth(fitted[0], rows), before)
+
+
+def _newest_rows(task: TrainTask, rows: RowSets) -> int:
+    return max(NEWEST * rows.held_out, round(task.data.min_rows * (1 - task.data.holdout)))
+
+
+def _fit_newest(task: TrainTask, estimator: BaseEstimator, kept: Kept, rows: Rows, size: int) -> Pipeline | None:
+    """The recipe fitted to the newest rows; None if it cannot be, or knows other classes."""
+    newest, _ = without_outliers(rows.take(slice(len(rows) - size, None)), task.data.cleaning)
+    try:
+        fitted = fit_recipe(task, clone(estimator), newest)
+    except RejectedTask as refusal:
+        log.info("no fit to the newest rows: %s", refusal.message)
+        return None
+    return fitted if can_be_blended(fitted, kept.classes) else None
+
+
+def _newest_again(
+    task: TrainTask, estimator: BaseEstimator, proven: Pipeline, rows: RowSets
+) -> tuple[Pipeline | None, int]:
+    """The same recipe fitted to as many rows, the holdout included; None if its iterations cannot be fixed."""
+    fixed, size = framework_of(task.model).fixed_iterations(estimator_of(proven)), _newest_rows(task, rows)
+    all_rows = rows.cleaned.to_fit(rows.cleaned.rows)
+    newest, _ = without_outliers(all_rows.take(slice(max(0, len(all_rows) - size), None)), task.data.cleaning)
+    if fixed is None:
+        return None, 0
+    fitted = fit_recipe(task, clone(estimator).set_params(**fixed), newest)
+    return (fitted if can_be_blended(fitted, classes_of(proven)) else None), len(newest)
+
+
+def _recipe(task: TrainTask) -> tuple[object, ...]:
+    return task.model, task.search, task.calibration, _rows_of(task.data)
+
+
+def _recipe_of(how: Metadata) -> tuple[object, ...]:
+    return how.model, how.search, how.calibration, _rows_of(how.source)
+
+
+def _rows_of(data: object) -> object:
+    """How rows are read and cleaned, wherever they are."""
+    return msgspec.structs.replace(data, uri="file:///", holdout_rows=None)  # type: ignore[type-var]
