@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import re
 import sys
@@ -19,7 +20,9 @@ from kubectl_perennial.errors import CommandError
 from kubectl_perennial.simulation.backtest import Backtest, Plan, run_backtest
 from kubectl_perennial.simulation.history import columns_of, cut, read_history
 from kubectl_perennial.simulation.manifest import Manifest, checked, read_manifest, with_settings
+from kubectl_perennial.simulation.progress import Bar
 from kubectl_perennial.views.backtest import backtest_fields
+from perennial_trainer.progress import CLEAR_LINE
 
 BATCH, BATCHES, CHANGE, FIRST = 50, 10, 6, 4
 MANIFEST: dict[str, Any] = {
@@ -136,6 +139,18 @@ def test_table_has_at_most_80_columns(
     assert max(map(len, shown.out.splitlines())) <= 80
     assert "2: maxIncrease=5" in shown.out and "A backtest cannot know" in shown.out
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("title", ["tide", "tide also by schedule", "tide " + "drift.cooldown=1d " * 9])
+def test_progress_is_one_line_of_the_terminal(monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    with Bar(out) as bar:
+        bar.show(title, "batch 12 of 26")
+    line = out.getvalue().split(CLEAR_LINE)[1]
+    assert "batch 12 of 26" in line or len(title) > 80
+    assert 0 < len(line) < 80
 
 
 def test_page_and_fields_have_every_decision(

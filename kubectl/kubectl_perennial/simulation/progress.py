@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from types import TracebackType
 from typing import TextIO
@@ -40,6 +41,8 @@ class Bar:
             return
         self._shown = now
         done, total = int(count[1]), int(count[2])
-        text = progress_text(done, total, now - self._began, detail)
-        self._out.write(f"{CLEAR_LINE}{progress_bar(done, total)}{title}: {text}")
+        text = f"{title}: {progress_text(done, total, now - self._began, detail)}"
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be cleared
+        bar = progress_bar(done, total)
+        self._out.write(f"{CLEAR_LINE}{bar if len(bar) + len(text) <= width else ''}{text[:width]}")
         self._out.flush()
