@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from kubectl_perennial.client import Cluster
-from kubectl_perennial.commands import backtest, check, compare, decisions, history, pin, report, status
+from kubectl_perennial.commands import backtest, check, compare, decisions, history, pin, report, status, trial
 
 PROGRAM = "kubectl perennial"
 Run = Callable[[Cluster, Namespace, Console], None]
@@ -38,6 +38,7 @@ def _parser() -> ArgumentParser:
     _add_decisions(commands)
     _add_check(commands)
     _add_backtest(commands)
+    _add_trial(commands)
     return parser
 
 
@@ -183,6 +184,24 @@ def _add_backtest_job(command: ArgumentParser) -> None:
     group.add_argument("--image", metavar="IMAGE", help="of the Job; default perennial-backtest of this version")
     group.add_argument("--service-account", metavar="NAME", help="of the Job's pod; no token is mounted")
     group.add_argument("--result", metavar="FILE", help="play nothing, and show the log of the Job; - is stdin")
+
+
+def _add_trial(commands: Any) -> None:
+    command = _command(
+        commands,
+        "try",
+        trial.run,
+        "play a manifest once on this machine, without a cluster: what would happen?",
+        "bike.yaml rides.csv",
+    )
+    command.set_defaults(needs_cluster=False)
+    command.add_argument("manifest", metavar="FILE", help="a ModelDeployment in YAML")
+    command.add_argument(
+        "data", nargs="?", metavar="DATA", help="its rows: a path, glob or URI; default those it names"
+    )
+    command.add_argument("--folder", metavar="FOLDER", help="an empty folder for all files; default a temporary one")
+    command.add_argument("--no-open", action="store_true", help="do not open the page of the version")
+    _add_output(command)
 
 
 def _command(commands: Any, name: str, run: Any, summary: str, *examples: str) -> ArgumentParser:

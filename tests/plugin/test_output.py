@@ -12,7 +12,7 @@ import pytest
 from tests.plugin.terminal import PATHS, Terminal
 from tests.stage import ROOT
 
-COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retrain", "pin", "check", "backtest")
+COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retrain", "pin", "check", "backtest", "try")
 
 
 def at_a_terminal(of: Terminal, *words: str, **environment: str) -> str:

@@ -7,8 +7,6 @@ import sys
 import traceback
 from pathlib import Path
 
-from msgspec import UNSET
-
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
@@ -105,10 +103,7 @@ def _traceback(error: BaseException) -> str:
 
 def _end(path: Path, kind: str, error: TaskError) -> int:
     log.error("%s: %s: %s", error.outcome, error.reason, error.message)
-    result = ErrorResult(
-        task=kind, outcome=error.outcome, reason=error.reason, message=error.message, files=error.files or UNSET
-    )
-    _write(path, encode_result(result))
+    _write(path, encode_result(ErrorResult.of(kind, error)))
     return error.exit_code
 
 

@@ -126,7 +126,7 @@ def read_history(sources: Sequence[str], columns: Columns) -> History:
     """The rows of all files, globs or URIs, the oldest first. CommandError without rows or a column."""
     notes = Notes()
     try:
-        parts = [part for source in sources for part in _tables(_uri(source), columns, notes)]
+        parts = [part for source in sources for part in tables_of(as_uri(source), columns, notes)]
     except TaskError as error:
         raise CommandError(f"{error.reason}: {error.message}") from error
     if not sum(part.num_rows for part in parts):
@@ -138,14 +138,15 @@ def read_history(sources: Sequence[str], columns: Columns) -> History:
     return _sorted(table, columns, notes)
 
 
-def _tables(uri: str, columns: Columns, notes: Notes) -> list[Any]:
+def tables_of(uri: str, columns: Columns, notes: Notes) -> list[Any]:
+    """The columns of each file at the URI, as they are read."""
     filesystem, path = open_filesystem(uri)
     names = list_files(filesystem, path, uri).files
     files = DataFiles(filesystem, names, columns, notes)
     return [table.select(columns.names) for name in names for table in files.tables(name, whole=True)]
 
 
-def _uri(where: str) -> str:
+def as_uri(where: str) -> str:
     """A path of this machine as a URI, with its wildcards; a URI as it is."""
     return where if "://" in where else f"file://{Path(where).expanduser().absolute()}"
 

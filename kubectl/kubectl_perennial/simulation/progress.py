@@ -30,6 +30,12 @@ class Bar:
             self._out.write(CLEAR_LINE)
             self._out.flush()
 
+    def step(self, title: str, number: int, total: int) -> None:
+        """The step of this number is worked on; how long it takes is not known."""
+        if self._terminal:
+            self._out.write(f"{CLEAR_LINE}{progress_bar(number - 1, total)}step {number} of {total}: {title}")
+            self._out.flush()
+
     def show(self, title: str, detail: str) -> None:
         """`detail` says how many of how many are done, such as `batch 12 of 72`."""
         now = time.monotonic()

@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -140,13 +139,7 @@ def _run(task: Json, folder: Path) -> None:
         try:
             result = _result_of(parse_task(json.dumps(task | {"storage": folder.as_uri()})))
         except TaskError as error:
-            result = ErrorResult(
-                task=task["task"],
-                outcome=error.outcome,
-                reason=error.reason,
-                message=error.message,
-                files=error.files or msgspec.UNSET,
-            )
+            result = ErrorResult.of(task["task"], error)
     cpu = time.process_time() - began
     answer = json.loads(decompress(encode_result(result)))
     for page in folder.glob("*.html"):

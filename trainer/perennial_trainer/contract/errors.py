@@ -16,6 +16,8 @@ class TaskError(Exception):
     exit_code: ClassVar[int]
     files: str | None = None
     """The digest of the files that a training was refused for."""
+    parts: "tuple[TaskError, ...]" = ()
+    """Each problem by itself and whole, if several are reported as one."""
 
     def __init__(self, reason: str, message: str) -> None:
         message = " ".join(printable(redact(message)).split())
@@ -69,7 +71,11 @@ class Problems:
             size = max(120, (MAX_MESSAGE - 60) // len(self._rejected))
             parts = [f"({n}) {each.reason}: {each.message}" for n, each in enumerate(self._rejected, 1)]
             shortened = [text if len(text) <= size else text[: size - 1] + "…" for text in parts]
-            raise RejectedTask(self._rejected[0].reason, f"{len(parts)} problems of the data: {'; '.join(shortened)}")
+            refusal = RejectedTask(
+                self._rejected[0].reason, f"{len(parts)} problems of the data: {'; '.join(shortened)}"
+            )
+            refusal.parts = tuple(self._rejected)
+            raise refusal
 
 
 def join_names(names: object, limit: int = 20) -> str:

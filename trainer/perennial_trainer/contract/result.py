@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from perennial_trainer.contract.compression import compress
+from perennial_trainer.contract.errors import TaskError
 
 MAX_BYTES = 4096
 CONTRACT = 4
@@ -192,6 +193,13 @@ class ErrorResult(ResultPart, frozen=True, kw_only=True):
     reason: str
     message: str
     files: str | UnsetType = UNSET  # the digest of the files that a training was refused for
+
+    @classmethod
+    def of(cls, task: str, error: TaskError) -> "ErrorResult":
+        """The result of a task of this kind that ended with the error."""
+        return cls(
+            task=task, outcome=error.outcome, reason=error.reason, message=error.message, files=error.files or UNSET
+        )
 
 
 def encode_result(result: TaskResult | ErrorResult) -> bytes:

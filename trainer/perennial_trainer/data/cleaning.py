@@ -122,7 +122,8 @@ def _unusable_columns(rows: Rows, max_missing: float, problems: Problems) -> set
     name = rows.columns.target
     target = {name: rows.unreadable[name]} if name in rows.unreadable else {}
     others = {each: unusable for each, unusable in rows.unreadable.items() if each != name}
-    present = int(rows.target.notna().sum()) + sum(each.count for each in target.values())
+    labels = rows.target if rows.labels is None else rows.labels  # also of rows without a usable feature
+    present = int(labels.notna().sum()) + sum(each.count for each in target.values())
     return (
         check_usable(rows.unusable, len(rows), max_missing, problems)
         | check_usable(target, present, max_missing, problems)

@@ -41,7 +41,7 @@ async def _serve(task: ServeTask, address: str) -> None:
     serving = asyncio.create_task(server.serve([open_listener(address, task.port)]))
     log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
     try:
-        state.served = await _load(task, state, metrics)
+        state.served = await load_served(task, state, metrics)
     except BaseException:
         server.should_exit = True
         await serving
@@ -82,7 +82,8 @@ def open_listener(address: str, port: int) -> socket.socket:
     return listening
 
 
-async def _load(task: ServeTask, state: State, metrics: Metrics) -> Served:
+async def load_served(task: ServeTask, state: State, metrics: Metrics) -> Served:
+    """The version's model, ready for requests, within the limits that `state` has from now on."""
     started = time.monotonic()
     pipeline, file_format = await asyncio.to_thread(_load_pipeline, task)
     predictor = Predictor(pipeline, task.model, metrics.count_unknown)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.data.files import parquet_file
+from perennial_trainer.data.files.csv_dialect import Dialect
 from perennial_trainer.data.files.csv_file import CsvFile
 from perennial_trainer.data.files.file import DataFile, decompressed
 from perennial_trainer.data.files.json_lines import JsonLines
@@ -117,6 +118,19 @@ class DataFiles:
                 if whole or table.num_rows:
                     # The metadata that pandas writes, such as the index, may be damaged and is not needed.
                     yield _with_columns(added, _require_utf8(table.replace_schema_metadata()))
+
+    def column_names(self, name: str) -> list[str]:
+        """The columns of one file, those that its folders name included; none if it is empty."""
+        with naming_file(name), _translating_errors(name):
+            reader = self._reader(name)
+            in_file = reader.column_names if reader else []
+        return [*in_file, *(each for each in partition_columns(name) if each not in in_file)]
+
+    def dialect(self, name: str) -> Dialect | None:
+        """How a csv file is written; None for another file, and for an empty one."""
+        with naming_file(name), _translating_errors(name):
+            reader = self._reader(name)
+        return reader.dialect if isinstance(reader, CsvFile) else None
 
     def _reader(self, name: str) -> CsvFile | JsonLines | ParquetFile | None:
         """A reader of the file, or None if the file is empty."""

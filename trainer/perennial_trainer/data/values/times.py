@@ -67,6 +67,13 @@ def readable_times(
     return _read(name, series, present, times, f"not plausible as {notation}")
 
 
+def notation_of(values: Column) -> str | None:
+    """The notation in which times that are numbers are read; None for text, and where it is not known."""
+    numbers = _numbers(_series(values))
+    notation = None if numbers is None else _notation(numbers.floats)
+    return notation if isinstance(notation, str) else None
+
+
 def _series(values: Column) -> "pd.Series[Any]":
     if isinstance(values, pd.Series):
         series = values.reset_index(drop=True)

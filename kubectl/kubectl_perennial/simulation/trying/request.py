@@ -1,0 +1,75 @@
+"""One request to the real server, over the loopback address of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kubectl_perennial.simulation.tasks import quiet
+from perennial_trainer.contract.task import ServeTask
+from perennial_trainer.serve.app import load_served, make_server, open_listener
+from perennial_trainer.serve.endpoints import Endpoints
+from perennial_trainer.serve.lifecycle import State
+from perennial_trainer.serve.metrics import Metrics
+
+LOOPBACK = "127.0.0.1"
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The path and the body of a request, and what the server answered."""
+
+    path: str
+    body: dict[str, Any]
+    status: int
+    answer: str
+
+
+def ask(task: ServeTask, row: pd.Series[Any]) -> Answered:
+    """The answer of the server that the task describes to a request for one row of a table."""
+    body = request_body(task, row)
+    path = f"/v2/models/{task.model_deployment}/infer"
+    with quiet():
+        status, answer = asyncio.run(_answer(task, path, json.dumps(body).encode()))
+    return Answered(path, body, status, answer)
+
+
+def request_body(task: ServeTask, row: pd.Series[Any]) -> dict[str, Any]:
+    """A tensor for each feature; a missing value is null. Of classes the probabilities are asked for, too."""
+    features = task.model.features
+    inputs = [
+        {"name": name, "shape": [1], "datatype": kind, "data": [None if pd.isna(row[name]) else change(row[name])]}
+        for names, kind, change in ((features.numeric, "FP64", float), (features.categorical, "BYTES", str))
+        for name in names
+    ]
+    return {"inputs": inputs}
+
+
+async def _answer(task: ServeTask, path: str, body: bytes) -> tuple[int, str]:
+    state, metrics = State(), Metrics(task.model_deployment, task.version)
+    listener = open_listener(LOOPBACK, 0)
+    server = make_server(Endpoints(task, state, metrics).application(), state, metrics)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        state.served = await load_served(task, state, metrics)
+        return await asyncio.to_thread(_post, f"http://{LOOPBACK}:{listener.getsockname()[1]}{path}", body)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _post(url: str, body: bytes) -> tuple[int, str]:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - the address above
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=SECONDS) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
