@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from kubectl_perennial.client import Cluster
-from kubectl_perennial.commands import backtest, check, compare, decisions, history, pin, report, status, trial
+from kubectl_perennial.commands import backtest, check, compare, decisions, history, init, pin, report, status, trial
 
 PROGRAM = "kubectl perennial"
 Run = Callable[[Cluster, Namespace, Console], None]
@@ -202,6 +202,14 @@ def _add_trial(commands: Any) -> None:
     command.add_argument("--folder", metavar="FOLDER", help="an empty folder for all files; default a temporary one")
     command.add_argument("--no-open", action="store_true", help="do not open the page of the version")
     _add_output(command)
+    command = _command(commands, "init", init.run, "print a manifest for a file of rows", "bike.csv --target rentals")
+    command.set_defaults(needs_cluster=False)
+    command.add_argument("data", metavar="DATA", help="labelled rows: a path, glob or URI")
+    command.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    command.add_argument("--name", metavar="MODEL", help="default that of the file")
+    command.add_argument("--uri", metavar="URI", help="where pods read the rows; default a ConfigMap")
+    command.add_argument("--storage", metavar="URI", help="where versions are stored; default a claim")
+    command.add_argument("-o", "--output", choices=("json",), help="print fields instead of text")
 
 
 def _command(commands: Any, name: str, run: Any, summary: str, *examples: str) -> ArgumentParser:

@@ -12,7 +12,20 @@ import pytest
 from tests.plugin.terminal import PATHS, Terminal
 from tests.stage import ROOT
 
-COMMANDS = ("status", "history", "compare", "report", "approve", "reject", "retrain", "pin", "check", "backtest", "try")
+COMMANDS = (
+    "status",
+    "history",
+    "compare",
+    "report",
+    "approve",
+    "reject",
+    "retrain",
+    "pin",
+    "check",
+    "backtest",
+    "try",
+    "init",
+)
 
 
 def at_a_terminal(of: Terminal, *words: str, **environment: str) -> str:

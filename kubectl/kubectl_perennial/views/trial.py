@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from kubectl_perennial.simulation.trying.trial import STEPS, Trial
 from perennial_operator.core.api.drift_report import BREACHED
 
 Body = dict[str, Any]
-DEFAULT_PORT, WIDTH = 8080, 80
+DEFAULT_PORT, WIDTH = 8080, 60
 
 
 def trial_fields(trial: Trial, uri: str, data: str | None, manifest: str) -> Body:
@@ -40,7 +40,7 @@ def trial_fields(trial: Trial, uri: str, data: str | None, manifest: str) -> Bod
     }
 
 
-def manifest_text(documents: list[Mapping[str, Any]]) -> str:
+def manifest_text(documents: Sequence[Mapping[str, Any]]) -> str:
     """The objects as YAML that people read."""
     style: Body = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": WIDTH}
     return "---\n".join(str(yaml.safe_dump(dict(each), **style)) for each in documents)

@@ -65,18 +65,16 @@ def try_manifest(
     manifest: Manifest,
     uri: str,
     folder: Path,
-    now: datetime | None = None,
     progress: Progress = lambda _step: None,
 ) -> Trial:
     """The trial of the manifest on the rows at the URI. The folder, which is empty, gets all files of the version."""
-    now = now or datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0)
     progress("read")
     recognised = recognise(manifest.spec, uri, now)
     filled = checked(replace(manifest, body={**manifest.body, "spec": recognised.spec}), "the manifest")
     version = folder / NAMESPACE / filled.name / f"{filled.name}-v1"
     holdout = version / "holdout.parquet"
-    addresses = {TRAINING: uri, RECENT: f"file://{holdout}", STORAGE: f"file://{folder}"}
-    runner = Runner(addresses, progress)
+    runner = Runner({TRAINING: uri, RECENT: f"file://{holdout}", STORAGE: f"file://{folder}"}, progress)
     body, unknown = played(filled)
     cluster = Cluster(now=now, name=filled.name, run=runner.run)
     cluster.put(body, uid="try")
@@ -84,12 +82,10 @@ def try_manifest(
     status = status_of(cluster, version.name)
     report = request = None
     if status.get("phase") == Phase.LIVE:
-        if (body["spec"].get("drift") or {}).get("check"):
-            report = until(cluster, lambda: report_of(cluster))
+        report = until(cluster, lambda: report_of(cluster)) if is_checked(filled) else None
         progress("serve")
         request = ask(serve_task(cluster, runner, version.name), pd.read_parquet(holdout).iloc[-1])
-    stored = version / "metrics.json"
-    metrics = json.loads(stored.read_text()) if stored.exists() else {}
+    metrics = stored_metrics(version)
     return Trial(
         manifest=filled,
         recognised=recognised,
@@ -104,6 +100,18 @@ def try_manifest(
         pages=tuple(sorted(folder.rglob("*.html"))),
         unknown=tuple(unknown),
     )
+
+
+def is_checked(manifest: Manifest) -> bool:
+    """Whether the operator's own check runs."""
+    return bool((manifest.spec.get("drift") or {}).get("check"))
+
+
+def stored_metrics(version: Path) -> Mapping[str, Any]:
+    """What the training stored about its rows and metrics; empty if it was refused."""
+    stored = version / "metrics.json"
+    metrics: Mapping[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
+    return metrics
 
 
 def played(manifest: Manifest) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,118 @@
+"""What each column of a table is: a number, a category, the time, or nothing that a model can use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from kubectl_perennial.errors import CommandError
+from kubectl_perennial.simulation.drafting.table import TextTable, may_be_numbers
+from kubectl_perennial.simulation.drafting.times import TimeColumn, time_column_of
+
+MOST_VALUES = 100
+"""Of a category; each becomes a column."""
+MOST_MISSING = 0.5
+OWN_VALUE = 0.5
+"""Share of distinct values from which text is an id or a name."""
+CALLED_ID = re.compile(r"(?i)(^|_|\b)(id|uuid|guid|key|nr|no|index)$|^unnamed")
+MOST_CATEGORIES = 100
+FEW_CLASSES = 10
+CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x9f]"
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The columns by kind, and why each of the others is left out."""
+
+    target: str
+    task: str
+    why_task: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    time: TimeColumn | None
+    most_missing: float
+    """Greatest share of missing values of a feature."""
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def kinds_of(table: TextTable, target: str) -> Kinds:
+    """The kinds of all columns. CommandError if the target can not be learned, or no feature is left."""
+    task, why = _task(table.values[target], target)
+    left_out = dict(table.left_out)
+    numeric: list[str] = []
+    categorical: list[str] = []
+    time: TimeColumn | None = None
+    for name in table.values.columns.drop(target):
+        values = table.values[name]
+        if reason := _unusable(values):
+            left_out[name] = reason
+        elif found := time_column_of(name, values):
+            if time is None:
+                time = found
+            else:
+                left_out[name] = f"a second time beside {time.name}"
+        elif reason := _id(name, values):
+            left_out[name] = reason
+        elif may_be_numbers(values) and not _has_leading_zeros(values):
+            numeric.append(name)
+        elif (count := values.nunique()) > MOST_VALUES or len(categorical) >= MOST_CATEGORIES:
+            left_out[name] = f"a category of {count} values, each of which would be a column"
+        else:
+            categorical.append(name)
+    if not numeric and not categorical:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise CommandError(f"no column is left to learn {target} from ({reasons}): give a file with features")
+    features = table.values[[*numeric, *categorical]]
+    return Kinds(
+        target, task, why, tuple(numeric), tuple(categorical), time, float(features.isna().mean().max()), left_out
+    )
+
+
+def _task(values: pd.Series[str], target: str) -> tuple[str, str]:
+    """Regression or classification, and why."""
+    count, rows = values.nunique(), int(values.notna().sum())
+    if count < 2:
+        raise CommandError(f"the target {target} has {count} value in {rows} rows: there is nothing to learn")
+    numbers = may_be_numbers(values)
+    whole = values.dropna().str.fullmatch(r"[+-]?[0-9]+").all()
+    if not numbers and count * 2 > rows:
+        raise CommandError(
+            f"the target {target} is text with {count} values in {rows} rows: give one of numbers, or of a few classes"
+        )
+    if not numbers or count == 2 or (whole and count <= FEW_CLASSES):
+        return "classification", f"{target} has {count} values"
+    return "regression", f"{target} has numbers"
+
+
+def _unusable(values: pd.Series[str]) -> str:
+    """Why nothing can be learned from the column, or an empty text."""
+    missing, present = float(values.isna().mean()), values.dropna()
+    if not len(present):
+        return "it has no value"
+    if present.nunique() == 1:
+        return "it has the same value in every row"
+    if missing > MOST_MISSING:
+        return f"{missing:.0%} of its values are missing"
+    if present.str.contains(CONTROL).mean() > 1 - OWN_VALUE:
+        return "its values have control characters"
+    return ""
+
+
+def _id(name: str, values: pd.Series[str]) -> str:
+    """Why the column only names its row, or an empty text."""
+    present = values.dropna()
+    distinct = present.nunique()
+    if not may_be_numbers(values):
+        return "almost every row has its own value" if distinct > OWN_VALUE * len(present) else ""
+    if distinct < len(present) or not present.str.fullmatch("[0-9]+").all():
+        return ""
+    numbers = present.astype(float)
+    in_a_row = numbers.max() - numbers.min() == len(numbers) - 1
+    return "every row has its own number" if in_a_row or CALLED_ID.search(name) else ""
+
+
+def _has_leading_zeros(values: pd.Series[str]) -> bool:
+    """Whether the numbers are codes, such as 01067."""
+    return bool(values.dropna().str.fullmatch("0[0-9]+").mean() > 1 / 20)
