@@ -95,7 +95,7 @@ def test_all_problems_are_shown_at_once_with_fields(
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "try", write(tmp_path), "bad.csv") == 1
     shown = capsys.readouterr()
-    assert shown.err == "error: rents would not go live: mend what is named above, and try again\n"
+    assert shown.err == "error: rents would not go live: fix what is named above, and try again\n"
     compare("try-problems", shown.out)
 
 

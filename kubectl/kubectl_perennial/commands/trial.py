@@ -59,7 +59,7 @@ def run(arguments: Namespace, console: Console) -> None:
     if fields["pages"] and sys.stdout.isatty() and not arguments.no_open:
         webbrowser.open(Path(fields["pages"][0]).as_uri())
     if not trial.is_live:
-        raise CommandError(f"{manifest.name} would not go live: mend what is named above, and try again")
+        raise CommandError(f"{manifest.name} would not go live: fix what is named above, and try again")
 
 
 def _folder(given: str | None) -> Path:

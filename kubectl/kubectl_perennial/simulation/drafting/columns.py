@@ -48,9 +48,9 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
         values = table.values[name]
         if reason := _unusable(values):
             left_out[name] = reason
-        elif found := time_column_of(name, values):
+        elif as_time := time_column_of(name, values):
             if time is None:
-                time = found
+                time = as_time
             else:
                 left_out[name] = f"a second time beside {time.name}"
         elif reason := _id(name, values):

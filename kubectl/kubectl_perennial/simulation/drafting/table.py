@@ -76,8 +76,8 @@ def _names(uri: str, target: str) -> tuple[list[str], str | None]:
     if target in names:
         return names, dialect.separator if dialect else None
     if dialect:  # which separator it is does not matter for the sentence that says so
-        found = (_header(filesystem, files, target, CsvFormat(separator=each))[0] for each in SEPARATORS)
-        names = max(found, key=len)
+        headers = (_header(filesystem, files, target, CsvFormat(separator=each))[0] for each in SEPARATORS)
+        names = max(headers, key=len)
     if not names:
         raise CommandError(f"{path} is empty: write a header and rows")
     raise CommandError(f"column {target} is missing; the columns are {some(names)}: correct --target")

@@ -1,4 +1,4 @@
-"""Which field of the manifest mends each problem and each finding of the data."""
+"""Which field of the manifest fixes each problem and each finding of the data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FIELDS = {
     "WindowNeedsTimeColumn": "data.timeColumn",
     "WorseThanBaseline": FEATURES,
 }
-"""Reason → the field that mends it."""
+"""Reason → the field that fixes it."""
 OF_FINDINGS = {
     "leaks": FEATURES,
     "not_known": "model.target",
@@ -80,7 +80,7 @@ NONE = Findings(constant=[], distinct_targets=0, commonest_target_share=0.0, rar
 
 
 class Remedy(NamedTuple):
-    """What is wrong or unusual, in a sentence, and the field that mends it."""
+    """What is wrong or unusual, in a sentence, and the field that fixes it."""
 
     field: str
     sentence: str

@@ -44,7 +44,7 @@ class Trial:
     version: Mapping[str, Any]
     """The status of the version's record."""
     trained: Mapping[str, Any]
-    """The result of the training, or why there is none."""
+    """The result of the training, or why it was refused."""
     problems: tuple[Remedy, ...] = ()
     findings: tuple[Remedy, ...] = ()
     baseline: Mapping[str, float]
