@@ -21,6 +21,7 @@ from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.storage.store import describe_error
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from perennial_trainer.data.rows import Rows
@@ -43,19 +44,18 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
     A problem of the challenger is never one of the check.
     """
     from perennial_trainer.data.rows import concatenate
-    from perennial_trainer.drift.weights import weights_regret
     from perennial_trainer.models.blend import is_blend
 
     assert task.challenger is not None
     assert recent.compared is not None
+    live = model().result() if recent.period.start else None
+    if is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
+        return _of_weights(task, task.challenger, recent, live)
     if recent.labelled < FEWEST or recent.period.start is None:
         return NotMeasured(
             metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
         )
     rows = concatenate([batch.rows for batch in recent.compared.batches])
-    live = model().result()
-    if is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
-        return _named(WEIGHTS_REGRET, weights_regret(task.live, live, rows))
     try:
         return _named(REGRET, _compared(live, _fitted(task, task.challenger, recent), rows))
     except OSError as error:  # the store of data.training, which is not that of the recent rows
@@ -63,6 +63,25 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
     except TaskError as error:
         refusal = error
     return NotMeasured(metric=REGRET, reason=f"there is no challenger: {refusal.message[:MAX_REASON]}")
+
+
+def _of_weights(
+    task: CheckTask, challenger: Challenger, recent: RecentCounts, live: "Pipeline"
+) -> dict[str, Measurement] | NotMeasured:
+    """By the recent rows with a target; where labels come late, by the newest rows of data.training."""
+    from perennial_trainer.data.rows import concatenate
+    from perennial_trainer.drift.weights import weights_regret
+
+    assert recent.compared is not None
+    batches = [batch.rows for batch in recent.compared.batches]
+    try:
+        rows = concatenate(batches) if recent.labelled >= FEWEST else _late_rows(task, challenger, recent)
+        return _named(WEIGHTS_REGRET, weights_regret(task.live, live, rows))
+    except OSError as error:
+        reason = f"data.training could not be read: {describe_error(error)}"
+    except TaskError as error:
+        reason = error.message[:MAX_REASON]
+    return NotMeasured(metric=WEIGHTS_REGRET, reason=reason)
 
 
 def _named(name: str, measured: Measurement | NotMeasured) -> dict[str, Measurement] | NotMeasured:
@@ -90,6 +109,15 @@ def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "P
 
 def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
     """The newest rows with a target that are older than the recent ones, as many as several checks have."""
+    return _newest_rows(task, challenger, recent.labelled * challenger.checks, recent.period.start)
+
+
+def _late_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
+    return _newest_rows(task, challenger, recent.rows * challenger.checks)
+
+
+def _newest_rows(task: CheckTask, challenger: Challenger, wanted: int, before: "pd.Timestamp | None" = None) -> "Rows":
+    """The newest rows of data.training with a target, of so many rows, older than the given time."""
     from perennial_trainer.data.notes import Notes
     from perennial_trainer.data.rows import concatenate
     from perennial_trainer.data.schema import Columns
@@ -106,12 +134,11 @@ def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts)
         csv=data.csv,
     )
     sample: EvenSample[Batch] = EvenSample(most_rows(MOST_FITTED, model.features))
-    wanted = recent.labelled * challenger.checks
-    for batch in recent_batches(data.of_window(wanted), columns, task.now, Notes(), before=recent.period.start):
+    for batch in recent_batches(data.of_window(wanted), columns, task.now, Notes(), before=before):
         sample.add(batch.take(batch.labelled))
     batches = [batch for batch in sample.batches if len(batch)]
     if not batches:
-        raise RejectedTask("EmptyData", f"no row with a target is older than {recent.period.start}")
+        raise RejectedTask("EmptyData", f"no row with a target is {f'older than {before}' if before else 'there'}")
     return concatenate([batch.rows for batch in batches])
 
 
