@@ -133,16 +133,18 @@ def test_weights_alone_are_decided_again(growing: Stream) -> None:
     assert data["historyRows"] == FIRST + MORE and data["fittedUntil"] < data["end"]
 
 
-def test_check_measures_what_other_weights_would_save(growing: Stream) -> None:
+@pytest.mark.parametrize("late", [0, 80], ids=["labels are known", "labels of the recent rows come late"])
+def test_check_measures_what_other_weights_would_save(growing: Stream, late: int) -> None:
     trained = growing.train()
     growing.promote(trained)
     task = growing.task
     measured = {}
     for slope in (-1.0, 1.0):
         rows = pd.concat([growing.rows, stream(MORE, slope, len(growing.rows), growing.kind)])
+        rows["target"] = rows["target"].where(np.arange(len(rows)) < len(rows) - late)
         uri = written(rows, growing.folder / f"check{slope}" / "a.parquet")
         challenger = {"data": task["data"] | {"uri": uri}, "parameters": {}, "checks": 5}
-        check = a_check(task, trained, uri, data__timeColumn="at", data__window=MORE, challenger=challenger)
+        check = a_check(task, trained, uri, data__timeColumn="at", data__window=late or MORE, challenger=challenger)
         check["live"] = growing.live
         metrics = growing.trainer.done(check)["metrics"]
         assert "regret" not in {each["name"] for each in metrics}
