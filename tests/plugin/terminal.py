@@ -39,7 +39,7 @@ def console_script(folder: Path) -> Path:
     return script
 
 
-def _run_here(words: list[str], environment: dict[str, str], stdin: str) -> Result:
+def run_here(words: list[str], environment: dict[str, str], stdin: str) -> Result:
     """Runs the command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
@@ -79,7 +79,7 @@ class Terminal:
             "USER": "ada",
             **environment,
         }
-        result = (self._run_script if self.as_process else _run_here)(
+        result = (self._run_script if self.as_process else run_here)(
             [str(self.script), *words, *where], environment, stdin
         )
         assert "Traceback" not in result.err, result.err

@@ -49,6 +49,7 @@ def run(arguments: Namespace, console: Console) -> None:
     if trial.request:
         (folder / MANIFEST).write_text(text, encoding="utf-8")
         (folder / "request.json").write_text(json.dumps(trial.request.body), encoding="utf-8")
+        (folder / "answer.json").write_text(trial.request.answer, encoding="utf-8")
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:

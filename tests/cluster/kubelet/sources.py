@@ -31,8 +31,12 @@ async def entries(api: Api, resource: Resource, pod: Obj, title: str) -> dict[st
     except Refused as refusal:
         missing = f'{resource.kind.lower()} "{title}" not found'
         raise Unavailable(missing if refusal.code == 404 else str(refusal)) from refusal
-    data = (obj.get("data") or {}).items()
-    return {key: base64.b64decode(value) if resource is SECRETS else value.encode() for key, value in data}
+    texts, encoded = obj.get("data") or {}, obj.get("binaryData") or {}
+    if resource is SECRETS:
+        texts, encoded = {}, texts
+    return {key: value.encode() for key, value in texts.items()} | {
+        key: base64.b64decode(value) for key, value in encoded.items()
+    }
 
 
 async def secret_entry(api: Api, pod: Obj, ref: Mapping[str, Any]) -> str:
