@@ -156,6 +156,19 @@ def test_model_that_fails_the_gate_would_not_go_live(
     assert "below min 0.999" in steps["validate"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("terminal", "words", "pages"), [(True, [], 1), (True, ["--no-open"], 0), (False, [], 0)], ids=str
+)
+def test_page_opens_only_on_a_terminal(
+    rents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool, words: list[str], pages: int
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert run(monkeypatch, "try", write(tmp_path, {"drift": None}), str(rents), *words) == 0
+    assert [page.rpartition("/")[2] for page in opened] == ["validation.html"] * pages
+
+
 def test_positive_class_and_time_notation_are_written_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
