@@ -49,6 +49,15 @@ def test_weights_shown_to_be_better_are_asked_for(world: World, wanted: bool) ->
     assert (trigger.reason if trigger else None) == ("Reweighing" if wanted else None)
 
 
+@pytest.mark.parametrize(("reason", "phase", "wanted"), [("Reweighing", "Rejected", None), ("Drift", "Rejected", True)])
+def test_rejected_weights_are_not_tried_again_before_a_fit(reason: str, phase: str, wanted: bool | None) -> None:
+    world = a_blended(a_gain())
+    failed = a_version(2, phase, {"trigger": {"reason": reason}}, creationTimestamp="2026-11-23T12:30:00Z")
+    world = a_world(deployment=world.deployment, versions=(*world.versions, failed), reports=world.reports)
+    trigger = trigger_of(world)
+    assert (trigger and trigger.reason == "Reweighing") == wanted
+
+
 def test_message_names_the_gain_and_the_report() -> None:
     trigger = trigger_of(a_blended(a_gain()))
     assert trigger
