@@ -8,6 +8,7 @@ import pytest
 
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.stages.training import trigger_of
 from perennial_operator.core.world import World
 from tests.builders import a_deployment, a_report, a_version, a_world, task_of
@@ -89,3 +90,15 @@ def test_growth_is_counted_since_the_newest_fit() -> None:
     for fitted, wanted in ((END, "Growth"), (later["end"], None)):
         trigger = trigger_of(a_blended(*TWICE, live={**later, "fittedUntil": fitted}))
         assert (trigger.reason if trigger else None) == wanted
+
+
+@pytest.mark.parametrize(("value", "reason"), [(0.1, "Reweighing"), (0.01, "Drift")], ids=["shown", "not shown"])
+def test_after_an_alarm_weights_come_before_a_fit(value: float, reason: str) -> None:
+    metrics = [
+        {"name": "weights_regret", "value": value, "standardError": 0.04},
+        {"name": "psi", "feature": "feature1", "value": 0.9, "chance": 0.001},
+    ]
+    world = a_blended(a_report("report-1", spec={"metrics": metrics, "modelVersion": "bike-v1"}))
+    trigger = assess_reports(world).trigger
+    assert trigger
+    assert (trigger.reason, trigger.drift_report) == (reason, "report-1")
