@@ -84,6 +84,22 @@ def test_task_says_whether_models_are_blended(reason: str, changes: dict[str, An
     assert task_of(train_manifest(world, candidate)).get("blend") == blend
 
 
+@pytest.mark.parametrize(
+    ("reason", "trigger", "blend"),
+    [
+        ("ThresholdNotMet", "Drift", None),
+        ("WorseThanLive", "Drift", "fits"),
+        ("ThresholdNotMet", "Reweighing", "fits"),
+    ],
+    ids=["fits", "by comparison", "weights"],
+)
+def test_after_a_missed_limit_the_next_is_one_fit(reason: str, trigger: str, blend: str | None) -> None:
+    failed = a_version(2, "Rejected", {"trigger": {"reason": trigger}}, {"reason": reason})
+    candidate, world = a_version(3, "Training", {"data": BY_TIME, "trigger": {"reason": "Drift"}}), a_blended()
+    world = a_world(deployment=world.deployment, versions=(*world.versions, failed, candidate))
+    assert task_of(train_manifest(world, candidate)).get("blend") == blend
+
+
 def test_growth_is_counted_since_the_newest_fit() -> None:
     """Other weights know newer rows, and the models do not."""
     later = {"end": "2026-11-23T14:00:00Z", "historyRows": 1000}

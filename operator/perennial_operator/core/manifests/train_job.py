@@ -6,7 +6,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
-from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
@@ -58,12 +58,19 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["refit"] = True
         if rows := _holdout_rows(world):
             task["data"]["holdoutRows"] = rows
-        if "live" in task and can_be_blended(version):
+        if "live" in task and can_be_blended(version) and not _missed_a_limit(world, version):
             task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def _missed_a_limit(world: World, version: ModelVersion) -> bool:
+    """Whether the fits before it failed an absolute limit: then it is a fit of its own, to the best window."""
+    fitted = (each for each in reversed(world.versions) if each.spec.trigger.reason != "Reweighing")
+    before = next((each for each in fitted if each.spec.number < version.spec.number), None)
+    return before is not None and before.phase in UNSUCCESSFUL and before.status.reason == "ThresholdNotMet"
 
 
 def can_be_blended(version: ModelVersion) -> bool:
