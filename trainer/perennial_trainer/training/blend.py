@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 MOST = 5  # members: each adds its time to every answer
 MOST_BYTES = 32_000_000  # of the live version's file, so that a blend loads and answers fast
 FEWEST = 30  # rows of each half of the holdout
-NEWEST = 5  # the newest fit has so many times the rows of the holdout
+NEWEST = (5, 2)  # the newest fit has so many times the rows of the holdout, whichever is better
 GROWN = 1.2  # times as many rows are worth another model of the whole history
 NEW = 2 / 3  # the share of the weights that new fits have before any row is read
 
@@ -90,6 +90,8 @@ class Blend:
     weights: Floats
     newest: str | None = None
     """The member that is fitted to the newest rows."""
+    newest_rows: int = 0
+    """How many these are."""
     fitted_history: FittedHistory | None = None
     """Of the kept models, if there is no new one."""
     whole: int | None = None
@@ -132,13 +134,12 @@ def blend_with(kept: Kept, task: TrainTask, estimator: BaseEstimator, fitted: Pi
     """The kept models, one that is fitted to the newest rows, and the given one of the whole history, if any."""
     digest = rows.cleaned.rows.fingerprint[:12]
     new = {f"{digest} all": fitted} if fitted and can_be_blended(fitted, kept.classes) else {}
-    size = _newest_rows(task, rows)
-    newest = _fit_newest(task, estimator, kept, rows.to_fit, size) if size < len(rows.to_fit) else None
+    newest, size = _fit_newest(task, estimator, kept, rows)
     if newest is not None:
         new[f"{digest} newest"] = newest
     if not new:
         return weigh_again(kept, rows)
-    blend = _weighed(kept, new, rows, f"{digest} newest" if newest is not None else None)
+    blend = _weighed(kept, new, rows, f"{digest} newest" if newest is not None else None, size)
     return blend if fitted else replace(blend, whole=kept.history.whole)
 
 
@@ -164,7 +165,7 @@ def refit_blend(task: TrainTask, estimator: BaseEstimator, blend: Blend, rows: R
     members, count = dict(blend.members), 0
     try:
         if blend.newest is not None:
-            newest, count = _newest_again(task, estimator, blend.members[blend.newest], rows)
+            newest, count = _newest_again(task, estimator, blend.members[blend.newest], rows, blend.newest_rows)
             members |= {blend.newest: newest} if newest is not None else {}
         pipeline = blended(members, weights)
         score(pipeline, rows.holdout)  # it can predict
@@ -174,7 +175,9 @@ def refit_blend(task: TrainTask, estimator: BaseEstimator, blend: Blend, rows: R
     return Refitted(message, pipeline, count, quality_of_holdout(rows))
 
 
-def _weighed(kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None) -> Blend:
+def _weighed(
+    kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None, newest_rows: int = 0
+) -> Blend:
     assert rows.weighing is not None
     names = list(kept.members)[-(MOST - len(new)) :]
     old = kept.weights[-len(names) :]
@@ -184,7 +187,7 @@ def _weighed(kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str
     before = np.asarray(before / before.sum())
     weights = _weights(members, rows.weighing, before)
     log.info("blend of %s models, weights %s", len(members), ", ".join(f"{each:.2f}" for each in weights))
-    return Blend(members, before, weights, newest)
+    return Blend(members, before, weights, newest, newest_rows)
 
 
 def _weights(members: Mapping[str, Pipeline], rows: Rows, before: Floats) -> Floats:
@@ -192,26 +195,36 @@ def _weights(members: Mapping[str, Pipeline], rows: Rows, before: Floats) -> Flo
     return fitted_weights([answers(each, rows) for each in fitted], truth(fitted[0], rows), before)
 
 
-def _newest_rows(task: TrainTask, rows: RowSets) -> int:
-    return max(NEWEST * rows.held_out, round(task.data.min_rows * (1 - task.data.holdout)))
+def _fit_newest(task: TrainTask, estimator: BaseEstimator, kept: Kept, rows: RowSets) -> tuple[Pipeline | None, int]:
+    """The recipe fitted to the newest rows, and how many they are; None if it cannot be, or knows other classes.
 
-
-def _fit_newest(task: TrainTask, estimator: BaseEstimator, kept: Kept, rows: Rows, size: int) -> Pipeline | None:
-    """The recipe fitted to the newest rows; None if it cannot be, or knows other classes."""
-    newest, _ = without_outliers(rows.take(slice(len(rows) - size, None)), task.data.cleaning)
-    try:
-        fitted = fit_recipe(task, clone(estimator), newest)
-    except RejectedTask as refusal:
-        log.info("no fit to the newest rows: %s", refusal.message)
-        return None
-    return fitted if can_be_blended(fitted, kept.classes) else None
+    Of several spans, that with the least error on the rows that decide the weights.
+    """
+    assert rows.weighing is not None
+    fewest = round(task.data.min_rows * (1 - task.data.holdout))
+    best: tuple[float, Pipeline | None, int] = (np.inf, None, 0)
+    for size in sorted({max(each * rows.held_out, fewest) for each in NEWEST}, reverse=True):
+        if size >= len(rows.to_fit):
+            continue
+        newest, _ = without_outliers(rows.to_fit.take(slice(len(rows.to_fit) - size, None)), task.data.cleaning)
+        try:
+            fitted = fit_recipe(task, clone(estimator), newest)
+        except RejectedTask as refusal:
+            log.info("no fit to the newest %s rows: %s", size, refusal.message)
+            continue
+        if not can_be_blended(fitted, kept.classes):
+            continue
+        error = float(((answers(fitted, rows.weighing) - truth(fitted, rows.weighing)) ** 2).mean())
+        if error < best[0]:
+            best = error, fitted, size
+    return best[1:]
 
 
 def _newest_again(
-    task: TrainTask, estimator: BaseEstimator, proven: Pipeline, rows: RowSets
+    task: TrainTask, estimator: BaseEstimator, proven: Pipeline, rows: RowSets, size: int
 ) -> tuple[Pipeline | None, int]:
     """The same recipe fitted to as many rows, the holdout included; None if its iterations cannot be fixed."""
-    fixed, size = framework_of(task.model).fixed_iterations(estimator_of(proven)), _newest_rows(task, rows)
+    fixed = framework_of(task.model).fixed_iterations(estimator_of(proven))
     all_rows = rows.cleaned.to_fit(rows.cleaned.rows)
     newest, _ = without_outliers(all_rows.take(slice(max(0, len(all_rows) - size), None)), task.data.cleaning)
     if fixed is None:

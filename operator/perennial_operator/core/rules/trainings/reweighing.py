@@ -5,6 +5,7 @@ from __future__ import annotations
 from perennial_operator.core.api.metric_table import WEIGHTS_REGRET
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Trigger
 from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.rules.trainings.recipes import has_fits
 from perennial_operator.core.rules.trainings.regret import NOT_COUNTED
 from perennial_operator.core.world import World
 
@@ -37,7 +38,7 @@ def gain_of_weights(world: World, report: Report) -> float:
     drift, newest = world.spec.drift, world.newest
     if drift is None or not drift.challenger.enabled or not world.spec.training.blend:
         return 0.0
-    if newest and newest.spec.trigger.reason == "Reweighing" and newest.phase in UNSUCCESSFUL:
+    if newest and not has_fits(newest) and newest.phase in UNSUCCESSFUL:
         return 0.0
     gain = next((each for each in report.extremes if each.name == WEIGHTS_REGRET), None)
     return gain.value if gain and gain.value > STANDARD_ERRORS * (gain.standard_error or 0.0) else 0.0
