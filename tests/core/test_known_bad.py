@@ -19,6 +19,7 @@ GATE = gate_digest(a_deployment().spec.validation, LIVE)
 SLOW = {"reason": "TooSlow"}
 WORSE = {"reason": "WorseThanLive", "gate": GATE}
 OTHER_RECIPE = {"model": {"target": "other"}}
+WEIGHTS = {"trigger": {"reason": "Reweighing"}}
 
 
 def worlds(phase: str, status: dict[str, Any], spec: Mapping[str, Any] = {}) -> tuple[World, ModelVersion]:
@@ -41,6 +42,7 @@ def worlds(phase: str, status: dict[str, Any], spec: Mapping[str, Any] = {}) -> 
         ("RolledBack", SLOW | {"data": {"sha256": "9" * 64}}, {}, False),
         ("RolledBack", SLOW | {"data": None}, {}, False),
         ("RolledBack", SLOW, OTHER_RECIPE, False),
+        ("RolledBack", SLOW, WEIGHTS, False),
     ],
 )
 def test_the_same_model_is_not_tried_again(phase: str, status: Any, spec: Any, known: bool) -> None:
@@ -76,6 +78,7 @@ def test_a_person_may_try_the_same_model_again() -> None:
         ("RolledBack", {"reason": "NotReady", "gate": GATE}, {}, False),
         ("Rejected", WORSE | {"image": "trainer:2"}, {}, False),
         ("Rejected", WORSE, OTHER_RECIPE, False),
+        ("Rejected", WORSE, WEIGHTS, False),
     ],
 )
 def test_rows_are_known_by_verdict_gate_image_and_recipe(phase: str, status: Any, spec: Any, known: bool) -> None:

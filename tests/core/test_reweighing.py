@@ -100,6 +100,14 @@ def test_after_a_missed_limit_the_next_is_one_fit(reason: str, trigger: str, ble
     assert task_of(train_manifest(world, candidate)).get("blend") == blend
 
 
+@pytest.mark.parametrize(("trigger", "known"), [("Drift", True), ("Reweighing", False)])
+def test_rows_of_other_weights_are_not_known_to_a_fit(trigger: str, known: bool) -> None:
+    live = a_version(spec={"data": BY_TIME, "trigger": {"reason": trigger}}, status={"contract": 4, "image": "t"})
+    candidate = a_version(2, "Training", spec={"data": BY_TIME, "trigger": {"reason": "Drift"}})
+    world = a_world(deployment=a_blended().deployment, versions=(live, candidate))
+    assert ("knownRows" in task_of(train_manifest(world, candidate))) == known
+
+
 def test_growth_is_counted_since_the_newest_fit() -> None:
     """Other weights know newer rows, and the models do not."""
     later = {"end": "2026-11-23T14:00:00Z", "historyRows": 1000}

@@ -21,7 +21,7 @@ from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
 from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
-from perennial_operator.core.rules.trainings.recipes import version_recipe
+from perennial_operator.core.rules.trainings.recipes import has_fits, version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World
 
@@ -120,7 +120,7 @@ def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict
     fields: dict[str, Any] = {}
     if version.spec.trigger.reason not in ("Drift", "Growth", "Schedule"):
         return fields
-    if version_recipe(version) == version_recipe(live) and live.status.data:
+    if version_recipe(version) == version_recipe(live) and has_fits(live) and live.status.data:
         fields["knownRows"] = live.status.data.sha256
     image = job_image(world, version, version.spec.training.pod)
     rejected = [
