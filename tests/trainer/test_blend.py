@@ -1,5 +1,6 @@
 """A blend: models of the live version and new fits, weighed by the newest rows, stored and served as one model."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,49 @@ def test_rows_that_the_live_version_knows_decide_no_weights(trainer: Trainer, tm
     made.promote(made.train())
     made.add(1.0, 50)
     assert len(members_of(model(made.train()))) == 1
+
+
+def of_one_time(rows: Frame) -> None:
+    rows.loc[rows.index[-100:], "at"] = rows["at"].iloc[-1]
+
+
+def with_a_class(rows: Frame) -> None:
+    rows["target"] = rows["target"].astype(str).where(np.arange(len(rows)) % 9 > 0, "new")
+
+
+def with_one_class_at_the_end(rows: Frame) -> None:
+    rows.loc[rows["at"] >= rows["at"].iloc[-40], "target"] = True
+
+
+@pytest.mark.parametrize("change", [of_one_time, with_a_class, with_one_class_at_the_end])
+def test_rows_that_prove_no_blend_are_fitted_to(
+    trainer: Trainer, tmp_path: Path, change: Callable[[Frame], None]
+) -> None:
+    made = Stream(trainer, tmp_path, "classification")
+    made.promote(made.train())
+    made.add(-1.0)
+    made.rows = made.rows.reset_index(drop=True)
+    change(made.rows)
+    fitted = model(made.train(), "proven")
+    assert len(members_of(fitted)) == 1 and len(fitted.classes_) == made.rows["target"].nunique()
+
+
+def test_file_of_known_rows_that_is_gone_ends_no_training(trainer: Trainer, tmp_path: Path) -> None:
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(-1.0)
+    (tmp_path / "v1" / "rows.npy").unlink()
+    assert len(members_of(model(made.train()))) == 1
+
+
+def test_same_rows_fitted_again_replace_their_models(trainer: Trainer, tmp_path: Path) -> None:
+    """Without a refit that is live, the holdout is new to the live version."""
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(-1.0)
+    proven = made.train(data__holdoutRows=160)
+    made.promote({"refit": proven})
+    assert len(members_of(model(made.train(data__holdoutRows=160), "proven"))) == 3
 
 
 def test_skops_file_of_a_blend_is_loaded(trainer: Trainer, tmp_path: Path) -> None:

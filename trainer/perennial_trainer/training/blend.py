@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.artifacts.metadata import FittedHistory, Metadata, load_metadata
 from perennial_trainer.artifacts.model_file import load_version
 from perennial_trainer.artifacts.unseen_rows import unseen_mask
+from perennial_trainer.contract.data import TrainingData
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.cleaning import without_outliers
@@ -71,14 +72,24 @@ class Kept:
         """Whether these are so many more rows than the model of the whole history knows that it is fitted again."""
         return len(rows) >= GROWN * self.history.whole
 
-    def divided(self, holdout: Rows) -> tuple[Rows, Rows] | None:
-        """The rows that decide the weights and those to be scored; None if the live version knows too many of them."""
-        unseen = holdout.take(unseen_mask(holdout, self.live, self.how))
-        if len(unseen) < 2 * FEWEST:
+    def divided(self, to_fit: Rows, holdout: Rows) -> tuple[Rows, Rows] | None:
+        """The rows that decide the weights and those to be scored; None if they cannot decide or prove a blend.
+
+        The live version knows too many of them, a half has one value of the target, or the classes are others now.
+        """
+        if self.classes and set(to_fit.target.unique()) != set(self.classes):
             return None
-        is_newer = split_holdout(unseen, 0.5).mask(unseen)
+        try:
+            unseen = holdout.take(unseen_mask(holdout, self.live, self.how))
+            if len(unseen) < 2 * FEWEST:
+                return None
+            is_newer = split_holdout(unseen, 0.5).mask(unseen)
+        except RejectedTask as refusal:  # of one time, or a file of the live version is gone
+            log.info("no blend with %s: %s", self.live.name, refusal.message)
+            return None
         older, newer = unseen.take(~is_newer), unseen.take(is_newer)
-        return (older, newer) if min(len(older), len(newer)) >= FEWEST else None
+        can_prove = all(len(each) >= FEWEST and each.target.nunique() > 1 for each in (older, newer))
+        return (older, newer) if can_prove else None
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,10 @@ def kept_models(task: TrainTask) -> Kept | None:
     try:
         how = load_metadata(task.live)
         sizes = {each.sha256: each.bytes for each in how.files.values()}
-        if _recipe(task) != _recipe_of(how) or sizes.get(task.live.sha256, MOST_BYTES) >= MOST_BYTES:
+        if (
+            _recipe(task, task.data) != _recipe(how, how.source)
+            or sizes.get(task.live.sha256, MOST_BYTES) >= MOST_BYTES
+        ):
             return None
         pipeline = load_version(task.live)
     except RejectedTask as refusal:
@@ -179,8 +193,9 @@ def _weighed(
     kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None, newest_rows: int = 0
 ) -> Blend:
     assert rows.weighing is not None
-    names = list(kept.members)[-(MOST - len(new)) :]
-    old = kept.weights[-len(names) :]
+    known = dict(zip(kept.members, kept.weights, strict=True))
+    names = [name for name in known if name not in new][-(MOST - len(new)) :]  # the same rows may be fitted again
+    old = np.asarray([known[name] for name in names])
     share = NEW if new else 0.0
     before = np.concatenate([(1 - share) * old / max(float(old.sum()), 1e-9), [share / max(len(new), 1)] * len(new)])
     members = {name: kept.members[name] for name in names} | dict(new)
@@ -233,14 +248,6 @@ def _newest_again(
     return (fitted if can_be_blended(fitted, classes_of(proven)) else None), len(newest)
 
 
-def _recipe(task: TrainTask) -> tuple[object, ...]:
-    return task.model, task.search, task.calibration, _rows_of(task.data)
-
-
-def _recipe_of(how: Metadata) -> tuple[object, ...]:
-    return how.model, how.search, how.calibration, _rows_of(how.source)
-
-
-def _rows_of(data: object) -> object:
-    """How rows are read and cleaned, wherever they are."""
-    return msgspec.structs.replace(data, uri="file:///", holdout_rows=None)  # type: ignore[type-var]
+def _recipe(of: TrainTask | Metadata, data: TrainingData) -> tuple[object, ...]:
+    """With how rows are read and cleaned, wherever they are."""
+    return of.model, of.search, of.calibration, msgspec.structs.replace(data, uri="file:///", holdout_rows=None)

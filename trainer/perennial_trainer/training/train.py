@@ -183,7 +183,7 @@ def _row_sets(
     training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
     held_out, weighing = len(holdout), None
     span = Span(str(task.data.window), None)
-    if divided := kept.divided(holdout) if kept else None:
+    if divided := kept.divided(to_fit, holdout) if kept else None:
         weighing, holdout = divided
         training = older_than(counted, holdout)
         span = Span(WHOLE, None)
