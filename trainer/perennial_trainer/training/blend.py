@@ -73,10 +73,7 @@ class Kept:
         return len(rows) >= GROWN * self.history.whole
 
     def divided(self, to_fit: Rows, holdout: Rows) -> tuple[Rows, Rows] | None:
-        """The rows that decide the weights and those to be scored; None if they cannot decide or prove a blend.
-
-        The live version knows too many of them, a half has one value of the target, or the classes are others now.
-        """
+        """The rows that decide the weights and those to be scored; None if they cannot decide or prove a blend."""
         if self.classes and set(to_fit.target.unique()) != set(self.classes):
             return None
         try:
