@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perennial_operator.core.rules.job_results import JobFailure, Recovered, StoredVersion, job_result
+from perennial_operator.core.rules.job_results import Recovered, StoredVersion, job_result
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 from perennial_trainer.contract.compression import decompress
@@ -75,9 +75,7 @@ def recovered(current: Json, recorded: Json, long: bool) -> Recovered:
     RESULT.validate(answer)
     result = job_result(Job("j", JobState.SUCCEEDED, answer=answer), Recovered)
     assert isinstance(result, Recovered)
-    with_recipes = result.with_recipes(current)
-    assert isinstance(with_recipes, Recovered)
-    return with_recipes
+    return result.with_recipes(current)
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -120,8 +118,7 @@ def recipe_of(version: StoredVersion) -> Json:
         {"path": ["model", "task"], "value": "divination"},
     ],
 )
-def test_changes_of_another_recipe_are_a_failure_with_a_reason(change: Json) -> None:
+def test_changes_of_another_recipe_pass_the_version_over(change: Json) -> None:
     stored = StoredVersion.model_validate({**STORED, "changes": [change]})
     result = Recovered(message="found", number=2, versions=[stored], passed_over=[]).with_recipes(a_recipe(2))
-    assert isinstance(result, JobFailure)
-    assert result.reason == "BadAnswer"
+    assert (result.versions, result.passed_over) == ([], [STORED["entry"]])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial_operator.core.rules.job_results import JobFailure, Recovered
+from perennial_operator.core.rules.job_results import Recovered
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from tests.builders import SPEC, merged
 from tests.contract.test_tasks_of_the_operator import RECOVERED, STORED
@@ -60,14 +60,13 @@ def test_change_of_another_recipe_is_refused(change: dict[str, Any], message: st
         changed_recipe(CURRENT, [RecipeChange.model_validate(change)])
 
 
-def recovered(**version: Any) -> Recovered | JobFailure:
+def recovered(**version: Any) -> Recovered:
     result = Recovered.model_validate(RECOVERED | {"versions": [STORED | version]})
     return result.with_recipes({"model": SPEC["model"], "data": SPEC["data"]})
 
 
 def test_recovered_version_gets_its_recipe_from_the_current_one() -> None:
     result = recovered(changes=[{"path": ["data", "window"], "value": "90d"}])
-    assert isinstance(result, Recovered)
     (version,) = result.versions
     assert version.recipe
     assert version.recipe.data.window == "90d"
@@ -77,11 +76,10 @@ def test_recovered_version_gets_its_recipe_from_the_current_one() -> None:
 @pytest.mark.parametrize("changes", [None, []])
 def test_version_without_changes_has_no_recipe_of_its_own(changes: list[Any] | None) -> None:
     result = recovered(changes=changes)
-    assert isinstance(result, Recovered)
     assert result.versions[0].recipe is None
 
 
-def test_unusable_recipe_is_a_bad_answer() -> None:
+def test_version_without_a_usable_recipe_is_passed_over() -> None:
     result = recovered(changes=[{"path": ["data", "limits", "rows"], "value": 1}])
-    message = "a version of the ledger has no usable recipe: the recipe has no data.limits"
-    assert result == JobFailure(reason="BadAnswer", message=message)
+    assert (result.versions, result.passed_over) == ([], [STORED["entry"]])
+    assert "it has no usable recipe: the recipe has no data.limits" in result.message

@@ -8,7 +8,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.manifests.owner import owner_reference
-from perennial_operator.core.rules.job_results import JobFailure, Recovered, StoredVersion, job_result
+from perennial_operator.core.rules.job_results import Recovered, StoredVersion, job_result
 from perennial_operator.core.stages.recovered_version import recovered_manifest, restore_status, without_untrusted
 from perennial_operator.core.world import Job, JobState
 from tests.builders import SPEC, a_deployment, a_version, a_world, merged
@@ -173,18 +173,21 @@ def test_other_fields_of_a_page_are_left_out(page: dict[str, Any], restored: dic
 @pytest.mark.parametrize(
     ("page", "field"),
     [
-        ({"parent": "../bike"}, "versions.0.parent"),
-        ({"entry": "e" * 99}, "versions.0.entry"),
-        ({"recipe": {"model": MODEL, "data": DATA, "calibration": "evil"}}, "versions.0.recipe.calibration"),
-        ({"trigger": {"reason": "Evil"}}, "versions.0.trigger.reason"),
-        ({"number": 0}, "versions.0.number"),
+        ({"parent": "../bike"}, "parent: "),
+        ({"entry": "e" * 99}, "entry: "),
+        ({"recipe": {"model": MODEL, "data": DATA, "calibration": "evil"}}, "recipe.calibration: "),
+        ({"trigger": {"reason": "Evil"}}, "trigger.reason: "),
+        ({"number": 0}, "number: "),
+        ({"status": LIVE | {"parameters": {"alpha": 10**30}}}, "status.parameters.alpha: "),
     ],
 )
-def test_page_that_no_object_can_hold_is_a_bad_answer(page: dict[str, Any], field: str) -> None:
-    answer = RECOVERED | {"versions": [STORED | {"status": LIVE} | page]}
-    failure = job_result(Job("bike-recover", JobState.SUCCEEDED, answer=answer), Recovered)
-    assert isinstance(failure, JobFailure)
-    assert failure.reason == "BadAnswer" and f"({field}: " in failure.message
+def test_page_that_no_object_can_hold_is_passed_over(page: dict[str, Any], field: str) -> None:
+    good, bad = STORED | {"status": ENDED}, STORED | {"status": LIVE} | page
+    answer = RECOVERED | {"versions": [bad, good]}
+    result = job_result(Job("bike-recover", JobState.SUCCEEDED, answer=answer), Recovered)
+    assert isinstance(result, Recovered)
+    assert ([each.status.phase for each in result.versions], len(result.passed_over)) == (["Rejected"], 1)
+    assert field in result.message
 
 
 @pytest.mark.parametrize("passed_over", [(), ("bike-v3",)])

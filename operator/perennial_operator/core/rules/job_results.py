@@ -27,6 +27,7 @@ ABOUT_LEDGER = frozenset({"record", "recovery"})
 """Roles of Jobs that read no rows."""
 REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
 """The form of a condition's reason."""
+UNSTORABLE = "it is not a finite number of 64 bits, or not a valid text"
 
 
 class RefitTrained(Value):
@@ -110,14 +111,20 @@ class Recovered(Value):
     versions: list[StoredVersion] = Field(max_length=2)
     passed_over: list[Sentence]
 
-    def with_recipes(self, current: Mapping[str, Any]) -> Recovered | JobFailure:
-        """The same, with a recipe for each version that was not made from the current one."""
-        try:
-            return self.model_copy(update={"versions": [_with_recipe(each, current) for each in self.versions]})
-        except ValueError as error:
-            return JobFailure(
-                reason="BadAnswer", message=f"a version of the ledger has no usable recipe: {error}"[:1500]
-            )
+    def with_recipes(self, current: Mapping[str, Any]) -> Recovered:
+        """The same, with a recipe for each version that was not made from the current one.
+
+        A version without a usable recipe is passed over.
+        """
+        versions, problems = list[StoredVersion](), dict[str, str]()
+        for each in self.versions:
+            try:
+                versions.append(_with_recipe(each, current))
+            except ValueError as error:
+                problems[each.entry] = f"it has no usable recipe: {error}"[:500]
+        passed_over = [*self.passed_over, *problems]
+        message = self.message + _passed_over(problems)
+        return self.model_copy(update={"versions": versions, "message": message, "passed_over": passed_over})
 
 
 def _with_recipe(stored: StoredVersion, current: Mapping[str, Any]) -> StoredVersion:
@@ -185,14 +192,53 @@ def _reported_failure(job: Job, reason: str, message: str, files: object) -> Job
 
 
 def _parsed(job: Job, answer: Mapping[str, Any], kind: type[Result]) -> Result | JobFailure:
+    if kind is Recovered:
+        answer = _without_bad_pages(answer)
     try:
         result = kind.model_validate(answer)
     except ValidationError as error:
-        first = error.errors()[0]
-        return _bad_answer(job, ".".join(str(part) for part in first["loc"]), first["msg"])
+        return _bad_answer(job, *_first_violation(error))
     if field := unstorable_field(answer):
-        return _bad_answer(job, field, "it is not a finite number of 64 bits, or not a valid text")
+        return _bad_answer(job, field, UNSTORABLE)
     return result
+
+
+def _first_violation(error: ValidationError) -> tuple[str, str]:
+    """The field and the problem."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]
+
+
+def _without_bad_pages(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer without versions that no object can hold: one bad page of the ledger must not end the search."""
+    kept, problems = [], dict[str, str]()
+    versions = answer.get("versions")
+    for each in versions if isinstance(versions, list) else ():
+        if problem := _problem_of(each):
+            problems[str(each.get("entry") if isinstance(each, dict) else each)[:60]] = problem
+        else:
+            kept.append(each)
+    if not problems:
+        return answer
+    message, passed_over = f"{answer.get('message')}{_passed_over(problems)}", answer.get("passedOver") or []
+    return {**answer, "versions": kept, "message": message, "passedOver": [*passed_over, *problems]}
+
+
+def _problem_of(version: object) -> str:
+    """Why no object can hold the version of the ledger, or an empty text."""
+    try:
+        StoredVersion.model_validate(version)
+    except ValidationError as error:
+        field, problem = _first_violation(error)
+    else:
+        field, problem = unstorable_field(version), UNSTORABLE
+    return f"{field}: {problem}"[:500] if field else ""
+
+
+def _passed_over(problems: Mapping[str, str]) -> str:
+    """Message suffix: the pages of the ledger that cannot be used."""
+    fix = "to use it, run the release of the operator that wrote it"
+    return "".join(f"; passed over: page {page} of the ledger ({why}); {fix}" for page, why in problems.items())
 
 
 def _bad_answer(job: Job, field: str, problem: str) -> JobFailure:

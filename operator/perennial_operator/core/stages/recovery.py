@@ -86,9 +86,9 @@ def _result(world: World) -> Recovered | JobFailure | None:
         return None
     result = job_result(job, Recovered)
     spec = world.spec
-    if isinstance(result, Recovered):
-        result = result.with_recipes(recipe(spec.model, spec.data, spec.training))
-    return without_untrusted(world, result) if isinstance(result, Recovered) else result
+    if isinstance(result, JobFailure):
+        return result
+    return without_untrusted(world, result.with_recipes(recipe(spec.model, spec.data, spec.training)))
 
 
 def _is_done(world: World, job: Job) -> bool:
