@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.cluster.errors import RefusedError
+from perennial_operator.cluster.installed_crds import FIX
 from perennial_operator.cluster.stored_fields import (
     ANY,
     KEEPS_ALL,
@@ -16,7 +18,7 @@ from perennial_operator.cluster.stored_fields import (
     undeclared_fields,
     without_field,
 )
-from perennial_operator.core.actions import PatchRoute
+from perennial_operator.core.actions import PatchRoute, SetStatus
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.crds.definitions import crd_definitions, written_schemas
@@ -126,6 +128,18 @@ def test_route_that_a_webhook_keeps_as_it_was_is_a_refusal() -> None:
     executor = Executor(Stubborn(), OperatorInMemory(Client()).cache)
     with pytest.raises(Exception, match="stored nothing"):
         run(executor.act(KEY, PatchRoute("HTTPRoute", "bike", (), "7")))
+
+
+@pytest.mark.parametrize(("reason", "hinted"), [("Invalid", True), ("Forbidden", False)])
+def test_value_that_a_definition_does_not_allow_names_the_fix(reason: str, hinted: bool) -> None:
+    class Older(Client):
+        async def set_status(self, *_: Any) -> dict[str, Any]:
+            raise RefusedError(reason, "status.phase: Unsupported value: Live")
+
+    executor = Executor(Older(), OperatorInMemory(Client()).cache)
+    with pytest.raises(RefusedError, match="status.phase: Unsupported value: Live") as refused:
+        run(executor.act(KEY, SetStatus("ModelVersion", "bike-v1", {"phase": "Live"}, "7")))
+    assert (FIX in refused.value.message) == hinted
 
 
 def declared(schema: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:

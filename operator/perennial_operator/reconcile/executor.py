@@ -57,6 +57,8 @@ class Executor:
             raise refusal
         try:
             body = await self._kube.set_status(to.kind, key.namespace, to.name, to.status, to.resource_version)
+        except RefusedError as error:
+            raise _with_fix(to.kind, error) from error
         except GoneError:
             self._cache.remove(key, to.kind, to.name)
             raise ConflictError("Gone", f"{to.kind} {to.name} was just deleted; reconciling again") from None
@@ -74,6 +76,8 @@ class Executor:
             self._cache.put(_of(kind, created))
             await self._check_created(key, manifest, created)
             about(key).info("created %s %s", kind, name)
+        except RefusedError as error:
+            raise _with_fix(kind, error) from error
         except ExistsError:
             if kind in ("Job", "ModelVersion"):
                 await self._clear_orphan(key, kind, name)
@@ -182,6 +186,13 @@ def _changed_nothing(what: str) -> RefusedError:
         NOT_STORED,
         f"the API server accepted a change of {what} and stored nothing; does an admission webhook undo it? Else {FIX}",
     )
+
+
+def _with_fix(kind: str, error: RefusedError) -> RefusedError:
+    """The error; with the fix, if the definition of one of our kinds allows fewer values than this operator writes."""
+    if error.reason != "Invalid" or kind not in (*OWN_KINDS, "ModelDeployment"):
+        return error
+    return RefusedError(error.reason, f"{error.message}; are its CRDs of an older release? Then {FIX}")
 
 
 def _owners(body: Mapping[str, Any]) -> set[tuple[str, str, str]]:
