@@ -125,6 +125,13 @@ def test_ambiguous_time_is_rejected(values: Any) -> None:
         all_times("hour", values)
 
 
+@pytest.mark.parametrize("values", [np.array(["0000-12-31"], "datetime64[s]"), ["-0004-01-01"], ["0001-01-01T00+01"]])
+def test_time_before_the_year_1_is_rejected(values: Any) -> None:
+    with pytest.raises(RejectedTask, match="time column hour") as rejected:
+        all_times("hour", values)
+    assert rejected.value.reason == "UnreadableTime"
+
+
 def test_rows_are_sorted_by_time_in_stable_order(tmp_path: Path) -> None:
     columns = Columns(SEASONS, "cnt", "regression", "day")
     first = pd.DataFrame(

@@ -27,6 +27,7 @@ CALENDARS = {
 }
 _PLAUSIBLE_SECONDS = (1e8, 4.2e9)  # 1973 to 2103: the ranges of seconds, milli-, micro- and nanoseconds do not overlap
 _PLAUSIBLE_YEARS = (1900, 2100)
+_FIRST = pd.Timestamp("0001-01-01", tz="UTC")  # ISO 8601 of four digits, as every result has it, has no earlier time
 _EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105
 _EXCEL_EPOCH = -25_569 * 86_400  # 1899-12-30, in seconds
 _COMMA = r"(:[0-9]{2}:[0-9]{2}|T[0-9]{6}),([0-9])"  # before the fraction of a second, as ISO 8601 prefers
@@ -44,7 +45,7 @@ def readable_times(
     """
     series = _series(values)
     if series.dtype.kind == "M" or isinstance(series.dtype, pd.DatetimeTZDtype):
-        return _microseconds(pd.to_datetime(series, utc=True)), None
+        return _read(name, series, series.notna().to_numpy(), pd.to_datetime(series, utc=True), "before the year 1")
     present = (series if pd.api.types.is_numeric_dtype(series.dtype) else _text(series)).notna().to_numpy()
     numbers = _numbers(series)
     if time_format and "%" in time_format:
@@ -213,8 +214,9 @@ def _read(
     fix: str = "ISO 8601 (2026-11-22T13:00:00Z), or say in data.timeFormat what they are",
 ) -> "tuple[pd.Series[Any], Unusable | None]":
     """The times in UTC, and the present values that did not become one."""
-    unreadable = present & times.isna().to_numpy()
     times = _microseconds(times)
+    times = times.mask(times < _FIRST)
+    unreadable = present & times.isna().to_numpy()
     if not unreadable.any():
         return times, None
     example = shape(str(series[unreadable].iloc[0])[:60])
