@@ -115,6 +115,16 @@ def test_new_rows_of_a_holdout_end_the_pause() -> None:
     assert play.phases()["bike-v4"] == "Training"
 
 
+def test_clock_set_back_by_days_does_not_hide_new_drift() -> None:
+    play = a_live_play()
+    drift(play, "by the wrong clock")
+    rejected(play, 2)
+    play.now -= timedelta(days=10)
+    play.settle()
+    drift(play, "by the right clock", 0.4)
+    assert play.outcome("by the right clock")[0] == "Triggered"
+
+
 def test_cool_down_stays_whatever_rows_come() -> None:
     play = a_live_play()
     drift(play, "october")
@@ -287,6 +297,13 @@ def test_budget_of_the_namespace_defers_even_a_request() -> None:
     play.fleet = Fleet(begun=4)
     play.settle()
     assert play.phases() == {"bike-v1": "Training"}
+
+
+def test_budget_of_none_promises_no_time() -> None:
+    play = a_play()
+    play.policy = replace(play.policy, trainings_per_day=0)
+    play.settle()
+    assert play.condition("Ready")["message"].endswith("allows 0; the next begins when the administrator raises it")
 
 
 def test_namespace_with_too_many_blocked_trainings_gets_no_more() -> None:
