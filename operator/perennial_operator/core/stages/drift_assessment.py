@@ -139,7 +139,8 @@ def newest_report(world: World) -> Report | None:
 
 def _newest_first(world: World) -> list[Report]:
     """The reports, newest first; one of the future, by a clock that was wrong, comes last: it must not hide others."""
-    return sorted(reversed(world.reports), key=lambda report: plausible(world, report.measured_at) is None)
+    future_first = sorted(world.reports, key=lambda report: plausible(world, report.measured_at) is not None)
+    return future_first[::-1]
 
 
 def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, ModelVersion]) -> tuple[str, ...]:
