@@ -64,7 +64,7 @@ def assess_reports(world: World) -> Assessment:
 
 
 def _trigger(world: World, name: str, message: str) -> Trigger:
-    """Other weights, if the report shows that they are better; a fit follows if the next one is a breach still."""
+    """Other weights, if the report shows that they are better; a fit, if it does not or the last ones were refused."""
     report = next(each for each in world.reports if each.name == name)
     reason: Literal["Drift", "Reweighing"] = "Drift"
     if gain := gain_of_weights(world, report):
