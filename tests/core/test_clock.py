@@ -101,3 +101,13 @@ def test_a_schedule_that_fired_in_the_future_fires_again() -> None:
     in_the_future(play, lambda play: play.until_live_again(2))
     play.wait(hours=1)
     assert "bike-v3-train" in play.jobs
+
+
+@pytest.mark.parametrize("changes", [{"training": {"schedule": "0 * * * *"}}, {"drift": {"check": CHECK}}])
+def test_a_model_made_in_the_future_is_trained_and_checked(changes: dict[str, object]) -> None:
+    play = a_live_play()
+    play.now -= YEARS
+    play.edit(changes)
+    assert any(
+        names.scheduled_at(job.labels) > names.NEVER or job.name == "bike-v2-train" for job in play.jobs.values()
+    )

@@ -117,6 +117,14 @@ def last_fire_by(expression: str, instant: datetime, time_zone: str | None = Non
     return last
 
 
+def due_after(
+    expression: str, instants: Iterable[datetime | None], now: datetime, time_zone: str | None = None
+) -> datetime:
+    """When the schedule is due after the last of these times; at once if a wrong clock wrote all of them."""
+    since = max((at for at in instants if at and at <= now), default=None)
+    return first_fire_after(expression, since, time_zone) if since else last_fire_by(expression, now, time_zone)
+
+
 def _zone(name: str | None) -> tzinfo:
     return ZoneInfo(name) if name else UTC
 

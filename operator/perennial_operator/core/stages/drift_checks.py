@@ -8,7 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import OWN_SOURCE, DriftReportSpec
 from perennial_operator.core.api.meta import API_VERSION
-from perennial_operator.core.api.values import first_fire_after, last_fire_by
+from perennial_operator.core.api.values import due_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
@@ -39,9 +39,8 @@ def next_check(world: World) -> datetime | None:
         return None
     if any(job.state is JobState.RUNNING for job in check_jobs(world)):
         return None
-    began = live.metadata.creation_timestamp
-    since = max(not_in_future(world, live.status.live_since, last_check(world)), default=began)
-    return first_fire_after(drift.check.schedule, since, drift.check.time_zone)
+    since = live.metadata.creation_timestamp, live.status.live_since, last_check(world)
+    return due_after(drift.check.schedule, since, world.now, drift.check.time_zone)
 
 
 def reconcile_checks(world: World) -> list[Action]:

@@ -10,7 +10,7 @@ from perennial_operator.core.actions import Action, Create, SetStatus
 from perennial_operator.core.api.artifacts import Refit
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase, Trigger
-from perennial_operator.core.api.values import first_fire_after
+from perennial_operator.core.api.values import due_after
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.manifests.jobs import job_image
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
@@ -26,7 +26,7 @@ from perennial_operator.core.rules.trainings.reweighing import reweighing_of
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
-from perennial_operator.core.world import Job, JobState, World, not_in_future
+from perennial_operator.core.world import Job, JobState, World
 
 LONGEST_MESSAGE = 300
 """Characters about a refit, which every page of the ledger repeats."""
@@ -108,9 +108,8 @@ def _schedule_due(world: World) -> datetime | None:
     if schedule is None or newest is None or world.live is None or world.candidate:
         return None
     ended = newest.status.live_since if newest.phase is Phase.LIVE else newest.status.ended_at
-    began = world.deployment.metadata.creation_timestamp
-    since = max(not_in_future(world, newest.metadata.creation_timestamp, ended), default=began)
-    return first_fire_after(schedule, since, world.spec.training.time_zone)
+    since = world.deployment.metadata.creation_timestamp, newest.metadata.creation_timestamp, ended
+    return due_after(schedule, since, world.now, world.spec.training.time_zone)
 
 
 def reconcile_training_job(world: World, version: ModelVersion) -> tuple[Action, ...]:
