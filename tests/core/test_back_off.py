@@ -299,13 +299,6 @@ def test_budget_of_the_namespace_defers_even_a_request() -> None:
     assert play.phases() == {"bike-v1": "Training"}
 
 
-def test_budget_of_none_promises_no_time() -> None:
-    play = a_play()
-    play.policy = replace(play.policy, trainings_per_day=0)
-    play.settle()
-    assert play.condition("Ready")["message"].endswith("allows 0; the next begins when the administrator raises it")
-
-
 def test_namespace_with_too_many_blocked_trainings_gets_no_more() -> None:
     play = a_play()
     play.fleet = Fleet(blocked=10)

@@ -51,7 +51,7 @@ def _budget_spent(world: World) -> Deferral | None:
     message = (
         f"{fleet.begun} trainings began in namespace {world.deployment.metadata.namespace} within a day, and the "
         f"operator's PERENNIAL_TRAININGS_PER_DAY allows {budget}; the next begins "
-        f"{f'at {until:%Y-%m-%d %H:%M:%S} UTC, or ' if until else ''}when the administrator raises it"
+        f"{f'at {until:%Y-%m-%d %H:%M:%S} UTC, ' if until else ''}or when the administrator raises it"
     )
     return Deferral(Outcome.BUDGET_SPENT, message, until)
 
