@@ -220,6 +220,14 @@ def test_same_rows_fitted_again_replace_their_models(trainer: Trainer, tmp_path:
     assert len(members_of(model(made.train(data__holdoutRows=160), "proven"))) == 3
 
 
+def test_newest_fit_that_cannot_predict_is_left_out(trainer: Trainer, tmp_path: Path) -> None:
+    made = Stream(trainer, tmp_path)
+    few = {"model__estimator": "sklearn.neighbors.KNeighborsRegressor", "model__parameters": {"n_neighbors": 200}}
+    made.promote(made.train(**few))
+    made.add(-1.0)
+    assert len(members_of(model(made.train(**few), "proven"))) == 3
+
+
 def test_skops_file_of_a_blend_is_loaded(trainer: Trainer, tmp_path: Path) -> None:
     made = Stream(trainer, tmp_path, "classification")
     made.promote(made.train(model__format="skops"))

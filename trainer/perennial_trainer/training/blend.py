@@ -215,12 +215,12 @@ def _fit_newest(task: TrainTask, estimator: BaseEstimator, kept: Kept, rows: Row
     assert rows.weighing is not None
     fewest = round(task.data.min_rows * (1 - task.data.holdout))
     best: tuple[float, Pipeline | None, int] = (np.inf, None, 0)
-    for size in sorted({max(each * rows.held_out, fewest) for each in NEWEST}, reverse=True):
-        if size >= len(rows.to_fit):
-            continue
+    sizes = {max(each * rows.held_out, fewest) for each in NEWEST}
+    for size in sorted((each for each in sizes if each < len(rows.to_fit)), reverse=True):
         newest, _ = without_outliers(rows.to_fit.take(slice(len(rows.to_fit) - size, None)), task.data.cleaning)
         try:
             fitted = fit_recipe(task, clone(estimator), newest)
+            score(fitted, rows.weighing)  # it can predict
         except RejectedTask as refusal:
             log.info("no fit to the newest %s rows: %s", size, refusal.message)
             continue
