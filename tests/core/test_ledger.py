@@ -127,6 +127,19 @@ def test_lost_cluster_serves_the_recorded_version_untrained() -> None:
     assert [(a.reason, a.message, a.warning) for a in play.announced()] == [("Recovered", message, False)]
 
 
+def test_a_version_from_the_ledger_is_not_written_again() -> None:
+    """Its trigger is another one now. An outdated definition does not keep `recorded`."""
+    play = on_an_empty_cluster(two_versions())
+    play.settle()
+    play.cluster.change("ModelVersion", "bike-v2", status={**play.version(2), "recorded": None})
+    play.wait(minutes=10)
+    assert tuple(sorted(play.made)) == RETURNED
+    play.report("next")
+    play.until_live_again(3)
+    play.settle()
+    assert [name[17:] for name in sorted(play.cluster.storage.entries)] == ["v1-Live", "v2-Live", "v3-Live"]
+
+
 def test_restored_version_has_its_trigger_and_loop_continues() -> None:
     play = on_an_empty_cluster(two_versions())
     play.settle()

@@ -8,7 +8,7 @@ from datetime import datetime
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Announcement, Create, Delete, SetStatus
 from perennial_operator.core.api.conditions import find, with_condition
-from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion, Phase
 from perennial_operator.core.manifests.ledger_jobs import again_at, entry_name, record_manifest
 from perennial_operator.core.rules.job_results import JobFailure, Recorded, job_result
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -28,7 +28,8 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
 
 def _next_for(world: World, version: ModelVersion) -> Action | None:
     name, job = entry_name(version), world.jobs.get(names.record_job(version.name))
-    if name is None or version.status.recorded == name or (job and job.labels.get(names.ENTRY) != name):
+    is_recorded = version.status.recorded == name or _came_from_it(version)
+    if name is None or is_recorded or (job and job.labels.get(names.ENTRY) != name):
         return Delete("Job", job.name) if job else None
     if job is None:
         # One Job at a time: after an upgrade many versions may have no entry.
@@ -42,6 +43,15 @@ def _next_for(world: World, version: ModelVersion) -> Action | None:
     conditions = with_condition(version.status.conditions, "Recorded", True, "Recorded", result.message, world.now)
     status = version.status.model_copy(update={"conditions": conditions, "recorded": name})
     return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
+
+
+def _came_from_it(version: ModelVersion) -> bool:
+    """Whether it was found in the ledger, and an outdated definition did not keep that; nothing happened to it since."""
+    status = version.status
+    if version.spec.trigger.reason != "Recovered" or status.recorded or status.live_since is None:
+        return False
+    is_of_before = status.live_since <= version.metadata.creation_timestamp
+    return is_of_before and version.phase in (Phase.LIVE, Phase.SUPERSEDED)
 
 
 def _report_failure(world: World, version: ModelVersion, failure: JobFailure) -> SetStatus | None:
