@@ -46,7 +46,7 @@ def _next_for(world: World, version: ModelVersion) -> Action | None:
 
 
 def _came_from_it(version: ModelVersion) -> bool:
-    """Whether it was found in the ledger, and an outdated definition did not keep that; nothing happened to it since."""
+    """Whether it was found in the ledger, and an outdated definition did not keep that; nothing happened since."""
     status = version.status
     if version.spec.trigger.reason != "Recovered" or status.recorded or status.live_since is None:
         return False
