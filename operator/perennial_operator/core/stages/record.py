@@ -28,7 +28,7 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
 
 def _next_for(world: World, version: ModelVersion) -> Action | None:
     name, job = entry_name(version), world.jobs.get(names.record_job(version.name))
-    is_recorded = version.status.recorded == name or _came_from_it(version)
+    is_recorded = version.status.recorded == name or _came_from_ledger(version)
     if name is None or is_recorded or (job and job.labels.get(names.ENTRY) != name):
         return Delete("Job", job.name) if job else None
     if job is None:
@@ -45,8 +45,11 @@ def _next_for(world: World, version: ModelVersion) -> Action | None:
     return SetStatus("ModelVersion", version.name, status.to_api(), version.metadata.resource_version)
 
 
-def _came_from_it(version: ModelVersion) -> bool:
-    """Whether it was found in the ledger, and an outdated definition did not keep that; nothing happened since."""
+def _came_from_ledger(version: ModelVersion) -> bool:
+    """Whether the version was found in the ledger and has not ended since; `recorded` was not stored.
+
+    An outdated definition drops the field. A second entry would differ from the first one in its trigger.
+    """
     status = version.status
     if version.spec.trigger.reason != "Recovered" or status.recorded or status.live_since is None:
         return False
