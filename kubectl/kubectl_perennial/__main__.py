@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_perennial.cli import parse_arguments
+from kubectl_perennial.cli.parser import parse_arguments
 from kubectl_perennial.client import Cluster
 from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.terminal.console import make_console, warn

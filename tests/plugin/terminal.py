@@ -30,13 +30,14 @@ class Result(NamedTuple):
 
 
 def console_script(folder: Path) -> Path:
-    """`kubectl-perennial` as an installer writes it from pyproject.toml."""
+    """`kubectl-perennial`, with the other scripts of pyproject.toml beside it, as an installer writes them."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    module, function = scripts["kubectl-perennial"].split(":")
-    script = folder / "kubectl-perennial"
-    script.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
-    script.chmod(0o755)
-    return script
+    for name, place in scripts.items():
+        module, function = place.split(":")
+        script = folder / name
+        script.write_text(f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+        script.chmod(0o755)
+    return folder / "kubectl-perennial"
 
 
 def run_here(words: list[str], environment: dict[str, str], stdin: str) -> Result:
