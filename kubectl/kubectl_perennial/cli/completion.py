@@ -1,7 +1,7 @@
 """What may be typed next: kubectl asks the program kubectl_complete-perennial, in each of its shells.
 
-kubectl passes on the words after `kubectl perennial`, and reads from each line a word and its description. The last line
-is a directive of Cobra's.
+kubectl passes on the words after `kubectl perennial`, and reads from each line a word and its description. The last
+line is a directive of Cobra's.
 """
 
 from __future__ import annotations
