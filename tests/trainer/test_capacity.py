@@ -8,6 +8,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import memory
 from perennial_trainer.data.files import readers
+from perennial_trainer.data.files.parts import list_parts
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.storage import store as storage
@@ -69,7 +70,7 @@ def test_data_over_the_limit_are_rejected_with_both_sizes() -> None:
 def test_memory_size_is_estimated_from_file_ends(tmp_path: Path, name: str) -> None:
     patients = Frame.sample(diabetes(), 25_000, replace=True, random_state=0)
     store, path = storage.open_filesystem(written(patients, tmp_path / name))
-    estimated = readers.estimated_size(store, f"{path}/{name}", COLUMNS)
+    estimated = sum(part.size for part in list_parts(readers.DataFiles(store, [f"{path}/{name}"], COLUMNS)))
     (table,) = readers.read_tables(store, f"{path}/{name}", COLUMNS, whole=True)
     whole = table.to_pandas()
     rows = Rows(

@@ -73,7 +73,7 @@ def test_rows_are_read_if_all_needed_columns_are_partitions(tmp_path: Path, suff
     folder = tmp_path / "date=2026-01-01"
     folder.mkdir()
     diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
-    dates = pd.concat(list(stream.read_column(tmp_path.as_uri(), "date")))
+    dates = pd.concat(list(stream.read_column(stream.open_files(tmp_path.as_uri(), COLUMNS), "date")))
     assert (len(dates), set(dates)) == (442, {"2026-01-01"})
 
 

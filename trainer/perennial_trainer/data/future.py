@@ -14,11 +14,16 @@ TOLERANCE_HOURS = 24  # clocks and time zones differ
 
 def in_future(times: "pd.Series[Any]", now: datetime | None) -> NDArray[np.bool_]:
     """Which times are later than a day after `now`; a missing time is not, and without `now` none is."""
-    import pandas as pd
-
     if now is None:
         return np.zeros(len(times), dtype=bool)
-    return np.asarray(times > pd.Timestamp(now) + pd.Timedelta(hours=TOLERANCE_HOURS), dtype=bool)
+    return np.asarray(times > latest(now), dtype=bool)
+
+
+def latest(now: datetime) -> "pd.Timestamp":
+    """The latest time that is not in the future."""
+    import pandas as pd
+
+    return pd.Timestamp(now) + pd.Timedelta(hours=TOLERANCE_HOURS)
 
 
 def iso_of_newest(times: "pd.Series[Any]") -> str:

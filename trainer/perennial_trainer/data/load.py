@@ -4,22 +4,24 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+import pandas as pd
 import pyarrow as pa
 
 from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.data import memory
 from perennial_trainer.data.conversion import to_frame
-from perennial_trainer.data.files.readers import DataFiles, estimated_size, naming_file, place_of_row
+from perennial_trainer.data.files import parts as file_parts
+from perennial_trainer.data.files.parts import Past
+from perennial_trainer.data.files.readers import DataFiles, naming_file, place_of_row
 from perennial_trainer.data.future import in_future, iso_of_newest
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate, convert_rows, sort_by_time
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.window import iso_time, rows_in_window
 from perennial_trainer.storage.listing import display_uri, list_files
 from perennial_trainer.storage.store import open_filesystem
 
 log = logging.getLogger(__name__)
-
-FILES_AT_ONCE = 4  # reading from an object store is mostly waiting
 
 
 def load_rows(
@@ -28,8 +30,12 @@ def load_rows(
     now: datetime | None = None,
     notes: Notes | None = None,
     problems: Problems | None = None,
+    window: str | int = "all",
 ) -> Rows:
-    """The needed columns of all rows of the URI, oldest first, or in the order of file names and rows.
+    """The needed columns of the rows of the window, oldest first, or in the order of file names and rows.
+
+    Parts of parquet files whose statistics show that they have no row of the window are not read. Of an automatic
+    window the newest rows are read that fit into memory.
 
     The URI names a file, a glob, or a folder with all csv, JSON lines and parquet files below it, whose `column=value`
     folders are columns too. Rows of the future are left out. Raises a FailedTask if the store cannot be reached, or a
@@ -41,31 +47,51 @@ def load_rows(
     listing = list_files(filesystem, path, uri)
     notes = Notes() if notes is None else notes
     notes.passed_over = listing.passed_over
-    files = DataFiles(filesystem, listing.files, columns, notes)
+    past = Past(now)
+    files, since = _of_window(DataFiles(filesystem, listing.files, columns, notes), window, past, uri)
     collected = Problems() if problems is None else problems
-    parts = _rows_of_files(files, uri, collected)
+    parts = _rows_of_files(files, collected)
     if problems is None or not parts:
         collected.raise_all()
     rows = sort_by_time(concatenate([part for part in parts if len(part)] or parts[:1]))
     with collected.collecting():
         rows = _without_future(rows, now, notes, uri)
+    if rows.time is not None or columns.time is None:  # else there is a problem already
+        rows = rows_in_window(rows, window, now, since)
     if problems is None:
         collected.raise_all()
-    notes.rows_without_time += 0 if rows.time is None else int(rows.time.isna().sum())
-    for name, unusable in rows.unusable.items():
-        notes.add_unusable(name, unusable.count)
+    _note(rows, notes)
     size = f"{len(rows)} rows x {len(rows.columns.names)} columns"
-    log.info("read %s of %s files from %s", size, len(listing.files), display_uri(uri))
-    for sentence in notes.sentences():
-        log.info("%s", sentence)
+    log.info("read %s of %s of %s files from %s", size, len(files.names), len(listing.files), display_uri(uri))
     return rows
 
 
-def _rows_of_files(files: DataFiles, uri: str, problems: Problems) -> list[Rows]:
+def _note(rows: Rows, notes: Notes) -> None:
+    notes.rows_without_time += 0 if rows.time is None else int(rows.time.isna().sum())
+    for name, unusable in rows.unusable.items():
+        notes.add_unusable(name, unusable.count)
+    for sentence in notes.sentences():
+        log.info("%s", sentence)
+
+
+def _of_window(files: DataFiles, window: str | int, past: Past, uri: str) -> tuple[DataFiles, pd.Timestamp | None]:
+    """The parts of files that may have rows of the window, and the time after which an automatic window starts.
+
+    Raises a RejectedTask, DataTooLarge.
+    """
+    all_parts = file_parts.list_parts(files)
+    limit, since = memory.memory_limit(), None
+    chosen = file_parts.parts_in_window(all_parts, window, past, files.columns.time is not None)
+    if window == "auto" and limit is not None:
+        chosen, since = file_parts.parts_that_fit(chosen, memory.most_rows_size(limit))
+        files.notes.not_read = "" if since is None else iso_time(since)
+    memory.check_memory(sum(part.size for part in chosen), limit, display_uri(uri))
+    return (files if len(chosen) == len(all_parts) else file_parts.only(files, chosen)), since
+
+
+def _rows_of_files(files: DataFiles, problems: Problems) -> list[Rows]:
     """The rows of each file that can be read; one problem for each reason that another cannot, with its first file."""
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        sizes = pool.map(lambda file: _size(files, file), files.names)
-        memory.check_memory(sum(sizes), memory.memory_limit(), display_uri(uri))
+    with ThreadPoolExecutor(file_parts.FILES_AT_ONCE) as pool:
         parts = list(pool.map(lambda file: _rows_or_refusal(files, file), files.names))
     refusals: dict[str, list[RejectedTask]] = {}
     for part in parts:
@@ -75,15 +101,8 @@ def _rows_of_files(files: DataFiles, uri: str, problems: Problems) -> list[Rows]
         problems.add(reason, first.message + (f" (and {len(others)} more files)" if others else ""))
     present = files.present_columns() if "MissingColumn" in refusals else None
     if present is not None:
-        return _rows_of_files(DataFiles(files.filesystem, files.names, present), uri, Problems())
+        return _rows_of_files(files.with_columns(present), Problems())
     return [part for part in parts if isinstance(part, Rows)]
-
-
-def _size(files: DataFiles, file: str) -> int:
-    try:
-        return estimated_size(files.filesystem, file, files.columns)
-    except RejectedTask:
-        return 0  # reading the file says why
 
 
 def _rows_or_refusal(files: DataFiles, file: str) -> Rows | RejectedTask:
@@ -101,7 +120,7 @@ def _rows_of_file(files: DataFiles, file: str) -> Rows:
     frame = to_frame(next(files.tables(file, whole=True), empty), columns)
     with naming_file(file):
         rows = convert_rows(frame, columns)
-    rows.locate(lambda row: place_of_row(file, row))
+    rows.locate(lambda row: place_of_row(file, files.row_in_file(file, row)))
     return rows
 
 

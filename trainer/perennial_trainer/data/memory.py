@@ -8,6 +8,11 @@ COPIES = 5  # as read, cleaned, split and encoded; a training of a million rows 
 IDLE = 250_000_000  # bytes of Python and its libraries
 
 
+def most_rows_size(limit: int) -> int:
+    """Rows of so many bytes fit into `limit` bytes of memory."""
+    return max(0, limit - IDLE) // COPIES
+
+
 def check_memory(size: int, limit: int | None, uri: str) -> None:
     """A training on `size` bytes of rows fits into `limit` bytes of memory; else a RejectedTask, DataTooLarge."""
     needed = IDLE + COPIES * size
@@ -16,7 +21,8 @@ def check_memory(size: int, limit: int | None, uri: str) -> None:
             "DataTooLarge",
             f"the needed columns of {uri} take about {_display(size)} of memory and a training on them about "
             f"{_display(needed)}, more than the {_display(limit)} that this pod may use: raise "
-            "training.pod.resources.limits.memory, select fewer files in data.training, or list fewer model.features",
+            "training.pod.resources.limits.memory, set data.window to a duration, select fewer files in data.training, "
+            "or list fewer model.features",
         )
 
 

@@ -20,6 +20,7 @@ class Notes:
     rows_without_time: int = 0
     future_rows: int = 0
     newest_future: str = ""
+    not_read: str = ""  # the time of the newest row of those that did not fit into memory
 
     def add_dialect(self, description: str) -> None:
         if description:
@@ -54,6 +55,8 @@ class Notes:
     def sentences(self) -> list[str]:
         """One for each kind of note; empty if there is nothing to say."""
         lines = []
+        if self.not_read:
+            lines.append(f"rows up to {self.not_read} do not fit into memory and were not read")
         if self.future_rows:
             lines.append(
                 f"{self.future_rows} rows have a time in the future, up to {self.newest_future}, and were left out"

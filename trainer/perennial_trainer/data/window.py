@@ -47,18 +47,21 @@ class Span:
         return rows.take(np.asarray(rows.time >= self.start, dtype=bool))
 
 
-def rows_in_window(rows: Rows, window: str | int, now: datetime | None = None) -> Rows:
+def rows_in_window(
+    rows: Rows, window: str | int, now: datetime | None = None, since: pd.Timestamp | None = None
+) -> Rows:
     """The rows of a fixed window: the last ones by number, or those within a duration before the newest row.
 
-    `auto` and `all` return all rows. Raises a RejectedTask, WindowNeedsTimeColumn.
+    `auto` and `all` return all rows, or those after `since`. Raises a RejectedTask, WindowNeedsTimeColumn.
     """
     if isinstance(window, int):
         return rows.take(slice(max(0, len(rows) - window), None))
-    if window in ("auto", "all"):
+    if window not in ("auto", "all"):
+        require_time_column(window, rows.columns.time)
+        assert rows.time is not None
+        since = window_start(rows.time.max(), window, now)
+    if since is None or rows.time is None:
         return rows
-    require_time_column(window, rows.columns.time)
-    assert rows.time is not None
-    since = window_start(rows.time.max(), window, now)
     return rows.take(np.asarray((rows.time > since) | rows.time.isna(), dtype=bool))
 
 

@@ -19,7 +19,7 @@ from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.window import WHOLE, Losses, Span, best_span, require_time_column, rows_in_window
+from perennial_trainer.data.window import WHOLE, Losses, Span, best_span, require_time_column
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -143,9 +143,7 @@ def _columns(task: TrainTask) -> Columns:
 def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes, kept: Kept | None) -> RowSets:
     """The rows by their use. Raises one RejectedTask that lists all problems of the data."""
     problems = Problems()
-    rows = load.load_rows(task.data.uri, columns, task.now, notes, problems)
-    if rows.time is not None or columns.time is None:  # else there is a problem already
-        rows = rows_in_window(rows, task.data.window, task.now)
+    rows = load.load_rows(task.data.uri, columns, task.now, notes, problems, task.data.window)
     cleaned = clean(rows, task.data, problems)
     cleaned = replace(cleaned, rows=with_copies(cleaned.rows))
     counted = cleaned.rows

@@ -5,25 +5,23 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
-from perennial_trainer.data.files import parquet_file
 from perennial_trainer.data.files.csv_dialect import Dialect
 from perennial_trainer.data.files.csv_file import CsvFile
-from perennial_trainer.data.files.file import DataFile, decompressed
+from perennial_trainer.data.files.file import DataFile
 from perennial_trainer.data.files.json_lines import JsonLines
-from perennial_trainer.data.files.parquet_file import ParquetFile
+from perennial_trainer.data.files.parquet_file import ParquetFile, RowGroup
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.storage.file_formats import Format, format_of
 from perennial_trainer.storage.listing import display_uri, partition_columns
 from perennial_trainer.storage.store import describe_error
 
-SAMPLE = 1 << 20  # bytes that show how long the lines are
 _READERS: dict[Format, type[CsvFile] | type[JsonLines] | type[ParquetFile]] = {
     "csv": CsvFile,
     "jsonl": JsonLines,
@@ -60,7 +58,7 @@ def place_of_row(name: str, row: int) -> str:
 
 
 @contextmanager
-def _translating_errors(name: str) -> Iterator[None]:
+def translating_errors(name: str) -> Iterator[None]:
     """An invalid file is a RejectedTask; any other error is a FailedTask, because the store could not be read."""
     try:
         yield
@@ -86,7 +84,7 @@ def _problem(error: Exception) -> str:
 class DataFiles:
     """The files of a URI. A needed column that a file lacks is missing there, if another file has it.
 
-    With `optional_target`, the target is missing also where no file has it.
+    With `optional_target`, the target is missing also where no file has it. Of a file in `groups` only these are read.
     """
 
     def __init__(
@@ -96,16 +94,19 @@ class DataFiles:
         columns: Columns,
         notes: Notes | None = None,
         optional_target: bool = False,
+        groups: Mapping[str, Sequence[RowGroup]] | None = None,
     ) -> None:
         self.filesystem = filesystem
         self.names = names
         self.columns = columns
         self.notes = Notes() if notes is None else notes
+        self.optional_target = optional_target
+        self.groups = groups or {}
         self._optional = {columns.target} if optional_target else set()
 
     def tables(self, name: str, whole: bool = False) -> Iterator[Any]:
         """The needed columns of one file, in Arrow tables of at least one row, or in one table with `whole`."""
-        with naming_file(name), _translating_errors(name):
+        with naming_file(name), translating_errors(name):
             reader = self._reader(name)
             if reader is None:
                 return
@@ -119,16 +120,24 @@ class DataFiles:
                     # The metadata that pandas writes, such as the index, may be damaged and is not needed.
                     yield _with_columns(added, _require_utf8(table.replace_schema_metadata()))
 
+    def row_in_file(self, name: str, row: int) -> int:
+        """Where a row that is read is in its file, of which row groups may be skipped."""
+        for group in self.groups.get(name, ()):
+            if row < group.rows:
+                return group.first_row + row
+            row -= group.rows
+        return row
+
     def column_names(self, name: str) -> list[str]:
         """The columns of one file, those that its folders name included; none if it is empty."""
-        with naming_file(name), _translating_errors(name):
+        with naming_file(name), translating_errors(name):
             reader = self._reader(name)
             in_file = reader.column_names if reader else []
         return [*in_file, *(each for each in partition_columns(name) if each not in in_file)]
 
     def dialect(self, name: str) -> Dialect | None:
         """How a csv file is written; None for another file, and for an empty one."""
-        with naming_file(name), _translating_errors(name):
+        with naming_file(name), translating_errors(name):
             reader = self._reader(name)
         return reader.dialect if isinstance(reader, CsvFile) else None
 
@@ -138,7 +147,10 @@ class DataFiles:
         with file.open() as stream:
             if not stream.read(1):
                 return None
-        return _READERS[format_of(display_uri(name)) or "csv"](file, self.columns)
+        reader = _READERS[format_of(display_uri(name)) or "csv"](file, self.columns)
+        if isinstance(reader, ParquetFile) and name in self.groups:
+            reader.groups = [each.number for each in self.groups[name]]
+        return reader
 
     def _columns_outside(self, name: str, in_file: Sequence[str]) -> dict[str, Any]:
         """The needed columns that the file's folders name, and those that are missing; else a RejectedTask."""
@@ -152,6 +164,10 @@ class DataFiles:
                 added[column] = np.nan
         _check_columns(self.columns.names, [*in_file, *added], present)
         return added
+
+    def with_columns(self, columns: Columns) -> "DataFiles":
+        """The same files, of which other columns are read."""
+        return DataFiles(self.filesystem, self.names, columns, self.notes, self.optional_target, self.groups)
 
     def present_columns(self) -> Columns | None:
         """The columns that some file has; None if that is all of them, or leaves no feature or no target."""
@@ -168,7 +184,7 @@ class DataFiles:
         for name in names:
             if set(self.columns.names) - self._optional <= seen:
                 break
-            with suppress(RejectedTask), _translating_errors(name):  # reading the file says why
+            with suppress(RejectedTask), translating_errors(name):  # reading the file says why
                 reader = self._reader(name)
                 seen |= set(reader.column_names if reader else ()) | set(partition_columns(name))
         return frozenset(seen)
@@ -223,27 +239,3 @@ def _with_columns(added: Mapping[str, Any], table: Any) -> Any:
             name, pa.nulls(table.num_rows, pa.float64()) if missing else pa.repeat(value, table.num_rows)
         )
     return table
-
-
-def estimated_size(filesystem: Any, name: str, columns: Columns) -> int:
-    """About how many bytes the needed columns take in memory; only the start or the end of the file is read.
-
-    Over HTTP, where a file is loaded as a whole, at least the size of the file.
-    """
-    if "http" in filesystem.protocol:
-        return int(filesystem.info(name).get("size") or 0)
-    with naming_file(name), _translating_errors(name), filesystem.open(name, "rb") as stored:
-        if not stored.read(1):
-            return 0
-        stored.seek(0)
-        return _estimated_rows(stored, name, filesystem.info(name)["size"]) * columns.bytes_per_row
-
-
-def _estimated_rows(stored: IO[bytes], name: str, size: int) -> int:
-    """The number of rows, for text if the whole file is like its first lines; `size` is in bytes as stored."""
-    if format_of(display_uri(name)) == "parquet":
-        return parquet_file.row_count(stored)
-    with decompressed(stored, name) as unpacked:
-        sample: bytes = unpacked.read(SAMPLE)
-        lines, position = sample.count(b"\n"), int(stored.tell())
-    return lines if len(sample) < SAMPLE else lines * size // max(1, position)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.data import RecentData
+from perennial_trainer.data.files.parts import Past, list_parts, only, parts_in_window
+from perennial_trainer.data.files.readers import DataFiles
 from perennial_trainer.data.future import in_future, iso_of_newest
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.batch import Batch
-from perennial_trainer.drift.recent_rows.stream import read_batches, read_column
+from perennial_trainer.drift.recent_rows.stream import batches_of, open_files, read_column
 from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
 
 if TYPE_CHECKING:
@@ -42,15 +44,15 @@ def recent_batches(
     WindowNeedsTimeColumn.
     """
     notes = Notes() if notes is None else notes
-    batches = _past_batches(
-        read_batches(source.uri, columns, optional_target=True, notes=notes), columns.time, now, notes
-    )
+    files = open_files(source.uri, columns, notes, optional_target=True)
     if source.window in ("auto", "all"):
-        yield from batches
+        yield from _past_batches(batches_of(files), columns.time, now, notes)
         return
+    parts = list_parts(files)
+    files = only(files, parts_in_window(parts, source.window, Past(now, before), columns.time is not None))
     limit = NO_LIMIT if before is None else before.tz_localize(None).as_unit("us").asm8.astype(np.int64).item()
-    cutoff = _find_cutoff(source, columns, now, limit)
-    for batch in batches:
+    cutoff = _find_cutoff(source, files, now, limit)
+    for batch in _past_batches(batches_of(files), columns.time, now, notes):
         times = _microseconds(batch.time, len(batch))
         recent = batch.take(cutoff.is_recent(times) & (times < limit))
         if len(recent):
@@ -98,13 +100,13 @@ class Cutoff:
         return recent
 
 
-def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None, limit: int) -> Cutoff:
+def _find_cutoff(source: RecentData, files: DataFiles, now: datetime | None, limit: int) -> Cutoff:
     import pandas as pd
 
     from perennial_trainer.data.window import require_time_column, window_start
 
     require_time_column(source.window, source.time_column)
-    times = (each[each < limit] for each in _times(source, columns, now))
+    times = (each[each < limit] for each in _times(source, files, now))
     if isinstance(source.window, int):
         return cutoff_of_last(times, source.window)
     skip_all = np.iinfo(np.int64).max
@@ -115,12 +117,12 @@ def _find_cutoff(source: RecentData, columns: Columns, now: datetime | None, lim
     return Cutoff(start.tz_localize(None).as_unit("us").asm8.astype(np.int64).item(), skip_all)
 
 
-def _times(source: RecentData, columns: Columns, now: datetime | None) -> Iterator[Times]:
+def _times(source: RecentData, files: DataFiles, now: datetime | None) -> Iterator[Times]:
     """The times of all rows that have one which is not of the future, batch by batch."""
     from perennial_trainer.data.values.times import readable_times
 
-    name = source.time_column or columns.features.names[0]
-    for values in read_column(source.uri, name, source.csv):
+    name = source.time_column or files.columns.features.names[0]
+    for values in read_column(files, name):
         if source.time_column is None:
             yield _microseconds(None, len(values))
             continue

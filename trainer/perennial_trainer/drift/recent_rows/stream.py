@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.files.readers import DataFiles
 from perennial_trainer.data.notes import Notes
@@ -28,21 +27,25 @@ def read_batches(
     raises; the numbers in a message are of one batch. With `optional_target`, a target column that is missing has
     missing values. Rows of the future are not left out.
     """
-    files = _files(uri, columns, notes, optional_target)
+    return batches_of(open_files(uri, columns, notes, optional_target))
+
+
+def batches_of(files: DataFiles) -> Iterator[Batch]:
+    """The rows of these files, as those of `read_batches`."""
     return _read_ahead(batch for file in files.names for batch in _batches(files, file))
 
 
-def read_column(uri: str, name: str, csv: CsvFormat | None = None) -> Iterator["pd.Series[Any]"]:
-    """The values of one column as stored, in the batches of `read_batches`."""
+def read_column(files: DataFiles, name: str) -> Iterator["pd.Series[Any]"]:
+    """The values of one column as stored, in the batches of `batches_of`."""
     no_features = Features(numeric=(), categorical=())
-    only = Columns(no_features, name, "regression", name, csv=csv or CsvFormat())
-    files = _files(uri, only, None)
-    for file in files.names:
-        for table in files.tables(file):
+    only = files.with_columns(Columns(no_features, name, "regression", name, csv=files.columns.csv))
+    for file in only.names:
+        for table in only.tables(file):
             yield table[name].to_pandas()
 
 
-def _files(uri: str, columns: Columns, notes: Notes | None, optional_target: bool = False) -> DataFiles:
+def open_files(uri: str, columns: Columns, notes: Notes | None = None, optional_target: bool = False) -> DataFiles:
+    """The files of the URI. Raises a RejectedTask: NoFilesMatched, TableOfVersions."""
     filesystem, path = open_filesystem(uri)
     listing = list_files(filesystem, path, uri)
     notes = Notes() if notes is None else notes
@@ -51,10 +54,10 @@ def _files(uri: str, columns: Columns, notes: Notes | None, optional_target: boo
 
 
 def _batches(files: DataFiles, file: str) -> Iterator[Batch]:
-    first_row = 0
+    row = 0
     for table in files.tables(file):
-        yield Batch(files.columns, table, file, first_row)
-        first_row += table.num_rows
+        yield Batch(files.columns, table, file, files.row_in_file(file, row))
+        row += table.num_rows
 
 
 def _read_ahead(items: Iterator[_T]) -> Iterator[_T]:
