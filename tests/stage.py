@@ -231,9 +231,7 @@ class Stage:
         return {pod["metadata"]["labels"]["perennial.dev/model-version"] for pod in pods} == {version}
 
     def predict(self, deployment: str, columns: Mapping[str, Sequence[Any]]) -> list[float]:
-        """The predictions of one ready pod behind the Service, by the Open Inference Protocol."""
-        pods = self.serving_pods(deployment)
-        assert pods, f"no pod of {deployment} is ready"
+        """The predictions of one ready pod behind the Service, for columns of rows."""
         inputs = [
             {
                 "name": name,
@@ -243,18 +241,23 @@ class Stage:
             }
             for name, values in columns.items()
         ]
+        return [float(value) for value in self.infer(deployment, {"inputs": inputs})["predict"]]
+
+    def infer(self, deployment: str, body: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Each output of one ready pod behind the Service, by the Open Inference Protocol."""
+        pods = self.serving_pods(deployment)
+        assert pods, f"no pod of {deployment} is ready"
         port = pods[0]["spec"]["containers"][0]["ports"][0]["containerPort"]
         path = f"/v2/models/{deployment}/infer"
         if self.cluster == "current":
             answer = self.kubectl._http.post(
-                f"/api/v1/namespaces/{self.namespace}/services/{deployment}:{port}/proxy{path}", json={"inputs": inputs}
+                f"/api/v1/namespaces/{self.namespace}/services/{deployment}:{port}/proxy{path}", json=body
             )
         else:
             url = f"http://{pods[uuid.uuid4().int % len(pods)]['status']['podIP']}:{port}{path}"
-            answer = httpx.post(url, json={"inputs": inputs}, timeout=30, trust_env=False)
+            answer = httpx.post(url, json=body, timeout=30, trust_env=False)
         assert answer.status_code == 200, answer.text
-        outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
-        return [float(value) for value in outputs["predict"]]
+        return {output["name"]: output["data"] for output in answer.json()["outputs"]}
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:

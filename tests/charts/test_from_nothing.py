@@ -13,9 +13,8 @@ from helm_python import Config
 from tests.charts.chart import NAMESPACE, PATH
 from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
 from tests.kubectl import Body, Kubectl
+from tests.samples import apply_first
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
-
-SAMPLE = ROOT / "manifests" / "samples" / "01-linear-regression.yaml"
 
 
 class Empty(Stage):
@@ -70,7 +69,7 @@ def test_installed_tested_and_the_sample_serves(stage: Stage, helm: Config, syst
     helm.test("perennial", timeout=120)
     stage.wait("one of the two acts", lambda: sum(acting(pod) for pod in pods) == 1)
 
-    stage.kubectl.apply(SAMPLE)
+    apply_first(stage.kubectl)
     stage.wait(
         "the sample is Ready", lambda: stage.condition("linear-regression", "Ready").get("status") == "True", 120
     )

@@ -13,9 +13,9 @@ import pytest
 from perennial_operator.core.names import RETRAIN
 from tests.cluster import Connection
 from tests.e2e.models import a_claim, a_model, a_report, a_table, rows
-from tests.e2e.test_sample import SAMPLE, a_newer_table
 from tests.gitops.kstatus import kstatus
 from tests.kubectl import KINDS, Body, documents
+from tests.samples import FEBRUARY, FIRST, JANUARY, first_rows
 from tests.stage import Stage
 
 TRACKING = {"argocd.argoproj.io/tracking-id": "models:perennial.dev"}
@@ -74,9 +74,7 @@ def looped(stage: Stage) -> Stage:
 
 def in_git(newer: bool = True) -> Iterator[Body]:
     """The sample as a repository might hold it, marked by Argo CD, before or after the commit with newer data."""
-    for document in documents(SAMPLE):
-        if newer and document["kind"] == "ConfigMap":
-            document["data"]["2026-02.csv"] = a_newer_table()
+    for document in (first_rows(JANUARY, *([FEBRUARY] if newer else [])), *documents(FIRST)):
         document["metadata"] |= {"annotations": TRACKING, "labels": INSTANCE}
         yield document
 

@@ -14,8 +14,8 @@ import yaml
 
 from perennial_operator.core.names import RETRAIN
 from tests.cluster import LocalNode, RealApi, envtest_binaries
-from tests.e2e.test_sample import SAMPLE
 from tests.kubectl import Kubectl
+from tests.samples import apply_first
 from tests.stage import HURRY, IMAGES, PRELOADED, ROOT, Stage
 
 ACCOUNT = "perennial-operator"
@@ -89,7 +89,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def test_a_model_lives_with_the_rights_of_the_role(installed: Installed) -> None:
-    installed.kubectl.apply(SAMPLE)
+    apply_first(installed.kubectl)
     installed.until_phase("linear-regression-v1", "Live", timeout=120)
     installed.kubectl.annotate("ModelDeployment", "linear-regression", {RETRAIN: "now"})
     second = installed.until_phase("linear-regression-v2", "Live", "Rejected", "Failed", "RolledBack", timeout=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +18,9 @@ from tests.cluster import Resource
 from tests.gateway import DEFINITION
 from tests.kubectl import APPLY, Kubectl, RefusedError, documents
 from tests.manifests.conftest import define
+from tests.samples import FOLDER, apply_first, request
 from tests.stage import ROOT, Stage
 
-SAMPLES = ROOT / "manifests" / "samples"
 FOR_KUSTOMIZE = {"kustomization.yaml", "images.yaml"}
 FILES = [file for file in sorted((ROOT / "manifests").rglob("*.yaml")) if file.name not in FOR_KUSTOMIZE]
 POLICIES = {
@@ -27,9 +28,7 @@ POLICIES = {
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
 CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", *POLICIES}
-FIRST, S3, REPORT, APPROVAL = (
-    f"{name}.yaml" for name in ("01-linear-regression", "03-time-column-s3", "04-drift-report", "05-approval-and-pin")
-)
+S3, REPORT, APPROVAL = (f"{name}.yaml" for name in ("03-time-column-s3", "04-drift-report", "05-approval-and-pin"))
 
 
 def tried(kubectl: Kubectl, file: Path, *, dry_run: bool = True) -> None:
@@ -56,21 +55,36 @@ def test_an_api_server_takes_the_file(kubectl: Kubectl, file: Path) -> None:
 
 
 def test_an_api_server_tells_a_misspelt_field_from_one_it_knows(kubectl: Kubectl, tmp_path: Path) -> None:
-    text = (SAMPLES / APPROVAL).read_text()
+    text = (FOLDER / APPROVAL).read_text()
     (tmp_path / "bad.yaml").write_text(text.replace("approval:", "aproval:"))
     with pytest.raises(RefusedError, match="aproval"):
         tried(kubectl, tmp_path / "bad.yaml")
 
 
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_request_of_a_sample_has_the_features_of_its_model(file: Path) -> None:
+    for model in (document for document in documents(file) if document["kind"] == "ModelDeployment"):
+        asked = re.findall(
+            r"^#   curl -s -d @requests/(\S+).json http://\S+/v2/models/(\S+)/infer$", file.read_text(), re.M
+        )
+        ((body, name),) = asked
+        assert name == model["metadata"]["name"]
+        features = model["spec"]["model"]["features"]
+        assert [each["name"] for each in request(body)["inputs"]] == [
+            *features["numeric"],
+            *features.get("categorical", []),
+        ]
+
+
 def test_samples_are_numbered_without_a_gap() -> None:
-    numbers = [int(file.name[:2]) for file in sorted(SAMPLES.glob("*"))]
+    numbers = [int(file.name[:2]) for file in sorted(FOLDER.glob("*.yaml"))]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("samples"), namespace="default") as stage:
-        stage.kubectl.apply(SAMPLES / FIRST)
+        apply_first(stage.kubectl)
         yield stage
 
 
@@ -122,26 +136,30 @@ def ready(stage: Stage, deployment: str) -> None:
 
 
 def test_02_predicts_the_species_of_an_iris(stage: Stage) -> None:
-    stage.kubectl.apply(SAMPLES / "02-classification.yaml")
+    stage.kubectl.apply(FOLDER / "02-classification.yaml")
     ready(stage, "iris")
     assert stage.version("iris-v1")["metrics"]["candidate"]["accuracy"] >= 0.9
+    answer = stage.infer("iris", request("02-classification"))
+    assert answer["predict"] == ["setosa", "virginica"]
+    assert [sum(answer["predict_proba"][row : row + 3]) for row in (0, 3)] == pytest.approx([1, 1])
 
 
 @pytest.mark.usefixtures("bucket")
 def test_03_trains_from_a_bucket_and_serves_from_a_bucket(stage: Stage) -> None:
-    stage.kubectl.apply(SAMPLES / S3)
+    stage.kubectl.apply(FOLDER / S3)
     ready(stage, "bike-demand")
     assert stage.version("bike-demand-v1")["artifact"]["uri"].startswith("s3://models/perennial/default/bike-demand/")
-    predicted = stage.predict("bike-demand", {"temp": [30.0, 0.0], "hum": [40.0, 90.0], "season": ["summer", "spring"]})
+    predicted = stage.infer("bike-demand", request("03-time-column-s3"))["predict"]
     assert predicted[0] > predicted[1] + 300
 
 
 def test_04_starts_a_training(stage: Stage) -> None:
     ready(stage, "linear-regression")
+    assert len(stage.infer("linear-regression", request("01-linear-regression"))["predict"]) == 2
     # During the cool-down the check of the next minute would have the last word: it finds nothing wrong.
     cool = datetime.fromisoformat(stage.version("linear-regression-v1")["liveSince"]) + timedelta(seconds=11)
     stage.wait("the cool-down has passed", lambda: datetime.now(UTC) > cool)
-    report, account, binding = documents(SAMPLES / REPORT)
+    report, account, binding = documents(FOLDER / REPORT)
     stage.apply(report)
     outcome, message = stage.outcome("linear-regression-by-hand")
     assert outcome == "Triggered"
@@ -151,7 +169,7 @@ def test_04_starts_a_training(stage: Stage) -> None:
 
 
 def test_05_waits_for_approval_and_serves_the_pinned_version(stage: Stage) -> None:
-    stage.kubectl.apply(SAMPLES / APPROVAL)
+    stage.kubectl.apply(FOLDER / APPROVAL)
     for number in (1, 2):
         stage.until_phase(f"approved-v{number}", "AwaitingApproval")
         stage.kubectl.annotate("ModelVersion", f"approved-v{number}", {APPROVED: "ada"})
