@@ -14,7 +14,8 @@ from tests.charts.chart import CASES, NAMESPACE, of_kind
 PROMTOOL = shutil.which("promtool")
 SPEC = of_kind("PrometheusRule", CASES["everything on"])[0]["spec"]
 ALERTS = {rule["alert"] for group in SPEC["groups"] for rule in group["rules"]}
-OPERATOR = f'job="perennial-metrics",namespace="{NAMESPACE}"'
+JOB = 'job="perennial-metrics"'
+OPERATOR = f'{JOB},namespace="{NAMESPACE}"'
 
 Series = dict[str, str]
 
@@ -112,8 +113,8 @@ STORIES |= {
     ),
     "a namespace spends its budget, another does not": (
         {
-            'perennial_trainings_begun{namespace="a",%s}': "9x5 10x60",
-            'perennial_trainings_begun{namespace="b",%s}': "9x60",
+            f'perennial_trainings_begun{{namespace="a",{JOB}}}': "9x5 10x60",
+            f'perennial_trainings_begun{{namespace="b",{JOB}}}': "9x60",
             "perennial_trainings_budget{%s}": "10x60",
         },
         {"PerennialBudgetSpent": {5: 0, 20: 1}},
@@ -143,7 +144,7 @@ def test_an_alert_fires_when_it_should(story: str, tmp_path: Path) -> None:
         for alert, minutes in expected.items()
         for minute, count in minutes.items()
     ]
-    inputs = [{"series": name % OPERATOR, "values": values} for name, values in series.items()]
+    inputs = [{"series": name.replace("%s", OPERATOR), "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": questions}
     file = tmp_path / "test.yaml"
     file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [test]}))
