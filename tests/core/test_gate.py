@@ -8,7 +8,7 @@ import pytest
 
 from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.rules.job_results import Validated
-from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
+from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest, is_routine
 from tests.builders import a_version, merged
 from tests.simulation.results import validated
 
@@ -203,7 +203,9 @@ def test_the_gate_opens_only_to_what_is_proven(
     spec: dict[str, Any], answer: dict[str, Any], live: str | None, passed: bool, reason: str, message: str
 ) -> None:
     validation = ValidationSpec.model_validate(spec)
-    verdict = gate(validation, validation.compared_by("regression"), Validated.model_validate(answer), live, "Drift")
+    verdict = gate(
+        validation, validation.compared_by("regression"), Validated.model_validate(answer), live, routine=False
+    )
     assert (verdict.passed, verdict.reason, verdict.message) == (passed, reason, message)
 
 
@@ -217,6 +219,8 @@ def test_the_gate_opens_only_to_what_is_proven(
         ("Schedule", None, -0.3, "BetterThanLive"),
         ("Growth", "NotWorse", -0.01, "NotProvenBetter"),
         ("Request", None, -0.01, "NotProvenBetter"),
+        ("Reweighing", None, 0.01, "NotShownWorse"),
+        ("Reweighing that became a fit", None, 0.01, "WorseThanLive"),
     ],
 )
 def test_routine_candidates_pass_unless_shown_to_be_worse(
@@ -226,7 +230,10 @@ def test_routine_candidates_pass_unless_shown_to_be_worse(
     worsening = {"metric": "mse", "estimate": estimate, "upper": estimate + 0.1, "confidence": 0.95}
     metrics = {"candidate": {"mse": 100.0}, "live": {"mse": 100.0}}
     result = Validated.model_validate({"message": "", "holdoutRows": 200, "metrics": metrics, "worsening": worsening})
-    assert gate(validation, validation.compared_by("regression"), result, "bike-v1", reason).reason == passed
+    trigger, _, became = reason.partition(" ")
+    blend = {"models": 1, "fits": 1, "message": "no blend: few rows"} if became else None
+    routinely = is_routine(validation, a_version(2, "Validating", {"trigger": {"reason": trigger}}, {"blend": blend}))
+    assert gate(validation, validation.compared_by("regression"), result, "bike-v1", routinely).reason == passed
 
 
 @pytest.mark.parametrize(("task", "metric"), [("regression", "mse"), ("classification", "accuracy")])

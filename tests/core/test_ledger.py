@@ -61,7 +61,7 @@ def test_entry_has_all_that_restores_the_version() -> None:
     play = two_versions()
     entry = play.cluster.storage.entries["20261123T140000Z-v2-Live"]
     status = play.version(2)
-    kept = ("image", "artifact", "refit", "data", "metrics", "metric", "liveSince")
+    kept = ("image", "artifact", "refit", "blend", "data", "metrics", "metric", "liveSince")
     assert entry["status"] == {"phase": "Live", **{key: status[key] for key in kept}}
     assert entry["trigger"]["driftReport"] == "drift"
     assert entry["parent"] == "bike-v1"

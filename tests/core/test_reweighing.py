@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
+from perennial_operator.core import names
 from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.stages.training import trigger_of
 from perennial_operator.core.world import World
-from tests.builders import a_deployment, a_report, a_version, a_world, task_of
+from tests.builders import NOON, a_deployment, a_report, a_version, a_world, merged, task_of
 from tests.core.test_growth import END, TWICE
+from tests.simulation.play import a_play
+from tests.simulation.results import trained
 
 BY_TIME = {"timeColumn": "at"}
+FITTED = {"models": 1, "fits": 1, "message": "no blend: 12 holdout rows are new to bike-v1, fewer than 60"}
+WEIGHED = {"models": 3, "fits": 0, "message": "3 models: 3 of bike-v1, 0 fitted by this training"}
 
 
 def a_gain(value: float = 0.1, error: float = 0.04, outcome: str = "WithinThresholds", hour: int = 14) -> Report:
@@ -41,6 +48,7 @@ def a_blended(*reports: Report, live: dict[str, Any] | None = None, **spec: Any)
         pytest.param(a_blended(a_gain(hour=11)), False, id="a version was made after the check"),
         pytest.param(a_blended(), False, id="no check"),
         pytest.param(a_blended(a_gain(), training={"blend": False}), False, id="no blend is wanted"),
+        pytest.param(a_blended(a_gain(), training={"refit": False}), False, id="nor a refit, which a blend needs"),
         pytest.param(a_blended(a_gain(), drift={"challenger": {"enabled": False}}), False, id="nor a challenger"),
         pytest.param(a_blended(a_gain(), drift={"mode": "Report"}), False, id="a dry run"),
     ],
@@ -50,10 +58,30 @@ def test_weights_shown_to_be_better_are_asked_for(world: World, wanted: bool) ->
     assert (trigger.reason if trigger else None) == ("Reweighing" if wanted else None)
 
 
-@pytest.mark.parametrize(("reason", "phase", "wanted"), [("Reweighing", "Rejected", None), ("Drift", "Rejected", True)])
-def test_rejected_weights_are_not_tried_again_before_a_fit(reason: str, phase: str, wanted: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("reason", "status", "wanted"),
+    [
+        ("Reweighing", {"reason": "WorseThanLive"}, None),
+        ("Drift", {"reason": "WorseThanLive"}, True),
+        ("Reweighing", {"reason": "WorseThanLive", "blend": FITTED}, True),
+        ("Drift", {"reason": "WorseThanLive", "blend": WEIGHED}, None),
+        ("Reweighing", {"reason": "StorageUnreachable", "surroundings": "s"}, True),
+        ("Drift", {"reason": "ThresholdNotMet"}, None),
+    ],
+    ids=[
+        "weights",
+        "a fit",
+        "a fit in their place",
+        "weights in its place",
+        "stopped",
+        "the next one is one fit anyway",
+    ],
+)
+def test_rejected_weights_are_not_tried_again_before_a_fit(
+    reason: str, status: dict[str, Any], wanted: bool | None
+) -> None:
     world = a_blended(a_gain())
-    failed = a_version(2, phase, {"trigger": {"reason": reason}}, creationTimestamp="2026-11-23T12:30:00Z")
+    failed = a_version(2, "Rejected", {"trigger": {"reason": reason}}, status, creationTimestamp="2026-11-23T12:30:00Z")
     world = a_world(deployment=world.deployment, versions=(*world.versions, failed), reports=world.reports)
     trigger = trigger_of(world)
     assert (trigger and trigger.reason == "Reweighing") == wanted
@@ -85,24 +113,30 @@ def test_task_says_whether_models_are_blended(reason: str, changes: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("reason", "trigger", "blend"),
+    ("reason", "trigger", "made", "blend"),
     [
-        ("ThresholdNotMet", "Drift", None),
-        ("WorseThanLive", "Drift", "fits"),
-        ("ThresholdNotMet", "Reweighing", "fits"),
+        ("ThresholdNotMet", "Drift", None, None),
+        ("WorseThanLive", "Drift", None, "fits"),
+        ("ThresholdNotMet", "Reweighing", None, "fits"),
+        ("ThresholdNotMet", "Reweighing", FITTED, None),
+        ("ThresholdNotMet", "Drift", WEIGHED, "fits"),
     ],
-    ids=["fits", "by comparison", "weights"],
+    ids=["fits", "by comparison", "weights", "a fit in their place", "weights in its place"],
 )
-def test_after_a_missed_limit_the_next_is_one_fit(reason: str, trigger: str, blend: str | None) -> None:
-    failed = a_version(2, "Rejected", {"trigger": {"reason": trigger}}, {"reason": reason})
+def test_after_a_missed_limit_the_next_is_one_fit(reason: str, trigger: str, made: Any, blend: str | None) -> None:
+    failed = a_version(2, "Rejected", {"trigger": {"reason": trigger}}, {"reason": reason, "blend": made})
     candidate, world = a_version(3, "Training", {"data": BY_TIME, "trigger": {"reason": "Drift"}}), a_blended()
     world = a_world(deployment=world.deployment, versions=(*world.versions, failed, candidate))
     assert task_of(train_manifest(world, candidate)).get("blend") == blend
 
 
-@pytest.mark.parametrize(("trigger", "known"), [("Drift", True), ("Reweighing", False)])
-def test_rows_of_other_weights_are_not_known_to_a_fit(trigger: str, known: bool) -> None:
-    live = a_version(spec={"data": BY_TIME, "trigger": {"reason": trigger}}, status={"contract": 4, "image": "t"})
+@pytest.mark.parametrize(
+    ("trigger", "made", "known"),
+    [("Drift", None, True), ("Reweighing", None, False), ("Drift", WEIGHED, False), ("Reweighing", FITTED, True)],
+)
+def test_rows_of_other_weights_are_not_known_to_a_fit(trigger: str, made: Any, known: bool) -> None:
+    status = {"contract": 4, "image": "t", "blend": made}
+    live = a_version(spec={"data": BY_TIME, "trigger": {"reason": trigger}}, status=status)
     candidate = a_version(2, "Training", spec={"data": BY_TIME, "trigger": {"reason": "Drift"}})
     world = a_world(deployment=a_blended().deployment, versions=(live, candidate))
     assert ("knownRows" in task_of(train_manifest(world, candidate))) == known
@@ -126,3 +160,44 @@ def test_after_an_alarm_weights_come_before_a_fit(value: float, reason: str) -> 
     trigger = assess_reports(world).trigger
     assert trigger
     assert (trigger.reason, trigger.drift_report) == (reason, "report-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [({}, True), ({"training": {"blend": False}}, False), ({"training": {"refit": False}}, False)],
+    ids=["blends are wanted", "no more", "nor a refit"],
+)
+def test_checks_compare_a_blend_with_a_fit_if_none_is_wanted(changes: dict[str, Any], weights: bool) -> None:
+    check = {"check": {"schedule": "0 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}}
+    world = a_blended(drift=check, **changes)
+    assert world.live
+    assert task_of(check_manifest(world, world.live, NOON))["challenger"]["weights"] is weights
+
+
+@pytest.mark.parametrize(
+    ("made", "recorded"),
+    [
+        (WEIGHED, WEIGHED),
+        (FITTED | {"message": "no blend: " + 1000 * "x"}, FITTED | {"message": ("no blend: " + 1000 * "x")[:300]}),
+        (None, {"models": 1, "fits": 1, "message": "no blend: spec.training.blend is false"}),
+    ],
+    ids=["weights", "a long reason", "not asked for"],
+)
+def test_status_says_what_the_training_has_made(made: Any, recorded: dict[str, Any]) -> None:
+    play = a_play(data=BY_TIME, training={"blend": False})
+    play.until_live(1)
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    play.settle()
+    play.finish("bike-v2-train", merged(trained(2), {"contract": 4, "blend": made}))
+    assert play.version(2)["blend"] == recorded
+
+
+def test_fit_in_place_of_weights_may_be_a_known_bad_model() -> None:
+    """It is the same model as a fit of the same rows that a person has rejected, whatever it was asked for."""
+    bad = {"image": "t", "reason": "RejectedByPerson", "message": "it was bad"}
+    other = a_version(2, "Rejected", {"trigger": {"reason": "Drift"}}, bad)
+    for made, known in ((FITTED, True), (WEIGHED, False), (None, False)):
+        version = a_version(3, "Training", {"trigger": {"reason": "Reweighing"}}, {"blend": made})
+        assert other.status.data
+        reason = reason_not_to_repeat(a_world(versions=(other, version)), version, other.status.data, "t")
+        assert (reason is not None) == known

@@ -80,6 +80,8 @@ TRIGGERS: list[tuple[World, Trigger | None]] = [
     ),
     (world_with(LIVE, spec={"training": {"schedule": "1 14 * * *"}}), None),
     (world_with(LIVE, failed("Drift")), Trigger(reason="Drift", message=AGAIN)),
+    (world_with(LIVE, failed("Reweighing")), Trigger(reason="Reweighing", message=AGAIN)),
+    (world_with(LIVE, failed("Reweighing"), reports=(report_at("13:30", "WithinThresholds"),)), None),
     (world_with(LIVE, failed("Schedule")), Trigger(reason="Schedule", message=AGAIN)),
     (world_with(LIVE, failed("Request")), Trigger(reason="Request", message=AGAIN)),
     (world_with(LIVE, failed("SpecChange")), None),

@@ -1,5 +1,6 @@
 """A blend: models of the live version and new fits, weighed by the newest rows, stored and served as one model."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from sklearn import ensemble
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
-from perennial_trainer.models.blend import fitted_weights, members_of, weights_of
+from perennial_trainer.data.rows import convert_rows
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.models.blend import answers, blended, fitted_weights, is_blend, members_of, weights_of
+from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.serve.bounds import Bounds
 from perennial_trainer.serve.predictor import known_categories
 from tests.trainer.tasks import (
@@ -92,6 +100,11 @@ def model(trained: Json, which: str = "refit") -> Any:
 
 def test_blend_has_the_live_model_and_two_new_fits(growing: Stream) -> None:
     trained = growing.train()
+    assert trained["blend"] == {
+        "models": 3,
+        "fits": 2,
+        "message": "3 models: 1 of v1, 2 fitted by this training",
+    }
     proven, refit = model(trained, "proven"), model(trained)
     assert len(members_of(proven)) == len(members_of(refit)) == 3
     assert [name.rpartition(" ")[2] for name in members_of(refit)][1:] == ["all", "newest"]
@@ -128,6 +141,7 @@ def test_weights_alone_are_decided_again(growing: Stream) -> None:
     growing.add(1.0)
     trained = growing.train(blend="weights")
     assert trained["message"].startswith("weighed its models again")
+    assert (trained["blend"]["models"], trained["blend"]["fits"]) == (3, 0)
     refit = model(trained)
     assert len(members_of(refit)) == 3
     data = trained["data"]
@@ -144,7 +158,7 @@ def test_check_measures_what_other_weights_would_save(growing: Stream, late: int
         rows = pd.concat([growing.rows, stream(MORE, slope, len(growing.rows), growing.kind)])
         rows["target"] = rows["target"].where(np.arange(len(rows)) < len(rows) - late)
         uri = written(rows, growing.folder / f"check{slope}" / "a.parquet")
-        challenger = {"data": task["data"] | {"uri": uri}, "parameters": {}, "checks": 5}
+        challenger = {"data": task["data"] | {"uri": uri}, "parameters": {}, "checks": 5, "weights": True}
         check = a_check(task, trained, uri, data__timeColumn="at", data__window=late or MORE, challenger=challenger)
         check["live"] = growing.live
         metrics = growing.trainer.done(check)["metrics"]
@@ -155,26 +169,75 @@ def test_check_measures_what_other_weights_would_save(growing: Stream, late: int
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "why"),
     [
-        pytest.param({"blend": ABSENT}, id="it is not wanted"),
-        pytest.param({"model__parameters": {"fit_intercept": False}}, id="another recipe"),
-        pytest.param({"data__cleaning__duplicates": "keep"}, id="rows are cleaned otherwise"),
-        pytest.param({"live__sha256": "0" * 64}, id="the live file was changed"),
+        pytest.param({"blend": ABSENT}, None, id="it is not wanted"),
+        pytest.param(
+            {"model__parameters": {"fit_intercept": False}}, "v1 has another recipe or another cleaning", id="recipe"
+        ),
+        pytest.param(
+            {"data__cleaning__duplicates": "keep"}, "v1 has another recipe or another cleaning", id="cleaning"
+        ),
+        pytest.param(
+            {"live__sha256": "0" * 64},
+            "the model file of v1 has a size that is not known",
+            id="the live file was changed",
+        ),
     ],
 )
-def test_what_cannot_be_blended_is_one_fit(trainer: Trainer, tmp_path: Path, changes: Json) -> None:
+def test_what_cannot_be_blended_is_one_fit(trainer: Trainer, tmp_path: Path, changes: Json, why: str | None) -> None:
     made = Stream(trainer, tmp_path)
     made.promote(made.train())
     made.add(-1.0)
-    assert len(members_of(model(made.train(**changes)))) == 1
+    trained = made.train(**changes)
+    assert len(members_of(model(trained))) == 1
+    assert ("blend" in trained) == (why is not None)
+    if why is not None:
+        assert (trained["blend"]["models"], trained["blend"]["fits"]) == (1, 1)
+        assert why in trained["blend"]["message"] and trained["blend"]["message"] in trained["message"]
+        page = (tmp_path / "v2" / "report.html").read_text()
+        assert "Blend</h2>" in page and why in page
 
 
-def test_rows_that_the_live_version_knows_decide_no_weights(trainer: Trainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["fits", "weights"])
+def test_rows_that_the_live_version_knows_decide_no_weights(trainer: Trainer, tmp_path: Path, asked: str) -> None:
+    """Weights that cannot be decided become a fit, and the result says so."""
     made = Stream(trainer, tmp_path)
     made.promote(made.train())
     made.add(1.0, 50)
-    assert len(members_of(model(made.train()))) == 1
+    trained = made.train(blend=asked)
+    assert len(members_of(model(trained))) == 1
+    message = "no blend: 50 holdout rows are new to v1, fewer than 60"
+    assert trained["blend"] == {"models": 1, "fits": 1, "message": message}
+
+
+def test_training_that_can_fit_nothing_says_so(trainer: Trainer, tmp_path: Path) -> None:
+    """Parameters are those of the models, and not what a search has chosen for none."""
+    made = Stream(trainer, tmp_path)
+    made.rows = stream(1400)
+    neighbours = {
+        "model__estimator": "sklearn.neighbors.KNeighborsRegressor",
+        "model__parameters": {"n_neighbors": 430},
+    }
+    search = {"method": "grid", "space": {"weights": ["uniform", "distance"]}, "folds": 2, "iterations": 1}
+    made.promote(made.train(**neighbours, search=search))
+    made.add(1.0, 60)
+    trained = made.train(**neighbours, search=search)
+    assert (trained["blend"]["models"], trained["blend"]["fits"]) == (1, 0)
+    assert trained["message"].startswith("weighed its models again")
+    stored = json.loads((tmp_path / "v2" / "metrics.json").read_text())
+    assert stored["search"] is None and list(stored["blend"]["weights"].values()) == [1.0]
+
+
+def test_blend_that_is_not_wanted_any_more_has_a_regret(growing: Stream) -> None:
+    trained = growing.train()
+    growing.promote(trained)
+    uri = growing.task["data"]["uri"]
+    challenger = {"data": growing.task["data"], "parameters": {}, "checks": 5}
+    check = a_check(growing.task, trained, uri, data__timeColumn="at", data__window=100, challenger=challenger)
+    check["live"] = growing.live
+    names = {each["name"] for each in growing.trainer.done(check)["metrics"]}
+    assert "regret" in names and "weights_regret" not in names
 
 
 def of_one_time(rows: Frame) -> None:
@@ -260,3 +323,41 @@ def test_weights_follow_the_rows_and_cling_to_those_before(
     each, target = answers_of(*slopes)
     weights = fitted_weights(each, target, np.asarray(before))
     assert expected[0] <= weights[0] <= expected[1] and weights.sum() == pytest.approx(1)
+
+
+class VotingRegressor(LinearRegression):  # type: ignore[misc]
+    """An estimator of somebody else, with that name."""
+
+
+def a_fit(fitted: Any = None) -> Pipeline:
+    """A pipeline of ours, or of this estimator, fitted to x."""
+    return build_pipeline(fitted or LinearRegression(), Features(numeric=("x",), categorical=())).fit(
+        pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0]
+    )
+
+
+def test_only_what_was_blended_is_a_blend() -> None:
+    fits = {"a": a_fit(), "b": a_fit()}
+    of_others = make_pipeline("passthrough", ensemble.VotingRegressor([("a", LinearRegression())]))
+    of_others.fit([[0.0], [1.0]], [0.0, 1.0])
+    each = {
+        "a blend": blended(fits, np.ones(2) / 2),
+        "a fit": a_fit(),
+        "of that name": a_fit(VotingRegressor()),
+        "a vote of others": of_others,
+        "no pipeline": LinearRegression(),
+    }
+    assert [name for name, each in each.items() if is_blend(each)] == ["a blend"]
+
+
+def test_member_that_cannot_predict_is_refused_and_ends_no_check() -> None:
+    """As any model that was fitted and cannot predict."""
+    rows = convert_rows(
+        pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]}),
+        Columns(Features(numeric=("x",), categorical=()), "y", "regression", None),
+    )
+    few = a_fit()
+    few[-1].coef_ = np.ones(7)
+    with pytest.raises(RejectedTask) as refused:
+        answers(few, rows)
+    assert refused.value.reason == "PredictFailed"

@@ -77,12 +77,17 @@ class Played:
     @property
     def trainings(self) -> int:
         """After that of the first version that was live; without those that fitted nothing."""
-        return sum(event.reason != REWEIGHING for event in self._begun)
+        return sum(self._has_fits(event) for event in self._begun)
 
     @property
     def reweighings(self) -> int:
         """Versions for which no model was fitted, but the weights of a blend."""
-        return sum(event.reason == REWEIGHING for event in self._begun)
+        return sum(not self._has_fits(event) for event in self._begun)
+
+    def _has_fits(self, begun: Event) -> bool:
+        """What its training has done, or as long as that is not known, what it was to do."""
+        blend = self.records.get(begun.name, {}).get("blend")
+        return blend["fits"] > 0 if blend else begun.reason != REWEIGHING
 
     @property
     def _begun(self) -> list[Event]:

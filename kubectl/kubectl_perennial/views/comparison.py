@@ -99,6 +99,7 @@ def _models(status: Body) -> Body:
     return {
         "model": served["sha256"][:12] if served.get("sha256") else None,
         "validated model": validated[:12] if validated else None,
+        "blend": (status.get("blend") or {}).get("message"),
         "refit": refit.get("message"),
     }
 

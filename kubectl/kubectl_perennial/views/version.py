@@ -27,6 +27,7 @@ def card(version: Body, now: datetime) -> Body:
         "endedAt": status.get("endedAt"),
         "seconds": seconds(version, now),
         "metric": metric(status),
+        "blend": (status.get("blend") or {}).get("message"),
         "refit": (status.get("refit") or {}).get("message"),
     }
     return {field: value for field, value in fields.items() if value not in (None, "")}

@@ -83,6 +83,7 @@ class Challenger(StrictStruct, frozen=True, kw_only=True):
     data: TrainingData
     parameters: dict[str, Any]
     checks: Annotated[int, Meta(ge=1)]
+    weights: bool = False  # whether a blend is compared with its models of other weights, so that nothing is fitted
 
     def __post_init__(self) -> None:
         if self.data.time_column is None:

@@ -72,6 +72,17 @@ class Refit(ResultPart, frozen=True, kw_only=True):
     quality: list[Increase] | UnsetType = UNSET
 
 
+class Blend(ResultPart, frozen=True, kw_only=True):
+    """What became of the blend that the task asked for: how many models it has, and how many of these are new fits.
+
+    One model that was fitted is no blend, and `message` says why.
+    """
+
+    models: int
+    fits: int
+    message: str
+
+
 class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     outcome: Literal["Succeeded"] = "Succeeded"
     artifact: Artifact
@@ -80,6 +91,7 @@ class TrainResult(TaskResult, frozen=True, kw_only=True, tag="train"):
     parameters: dict[str, Any]
     contract: int = CONTRACT
     refit: Refit | UnsetType = UNSET
+    blend: Blend | UnsetType = UNSET
     findings: list[str] | UnsetType = UNSET
     """What is unusual in the rows, the most important first."""
 

@@ -39,7 +39,7 @@ MOST_FITTED = 100_000  # rows, evenly drawn: enough to see that a model of newer
 def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured:
     """The regret as a share of the live version's loss, with its standard error; or why it has none.
 
-    The challenger of a blend is the same blend with other weights, so that nothing is fitted, unless a threshold asks.
+    The challenger of a blend is the same blend with other weights where the task says so, unless a threshold asks.
 
     A problem of the challenger is never one of the check.
     """
@@ -49,7 +49,7 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
     assert task.challenger is not None
     assert recent.compared is not None
     live = model().result() if recent.period.start else None
-    if is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
+    if task.challenger.weights and is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
         return _of_weights(task, task.challenger, recent, live)
     if recent.labelled < FEWEST or recent.period.start is None:
         return NotMeasured(

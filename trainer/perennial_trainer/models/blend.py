@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.pipeline import STEP, classes_of
+from perennial_trainer.models.pipeline import STEP, classes_of, predicted
 
 Floats = NDArray[np.float64]
 
 CAUTION = 0.3  # how much a change of the weights costs, as a share of the mean error
+_COLUMNS = ("columns", "passthrough")  # each member has its own preprocessing
 _SUM = 1e4  # how much more a sum of weights beside 1 costs than an error
 
 
@@ -33,11 +34,14 @@ def blended(members: Mapping[str, Pipeline], weights: Floats) -> Pipeline:
     else:
         voting = VotingRegressor(named, weights=weights.tolist())
     voting.estimators_ = fitted
-    return Pipeline([("columns", "passthrough"), (STEP, voting)])
+    return Pipeline([_COLUMNS, (STEP, voting)])
 
 
-def is_blend(pipeline: Any) -> bool:
-    return isinstance(pipeline, Pipeline) and type(pipeline[-1]).__name__ in ("VotingClassifier", "VotingRegressor")
+def is_blend(model: Any) -> bool:
+    """Whether `blended` made it: the columns go as they are to members that are pipelines."""
+    if not isinstance(model, Pipeline) or model.steps[0] != _COLUMNS:
+        return False
+    return all(isinstance(each, Pipeline) for each in getattr(model[-1], "estimators_", (None,)))
 
 
 def members_of(pipeline: Any, name: str = "") -> dict[str, Pipeline]:
@@ -55,10 +59,9 @@ def can_be_blended(pipeline: Pipeline, classes: Sequence[str]) -> bool:
 
 
 def answers(member: Pipeline, rows: Rows) -> Floats:
-    """The prediction of each row, or its probabilities: a row each."""
-    if classes_of(member):
-        return np.asarray(member.predict_proba(rows.features), dtype=np.float64)
-    return np.asarray(member.predict(rows.features), dtype=np.float64).reshape(len(rows), 1)
+    """The prediction of each row, or its probabilities: a row each. Raises RejectedTask: PredictFailed."""
+    method = member.predict_proba if classes_of(member) else member.predict
+    return np.asarray(predicted(method, member, rows), dtype=np.float64).reshape(len(rows), -1)
 
 
 def truth(member: Pipeline, rows: Rows) -> Floats:

@@ -142,7 +142,7 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredR
     `also` are classes that another model knows: metrics of two models compare only over the same classes. A row of any
     other class, and one without a target, has the target -1.
     """
-    predictions = _predicted(pipeline.predict, pipeline, rows)
+    predictions = predicted(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
         return ScoredRows(rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)))
     own = classes_of(pipeline)
@@ -155,11 +155,11 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredR
     if not hasattr(pipeline, "predict_proba"):
         return ScoredRows(target, prediction, classes, positive=positive)
     probability = np.zeros((len(rows), len(classes)))
-    probability[:, index.get_indexer(pd.Index(own))] = _predicted(pipeline.predict_proba, pipeline, rows)
+    probability[:, index.get_indexer(pd.Index(own))] = predicted(pipeline.predict_proba, pipeline, rows)
     return ScoredRows(target, prediction, classes, probability, positive)
 
 
-def _predicted(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
+def predicted(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
     """The predictions, in blocks: what a row gets must not depend on how many rows a task loads at once."""
     starts = range(0, len(rows), BLOCK)
     if len(starts) < 2:

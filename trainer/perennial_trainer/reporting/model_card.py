@@ -19,6 +19,7 @@ def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Sec
         _findings(metrics),
         _model(metadata),
         _data(metadata),
+        _blend(metrics),
         _refit(metrics),
         Notes("How the rows were read", metrics.get("reading", [])),
         _missing(metrics),
@@ -57,11 +58,19 @@ def _data(metadata: Metadata) -> Table:
         **{name: time for name, time in times.items() if time},
         "window": f"{source.window}: {data.span}" if source.window == "auto" else source.window,
         **data.counts,
-        "rows fitted": data.rows,
+        "training rows": data.rows,
         "rows held out": data.holdout_rows,
         "digest": data.sha256[:16],
     }
     return pairs_table("Data", values)
+
+
+def _blend(metrics: dict[str, Any]) -> Table:
+    blend = metrics.get("blend")
+    if not blend:
+        return pairs_table("Blend", {})
+    weights = {f"weight of {name}": weight for name, weight in blend["weights"].items()}
+    return pairs_table("Blend", {"blend": blend["message"]} | weights)
 
 
 def _refit(metrics: dict[str, Any]) -> Table:

@@ -34,7 +34,8 @@ from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import METADATA, REFIT, StoredFile
-from perennial_trainer.training.blend import Blend, history_of
+from perennial_trainer.training.blending.blend import Blend, history_of
+from perennial_trainer.training.blending.outcome import blend_facts, blend_result, what_was_made
 from perennial_trainer.training.refit import Refitted, added_digests, reference_rows
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import SearchResult
@@ -83,7 +84,7 @@ def store_training(training: Training) -> result.TrainResult:
         return result.Artifact(uri=uri, sha256=file.sha256, bytes=file.bytes, metadata_sha256=sha256_digest(encoded))
 
     return result.TrainResult(
-        message=f"{_what(training)}, scored on {len(rows.holdout)} rows of the holdout"
+        message=f"{what_was_made(task, rows, training.blend)}, scored on {len(rows.holdout)} rows of the holdout"
         + "".join(f"; {each}" for each in findings[:MOST_IN_MESSAGE])
         + training.notes.suffix(),
         artifact=artifact(MODEL),
@@ -92,13 +93,8 @@ def store_training(training: Training) -> result.TrainResult:
         parameters=training.parameters,
         findings=findings[:MOST_FINDINGS] or UNSET,
         refit=_refit_result(training.refit, artifact) if training.refit else UNSET,
+        blend=blend_result(task, rows, training.blend) or UNSET,
     )
-
-
-def _what(training: Training) -> str:
-    rows = training.rows
-    fitted = f"fitted {training.task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name})"
-    return training.blend.described(fitted) if training.blend else fitted
 
 
 def _facts(training: Training, record: Metadata) -> result.Data:
@@ -199,7 +195,7 @@ def _metrics(training: Training) -> dict[str, Any]:
         "missing": training.rows.cleaned.missing,
         "findings": training.rows.findings,
         "refit": training.refit.facts if training.refit else None,
-        "blend": training.blend.facts if training.blend else None,
+        "blend": blend_facts(training.task, training.rows, training.blend),
         "reading": training.notes.sentences(),
     }
 
@@ -220,8 +216,8 @@ def _page(training: Training, metrics: bytes) -> bytes:
     base = training.baseline
     return html.render_page(
         f"{task.version}: training of {task.model_deployment}",
-        f"{task.model.estimator} for {task.model.task} of {task.model.target}, "
-        f"fitted to {len(rows.fitted)} rows and scored on {len(rows.holdout)} rows of the holdout.",
+        f"{task.model.estimator} for {task.model.task} of {task.model.target}: "
+        f"{what_was_made(task, rows, training.blend)}, scored on {len(rows.holdout)} rows of the holdout.",
         [
             html.Table(
                 "Metrics on the holdout",

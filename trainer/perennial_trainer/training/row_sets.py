@@ -26,3 +26,5 @@ class RowSets:
     """Rows of the holdout, those that decide weights included."""
     weighing: Rows | None = None
     """The rows of the holdout that decide the weights of a blend; they are training rows, too."""
+    no_blend: str = ""
+    """Why there are none."""

@@ -39,7 +39,8 @@ from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.listing import display_uri, files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
-from perennial_trainer.training.blend import Blend, Kept, blend_with, kept_models, refit_blend, weigh_again
+from perennial_trainer.training.blending.blend import Blend, blend_with, refit_blend, weigh_again
+from perennial_trainer.training.blending.kept import Kept, NoBlend, kept_models
 from perennial_trainer.training.publish import Training, store_training
 from perennial_trainer.training.refit import Refitted, fit_recipe, refit_to_all
 from perennial_trainer.training.row_sets import RowSets
@@ -83,19 +84,20 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     unfitted = build_pipeline(estimator, model.features)
     kept = kept_models(task)
     rows = _load(task, columns, unfitted, notes, kept)
-    if rows.weighing is None:
-        kept = None  # too few rows are new to the live version
+    known = kept if isinstance(kept, Kept) and rows.weighing is not None else None
     search, parameters, blend = None, model.parameters, None
-    if kept and task.blend == "weights":
-        parameters, blend = kept.how.parameters, weigh_again(kept, rows)
-        pipeline = blend.pipeline
+    if known and task.blend == "weights":
+        blend, pipeline = weigh_again(known, rows), None
     else:
         search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
         parameters = model.parameters | (search.parameters if search else {})
         estimator = clone(estimator).set_params(**parameters)
-        fitted = None if kept and not kept.has_grown(rows.to_fit) else _fitted(task, estimator, rows)
-        blend = blend_with(kept, task, estimator, fitted, rows) if kept else None
-        pipeline = blend.pipeline if blend else fitted
+        pipeline = None if known and not known.has_grown(rows.to_fit) else _fitted(task, estimator, rows)
+        blend = blend_with(known, task, estimator, pipeline, rows) if known else None
+    if blend:
+        pipeline = blend.pipeline
+    if known and blend and not blend.fits:
+        search, parameters = None, known.how.parameters  # what a search has chosen made no model
     scored, measurements = _scored(pipeline, rows)
     baseline = measure_baseline(rows.fitted, rows.holdout)
     require_better(scored, measurements, baseline, model.estimator)
@@ -140,7 +142,7 @@ def _columns(task: TrainTask) -> Columns:
     )
 
 
-def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes, kept: Kept | None) -> RowSets:
+def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes, kept: Kept | NoBlend) -> RowSets:
     """The rows by their use. Raises one RejectedTask that lists all problems of the data."""
     problems = Problems()
     rows = load.load_rows(task.data.uri, columns, task.now, notes, problems, task.data.window)
@@ -173,7 +175,7 @@ def _row_sets(
     split: HoldoutSplit,
     to_fit: Rows,
     unfitted: Pipeline,
-    kept: Kept | None,
+    kept: Kept | NoBlend,
 ) -> RowSets:
     check_target(to_fit)
     check_encoded_size(to_fit, unfitted[-1], memory_limit())
@@ -181,7 +183,8 @@ def _row_sets(
     training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
     held_out, weighing = len(holdout), None
     span = Span(str(task.data.window), None)
-    if divided := kept.divided(to_fit, holdout) if kept else None:
+    divided = kept if isinstance(kept, NoBlend) else kept.divided(to_fit, holdout)
+    if not isinstance(divided, NoBlend):
         weighing, holdout = divided
         training = older_than(counted, holdout)
         span = Span(WHOLE, None)
@@ -193,7 +196,9 @@ def _row_sets(
     waiting = cleaned.waiting.take(split.training_mask(cleaned.waiting))
     reference = concatenate([span.select(training), span.select(waiting)])
     log.info("%s rows to fit, %s in the holdout", len(fitted), len(holdout))
-    return RowSets(cleaned, findings, training, holdout, span, reference, fitted, outliers, to_fit, held_out, weighing)
+    used = training, holdout, span, reference, fitted, outliers
+    no_blend = divided.reason if isinstance(divided, NoBlend) else ""
+    return RowSets(cleaned, findings, *used, to_fit, held_out, weighing, no_blend)
 
 
 def _check_calibration(task: TrainTask, framework: Framework) -> None:

@@ -1,4 +1,4 @@
-"""The stored models of a version: the one that was validated, and the one that is fitted again."""
+"""The stored models of a version: the one that was validated, the one that is fitted again, and what they are of."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ class Increase(Value):
     name: str = Field(description="missing_increase or new_share.")
     feature: Sentence = Field(description="The feature.")
     value: Number = Field(description="The share of the holdout rows, or its increase.")
+
+
+class Blend(Value):
+    """The models that a version is the weighted mean of."""
+
+    models: int = Field(ge=1, description="How many models; 1 if the version is one fit, and no blend.")
+    fits: int = Field(
+        ge=0,
+        description="How many of them its training has fitted; the others are the live version's of that time. 0 if these "
+        "were only weighed again.",
+    )
+    message: Sentence = Field(description="Where the models are from, or why the version is one fit.")
 
 
 class Refit(Value):

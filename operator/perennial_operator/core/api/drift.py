@@ -75,7 +75,7 @@ class Challenger(Value):
         le=100,
         description="Greatest sum of the regrets of the checks since the version went live, each less its standard error "
         "and 0.02; beyond it a training starts. 0.4 is a loss that was 40 % too high in one check, or 10 % in four. "
-        "A blend has weights_regret instead, so this counts for it only if a threshold names regret.",
+        "A blend has weights_regret instead, so this counts for it only if a threshold names regret or no blend is wanted.",
     )
 
 

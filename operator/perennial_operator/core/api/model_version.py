@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perennial_operator.core.api.artifacts import Artifact, Refit
+from perennial_operator.core.api.artifacts import Artifact, Blend, Refit
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.comparison import Comparison
 from perennial_operator.core.api.conditions import Condition
@@ -140,6 +140,11 @@ class ModelVersionStatus(Value):
     refit: Refit | None = Field(
         None, description="The model that is fitted again after the proof. Not set for versions of earlier releases."
     )
+    blend: Blend | None = Field(
+        None,
+        description="The models that it is the mean of, or why it is one fit. Not set until it is trained, and for versions "
+        "of earlier releases.",
+    )
     data: DataFacts | None = Field(None, description="The rows that the version was trained on.")
     parameters: Object | None = Field(None, description="The chosen hyper-parameters.")
     findings: list[Annotated[Sentence, Field(max_length=1000)]] | None = Field(
@@ -194,6 +199,15 @@ class ModelVersion(Kind):
     def phase(self) -> Phase:
         """The phase; a version without a status is in training."""
         return self.status.phase or Phase.TRAINING
+
+    @property
+    def has_fits(self) -> bool:
+        """Whether models were fitted for it, and those of the live version not only weighed again.
+
+        What its training has done counts; until that has ended, and for versions of earlier releases, what it was for.
+        """
+        made = self.status.blend
+        return made.fits > 0 if made else self.spec.trigger.reason != "Reweighing"
 
     @property
     def unrestored(self) -> bool:

@@ -21,6 +21,7 @@ from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.manifests.train_job import training_data
 from perennial_operator.core.rules.data_quality import limits_as_thresholds
+from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.world import World
 
 
@@ -50,6 +51,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
             "data": training_data(live.spec.data, mounts),
             "parameters": live.status.parameters or {},
             "checks": world.spec.drift.challenger.checks,
+            "weights": not reason_without_blend(world, world.spec, world.next_number),
         }
     if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False

@@ -26,7 +26,7 @@ PAUSE = timedelta(minutes=5)
 """How long after the start of a failed ledger Job, its retries included, another one starts."""
 HOW = {"search", "calibration"}
 """The fields of spec.training that change the model."""
-LASTING = {"phase", "image", "artifact", "refit", "data", "parameters", "metrics", "metric"}
+LASTING = {"phase", "image", "artifact", "refit", "blend", "data", "parameters", "metrics", "metric"}
 LITTLE = Resources(requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "1", "memory": "512Mi"})
 
 

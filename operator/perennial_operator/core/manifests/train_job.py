@@ -6,7 +6,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
-from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
@@ -20,8 +20,9 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
+from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
-from perennial_operator.core.rules.trainings.recipes import has_fits, version_recipe
+from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World
 
@@ -58,30 +59,12 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["refit"] = True
         if rows := _holdout_rows(world):
             task["data"]["holdoutRows"] = rows
-        if "live" in task and can_be_blended(version) and not _missed_a_limit(world, version):
+        if "live" in task and not reason_without_blend(world, version.spec, version.spec.number):
             task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
     if training.engine:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
-
-
-def _missed_a_limit(world: World, version: ModelVersion) -> bool:
-    """Whether the fits before it failed an absolute limit: then it is a fit of its own, to the best window."""
-    fitted = (each for each in reversed(world.versions) if each.spec.trigger.reason != "Reweighing")
-    before = next((each for each in fitted if each.spec.number < version.spec.number), None)
-    return before is not None and before.phase in UNSUCCESSFUL and before.status.reason == "ThresholdNotMet"
-
-
-def can_be_blended(version: ModelVersion) -> bool:
-    """Whether models of the live version may be a part of it: those of another span of the history would know more."""
-    data = version.spec.data
-    return (
-        version.spec.training.blend
-        and version.spec.model.framework == "sklearn"
-        and data.window == "auto"
-        and data.group_column is None
-    )
 
 
 def _holdout_rows(world: World) -> int | None:
@@ -120,7 +103,7 @@ def _known_rows(world: World, version: ModelVersion, live: ModelVersion) -> dict
     fields: dict[str, Any] = {}
     if version.spec.trigger.reason not in ("Drift", "Growth", "Schedule"):
         return fields
-    if version_recipe(version) == version_recipe(live) and has_fits(live) and live.status.data:
+    if version_recipe(version) == version_recipe(live) and live.has_fits and live.status.data:
         fields["knownRows"] = live.status.data.sha256
     image = job_image(world, version, version.spec.training.pod)
     rejected = [

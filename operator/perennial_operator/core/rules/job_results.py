@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from perennial_operator.core import names
-from perennial_operator.core.api.artifacts import Artifact, Increase
+from perennial_operator.core.api.artifacts import Artifact, Blend, Increase
 from perennial_operator.core.api.comparison import Worsening, WorstGroup
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.drift_report import Measurement, NotMeasured, Window
@@ -45,6 +45,7 @@ class Trained(Value):
     parameters: Nested[dict[str, Any]] = Field(default_factory=dict)
     contract: int = Field(1, ge=1)
     refit: RefitTrained | None = None
+    blend: Blend | None = None
     findings: list[Sentence] = Field(default_factory=list, max_length=100)
 
 

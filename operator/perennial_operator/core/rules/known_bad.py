@@ -6,7 +6,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.analysis import FAILURES
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, DataFacts, ModelVersion, Phase
 from perennial_operator.core.rules.phases import GATE_FAILED, REJECTED_BY_PERSON
-from perennial_operator.core.rules.trainings.recipes import has_fits, version_recipe
+from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.validation_gate import gate_digest
 from perennial_operator.core.world import World
 
@@ -50,5 +50,5 @@ def _is_bad(other: ModelVersion, version: ModelVersion, image: str) -> bool:
 
 
 def _is_made_alike(other: ModelVersion, version: ModelVersion, image: str) -> bool:
-    same_recipe = version_recipe(other) == version_recipe(version) and has_fits(other) == has_fits(version)
+    same_recipe = version_recipe(other) == version_recipe(version) and other.has_fits == version.has_fits
     return other.status.image == image and same_recipe

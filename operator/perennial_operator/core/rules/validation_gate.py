@@ -35,10 +35,10 @@ def gate_digest(validation: ValidationSpec, live: ModelVersion | None) -> str:
     return sha256(json.dumps([beside, validation.to_api()], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None, reason: str) -> Gate:
+def gate(validation: ValidationSpec, against: Against, result: Validated, live: str | None, routine: bool) -> Gate:
     """Passed if all thresholds are met and the candidate is not worse than the live version, on enough rows.
 
-    `reason` is that of the candidate's trigger.
+    A `routine` candidate passes unless it is shown to be worse.
     """
     scores, rows = result.metrics.candidate, result.holdout_rows
     if rows < MIN_HOLDOUT:
@@ -53,7 +53,7 @@ def gate(validation: ValidationSpec, against: Against, result: Validated, live: 
         return Gate(
             True, "ThresholdsMet", f"{_metrics_text(scores)} on {rows} holdout rows; no version is live to compare with"
         )
-    compared = _compared(against, result, live, is_routine(validation, reason))
+    compared = _compared(against, result, live, routine)
     if not compared.passed:
         return compared
     return next((each for limit in validation.slices if (each := failed_slice(limit, result.slices, live))), compared)
@@ -80,7 +80,7 @@ def gate_again(validation: ValidationSpec, against: Against, version: ModelVersi
     measured = {(each.column, each.metric) for each in compared.slices}
     limits = [limit for limit in validation.slices if (limit.column, limit.metric) in measured]
     again = (
-        _compared(against, result, live, is_routine(validation, version.spec.trigger.reason)),
+        _compared(against, result, live, is_routine(validation, version)),
         *(failed_slice(limit, result.slices, live) for limit in limits),
     )
     return next((each for each in again if each and not each.passed), None)
@@ -102,13 +102,15 @@ def failed_thresholds(validation: ValidationSpec, scores: Mapping[str, float], r
             yield Gate(False, "ThresholdNotMet", message)
 
 
-def is_routine(validation: ValidationSpec, reason: str) -> bool:
-    """Whether a candidate of this trigger passes unless it is shown to be worse.
+def is_routine(validation: ValidationSpec, version: ModelVersion) -> bool:
+    """Whether a candidate passes unless it is shown to be worse.
 
     It was trained because there are more rows, and not because the live version is bad; of two models that are equally
-    good, the one that knows more rows is wanted.
+    good, the one that knows more rows is wanted. Other weights are of the same models; a fit in their place is not.
     """
-    return validation.routine == "NotShownWorse" and reason in ("Growth", "Reweighing", "Schedule")
+    reason = version.spec.trigger.reason
+    routine = reason in ("Growth", "Schedule") or (reason == "Reweighing" and not version.has_fits)
+    return validation.routine == "NotShownWorse" and routine
 
 
 def _compared(against: Against, result: Validated, live: str, routine: bool) -> Gate:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, SetStatus
-from perennial_operator.core.api.artifacts import Refit
+from perennial_operator.core.api.artifacts import Blend, Refit
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Phase, Trigger
 from perennial_operator.core.api.values import due_after
@@ -20,6 +20,7 @@ from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS, NOT_READY
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.new_rows import growth_of
 from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
 from perennial_operator.core.rules.trainings.reweighing import reweighing_of
@@ -29,7 +30,7 @@ from perennial_operator.core.stages.recovery import incomplete_versions_suffix, 
 from perennial_operator.core.world import Job, JobState, World
 
 LONGEST_MESSAGE = 300
-"""Characters about a refit, which every page of the ledger repeats."""
+"""Characters about a refit or a blend, which every page of the ledger repeats."""
 
 
 def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
@@ -75,7 +76,8 @@ def _retry(world: World) -> Trigger | None:
     reason, ended = failed.spec.trigger.reason, failed.status.ended_at
     over = report and ended and report.created_at > ended and report.outcome is Outcome.WITHIN_THRESHOLDS
     gone = over or world.spec.drift is None or world.is_dry_run
-    if (reason == "Drift" and gone) or reason not in ("Drift", "Schedule", "Request"):
+    is_by_reports = reason in ("Drift", "Reweighing")
+    if (is_by_reports and gone) or not (is_by_reports or reason in ("Schedule", "Request")):
         return None
     return Trigger(reason=reason, message=f"{failed.name} failed because of its surroundings ({failed.status.reason})")
 
@@ -162,13 +164,24 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
         "contract": result.contract,
         "artifact": result.artifact,
         "refit": refit,
+        "blend": _blend(world, version, result),
         "data": result.data,
         "parameters": result.parameters or None,
         "findings": [each[:1000] for each in result.findings] or None,
     }
-    if message := reason_not_to_repeat(world, version, result.data, image):
+    made = version.model_copy(update={"status": version.status.model_copy(update=updates)})
+    if message := reason_not_to_repeat(world, made, result.data, image):
         return transition(world, version, Phase.REJECTED, "KnownBad", message, ("Trained", True), **updates)
     return transition(world, version, Phase.VALIDATING, "Trained", result.message, ("Trained", True), **updates)
+
+
+def _blend(world: World, version: ModelVersion, result: Trained) -> Blend:
+    """The models that it is the mean of, or why it is one fit."""
+    if made := result.blend:
+        return made.model_copy(update={"message": made.message[:LONGEST_MESSAGE]})
+    reason = reason_without_blend(world, version.spec, version.spec.number)
+    reason = reason or f"the trainer's image does not say that it made one (contract {result.contract})"
+    return Blend(models=1, fits=1, message=f"no blend: {reason}")
 
 
 def _refit(world: World, version: ModelVersion, result: Trained) -> Refit:

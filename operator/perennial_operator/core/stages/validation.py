@@ -20,7 +20,7 @@ from perennial_operator.core.rules.trainings.refit_guards import (
     proving_fields,
 )
 from perennial_operator.core.rules.transitions import fail, transition
-from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest
+from perennial_operator.core.rules.validation_gate import gate, gate_again, gate_digest, is_routine
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import Job, JobState, World
 
@@ -78,8 +78,8 @@ def _apply_gate(world: World, version: ModelVersion, job: Job) -> SetStatus:
         failure = without_start(version, result)
         return fail(world, version, failure.reason, failure.message, "Validated")
     against = world.spec.validation.compared_by(version.spec.model.task)
-    live, reason = world.live.name if world.live else None, version.spec.trigger.reason
-    verdict = gate(world.spec.validation, against, result, live, reason)
+    live, routine = world.live.name if world.live else None, is_routine(world.spec.validation, version)
+    verdict = gate(world.spec.validation, against, result, live, routine)
     manual = verdict.passed and world.spec.rollout.approval == "manual"
     phase = Phase.AWAITING_APPROVAL if manual else Phase.ROLLING_OUT if verdict.passed else Phase.REJECTED
     refit = judged_refit(world, version, against, result) if verdict.passed else None

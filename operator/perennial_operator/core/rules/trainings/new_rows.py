@@ -8,7 +8,6 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
-from perennial_operator.core.rules.trainings.recipes import has_fits
 from perennial_operator.core.world import World, plausible
 
 NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
@@ -47,7 +46,7 @@ def _last_read(world: World, live: ModelVersion) -> datetime:
 
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
     """
-    fitted = next((each for each in reversed(world.versions) if each.status.live_since and has_fits(each)), live)
+    fitted = next((each for each in reversed(world.versions) if each.status.live_since and each.has_fits), live)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
     return max(each.metadata.creation_timestamp for each in read)
 

@@ -28,8 +28,3 @@ def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
     """Whether the version was made from exactly this spec, pod resources and timeout included."""
     made = version.spec
     return (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
-
-
-def has_fits(version: ModelVersion) -> bool:
-    """Whether models were fitted for it, and those of the live version not only weighed again."""
-    return version.spec.trigger.reason != "Reweighing"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from perennial_operator.core.api.metric_table import WEIGHTS_REGRET
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Trigger
 from perennial_operator.core.drift_reports import Report
-from perennial_operator.core.rules.trainings.recipes import has_fits
+from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.regret import NOT_COUNTED
 from perennial_operator.core.world import World
 
@@ -33,12 +33,14 @@ def reweighing_of(world: World) -> Trigger | None:
 def gain_of_weights(world: World, report: Report) -> float:
     """The share of the loss that other weights are shown to save by the report; 0 if none is, or none is wanted.
 
-    After other weights that did not go live, models have to be fitted first.
+    After other weights that did not go live, models have to be fitted first, unless their surroundings stopped them.
     """
     drift, newest = world.spec.drift, world.newest
-    if drift is None or not drift.challenger.enabled or not world.spec.training.blend:
+    if drift is None or not drift.challenger.enabled:
         return 0.0
-    if newest and not has_fits(newest) and newest.phase in UNSUCCESSFUL:
+    if reason_without_blend(world, world.spec, world.next_number):
+        return 0.0
+    if newest and not newest.has_fits and newest.phase in UNSUCCESSFUL and not newest.status.surroundings:
         return 0.0
     gain = next((each for each in report.extremes if each.name == WEIGHTS_REGRET), None)
     return gain.value if gain and gain.value > STANDARD_ERRORS * (gain.standard_error or 0.0) else 0.0

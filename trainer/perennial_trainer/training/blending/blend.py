@@ -1,4 +1,4 @@
-"""A candidate that is a blend: models of the live version, a fit to all rows and one to the newest, weighed again.
+"""A blend: models of the live version, a fit to all rows and one to the newest, weighed again.
 
 The holdout is divided by time: its older half decides the weights of the model that the gate scores, its newer half is
 what that model is scored on. After the gate the refit has learned all of it: the newest rows are fitted again with the
@@ -9,84 +9,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from perennial_trainer.artifacts.metadata import FittedHistory, Metadata, load_metadata
-from perennial_trainer.artifacts.model_file import load_version
-from perennial_trainer.artifacts.unseen_rows import unseen_mask
-from perennial_trainer.contract.data import TrainingData
+from perennial_trainer.artifacts.metadata import FittedHistory
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import TrainTask, Version
+from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data.cleaning import without_outliers
-from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.window import time_range
-from perennial_trainer.models.blend import (
-    Floats,
-    answers,
-    blended,
-    can_be_blended,
-    fitted_weights,
-    members_of,
-    truth,
-    weights_of,
-)
+from perennial_trainer.models.blend import Floats, answers, blended, can_be_blended, fitted_weights, truth
 from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.pipeline import classes_of, score
+from perennial_trainer.training.blending.kept import Kept
 from perennial_trainer.training.refit import Refitted, estimator_of, fit_recipe, quality_of_holdout
 from perennial_trainer.training.row_sets import RowSets
 
 log = logging.getLogger(__name__)
 
 MOST = 5  # members: each adds its time to every answer
-MOST_BYTES = 32_000_000  # of the live version's file, so that a blend loads and answers fast
-FEWEST = 30  # rows of each half of the holdout
 NEWEST = (5, 2)  # the newest fit has so many times the rows of the holdout, whichever is better
-GROWN = 1.2  # times as many rows are worth another model of the whole history
 NEW = 2 / 3  # the share of the weights that new fits have before any row is read
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The models of the live version, the newest last."""
-
-    members: dict[str, Pipeline]
-    weights: Floats
-    live: Version
-    how: Metadata
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return classes_of(next(iter(self.members.values())))
-
-    @property
-    def history(self) -> FittedHistory:
-        data = self.how.data
-        rows = data.rows + data.holdout_rows
-        return data.history or FittedHistory(rows=rows, whole=rows, end=data.end)
-
-    def has_grown(self, rows: Rows) -> bool:
-        """Whether these are so many more rows than the model of the whole history knows that it is fitted again."""
-        return len(rows) >= GROWN * self.history.whole
-
-    def divided(self, to_fit: Rows, holdout: Rows) -> tuple[Rows, Rows] | None:
-        """The rows that decide the weights and those to be scored; None if they cannot decide or prove a blend."""
-        if self.classes and set(to_fit.target.unique()) != set(self.classes):
-            return None
-        try:
-            unseen = holdout.take(unseen_mask(holdout, self.live, self.how))
-            if len(unseen) < 2 * FEWEST:
-                return None
-            is_newer = split_holdout(unseen, 0.5).mask(unseen)
-        except RejectedTask as refusal:  # of one time, or a file of the live version is gone
-            log.info("no blend with %s: %s", self.live.name, refusal.message)
-            return None
-        older, newer = unseen.take(~is_newer), unseen.take(is_newer)
-        can_prove = all(len(each) >= FEWEST and each.target.nunique() > 1 for each in (older, newer))
-        return (older, newer) if can_prove else None
 
 
 @dataclass(frozen=True)
@@ -96,6 +40,8 @@ class Blend:
     members: dict[str, Pipeline]
     before: Floats
     weights: Floats
+    fits: int
+    """How many of the members this training has fitted."""
     newest: str | None = None
     """The member that is fitted to the newest rows."""
     newest_rows: int = 0
@@ -107,38 +53,18 @@ class Blend:
 
     def described(self, fitted: str) -> str:
         """What the training did; `fitted` says what it fitted to all rows."""
-        if self.fitted_history:
+        if not self.fits:
             return "weighed its models again"
         return f"{'fitted to its newest rows' if self.whole else fitted}, blended into {len(self.members)} models"
 
     @property
-    def facts(self) -> dict[str, float]:
-        """The weight of each member, by its name: the digest of the rows known then, and which of them it knows."""
+    def weight_of(self) -> dict[str, float]:
+        """By the name of a member: the digest of the rows known then, and which of them it knows."""
         return dict(zip(self.members, map(float, self.weights), strict=True))
 
     @property
     def pipeline(self) -> Pipeline:
         return blended(self.members, self.weights)
-
-
-def kept_models(task: TrainTask) -> Kept | None:
-    """The models of the live version if they have the recipe of the task; None if they cannot be blended."""
-    if task.blend is None or task.live is None:
-        return None
-    try:
-        how = load_metadata(task.live)
-        sizes = {each.sha256: each.bytes for each in how.files.values()}
-        if (
-            _recipe(task, task.data) != _recipe(how, how.source)
-            or sizes.get(task.live.sha256, MOST_BYTES) >= MOST_BYTES
-        ):
-            return None
-        pipeline = load_version(task.live)
-    except RejectedTask as refusal:
-        log.info("no blend with %s: %s", task.live.name, refusal.message)
-        return None
-    kept = Kept(members_of(pipeline, how.data.sha256[:12]), weights_of(pipeline), task.live, how)
-    return kept if can_be_blended(pipeline, kept.classes) else None
 
 
 def blend_with(kept: Kept, task: TrainTask, estimator: BaseEstimator, fitted: Pipeline | None, rows: RowSets) -> Blend:
@@ -199,7 +125,7 @@ def _weighed(
     before = np.asarray(before / before.sum())
     weights = _weights(members, rows.weighing, before)
     log.info("blend of %s models, weights %s", len(members), ", ".join(f"{each:.2f}" for each in weights))
-    return Blend(members, before, weights, newest, newest_rows)
+    return Blend(members, before, weights, len(new), newest, newest_rows)
 
 
 def _weights(members: Mapping[str, Pipeline], rows: Rows, before: Floats) -> Floats:
@@ -243,8 +169,3 @@ def _newest_again(
         return None, 0
     fitted = fit_recipe(task, clone(estimator).set_params(**fixed), newest)
     return (fitted if can_be_blended(fitted, classes_of(proven)) else None), len(newest)
-
-
-def _recipe(of: TrainTask | Metadata, data: TrainingData) -> tuple[object, ...]:
-    """With how rows are read and cleaned, wherever they are."""
-    return of.model, of.search, of.calibration, msgspec.structs.replace(data, uri="file:///", holdout_rows=None)
