@@ -13,12 +13,12 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
-from tests.builders import SPEC, a_body, merged
+from tests.builders import SPEC, a_body, merged, task_of
 from tests.faults.events import events_of
 from tests.simulation.client import Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
-from tests.simulation.results import REFUSED, TRAINED, checked, trained, validated
+from tests.simulation.results import GAIN, REFUSED, as_asked, checked, trained, validated
 from tests.simulation.storage import DOWN
 
 CLOCK = timedelta(days=1)
@@ -275,13 +275,16 @@ class Life:
         if role == "check":
             end, drifts = self.cluster.now, names.scheduled_at(job["metadata"]["labels"]).hour % 3 == 0
             window = {"start": as_text(end - timedelta(hours=1)), "end": as_text(end)}
-            return checked(0.4 if drifts else 0.1) | {"window": window, "rowsDigest": as_text(end)}
+            gains = (
+                (GAIN,) if weights_count(job) and names.scheduled_at(job["metadata"]["labels"]).hour % 4 == 0 else ()
+            )
+            return checked(0.4 if drifts else 0.1, 1000, *gains) | {"window": window, "rowsDigest": as_text(end)}
         if role == "training":
             number = int(job["metadata"]["name"].removesuffix("-train").rpartition("-v")[2])
             if self.fault in ANSWERS:
                 return ANSWERS[self.fault]
             self.cluster.storage.folders = max(self.cluster.storage.folders, number)
-            return merged(TRAINED, trained(number))
+            return as_asked(trained(number), task_of(job))
         against = None if job["metadata"]["labels"].get(names.AGAINST) == "none" else 120.0
         return validated(150.0, against, upper=0.4) if self.fault == "worse" and against else validated(80.0, against)
 
@@ -305,3 +308,8 @@ class Life:
             at = as_text(self.cluster.now)
             self.cluster.put(a_body("DriftReport", f"report-{self.reports}", spec, creationTimestamp=at))
             self.passes()
+
+
+def weights_count(check: Mapping[str, Any]) -> bool:
+    """Whether the check compares a blend with its models of other weights."""
+    return bool(task_of(check).get("challenger", {}).get("weights"))

@@ -75,7 +75,7 @@ class Refit(ResultPart, frozen=True, kw_only=True):
 class Blend(ResultPart, frozen=True, kw_only=True):
     """What became of the blend that the task asked for: how many models it has, and how many of these are new fits.
 
-    One model that was fitted is no blend, and `message` says why.
+    One model alone is not a blend, and `message` says why.
     """
 
     models: int

@@ -27,4 +27,4 @@ class RowSets:
     weighing: Rows | None = None
     """The rows of the holdout that decide the weights of a blend; they are training rows, too."""
     no_blend: str = ""
-    """Why there are none."""
+    """Why no rows decide weights."""
