@@ -20,13 +20,20 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.pipeline import build_pipeline, fit
 from perennial_trainer.reporting import html
-from perennial_trainer.reporting.figures import WIDTH, Figure, bar_chart, column_chart, heat_map
+from perennial_trainer.reporting.axis import Axis, round_axis, tick_text
+from perennial_trainer.reporting.bars import bar_chart
+from perennial_trainer.reporting.columns import Spread, column_chart
+from perennial_trainer.reporting.curves import share_chart, trend_chart
+from perennial_trainer.reporting.figures import WIDTH, Figure
+from perennial_trainer.reporting.grids import count_table, heat_map
+from perennial_trainer.reporting.numbers import shown
 from perennial_trainer.reporting.prediction_figures import draw_predictions
 from perennial_trainer.validation.importance import permutation_importances
 from perennial_trainer.validation.slices import measure_slices
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
 
 EVIL = """<img src=x onerror="alert(1)">'&{{ 7 * 7 }}"""
+UNIT = Axis(0, 1, 0, 100, (0, 1))
 VALUES = st.lists(st.floats(-1e12, 1e12) | st.none(), min_size=1, max_size=2)
 
 
@@ -54,9 +61,12 @@ def test_every_text_on_the_page_is_escaped() -> None:
         html.Table(EVIL, [(EVIL, 1.0)], (EVIL, EVIL)),
         html.pairs_table(EVIL, {EVIL: EVIL}),
         html.Notes(EVIL, [EVIL]),
-        bar_chart(EVIL, [(EVIL, [1, 2])], [EVIL, EVIL], EVIL),
-        column_chart(EVIL, [EVIL], {EVIL: [1], "other": [2]}, EVIL),
-        heat_map(EVIL, [EVIL], [EVIL], [[1]], EVIL, numbers=True),
+        html.Group(EVIL, [bar_chart(EVIL, [(EVIL, [1, 2])], [EVIL, EVIL], EVIL, EVIL)], EVIL),
+        column_chart(EVIL, Spread((0, 1), [[1]]), [EVIL, EVIL], EVIL, EVIL),
+        heat_map(EVIL, [[1]], UNIT, UNIT, (EVIL, EVIL), EVIL),
+        count_table(EVIL, [EVIL], [[1]], (EVIL, EVIL), EVIL),
+        trend_chart(EVIL, [(0, EVIL, 1.0)], 2.0, EVIL),
+        share_chart(EVIL, {EVIL: [(0, 1)], "b": [(0, 1)]}, (EVIL, EVIL), (), EVIL),
     ]
     page = html.render_page(EVIL, EVIL, parts)
     assert "img" not in Text(page).elements
@@ -72,7 +82,7 @@ def test_text_on_the_page_turns_no_direction() -> None:
 
 def test_empty_sections_are_left_out() -> None:
     empty: list[html.Section] = [html.pairs_table("gone", {}), html.Notes("gone", [])]
-    empty += [bar_chart("gone", [], []), column_chart("gone", [], {"one": []}), heat_map("gone", [], [], [])]
+    empty += [bar_chart("gone", [], []), count_table("gone", [], [], ("", "")), html.Group("gone", [])]
     assert "gone" not in Text(html.render_page("title", "summary", empty))
 
 
@@ -92,15 +102,53 @@ def test_bars_stay_inside_the_figure(rows: list[tuple[str, list[float | None]]])
     assert inside(bar_chart("caption", rows, ["one", "two"]))
 
 
-@given(st.lists(st.floats(0, 1), max_size=40), st.integers(1, 3))
-def test_columns_stay_inside_the_figure(values: list[float], series: int) -> None:
-    labels = [str(value) for value in values]
-    assert inside(column_chart("caption", labels, {str(each): values for each in range(series)}))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0, 1), st.floats(0, 1))
+def test_columns_stay_inside_the_figure(values: list[float], below: float, missing: float) -> None:
+    spread = Spread(range(len(values) + 1), [[value, 1 - value] for value in values], [below], (), [missing])
+    assert inside(column_chart("caption", spread, ("one", "two")))
 
 
-@given(st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3), max_size=30))
+@given(st.lists(st.tuples(st.floats(), st.floats(-1e300, 1e300)), min_size=1, max_size=9), st.none() | st.floats(-9, 9))
+def test_trend_stays_inside_the_figure(values: list[tuple[float, float]], limit: float | None) -> None:
+    points = [(float(place), "time", value) for place, (_, value) in enumerate(values)]
+    assert inside(trend_chart("caption", points, limit))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+@example(5e-324, 0.0)
+@example(-1.7e308, 1.7e308)
+def test_axis_surrounds_its_values(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    axis = round_axis(low, high, 0.0, 100.0)
+    slack = (high / 2 - low / 2) * 1e-8
+    assert axis.low <= low + slack and high <= axis.high + slack
+    places = [axis.at(tick) for tick in axis.ticks]
+    assert places == sorted(places) and places[0] >= 0 and places[-1] <= 100 and len(places) >= 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 0.31, ["0", "0.1", "0.2", "0.3", "0.4"]),
+        (-3, 12, ["-5", "0", "5", "10", "15"]),
+        (17, 17, ["5", "10", "15", "20", "25", "30"]),
+        (0, 23_000, ["0", "5,000", "10k", "15k", "20k", "25k"]),
+        (0, 2.2e6, ["0", "500k", "1M", "1.5M", "2M", "2.5M"]),
+        (1e-7, 4e-7, ["1e-07", "2e-07", "3e-07", "4e-07"]),
+    ],
+)
+def test_numbers_on_an_axis_are_round(low: float, high: float, ticks: list[str]) -> None:
+    assert [tick_text(tick) for tick in round_axis(low, high, 0.0, 100.0).ticks] == ticks
+
+
+def test_bar_chart_has_a_zero_line() -> None:
+    lines = bar_chart("caption", [("a", [-1.0]), ("b", [2.0])], ["one"]).lines
+    assert [line.kind for line in lines].count("zero") == 1
+
+
+@given(st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3), min_size=3, max_size=3))
 def test_cells_stay_inside_and_higher_counts_are_darker(counts: list[list[int]]) -> None:
-    figure = heat_map("caption", ["down"] * len(counts), ["across"] * 3, counts, numbers=True)
+    figure = count_table("caption", ["a", "b", "c"], counts, ("down", "across"))
     assert inside(figure)
     by_shade = sorted(zip(figure.shades, (int(mark.text) for mark in figure.marks), strict=True))
     assert [count for _, count in by_shade] == sorted(count for _, count in by_shade)
@@ -109,16 +157,16 @@ def test_cells_stay_inside_and_higher_counts_are_darker(counts: list[list[int]])
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats() | st.none())
 def test_regression_figures_count_every_row(truth: list[float], odd: float | None) -> None:
     answer = np.array([truth[-1] if odd is None else odd, *truth[1:]])
-    against, residuals = draw_predictions({"v2": ScoredRows(np.array(truth), answer)})
+    against, residuals = draw_predictions({"v2": ScoredRows(np.array(truth), answer)}, "cnt")
     # A cell of fewer than ten rows counts as ten.
-    assert len(truth) <= sum(float(mark.text) for mark in against.marks) <= 10 * len(truth)
-    shares = sum(float(mark.text.rpartition(": ")[2]) for mark in residuals.marks)
-    assert shares == pytest.approx(1, abs=0.01)
+    assert len(truth) <= sum(float(mark.text.removesuffix(" rows")) for mark in against.marks) <= 10 * len(truth)
+    shares = sum(float(re.findall(r"[\d.e+-]+", mark.text)[-1]) for mark in residuals.marks)
+    assert shares == pytest.approx(100, abs=20)  # each is rounded to a percent
 
 
 def test_confusion_combines_rare_classes() -> None:
     truth = np.repeat(np.arange(20), range(1, 21))
-    (confusion,) = draw_predictions({"v2": ScoredRows(truth, truth, tuple(f"class {i}" for i in range(20)))})
+    (confusion,) = draw_predictions({"v2": ScoredRows(truth, truth, tuple(f"class {i}" for i in range(20)))}, "kind")
     words = [label.text for label in confusion.labels]
     assert "class 19" in words and "class 3" not in words and "others" in words
     assert sum(int(mark.text) for mark in confusion.marks) == len(truth)
@@ -182,7 +230,7 @@ def test_version_page_has_all_sections(trainer: Trainer, tmp_path: Path) -> None
     assert [fact for fact in facts if fact not in page] == []
     assert "the same value in every row: bp" in page
     for metrics in (answer["metrics"]["candidate"], answer["metrics"]["live"]):
-        assert [value for value in metrics.values() if f"{value:.6g}" not in page] == []
+        assert [value for value in metrics.values() if shown(value) not in page] == []
     assert not re.search(rb"(src|href)=|url\(|@import|<(script|link|img|iframe|object)", content)
     stored = json.loads((tmp_path / "v2" / "validation.json").read_text())
     assert (

@@ -73,7 +73,7 @@ def test_check_task_carries_thresholds_and_limits_of_quality() -> None:
     assert task_of_check(play)["thresholds"] == [
         {"metric": "psi", "max": 0.2, "features": ["feature2"]},
         {"metric": "r2", "min": 0.5},
-        {"metric": "mse"},
+        {"metric": "mse", "increase": {"baseline": 80, "standardError": 4, "share": 0.05, "sigmas": 3}},
         {"metric": "missing_increase", "max": 0.2},
         {"metric": "new_share", "max": 0.5},
     ]

@@ -5,7 +5,6 @@ are checked here too, so that an invalid task ends before any file is read.
 """
 
 from collections import Counter
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,9 +17,9 @@ from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
 from perennial_trainer.contract.owner import Owner
+from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Threshold
 
 Kind = Literal["regression", "classification"]
-AwareTime = Annotated[datetime, Meta(tz=True)]
 Calibration = Literal["sigmoid", "isotonic"]
 Blending = Literal["fits", "weights"]
 
@@ -166,18 +165,6 @@ class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):
     storage: Uri
 
 
-class Threshold(StrictStruct, frozen=True, kw_only=True):
-    """A limit on a metric, of some features or of any; the operator decides what a value beyond it means."""
-
-    metric: Annotated[str, Meta(min_length=1, max_length=63)]
-    features: tuple[str, ...] = ()
-    max: float | None = None
-    min: float | None = None
-
-    def exceeds(self, value: float) -> bool:
-        return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
-
-
 class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     live: Version
     data: RecentData
@@ -185,6 +172,8 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     owner: Owner | None = None
     predictions: bool = True  # whether rows without a target are predicted
     thresholds: tuple[Threshold, ...] = ()
+    min_samples: int | None = None  # a check with fewer rows is ignored; the page says so
+    previous: tuple[PreviousCheck, ...] = ()  # the oldest first
     challenger: Challenger | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
 

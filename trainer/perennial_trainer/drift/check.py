@@ -16,14 +16,13 @@ from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
+from perennial_trainer.drift.page.report_page import drift_page
 from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts, most_rows
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.profiling.profile import Profile, parse_profile
-from perennial_trainer.reporting import html
-from perennial_trainer.reporting.html import Table, render_page
 from perennial_trainer.storage import store
 from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import read_version_file
@@ -59,7 +58,8 @@ def check_drift(task: CheckTask) -> CheckResult:
         future_rows=recent.notes.future_rows or UNSET,
         details=store.child_uri(task.storage, "report.html"),
     )
-    files = {"drift.json": _details(recent, summary, result), "report.html": _report_page(task, summary, recent.notes)}
+    page = drift_page(task, reference, recent, summary, result)
+    files = {"drift.json": _details(recent, summary, result), "report.html": page}
     store.write_files(task.storage, files)
     return result
 
@@ -156,25 +156,3 @@ def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -
     }
     content = {"answer": result, "features": summary.features, "bins": bins}
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
-
-
-def _report_page(task: CheckTask, summary: DriftSummary, notes: Notes) -> bytes:
-    names = ("psi", "ks", "wasserstein", "js", "chi2", "new_share", "missing_before", "missing_share")
-    most_drifted_first = sorted(summary.features.items(), key=lambda pair: -pair[1]["psi"])
-    return render_page(
-        f"{task.live.name}: drift check of {task.model_deployment}",
-        summary.message + ".",
-        [
-            Table(
-                "Features, the greatest drift first",
-                [(feature, *(statistics.get(name) for name in names)) for feature, statistics in most_drifted_first],
-                ("feature", *(name.replace("_", " ") for name in names)),
-            ),
-            Table(
-                "Metrics of the live version on these rows",
-                [(name, each.value, each.standard_error) for name, each in summary.performance.items()],
-                ("metric", "value", "standard error"),
-            ),
-            html.Notes("How the rows were read", notes.sentences()),
-        ],
-    )

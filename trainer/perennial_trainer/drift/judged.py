@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from perennial_trainer.contract.metric_table import CHANCE_LEVEL, OF_POSITIVE_CLASS
 from perennial_trainer.contract.result import DriftMetric, NotMeasured
-from perennial_trainer.contract.task import Threshold
+from perennial_trainer.contract.thresholds import Threshold
 from perennial_trainer.drift.chances.column import chance_of_value
 from perennial_trainer.drift.chances.redistribution import holm, simes
 from perennial_trainer.drift.histogram import Histogram
@@ -45,9 +45,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Judged:
-    """`deciding`: of each threshold the value nearest to its limit, or furthest beyond; `exceeded`: all beyond."""
+    """`deciding`: of each threshold the value nearest to its limit, or furthest beyond; `exceeded`: all beyond.
 
-    deciding: list[DriftMetric]
+    A threshold without a value has None in `deciding`, and says why in `not_measured`.
+    """
+
+    deciding: list[DriftMetric | None]
     exceeded: list[DriftMetric]
     not_measured: list[NotMeasured]
 
@@ -56,11 +59,12 @@ def judge_thresholds(thresholds: Sequence[Threshold], measured: Measured, labell
     """What the thresholds ask for; `labelled` rows had a target."""
     values = [measured.values(each.metric, each.features) for each in thresholds]
     chances = _corrected(thresholds, values, measured)
-    deciding, exceeded = [], []
+    deciding: list[DriftMetric | None] = []
+    exceeded: list[DriftMetric] = []
     for number, (threshold, by_feature) in enumerate(zip(thresholds, values, strict=True)):
         ranked = sorted(by_feature, key=lambda name: _distance(threshold, by_feature[name]))
         metrics = [_metric(threshold.metric, name, measured, chances.get((number, name))) for name in ranked]
-        deciding += metrics[:1]
+        deciding.append(metrics[0] if metrics else None)
         exceeded += [each for each in metrics if threshold.exceeds(each.value)]
     missing = [
         NotMeasured(metric=each.metric, reason=_why_not(each.metric, absent, labelled))

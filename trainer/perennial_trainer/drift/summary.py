@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from perennial_trainer.contract.metric_table import METRICS_BY_NAME
 from perennial_trainer.contract.result import DriftMetric
-from perennial_trainer.contract.task import Threshold
+from perennial_trainer.contract.thresholds import Threshold
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram
 from perennial_trainer.drift.judged import Judged, Measured, drifted_features, judge_thresholds, p_values
@@ -44,7 +44,7 @@ class DriftSummary:
             values = {feature: each[name] for feature, each in self.features.items() if _is_reported(name, each)}
             ordered = sorted(values.items(), key=lambda pair: pair[1], reverse=entry.better == "lower")
             metrics += [DriftMetric(name=name, feature=feature, value=round(value, 6)) for feature, value in ordered]
-        judged = {(each.name, each.feature): each for each in (*self.judged.deciding, *self.judged.exceeded)}
+        judged = {(each.name, each.feature): each for each in (*self.judged.deciding, *self.judged.exceeded) if each}
         others = {(each.name, each.feature): each for each in metrics}
         return [*judged.values(), *(each for key, each in others.items() if key not in judged)]
 

@@ -1,16 +1,22 @@
-"""Lays out charts in the units of an SVG 400 wide; they show counts and shares, no value of any row."""
+"""What a figure is made of, in the units of an SVG 400 wide; figures show counts and shares, no value of any row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from perennial_trainer.reporting.axis import Axis, tick_text
 
 WIDTH = 400.0
-MAX_LABEL = 44  # characters of a label above a bar
-MAX_BARS = 20  # labels of a bar chart
+LEFT, RIGHT, TOP = 44.0, 392.0, 18.0  # of the area between the axes
+TICK_TEXT = 15.0  # from an axis down to its numbers
+AXIS_NAME = 31.0  # and down to its name
+LETTER = 7.0  # the width of a letter, about
+
+LineKind = Literal["grid", "zero", "limit", "ideal", "s0", "s1", "s2"]
 
 
 class Mark(NamedTuple):
-    """A rectangle of one series, with its tooltip."""
+    """A rectangle of one series, with its tooltip; a disc if `round`."""
 
     x: float
     y: float
@@ -18,6 +24,7 @@ class Mark(NamedTuple):
     height: float
     series: int
     text: str = ""
+    round: bool = False
 
 
 class Label(NamedTuple):
@@ -29,9 +36,16 @@ class Label(NamedTuple):
     text: str
 
 
+class Line(NamedTuple):
+    """Straight lines through points: a part of the axes, a limit, or the curve of a series."""
+
+    kind: LineKind
+    points: Sequence[tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Figure:
-    """Marks and labels in a box 400 wide; a legend names the series if there are several."""
+    """Lines, marks and labels in a box 400 wide; a legend names the series if there are several."""
 
     caption: str
     height: float
@@ -40,102 +54,44 @@ class Figure:
     series: Sequence[str] = ()
     note: str = ""
     shades: Sequence[float] = ()  # of each mark, 0 to 1; if empty, marks have the color of their series
-    diagonal: tuple[float, float, float, float] | None = None
+    lines: Sequence[Line] = ()
 
 
-def bar_chart(
-    caption: str, rows: Sequence[tuple[str, Sequence[float | None]]], series: Sequence[str], note: str = ""
-) -> Figure:
-    """Horizontal bars, one for each series below each label, from zero to the left or right; the first 20 labels."""
-    shown = rows[:MAX_BARS]
-    if len(rows) > MAX_BARS:
-        note += f" The first {MAX_BARS} of {len(rows)}."
-    present = [value for _, values in shown for value in values if value is not None]
-    low, high = min([0.0, *present]), max([0.0, *present])
-    span, width = (high - low) or 1.0, WIDTH - 70
-    marks, labels, y = [], [], 0.0
-    for name, values in shown:
-        labels.append(Label(0, y + 13, "start", shorten(name, MAX_LABEL)))
-        y += 18
-        for number, value in enumerate(values):
-            if value is None:
-                continue
-            start = (min(value, 0.0) - low) / span * width  # divided first: 1 / span may overflow
-            marks.append(Mark(start, y, max(abs(value) / span * width, 1.0), 11, number))
-            labels.append(Label(WIDTH, y + 10, "end", f"{value:.4g}"))
-            y += 15
-        y += 6
-    return Figure(caption, y, marks, labels, series, note.strip())
+def grid_across(axis: Axis, left: float = LEFT, right: float = RIGHT) -> tuple[list[Line], list[Label]]:
+    """The lines of an upright axis, with its numbers on their left."""
+    lines = [Line("zero" if tick == 0 else "grid", ((left, y), (right, y))) for tick, y in _places(axis)]
+    return lines, [Label(left - 5, y + 4, "end", tick_text(tick)) for tick, y in _places(axis)]
 
 
-def column_chart(caption: str, names: Sequence[str], series: Mapping[str, Sequence[float]], note: str = "") -> Figure:
-    """Vertical columns, one for each series at each of n names; at most five names are written."""
-    top, bottom = 16.0, 150.0
-    highest = max((value for values in series.values() for value in values), default=0.0) or 1.0
-    slot = WIDTH / max(len(names), 1)
-    width = slot * 0.86 / len(series)
-    marks = []
-    for number, values in enumerate(series.values()):
-        for place, value in enumerate(values):
-            height = value / highest * (bottom - top)
-            if height > 0:
-                x = place * slot + slot * 0.07 + number * width
-                marks.append(Mark(x, bottom - height, width, height, number, f"{names[place]}: {value:.4g}"))
-    step = max(1, -(-len(names) // 5))  # rounded up
-    longest = max(3, int(step * slot / 7))
-    labels = [Label(WIDTH, 10, "end", f"up to {highest:.4g}")]
-    for place in range((len(names) - 1) % step // 2, len(names), step):
-        text = shorten(names[place], longest)
-        labels.append(Label((place + 0.5) * slot, bottom + 16, _anchor(place, len(names)), text))
-    return Figure(caption, bottom + 22, marks, labels, tuple(series), note)
+def grid_up(
+    axis: Axis, top: float, bottom: float, write: Callable[[float], str] = tick_text
+) -> tuple[list[Line], list[Label]]:
+    """The lines of a level axis, with its numbers below."""
+    places = _places(axis)
+    lines = [Line("zero" if tick == 0 else "grid", ((x, top), (x, bottom))) for tick, x in places]
+    return lines, below_axis(((x, write(tick)) for tick, x in places), bottom)
 
 
-def heat_map(
-    caption: str,
-    row_names: Sequence[str],
-    column_names: Sequence[str],
-    counts: Sequence[Sequence[float]],
-    note: str = "",
-    numbers: bool = False,
-    diagonal: bool = False,
-) -> Figure:
-    """A table of counts as shades, the highest being the darkest; with numbers in the cells, or a diagonal.
-
-    Empty names take no space; rows are from the top.
-    """
-    left, top = (92.0 if any(row_names) else 1.0), (18.0 if any(column_names) else 2.0)
-    width = min((WIDTH - left - 1) / max(len(column_names), 1), 60.0)
-    height = min(width, 34.0) if numbers else width
-    cells = [
-        (row, column, counts[row][column])
-        for row in range(len(row_names))
-        for column in range(len(column_names))
-        if numbers or counts[row][column]
-    ]
-    marks = [Mark(left + j * width, top + i * height, width, height, 0, f"{count:g}") for i, j, count in cells]
-    longest = max(2, int(width / 7.5))
-    row_labels = [
-        Label(left - 6, top + (i + 0.5) * height + 4, "end", shorten(name, 12)) for i, name in enumerate(row_names)
-    ]
-    column_labels = [
-        Label(left + (j + 0.5) * width, 12, "middle", shorten(name, longest)) for j, name in enumerate(column_names)
-    ]
-    labels = [label for label in (*row_labels, *column_labels) if label.text]
-    if numbers:
-        labels += [Label(mark.x + width / 2, mark.y + height / 2 + 4, "middle", mark.text) for mark in marks]
-    bottom = top + height * len(row_names)
-    line = (left, bottom, left + width * len(column_names), top) if diagonal else None
-    highest = max((count for row in counts for count in row), default=0) or 1
-    shades = [(count / highest) ** 0.5 for _, _, count in cells]
-    return Figure(caption, bottom + 4, marks, labels, (), note, shades, line)
-
-
-def _anchor(place: int, size: int) -> str:
-    if size > 5 and place == 0:
-        return "start"
-    return "end" if size > 5 and place == size - 1 else "middle"
+def below_axis(places: Iterable[tuple[float, str]], bottom: float) -> list[Label]:
+    """Texts below a level axis, as many as have room; none beyond an edge."""
+    labels: list[Label] = []
+    free = 0.0
+    for x, text in places:
+        half = len(text) * LETTER / 2
+        centre = max(half, min(x, WIDTH - half))
+        if centre - half >= free:
+            labels.append(Label(centre, bottom + TICK_TEXT, "middle", text))
+            free = centre + half + LETTER
+    return labels
 
 
 def shorten(text: str, longest: int) -> str:
-    """The text, or its beginning and an ellipsis: at most `longest` characters."""
-    return text if len(text) <= longest else text[: max(longest - 1, 1)] + "…"
+    """The text, or its beginning, an ellipsis and its end, by which long names differ: at most `longest` characters."""
+    if len(text) <= longest:
+        return text
+    begin = max(1, longest // 2)
+    return f"{text[:begin]}…{text[len(text) - max(0, longest - begin - 1) :]}"
+
+
+def _places(axis: Axis) -> list[tuple[float, float]]:
+    return [(tick, axis.at(tick)) for tick in axis.ticks]

@@ -7,7 +7,8 @@ import msgspec
 
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.profiling.quality import Findings, describe_findings
-from perennial_trainer.reporting.figures import Figure, bar_chart
+from perennial_trainer.reporting.bars import bar_chart
+from perennial_trainer.reporting.figures import Figure
 from perennial_trainer.reporting.html import Notes, Section, Table, pairs_table
 
 MAX_CANDIDATES = 20

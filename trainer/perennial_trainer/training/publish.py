@@ -227,7 +227,7 @@ def _page(training: Training, metrics: bytes) -> bytes:
                 ],
                 ("metric", task.version, "no features", "± s.e."),
             ),
-            *prediction_figures.draw_predictions({task.version: training.scored}),
+            *prediction_figures.draw_predictions({task.version: training.scored}, task.model.target),
             *model_card_sections(_record(training, {}), json.loads(metrics)),
         ],
     )

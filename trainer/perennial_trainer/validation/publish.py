@@ -16,7 +16,8 @@ from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.reporting import html, prediction_figures
-from perennial_trainer.reporting.figures import bar_chart, shorten
+from perennial_trainer.reporting.bars import bar_chart
+from perennial_trainer.reporting.figures import shorten
 from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
@@ -71,7 +72,7 @@ def _page(task: ValidateTask, result: ValidateResult, details: Details) -> bytes
             _worst_groups(result),
             _worsening(result),
             _refit(result),
-            *prediction_figures.draw_predictions(scored),
+            *prediction_figures.draw_predictions(scored, task.model.target),
             bar_chart(
                 f"{details.metric} by slice",
                 [

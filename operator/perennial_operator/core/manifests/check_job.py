@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from perennial_operator.core import names
-from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.check_page import page_fields, thresholds_in_task
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
     job_manifest,
@@ -20,7 +20,6 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.manifests.train_job import training_data
-from perennial_operator.core.rules.data_quality import limits_as_thresholds
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.world import World
 
@@ -44,8 +43,10 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         **owner_fields(world, live),
     }
     if follows_contract(world, live, 2):
-        task["thresholds"] = _thresholds(world.spec.drift)
+        task["thresholds"] = thresholds_in_task(world.spec.drift, live, with_growth=follows_contract(world, live, 4))
         task["now"] = as_text(world.now)
+    if follows_contract(world, live, 4):
+        task |= page_fields(world, live)
     if _has_challenger(world, live):
         task["challenger"] = {
             "data": training_data(live.spec.data, mounts),
@@ -70,10 +71,3 @@ def _has_challenger(world: World, live: ModelVersion) -> bool:
         and live.spec.model.framework != "custom"
         and follows_contract(world, live, 4)
     )
-
-
-def _thresholds(drift: DriftSpec) -> list[dict[str, Any]]:
-    """What decides, so that it comes first in the result; `maxIncrease` is for the operator alone."""
-    wanted = {"metric", "features", "max", "min"}
-    given = [each.model_dump(include=wanted, exclude_none=True) for each in drift.thresholds]
-    return given + limits_as_thresholds(drift.quality)
