@@ -6,6 +6,8 @@ import base64
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,6 +71,13 @@ def config_map(name: str, path: Path) -> dict[str, Any]:
         return a_table(name, {path.name: path.read_text(encoding="utf-8")})
     except UnicodeDecodeError:
         return {**a_table(name, {}), "binaryData": {path.name: base64.b64encode(path.read_bytes()).decode()}}
+
+
+def test_the_page_makes_the_file_of_its_example(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^python -c .*$", (ROOT / "docs" / "quickstart.md").read_text(), re.M)
+    subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=tmp_path, check=True)
+    (tmp_path / "ours").mkdir()
+    assert (tmp_path / "diabetes.csv").read_text() == first_files.diabetes(tmp_path / "ours").read_text()
 
 
 def test_four_files_are_live_at_the_first_try(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
