@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo docs test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -73,6 +73,10 @@ image-keras: ## Build the trainer's image with Keras; as for images
 	@$(or $(TOOL),docker) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REQUIREMENTS=trainer-keras \
 	  -f trainer/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)perennial-trainer-keras:$(VERSION) .
 
+docs: .venv/ready ## Build the site of the documents; every link must lead
+	@$(BIN)/python docs/site.py build/site-source
+	@$(BIN)/zensical build --strict
+
 dist: .venv/ready ## Build the wheel and the chart into dist/
 	@$(BIN)/uv build -q --wheel --out-dir dist
 	@helm package charts/perennial --destination dist
@@ -104,7 +108,7 @@ soak: .venv/ready ## Ten minutes of random changes; build/soak.svg
 
 lock: .venv/ready ## Pin all dependencies again, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --no-annotate --no-header \
-	  --extra operator --extra trainer --extra kubectl --extra dev pyproject.toml -o requirements/dev.txt
+	  --extra operator --extra trainer --extra kubectl --extra docs --extra dev pyproject.toml -o requirements/dev.txt
 	@for extra in operator trainer backtest; do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	    --extra $$extra pyproject.toml -c requirements/dev.txt -o requirements/$$extra.txt; done
