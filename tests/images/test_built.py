@@ -23,6 +23,8 @@ OPERATOR, TRAINER, KERAS, BACKTEST = (
 )
 MEANT = {"task": "regression", "features": {"numeric": ["a", "b"], "categorical": []}, "target": "y"}
 RIDGE = {"framework": "sklearn", "format": "joblib", "estimator": "sklearn.linear_model.Ridge", "parameters": {}}
+TREES = RIDGE | {"estimator": "lightgbm.LGBMRegressor"}
+"""Their library needs OpenMP's, which a slim base does not have."""
 NETWORK = {"framework": "keras", "format": "joblib", "estimator": "keras.Sequential"}
 NETWORK |= {"parameters": {"layers": [{"class": "Dense", "units": 8}], "epochs": 30, "learning_rate": 0.01}}
 
@@ -120,7 +122,11 @@ def test_the_trainer_runs_as_any_user_on_a_read_only_root(tmp_path: Path) -> Non
     assert model.stat().st_uid == USER
 
 
-@pytest.mark.parametrize(("image", "model"), [(TRAINER, RIDGE), (KERAS, NETWORK)], ids=["sklearn", "keras"])
+@pytest.mark.parametrize(
+    ("image", "model"),
+    [(TRAINER, RIDGE), (TRAINER, TREES), (KERAS, NETWORK)],
+    ids=["sklearn", "lightgbm", "keras"],
+)
 def test_what_an_image_has_trained_it_serves(tmp_path: Path, image: str, model: dict[str, object]) -> None:
     if image == KERAS and not built(TOOL, image):
         pytest.skip("this image is built by `make image-keras`")

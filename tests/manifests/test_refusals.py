@@ -117,7 +117,13 @@ def limits(**values: Any) -> Body:
         (
             {"model": {"estimator": "LinearRegression"}},
             "spec.model.estimator",
-            "give one such as sklearn.linear_model.",
+            "give one of docs/estimators.md such as sklearn.linear_model.",
+        ),
+        (
+            {"model": {"estimator": "catboost.CatBoostRegressor"}},
+            "spec.model.estimator",
+            "class of sklearn, lightgbm or xgboost; give one of docs/estimators.md such as sklearn.linear_model."
+            "LinearRegression, or an image of your own with framework custom",
         ),
         (
             {"model": {"framework": "keras", "format": "skops", "estimator": "keras.Sequential"}},

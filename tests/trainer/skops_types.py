@@ -14,8 +14,9 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions
@@ -25,10 +26,12 @@ from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models import calibration, estimators
 from perennial_trainer.models.blend import blended
+from perennial_trainer.models.frameworks import sklearn as framework
 from perennial_trainer.models.frameworks import skops_types
-from perennial_trainer.models.frameworks.sklearn import allowed_estimators
+from perennial_trainer.models.frameworks.allow_list import TRANSFORMERS, allowed_class, allowed_estimators, table_of
 from perennial_trainer.models.frameworks.sklearn_file import skops_bytes, skops_nodes
 from perennial_trainer.models.pipeline import build_pipeline, fit
+from tests.trainer.estimators import PARAMETERS
 
 DENSE = Features(numeric=("a", "b"), categorical=("sex",))
 SPARSE = Features(numeric=(), categorical=("city",))
@@ -65,6 +68,12 @@ def options(constraints: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     yield {name: None}
 
 
+def literals(table: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
+    """Each value of each parameter that has a list of values, one at a time."""
+    for field in msgspec.structs.fields(table):
+        yield from ({field.encode_name: value} for value in get_args(field.type) if isinstance(value, str))
+
+
 def contents(name: str, kind: Kind, parameters: dict[str, Any], data: Rows) -> Iterator[tuple[str, str]]:
     """The nodes of the file of a pipeline with this estimator, plain and calibrated."""
     features = data.columns.features
@@ -77,7 +86,11 @@ def contents(name: str, kind: Kind, parameters: dict[str, Any], data: Rows) -> I
         features=features,
         target="target",
     )
-    methods: tuple[Any, ...] = (None, "sigmoid", "isotonic") if kind == "classification" and not parameters else (None,)
+    methods: tuple[Any, ...] = (
+        (None, "sigmoid", "isotonic")
+        if kind == "classification" and parameters == PARAMETERS.get(name, {})
+        else (None,)
+    )
     for method in methods:
         estimator = estimators.build_estimator(model)
         if method:
@@ -92,16 +105,25 @@ def stored_types() -> dict[str, set[str]]:
     for kind, labels in (("regression", ("regression",)), ("classification", ("text", "number"))):
         for name in allowed_estimators(kind):  # type: ignore[arg-type]
             print(name, file=sys.stderr)
-            module, _, class_name = name.rpartition(".")
-            estimator_class = getattr(sys.modules[module], class_name)
-            known = estimator_class().get_params()
+            estimator_class = allowed_class(name)
+            assert estimator_class
+            known = set(framework.parameter_names(estimator_class))
+            needed = PARAMETERS.get(name, {})
             quick = {key: value for key, value in QUICK.items() if key in known}
+            table = table_of(estimator_class)
+            constraints = {} if table else estimator_class._parameter_constraints
             tried = [
-                {},
-                *options(estimator_class._parameter_constraints),
-                *(m for m in MORE if m.keys() <= known.keys()),
+                needed,
+                *(
+                    needed | each
+                    for each in (literals(table) if table else options(constraints))
+                    if each.keys() <= known
+                ),
+                *(needed | each for each in MORE if each.keys() <= known and not table),
             ]
-            for features, values in ((DENSE, tried), (SPARSE, [{}])):
+            if name.endswith("TransformedTargetRegressor"):
+                tried += [{"transformer": {"estimator": each}} for each in TRANSFORMERS]
+            for features, values in ((DENSE, tried), (SPARSE, [needed])):
                 for parameters in values:
                     for label in labels:
                         try:

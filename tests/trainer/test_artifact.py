@@ -14,6 +14,7 @@ import pytest
 import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
+from threadpoolctl import threadpool_limits
 
 from perennial_trainer.artifacts.model_file import load_model, parse_model
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
@@ -21,9 +22,11 @@ from perennial_trainer.contract.task import Features, Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.estimators import build_estimator
-from perennial_trainer.models.frameworks.sklearn import allowed_estimators, dump_pipeline
+from perennial_trainer.models.frameworks.allow_list import allowed_estimators
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from perennial_trainer.models.pipeline import build_pipeline, fit, score
 from perennial_trainer.storage.digest import sha256_digest
+from tests.trainer.estimators import PARAMETERS
 from tests.trainer.tasks import MODELS, diabetes, iris
 
 FORMATS = ["joblib", "skops"]
@@ -60,7 +63,7 @@ def fitted(name: str, kind: Kind, data: Rows, parameters: dict[str, Any] | None 
         framework="sklearn",
         format="joblib",
         estimator=name,
-        parameters=parameters or {},
+        parameters=parameters or PARAMETERS.get(name, {}),
         task=kind,
         features=data.columns.features,
         target="target",
@@ -161,8 +164,19 @@ def test_skops_restores_estimators_fitted_to_sparse_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("stored_as", FORMATS)
-@pytest.mark.parametrize("name", ["RandomForestClassifier", "HistGradientBoostingClassifier"])
-def test_two_fits_to_the_same_rows_are_the_same_bytes(stored_as: Any, name: str) -> None:
-    data = rows("classification")
-    pipelines = [fitted(f"sklearn.ensemble.{name}", "classification", data) for _ in range(2)]
-    assert dump_pipeline(pipelines[0], stored_as) == dump_pipeline(pipelines[1], stored_as)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lightgbm.LGBMClassifier",
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "sklearn.ensemble.RandomForestClassifier",
+        "sklearn.ensemble.StackingClassifier",
+        "xgboost.XGBClassifier",
+    ],
+)
+def test_same_rows_give_same_bytes_on_any_number_of_threads(stored_as: Any, name: str) -> None:
+    data, files = rows("classification"), set()
+    for threads in (1, 3):
+        with threadpool_limits(threads, "openmp"):
+            files.add(dump_pipeline(fitted(name, "classification", data), stored_as))
+    assert len(files) == 1

@@ -14,6 +14,8 @@ from perennial_trainer.storage import store
 from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, refused, written
 
 SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 3, "iterations": 10}
+STACK = "sklearn.ensemble.StackingRegressor"
+INNER = {"name": "a", "estimator": "sklearn.linear_model.Ridge"}
 CLEANING = {"missing": "drop", "duplicates": "drop", "outliers": "keep"}
 
 Change = Callable[[Frame], Frame]
@@ -110,7 +112,12 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("UnknownEstimator", {"model__estimator": "sklearn.linear_model.Rigde"}, ["sklearn.linear_model.Ridge"]),
     ("UnknownEstimator", {"model__estimator": "os.system"}, ["os.system", "allow-list"]),
     ("UnknownEstimator", {"model__estimator": "sklearn.linear_model._ridge.Ridge"}, ["allow-list"]),
-    ("UnknownEstimator", {"model__estimator": "sklearn.ensemble.VotingRegressor"}, ["VotingRegressor"]),
+    (
+        "UnknownEstimator",
+        {"model__estimator": "catboost.CatBoostRegressor"},
+        ["catboost.CatBoostRegressor", "docs/estimators.md", "framework custom", "docs/own-trainer.md"],
+    ),
+    ("UnknownEstimator", {"model__estimator": "lightgbm.LGBMRegresor"}, ["did you mean lightgbm.LGBMRegressor"]),
     ("EstimatorOfOtherTask", {"model__estimator": "sklearn.linear_model.LogisticRegression"}, ["regression"]),
     ("UnknownEstimator", {"model__framework": "keras"}, ["sklearn.linear_model.Ridge", "keras.Sequential"]),
     (
@@ -120,6 +127,72 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("InvalidParameter", {"model__parameters": {"alhpa": 1}}, ["model.parameters", "alhpa", "alpha, "]),
     ("InvalidParameter", {"model__parameters": {"alpha": -1}}, ["model.parameters", "'alpha'", "-1"]),
+    *(
+        ("InvalidParameter", {"model__estimator": name, "model__parameters": parameters}, ["model.parameters", *words])
+        for name, parameters, words in (
+            ("lightgbm.LGBMRegressor", {"leaves": 3}, ["leaves", "LGBMRegressor", "num_leaves, "]),
+            ("lightgbm.LGBMRegressor", {"n_jobs": 3}, ["n_jobs"]),
+            ("lightgbm.LGBMRegressor", {"num_leaves": 1}, ["num_leaves: expected int >= 2"]),
+            ("lightgbm.LGBMRegressor", {"objective": "binary"}, ["objective: invalid enum value 'binary'"]),
+            ("xgboost.XGBRegressor", {"max_depth": "deep"}, ["max_depth: expected int, got str"]),
+            ("xgboost.XGBRegressor", {"subsample": 1.5}, ["subsample: expected float <= 1"]),
+            ("xgboost.XGBRegressor", {"device": "cuda"}, ["device"]),
+            (STACK, {}, ["has no estimators", "name, estimator and parameters"]),
+            (STACK, {"estimators": []}, ["model.parameters.estimators: expected array of length >= 1"]),
+            (STACK, {"estimators": [{"estimator": "a"}]}, ["model.parameters.estimators[0]", "name"]),
+            (STACK, {"estimators": [INNER, INNER]}, ["model.parameters.estimators", "a twice"]),
+            (STACK, {"estimators": [INNER | {"parameters": {"alpha": -1}}]}, ["estimators[0].parameters", "alpha"]),
+            (STACK, {"estimators": [INNER], "a__alpha": -1}, ["'alpha'", "-1"]),
+            (STACK, {"estimators": [INNER], "b__alpha": 1}, ["b__alpha", "no estimator b inside", "it has a"]),
+        )
+    ),
+    (
+        "UnknownEstimator",
+        {"model__estimator": STACK, "model__parameters": {"estimators": [INNER | {"estimator": "os.system"}]}},
+        ["model.parameters.estimators[0].estimator os.system"],
+    ),
+    (
+        "EstimatorOfOtherTask",
+        {
+            "model__estimator": STACK,
+            "model__parameters": {"estimators": [INNER | {"estimator": "xgboost.XGBClassifier"}]},
+        },
+        ["model.parameters.estimators[0].estimator xgboost.XGBClassifier", "regression"],
+    ),
+    (
+        "UnknownEstimator",
+        {
+            "model__estimator": "sklearn.compose.TransformedTargetRegressor",
+            "model__parameters": {"transformer": {"estimator": "sklearn.preprocessing.FunctionTransformer"}},
+        },
+        ["model.parameters.transformer.estimator", "PowerTransformer"],
+    ),
+    (
+        "InvalidParameter",
+        {
+            "model__estimator": "lightgbm.LGBMRegressor",
+            "search": SEARCH | {"space": {"num_leaves": [15, 1]}},
+        },
+        ["training.search.space", "num_leaves"],
+    ),
+    (
+        "InvalidParameter",
+        {
+            "model__estimator": STACK,
+            "model__parameters": {"estimators": [INNER]},
+            "search": SEARCH | {"space": {"a__alpha": [1, "x"]}},
+        },
+        ["training.search.space", "alpha"],
+    ),
+    (
+        "InvalidParameter",
+        {
+            "model__estimator": STACK,
+            "model__parameters": {"estimators": [INNER]},
+            "search": SEARCH | {"space": {"estimators": [[]]}},
+        },
+        ["training.search.space cannot replace estimators"],
+    ),
     ("InvalidParameter", {"search": SEARCH | {"space": {"l1": [1]}}}, ["training.search.space", "l1", "alpha, "]),
     ("InvalidParameter", {"search": SEARCH | {"space": {"alpha": [1, "a"]}}}, ["training.search.space", "'a'"]),
     ("UnknownScoring", {"search": SEARCH | {"scoring": "accuracy"}}, ["accuracy", "regression", "r2"]),

@@ -21,6 +21,7 @@ from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.models.nested import parts_of
 
 STEP = "model"
 ENCODED_COPIES = 4  # of the encoded rows while an estimator is fitted
@@ -66,8 +67,7 @@ def _independent_of_machine(pipeline: Pipeline) -> Pipeline:
     estimator = pipeline[-1]
     if isinstance(getattr(estimator, "cv", None), list):
         estimator.set_params(cv=len(estimator.cv))
-    calibrated = [each.estimator for each in getattr(estimator, "calibrated_classifiers_", [])]
-    for each in (estimator, *calibrated):
+    for each in parts_of(estimator):
         mapper = getattr(each, "_bin_mapper", None)
         if mapper is not None and hasattr(mapper, "n_threads"):
             mapper.n_threads = 1

@@ -27,7 +27,7 @@ from perennial_trainer.contract.task import Engine, Kind, Search
 from perennial_trainer.data.categories import NO_CLASS, all_integers, positive_position, sorted_classes
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.estimators import check_parameters
+from perennial_trainer.models.estimators import check_space
 from perennial_trainer.models.frameworks.framework import Framework
 from perennial_trainer.models.pipeline import FIT_ERRORS, STEP, message_line, target_of
 from perennial_trainer.models.seed import SEED
@@ -72,10 +72,7 @@ def check_search(search: Search, framework: Framework, estimator: BaseEstimator,
             "UnknownScoring",
             f"training.search.scoring {scoring} is not a score for {kind}: choose one of {join_names(valid, 60)}",
         )
-    for name, values in search.space.items():
-        for value in values:
-            candidate = estimator.get_params(deep=False) | {name: value}
-            check_parameters(framework, estimator, candidate, "training.search.space")
+    check_space(framework, estimator, search.space, "training.search.space")
     return scoring
 
 

@@ -91,7 +91,7 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     else:
         search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
         parameters = model.parameters | (search.parameters if search else {})
-        estimator = clone(estimator).set_params(**parameters)
+        estimator = clone(estimator).set_params(**(search.parameters if search else {}))
         pipeline = None if known and not known.has_grown(rows.to_fit) else _fitted(task, estimator, rows)
         blend = blend_with(known, task, estimator, pipeline, rows) if known else None
     if blend:

@@ -49,10 +49,12 @@ class ModelSpec(Value):
             field_path=".format",
         ),
         rule(
-            "self.framework == 'custom' || self.estimator.matches('^' + self.framework + '([.][A-Za-z_][A-Za-z0-9_]*)+$')",
+            "self.framework == 'custom' || self.estimator.matches('^(' + (self.framework == 'sklearn' ? "
+            "'sklearn|lightgbm|xgboost' : self.framework) + ')([.][A-Za-z_][A-Za-z0-9_]*)+$')",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
-            message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + self.framework"
-            " + '; give one such as sklearn.linear_model.LinearRegression'",
+            message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + (self.framework == "
+            "'sklearn' ? 'sklearn, lightgbm or xgboost' : self.framework) + '; give one of docs/estimators.md such as "
+            "sklearn.linear_model.LinearRegression, or an image of your own with framework custom'",
             field_path=".estimator",
         ),
         rule(
@@ -62,7 +64,9 @@ class ModelSpec(Value):
         ),
     )
     framework: Literal["sklearn", "keras", "custom"] = Field(
-        "sklearn", description="The library that trains the model, or custom for your own trainer image."
+        "sklearn",
+        description="What trains the model: sklearn (LightGBM and XGBoost, too, which have its interface), keras, or custom "
+        "for your own trainer image.",
     )
     format: Literal["joblib", "skops"] = Field(
         "joblib",
@@ -72,9 +76,13 @@ class ModelSpec(Value):
     estimator: str = Field(
         max_length=200,
         description="Full name of the estimator, from the trainer's allow-list, "
-        "for example sklearn.linear_model.LinearRegression.",
+        "for example sklearn.linear_model.LinearRegression or lightgbm.LGBMRegressor; docs/estimators.md has the list.",
     )
-    parameters: Object = Field({}, description="Keyword arguments of the estimator.")
+    parameters: Object = Field(
+        {},
+        description="Keyword arguments of the estimator. One that is an estimator itself, as in a stack, has the fields "
+        "estimator and parameters, and name in a list.",
+    )
     task: Literal["regression", "classification"] = Field(
         "regression", description="What the model predicts: a number (regression) or a class (classification)."
     )

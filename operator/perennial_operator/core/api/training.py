@@ -19,7 +19,11 @@ class Search(Value):
     )
     space: dict[
         str, Annotated[Nested[list[Any]], Field(json_schema_extra={"items": Free, "minItems": 1, "maxItems": 100})]
-    ] = Field(min_length=1, max_length=20, description="Values to try, for each parameter of the estimator.")
+    ] = Field(
+        min_length=1,
+        max_length=20,
+        description="Values to try, for each parameter of the estimator; name__parameter is one of an estimator inside it.",
+    )
     folds: int = Field(5, ge=2, le=20, description="Cross-validation folds; ordered by time if there is a time column.")
     scoring: str | None = Field(
         None, max_length=64, description="Name of the score in scikit-learn; default r2 or accuracy."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial_trainer.contract.task import Model
+from perennial_trainer.models.frameworks.allow_list import Nested
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -32,8 +33,17 @@ class Framework(Protocol):
     def file_format(self, model: Model) -> str:
         """The format in which this model is stored."""
 
-    def estimator_class(self, model: Model) -> type[Any]:
-        """The class of `model.estimator`. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
+    def estimator_class(self, model: Model, field: str = "model") -> type[Any]:
+        """The class of `<field>.estimator`. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
+
+    def parameter_names(self, estimator_class: type[Any]) -> list[str]:
+        """The parameters that a task may name, in the order of the alphabet."""
+
+    def nested_parameters(self, estimator_class: type[Any]) -> dict[str, Nested]:
+        """Which of them are estimators; empty for a class that has none inside."""
+
+    def defaults(self, estimator_class: type[Any]) -> dict[str, Any]:
+        """The parameters that an estimator gets where the task names no value."""
 
     def check_values(self, estimator_class: type[Any], parameters: Mapping[str, Any]) -> None:
         """Raises an exception, whose text names the parameter, if the estimator does not take these values."""

@@ -1,5 +1,6 @@
 """Keras: networks of layers from a short list, in images that have Keras and TensorFlow."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Model
 from perennial_trainer.models.frameworks import keras_layers, sklearn_file
+from perennial_trainer.models.frameworks.allow_list import Nested
 from perennial_trainer.models.pipeline import STEP
 
 FILE_FORMATS = ("keras",)
@@ -19,12 +21,12 @@ def file_format(model: Model) -> str:  # noqa: ARG001 - there is only one
     return "keras"
 
 
-def estimator_class(model: Model) -> type[Any]:
+def estimator_class(model: Model, field: str = "model") -> type[Any]:
     """The estimator that is a network. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
     if model.estimator != "keras.Sequential":
         raise RejectedTask(
             "UnknownEstimator",
-            f"model.estimator {model.estimator} is not on the allow-list: of Keras it has only keras.Sequential",
+            f"{field}.estimator {model.estimator} is not on the allow-list: of Keras it has only keras.Sequential",
         )
     try:
         from perennial_trainer.models.frameworks.keras_estimators import ESTIMATORS
@@ -35,6 +37,18 @@ def estimator_class(model: Model) -> type[Any]:
             "in training.pod.image, or use framework sklearn",
         ) from error
     return ESTIMATORS[model.task]
+
+
+def parameter_names(estimator_class: type[Any]) -> list[str]:
+    return sorted(inspect.signature(estimator_class).parameters)
+
+
+def nested_parameters(estimator_class: type[Any]) -> dict[str, Nested]:  # noqa: ARG001
+    return {}
+
+
+def defaults(estimator_class: type[Any]) -> dict[str, Any]:  # noqa: ARG001 - a network draws from a fixed seed
+    return {}
 
 
 def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> None:  # noqa: ARG001 - both are alike

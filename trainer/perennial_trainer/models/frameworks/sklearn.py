@@ -1,56 +1,75 @@
-"""scikit-learn: its own predictors with plain parameters, of which nothing else is ever imported."""
+"""scikit-learn, and what has its interface: LightGBM and XGBoost."""
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Kind, Model
+from perennial_trainer.contract.task import Model
+from perennial_trainer.models.boosting import parameters as boosting
 from perennial_trainer.models.frameworks import sklearn_file
+from perennial_trainer.models.frameworks.allow_list import (
+    CODE,
+    NESTED,
+    Nested,
+    allowed_class,
+    allowed_estimators,
+    table_of,
+)
+from perennial_trainer.models.nested import nested_fitted
+from perennial_trainer.models.seed import SEED
 
 FILE_FORMATS = ("joblib", "skops")
-LIBRARIES = ()
+LIBRARIES = ("lightgbm", "xgboost-cpu")
 CAN_BE_CALIBRATED = True
-
-MODULES = (
-    "discriminant_analysis",
-    "dummy",
-    "ensemble",
-    "gaussian_process",
-    "kernel_ridge",
-    "linear_model",
-    "naive_bayes",
-    "neighbors",
-    "neural_network",
-    "svm",
-    "tree",
-)
-_META_PARAMETERS = {"estimator", "estimators", "final_estimator", "regressor", "classifier"}
 
 
 def file_format(model: Model) -> str:
     return model.format
 
 
-def estimator_class(model: Model) -> type[Any]:
-    """The class, if it is on the allow-list. Raises RejectedTask: UnknownEstimator."""
-    allowed = _allowed_class(model.estimator)
+def estimator_class(model: Model, field: str = "model") -> type[Any]:
+    """The class, if it is on the allow-list. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
+    try:
+        allowed = allowed_class(model.estimator)
+    except (ImportError, OSError) as error:
+        raise RejectedTask(
+            "FrameworkNotInstalled",
+            f"{field}.estimator {model.estimator} cannot be loaded: {error}; install it, and libgomp1, which LightGBM "
+            "needs, or use the trainer's image, which has both",
+        ) from error
     if allowed is None:
         similar = difflib.get_close_matches(model.estimator, allowed_estimators(model.task), n=3, cutoff=0.5)
         raise RejectedTask(
             "UnknownEstimator",
-            f"model.estimator {model.estimator} is not on the allow-list of scikit-learn's predictors with plain "
-            f"parameters: did you mean {' or '.join(similar) or 'sklearn.linear_model.Ridge'}?",
+            f"{field}.estimator {model.estimator} is not on the allow-list of docs/estimators.md: did you mean "
+            f"{' or '.join(similar) or 'sklearn.linear_model.Ridge'}? Any other one needs an image of your own, with "
+            "model.framework custom (docs/own-trainer.md)",
         )
     return allowed
+
+
+def parameter_names(estimator_class: type[Any]) -> list[str]:
+    """Of LightGBM and XGBoost those of our table; else what the constructor takes, without functions."""
+    if table := table_of(estimator_class):
+        return sorted(table.__struct_fields__)
+    return sorted(set(inspect.signature(estimator_class).parameters) - CODE)
+
+
+def nested_parameters(estimator_class: type[Any]) -> dict[str, Nested]:
+    package, module, *_ = f"{estimator_class.__module__}.".split(".")
+    return NESTED.get(f"{package}.{module}.{estimator_class.__name__}", {})
+
+
+def defaults(estimator_class: type[Any]) -> dict[str, Any]:
+    """What the estimator gets where the task names nothing else: a seed, if it draws at random."""
+    if table := table_of(estimator_class):
+        return inspect.getmodule(estimator_class).FIXED | boosting.defaults(table)  # type: ignore[union-attr, no-any-return]
+    return {"random_state": SEED} if "random_state" in inspect.signature(estimator_class).parameters else {}
 
 
 def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> None:
@@ -59,7 +78,10 @@ def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> N
     scikit-learn checks values publicly only in `fit`, where rows are needed; before any row is read, this private
     method is the only check. A test fails when scikit-learn removes it.
     """
-    estimator_class(**parameters)._validate_params()
+    if table := table_of(estimator_class):
+        boosting.check_values(table, parameters)
+    else:
+        estimator_class(**parameters)._validate_params()
 
 
 def fixed_iterations(estimator: Any) -> dict[str, Any] | None:
@@ -67,6 +89,16 @@ def fixed_iterations(estimator: Any) -> dict[str, Any] | None:
 
     Boosting keeps all its iterations; a perceptron of layers goes back to its best one; any other keeps the last.
     """
+    fixed: dict[str, Any] = {}
+    for name, fitted in nested_fitted(estimator).items():
+        each = [fixed_iterations(one) for one in fitted]
+        if each[0] is None or any(one != each[0] for one in each):
+            return None
+        fixed |= {f"{name}__{parameter}": value for parameter, value in each[0].items()}
+    return fixed | _own_iterations(estimator)
+
+
+def _own_iterations(estimator: Any) -> dict[str, Any]:
     parameters = estimator.get_params(deep=False)
     if hasattr(estimator, "do_early_stopping_"):  # histogram boosting, where "auto" depends on the number of rows
         done = {"max_iter": int(estimator.n_iter_)} if estimator.do_early_stopping_ else {}
@@ -91,30 +123,3 @@ def dump_pipeline(pipeline: Pipeline, file_format: str) -> bytes:
 
 def load_pipeline(uri: str, content: bytes, file_format: str) -> Pipeline:
     return sklearn_file.load_skops(uri, content) if file_format == "skops" else sklearn_file.load_joblib(content)
-
-
-@cache
-def allowed_estimators(task: Kind) -> list[str]:
-    """The allow-list of a task, by full name."""
-    mixin = ClassifierMixin if task == "classification" else RegressorMixin
-    members = {module: vars(importlib.import_module(f"sklearn.{module}")) for module in MODULES}
-    names = [f"sklearn.{module}.{name}" for module in MODULES for name in members[module]]
-    classes = {name: _allowed_class(name) for name in names}
-    return [name for name, each in classes.items() if each is not None and issubclass(each, mixin)]
-
-
-def _allowed_class(name: str) -> type[Any] | None:
-    """The class of that name if it is on the allow-list. Only modules named here are imported."""
-    package, _, rest = name.partition(".")
-    module, _, class_name = rest.partition(".")
-    if package != "sklearn" or module not in MODULES or class_name.startswith("_"):
-        return None
-    candidate = getattr(importlib.import_module(f"sklearn.{module}"), class_name, None)
-    if not inspect.isclass(candidate) or not candidate.__module__.startswith(f"sklearn.{module}"):
-        return None  # the module imports other names as well
-    if not issubclass(candidate, (RegressorMixin, ClassifierMixin)) or inspect.isabstract(candidate):
-        return None
-    parameters = inspect.signature(candidate).parameters
-    if _META_PARAMETERS & set(parameters) or any(each.default is each.empty for each in parameters.values()):
-        return None
-    return candidate if get_tags(candidate()).target_tags.single_output else None

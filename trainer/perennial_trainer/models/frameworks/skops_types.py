@@ -10,8 +10,9 @@ CODE = frozenset({"FunctionNode", "MethodNode", "PartialNode", "OperatorFuncNode
 """Loaders that call or return a function; an estimator whose file needs one cannot be stored in this format."""
 
 TYPES: dict[str, list[str]] = {
+    "BytearrayNode": ["builtins.bytearray"],
     "DTypeNode": ["numpy.dtype"],
-    "DictNode": ["builtins.dict"],
+    "DictNode": ["builtins.dict", "sklearn.utils._bunch.Bunch"],
     "JsonNode": ["builtins.str"],
     "ListNode": ["builtins.list"],
     "LossNode": [
@@ -34,6 +35,10 @@ TYPES: dict[str, list[str]] = {
     ],
     "NdArrayNode": ["numpy.float64", "numpy.int64", "numpy.ndarray", "numpy.uint64"],
     "ObjectNode": [
+        "perennial_trainer.models.boosting.lightgbm_estimators.LGBMClassifier",
+        "perennial_trainer.models.boosting.lightgbm_estimators.LGBMRegressor",
+        "perennial_trainer.models.boosting.xgboost_estimators.XGBClassifier",
+        "perennial_trainer.models.boosting.xgboost_estimators.XGBRegressor",
         "sklearn._loss.link.HalfLogitLink",
         "sklearn._loss.link.IdentityLink",
         "sklearn._loss.link.Interval",
@@ -55,10 +60,13 @@ TYPES: dict[str, list[str]] = {
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.compose._column_transformer.ColumnTransformer",
+        "sklearn.compose._target.TransformedTargetRegressor",
         "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
         "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
         "sklearn.dummy.DummyClassifier",
         "sklearn.dummy.DummyRegressor",
+        "sklearn.ensemble._bagging.BaggingClassifier",
+        "sklearn.ensemble._bagging.BaggingRegressor",
         "sklearn.ensemble._forest.ExtraTreesClassifier",
         "sklearn.ensemble._forest.ExtraTreesRegressor",
         "sklearn.ensemble._forest.RandomForestClassifier",
@@ -69,6 +77,8 @@ TYPES: dict[str, list[str]] = {
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.ensemble._stacking.StackingClassifier",
+        "sklearn.ensemble._stacking.StackingRegressor",
         "sklearn.ensemble._voting.VotingClassifier",
         "sklearn.ensemble._voting.VotingRegressor",
         "sklearn.gaussian_process._gpc.GaussianProcessClassifier",
@@ -144,6 +154,8 @@ TYPES: dict[str, list[str]] = {
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.pipeline.Pipeline",
+        "sklearn.preprocessing._data.PowerTransformer",
+        "sklearn.preprocessing._data.QuantileTransformer",
         "sklearn.preprocessing._data.StandardScaler",
         "sklearn.preprocessing._encoders.OneHotEncoder",
         "sklearn.preprocessing._label.LabelBinarizer",

@@ -1,0 +1,59 @@
+"""Models of LightGBM, of XGBoost and of a stack go through the whole loop to a second version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.models import a_claim, a_model, a_report, a_table, rows
+from tests.e2e.test_refit import timed
+from tests.stage import Stage
+
+INSIDE = [
+    {"name": "logistic", "estimator": "sklearn.linear_model.LogisticRegression", "parameters": {"C": 0.5}},
+    {"name": "trees", "estimator": "lightgbm.LGBMClassifier", "parameters": {"n_estimators": 10}},
+    {"name": "boosted", "estimator": "xgboost.XGBClassifier", "parameters": {"n_estimators": 10}},
+]
+MODELS: dict[str, dict[str, Any]] = {
+    "light": {
+        "model": {"estimator": "lightgbm.LGBMRegressor", "parameters": {"n_estimators": 30}},
+        "data": {"timeColumn": "at", "window": "auto"},  # so that the second version is a blend
+    },
+    "extreme": {
+        "model": {"estimator": "xgboost.XGBRegressor", "parameters": {"n_estimators": 30}, "format": "skops"},
+        "data": {"timeColumn": "at", "window": 240},
+    },
+    "stack": {
+        "model": {
+            "estimator": "sklearn.ensemble.StackingClassifier",
+            "parameters": {"estimators": INSIDE, "cv": 3},
+            "format": "skops",
+            "task": "classification",
+        },
+        "data": {"timeColumn": "at", "window": 240},
+    },
+}
+BETTER = {"light": "mse", "extreme": "mse", "stack": "log_loss"}
+
+
+def table(name: str, seed: int, slope: float, first_day: int) -> str:
+    """240 rows; the classes of the stack are the sign of the target."""
+    text = timed(rows(seed, slope, count=240), first_day)
+    if name != "stack":
+        return text
+    header, *lines = text.splitlines()
+    cells = (line.rpartition(",") for line in lines)
+    return "\n".join([header, *(f"{before},{'loss' if value[0] == '-' else 'gain'}" for before, _, value in cells)])
+
+
+def test_second_version_of_each_is_better_and_live(stage: Stage) -> None:
+    files = {name: {"0.csv": table(name, 0, 3.0, 1)} for name in MODELS}
+    for name, spec in MODELS.items():
+        stage.apply(a_table(f"{name}-data", files[name]), a_claim(f"{name}-models"), a_model(name, spec))
+    for name in MODELS:
+        stage.until_phase(f"{name}-v1", "Live", timeout=150)
+        files[name]["1.csv"] = table(name, 1, -9.0, 11)
+        stage.apply(a_table(f"{name}-data", files[name]), a_report(f"{name}-report", name))
+    for name, metric in BETTER.items():
+        second = stage.until_phase(f"{name}-v2", "Live", "Rejected", "Failed", "RolledBack", timeout=150)
+        assert second["phase"] == "Live", second["message"]
+        assert second["metrics"]["candidate"][metric] < second["metrics"]["live"][metric], second["metrics"]

@@ -1,0 +1,59 @@
+"""XGBoost's estimators. Only a model of XGBoost imports them, as do the files of such models."""
+
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+FIXED = {"verbosity": 0}
+"""No log; without `n_jobs` there are as many threads as OpenMP has."""
+
+
+class _Shared:
+    """What both estimators share: their files have the trees in XGBoost's own format, which later versions read."""
+
+    _Booster: Any
+
+    def __copy__(self) -> Any:
+        """A shallow copy, which XGBoost makes each time it is asked for its parameters."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        return state | {"_Booster": self._Booster.save_raw("ubj")} if "_Booster" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_Booster" in state:
+            booster = xgboost.Booster()
+            booster.load_model(bytearray(state["_Booster"]))  # never a text, which XGBoost takes for a file's name
+            state = state | {"_Booster": booster}
+        self.__dict__.update(state)
+
+
+class XGBRegressor(_Shared, xgboost.XGBRegressor):
+    """The estimator as it is."""
+
+
+class XGBClassifier(_Shared, xgboost.XGBClassifier):
+    """Takes classes of any name; XGBoost's takes only 0, 1 and so on."""
+
+    labels_: NDArray[Any] | None = None
+
+    def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Any:
+        objective, self.labels_ = self.objective, None
+        labels, positions = np.unique(target, return_inverse=True)
+        super().fit(rows, positions, sample_weight=sample_weight)
+        self.objective = objective  # with more than two classes, XGBoost has changed this parameter
+        self.labels_ = labels
+        return self
+
+    def predict(self, rows: Any) -> NDArray[Any]:
+        return np.asarray(self.classes_[super().predict(rows)])
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """While XGBoost fits, it compares these with the positions that it gets."""
+        return np.asarray(super().classes_ if self.labels_ is None else self.labels_)
