@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from kubectl_perennial.simulation.backtest import Result
+from kubectl_perennial.simulation.backtest import Backtest, Result
 from kubectl_perennial.simulation.history import columns_of, cut, read_history
 from kubectl_perennial.simulation.manifest import Manifest
 from kubectl_perennial.simulation.suggesting.candidates import candidates_of, nearest_schedule
 from kubectl_perennial.simulation.suggesting.choice import choose
 from kubectl_perennial.simulation.suggesting.manifest_text import changes, rewritten
+from kubectl_perennial.views.suggestion import suggestion_fields
 from tests.demo.story import MANIFEST
 from tests.stage import ROOT
 
@@ -123,6 +124,19 @@ ALMOST, NOISY, WORSE = [1.015, 1.015], [0.5, 1.7], [1.05, 1.05]
 )
 def test_fewest_trainings_win_among_the_best(results: list[Result], winner: int) -> None:
     assert choose(results).winner == winner
+
+
+@pytest.mark.parametrize(("seconds", "named"), [(7.9, True), (8.1, False)])
+def test_suggestion_names_a_policy_that_needs_less_cpu(seconds: float, named: bool) -> None:
+    manifest = Manifest(next(yaml.safe_load_all(TEXT)), text=TEXT)
+    policies = [
+        {"title": title, "trainings": count, "loss": 1.0, "recovery": 1.0, "alarmsShuffled": 0, "cpuSeconds": cpu}
+        for title, count, cpu in (("a", 3, {"train": 6.0, "check": 4.0}), ("b", 4, {"train": seconds}))
+    ]
+    backtest = cast("Backtest", SimpleNamespace(results=[a_result([1, 1], 3), a_result([1, 1], 4)]))
+    why = suggestion_fields(backtest, {"policies": policies}, [manifest, manifest])["why"]
+    assert why[0].startswith("a has the fewest trainings") and "3 trainings, 10s of CPU, a loss of 1" in why[0]
+    assert ("Of these, b needs the least CPU: 4 trainings, 7.9s of CPU, a loss of 1, 100 % recovered." in why) == named
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.models.frameworks import sklearn_file
 from perennial_trainer.models.frameworks.skops_types import TYPES
 from perennial_trainer.storage.digest import sha256_digest
+from tests.trainer import skops_types
+from tests.trainer.skops_types import rows
 
 Node = dict[str, Any]
 
@@ -176,6 +178,17 @@ def test_list_of_skops_types_has_classes_alone() -> None:
             listed = getattr(importlib.import_module(module), class_name)
             assert inspect.isclass(listed), name
             assert listed.__name__ == class_name, name
+
+
+@pytest.mark.parametrize(
+    ("estimator", "kind", "labels"),
+    [("LinearRegression", "regression", "regression"), ("LogisticRegression", "classification", "text")],
+)
+def test_list_is_that_of_the_files_of_fits_and_blends(estimator: str, kind: Any, labels: str) -> None:
+    """The list is written from the same files; all estimators would take minutes."""
+    nodes = set(skops_types.contents(f"sklearn.linear_model.{estimator}", kind, {}, rows(skops_types.DENSE, labels)))
+    assert any("_voting" in name for _, name in nodes)
+    assert {(loader, name) for loader, name in nodes if name not in TYPES.get(loader, ())} == set()
 
 
 def test_estimator_whose_file_needs_a_function_is_refused() -> None:

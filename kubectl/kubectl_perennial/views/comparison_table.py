@@ -47,7 +47,7 @@ def comparison(fields: Body) -> Iterator[list[str]]:
             _trained(policy),
             str(policy["promotions"] + 1),
             str(policy["rejections"]),
-            _seconds(sum(policy["cpuSeconds"].values())),
+            cpu_text(policy),
         ]
     always = fields["batches"] - fields["first"]
     cpu = _seconds(reference["alwaysCpuSeconds"])
@@ -69,6 +69,15 @@ def change_text(change: Body) -> str:
     if change["becomes"] is None:
         return f"{change['field']} is removed; it was {before}"
     return f"{change['field']} is {after}" + ("" if change["is"] is None else f"; it was {before}")
+
+
+def cpu_seconds(policy: Body) -> float:
+    """Of all its Jobs: trainings, validations, and checks with their challengers."""
+    return float(sum(policy["cpuSeconds"].values()))
+
+
+def cpu_text(policy: Body) -> str:
+    return _seconds(cpu_seconds(policy))
 
 
 def _trained(policy: Body) -> str:

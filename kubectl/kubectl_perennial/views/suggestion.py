@@ -9,12 +9,14 @@ from kubectl_perennial.simulation.backtest import Backtest
 from kubectl_perennial.simulation.manifest import Manifest
 from kubectl_perennial.simulation.suggesting.choice import Choice, choose
 from kubectl_perennial.simulation.suggesting.manifest_text import changes, rewritten
-from kubectl_perennial.views.comparison_table import policy_label
+from kubectl_perennial.views.comparison_table import cpu_seconds, cpu_text, policy_label
 from perennial_operator.core.api.values import shown
 
 Body = dict[str, Any]
 NOT_KNOWN = "whether the policy that is the best on this history is the best on the next one"
 ABOUT = "about the least: at most two points of recovery, or one standard error of the difference, above the least"
+CHEAPER = 0.8
+"""A policy with so much of the winner's CPU seconds is named. They decide nothing: they differ from run to run."""
 
 
 def suggestion_fields(backtest: Backtest, fields: Body, policies: Sequence[Manifest]) -> Body:
@@ -42,6 +44,11 @@ def _why(choice: Choice, fields: Body) -> list[str]:
     if cheaper := [place for place in fewer if place not in choice.barred]:
         place = min(cheaper, key=lambda place: float(policies[place]["loss"]))
         sentences.append(f"With fewer trainings the best one is {labels[place]}: {_numbers(policies[place])}.")
+    near = [policies[place] for place in choice.near]
+    cheapest = min(near, key=cpu_seconds)
+    if cpu_seconds(cheapest) < CHEAPER * cpu_seconds(winner):
+        label = labels[policies.index(cheapest)]
+        sentences.append(f"Of these, {label} needs the least CPU: {_numbers(cheapest)}.")
     if choice.barred:
         names = "; ".join(f"{labels[place]} ({policies[place]['alarmsShuffled']})" for place in choice.barred)
         sentences.append(f"Not chosen, since they raise more alarms on the same rows shuffled: {names}.")
@@ -63,4 +70,4 @@ def _reason(choice: Choice, labels: Sequence[str], policies: Sequence[Body]) -> 
 def _numbers(policy: Body) -> str:
     recovered = "" if policy["recovery"] is None else f", {round(policy['recovery'] * 100)} % recovered"
     trainings = f"{policy['trainings']} training{'' if policy['trainings'] == 1 else 's'}"
-    return f"{trainings}, a loss of {shown(policy['loss'])}{recovered}"
+    return f"{trainings}, {cpu_text(policy)} of CPU, a loss of {shown(policy['loss'])}{recovered}"
