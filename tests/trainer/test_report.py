@@ -20,16 +20,18 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.pipeline import build_pipeline, fit
 from perennial_trainer.reporting import html
-from perennial_trainer.reporting.axis import Axis, round_axis, tick_text
-from perennial_trainer.reporting.bars import bar_chart
-from perennial_trainer.reporting.columns import Spread, column_chart
-from perennial_trainer.reporting.curves import share_chart, trend_chart
-from perennial_trainer.reporting.figures import WIDTH, Figure
-from perennial_trainer.reporting.grids import count_table, heat_map
+from perennial_trainer.reporting.drawing.axis import Axis, round_axis, tick_text
+from perennial_trainer.reporting.drawing.bars import bar_chart
+from perennial_trainer.reporting.drawing.columns import Spread, column_chart
+from perennial_trainer.reporting.drawing.curves import share_chart, trend_chart
+from perennial_trainer.reporting.drawing.figures import WIDTH, Figure
+from perennial_trainer.reporting.drawing.grids import count_table, heat_map
 from perennial_trainer.reporting.numbers import shown
 from perennial_trainer.reporting.prediction_figures import draw_predictions
+from perennial_trainer.validation.details import Details
 from perennial_trainer.validation.importance import permutation_importances
-from perennial_trainer.validation.slices import measure_slices
+from perennial_trainer.validation.slices import Slice, measure_slices
+from perennial_trainer.validation.validation_page import draw_slices
 from tests.trainer.tasks import Frame, Json, Trainer, a_training, a_validation, a_version, diabetes, written
 
 EVIL = """<img src=x onerror="alert(1)">'&{{ 7 * 7 }}"""
@@ -245,3 +247,85 @@ def test_page_of_incomplete_version_names_missing_parts(trainer: Trainer, tmp_pa
     code, answer = trainer(a_validation(task, candidate))
     assert (code, answer["reason"]) == (3, "ArtifactMissing")
     assert "metrics.json" in answer["message"]
+
+
+def test_page_says_what_asked_for_the_training(trainer: Trainer, tmp_path: Path) -> None:
+    trigger = {"reason": "Drift", "message": f"psi of bmi is 0.31, above 0.2 {EVIL}"}
+    trained(trainer, tmp_path, diabetes(), "v1", trigger=trigger)
+    page = Text((tmp_path / "v1" / "report.html").read_bytes())
+    assert f"Asked for by Drift: {trigger['message']}." in page and "img" not in page.elements
+    assert "the mean of the training rows has" in page and "mse (target²)" in page
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "worst"), [("mae", (1.0, 3.0, 2.0), "b"), ("accuracy", (0.9, 0.6, 0.7), "b")]
+)
+def test_worst_slice_comes_first(metric: str, values: tuple[float, ...], worst: str) -> None:
+    slices = [Slice("group", name, 20, value, None) for name, value in zip("abc", values, strict=True)]
+    details = Details(metric, ScoredRows(np.zeros(3), np.zeros(3)), None, slices, [])
+    figure = draw_slices("target", details, ["v2"])
+    assert figure.labels[0].text == f"group = {worst} (20 rows)"
+    assert figure.note.startswith("3 groups")
+
+
+def test_slice_without_a_value_comes_last() -> None:
+    slices = [Slice("group", "a", 20, None, None), Slice("group", "b", 20, 0.5, None)]
+    details = Details("accuracy", ScoredRows(np.zeros(3), np.zeros(3)), None, slices, [])
+    assert [each.text for each in draw_slices("target", details, ["v2"]).labels if "=" in each.text] == [
+        "group = b (20 rows)",
+        "group = a (20 rows)",
+    ]
+
+
+CLASSES = ("benign", "malignant")
+
+
+def classified(rows: int, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> ScoredRows:
+    random = np.random.default_rng(seed)
+    probability = random.dirichlet(np.ones(len(classes)), rows)
+    target = (probability.cumsum(axis=1) > random.random((rows, 1))).argmax(axis=1)  # calibrated, by construction
+    return ScoredRows(target, probability.argmax(axis=1), classes, probability)
+
+
+def test_calibrated_classifier_is_on_the_line() -> None:
+    _, calibration, _ = draw_predictions({"v2": classified(20_000)}, "kind")
+    points = [tuple(map(float, mark.text.split(", "))) for mark in calibration.marks]
+    assert len(points) == 10
+    assert all(share == pytest.approx(predicted, abs=0.05) for predicted, share in points)
+
+
+@pytest.mark.parametrize(
+    ("versions", "classes", "curves"),
+    [
+        (("v2",), CLASSES, ["v2"]),
+        (("v2", "v1 (live)"), CLASSES, ["v2", "v1 (live)"]),
+        (("v2",), ("a", "b", "c", "d", "e"), ["a", "b", "c"]),
+    ],
+)
+def test_curves_are_of_versions_or_of_classes(
+    versions: tuple[str, ...], classes: tuple[str, ...], curves: list[str]
+) -> None:
+    scored = {name: classified(500, classes=classes) for name in versions}
+    _, calibration, precision = draw_predictions(scored, "kind")
+    assert sorted(calibration.series) == sorted(precision.series) and len(calibration.series) == len(curves)
+    if len(classes) == 2:
+        assert calibration.series == curves
+
+
+@pytest.mark.parametrize("rows", [1, 12, 19])
+def test_few_rows_have_no_curves(rows: int) -> None:
+    assert len(draw_predictions({"v2": classified(rows)}, "kind")) == 1
+
+
+@given(st.integers(20, 60), st.integers(0, 5))
+def test_no_point_of_a_curve_is_of_fewer_than_ten_rows(rows: int, seed: int) -> None:
+    scored = classified(rows, seed)
+    _, calibration, precision = draw_predictions({"v2": scored}, "kind")
+    assert len(calibration.marks) <= rows / 10
+    assert len(precision.marks) <= rows - 9
+
+
+def test_classifier_without_probabilities_has_no_curves() -> None:
+    scored = classified(100)
+    bare = ScoredRows(scored.target, scored.prediction, CLASSES)
+    assert [figure.caption for figure in draw_predictions({"v2": bare}, "kind")] == ["Confusion"]

@@ -132,6 +132,13 @@ class RefusedFiles(StrictStruct, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class Trigger(StrictStruct, frozen=True, kw_only=True):
+    """What asked for a training, for the page of the version."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=63)]
+    message: Annotated[str, Meta(max_length=1000)] = ""
+
+
 class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
@@ -143,6 +150,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     engine: Engine | None = None
     owner: Owner | None = None
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
+    trigger: Trigger | None = None
     refit: bool = False  # whether a second model is fitted to all rows, the holdout included
     blend: Blending | None = None  # whether models of the live version are blended with new fits, or only weighed again
     storage: Uri  # the version's own folder

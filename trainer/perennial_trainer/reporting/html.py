@@ -8,7 +8,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from perennial_trainer.redaction import printable
-from perennial_trainer.reporting.figures import WIDTH, Figure
+from perennial_trainer.reporting.drawing.figures import WIDTH, Figure
 from perennial_trainer.reporting.numbers import shown
 from perennial_trainer.reporting.style import STYLE
 

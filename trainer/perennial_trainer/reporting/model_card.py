@@ -7,9 +7,10 @@ import msgspec
 
 from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.profiling.quality import Findings, describe_findings
-from perennial_trainer.reporting.bars import bar_chart
-from perennial_trainer.reporting.figures import Figure
+from perennial_trainer.reporting.drawing.bars import bar_chart
+from perennial_trainer.reporting.drawing.figures import Figure
 from perennial_trainer.reporting.html import Notes, Section, Table, pairs_table
+from perennial_trainer.reporting.numbers import percent
 
 MAX_CANDIDATES = 20
 
@@ -29,6 +30,15 @@ def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Sec
         _search(metrics),
         pairs_table("Software", {"seed": metadata.seed, "Python": metadata.python, **metadata.libraries}),
     ]
+
+
+def asked_for(metrics: dict[str, Any]) -> list[str]:
+    """What asked for the training, as a sentence; none if the task did not say."""
+    trigger = metrics.get("trigger")
+    if not trigger:
+        return []
+    why = f": {trigger['message']}" if trigger.get("message") else ""
+    return [f"Asked for by {trigger['reason']}{why}."]
 
 
 def _findings(metrics: dict[str, Any]) -> Notes:
@@ -85,7 +95,7 @@ def _refit(metrics: dict[str, Any]) -> Table:
 
 def _missing(metrics: dict[str, Any]) -> Figure:
     shares = [(name, [share]) for name, share in metrics["missing"].items()]
-    return bar_chart("Share of missing values, before cleaning", shares, ["share"])
+    return bar_chart("Missing values, before cleaning", shares, ["share"], axis_name="share of rows", write=percent)
 
 
 def _search(metrics: dict[str, Any]) -> Table:

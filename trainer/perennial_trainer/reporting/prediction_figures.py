@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from perennial_trainer.data.privacy import FEWEST_ROWS
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.reporting.axis import Axis, ticks_around
-from perennial_trainer.reporting.columns import Spread, column_chart
-from perennial_trainer.reporting.figures import RIGHT, TOP, Figure
-from perennial_trainer.reporting.grids import count_table, heat_map
+from perennial_trainer.reporting.drawing.axis import Axis, ticks_around
+from perennial_trainer.reporting.drawing.columns import Spread, column_chart
+from perennial_trainer.reporting.drawing.figures import RIGHT, TOP, Figure
+from perennial_trainer.reporting.drawing.grids import count_table, heat_map
 from perennial_trainer.reporting.probability_figures import draw_probabilities
 
 BINS = 20  # about
@@ -40,8 +40,8 @@ def _predicted_against_actual(scored: ScoredRows, target: str) -> Figure:
         "On the line both are equal. Values beyond the axes are in the outermost cells. "
         f"A cell of fewer than {FEWEST_ROWS} rows looks like one of {FEWEST_ROWS}."
     )
-    ticks = tuple(edges[:: max(1, size // 5)].tolist())
     low, high = float(edges[0]), float(edges[-1])
+    ticks = tuple(tick for tick in ticks_around(low, high) if low <= tick <= high)
     across, up = Axis(low, high, AXIS_LEFT, RIGHT, ticks), Axis(low, high, TOP + RIGHT - AXIS_LEFT, TOP, ticks)
     names = (f"actual {target}", "predicted")
     return heat_map("Predicted against actual", counts.tolist(), across, up, names, note)

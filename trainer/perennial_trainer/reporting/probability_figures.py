@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from perennial_trainer.data.privacy import FEWEST_ROWS
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.reporting.curves import CURVES, Points, share_chart
-from perennial_trainer.reporting.figures import Figure
+from perennial_trainer.reporting.drawing.curves import CURVES, Points, share_chart
+from perennial_trainer.reporting.drawing.figures import Figure
 from perennial_trainer.reporting.numbers import percent
 
 GROUPS = 10  # of rows by their probability

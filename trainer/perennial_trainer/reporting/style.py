@@ -36,6 +36,7 @@ STYLE = """\
   @media (max-width: 30rem) { th, td { padding-right: .5rem } table { font-size: .9rem } }
   ul { margin: 0; padding-left: 1.2rem }
   svg { display: block; width: 100%; max-width: 28rem; font-size: 12px; fill: var(--ink) }
+  text[text-anchor="start"] { paint-order: stroke; stroke: var(--paper); stroke-width: 3px }
   rect.s0 { fill: var(--one) } rect.s1 { fill: var(--two) } rect.s2 { fill: var(--three) }
   polyline { fill: none; stroke: var(--line) } .zero { stroke: var(--soft) }
   .limit { stroke: var(--bad); stroke-dasharray: 5 3 } .ideal { stroke: var(--soft); stroke-dasharray: 4 3 }

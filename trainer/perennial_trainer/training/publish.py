@@ -1,7 +1,6 @@
 """The files and the result of a training."""
 
 import io
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from perennial_trainer.models.seed import SEED
 from perennial_trainer.profiling.build import build_profile
 from perennial_trainer.profiling.profile import ProfileMetric, encode_profile
 from perennial_trainer.profiling.quality import describe_findings
-from perennial_trainer.reporting import html, prediction_figures
-from perennial_trainer.reporting.model_card import model_card_sections
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri
@@ -39,6 +36,7 @@ from perennial_trainer.training.blending.outcome import blend_facts, blend_resul
 from perennial_trainer.training.refit import Refitted, added_digests, reference_rows
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import SearchResult
+from perennial_trainer.training.training_page import draw_training
 from perennial_trainer.training.version_folder import create_folder
 
 HOLDOUT = "holdout.parquet"
@@ -197,6 +195,7 @@ def _metrics(training: Training) -> dict[str, Any]:
         "refit": training.refit.facts if training.refit else None,
         "blend": blend_facts(training.task, training.rows, training.blend),
         "reading": training.notes.sentences(),
+        "trigger": training.task.trigger,
     }
 
 
@@ -212,24 +211,15 @@ def _profile_metrics(measurements: dict[str, Measurement]) -> dict[str, ProfileM
 
 
 def _page(training: Training, metrics: bytes) -> bytes:
-    task, rows = training.task, training.rows
-    base = training.baseline
-    return html.render_page(
-        f"{task.version}: training of {task.model_deployment}",
-        f"{task.model.estimator} for {task.model.task} of {task.model.target}: "
-        f"{what_was_made(task, rows, training.blend)}, scored on {len(rows.holdout)} rows of the holdout.",
-        [
-            html.Table(
-                "Metrics on the holdout",
-                [
-                    (name, m.value, base[name].value if name in base else None, m.standard_error)
-                    for name, m in training.measurements.items()
-                ],
-                ("metric", task.version, "no features", "± s.e."),
-            ),
-            *prediction_figures.draw_predictions({task.version: training.scored}, task.model.target),
-            *model_card_sections(_record(training, {}), json.loads(metrics)),
-        ],
+    task = training.task
+    return draw_training(
+        task,
+        _record(training, {}),
+        metrics,
+        training.scored,
+        training.measurements,
+        training.baseline,
+        what_was_made(task, training.rows, training.blend),
     )
 
 

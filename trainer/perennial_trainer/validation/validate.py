@@ -28,7 +28,8 @@ from perennial_trainer.models.pipeline import classes_of, score
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.validation.bootstrap import estimate_worsening
-from perennial_trainer.validation.publish import Details, validation_files
+from perennial_trainer.validation.details import Details
+from perennial_trainer.validation.publish import validation_files
 from perennial_trainer.validation.refit import measure_refit
 from perennial_trainer.validation.slices import worst_groups
 

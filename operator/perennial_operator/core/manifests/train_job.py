@@ -26,6 +26,8 @@ from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.world import World
 
+MOST_OF_MESSAGE = 1000
+"""Characters of a trigger's message that the page of the version shows."""
 FEWEST_HOLDOUT_ROWS = 100
 """Fewer rows seldom show that a candidate is as good as the live version."""
 IN_TASK = {"time_column", "window", "holdout", "cleaning", "min_rows", "max_missing"}
@@ -55,6 +57,9 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         whole = any(follows_contract(world, each, 3) for each in (version, world.live))
         task["live"] = stored_model(world.live, whole=whole)
         task |= _known_rows(world, version, world.live)
+    if any(follows_contract(world, each, 4) for each in (version, world.live) if each):
+        trigger = version.spec.trigger
+        task["trigger"] = {"reason": trigger.reason, "message": trigger.message[:MOST_OF_MESSAGE]}
     if not reason_without_refit(world, version):
         task["refit"] = True
         if rows := _holdout_rows(world):

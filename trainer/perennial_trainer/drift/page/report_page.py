@@ -14,7 +14,7 @@ from perennial_trainer.drift.page.trends import trend_figures
 from perennial_trainer.drift.recent_counts import RecentCounts
 from perennial_trainer.drift.summary import DriftSummary
 from perennial_trainer.profiling.profile import Profile
-from perennial_trainer.reporting.figures import Figure
+from perennial_trainer.reporting.drawing.figures import Figure
 from perennial_trainer.reporting.html import Group, Notes, Section, Table, render_page
 from perennial_trainer.reporting.numbers import percent, shown
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from perennial_trainer.data.privacy import FEWEST_ROWS
 from perennial_trainer.drift.column_drift import reference_counts, reference_present, weighted_values
 from perennial_trainer.drift.histogram import CategoricalHistogram, Histogram, NumericHistogram
-from perennial_trainer.reporting.axis import ticks_around
-from perennial_trainer.reporting.bars import bar_chart
-from perennial_trainer.reporting.columns import Spread, column_chart
-from perennial_trainer.reporting.figures import Figure
+from perennial_trainer.reporting.drawing.axis import ticks_around
+from perennial_trainer.reporting.drawing.bars import bar_chart
+from perennial_trainer.reporting.drawing.columns import Spread, column_chart
+from perennial_trainer.reporting.drawing.figures import Figure
 from perennial_trainer.reporting.numbers import percent
 
 SERIES = ("training", "recent")

@@ -6,8 +6,8 @@ from perennial_trainer.contract.result import DriftMetric
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.drift.judged import Judged
 from perennial_trainer.drift.page.limits import Compared, compare_value
-from perennial_trainer.reporting.curves import trend_chart
-from perennial_trainer.reporting.figures import Figure
+from perennial_trainer.reporting.drawing.curves import trend_chart
+from perennial_trainer.reporting.drawing.figures import Figure
 
 MOST = 6  # figures
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from perennial_trainer.reporting.axis import Axis, round_axis
-from perennial_trainer.reporting.figures import (
+from perennial_trainer.reporting.drawing.axis import Axis, round_axis
+from perennial_trainer.reporting.drawing.figures import (
     AXIS_NAME,
     LEFT,
     RIGHT,

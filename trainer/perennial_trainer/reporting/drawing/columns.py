@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from perennial_trainer.reporting.axis import Axis, round_axis, tick_text
-from perennial_trainer.reporting.figures import (
+from perennial_trainer.reporting.drawing.axis import Axis, round_axis, tick_text
+from perennial_trainer.reporting.drawing.figures import (
     AXIS_NAME,
     LEFT,
     RIGHT,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from perennial_trainer.reporting.axis import Axis, tick_text
+from perennial_trainer.reporting.drawing.axis import Axis, tick_text
 
 WIDTH = 400.0
 LEFT, RIGHT, TOP = 44.0, 392.0, 18.0  # of the area between the axes

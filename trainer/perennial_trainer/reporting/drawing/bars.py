@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from perennial_trainer.reporting.axis import round_axis
-from perennial_trainer.reporting.figures import AXIS_NAME, WIDTH, Figure, Label, Line, Mark, grid_up, shorten
+from perennial_trainer.reporting.drawing.axis import round_axis
+from perennial_trainer.reporting.drawing.figures import AXIS_NAME, WIDTH, Figure, Label, Line, Mark, grid_up, shorten
 from perennial_trainer.reporting.numbers import shown
 
 MAX_LABEL = 52  # characters of a label above a bar

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from perennial_trainer.reporting.axis import Axis
-from perennial_trainer.reporting.figures import (
+from perennial_trainer.reporting.drawing.axis import Axis
+from perennial_trainer.reporting.drawing.figures import (
     AXIS_NAME,
     WIDTH,
     Figure,
@@ -15,7 +15,7 @@ from perennial_trainer.reporting.figures import (
     shorten,
 )
 
-LARGEST_CELL = 60.0
+LARGEST_CELL = 80.0
 TOP = 20.0
 
 
