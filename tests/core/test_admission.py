@@ -141,6 +141,32 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Deferral | None]] = {
             at("23 13:51"),
         ),
     ),
+    "budget spent for longer than a pause": (
+        {},
+        {
+            "versions": (ended(1, "Failed", "TooFewRows", "13:50:00", refusedFiles="f" * 64),),
+            "now": NOON + timedelta(hours=1, minutes=50),
+            "fleet": Fleet(begun=1000, oldest_begun=NOON),
+        },
+        Deferral(
+            Outcome.BUDGET_SPENT,
+            "1000 trainings began in namespace default within a day, and the operator's PERENNIAL_TRAININGS_PER_DAY "
+            "allows 1000; the next begins at 2026-11-24 12:00:00 UTC, or when the administrator raises it",
+            at("24 12:00"),
+        ),
+    ),
+    "budget spent for less than a pause": (
+        {},
+        {
+            "versions": (LIVE, ended(2, "Superseded", "NoNewRows", "13:30:00")),
+            "fleet": Fleet(begun=1000, oldest_begun=at("22 14:10")),
+        },
+        Deferral(
+            Outcome.COOLING_DOWN,
+            f"bike-v2 ended at 13:30:00; no new candidate before 2026-11-23 14:30:00 UTC; {AT_ONCE}",
+            at("23 14:30"),
+        ),
+    ),
     "fleet": ({}, {"fleet": Fleet(trainings=9), "versions": (LIVE,)}, None),
     "blocked fleet": ({}, {"fleet": Fleet(blocked=9), "versions": (LIVE,)}, None),
 }

@@ -33,11 +33,17 @@ def a_check_of(hour: int, samples: int, outcome: str = "WithinThresholds", begin
 
 
 def a_grown(
-    *reports: Report, history: int | None = 1000, growth: float | None = None, end: str | None = END, **spec: Any
+    *reports: Report,
+    history: int | None = 1000,
+    growth: float | None = None,
+    end: str | None = END,
+    made: str = END,
+    **spec: Any,
 ) -> World:
     training = {} if growth is None else {"growth": growth}
     data = {**({"end": end} if end else {}), **({"historyRows": history} if history else {})}
-    live = a_version(status={"data": data, "contract": 4, "image": "t"}, spec={"data": {"timeColumn": "at"}})
+    status = {"data": data, "contract": 4, "image": "t"}
+    live = a_version(status=status, spec={"data": {"timeColumn": "at"}}, creationTimestamp=made)
     deployment = a_deployment(spec={"training": training, "data": {"timeColumn": "at"}, **spec})
     return a_world(deployment=deployment, versions=(live,), reports=reports)
 
@@ -59,6 +65,8 @@ TWICE = (a_check_of(13, 130), a_check_of(14, 130))
         pytest.param(a_grown(*TWICE, end=None), False, id="no time is known"),
         pytest.param(a_grown(*TWICE, end="2027-01-01T00:00:00Z"), False, id="a time that cannot be"),
         pytest.param(a_grown(*TWICE, end="2026-11-23T12:30:00Z"), False, id="a part of the first was known"),
+        pytest.param(a_grown(*TWICE, made="2026-11-23T13:30:00Z"), False, id="a part of the first may have been read"),
+        pytest.param(a_grown(*TWICE, made="2026-11-23T20:00:00Z"), True, id="made while the clock was ahead"),
         pytest.param(a_grown(*TWICE, growth=0), False, id="turned off"),
         pytest.param(
             a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"
@@ -100,8 +108,9 @@ def test_message_of_growth_names_the_rows_and_the_field() -> None:
         (a_grown(a_check_of(13, 20)), 100),
         (a_grown(), None),
         (a_grown(a_check_of(13, 500), a_check_of(14, 400, "BadData")), 500),
+        (a_grown(a_check_of(13, 500), a_check_of(20, 400)), 500),
     ],
-    ids=["of the newest check", "but not too few", "no check yet", "not of bad data"],
+    ids=["of the newest check", "but not too few", "no check yet", "not of bad data", "not of a clock that was ahead"],
 )
 def test_a_candidate_is_proven_on_the_rows_of_a_check(world: World, rows: int | None) -> None:
     candidate = a_version(2, "Training", spec={"data": {"timeColumn": "at"}, "trigger": {"reason": "Growth"}})

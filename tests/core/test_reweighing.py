@@ -32,9 +32,10 @@ def a_gain(value: float = 0.1, error: float = 0.04, outcome: str = "WithinThresh
     return a_report("report-1", spec={"metrics": metrics}, status=status, creationTimestamp=at)
 
 
-def a_blended(*reports: Report, live: dict[str, Any] | None = None, **spec: Any) -> World:
+def a_blended(*reports: Report, live: dict[str, Any] | None = None, made: str = END, **spec: Any) -> World:
     data = {"end": END, "historyRows": 100_000, **(live or {})}
-    version = a_version(status={"data": data, "contract": 4, "image": "t"}, spec={"data": BY_TIME})
+    status = {"data": data, "contract": 4, "image": "t"}
+    version = a_version(status=status, spec={"data": BY_TIME}, creationTimestamp=made)
     return a_world(deployment=a_deployment(spec={"data": BY_TIME, **spec}), versions=(version,), reports=reports)
 
 
@@ -46,6 +47,8 @@ def a_blended(*reports: Report, live: dict[str, Any] | None = None, **spec: Any)
         pytest.param(a_blended(a_gain(0.1, 0.05)), False, id="by two"),
         pytest.param(a_blended(a_gain(outcome="BadData")), False, id="rows are bad"),
         pytest.param(a_blended(a_gain(hour=11)), False, id="a version was made after the check"),
+        pytest.param(a_blended(a_gain(), made="2026-11-23T20:00:00Z"), True, id="made while the clock was ahead"),
+        pytest.param(a_blended(a_gain(), a_gain(0.0, hour=20)), True, id="another check while the clock was ahead"),
         pytest.param(a_blended(), False, id="no check"),
         pytest.param(a_blended(a_gain(), training={"blend": False}), False, id="no blend is wanted"),
         pytest.param(a_blended(a_gain(), training={"refit": False}), False, id="nor a refit, which a blend needs"),

@@ -15,7 +15,7 @@ from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_stre
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.trainings.reweighing import gain_of_weights
-from perennial_operator.core.world import World, plausible
+from perennial_operator.core.world import World, newest_first
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
 """Outcomes of reports that say nothing about the live version."""
@@ -130,17 +130,11 @@ def newest_report(world: World) -> Report | None:
     return next(
         (
             each
-            for each in _newest_first(world)
+            for each in newest_first(world)
             if live and each.about == live.name and each.outcome and each.outcome not in NOT_COUNTED
         ),
         None,
     )
-
-
-def _newest_first(world: World) -> list[Report]:
-    """The reports, newest first; one of the future, by a clock that was wrong, comes last: it must not hide others."""
-    future_first = sorted(world.reports, key=lambda report: plausible(world, report.measured_at) is not None)
-    return future_first[::-1]
 
 
 def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, ModelVersion]) -> tuple[str, ...]:
@@ -152,7 +146,7 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
     chain: list[str] = []
     within: list[set[str]] = []
     live = world.live
-    for report in _newest_first(world):
+    for report in newest_first(world):
         verdict = verdicts.get(report.name)
         outcome = verdict.outcome if verdict else report.outcome
         if live is None or subject(report, world) != live.name:

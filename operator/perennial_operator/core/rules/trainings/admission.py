@@ -37,9 +37,11 @@ def deferral_for(world: World, reason: str, asked: bool = False) -> Deferral | N
     if replaced := next((each for each in world.versions if each.phase is Phase.LIVE and each is not world.live), None):
         # Only its end says whether it failed, and so whether and when another one may follow.
         return Deferral(Outcome.BUSY, f"{replaced.name} is being replaced")
-    if not asked and (wait := _rejected(world, reason) or _stalled(world) or _paused(world)):
-        return wait
-    return _budget_spent(world) or _queued(world)
+    wait = None if asked else _rejected(world, reason) or _stalled(world) or _paused(world)
+    spent = _budget_spent(world)
+    if wait and spent and wait.until and spent.until and wait.until < spent.until:
+        return spent  # what a pause says of its end would not be true
+    return wait or spent or _queued(world)
 
 
 def _budget_spent(world: World) -> Deferral | None:

@@ -8,7 +8,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
-from perennial_operator.core.world import World, plausible
+from perennial_operator.core.world import World, is_ahead, newest_first, plausible
 
 NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
 """Outcomes of reports whose rows are not worth a training."""
@@ -31,7 +31,7 @@ def growth_of(world: World) -> Trigger | None:
     if live is None or data is None or not growth or not data.history_rows:
         return None
     end = plausible(world, data.fitted_until or data.end)
-    samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
+    samples = _samples_since(world, max(end, _last_read(world, live) or end)) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
         return None
     message = (
@@ -41,21 +41,22 @@ def growth_of(world: World) -> Trigger | None:
     return Trigger(reason="Growth", message=message)
 
 
-def _last_read(world: World, live: ModelVersion) -> datetime:
+def _last_read(world: World, live: ModelVersion) -> datetime | None:
     """When a training last read the rows to fit a version that is, was or might have been live.
 
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
     """
     fitted = next((each for each in reversed(world.versions) if each.status.live_since and each.has_fits), live)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
-    return max(each.metadata.creation_timestamp for each in read)
+    times = (each.metadata.creation_timestamp for each in read)
+    return max((at for at in times if not is_ahead(world, at)), default=None)
 
 
 def newest_check_rows(world: World, live: ModelVersion) -> int | None:
     """How many rows the newest usable report about the version has."""
     usable = (
         each.samples
-        for each in reversed(world.reports)
+        for each in newest_first(world)
         if each.about == live.name and each.scheduled_at > NEVER and each.outcome and each.outcome not in NO_ROWS
     )
     return next(usable, None)
