@@ -146,10 +146,10 @@ def test_rows_of_other_weights_are_not_known_to_a_fit(trigger: str, made: Any, k
 
 
 def test_growth_is_counted_since_the_newest_fit() -> None:
-    """Other weights know newer rows, and the models do not."""
-    later = {"end": "2026-11-23T14:00:00Z", "historyRows": 1000}
-    for fitted, wanted in ((END, "Growth"), (later["end"], None)):
-        trigger = trigger_of(a_blended(*TWICE, live={**later, "fittedUntil": fitted}))
+    """Other weights know newer rows, and the models do not; rows that are new to both have to prove a fit."""
+    for weighed, fitted, wanted in ((13, END, "Growth"), (14, END, None), (13, "2026-11-23T13:00:00Z", None)):
+        live = {"end": f"2026-11-23T{weighed}:00:00Z", "historyRows": 1000, "fittedUntil": fitted}
+        trigger = trigger_of(a_blended(*TWICE, live=live))
         assert (trigger.reason if trigger else None) == wanted
 
 

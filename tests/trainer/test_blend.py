@@ -22,6 +22,7 @@ from perennial_trainer.models.blend import answers, blended, fitted_weights, is_
 from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.serve.bounds import Bounds
 from perennial_trainer.serve.predictor import known_categories
+from perennial_trainer.training.blending.blend import heaviest
 from tests.trainer.tasks import (
     ABSENT,
     Frame,
@@ -281,6 +282,21 @@ def test_same_rows_fitted_again_replace_their_models(trainer: Trainer, tmp_path:
     proven = made.train(data__holdoutRows=160)
     made.promote({"refit": proven})
     assert len(members_of(model(made.train(data__holdoutRows=160), "proven"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("weights", "most", "kept"),
+    [
+        ([0.5, 0.1, 0.4], 2, "ac"),
+        ([0.1, 0.2, 0.7], 3, "abc"),
+        ([0.0, 0.0, 1.0], 2, "bc"),
+        ([0.6, 0.4], 3, "ab"),
+        ([1.0], 0, ""),
+    ],
+    ids=["the lightest leaves", "all have room", "of equal ones the oldest leaves", "more room", "no room"],
+)
+def test_heaviest_models_stay(weights: list[float], most: int, kept: str) -> None:
+    assert "".join(heaviest(dict(zip("abc", weights, strict=False)), most)) == kept
 
 
 def test_newest_fit_that_cannot_predict_is_left_out(trainer: Trainer, tmp_path: Path) -> None:

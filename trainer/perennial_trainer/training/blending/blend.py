@@ -116,8 +116,8 @@ def _weighed(
     kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None, newest_rows: int = 0
 ) -> Blend:
     assert rows.weighing is not None
-    known = dict(zip(kept.members, kept.weights, strict=True))
-    names = [name for name in known if name not in new][-(MOST - len(new)) :]  # the same rows may be fitted again
+    known = dict(zip(kept.members, map(float, kept.weights), strict=True))
+    names = heaviest({name: weight for name, weight in known.items() if name not in new}, MOST - len(new))
     old = np.asarray([known[name] for name in names])
     share = NEW if new else 0.0
     before = np.concatenate([(1 - share) * old / max(float(old.sum()), 1e-9), [share / max(len(new), 1)] * len(new)])
@@ -126,6 +126,16 @@ def _weighed(
     weights = _weights(members, rows.weighing, before)
     log.info("blend of %s models, weights %s", len(members), ", ".join(f"{each:.2f}" for each in weights))
     return Blend(members, before, weights, len(new), newest, newest_rows)
+
+
+def heaviest(weights: Mapping[str, float], most: int) -> list[str]:
+    """So many of the names, in their order: those with the greatest weights and, of equal ones, the newest.
+
+    The newest rows have decided the weights: an old model that fits them is worth more than a newer one that does not.
+    """
+    lightest_first = sorted(weights, key=lambda name: weights[name])
+    heaviest = set(lightest_first[max(0, len(weights) - most) :])
+    return [name for name in weights if name in heaviest]
 
 
 def _weights(members: Mapping[str, Pipeline], rows: Rows, before: Floats) -> Floats:

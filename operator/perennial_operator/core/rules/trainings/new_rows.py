@@ -24,6 +24,7 @@ def rows_since(world: World, since: datetime) -> int:
 def growth_of(world: World) -> Trigger | None:
     """Why the rows have grown so much since the live version that a training is worth it, or None.
 
+    Its weights may know newer rows than its models do; one check of rows that are new to both has to prove a fit.
     Versions of a trainer that does not report its history have no growth.
     """
     live, growth = world.live, world.spec.training.growth
@@ -33,6 +34,9 @@ def growth_of(world: World) -> Trigger | None:
     end = plausible(world, data.fitted_until or data.end)
     samples = _samples_since(world, max(end, _last_read(world, live) or end)) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
+        return None
+    weighed = plausible(world, data.end)
+    if weighed and not rows_since(world, max(weighed, live.metadata.creation_timestamp)):
         return None
     message = (
         f"checks have measured {sum(samples)} rows newer than those of {live.name}, which was made from "
