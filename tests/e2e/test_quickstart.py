@@ -93,6 +93,8 @@ def test_four_files_are_live_at_the_first_try(stage: Stage, tmp_path: Path, monk
         assert version["phase"] == "Live"
         assert rounded(version["metrics"]["candidate"]) == rounded(metrics_of(trial / "default" / name / f"{name}-v1"))
     assert len(stage.kubectl.list("ModelVersion")) == len(FILES)  # no second try
+    with_classes = json.loads((tmp_path / "cancer-trial/answer.json").read_text())
+    assert [each["name"] for each in with_classes["outputs"]] == ["predict", "predict_proba"]
     request, answer = (
         json.loads((tmp_path / f"diabetes-trial/{name}.json").read_text()) for name in ("request", "answer")
     )

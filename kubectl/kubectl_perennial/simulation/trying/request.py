@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +35,11 @@ class Answered:
 
 def ask(task: ServeTask, row: pd.Series[Any]) -> Answered:
     """The answer of the server that the task describes to a request for one row of a table."""
-    body = request_body(task, row)
-    path = f"/v2/models/{task.model_deployment}/infer"
     with quiet():
-        status, answer = asyncio.run(_answer(task, path, json.dumps(body).encode()))
-    return Answered(path, body, status, answer)
+        return asyncio.run(_answered(task, row))
 
 
-def request_body(task: ServeTask, row: pd.Series[Any]) -> dict[str, Any]:
+def request_body(task: ServeTask, row: pd.Series[Any], outputs: Collection[str]) -> dict[str, Any]:
     """A tensor for each feature; a missing value is null. Of classes the probabilities are asked for, too."""
     features = task.model.features
     inputs = [
@@ -49,17 +47,20 @@ def request_body(task: ServeTask, row: pd.Series[Any]) -> dict[str, Any]:
         for names, kind, change in ((features.numeric, "FP64", float), (features.categorical, "BYTES", str))
         for name in names
     ]
-    return {"inputs": inputs}
+    return {"inputs": inputs} | ({"outputs": [{"name": name} for name in outputs]} if len(outputs) > 1 else {})
 
 
-async def _answer(task: ServeTask, path: str, body: bytes) -> tuple[int, str]:
+async def _answered(task: ServeTask, row: pd.Series[Any]) -> Answered:
+    path = f"/v2/models/{task.model_deployment}/infer"
     state, metrics = State(), Metrics(task.model_deployment, task.version)
     listener = open_listener(LOOPBACK, 0)
     server = make_server(Endpoints(task, state, metrics).application(), state, metrics)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         state.served = await load_served(task, state, metrics)
-        return await asyncio.to_thread(_post, f"http://{LOOPBACK}:{listener.getsockname()[1]}{path}", body)
+        body = request_body(task, row, state.served.predictor.outputs)
+        url = f"http://{LOOPBACK}:{listener.getsockname()[1]}{path}"
+        return Answered(path, body, *await asyncio.to_thread(_post, url, json.dumps(body).encode()))
     finally:
         server.should_exit = True
         await serving
