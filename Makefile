@@ -58,6 +58,7 @@ crds: .venv/ready ## Write CRDs, copies and API reference from core/api
 	@$(BIN)/python docs/phases.py
 	@$(BIN)/python docs/metrics.py
 	@$(BIN)/python docs/bins.py
+	@$(BIN)/python -W ignore docs/estimators.py
 	@$(BIN)/python -m tests.charts.readme
 	@$(BIN)/python -m tests.gitops.argocd
 

@@ -29,6 +29,13 @@ def test_the_table_of_metrics_is_made_from_the_metric_table() -> None:
     assert runpy.run_path(str(ROOT / "docs" / "metrics.py"))["written"](page) == page, "run python docs/metrics.py"
 
 
+def test_page_of_estimators_is_made_from_the_allow_list() -> None:
+    page = (ROOT / "docs" / "estimators.md").read_text()
+    assert runpy.run_path(str(ROOT / "docs" / "estimators.py"))["written"](page) == page, (
+        "run python docs/estimators.py"
+    )
+
+
 def test_the_picture_of_bins_is_made_from_the_profile() -> None:
     picture = (ROOT / "docs" / "bins.svg").read_text()
     assert runpy.run_path(str(ROOT / "docs" / "bins.py"))["picture"]() == picture, "run python docs/bins.py"
