@@ -20,7 +20,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
 
         from perennial_trainer.contract.data import RecentData
         from perennial_trainer.contract.errors import TaskError
-        from perennial_trainer.contract.task import Features
+        from perennial_trainer.contract.features.columns import Features
         from perennial_trainer.data.schema import Columns
         from perennial_trainer.drift.compare import compare_with_reference
     except ImportError as error:
@@ -29,7 +29,7 @@ def read(spec: Body, reference: str, recent: str, newest: str) -> Measured:
             "pip install 'perennial[kubectl,trainer]'"
         ) from error
     model, time = spec["model"], spec["data"].get("timeColumn")
-    features = Features(**{kind: tuple(model["features"].get(kind) or ()) for kind in ("numeric", "categorical")})
+    features = msgspec.convert({"numeric": [], "categorical": [], **model["features"]}, Features)
     columns = Columns(features, model["target"], model.get("task", "regression"), time)
     window: Any = int(newest) if newest.isdecimal() else newest
     task = {"uri": _uri(recent), "window": window, **({"timeColumn": time} if time else {})}

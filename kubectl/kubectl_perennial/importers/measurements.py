@@ -46,9 +46,9 @@ class Columns:
     @classmethod
     def of(cls, model: Body, prediction: str) -> Columns:
         features = model["features"]
-        return cls(
-            (*(features.get("numeric") or []), *(features.get("categorical") or [])), model["target"], prediction
-        )
+        derived = [each["name"] for each in features.get("derived") or []]
+        named = (*(features.get("numeric") or []), *(features.get("categorical") or []), *derived)
+        return cls(named, model["target"], prediction)
 
     def drift(self, into: Measured, metric: str, column: str, value: object) -> None:
         """Adds the drift of a column: of a feature, or as `target_psi` or `prediction_psi`."""

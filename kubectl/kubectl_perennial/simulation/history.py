@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kubectl_perennial.errors import CommandError
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import TaskError
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.conversion import to_frame
 from perennial_trainer.data.files.readers import DataFiles
 from perennial_trainer.data.notes import Notes
@@ -82,7 +82,7 @@ class History:
         """The same rows at the same times, in a random order: nothing drifts in it."""
         order = np.random.default_rng(seed).permutation(len(self))
         table, time = self.table.take(pa.array(order)), self.columns.time
-        if time and time not in self.columns.features.names:
+        if time and time not in self.columns.features.inputs:
             table = table.set_column(table.column_names.index(time), time, self.table[time])
         return History(table.combine_chunks(), self.columns, self.times, self.notes, seed)
 
@@ -94,10 +94,7 @@ def columns_of(*specs: Mapping[str, Any]) -> Columns:
     """
     columns = [_columns(spec) for spec in specs]
     first = columns[0]
-    features = Features(
-        numeric=tuple(dict.fromkeys(name for each in columns for name in each.features.numeric)),
-        categorical=tuple(dict.fromkeys(name for each in columns for name in each.features.categorical)),
-    )
+    features = _union([each.features for each in columns])
     keep = tuple(dict.fromkeys(name for each in columns for name in each.keep))
     if any(replace(each, features=first.features, keep=first.keep) != first for each in columns):
         raise CommandError("the manifests differ in target, task, time, group or format: backtest each by itself")
@@ -106,11 +103,20 @@ def columns_of(*specs: Mapping[str, Any]) -> Columns:
     return replace(first, features=features, keep=keep)
 
 
+def _union(each: Sequence[Features]) -> Features:
+    """The features of all. CommandError if a name or a column has two meanings."""
+    kinds = ("numeric", "categorical", "derived")
+    union = {kind: tuple(dict.fromkeys(name for of in each for name in getattr(of, kind))) for kind in kinds}
+    try:
+        return Features(**union)
+    except ValueError as error:
+        raise CommandError(f"the manifests cannot be played on the same rows: {error}") from error
+
+
 def _columns(spec: Mapping[str, Any]) -> Columns:
     model, data = spec["model"], spec["data"]
-    named = {kind: tuple(model["features"].get(kind) or ()) for kind in ("numeric", "categorical")}
     return Columns(
-        Features(**named),
+        msgspec.convert({"numeric": [], "categorical": [], **model["features"]}, Features),
         model["target"],
         model.get("task", "regression"),
         data.get("timeColumn"),

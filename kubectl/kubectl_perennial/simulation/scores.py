@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from kubectl_perennial.simulation.history import Batch
-from perennial_trainer.data.conversion import to_categories
+from perennial_trainer.data.categories import to_categories
 from perennial_trainer.data.rows import Rows
 
 Floats = NDArray[np.float64]

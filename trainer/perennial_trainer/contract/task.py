@@ -13,6 +13,7 @@ from msgspec import Meta
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.data import Challenger, RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
@@ -22,15 +23,6 @@ from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Thre
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
 Blending = Literal["fits", "weights"]
-
-
-class Features(StrictStruct, frozen=True, kw_only=True):
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.numeric + self.categorical
 
 
 class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +41,8 @@ class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
         repeated = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
         if repeated:
             raise ValueError(f"{join_names(repeated)} is named more than once among features and target: keep one role")
+        if self.target in self.features.inputs:
+            raise ValueError(f"a derived feature reads the target {self.target}, which is not known at prediction")
         if self.positive_class is not None and self.task != "classification":
             raise ValueError(f"positiveClass {self.positive_class} is for classification: leave it out")
 
@@ -222,12 +216,12 @@ def parse_task(text: str | bytes) -> Task:
 
 def _check_other_columns(data: TrainingData, model: Model) -> None:
     """The group and the kept columns are not what the model learns from; only features may be allowed to leak."""
-    used = (*model.features.names, model.target, data.time_column)
+    used = {*model.features.names, *model.features.inputs, model.target, data.time_column}
     if data.group_column is not None and data.group_column in used:
         raise ValueError(
             f"data.groupColumn {data.group_column} is also a feature, the target or the time: a group is never one"
         )
-    repeated = [name for name in data.keep if name in (*model.features.names, model.target, data.time_column)]
+    repeated = [name for name in data.keep if name in used]
     if repeated:
         raise ValueError(f"data.keep names {join_names(repeated)}, which the holdout has anyway: remove it there")
     unknown = [name for name in data.allow_leaks if name not in model.features.names]
@@ -236,6 +230,7 @@ def _check_other_columns(data: TrainingData, model: Model) -> None:
 
 
 def _check_time_column(name: str | None, model: Model) -> None:
-    """A numeric feature may also be the time column; a categorical feature or the target may not."""
-    if name is not None and name in (*model.features.categorical, model.target):
+    """A numeric feature or a calendar's column may also be the time column; a category or the target may not."""
+    derived = [each.name for each in model.features.derived]
+    if name is not None and name in (*model.features.categories, *derived, model.target):
         raise ValueError(f"data.timeColumn {name} is also a categorical feature or the target: keep one role")

@@ -50,6 +50,27 @@ def category_name(value: Any) -> Any:
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
+def to_categories(values: Any) -> "pd.Series[Any]":
+    """Each value as `category_name` names it; NaN for missing values and empty text."""
+    import pandas as pd
+
+    series = as_series(values)
+    if series.dtype == object:  # factorize treats 1 and True as one value
+        return pd.Series([category_name(value) for value in series], dtype="str")
+    codes, uniques = pd.factorize(series)
+    names = pd.Series([category_name(value) for value in uniques] + [np.nan], dtype="str")
+    return names.take(codes).reset_index(drop=True)  # code -1, a missing value, takes the last name
+
+
+def as_series(values: Any) -> "pd.Series[Any]":
+    """The column as a series with a new index; a list keeps the type of each value."""
+    import pandas as pd
+
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    return pd.Series(values, dtype=None if isinstance(values, np.ndarray) else object)
+
+
 def arrow_categories(column: Any) -> "pd.Series[Any]":
     """The name of each value of an Arrow column; NaN is missing. No value passes through a float."""
     import pandas as pd

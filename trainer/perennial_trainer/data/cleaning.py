@@ -1,7 +1,7 @@
 """Which rows are used for training: bad data are refused; missing values, duplicates and outliers are cleaned."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -154,7 +154,7 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
     fences of Tukey, Exploratory Data Analysis, 1977, 2C). A feature whose quartiles are equal has no outliers: that
     most values are the same says nothing about the others.
     """
-    names = list(rows.columns.features.numeric)
+    names = list(rows.columns.features.all_numeric)
     if policy.outliers == "keep" or not names:
         return rows, {}
     values = rows.features[names]
@@ -167,7 +167,8 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
     if policy.outliers == "drop":
         return rows.take(~is_outlier.any(axis=1).to_numpy()), counts
     clipped = rows.features.assign(**values.clip(low, high, axis=1))
-    return Rows(rows.columns, clipped, rows.target, rows.time, group=rows.group, kept=rows.kept), counts
+    kept = Rows(rows.columns, clipped, rows.target, rows.time, group=rows.group, kept=rows.kept, inputs=rows.inputs)
+    return kept, counts
 
 
 def _check_missing(
@@ -181,6 +182,7 @@ def _check_missing(
     shares = {str(name): float(share) for name, share in columns.isna().mean().items()}
     if rows.target.isna().all() and not refused:
         shares[rows.columns.target] = 1.0
+    _check_derived(labelled, shares, data, problems)
     for name, share in sorted(shares.items(), key=lambda pair: -pair[1]):
         if share == 1:
             problems.add(
@@ -199,6 +201,26 @@ def _check_missing(
                 "MissingValues",
                 f"{share:.2%} of column {name} is missing, and data.cleaning.missing is fail: "
                 "fix the data, or set data.cleaning.missing to drop or impute",
+            )
+
+
+def _check_derived(rows: Rows, shares: Mapping[str, float], data: TrainingData, problems: Problems) -> None:
+    """Adds a problem for each derived feature that is not defined for too many rows which have all that it reads.
+
+    `shares` of missing values have the other columns that may be checked.
+    """
+    table = rows.features if rows.inputs is None else pd.concat([rows.features, rows.inputs], axis=1)
+    for each in rows.columns.features.derived:
+        if not shares.keys() | {other.name for other in rows.columns.features.derived} >= set(each.rule.columns):
+            continue
+        complete = table[list(each.rule.columns)].notna().all(axis=1)
+        share = float((table[each.name].isna() & complete).mean())
+        if share > data.max_missing:
+            problems.add(
+                "TooManyMissing",
+                f"the derived feature {each.name} has no value in {share:.1%} of {len(rows)} rows, more than "
+                f"data.maxMissing {data.max_missing:.1%}: a ratio to 0 and log1p of -1 or less are not "
+                "defined; correct it in model.features.derived, or raise data.maxMissing if that share is expected",
             )
 
 

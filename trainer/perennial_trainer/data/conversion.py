@@ -14,10 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.task import Features
-from perennial_trainer.data.categories import all_integers, arrow_categories, category_name
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.task import Kind
+from perennial_trainer.data.categories import all_integers, arrow_categories, as_series, to_categories
+from perennial_trainer.data.derived.features import derived_features
+from perennial_trainer.data.derived.times import times_of_feature
+from perennial_trainer.data.privacy import shape
 from perennial_trainer.data.schema import Columns
-from perennial_trainer.data.values.numbers import text_to_floats, too_large
+from perennial_trainer.data.values.numbers import LARGEST, text_to_floats, too_large
 from perennial_trainer.data.values.unusable import Unusable, unusable_numbers
 
 Column = Any  # a pandas Series, a NumPy array or a list
@@ -26,34 +30,39 @@ Column = Any  # a pandas Series, a NumPy array or a list
 def feature_frame(columns: "Mapping[str, Column] | pd.DataFrame", features: Features) -> pd.DataFrame:
     """The features of a request, each value of which can be used.
 
-    Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues.
+    Raises a RejectedTask: MissingColumn, NonNumericFeature, InfiniteValues, UnreadableTime.
     """
     frame, unusable = convert_features(columns, features)
     for each in unusable.values():
         raise each.refusal(len(frame))
-    return frame
+    return frame[list(features.names)] if features.derived else frame
 
 
 def convert_features(
     columns: "Mapping[str, Column] | pd.DataFrame", features: Features
 ) -> tuple[pd.DataFrame, dict[str, Unusable]]:
-    """The features in the model's order: numeric as float64, categorical as `str`; NaN is missing in both.
+    """The inputs and the derived features: numeric as float64, categorical as `str`; NaN is missing in both.
 
-    A value of a numeric feature that is not a finite number becomes NaN, too, and is returned by its feature. Other
-    columns are left out. Raises a RejectedTask: MissingColumn.
+    A value of a numeric input that is not a finite number becomes NaN, too, and is returned by its column; so does an
+    unreadable time. Other columns are left out. Raises a RejectedTask: MissingColumn.
     """
-    missing = [name for name in features.names if name not in columns]
+    missing = [name for name in features.inputs if name not in columns]
     if missing:
         raise RejectedTask("MissingColumn", f"{join_names(missing)} is missing; the columns are {join_names(columns)}")
     numeric: dict[str, NDArray[np.float64]] = {}
     unusable: dict[str, Unusable] = {}
-    for name in features.numeric:
+    for name in features.numbers:
         numeric[name], problem = usable_numbers(name, columns[name])
         if problem is not None:
             unusable[name] = problem
     # Without copy=False pandas would copy all columns again, into one block.
-    categorical = {name: to_categories(columns[name]) for name in features.categorical}
-    return pd.DataFrame(numeric | categorical, copy=False), unusable
+    categorical = {name: to_categories(columns[name]) for name in features.categories}
+    inputs: dict[str, Any] = numeric | categorical
+    for name, time_format in features.times.items():
+        inputs[name], problem = times_of_feature(name, columns[name], time_format)
+        if problem is not None:
+            unusable[name] = problem
+    return pd.DataFrame(inputs | derived_features(inputs, features), copy=False), unusable
 
 
 def usable_numbers(name: str, values: Column) -> tuple[NDArray[np.float64], Unusable | None]:
@@ -62,7 +71,7 @@ def usable_numbers(name: str, values: Column) -> tuple[NDArray[np.float64], Unus
     infinite = too_large(floats)
     if not infinite.any() and not not_number.any():
         return floats, None
-    example = str(_series(values)[not_number].iloc[0]) if not_number.any() else ""
+    example = str(as_series(values)[not_number].iloc[0]) if not_number.any() else ""
     return np.where(infinite, np.nan, floats), unusable_numbers(name, not_number, infinite, example)
 
 
@@ -73,7 +82,7 @@ def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     if array is not None and array.dtype.kind in "fiub":  # such as a request; pandas takes 50 times as long
         floats = array.astype(np.float64)
         return _canonical(floats), np.zeros(len(floats), dtype=bool)
-    series = _series(values)
+    series = as_series(values)
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
     if series.dtype.kind in "mM":
@@ -90,14 +99,22 @@ def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return _canonical(floats), not_number
 
 
-def to_categories(values: Column) -> "pd.Series[Any]":
-    """Each value as `category_name` names it; NaN for missing values and empty text."""
-    series = _series(values)
-    if series.dtype == object:  # factorize treats 1 and True as one value
-        return pd.Series([category_name(value) for value in series], dtype="str")
-    codes, uniques = pd.factorize(series)
-    names = pd.Series([category_name(value) for value in uniques] + [np.nan], dtype="str")
-    return names.take(codes).reset_index(drop=True)  # code -1, a missing value, takes the last name
+def readable_target(name: str, values: "pd.Series[Any]", kind: Kind) -> "tuple[pd.Series[Any], Unusable | None]":
+    """The target of each row, and which values are not of its kind."""
+    if kind == "classification":
+        return to_categories(values), None
+    floats, not_number = to_numbers(values)
+    infinite = too_large(floats)
+    target = pd.Series(np.where(infinite, np.nan, floats))
+    if not_number.any():
+        example = shape(str(values[not_number].iloc[0])[:40])
+        problem = f"values of the target {name} are not numbers, the first is written as {example!r}"
+        fix = "correct them, or set model.task to classification"
+        return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
+    if infinite.any():
+        problem = f"values of the target {name} are infinite or beyond {LARGEST:.2g}"
+        return target, Unusable(infinite, "InfiniteValues", problem, "correct or empty them")
+    return target, None
 
 
 def to_labels(classes: "pd.Series[Any]") -> NDArray[Any]:
@@ -128,12 +145,6 @@ def _to_series(column: Any) -> "pd.Series[Any]":
         texts = (value if value is None else value.decode(errors="replace") for value in column.to_pylist())
         return pd.Series(list(texts), dtype="str")
     return column.to_pandas()  # type: ignore[no-any-return]
-
-
-def _series(values: Column) -> "pd.Series[Any]":
-    if isinstance(values, pd.Series):
-        return values.reset_index(drop=True)
-    return pd.Series(values, dtype=None if isinstance(values, np.ndarray) else object)
 
 
 def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:

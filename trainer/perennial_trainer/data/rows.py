@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.task import Kind
-from perennial_trainer.data.conversion import convert_features, to_categories, to_numbers
-from perennial_trainer.data.privacy import shape
+from perennial_trainer.data.categories import to_categories
+from perennial_trainer.data.conversion import convert_features, readable_target, to_numbers
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values import unusable as unusable_values
-from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.data.values.times import readable_times
 from perennial_trainer.data.values.unusable import Unusable
 
@@ -36,7 +34,7 @@ class Rows:
     `group` is a hash; a row without a group is a group of its own. `kept` are columns for slices, which the model never
     gets. Neither is a part of a row's digest. `unusable` are values that became missing, by numeric feature: the server
     refuses a request with one of them. `unreadable` are those of the target and of the time. `copies` number equal rows
-    beyond the first few, which have 0; None is 0.
+    beyond the first few, which have 0; None is 0. `inputs` are the columns that derived features alone read.
     """
 
     columns: Columns
@@ -50,6 +48,7 @@ class Rows:
     unreadable: dict[str, Unusable] = field(default_factory=dict)
     copies: NDArray[np.uint64] | None = None
     labels: "Series[Any] | None" = None  # the target, also of rows that the server would refuse; None without such rows
+    inputs: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -70,6 +69,7 @@ class Rows:
             unusable_values.take(self.unreadable, which),
             None if self.copies is None else self.copies[which],
             None if self.labels is None else self.labels.iloc[which].reset_index(drop=True),
+            None if self.inputs is None else self.inputs.iloc[which].reset_index(drop=True),
         )
 
     def locate(self, place_of_row: Callable[[int], str]) -> None:
@@ -107,15 +107,25 @@ class Rows:
         return np.where(self.copies > 0, pd.util.hash_array(numbered), self.digests)
 
     def table(self) -> pd.DataFrame:
-        """One column for each name in `columns`."""
-        table = self.features.assign(**{self.columns.target: self.target})
+        """One column for each name in `columns`: what was read, without what is derived from it."""
+        read = self.features.drop(columns=[each.name for each in self.columns.features.derived])
+        inputs = {} if self.inputs is None else {str(name): self.inputs[name] for name in self.inputs}
+        table = read.assign(**inputs, **{self.columns.target: self.target})
         if self.time is None or self.columns.time in table:
             return table
         return table.assign(**{str(self.columns.time): self.time})
 
     def column(self, name: str) -> "Series[Any]":
-        """The values of a feature or of a kept column."""
-        return self.kept[name] if self.kept is not None and name in self.kept else self.features[name]
+        """The values of a feature, of a kept column, or of one that derived features read."""
+        others = (each for each in (self.kept, self.inputs) if each is not None and name in each)
+        return next(others, self.features)[name]
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The columns whose distribution is compared: the features, and what only derived ones read, except times."""
+        if self.inputs is None:
+            return self.features
+        return pd.concat([self.features, self.inputs.select_dtypes(exclude="datetimetz")], axis=1)
 
     def table_with_others(self) -> pd.DataFrame:
         """The table with the kept columns, the hash of the group and the numbers of equal rows."""
@@ -142,14 +152,15 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     A row that the server would refuse has no target, so it is not fitted and counts in no metric. Raises a
     RejectedTask, MissingColumn.
     """
-    features, unusable = convert_features(table, columns.features)
-    target, not_target = _target(columns.target, table[columns.target], columns.kind)
+    converted, unusable = convert_features(table, columns.features)
+    features, inputs = _divided(converted, columns)
+    target, not_target = readable_target(columns.target, table[columns.target], columns.kind)
     unreadable = {} if not_target is None else {columns.target: not_target}
     time = None
     if columns.time is not None:
         time, not_time = readable_times(columns.time, table[columns.time], columns.time_format)
-        unreadable |= {} if not_time is None else {columns.time: not_time}
-    rows = Rows(columns, features, target, time, unusable=unusable, unreadable=unreadable)
+        unreadable |= {} if not_time is None or columns.time in unusable else {columns.time: not_time}
+    rows = Rows(columns, features, target, time, unusable=unusable, unreadable=unreadable, inputs=inputs)
     if unusable:
         rows.labels, rows.target = target, target.where(~rows.refused)
     if columns.group is not None:
@@ -158,6 +169,15 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
     if columns.keep:
         rows.kept = pd.DataFrame({name: _kept(table[name]) for name in columns.keep})
     return rows
+
+
+def _divided(converted: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """What the model gets, and what only derived features read."""
+    if not columns.features.derived:
+        return converted, None
+    features = converted[list(columns.features.names)]
+    others = converted.drop(columns=features.columns)
+    return features, others if others.shape[1] else None
 
 
 def with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows:
@@ -184,6 +204,7 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         unusable=unusable_values.concatenate([(part.unusable, len(part)) for part in parts]),
         labels=_labels_of(parts),
         unreadable=unusable_values.concatenate([(part.unreadable, len(part)) for part in parts]),
+        inputs=None if first.inputs is None else pd.concat([part.inputs for part in parts], ignore_index=True),
     )
 
 
@@ -221,21 +242,3 @@ def _bits(values: "Series[Any]") -> NDArray[np.uint64]:
     codes, uniques = pd.factorize(values)
     hashes = pd.util.hash_array(uniques.to_numpy(dtype=object), categorize=False)
     return np.append(hashes, np.uint64(0))[codes]  # code -1, a missing value, takes the last hash
-
-
-def _target(name: str, values: "Series[Any]", kind: Kind) -> "tuple[Series[Any], Unusable | None]":
-    """The target of each row, and which values are not of its kind."""
-    if kind == "classification":
-        return to_categories(values), None
-    floats, not_number = to_numbers(values)
-    infinite = too_large(floats)
-    target = pd.Series(np.where(infinite, np.nan, floats))
-    if not_number.any():
-        example = shape(str(values[not_number].iloc[0])[:40])
-        problem = f"values of the target {name} are not numbers, the first is written as {example!r}"
-        fix = "correct them, or set model.task to classification"
-        return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
-    if infinite.any():
-        problem = f"values of the target {name} are infinite or beyond {LARGEST:.2g}"
-        return target, Unusable(infinite, "InfiniteValues", problem, "correct or empty them")
-    return target, None

@@ -1,10 +1,11 @@
 """Which columns of a table a task needs, and their roles."""
 
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from perennial_trainer.contract.data import CsvFormat
-from perennial_trainer.contract.task import Features, Kind
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.task import Kind
 
 DEFAULT_CSV = CsvFormat()
 
@@ -25,22 +26,29 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """In the order of the model, each once (a numeric feature may also be the time)."""
+        """In the order of the model, each once (a column of a feature may also be the time)."""
         others = [self.time] if self.time else []
         others += [self.group] if self.group else []
-        return list(dict.fromkeys([*self.features.names, self.target, *others, *self.keep]))
+        return list(dict.fromkeys([*self.features.inputs, self.target, *others, *self.keep]))
 
-    def without(self, absent: Collection[str]) -> "Columns | None":
+    @property
+    def times(self) -> set[str]:
+        """The columns of times that are not also read as numbers."""
+        return {*([self.time] if self.time else []), *self.features.times} - {*self.features.numeric}
+
+    def without(self, absent: AbstractSet[str]) -> "Columns | None":
         """The other columns; None if no feature or no target is left."""
         numeric, categorical = (
             tuple(name for name in names if name not in absent)
             for names in (self.features.numeric, self.features.categorical)
         )
-        if self.target in absent or not (numeric or categorical):
+        gone = {*absent, *(each.name for each in self.features.derived if not absent.isdisjoint(each.rule.columns))}
+        derived = tuple(each for each in self.features.derived if gone.isdisjoint((each.name, *each.rule.columns)))
+        if self.target in absent or not (numeric or categorical or derived):
             return None
         return replace(
             self,
-            features=Features(numeric=numeric, categorical=categorical),
+            features=Features(numeric=numeric, categorical=categorical, derived=derived),
             time=None if self.time in absent else self.time,
             group=None if self.group in absent else self.group,
             keep=tuple(name for name in self.keep if name not in absent),
@@ -49,7 +57,7 @@ class Columns:
     @property
     def as_text(self) -> list[str]:
         """The columns that are read as text, also where all values look like numbers."""
-        text = [*self.features.categorical, *([self.target] if self.kind == "classification" else [])]
+        text = [*self.features.categories, *([self.target] if self.kind == "classification" else [])]
         others = [*([self.group] if self.group else []), *self.keep]
         return [*text, *(name for name in dict.fromkeys(others) if name not in (*text, self.time))]
 

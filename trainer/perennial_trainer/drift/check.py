@@ -102,7 +102,7 @@ def _load_profile(task: CheckTask) -> Profile:
         raise RejectedTask(
             "ArtifactMissing", f"{uri} does not exist, so version {task.live.name} is not complete: train it again"
         ) from error
-    unknown = [name for name in task.model.features.names if name not in profile.features]
+    unknown = [name for name in task.model.features.measured if name not in profile.features]
     if unknown:
         raise RejectedTask(
             "ProfileMismatch",
@@ -124,7 +124,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
         csv=data.csv,
     )
     recent = RecentCounts(
-        {name: empty_histogram(reference.features[name]) for name in task.model.features.names},
+        {name: empty_histogram(reference.features[name]) for name in task.model.features.measured},
         empty_histogram(reference.target),
         empty_histogram(reference.prediction),
         {name: NumericHistogram(each) for name, each in reference.probabilities.items()},

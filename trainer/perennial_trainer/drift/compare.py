@@ -23,7 +23,7 @@ def compare_with_reference(reference: str, source: RecentData, columns: Columns)
         raise RejectedTask("EmptyData", "the reference holds no row to compare with")
     before = concatenate(batches)
     features: dict[str, Histogram] = {
-        str(name): empty_histogram(profile_column(values)) for name, values in before.features.items()
+        str(name): empty_histogram(profile_column(values)) for name, values in before.measured.items()
     }
     target = empty_histogram(profile_column(before.target)) if before.target.notna().any() else None
     rows, period = 0, Period()

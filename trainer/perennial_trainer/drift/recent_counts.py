@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 from perennial_trainer.drift.recent_rows.batch import Batch
@@ -31,7 +31,7 @@ MAX_UNLABELLED = 20_000  # rows without a target that are scored: enough for the
 
 def most_rows(rows: int, features: Features) -> int:
     """So many rows, or fewer where the features are so many that the rows would need much memory."""
-    return min(rows, max(1, MOST_VALUES // len(features.names)))
+    return min(rows, max(1, MOST_VALUES // len({*features.names, *features.inputs})))
 
 
 @dataclass

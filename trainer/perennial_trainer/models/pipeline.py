@@ -14,9 +14,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data import conversion
-from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes
+from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes, to_categories
 from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
@@ -41,7 +41,7 @@ def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
         OneHotEncoder(handle_unknown="ignore", sparse_output=bool(get_tags(estimator).input_tags.sparse)),
     )
     columns = ColumnTransformer(
-        [("numeric", numeric, list(wanted.numeric)), ("categorical", categorical, list(wanted.categorical))]
+        [("numeric", numeric, list(wanted.all_numeric)), ("categorical", categorical, list(wanted.all_categorical))]
     )
     return Pipeline([("columns", columns), (STEP, estimator)])
 
@@ -82,8 +82,8 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
     """
     if limit is None or get_tags(estimator).input_tags.sparse:
         return
-    values = {name: int(rows.features[name].nunique()) for name in rows.columns.features.categorical}
-    width = len(rows.columns.features.numeric) + sum(values.values())
+    values = {name: int(rows.features[name].nunique()) for name in rows.columns.features.all_categorical}
+    width = len(rows.columns.features.all_numeric) + sum(values.values())
     needed = IDLE + ENCODED_COPIES * 8 * len(rows) * width
     if values and needed > limit:
         widest = max(values, key=lambda name: values[name])
@@ -148,9 +148,7 @@ def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredR
     own = classes_of(pipeline)
     classes = sorted_classes({*own, *also})
     index = pd.Index(classes, dtype="str")
-    target, prediction = (
-        index.get_indexer(pd.Index(names)) for names in (rows.target, conversion.to_categories(predictions))
-    )
+    target, prediction = (index.get_indexer(pd.Index(names)) for names in (rows.target, to_categories(predictions)))
     positive = positive_position(classes, rows.columns.positive)
     if not hasattr(pipeline, "predict_proba"):
         return ScoredRows(target, prediction, classes, positive=positive)
@@ -181,4 +179,4 @@ def _call(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows)
 
 def classes_of(pipeline: Pipeline | None) -> tuple[str, ...]:
     """The classes of a fitted classifier, in its order; empty for a regressor."""
-    return tuple(conversion.to_categories(getattr(pipeline, "classes_", [])))
+    return tuple(to_categories(getattr(pipeline, "classes_", [])))

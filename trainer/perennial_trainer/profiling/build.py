@@ -20,11 +20,12 @@ def build_profile(rows: Rows, scored: ScoredRows, metrics: dict[str, ProfileMetr
 
     The holdout counts as so many `independent` rows in the chance of drift of the predictions.
     """
-    numeric = len(rows.columns.features.numeric)
+    measured = rows.measured
+    numeric = sum(values.dtype.kind == "f" for _, values in measured.items())
     points = min(MOST_POINTS, max(FEWEST_POINTS, ALL_POINTS // max(1, numeric)))
     return Profile(
         rows=len(rows),
-        features={str(name): profile_column(values, points) for name, values in rows.features.items()},
+        features={str(name): profile_column(values, points) for name, values in measured.items()},
         target=profile_column(rows.target),
         prediction=_of_rows(profile_column(scored.predicted_values), independent),
         metrics=metrics,

@@ -60,8 +60,9 @@ def find_novelties(rows: Rows, live: Version | None) -> dict[str, Novelty]:
     known = _load_profile(live) if live else None
     if known is None:
         return {}
-    profiles = {name: known.features[str(name)] for name in rows.features if str(name) in known.features}
-    novelties = {str(name): _compare(rows.features[name], profile) for name, profile in profiles.items()}
+    measured = rows.measured
+    profiles = {name: known.features[str(name)] for name in measured if str(name) in known.features}
+    novelties = {str(name): _compare(measured[name], profile) for name, profile in profiles.items()}
     of_target = _compare(rows.target, known.target)
     if of_target and rows.columns.kind == "regression":
         of_target = replace(of_target, known="other values", new="smaller or greater ones")  # and not the target's own

@@ -143,7 +143,7 @@ def _is_constant(values: "Series[Any]") -> bool:
 
 
 def _category_counts(rows: Rows) -> dict[str, int]:
-    return {name: int(rows.features[name].nunique()) for name in rows.columns.features.categorical}
+    return {name: int(rows.features[name].nunique()) for name in rows.columns.features.all_categorical}
 
 
 def _not_known(counts: "pd.Series[int]", rows: int) -> dict[str, int]:

@@ -53,6 +53,7 @@ def _model(metadata: Metadata) -> Table:
         "estimator": model.estimator,
         "numeric features": ", ".join(model.features.numeric),
         "categorical features": ", ".join(model.features.categorical),
+        **{f"derived feature {each.name}": each.described for each in model.features.derived},
         "target": model.target,
         **metadata.parameters,
     }

@@ -103,7 +103,7 @@ def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_forma
         size=_inputs,
         limit=limits.queue,
         requests=QUEUE_REQUESTS,
-        batch=rows * len(predictor.features.names),
+        batch=rows * len(predictor.features.inputs),
         on_batch=metrics.batched,
     )
     return Served(predictor, batcher, rows, file_format)

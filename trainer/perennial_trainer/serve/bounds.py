@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.data.derived.features import derived_numbers
 from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.protocol import Inference
 from perennial_trainer.serve.tensors import BadRequestError
@@ -22,23 +23,31 @@ class Bounds:
     """The least and the greatest value of each numeric feature."""
 
     def __init__(self, pipeline: Any, features: Features) -> None:
-        self._names = features.numeric
-        self._low, self._high = _bounds(pipeline, len(features.numeric))
+        self._features = features
+        self._names = features.all_numeric
+        self._low, self._high = _bounds(pipeline, len(self._names))
 
     def check(self, inference: Inference) -> None:
         """Raises a BadRequestError that names the first value beyond its bounds."""
         if not self._names:
             return
-        values = np.stack([np.asarray(inference.columns[name]) for name in self._names])
+        columns: dict[str, Any] = dict(inference.columns)
+        if self._features.derived:
+            columns |= derived_numbers(columns, self._features)
+        missing = np.full(inference.rows, np.nan)  # what is derived from a time is never too large
+        values = np.stack([np.asarray(columns.get(name, missing), dtype=np.float64) for name in self._names])
         exceeding = (values < self._low) | (values > self._high)  # not for NaN, a missing value
         if not exceeding.any():
             return
         feature, row = (int(index) for index in np.argwhere(exceeding)[0])
         low, high = self._low[feature, 0], self._high[feature, 0]
         raise BadRequestError(
-            f"input {self._names[feature]} is {values[feature, row]:.6g} in row {row} (the first row is 0), but the "
-            f"model takes {low:.3g} to {high:.3g}: send null for a missing value"
+            f"{self._kind(feature)} {self._names[feature]} is {values[feature, row]:.6g} in row {row} (the first row "
+            f"is 0), but the model takes {low:.3g} to {high:.3g}: send null for a missing value"
         )
+
+    def _kind(self, feature: int) -> str:
+        return "input" if feature < len(self._features.numeric) else "derived feature"
 
 
 def _bounds(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -81,8 +81,9 @@ class Endpoints:
         if served is None:
             return self._loading()
         features = self._task.model.features
-        inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in features.numeric]
-        inputs += [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in features.categorical]
+        inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in features.numbers]
+        others = (*features.categories, *features.times)
+        inputs += [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in others]
         return self._respond(
             {
                 "name": self._task.model_deployment,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from perennial_trainer.contract.task import Features, Model
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.task import Model
 from perennial_trainer.data import conversion
 from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.bounds import Bounds
@@ -63,7 +64,7 @@ class Predictor:
     @property
     def encoded_width(self) -> int:
         """The columns of a row that the model gets: one for each category, if it knows them."""
-        return len(self.features.names) + sum(map(len, self._known.values()))
+        return len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
 
     def check(self, inference: Inference) -> None:
         """Raises a BadRequestError for a value that the model cannot take."""
@@ -112,7 +113,7 @@ def _categories_of(pipeline: Any, features: Features) -> dict[str, frozenset[str
     """The categories that the encoder of a pipeline of ours was fitted to, by feature; empty for another pipeline."""
     try:
         encoder = pipeline[0].named_transformers_["categorical"][-1]
-        categories = dict(zip(features.categorical, encoder.categories_, strict=True))
+        categories = dict(zip(features.all_categorical, encoder.categories_, strict=True))
     except (AttributeError, LookupError, TypeError, ValueError):
         return {}
     return {name: frozenset(map(str, values)) for name, values in categories.items()}

@@ -14,13 +14,14 @@ import orjson
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import join_names
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.data.derived.times import times_of_feature
 from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
 
 MAX_UINT64 = (1 << 64) - 1
 
-Column = NDArray[np.float64] | list[Any]
+Column = NDArray[np.float64] | NDArray[np.datetime64] | list[Any]
 
 
 class Inference(NamedTuple):
@@ -46,7 +47,7 @@ def read_request(body: bytes, features: Features, outputs: Collection[str]) -> I
     if unknown:
         raise BadRequestError(f"output {join_names(unknown)} is unknown: ask for {join_names(outputs)}")
     first = request.inputs[0]
-    one_tensor = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.names
+    one_tensor = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.inputs
     columns = _matrix(first, features) if one_tensor else _columns(request, features)
     return Inference(request.id, first.shape[0], columns, wanted)
 
@@ -73,10 +74,10 @@ def datatype_name(dtype: np.dtype[Any]) -> str:
 
 def _columns(request: Request, features: Features) -> dict[str, Column]:
     given: dict[str, Tensor] = {tensor.name: tensor for tensor in request.inputs}
-    unknown = sorted(given.keys() - set(features.names))
-    missing = [name for name in features.names if name not in given]
+    unknown = sorted(given.keys() - set(features.inputs))
+    missing = [name for name in features.inputs if name not in given]
     if unknown:
-        raise BadRequestError(f"input {join_names(unknown)} is unknown: the inputs are {join_names(features.names)}")
+        raise BadRequestError(f"input {join_names(unknown)} is unknown: the inputs are {join_names(features.inputs)}")
     if missing:
         raise BadRequestError(
             f"input {join_names(missing)} is missing: give one tensor per feature, with null for a missing value"
@@ -92,23 +93,37 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
                 f"input {tensor.name} has {tensor.shape[0]} rows, input {first.name} {first.shape[0]}: "
                 "give every input the same number"
             )
-    columns: dict[str, Column] = {name: _numbers(given[name]) for name in features.numeric}
-    return columns | {name: _flat(given[name]) for name in features.categorical}
+    columns: dict[str, Column] = {name: _numbers(given[name]) for name in features.numbers}
+    columns |= {name: _flat(given[name]) for name in features.categories}
+    return columns | {name: _times(given[name], time_format) for name, time_format in features.times.items()}
 
 
 def _matrix(tensor: Tensor, features: Features) -> dict[str, Column]:
-    if features.categorical:
+    if others := [name for name in features.inputs if name not in features.numbers]:
+        kind = "categorical " if features.categories else ""
         raise BadRequestError(
-            f"input {tensor.name} is not a feature, and one tensor for all features cannot hold the categorical "
-            f"{join_names(features.categorical)}: give one tensor per feature"
+            f"input {tensor.name} is not a feature, and one tensor for all features cannot hold the {kind}"
+            f"{join_names(others)}: give one tensor per feature"
         )
-    if tensor.shape[1] != len(features.numeric):
+    if tensor.shape[1] != len(features.numbers):
         raise BadRequestError(
-            f"input {tensor.name} has the shape {tensor.shape}: make it [n, {len(features.numeric)}], "
-            f"with the columns {join_names(features.numeric)}"
+            f"input {tensor.name} has the shape {tensor.shape}: make it [n, {len(features.numbers)}], "
+            f"with the columns {join_names(features.numbers)}"
         )
     values = _numbers(tensor).reshape(tensor.shape)
-    return dict(zip(features.numeric, values.T, strict=True))
+    return dict(zip(features.numbers, values.T, strict=True))
+
+
+def _times(tensor: Tensor, time_format: str | None) -> NDArray[np.datetime64]:
+    """The times, in UTC; a value that is not one is refused here, since it would fail all requests of a batch."""
+    times, unreadable = times_of_feature(tensor.name, _flat(tensor), time_format)
+    if unreadable is not None:
+        row = int(np.flatnonzero(unreadable.mask)[0]) // math.prod(tensor.shape[1:])
+        wanted = (
+            f"a time written as {time_format}" if time_format else "a time in ISO 8601, such as 2026-11-22T13:00:00Z"
+        )
+        raise BadRequestError(f"input {tensor.name} in row {row} (the first row is 0) is not {wanted}: correct it")
+    return np.asarray(times.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
 
 
 def _numbers(tensor: Tensor) -> NDArray[np.float64]:

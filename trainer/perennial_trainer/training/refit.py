@@ -97,12 +97,12 @@ def estimator_of(pipeline: Pipeline) -> Any:
 
 def quality_of_holdout(rows: RowSets) -> tuple[Increase, ...]:
     """By the metrics of a drift check: how many values are missing beyond the share of the training rows, or new."""
-    training = rows.span.select(rows.training).features
+    training, holdout = rows.span.select(rows.training).measured, rows.holdout.measured
     worst = []
     for metric in ("missing_increase", "new_share"):
         shares = {
             str(name): _share(metric, training[name], values)
-            for name, values in rows.holdout.features.items()
+            for name, values in holdout.items()
             if metric == "missing_increase" or values.dtype.kind != "f"
         }
         if shares:

@@ -41,7 +41,7 @@ def measure_slices(metric: str, rows: Rows, candidate: ScoredRows, live: ScoredR
     """
     measured = []
     kept = [] if rows.kept is None else [str(name) for name in rows.kept]
-    for feature in (*rows.columns.features.categorical, *kept):
+    for feature in (*rows.columns.features.all_categorical, *kept):
         large = [(name, which) for name, which in groups(rows.column(feature)) if which.sum() >= MIN_ROWS]
         measured += [_slice(feature, metric, name, which, candidate, live) for name, which in large[:MAX_CATEGORIES]]
     return measured

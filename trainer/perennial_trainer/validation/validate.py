@@ -110,7 +110,7 @@ def _load_holdout(task: ValidateTask) -> Rows:
     """The candidate's holdout, whose digest was checked."""
     model, holdout = task.model, task.holdout
     source = metadata.load_metadata(task.candidate).source
-    sliceable = (*model.features.names, *source.keep)
+    sliceable = (*model.features.measured, *source.keep)
     unknown = [each.column for each in task.slices if each.column not in sliceable]
     if unknown:
         raise RejectedTask(

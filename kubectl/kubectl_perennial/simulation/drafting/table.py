@@ -14,7 +14,7 @@ from kubectl_perennial.errors import CommandError, some
 from kubectl_perennial.simulation.history import tables_of
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import TaskError
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.conversion import to_frame
 from perennial_trainer.data.files.csv_dialect import SEPARATORS, Dialect
 from perennial_trainer.data.files.readers import DataFiles

@@ -44,7 +44,11 @@ def request_body(task: ServeTask, row: pd.Series[Any], outputs: Collection[str])
     features = task.model.features
     inputs = [
         {"name": name, "shape": [1], "datatype": kind, "data": [None if pd.isna(row[name]) else change(row[name])]}
-        for names, kind, change in ((features.numeric, "FP64", float), (features.categorical, "BYTES", str))
+        for names, kind, change in (
+            (features.numbers, "FP64", float),
+            (features.categories, "BYTES", str),
+            (features.times, "BYTES", str),
+        )
         for name in names
     ]
     return {"inputs": inputs} | ({"outputs": [{"name": name} for name in outputs]} if len(outputs) > 1 else {})

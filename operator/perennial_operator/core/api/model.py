@@ -7,30 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
+from perennial_operator.core.api.features import Features, any_derived, reads
 from perennial_operator.core.api.pod import Object
 from perennial_operator.core.api.values import Column, Value
-
-
-class Features(Value):
-    """The columns the model reads."""
-
-    model_config = rules(
-        rule("size(self.numeric) + size(self.categorical) > 0", "name at least one numeric or categorical feature"),
-        rule(
-            "self.numeric.all(f, !(f in self.categorical))",
-            "a feature is either numeric or categorical; remove it from one of the lists",
-            field_path=".categorical",
-        ),
-    )
-    numeric: list[Column] = Field(
-        [], max_length=5000, description="Columns with numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
-    )
-    categorical: list[Column] = Field(
-        [],
-        max_length=100,
-        description="Columns with categories, as text or codes.",
-        json_schema_extra={"x-kubernetes-list-type": "set"},
-    )
 
 
 class ModelSpec(Value):
@@ -42,6 +21,11 @@ class ModelSpec(Value):
             "the target must not be a feature; remove it from model.features",
             message_expression="'target ' + self.target + ' must not be a feature; remove it from model.features'",
             field_path=".target",
+        ),
+        rule(
+            f"!{any_derived('d.name == self.target || ' + reads('d', 'self.target'), 'self.features')}",
+            "a derived feature reads the target or has its name; the target is not known at prediction",
+            field_path=".features.derived",
         ),
         rule(
             "self.framework != 'keras' || self.format != 'skops'",

@@ -10,6 +10,7 @@ from perennial_operator.core.api.conditions import Condition
 from perennial_operator.core.api.data import DataSpec, Storage
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
+from perennial_operator.core.api.features import any_derived, reads, reads_no_time
 from perennial_operator.core.api.meta import Kind
 from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
@@ -27,6 +28,23 @@ class History(Value):
 
     versions: int = Field(10, ge=1, le=1000, description="Number of ended versions to keep besides the live one.")
     reports: int = Field(50, ge=1, le=10000, description="Number of handled drift reports to keep.")
+
+
+_OTHER_FORMAT = (
+    "has(d.calendar) && d.calendar.column == self.data.timeColumn"
+    " && (has(d.calendar.timeFormat) != has(self.data.timeFormat)"
+    " || (has(self.data.timeFormat) && d.calendar.timeFormat != self.data.timeFormat))"
+)
+
+
+def _is_derived(column: str) -> str:
+    """CEL: whether a derived feature has this name."""
+    return any_derived(f"d.name == {column}", "self.model.features")
+
+
+def _derived(column: str) -> str:
+    """CEL: whether a derived feature has this name, or reads this column."""
+    return any_derived(f"d.name == {column} || {reads('d', column)}", "self.model.features")
 
 
 def _measured(task: str) -> tuple[JsonDict, ...]:
@@ -64,22 +82,35 @@ class ModelDeploymentSpec(Value):
             field_path=".data.timeColumn",
         ),
         rule(
+            "!has(self.data.timeColumn) ||"
+            f" !{any_derived('d.name == self.data.timeColumn || ' + reads_no_time('d', 'self.data.timeColumn'), 'self.model.features')}",
+            "of the features only calendar may read timeColumn, and none may have its name",
+            field_path=".data.timeColumn",
+        ),
+        rule(
+            f"!has(self.data.timeColumn) || !{any_derived(_OTHER_FORMAT, 'self.model.features')}",
+            "calendar reads data.timeColumn in another format than data.timeFormat; give both the same timeFormat",
+            field_path=".data.timeFormat",
+        ),
+        rule(
             "!has(self.data.groupColumn) || (self.data.groupColumn != self.model.target"
             " && !(self.data.groupColumn in self.model.features.numeric)"
             " && !(self.data.groupColumn in self.model.features.categorical)"
-            " && (!has(self.data.timeColumn) || self.data.groupColumn != self.data.timeColumn))",
+            " && (!has(self.data.timeColumn) || self.data.groupColumn != self.data.timeColumn)"
+            f" && !{_derived('self.data.groupColumn')})",
             "groupColumn must not be a feature, the target or the time; name another column",
             field_path=".data.groupColumn",
         ),
         rule(
             "!has(self.data.keep) || self.data.keep.all(k, k != self.model.target && !(k in self.model.features.numeric)"
-            " && !(k in self.model.features.categorical) && (!has(self.data.timeColumn) || k != self.data.timeColumn))",
+            " && !(k in self.model.features.categorical) && (!has(self.data.timeColumn) || k != self.data.timeColumn)"
+            f" && !{_derived('k')})",
             "the holdout has features, target and time anyway; remove them from data.keep",
             field_path=".data.keep",
         ),
         rule(
             "!has(self.data.allowLeaks) || self.data.allowLeaks.all(f,"
-            " f in self.model.features.numeric || f in self.model.features.categorical)",
+            f" f in self.model.features.numeric || f in self.model.features.categorical || {_is_derived('f')})",
             "only a feature can be allowed to leak; remove the others from data.allowLeaks",
             field_path=".data.allowLeaks",
         ),
@@ -122,7 +153,8 @@ class ModelDeploymentSpec(Value):
         ),
         rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
-            " || s.column in self.model.features.numeric || (has(self.data.keep) && s.column in self.data.keep))",
+            " || s.column in self.model.features.numeric || (has(self.data.keep) && s.column in self.data.keep)"
+            f" || {any_derived('d.name == s.column || ' + reads_no_time('d', 's.column'), 'self.model.features')})",
             "the column of a slice is not a feature of the model; name one of model.features, or add it to data.keep",
             field_path=".validation.slices",
         ),

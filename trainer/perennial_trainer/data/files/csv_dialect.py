@@ -61,7 +61,7 @@ def recognise(sample: bytes, columns: Columns, is_tab_separated: bool = False) -
     separator = settings.separator or _separator(text, columns.names, usual)
     rows = _rows(text, separator, complete=len(sample) < SAMPLE)
     names = tuple(rows[0]) if rows else ()
-    numeric = [*columns.features.numeric, *([columns.target] if columns.kind == "regression" else [])]
+    numeric = [*columns.features.numbers, *([columns.target] if columns.kind == "regression" else [])]
     places = [names.index(name) for name in numeric if name in names]
     values = [row[place].strip() for row in rows[1:] for place in places if place < len(row)]
     null_values = settings.null_values

@@ -69,7 +69,9 @@ class CsvFile:
             raise self._refusal(error) from error
 
     def _numeric(self, needed: Sequence[str]) -> list[str]:
-        return [name for name in needed if name not in self._columns.as_text and name != self._columns.time]
+        return [
+            name for name in needed if name not in (*self._columns.as_text, *self._columns.times, self._columns.time)
+        ]
 
     def _options(self, needed: Sequence[str], numeric: Sequence[str]) -> dict[str, Any]:
         return {
@@ -94,7 +96,7 @@ class CsvFile:
         if name in self._columns.as_text:
             return (_without_categories(values, nulls) if nulls else values).dictionary_encode()
         values = _without(values, (*NULL_WORDS, *nulls))
-        if name == self._columns.time and name not in self._columns.features.numeric:
+        if name in self._columns.times:
             return _times(values)
         floats, not_number = text_to_floats(values, self.dialect.numbers)
         numbers = _without_numbers(pa.array(floats, from_pandas=True), self.dialect.null_numbers)

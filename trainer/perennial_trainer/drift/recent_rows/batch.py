@@ -67,11 +67,11 @@ class Batch:
 
     @cached_property
     def unusable(self) -> dict[str, int]:
-        """How many values are present but not finite numbers, by numeric feature; they count as missing."""
-        for name in self.columns.features.numeric:
+        """How many values are present but not finite numbers, or times, by input; they count as missing."""
+        for name in self.columns.features.numbers:
             if name not in self._is_finite:
                 self._finite_values(name)
-        if all(self._is_finite.values()):
+        if all(self._is_finite.values()) and not self.columns.features.times:
             return {}
         return {name: each.count for name, each in self.rows.unusable.items()}
 
@@ -123,8 +123,8 @@ class Batch:
 
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""
-        floats = self._finite_values(name)
-        return self.rows.features[name].to_numpy() if floats is None else floats
+        floats = self._finite_values(name) if name in self.table.column_names else None
+        return self.rows.column(name).to_numpy() if floats is None else floats
 
     def _finite_values(self, name: str) -> NDArray[np.float64] | None:
         """The values if they are numbers, none of them too large, and so need no conversion; else None."""
@@ -145,9 +145,9 @@ class Batch:
 
     def category_counts(self, name: str) -> Counter[str]:
         """How often each category of a feature occurs."""
-        column = self.table[name]
-        if not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
-            return Counter(self.rows.features[name].dropna().tolist())
+        column = self.table[name] if name in self.table.column_names else None
+        if column is None or not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
+            return Counter(self.rows.column(name).dropna().tolist())
         total: Counter[str] = Counter()
         for values, counts in map(_value_counts, column.chunks):
             for value, count in zip(values, counts.tolist(), strict=True):

@@ -121,7 +121,7 @@ def _times(source: RecentData, files: DataFiles, now: datetime | None) -> Iterat
     """The times of all rows that have one which is not of the future, batch by batch."""
     from perennial_trainer.data.values.times import readable_times
 
-    name = source.time_column or files.columns.features.names[0]
+    name = source.time_column or files.columns.features.inputs[0]
     for values in read_column(files, name):
         if source.time_column is None:
             yield _microseconds(None, len(values))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.files.readers import DataFiles
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns

@@ -1,0 +1,106 @@
+"""The features of a model: the columns that it reads, and the features that are computed from them in each row."""
+
+from collections import Counter
+from functools import cached_property
+
+from perennial_trainer.contract.data import TimeFormat
+from perennial_trainer.contract.features.functions import Bins, Calendar, Derived, Interaction, Rule
+from perennial_trainer.contract.fields import StrictStruct
+
+
+class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """What the model is fitted to. Columns that only derived features read are inputs, and not features."""
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    derived: tuple[Derived, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.derived:
+            self._check_names()
+            self._check_reading()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The features by name, in the order of the table that the model gets."""
+        return self.numeric + self.categorical + tuple(each.name for each in self.derived)
+
+    @cached_property
+    def all_numeric(self) -> tuple[str, ...]:
+        return self.numeric + tuple(each.name for each in self.derived if each.is_number)
+
+    @cached_property
+    def all_categorical(self) -> tuple[str, ...]:
+        return self.categorical + tuple(each.name for each in self.derived if not each.is_number)
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that are read as numbers."""
+        return (*self.numeric, *(name for name, role in self._only_read.items() if role == "number"))
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The columns that are read as categories."""
+        return (*self.categorical, *(name for name, role in self._only_read.items() if role == "category"))
+
+    @cached_property
+    def times(self) -> dict[str, TimeFormat | None]:
+        """The columns that are read as times, and how they are written."""
+        rules = [each.calendar for each in self.derived if each.calendar is not None]
+        return {rule.column: rule.time_format for rule in rules}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that are read: of files, and of requests."""
+        return (*self.numbers, *self.categories, *self.times)
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """Whose drift is measured: the features, and the numbers and categories that only derived ones read."""
+        return (*self.names, *(name for name, role in self._only_read.items() if role != "time"))
+
+    @cached_property
+    def _only_read(self) -> dict[str, str]:
+        """The columns that derived features read and the model does not get, and as what they are read."""
+        known = {*self.numeric, *self.categorical, *(each.name for each in self.derived)}
+        roles: dict[str, str] = {}
+        for each in self.derived:
+            for column in each.rule.columns:
+                if column not in known and roles.get(column, "category") == "category":
+                    roles[column] = _role_of_input(each.rule)
+        return roles
+
+    def _check_names(self) -> None:
+        for name, times in Counter(self.names).items():
+            if times > 1:
+                raise ValueError(f"{name} is named more than once among the features: give each its own name")
+
+    def _check_reading(self) -> None:
+        """A number reads columns, bins also derived numbers, and an interaction those and bins."""
+        derived = {each.name: each for each in self.derived}
+        roles = dict.fromkeys(self.numeric, "number") | dict.fromkeys(self.categorical, "category") | self._only_read
+        for each in self.derived:
+            for column in each.rule.columns:
+                if column in derived and not _may_read(each.rule, derived[column]):
+                    raise ValueError(
+                        f"derived {each.name} reads the derived {column}: name columns of the data; only bins read "
+                        "derived numbers, and interactions derived numbers and bins"
+                    )
+                wanted = _role_of_input(each.rule)
+                role = roles.get(column, wanted)
+                if role != wanted and (role == "time" or not isinstance(each.rule, Interaction)):
+                    raise ValueError(
+                        f"derived {each.name} reads {column} as a {wanted}, which is a {role}: keep one role"
+                    )
+            if each.calendar and self.times[each.calendar.column] != each.calendar.time_format:
+                raise ValueError(f"{each.calendar.column} has two formats of times: give one timeFormat")
+
+
+def _role_of_input(rule: Rule) -> str:
+    return "time" if isinstance(rule, Calendar) else "category" if isinstance(rule, Interaction) else "number"
+
+
+def _may_read(rule: Rule, derived: Derived) -> bool:
+    return isinstance(rule, Bins | Interaction) and (
+        derived.is_number or (isinstance(rule, Interaction) and derived.bins is not None)
+    )
