@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from perennial_operator.core.api.values import as_text
-from tests.plugin.terminal import Terminal
+from tests.plugin.terminal import Objects
 
 NOW = datetime.now(UTC)
 
@@ -71,8 +71,8 @@ DRIFT = {
 }
 
 
-def put_rollout(terminal: Terminal) -> None:
-    """Creates the objects in the namespace of the terminal."""
+def put_rollout(terminal: Objects) -> None:
+    """Creates the objects."""
     terminal.put_model(
         spec={"drift": DRIFT, "rollout": {"steps": [{"weight": 20, "hold": "5m"}]}},
         status={

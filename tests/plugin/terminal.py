@@ -57,8 +57,38 @@ def run_here(words: list[str], environment: dict[str, str], stdin: str) -> Resul
     return Result(code, out.getvalue(), err.getvalue())
 
 
+class Objects:
+    """Puts the objects that the operator would have created."""
+
+    def put(self, kind: str, name: str, spec: Mapping[str, Any], status: Mapping[str, Any] = {}) -> None:
+        raise NotImplementedError
+
+    def put_model(self, name: str = "bike", spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        self.put("ModelDeployment", name, merged(SPEC, spec), status)
+
+    def put_version(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        model, _, number = name.rpartition("-v")
+        base = {
+            "modelDeployment": model,
+            "number": int(number),
+            "trigger": {"reason": "Initial"},
+            "model": SPEC["model"],
+            "data": SPEC["data"],
+            "training": {},
+        }
+        self.put("ModelVersion", name, merged(base, spec), status)
+
+    def put_report(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
+        base = {
+            "modelDeployment": "bike",
+            "samples": 1000,
+            "metrics": [{"name": "psi", "feature": "feature1", "value": 0.3}],
+        }
+        self.put("DriftReport", name, merged(base, spec), status)
+
+
 @dataclass
-class Terminal:
+class Terminal(Objects):
     """Runs commands, and creates the objects that the operator would have created.
 
     A command runs in this process, where it starts at once, or `as_process`: as the console script, in a process of its own.
@@ -110,29 +140,6 @@ class Terminal:
         self.kubectl.apply(body)
         if status:
             self.kubectl.patch(kind, name, {"status": dict(status)}, "status")
-
-    def put_model(self, name: str = "bike", spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
-        self.put("ModelDeployment", name, merged(SPEC, spec), status)
-
-    def put_version(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
-        model, _, number = name.rpartition("-v")
-        base = {
-            "modelDeployment": model,
-            "number": int(number),
-            "trigger": {"reason": "Initial"},
-            "model": SPEC["model"],
-            "data": SPEC["data"],
-            "training": {},
-        }
-        self.put("ModelVersion", name, merged(base, spec), status)
-
-    def put_report(self, name: str, spec: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> None:
-        base = {
-            "modelDeployment": "bike",
-            "samples": 1000,
-            "metrics": [{"name": "psi", "feature": "feature1", "value": 0.3}],
-        }
-        self.put("DriftReport", name, merged(base, spec), status)
 
     def annotations(self, kind: str, name: str) -> dict[str, str]:
         body = self.kubectl.get(kind, name)

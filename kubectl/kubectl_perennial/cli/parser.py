@@ -24,7 +24,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(
         PROGRAM,
         formatter_class=RawDescriptionHelpFormatter,
-        description="Reads and steers Perennial's models. Writes annotations and DriftReports, never spec.",
+        description="Reads and steers Perennial's models.\nWrites annotations and DriftReports, never spec.",
         epilog="A version is named bike-v4, or v4 after the name of its model.\nExit code 1: failed; 2: wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

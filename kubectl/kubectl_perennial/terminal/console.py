@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import yaml
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,8 @@ from perennial_operator.core.api.printable_text import printable
 Cell = Text | str
 PIPE_WIDTH = 10_000
 MARKS = {"done": ("✓", "green"), "here": ("●", "yellow"), "ahead": ("○", "dim"), "failed": ("✗", "red")}
-BAR, GAP, SENTENCE = 12, 3, 24
-"""Characters: of a bar, between columns, and of the narrowest folded column."""
+BAR, GAP, NARROW_GAP, SENTENCE = 12, 3, 2, 24
+"""Characters: of a bar, between columns, between them where space is short, and of the narrowest folded column."""
 
 
 class PrintableConsole(Console):
@@ -71,14 +72,25 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[s
 
 
 def show(console: Console, table: Table) -> None:
-    """Prints the table without cutting names: on a narrow terminal its lines wrap, as kubectl's do."""
-    least = 0
-    for column in table.columns:
-        longest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
-        least += GAP + (longest if column.no_wrap else min(longest, SENTENCE))
-    if console.width < least:
-        table.width = least
-    console.print(table, crop=False)
+    """Prints the table without cutting names; where its sentences have little room, each is below its row.
+
+    If the terminal is narrower than the names, its lines wrap, as kubectl's do.
+    """
+    widths = [max(cell_len(str(cell)) for cell in (each.header, *each.cells)) for each in table.columns]
+    fixed = sum(GAP + width for each, width in zip(table.columns, widths, strict=True) if each.no_wrap)
+    folded = [width for each, width in zip(table.columns, widths, strict=True) if not each.no_wrap]
+    least = fixed + sum(GAP + min(width, SENTENCE) for width in folded)
+    if console.width >= least or len(folded) != 1:
+        table.width = least if console.width < least else table.width
+        console.print(table, crop=False)
+        return
+    sentences = list(table.columns.pop().cells)
+    table.padding = (0, NARROW_GAP, 0, 0)
+    head, *lines = console.render_lines(table, console.options.update(width=PIPE_WIDTH), pad=False)
+    for line, sentence in zip([head, *lines], ["", *sentences], strict=True):
+        console.print(Text.assemble(*((each.text, each.style or "") for each in line)), crop=False, soft_wrap=True)
+        if str(sentence):
+            console.print(Padding(sentence, (0, 0, 0, NARROW_GAP)))
 
 
 def labelled(rows: Sequence[tuple[str, object]]) -> Table:
