@@ -12,7 +12,7 @@ import pytest
 from perennial_trainer.ledger import files
 from perennial_trainer.storage.store import create_file
 from tests.simulation.play import Play, a_play, on_an_empty_cluster
-from tests.trainer.tasks import Json, Trainer, changed
+from tests.trainer.tasks import ABSENT, Json, Trainer, changed
 from tests.trainer.test_ledger import KEY, page, put, sought, storage, versions
 
 __all__ = ["storage", "versions"]
@@ -61,6 +61,34 @@ def test_older_version_that_agrees_with_the_spec_is_served(trainer: Trainer, ver
     answer = trainer.done(sought(first))
     assert [each["version"] for each in answer["versions"]] == ["progression-v1"]
     assert answer["passedOver"] == ["progression-v2"]
+
+
+ELSEWHERE = {"uri": "https://elsewhere/clinic/progression/model.joblib", "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("phase", "Training", "does not say when it went live"),
+        ("liveSince", ABSENT, "does not say when it went live"),
+        ("liveSince", "yesterday", "does not say when it went live"),
+        ("refit", {"artifact": ELSEWHERE}, "is not below"),
+        ("refit", {"proven": ELSEWHERE}, "is not below"),
+    ],
+)
+def test_older_version_replaces_one_that_the_operator_refuses(
+    trainer: Trainer, versions: Versions, field: str, value: object, problem: str
+) -> None:
+    first, second = versions(1), versions(2)
+    for record in (first, second):
+        trainer.done(record)
+    fields = stored_page(second)
+    fields["entry"]["status"].setdefault(field, value)
+    put(page(second), sealed(changed(fields, **{f"entry__status__{field}": value})))
+    answer = trainer.done(sought(first))
+    assert [each["version"] for each in answer["versions"]] == ["progression-v1"]
+    assert answer["passedOver"] == ["progression-v2"]
+    assert problem in answer["message"]
 
 
 @pytest.mark.parametrize("part", ["artifact.uri", "data.holdoutUri"])

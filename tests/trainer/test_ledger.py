@@ -52,6 +52,7 @@ def versions(storage: str) -> Callable[..., Json]:
                 "recipe": {"model": a_model(), "data": {"window": "all"}},
                 "status": {
                     "phase": phase,
+                    **({"liveSince": f"2026-11-{day or number:02}T12:00:00Z"} if phase == "Live" else {}),
                     "image": "trainer:1",
                     "artifact": {"uri": f"{folder}/{model}", **listed[model]},
                     "data": {

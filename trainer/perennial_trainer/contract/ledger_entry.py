@@ -1,6 +1,7 @@
 """The entry of the ledger that a record task brings."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -39,8 +40,26 @@ class StoredHoldout(msgspec.Struct, frozen=True, rename="camel"):
     holdout_sha256: Sha256
 
 
+class StoredRefit(msgspec.Struct, frozen=True):
+    artifact: StoredModel | None = None
+    proven: StoredModel | None = None
+
+
 class StoredFiles(msgspec.Struct, frozen=True):
     """The files that a version's status names; its other fields are the operator's."""
 
     artifact: StoredModel
     data: StoredHoldout
+    refit: StoredRefit = StoredRefit()
+
+    @property
+    def uris(self) -> list[str]:
+        models = (self.artifact, self.refit.artifact, self.refit.proven)
+        return [*(model.uri for model in models if model), self.data.holdout_uri]
+
+
+class WentLive(msgspec.Struct, frozen=True, rename="camel"):
+    """What the status of a version says that went live."""
+
+    phase: Literal["Live"]
+    live_since: datetime

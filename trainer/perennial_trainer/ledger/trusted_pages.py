@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.ledger_entry import WentLive
 from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, read_ledger_file
 
@@ -47,6 +49,7 @@ def _read_page(task: RecoverTask, ref: LedgerFileRef) -> LedgerFile | RejectedTa
         status = _with_storage(page.entry.status, page.storage.rstrip("/"), task.storage.rstrip("/"))
         current = replace(page, entry=replace(page.entry, status=status))
         _require_agreement(task, current)
+        _require_times(current)
     except RejectedTask as rejected:
         return rejected
     return current
@@ -77,11 +80,21 @@ def _require_agreement(task: RecoverTask, page: LedgerFile) -> None:
                 f"{page.version}: the ledger says model.{field} {recorded.get(field)} and spec {wanted.get(field)}, "
                 f"which decides how its files are read: set spec.model.{field} to {recorded.get(field)} to serve it",
             )
-    stored, folder = page.entry.stored, f"{task.storage.rstrip('/')}/"
-    for uri in (stored.artifact.uri, stored.data.holdout_uri):
+    folder = f"{task.storage.rstrip('/')}/"
+    for uri in page.entry.stored.uris:
         below = uri.removeprefix(folder)
         if below == uri or "::" in below or not all(map(PLAIN_NAME.fullmatch, below.split("/"))):
             raise RejectedTask("LedgerDisagrees", f"{page.version}: {uri} is not below {folder}, spec.storage")
+
+
+def _require_times(page: LedgerFile) -> None:
+    """A version that went live says when; else a RejectedTask: the operator could not restore it."""
+    if page.entry.name.endswith("-Live"):
+        try:
+            msgspec.convert(page.entry.status, WentLive)
+        except msgspec.ValidationError as error:
+            message = f"{page.version}: the ledger does not say when it went live: {error}"
+            raise RejectedTask("LedgerDisagrees", message) from error
 
 
 def _with_storage(value: Any, old: str, new: str) -> Any:
