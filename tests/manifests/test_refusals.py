@@ -122,8 +122,8 @@ def limits(**values: Any) -> Body:
         (
             {"model": {"estimator": "catboost.CatBoostRegressor"}},
             "spec.model.estimator",
-            "class of sklearn, lightgbm or xgboost; give one of docs/estimators.md such as sklearn.linear_model."
-            "LinearRegression, or an image of your own with framework custom",
+            "class of sklearn (of sklearn, lightgbm or xgboost with framework sklearn); give one of docs/estimators.md such "
+            "as sklearn.linear_model.LinearRegression, or an image of your own with framework custom",
         ),
         (
             {"model": {"framework": "keras", "format": "skops", "estimator": "keras.Sequential"}},

@@ -33,11 +33,11 @@ class ModelSpec(Value):
             field_path=".format",
         ),
         rule(
-            "self.framework == 'custom' || self.estimator.matches('^(' + (self.framework == 'sklearn' ? "
-            "'sklearn|lightgbm|xgboost' : self.framework) + ')([.][A-Za-z_][A-Za-z0-9_]*)+$')",
+            "self.framework == 'custom' || (self.framework == 'keras' ? self.estimator.matches("
+            "'^keras([.][A-Za-z_][A-Za-z0-9_]*)+$') : self.estimator.matches('^(sklearn|lightgbm|xgboost)([.][A-Za-z_][A-Za-z0-9_]*)+$'))",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
-            message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + (self.framework == "
-            "'sklearn' ? 'sklearn, lightgbm or xgboost' : self.framework) + '; give one of docs/estimators.md such as "
+            message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + self.framework"
+            " + ' (of sklearn, lightgbm or xgboost with framework sklearn); give one of docs/estimators.md such as "
             "sklearn.linear_model.LinearRegression, or an image of your own with framework custom'",
             field_path=".estimator",
         ),
