@@ -29,7 +29,7 @@ from perennial_operator.cluster.watches import WATCHED
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import IN_FLIGHT
 from perennial_operator.core.api.values import as_text
-from tests.builders import SPEC, a_body, a_route, merged
+from tests.builders import SPEC, a_body, a_route, merged, task_of
 from tests.core.test_invariants import EDITS
 from tests.faults.events import events_of
 from tests.faults.profiles import DEEP, each_seed, schedules
@@ -37,12 +37,15 @@ from tests.simulation.client import FATES, Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.objects import Body
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
-from tests.simulation.results import REFUSED, TRAINED, checked, validated
+from tests.simulation.results import GAIN, REFUSED, TRAINED, as_asked, checked, validated
 from tests.simulation.storage import DOWN
 
 KINDS = st.sampled_from(sorted(WATCHED))
 FATE = st.lists(st.sampled_from(["", "", *FATES]), max_size=4)
-CHECK = {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}}
+CHECKED = {
+    "drift": {"check": {"schedule": "*/30 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}},
+    "data": {"timeColumn": "at"},  # so that versions are blends, and reports may ask for other weights
+}
 FOREIGN = [("Deployment", "bike-v2"), ("Job", "bike-v2-train"), ("Service", "bike"), ("ModelVersion", "bike-v2")]
 OUTDATED: list[dict[str, list[Path]]] = [
     {"ModelVersion": [("status", "recorded")]},
@@ -54,6 +57,7 @@ OCCUR = {
     "watch",
     "ways back",
     "trigger Recovered",
+    "trigger Reweighing",
     "adopt Deployment",
     "report BackingOff",
     "report BudgetSpent",
@@ -89,7 +93,7 @@ class Schedules(RuleBasedStateMachine):
         self.pinned: set[str] = set()
         self.interfered = False
         self.foreign: dict[tuple[str, str], Body] = {}
-        spec = merged(SPEC, {"rollout": {"steps": steps, "watch": watch}, "drift": CHECK if check else {}})
+        spec = merged(SPEC, {"rollout": {"steps": steps, "watch": watch}, **(CHECKED if check else {})})
         self.cluster.put(a_body("ModelDeployment", "bike", spec))
         self.spec = merged(spec, {})
         self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
@@ -178,7 +182,7 @@ class Schedules(RuleBasedStateMachine):
     def report_is_written(self, psi: float, samples: int, about: str | None, hours: int | None, twice: bool) -> None:
         self.reports += 1
         spec: dict[str, Any] = {"modelDeployment": "bike", "samples": samples + self.reports}
-        spec["metrics"] = [{"name": "psi", "feature": "feature1", "value": psi}]
+        spec["metrics"] = [{"name": "psi", "feature": "feature1", "value": psi}, *([GAIN] if psi == 0.4 else [])]
         if about:
             spec["modelVersion"] = about
         if hours is not None:
@@ -334,7 +338,7 @@ class Schedules(RuleBasedStateMachine):
         against = job["metadata"]["labels"].get(names.AGAINST)
         live = None if against in ("none", None) else 120.0
         good = {
-            "training": TRAINED,
+            "training": as_asked(TRAINED, task_of(job)) if role_of(job) == "training" else TRAINED,
             "check": checked(psi),
             "validation": validated(90.0, live) | ({"worsening": by(job, -0.1)} if live else {}),
         }[role_of(job)]

@@ -20,12 +20,12 @@ from perennial_operator.core.actions import Apply, Create, Delete
 from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.world import JobState
-from tests.builders import a_body
+from tests.builders import a_body, task_of
 from tests.faults.profiles import DEEP
 from tests.simulation.client import DiedError
 from tests.simulation.cluster import RECORDS
 from tests.simulation.play import Play, a_play
-from tests.simulation.results import REFUSED, TRAINED, validated
+from tests.simulation.results import GAIN, REFUSED, TRAINED, as_asked, validated
 from tests.simulation.storage import DOWN
 
 DEPTH = 8 if DEEP else 4
@@ -86,9 +86,10 @@ def events(play: Small) -> Iterator[tuple[str, Event]]:
         yield "6 minutes back", lambda p: setattr(p, "now", p.now - timedelta(minutes=6))
     if DEEP and play.bodies["ModelDeployment", "bike"]["metadata"]["uid"] != AGAIN:
         yield "orphaned and applied again", Small.is_orphaned
-    for name, psi in (("first", 0.3), ("second", 0.4)):
+    for name, psi, more in (("first", 0.3, ()), ("second", 0.4, (GAIN,))):  # by which other weights are better
         if ("DriftReport", name) not in play.bodies:
-            yield f"report {name}", lambda p, name=name, psi=psi: p.report(name, psi)  # type: ignore[misc]
+            metrics = [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}, *more]
+            yield f"report {name}", lambda p, name=name, metrics=metrics: p.report(name, metrics=metrics)  # type: ignore[misc]
     for name, job in play.jobs.items():
         if job.state is JobState.RUNNING:
             yield f"{name} succeeds", lambda p, name=name: p.ends(name, good_answer(p, name))  # type: ignore[misc]
@@ -116,7 +117,7 @@ def failures(play: Small) -> Iterator[tuple[str, Event]]:
 
 def good_answer(play: Play, job: str) -> dict[str, Any]:
     if job.endswith("-train"):
-        return TRAINED
+        return as_asked(TRAINED, task_of(play.bodies["Job", job]))
     against = play.jobs[job].labels.get(names.AGAINST)
     return validated(80.0, None if against == "none" else 120.0)
 
@@ -193,8 +194,13 @@ def from_nothing() -> Small:
 
 
 def with_a_live_version() -> Small:
-    play = a_play(rollout={"steps": [{"weight": 50, "hold": "5m"}]}, drift={"cooldown": "5m"})
-    play.until_live(1)
+    by_time = {"timeColumn": "at"}  # so that a report may ask for other weights
+    play = a_play(rollout={"steps": [{"weight": 50, "hold": "5m"}]}, drift={"cooldown": "5m"}, data=by_time)
+    play.settle()
+    play.finish("bike-v1-train", good_answer(play, "bike-v1-train"))
+    play.finish("bike-v1-validate", good_answer(play, "bike-v1-validate"))
+    play.pods_ready()
+    assert play.version(1)["phase"] == "Live"
     play.wait(minutes=10)
     play.__class__ = Small
     assert isinstance(play, Small)
