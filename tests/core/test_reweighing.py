@@ -10,7 +10,8 @@ from perennial_operator.core import names
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
-from perennial_operator.core.rules.known_bad import reason_not_to_repeat
+from perennial_operator.core.rules.known_bad import reason_not_to_repeat, rejected_before
+from perennial_operator.core.rules.validation_gate import gate_digest
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.stages.training import trigger_of
 from perennial_operator.core.world import World
@@ -153,6 +154,24 @@ def test_growth_is_counted_since_the_newest_fit() -> None:
         assert (trigger.reason if trigger else None) == wanted
 
 
+@pytest.mark.parametrize(
+    ("trigger", "made", "wanted"),
+    [("Growth", WEIGHED, None), ("Reweighing", WEIGHED, "Growth"), ("Reweighing", FITTED, None)],
+    ids=["a training that could fit nothing", "weights", "a fit in their place"],
+)
+def test_growth_asks_once_for_the_same_rows(trigger: str, made: Any, wanted: str | None) -> None:
+    world = a_blended(*TWICE, live={"historyRows": 1000})
+    data = world.versions[0].status.data
+    assert data
+    spec = {"data": BY_TIME, "trigger": {"reason": trigger}}
+    status = {"data": data.to_api(), "contract": 4, "image": "t", "blend": made}
+    live = a_version(2, "Live", spec, status, creationTimestamp="2026-11-23T12:30:00Z")
+    trigger_now = trigger_of(
+        a_world(deployment=world.deployment, versions=(*world.versions, live), reports=world.reports)
+    )
+    assert (trigger_now.reason if trigger_now else None) == wanted
+
+
 @pytest.mark.parametrize(("value", "reason"), [(0.1, "Reweighing"), (0.01, "Drift")], ids=["shown", "not shown"])
 def test_after_an_alarm_weights_come_before_a_fit(value: float, reason: str) -> None:
     metrics = [
@@ -204,3 +223,14 @@ def test_fit_in_place_of_weights_may_be_a_known_bad_model() -> None:
         assert other.status.data
         reason = reason_not_to_repeat(a_world(versions=(other, version)), version, other.status.data, "t")
         assert (reason is not None) == known
+
+
+def test_rows_on_which_nothing_could_be_fitted_are_rejected_again() -> None:
+    """Before the training only what it is for is known: the same rows would end in the same weights."""
+    world = a_blended()
+    status = {"image": "t", "contract": 4, "reason": "WorseThanLive", "blend": WEIGHED}
+    status["gate"] = gate_digest(world.spec.validation, world.live)
+    spec = {"data": BY_TIME, "trigger": {"reason": "Drift"}}
+    failed, candidate = a_version(2, "Rejected", spec, status), a_version(3, "Training", spec, {"image": "t"})
+    world = a_world(deployment=world.deployment, versions=(*world.versions, failed, candidate))
+    assert [each.name for each in rejected_before(world, candidate, "t")] == ["bike-v2"]

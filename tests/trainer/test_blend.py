@@ -341,10 +341,6 @@ def test_weights_follow_the_rows_and_cling_to_those_before(
     assert expected[0] <= weights[0] <= expected[1] and weights.sum() == pytest.approx(1)
 
 
-class VotingRegressor(LinearRegression):  # type: ignore[misc]
-    """An estimator of somebody else, with that name."""
-
-
 def a_fit(fitted: Any = None) -> Pipeline:
     """A pipeline of ours, or of this estimator, fitted to x."""
     return build_pipeline(fitted or LinearRegression(), Features(numeric=("x",), categorical=())).fit(
@@ -359,7 +355,7 @@ def test_only_what_was_blended_is_a_blend() -> None:
     each = {
         "a blend": blended(fits, np.ones(2) / 2),
         "a fit": a_fit(),
-        "of that name": a_fit(VotingRegressor()),
+        "a fit that votes": a_fit(ensemble.VotingRegressor([("a", LinearRegression())])),
         "a vote of others": of_others,
         "no pipeline": LinearRegression(),
     }

@@ -201,13 +201,18 @@ class ModelVersion(Kind):
         return self.status.phase or Phase.TRAINING
 
     @property
+    def asks_for_fits(self) -> bool:
+        """Whether its training is to fit models, if that can be, and not only to weigh those of the live version again."""
+        return self.spec.trigger.reason != "Reweighing"
+
+    @property
     def has_fits(self) -> bool:
         """Whether models were fitted for it, and those of the live version not only weighed again.
 
         What its training has done counts; until that has ended, and for versions of earlier releases, what it was for.
         """
         made = self.status.blend
-        return made.fits > 0 if made else self.spec.trigger.reason != "Reweighing"
+        return made.fits > 0 if made else self.asks_for_fits
 
     @property
     def unrestored(self) -> bool:

@@ -50,5 +50,8 @@ def _is_bad(other: ModelVersion, version: ModelVersion, image: str) -> bool:
 
 
 def _is_made_alike(other: ModelVersion, version: ModelVersion, image: str) -> bool:
-    same_recipe = version_recipe(other) == version_recipe(version) and other.has_fits == version.has_fits
-    return other.status.image == image and same_recipe
+    # Before a training it counts what that would do, and afterwards what it has done.
+    does_the_same = (
+        other.has_fits == version.has_fits if version.status.blend else other.asks_for_fits == version.asks_for_fits
+    )
+    return other.status.image == image and version_recipe(other) == version_recipe(version) and does_the_same

@@ -35,8 +35,8 @@ def growth_of(world: World) -> Trigger | None:
     samples = _samples_since(world, max(end, _last_read(world, live) or end)) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
         return None
-    weighed = plausible(world, data.end)
-    if weighed and not rows_since(world, max(weighed, live.metadata.creation_timestamp)):
+    weighed, made = plausible(world, data.end), live.metadata.creation_timestamp
+    if weighed and not rows_since(world, weighed if is_ahead(world, made) else max(weighed, made)):
         return None
     message = (
         f"checks have measured {sum(samples)} rows newer than those of {live.name}, which was made from "
@@ -46,11 +46,12 @@ def growth_of(world: World) -> Trigger | None:
 
 
 def _last_read(world: World, live: ModelVersion) -> datetime | None:
-    """When a training last read the rows to fit a version that is, was or might have been live.
+    """When a training last read the rows to fit a version that is, was or might have been live, if it could.
 
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
     """
-    fitted = next((each for each in reversed(world.versions) if each.status.live_since and each.has_fits), live)
+    asked = (each for each in reversed(world.versions) if each.asks_for_fits or each.has_fits)
+    fitted = next((each for each in asked if each.status.live_since), live)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
     times = (each.metadata.creation_timestamp for each in read)
     return max((at for at in times if not is_ahead(world, at)), default=None)
