@@ -191,7 +191,7 @@ def sliced(ratio: float) -> dict[str, Any]:
         ),
         (
             {"against": {"metric": "mae"}},
-            BETTER,
+            merged(BETTER, {"metrics": {"candidate": {"mae": 5.0}, "live": {"mae": 6.0}}}),
             "bike-v1",
             False,
             "NotCompared",
