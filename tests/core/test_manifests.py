@@ -10,10 +10,12 @@ import yaml
 
 from perennial_operator.core import names
 from perennial_operator.core.manifests import inference_service, serving
+from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, differs
 from perennial_operator.core.manifests.serving_defaults import FIRST
 from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.world import Policy, RoutingObject, Serving
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
 from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests
@@ -77,6 +79,29 @@ def test_pod_has_no_cluster_token_and_secrets_only_by_name(name: str) -> None:
     secrets = [source["secretRef"]["name"] for source in pod["containers"][0].get("envFrom", [])]
     assert ("model-keys" in secrets) is (name != "workers"), "a worker reads and writes no storage"
     assert "keys" not in environment(MANIFESTS[name])["PERENNIAL_TASK"]
+
+
+def test_secret_of_a_query_is_only_in_the_environment() -> None:
+    sql = {"sql": {"query": "SELECT * FROM rides", "secretRef": {"name": "rides-reader"}}}
+    spec = {
+        "data": {"training": {"uri": None, "secretRef": None, **sql}},
+        "drift": {"check": {"schedule": "0 * * * *", "data": {"uri": None, **sql}}},
+    }
+    world, version = (
+        a_world(deployment=a_deployment(spec=spec)),
+        a_version(1, spec={"data": {"training": {"uri": None, "secretRef": None, **sql}}}),
+    )
+    for manifest in (train_manifest(world, version), check_manifest(world, version, world.now)):
+        task = environment(manifest)["PERENNIAL_TASK"]
+        assert '"sql":{"query":"SELECT * FROM rides"}' in task and "rides-reader" not in task
+        secrets = [source["secretRef"]["name"] for source in pod_of(manifest)["containers"][0]["envFrom"]]
+        assert "rides-reader" in secrets
+    other = a_version(
+        1, spec={"data": {"training": {"uri": None, "sql": {**sql["sql"], "secretRef": {"name": "other"}}}}}
+    )
+    assert version_recipe(other) == version_recipe(version)
+    changed = a_version(1, spec={"data": {"training": {"uri": None, "sql": {**sql["sql"], "query": "SELECT 1"}}}})
+    assert version_recipe(changed) != version_recipe(version)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def version(deployment: Body) -> Body:
     }
 
 
+SQL = {"query": "SELECT * FROM rides", "secretRef": {"name": "rides-reader"}}
 REPORT: Body = {
     "apiVersion": "perennial.dev/v1alpha1",
     "kind": "DriftReport",
@@ -176,12 +177,23 @@ def limits(**values: Any) -> Body:
         (
             {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
             "spec.data.training",
-            "give exactly one of uri and persistentVolumeClaim",
+            "give exactly one of uri, persistentVolumeClaim and sql",
         ),
         (
             {"data": {"training": {"uri": None}}},
             "spec.data.training",
-            "give exactly one of uri and persistentVolumeClaim",
+            "give exactly one of uri, persistentVolumeClaim and sql",
+        ),
+        ({"data": {"training": {"sql": SQL}}}, "spec.data.training", "give exactly one of uri"),
+        (
+            {"data": {"training": {"uri": None, "sql": SQL, "secretRef": {"name": "rides"}}}},
+            "spec.data.training.secretRef",
+            "name the Secret in sql.secretRef",
+        ),
+        (
+            {"data": {"training": {"uri": None, "sql": {**SQL, "query": "DELETE FROM rides"}}}},
+            "spec.data.training.sql.query",
+            "give a query that starts with SELECT or WITH",
         ),
         (
             {"data": {"training": {"uri": "ftp://bikes"}}},

@@ -8,6 +8,7 @@ import s3fs
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
+from tests.postgres import Postgres
 from tests.trainer.tasks import Trainer
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no fault of the code
@@ -41,3 +42,19 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """One PostgreSQL for all tests of a process."""
+    with Postgres.started(tmp_path_factory.mktemp("postgres")) as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def postgres(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Postgres:
+    """The server, without tables; the environment is that of a pod whose Secret names it."""
+    server.empty()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return server

@@ -8,6 +8,7 @@ import pytest
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data import load
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import open_source
 from perennial_trainer.drift.recent_rows import stream
 from perennial_trainer.storage.listing import partition_columns
 from tests.trainer.tasks import Trainer, a_check, a_training, a_validation, a_version, diabetes
@@ -73,7 +74,7 @@ def test_rows_are_read_if_all_needed_columns_are_partitions(tmp_path: Path, suff
     folder = tmp_path / "date=2026-01-01"
     folder.mkdir()
     diabetes().to_csv(folder / "a.csv", index=False) if suffix == "csv" else diabetes().to_parquet(folder / "a.parquet")
-    dates = pd.concat(list(stream.read_column(stream.open_files(tmp_path.as_uri(), COLUMNS), "date")))
+    dates = pd.concat(list(stream.read_column(open_source(tmp_path.as_uri(), COLUMNS), "date")))
     assert (len(dates), set(dates)) == (442, {"2026-01-01"})
 
 

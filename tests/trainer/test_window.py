@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from perennial_trainer.contract.data import RecentData
 from perennial_trainer.contract.errors import RejectedTask, TaskError
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data import memory
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.notes import Notes

@@ -22,7 +22,7 @@ from kubectl_perennial.errors import CommandError, UsageError
 from kubectl_perennial.selection import Selection, select
 from kubectl_perennial.terminal.console import warn
 from kubectl_perennial.views.overview import newest_first
-from perennial_operator.core.api.data import Storage
+from perennial_operator.core.api.places import Storage
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.manifests.storage_addresses import is_below
 

@@ -82,7 +82,7 @@ def _data(version: Body) -> Body:
     spec, facts = version["spec"]["data"], (version.get("status") or {}).get("data") or {}
     digest = facts.get("sha256")
     return {
-        "source": spec["training"].get("uri") or (spec["training"].get("persistentVolumeClaim") or {}).get("claimName"),
+        "source": _source(spec["training"]),
         "window": spec.get("window"),
         "start": facts.get("start"),
         "end": facts.get("end"),
@@ -91,6 +91,12 @@ def _data(version: Body) -> Body:
         "digest": digest[:12] if digest else None,
         **_models(version.get("status") or {}),
     }
+
+
+def _source(place: Body) -> str | None:
+    query = (place.get("sql") or {}).get("query")
+    claim = (place.get("persistentVolumeClaim") or {}).get("claimName")
+    return place.get("uri") or claim or (query and " ".join(query.split()))
 
 
 def _models(status: Body) -> Body:

@@ -39,8 +39,24 @@ TIME_FORMAT = "^(epoch-(s|ms|us|ns)|excel|yyyy(mm(dd(HH(MM(SS)?)?)?)?)?|.*%.*)$"
 TimeFormat = Annotated[str, Meta(pattern=TIME_FORMAT)]
 
 
-class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
-    uri: Uri
+class SqlQuery(StrictStruct, frozen=True, kw_only=True):
+    """A query of PostgreSQL; the environment has the address of the database and the password."""
+
+    query: Annotated[str, Meta(min_length=1)]
+
+
+class DataSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """Files, or a table; exactly one of the fields is given."""
+
+    uri: Uri | None = None
+    sql: SqlQuery | None = None
+
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.uri, self.sql)) != 1:
+            raise ValueError("the rows have no place or several: give exactly one of uri and sql")
+
+
+class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
     time_column: str | None = None
     window: Window
     holdout: Annotated[float, Meta(gt=0, lt=1)]
@@ -61,12 +77,16 @@ class TrainingData(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     def of_window(self, window: int | str) -> "RecentData":
         """The same rows, read as a check reads them."""
         return RecentData(
-            uri=self.uri, time_column=self.time_column, window=window, csv=self.csv, time_format=self.time_format
+            uri=self.uri,
+            sql=self.sql,
+            time_column=self.time_column,
+            window=window,
+            csv=self.csv,
+            time_format=self.time_format,
         )
 
 
-class RecentData(StrictStruct, frozen=True, kw_only=True):
-    uri: Uri
+class RecentData(DataSource, frozen=True, kw_only=True):
     time_column: str | None = None
     window: Window
     csv: CsvFormat = CsvFormat()

@@ -11,8 +11,8 @@ from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, join_names
 from perennial_trainer.data.privacy import shape
 from perennial_trainer.data.rows import Mask, Rows
+from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.data.values.unusable import check_usable
-from perennial_trainer.storage.listing import display_uri
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def clean(rows: Rows, data: TrainingData, problems: Problems) -> Cleaned:
     MissingValues, TooFewRows. Raises a RejectedTask, EmptyData, with the problems before it.
     """
     if not len(rows):
-        problems.add("EmptyData", f"{display_uri(data.uri)} holds no row: write rows there, or correct the URI")
+        problems.add("EmptyData", f"{place_of(data)} holds no row: write rows there, or correct the URI")
         problems.raise_all()
     refused = _unusable_columns(rows, data.max_missing, problems)
     if rows.labels is not None and refused & rows.unusable.keys():  # only the other problems are still wanted

@@ -1,4 +1,4 @@
-"""Loads all rows of a URI into memory."""
+"""Loads the rows of a source into memory."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -7,25 +7,25 @@ from datetime import datetime
 import pandas as pd
 import pyarrow as pa
 
+from perennial_trainer.contract.data import DataSource
 from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.data import memory
 from perennial_trainer.data.conversion import to_frame
 from perennial_trainer.data.files import parts as file_parts
 from perennial_trainer.data.files.parts import Past
-from perennial_trainer.data.files.readers import DataFiles, naming_file, place_of_row
+from perennial_trainer.data.files.readers import naming_file, place_of_row
 from perennial_trainer.data.future import in_future, iso_of_newest
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate, convert_rows, sort_by_time
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import Source, of_window, open_source, place_of
 from perennial_trainer.data.window import iso_time, rows_in_window
-from perennial_trainer.storage.listing import display_uri, list_files
-from perennial_trainer.storage.store import open_filesystem
 
 log = logging.getLogger(__name__)
 
 
 def load_rows(
-    uri: str,
+    data: DataSource | str,
     columns: Columns,
     now: datetime | None = None,
     notes: Notes | None = None,
@@ -37,32 +37,31 @@ def load_rows(
     Parts of parquet files whose statistics show that they have no row of the window are not read. Of an automatic
     window the newest rows are read that fit into memory.
 
-    The URI names a file, a glob, or a folder with all csv, JSON lines and parquet files below it, whose `column=value`
+    A URI names a file, a glob, or a folder with all csv, JSON lines and parquet files below it, whose `column=value`
     folders are columns too. Rows of the future are left out. Raises a FailedTask if the store cannot be reached, or a
     RejectedTask: NoFilesMatched, TableOfVersions, UnreadableFile, MissingColumn, DuplicateColumn, NestedColumn,
     FutureTimes, or DataTooLarge before any row is loaded. Given `problems`, those of single files, of columns and of
     times are added there, and the rows are all others, without the columns that no file has.
     """
-    filesystem, path = open_filesystem(uri)
-    listing = list_files(filesystem, path, uri)
     notes = Notes() if notes is None else notes
-    notes.passed_over = listing.passed_over
-    past = Past(now)
-    files, since = _of_window(DataFiles(filesystem, listing.files, columns, notes), window, past, uri)
+    source, place = open_source(data, columns, notes), place_of(data)
     collected = Problems() if problems is None else problems
-    parts = _rows_of_files(files, collected)
+    try:
+        since, parts = _read(source, window, now, place, collected)
+    finally:
+        source.close()
     if problems is None or not parts:
         collected.raise_all()
     rows = sort_by_time(concatenate([part for part in parts if len(part)] or parts[:1]))
     with collected.collecting():
-        rows = _without_future(rows, now, notes, uri)
+        rows = _without_future(rows, now, notes, place)
     if rows.time is not None or columns.time is None:  # else there is a problem already
         rows = rows_in_window(rows, window, now, since)
     if problems is None:
         collected.raise_all()
     _note(rows, notes)
     size = f"{len(rows)} rows x {len(rows.columns.names)} columns"
-    log.info("read %s of %s of %s files from %s", size, len(files.names), len(listing.files), display_uri(uri))
+    log.info("read %s from %s", size, place)
     return rows
 
 
@@ -74,22 +73,20 @@ def _note(rows: Rows, notes: Notes) -> None:
         log.info("%s", sentence)
 
 
-def _of_window(files: DataFiles, window: str | int, past: Past, uri: str) -> tuple[DataFiles, pd.Timestamp | None]:
-    """The parts of files that may have rows of the window, and the time after which an automatic window starts.
-
-    Raises a RejectedTask, DataTooLarge.
-    """
-    all_parts = file_parts.list_parts(files)
-    limit, since = memory.memory_limit(), None
-    chosen = file_parts.parts_in_window(all_parts, window, past, files.columns.time is not None)
-    if window == "auto" and limit is not None:
-        chosen, since = file_parts.parts_that_fit(chosen, memory.most_rows_size(limit))
-        files.notes.not_read = "" if since is None else iso_time(since)
-    memory.check_memory(sum(part.size for part in chosen), limit, display_uri(uri))
-    return (files if len(chosen) == len(all_parts) else file_parts.only(files, chosen)), since
+def _read(
+    source: Source, window: str | int, now: datetime | None, place: str, problems: Problems
+) -> tuple[pd.Timestamp | None, list[Rows]]:
+    """The time after which an automatic window starts, if it is cut off, and rows of which some are in the window."""
+    limit = memory.memory_limit()
+    selected = of_window(source, window, Past(now), None if limit is None else memory.most_rows_size(limit))
+    if selected.since is not None:
+        source.notes.not_read = iso_time(selected.since)
+    if limit is not None:
+        memory.check_memory(selected.size(), limit, place)
+    return selected.since, _rows_of_files(selected.source, problems)
 
 
-def _rows_of_files(files: DataFiles, problems: Problems) -> list[Rows]:
+def _rows_of_files(files: Source, problems: Problems) -> list[Rows]:
     """The rows of each file that can be read; one problem for each reason that another cannot, with its first file."""
     with ThreadPoolExecutor(file_parts.FILES_AT_ONCE) as pool:
         parts = list(pool.map(lambda file: _rows_or_refusal(files, file), files.names))
@@ -105,14 +102,14 @@ def _rows_of_files(files: DataFiles, problems: Problems) -> list[Rows]:
     return [part for part in parts if isinstance(part, Rows)]
 
 
-def _rows_or_refusal(files: DataFiles, file: str) -> Rows | RejectedTask:
+def _rows_or_refusal(files: Source, file: str) -> Rows | RejectedTask:
     try:
         return _rows_of_file(files, file)
     except RejectedTask as refusal:
         return refusal
 
 
-def _rows_of_file(files: DataFiles, file: str) -> Rows:
+def _rows_of_file(files: Source, file: str) -> Rows:
     """The rows of one file; a RejectedTask that names the file."""
     columns = files.columns
     empty = pa.table({name: [] for name in columns.names})
@@ -124,7 +121,7 @@ def _rows_of_file(files: DataFiles, file: str) -> Rows:
     return rows
 
 
-def _without_future(rows: Rows, now: datetime | None, notes: Notes, uri: str) -> Rows:
+def _without_future(rows: Rows, now: datetime | None, notes: Notes, place: str) -> Rows:
     """The rows without those of the future. Raises a RejectedTask, FutureTimes, if none is left."""
     if now is None or rows.time is None or not len(rows):
         return rows
@@ -135,7 +132,7 @@ def _without_future(rows: Rows, now: datetime | None, notes: Notes, uri: str) ->
     if future.all():
         raise RejectedTask(
             "FutureTimes",
-            f"{display_uri(uri)}: all {len(rows)} rows have a time later than a day after {now.isoformat()}, up to "
+            f"{place}: all {len(rows)} rows have a time later than a day after {now.isoformat()}, up to "
             f"{notes.newest_future}: fix what writes {rows.columns.time}, or say in data.timeFormat what it is",
         )
     return rows.take(~future)

@@ -15,6 +15,7 @@ from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
 from perennial_trainer.drift.page.report_page import drift_page
 from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts, most_rows
@@ -24,7 +25,6 @@ from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.profiling.profile import Profile, parse_profile
 from perennial_trainer.storage import store
-from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.version_files import read_version_file
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check_drift(task: CheckTask) -> CheckResult:
 def _no_rows(task: CheckTask, notes: Notes) -> CheckResult:
     missing = [NotMeasured(metric=each.metric, reason="there is no row") for each in task.thresholds]
     return CheckResult(
-        message=f"{display_uri(task.data.uri)} holds no row" + notes.suffix(),
+        message=f"{place_of(task.data)} holds no row" + notes.suffix(),
         samples=0,
         metrics=[],
         not_measured=missing or UNSET,

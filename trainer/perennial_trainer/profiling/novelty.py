@@ -10,6 +10,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.privacy import common_names, rounded
 from perennial_trainer.data.rows import Rows, Series
+from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.profiling.columns import name_hash
 from perennial_trainer.profiling.profile import (
     CategoricalProfile,
@@ -18,7 +19,6 @@ from perennial_trainer.profiling.profile import (
     Profile,
     parse_profile,
 )
-from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.storage.store import sibling_uri
 from perennial_trainer.storage.version_files import read_version_file
 
@@ -50,8 +50,7 @@ def require_new_rows(rows: Rows, task: TrainTask) -> None:
 def _reject(rows: Rows, task: TrainTask, known: str) -> NoReturn:
     raise RejectedTask(
         "NoNewRows",
-        f"the {len(rows)} rows of {display_uri(task.data.uri)} are the rows that {known}; "
-        "train again when there are new rows",
+        f"the {len(rows)} rows of {place_of(task.data)} are the rows that {known}; train again when there are new rows",
     )
 
 

@@ -159,7 +159,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         version=task.version,
         model=task.model,
         parameters=training.parameters,
-        source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri)),
+        source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri) if task.data.uri else None),
         search=task.search,
         calibration=task.calibration,
         data=DataRecord(

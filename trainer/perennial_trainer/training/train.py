@@ -19,6 +19,7 @@ from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.data.window import WHOLE, Losses, Span, best_span, require_time_column
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import require_metrics, row_losses
@@ -37,7 +38,7 @@ from perennial_trainer.models.pipeline import (
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage
-from perennial_trainer.storage.listing import display_uri, files_digest
+from perennial_trainer.storage.listing import files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.blending.blend import Blend, blend_with, refit_blend, weigh_again
 from perennial_trainer.training.blending.kept import Kept, NoBlend, kept_models
@@ -59,7 +60,7 @@ def train_version(task: TrainTask) -> result.TrainResult:
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
     require_time_column(task.data.window, task.data.time_column)
-    notes, files = Notes(), files_digest(task.data.uri)
+    notes, files = Notes(), files_digest(task.data.uri) if task.data.uri else None
     try:
         _require_other_files(task, files)
         storage.require_writable(task.storage)  # before a row is read: a training may take hours
@@ -75,7 +76,7 @@ def _require_other_files(task: TrainTask, files: str | None) -> None:
     if task.refused_files is not None and task.refused_files.sha256 == files:
         raise RejectedTask(
             "FilesUnchanged",
-            f"{display_uri(task.data.uri)} has the files for which {task.refused_files.name} was refused, unchanged",
+            f"{place_of(task.data)} has the files for which {task.refused_files.name} was refused, unchanged",
         )
 
 
@@ -145,7 +146,7 @@ def _columns(task: TrainTask) -> Columns:
 def _load(task: TrainTask, columns: Columns, unfitted: Pipeline, notes: Notes, kept: Kept | NoBlend) -> RowSets:
     """The rows by their use. Raises one RejectedTask that lists all problems of the data."""
     problems = Problems()
-    rows = load.load_rows(task.data.uri, columns, task.now, notes, problems, task.data.window)
+    rows = load.load_rows(task.data, columns, task.now, notes, problems, task.data.window)
     cleaned = clean(rows, task.data, problems)
     cleaned = replace(cleaned, rows=with_copies(cleaned.rows))
     counted = cleaned.rows

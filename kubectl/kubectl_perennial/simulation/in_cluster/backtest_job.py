@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from kubectl_perennial.errors import UsageError
 from kubectl_perennial.simulation.manifest import Manifest
 from kubectl_perennial.simulation.suggesting.manifest_text import model_text
 from perennial_operator import __version__
@@ -38,7 +39,11 @@ def job_manifests(
     """
     first = manifests[0]
     spec, mounts = ModelDeploymentSpec.model_validate(first.spec), Mounts()
-    rows = mounts.uri(spec.data.training)
+    if spec.data.training.sql and not data:
+        raise UsageError(
+            "a backtest reads files, and data.training is a query of a database: give its rows with --data"
+        )
+    rows = "" if spec.data.training.sql else mounts.uri(spec.data.training)
     files = {f"{number}-{each.name}.yaml": model_text(each.text) for number, each in enumerate(manifests, start=1)}
     options = ["--data", *(data or [rows]), *words, "-o", "json", "--html", "-"]
     content = json.dumps([files, options, policy.trainer_image, policy.service_account], sort_keys=True)

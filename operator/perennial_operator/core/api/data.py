@@ -1,22 +1,18 @@
-"""Where rows and models are stored, and how rows are read, cleaned and split."""
+"""How rows are read, cleaned and split."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from perennial_operator.core.api.cel import CHECKED, matching, rule, rules
-from perennial_operator.core.api.pod import SecretRef
-from perennial_operator.core.api.values import Column, Folder, ObjectName, Share, Uri, Value
+from perennial_operator.core.api.places import Source
+from perennial_operator.core.api.values import Column, Share, Value
 
 SPAN = "auto|all|[1-9][0-9]{0,5}[smhd]"
 NO_SPAN = "give auto, all, a duration such as 90d, or a number of rows greater than 0"
-ONE_SOURCE = rule(
-    "has(self.uri) != has(self.persistentVolumeClaim)",
-    "give exactly one of uri and persistentVolumeClaim",
-)
 
 
 def _known_span(span: int | str) -> int | str:
@@ -35,74 +31,6 @@ Span = Annotated[
         }
     ),
 ]
-
-
-Below = Annotated[
-    str,
-    *matching(
-        r"([^/\s]\S*)?",
-        "give a path below the claim's root, without a leading /",
-        512,
-        rule("!self.split('/').exists(part, part == '..')", "path must not contain '..'"),
-    ),
-]
-
-
-class ClaimPath(Value):
-    """Files on a PersistentVolumeClaim of the same namespace."""
-
-    claim_name: ObjectName = Field(description="Name of the PersistentVolumeClaim.")
-    path: Below = Field("", description="Path below the root of the claim; * wildcards are allowed.")
-
-    @model_validator(mode="after")
-    def stay_below_the_claim(self) -> ClaimPath:
-        if ".." in self.path.split("/"):
-            raise ValueError(f"path {self.path!r} must not contain '..'")
-        return self
-
-
-class Place(Value):
-    """An address or a claim, and the Secret that opens it."""
-
-    model_config = rules(ONE_SOURCE)
-
-    @model_validator(mode="after")
-    def is_one(self) -> Self:
-        if (getattr(self, "uri", None) is None) == (getattr(self, "persistent_volume_claim", None) is None):
-            raise ValueError(str(ONE_SOURCE["message"]))
-        return self
-
-
-class Source(Place):
-    """Where the data are: csv or parquet files."""
-
-    uri: Uri | None = Field(
-        None,
-        description="Address of csv or parquet files: s3://, gs://, az://, https:// or file://; * wildcards are allowed.",
-    )
-    persistent_volume_claim: ClaimPath | None = Field(
-        None, description="Files on a PersistentVolumeClaim, instead of uri."
-    )
-    secret_ref: SecretRef | None = Field(
-        None, description="Credentials for the source; the Secret's keys become environment variables of the Job."
-    )
-
-
-class Storage(Place):
-    """Where versions are stored."""
-
-    uri: Folder | None = Field(None, description="A folder: s3://, gs://, az:// or file://.")
-    persistent_volume_claim: ClaimPath | None = Field(
-        None, description="A folder on a PersistentVolumeClaim, instead of uri."
-    )
-    secret_ref: SecretRef | None = Field(
-        None, description="Credentials for the storage; the Secret's keys become environment variables of the pods."
-    )
-    same_node: bool | None = Field(
-        None,
-        description="Run all pods of the model that mount a claim on one node, for claims that one node alone may mount "
-        "(ReadWriteOnce). A model that is to survive its node needs a claim with ReadWriteMany instead.",
-    )
 
 
 class Cleaning(Value):

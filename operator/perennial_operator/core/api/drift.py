@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
-from perennial_operator.core.api.data import Source, Span
+from perennial_operator.core.api.data import Span
+from perennial_operator.core.api.places import Source
 from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.api.values import TIME_ZONE, Cron, Duration, Share, TimeZone, Value
 

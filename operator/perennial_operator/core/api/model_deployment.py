@@ -7,13 +7,14 @@ from pydantic.config import JsonDict
 
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.conditions import Condition
-from perennial_operator.core.api.data import DataSpec, Storage
+from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.features import any_derived, reads, reads_no_time
 from perennial_operator.core.api.meta import Kind
 from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
+from perennial_operator.core.api.places import Storage
 from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.recovery import RecoverSpec
 from perennial_operator.core.api.rollout import RolloutSpec

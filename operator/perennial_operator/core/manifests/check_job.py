@@ -29,7 +29,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     assert world.spec.drift and world.spec.drift.check
     check, mounts = world.spec.drift.check, Mounts()
     name = names.check_job(world.name, scheduled)
-    data: dict[str, Any] = {"uri": mounts.uri(check.data), "window": check.window}
+    data: dict[str, Any] = {**mounts.place(check.data), "window": check.window}
     if live.spec.data.time_column:
         data["timeColumn"] = live.spec.data.time_column
     data |= live.spec.data.model_dump(mode="json", by_alias=True, exclude_none=True, include={"time_format", "csv"})

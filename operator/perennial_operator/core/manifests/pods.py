@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from perennial_operator.core.api.data import Source, Storage
-from perennial_operator.core.api.pod import PodSpec
+from perennial_operator.core.api.places import Source, Storage
+from perennial_operator.core.api.pod import PodSpec, SecretRef
 from perennial_operator.core.names import same_node
 from perennial_operator.core.world import Policy
 
@@ -33,10 +33,20 @@ class Mounts:
         self.secrets: list[str] = []
         self.same_node = False
 
+    def place(self, source: Source) -> dict[str, Any]:
+        """The source as tasks have it. Its secret and its claim are noted too."""
+        if source.sql is None:
+            return {"uri": self.uri(source)}
+        self._note(source.sql.secret_ref)
+        return {"sql": {"query": source.sql.query}}
+
+    def _note(self, secret: SecretRef | None) -> None:
+        if secret and secret.name not in self.secrets:
+            self.secrets.append(secret.name)
+
     def uri(self, source: Source | Storage, *, writable: bool = False) -> str:
-        """The source's URI; a path on a claim becomes a file below its mount. Its secret is noted too."""
-        if source.secret_ref and source.secret_ref.name not in self.secrets:
-            self.secrets.append(source.secret_ref.name)
+        """The URI of files; a path on a claim becomes a file below its mount. Its secret is noted too."""
+        self._note(source.secret_ref)
         if isinstance(source, Storage) and source.same_node:
             self.same_node = True
         if claim := source.persistent_volume_claim:

@@ -86,7 +86,7 @@ def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
     """The labelled rows, and how they are read, cleaned and split, as tasks have it."""
     include = IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)}
     fields = data.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
-    return {"uri": mounts.uri(data.training), **fields}
+    return {**mounts.place(data.training), **fields}
 
 
 def reason_without_refit(world: World, version: ModelVersion) -> str:

@@ -50,10 +50,15 @@ class Past:
         """A time that some row of the part has or that one of its rows exceeds; None if there may be none."""
         return next((time for time in (part.newest, part.oldest) if time is not None and self._has(time)), None)
 
-    def _has(self, time: "pd.Timestamp") -> bool:
+    def limits(self) -> "list[tuple[str, pd.Timestamp]]":
+        """The limits, each with its sign in SQL."""
         from perennial_trainer.data.future import latest
 
-        return (self.now is None or time <= latest(self.now)) and (self.before is None or time < self.before)
+        limits = [] if self.now is None else [("<=", latest(self.now))]
+        return limits if self.before is None else [*limits, ("<", self.before)]
+
+    def _has(self, time: "pd.Timestamp") -> bool:
+        return all(time <= limit if sign == "<=" else time < limit for sign, limit in self.limits())
 
 
 def list_parts(files: DataFiles) -> list[Part]:

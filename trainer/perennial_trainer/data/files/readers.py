@@ -53,7 +53,9 @@ def place_of_row(name: str, row: int) -> str:
     A line break within quotes, or a line `sep=;` before the header, makes it an earlier one.
     """
     place = display_uri(name)
-    file_format = format_of(place) or "csv"
+    file_format = format_of(place)
+    if file_format is None:  # a table
+        return f"{place}, row {row + 1}"
     return f"{place}, {'row' if file_format == 'parquet' else 'line'} {row + _FIRST_LINE[file_format]}"
 
 
@@ -118,7 +120,7 @@ class DataFiles:
             for table in [reader.read_table(needed)] if whole else reader.read_batches(needed):
                 if whole or table.num_rows:
                     # The metadata that pandas writes, such as the index, may be damaged and is not needed.
-                    yield _with_columns(added, _require_utf8(table.replace_schema_metadata()))
+                    yield with_columns(added, _require_utf8(table.replace_schema_metadata()))
 
     def row_in_file(self, name: str, row: int) -> int:
         """Where a row that is read is in its file, of which row groups may be skipped."""
@@ -162,8 +164,11 @@ class DataFiles:
                 self.notes.add_missing_column(column, display_uri(name))
             if column not in present and (column in self._columns_of_all or column in self._optional):
                 added[column] = np.nan
-        _check_columns(self.columns.names, [*in_file, *added], present)
+        require_columns(self.columns.names, [*in_file, *added], present)
         return added
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def with_columns(self, columns: Columns) -> "DataFiles":
         """The same files, of which other columns are read."""
@@ -195,7 +200,7 @@ def read_tables(filesystem: Any, name: str, columns: Columns, whole: bool = Fals
     return DataFiles(filesystem, [name], columns).tables(name, whole)
 
 
-def _check_columns(needed: Sequence[str], available: Sequence[str], present: Sequence[str]) -> None:
+def require_columns(needed: Sequence[str], available: Sequence[str], present: Sequence[str]) -> None:
     """Each needed column is available exactly once; else a RejectedTask.
 
     If no needed column is present, the names may be the first row of a file without a header: they are not shown.
@@ -231,7 +236,7 @@ def _require_utf8(table: Any) -> Any:
     return table
 
 
-def _with_columns(added: Mapping[str, Any], table: Any) -> Any:
+def with_columns(added: Mapping[str, Any], table: Any) -> Any:
     """The table with a column for each of these values; NaN is missing."""
     for name, value in added.items():
         missing = isinstance(value, float)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.data import RecentData
-from perennial_trainer.data.files.parts import Past, list_parts, only, parts_in_window
-from perennial_trainer.data.files.readers import DataFiles
+from perennial_trainer.data.files.parts import Past
 from perennial_trainer.data.future import in_future, iso_of_newest
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import Source, of_window, open_source
 from perennial_trainer.drift.recent_rows.batch import Batch
-from perennial_trainer.drift.recent_rows.stream import batches_of, open_files, read_column
+from perennial_trainer.drift.recent_rows.stream import batches_of, read_column
 from perennial_trainer.drift.recent_rows.unreadable import UnreadableShare
 
 if TYPE_CHECKING:
@@ -44,15 +44,23 @@ def recent_batches(
     WindowNeedsTimeColumn.
     """
     notes = Notes() if notes is None else notes
-    files = open_files(source.uri, columns, notes, optional_target=True)
+    opened = open_source(source, columns, notes, optional_target=True)
+    try:
+        yield from _recent(opened, source, now, notes, before)
+    finally:
+        opened.close()
+
+
+def _recent(
+    opened: Source, source: RecentData, now: datetime | None, notes: Notes, before: "pd.Timestamp | None"
+) -> Iterator[Batch]:
     if source.window in ("auto", "all"):
-        yield from _past_batches(batches_of(files), columns.time, now, notes)
+        yield from _past_batches(batches_of(opened), opened.columns.time, now, notes)
         return
-    parts = list_parts(files)
-    files = only(files, parts_in_window(parts, source.window, Past(now, before), columns.time is not None))
+    selected = of_window(opened, source.window, Past(now, before)).source
     limit = NO_LIMIT if before is None else before.tz_localize(None).as_unit("us").asm8.astype(np.int64).item()
-    cutoff = _find_cutoff(source, files, now, limit)
-    for batch in _past_batches(batches_of(files), columns.time, now, notes):
+    cutoff = _find_cutoff(source, selected, now, limit)
+    for batch in _past_batches(batches_of(selected), opened.columns.time, now, notes):
         times = _microseconds(batch.time, len(batch))
         recent = batch.take(cutoff.is_recent(times) & (times < limit))
         if len(recent):
@@ -100,7 +108,7 @@ class Cutoff:
         return recent
 
 
-def _find_cutoff(source: RecentData, files: DataFiles, now: datetime | None, limit: int) -> Cutoff:
+def _find_cutoff(source: RecentData, files: Source, now: datetime | None, limit: int) -> Cutoff:
     import pandas as pd
 
     from perennial_trainer.data.window import require_time_column, window_start
@@ -117,7 +125,7 @@ def _find_cutoff(source: RecentData, files: DataFiles, now: datetime | None, lim
     return Cutoff(start.tz_localize(None).as_unit("us").asm8.astype(np.int64).item(), skip_all)
 
 
-def _times(source: RecentData, files: DataFiles, now: datetime | None) -> Iterator[Times]:
+def _times(source: RecentData, files: Source, now: datetime | None) -> Iterator[Times]:
     """The times of all rows that have one which is not of the future, batch by batch."""
     from perennial_trainer.data.values.times import readable_times
 

@@ -1,16 +1,15 @@
-"""Reads the rows of a URI in batches."""
+"""Reads the rows of a source in batches."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from perennial_trainer.contract.data import DataSource
 from perennial_trainer.contract.features.columns import Features
-from perennial_trainer.data.files.readers import DataFiles
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.source import Source, open_source
 from perennial_trainer.drift.recent_rows.batch import Batch
-from perennial_trainer.storage.listing import list_files
-from perennial_trainer.storage.store import open_filesystem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def read_batches(
-    uri: str, columns: Columns, optional_target: bool = False, notes: Notes | None = None
+    data: DataSource | str, columns: Columns, optional_target: bool = False, notes: Notes | None = None
 ) -> Iterator[Batch]:
     """The rows that `load_rows` returns, in the order of file names and rows, in batches of at least one row.
 
@@ -27,15 +26,19 @@ def read_batches(
     raises; the numbers in a message are of one batch. With `optional_target`, a target column that is missing has
     missing values. Rows of the future are not left out.
     """
-    return batches_of(open_files(uri, columns, notes, optional_target))
+    source = open_source(data, columns, notes, optional_target)
+    try:
+        yield from batches_of(source)
+    finally:
+        source.close()
 
 
-def batches_of(files: DataFiles) -> Iterator[Batch]:
+def batches_of(files: Source) -> Iterator[Batch]:
     """The rows of these files, as those of `read_batches`."""
     return _read_ahead(batch for file in files.names for batch in _batches(files, file))
 
 
-def read_column(files: DataFiles, name: str) -> Iterator["pd.Series[Any]"]:
+def read_column(files: Source, name: str) -> Iterator["pd.Series[Any]"]:
     """The values of one column as stored, in the batches of `batches_of`."""
     no_features = Features(numeric=(), categorical=())
     only = files.with_columns(Columns(no_features, name, "regression", name, csv=files.columns.csv))
@@ -44,16 +47,7 @@ def read_column(files: DataFiles, name: str) -> Iterator["pd.Series[Any]"]:
             yield table[name].to_pandas()
 
 
-def open_files(uri: str, columns: Columns, notes: Notes | None = None, optional_target: bool = False) -> DataFiles:
-    """The files of the URI. Raises a RejectedTask: NoFilesMatched, TableOfVersions."""
-    filesystem, path = open_filesystem(uri)
-    listing = list_files(filesystem, path, uri)
-    notes = Notes() if notes is None else notes
-    notes.passed_over = listing.passed_over
-    return DataFiles(filesystem, listing.files, columns, notes, optional_target)
-
-
-def _batches(files: DataFiles, file: str) -> Iterator[Batch]:
+def _batches(files: Source, file: str) -> Iterator[Batch]:
     row = 0
     for table in files.tables(file):
         yield Batch(files.columns, table, file, files.row_in_file(file, row))

@@ -19,7 +19,8 @@ def version_recipe(version: ModelVersion) -> tuple[object, ...]:
 
 def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
     # The limits only stop a training; a change of them, or of the credentials, does not change a model.
-    source = {**vars(data.training), "secret_ref": None}
+    sql = data.training.sql
+    source = {**vars(data.training), "secret_ref": None, "sql": sql and sql.query}
     rows = {**vars(data), "training": source, "min_rows": None, "max_missing": None}
     return model, rows, how.search, how.calibration
 

@@ -1,0 +1,120 @@
+"""Where rows and models are stored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from perennial_operator.core.api.cel import matching, rule, rules
+from perennial_operator.core.api.pod import SecretRef
+from perennial_operator.core.api.values import Folder, ObjectName, Uri, Value
+
+ONE_SOURCE = rule(
+    "has(self.uri) != has(self.persistentVolumeClaim)",
+    "give exactly one of uri and persistentVolumeClaim",
+)
+ONE_OF_THREE = rule(
+    "(has(self.uri) ? 1 : 0) + (has(self.persistentVolumeClaim) ? 1 : 0) + (has(self.sql) ? 1 : 0) == 1",
+    "give exactly one of uri, persistentVolumeClaim and sql",
+)
+WHERE_SQL_OPENS = "name the Secret in sql.secretRef"
+Query = Annotated[
+    str,
+    *matching(
+        r"(?is)\s*(select|with|table|values)\b.*",
+        "give a query that starts with SELECT or WITH; only reading is allowed",
+        16_384,
+    ),
+]
+
+
+Below = Annotated[
+    str,
+    *matching(
+        r"([^/\s]\S*)?",
+        "give a path below the claim's root, without a leading /",
+        512,
+        rule("!self.split('/').exists(part, part == '..')", "path must not contain '..'"),
+    ),
+]
+
+
+class ClaimPath(Value):
+    """Files on a PersistentVolumeClaim of the same namespace."""
+
+    claim_name: ObjectName = Field(description="Name of the PersistentVolumeClaim.")
+    path: Below = Field("", description="Path below the root of the claim; * wildcards are allowed.")
+
+    @model_validator(mode="after")
+    def stay_below_the_claim(self) -> ClaimPath:
+        if ".." in self.path.split("/"):
+            raise ValueError(f"path {self.path!r} must not contain '..'")
+        return self
+
+
+class SqlSource(Value):
+    """A query of PostgreSQL. It runs in a read-only transaction, and in `SELECT … FROM (query)`."""
+
+    query: Query = Field(
+        description="A SELECT with the columns that the model needs. :since is the start of the window, a timestamptz; it "
+        "is needed where PostgreSQL cannot push a condition on timeColumn into the query, as with GROUP BY."
+    )
+    secret_ref: SecretRef = Field(
+        description="The database and a role that may only read; the Secret's keys become environment variables of the "
+        "Job: PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE, or a uri as CloudNativePG writes it."
+    )
+
+
+class Source(Value):
+    """Where the rows are: csv or parquet files, or a query."""
+
+    model_config = rules(
+        ONE_OF_THREE,
+        rule("!has(self.sql) || !has(self.secretRef)", WHERE_SQL_OPENS, field_path=".secretRef"),
+    )
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        if sum(each is not None for each in (self.uri, self.persistent_volume_claim, self.sql)) != 1:
+            raise ValueError(str(ONE_OF_THREE["message"]))
+        if self.sql and self.secret_ref:
+            raise ValueError(WHERE_SQL_OPENS)
+        return self
+
+    sql: SqlSource | None = Field(None, description="Rows of a query of PostgreSQL, instead of uri.")
+    uri: Uri | None = Field(
+        None,
+        description="Address of csv or parquet files: s3://, gs://, az://, https:// or file://; * wildcards are allowed.",
+    )
+    persistent_volume_claim: ClaimPath | None = Field(
+        None, description="Files on a PersistentVolumeClaim, instead of uri."
+    )
+    secret_ref: SecretRef | None = Field(
+        None, description="Credentials for the source; the Secret's keys become environment variables of the Job."
+    )
+
+
+class Storage(Value):
+    """Where versions are stored."""
+
+    model_config = rules(ONE_SOURCE)
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        if (self.uri is None) == (self.persistent_volume_claim is None):
+            raise ValueError(str(ONE_SOURCE["message"]))
+        return self
+
+    uri: Folder | None = Field(None, description="A folder: s3://, gs://, az:// or file://.")
+    persistent_volume_claim: ClaimPath | None = Field(
+        None, description="A folder on a PersistentVolumeClaim, instead of uri."
+    )
+    secret_ref: SecretRef | None = Field(
+        None, description="Credentials for the storage; the Secret's keys become environment variables of the pods."
+    )
+    same_node: bool | None = Field(
+        None,
+        description="Run all pods of the model that mount a claim on one node, for claims that one node alone may mount "
+        "(ReadWriteOnce). A model that is to survive its node needs a claim with ReadWriteMany instead.",
+    )
