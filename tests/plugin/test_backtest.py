@@ -111,9 +111,8 @@ def test_shuffled_rows_raise_no_alarm(folder: Path) -> None:
 
 def test_late_labels_delay_the_alarm(folder: Path) -> None:
     (result,) = played(folder, labels_late=2).results
-    assert all(event.batch > CHANGE + 1 for event in result.played.alarms)
-    unmeasured = [event for event in result.played.events if event.state == "NotMeasured"]
-    assert "no row of the window has a target" in unmeasured[0].message
+    assert min(event.batch for event in result.played.alarms) == CHANGE + 2
+    assert result.played.promotions >= 1
 
 
 def test_labels_are_known_when_they_are_old_enough(folder: Path) -> None:

@@ -21,10 +21,23 @@ def rows(start: int, count: int, slope: float, kind: str = "regression") -> Fram
     return pd.DataFrame({"x": x, "z": z, "target": target if kind == "regression" else target > 0, "at": at})
 
 
+def without_labels(table: Frame, count: int) -> Frame:
+    """The newest so many rows have no target yet."""
+    return table.assign(target=table["target"].astype(object).where(np.arange(len(table)) < len(table) - count))
+
+
 def checked(
-    trainer: Trainer, folder: Path, *stretches: tuple[int, float], kind: str = "regression", **changes: Any
+    trainer: Trainer,
+    folder: Path,
+    *stretches: tuple[int, float],
+    kind: str = "regression",
+    late: int = 0,
+    **changes: Any,
 ) -> Json:
-    """The result of a check of the last 100 rows; each stretch is a number of rows and a slope. The first is trained on."""
+    """The result of a check of the last 100 rows, `late` of them without a target.
+
+    Each stretch is a number of rows and a slope. The first is trained on.
+    """
     parts, start = [], 0
     for count, slope in stretches:
         parts.append(rows(start, count, slope, kind))
@@ -39,7 +52,7 @@ def checked(
     training = a_training(first, (folder / "v1").as_uri(), data__timeColumn="at")
     training["model"] |= model
     trained = trainer.done(training)
-    history = written(pd.concat(parts), folder / "all" / "b.parquet")
+    history = written(without_labels(pd.concat(parts), late), folder / "all" / "b.parquet")
     challenger = {"data": training["data"] | {"uri": history}, "parameters": trained["parameters"], "checks": 5}
     task = a_check(training, trained, history, data__timeColumn="at", data__window=100, challenger=challenger)
     return trainer.done(changed(task, **changes))
@@ -91,3 +104,25 @@ def test_a_check_without_a_challenger_says_why(
     assert regret(result) is None
     assert [each["metric"] for each in result["notMeasured"]] == ["regret"]
     assert reason in result["notMeasured"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("stretches", "late", "scored"),
+    [
+        pytest.param([(400, 1.0), (600, -1.0)], 100, 100, id="as many as the window has"),
+        pytest.param([(400, 1.0), (600, -1.0)], 80, 100, id="few recent rows have a target"),
+        pytest.param([(400, 1.0), (140, -1.0)], 100, 40, id="no row that the version knows"),
+        pytest.param([(400, 1.0), (120, -1.0)], 100, 0, id="too few are new to the version"),
+        pytest.param([(400, 1.0), (600, -1.0)], 60, 0, id="enough recent rows have a target"),
+    ],
+)
+def test_where_labels_come_late_earlier_rows_are_scored(
+    trainer: Trainer, tmp_path: Path, stretches: list[tuple[int, float]], late: int, scored: int
+) -> None:
+    result = checked(trainer, tmp_path, *stretches, late=late, thresholds=[{"metric": "mse"}])
+    measured = {each["name"]: each["value"] for each in result["metrics"]}
+    named = f"100 rows, scored by {scored} earlier ones whose targets have come since"
+    assert result["message"].startswith(named if scored else f"100 rows, {100 - late} with a target")
+    assert ("mse" in measured) == (scored > 0 or late < 100)
+    if scored == 100:
+        assert measured["mse"] > 3 and measured["regret"] > 0.4

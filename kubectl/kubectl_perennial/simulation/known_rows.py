@@ -1,7 +1,8 @@
 """Which rows each task reads: those known at the end of a batch, in files that are written once.
 
 A training reads the rows whose labels are known. A check reads the rows of its window, without the labels that are not
-known yet, and its challenger the training rows before them; older rows change no result, so they are left out.
+known yet, and the training rows before them: where labels come late, as many as are scored in place of the window's,
+and before these those of its challenger. Older rows change no result, so they are left out.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def rows_of_task(task: Mapping[str, Any], timeline: Timeline, number: int) -> di
     rows = {RECENT: KnownRows(timeline, begin, stop, labelled)}
     if challenger := task.get("challenger"):
         first = int(timeline.times.searchsorted(timeline.times[begin], side="left"))
-        begin = max(0, first - challenger["checks"] * (stop - begin)) if task.keys() <= IN_WINDOW else 0
+        scored = min(first, labelled - (stop - begin)) if labelled < stop else first
+        begin = max(0, scored - challenger["checks"] * (stop - begin)) if task.keys() <= IN_WINDOW else 0
         rows[TRAINING] = KnownRows(timeline, min(begin, labelled), labelled, labelled)
     return rows
 

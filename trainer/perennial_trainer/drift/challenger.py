@@ -11,29 +11,23 @@ import msgspec
 import numpy as np
 
 from perennial_trainer.contract.data import Challenger
-from perennial_trainer.contract.errors import FailedTask, Problems, RejectedTask, TaskError
+from perennial_trainer.contract.errors import FailedTask, Problems, TaskError
 from perennial_trainer.contract.metric_table import REGRET, WEIGHTS_REGRET
 from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import CheckTask
-from perennial_trainer.drift.recent_counts import RecentCounts, most_rows
+from perennial_trainer.drift.earlier_rows import FEWEST, MAX_REASON, newest_rows
+from perennial_trainer.drift.recent_counts import RecentCounts
 from perennial_trainer.metrics.computation import Measurement, standard_error_of_mean
-from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.storage.store import describe_error
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from perennial_trainer.data.rows import Rows
     from perennial_trainer.drift.recent_counts import Model
-    from perennial_trainer.drift.recent_rows.batch import Batch
     from perennial_trainer.metrics.scored_rows import Floats, ScoredRows
 
 log = logging.getLogger(__name__)
-
-MAX_REASON = 300  # characters, so that the result keeps room for what decides
-FEWEST = 30  # rows that are compared
-MOST_FITTED = 100_000  # rows, evenly drawn: enough to see that a model of newer rows is better
 
 
 def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured:
@@ -43,21 +37,19 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
 
     A problem of the challenger is never one of the check.
     """
-    from perennial_trainer.data.rows import concatenate
     from perennial_trainer.models.blend import is_blend
 
     assert task.challenger is not None
-    assert recent.compared is not None
     live = model().result() if recent.period.start else None
     if task.challenger.weights and is_blend(live) and all(each.metric != REGRET for each in task.thresholds):
-        return _of_weights(task, task.challenger, recent, live)
-    if recent.labelled < FEWEST or recent.period.start is None:
+        return _of_weights(task, recent, live)
+    rows = recent.scored_rows(FEWEST)
+    if rows is None or recent.period.start is None:
         return NotMeasured(
             metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
         )
-    rows = concatenate([batch.rows for batch in recent.compared.batches])
     try:
-        return _named(REGRET, _compared(live, _fitted(task, task.challenger, recent), rows))
+        return _named(REGRET, _compared(live, _fitted(task, task.challenger, recent, rows), rows))
     except OSError as error:  # the store of data.training, which is not that of the recent rows
         refusal: TaskError = FailedTask("DataUnreachable", f"data.training could not be read: {describe_error(error)}")
     except TaskError as error:
@@ -65,20 +57,18 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
     return NotMeasured(metric=REGRET, reason=f"there is no challenger: {refusal.message[:MAX_REASON]}")
 
 
-def _of_weights(
-    task: CheckTask, challenger: Challenger, recent: RecentCounts, live: "Pipeline"
-) -> dict[str, Measurement] | NotMeasured:
-    """By the recent rows with a target; where labels come late, by the newest rows of data.training."""
-    from perennial_trainer.data.rows import concatenate
+def _of_weights(task: CheckTask, recent: RecentCounts, live: "Pipeline") -> dict[str, Measurement] | NotMeasured:
+    """By the recent rows with a target; where labels come late, by all earlier rows whose targets have come since."""
     from perennial_trainer.drift.weights import weights_regret
 
-    assert recent.compared is not None
-    batches = [batch.rows for batch in recent.compared.batches]
+    rows = recent.scored_rows(FEWEST) if recent.late is None else recent.late
+    if rows is None:
+        reason = recent.why_none_is_late or f"{recent.labelled} recent rows with a target are fewer than {FEWEST}"
+        return NotMeasured(metric=WEIGHTS_REGRET, reason=reason)
     try:
-        rows = concatenate(batches) if recent.labelled >= FEWEST else _late_rows(task, challenger, recent)
         return _named(WEIGHTS_REGRET, weights_regret(task.live, live, rows))
     except OSError as error:
-        reason = f"data.training could not be read: {describe_error(error)}"
+        reason = f"the files of {task.live.name} could not be read: {describe_error(error)}"
     except TaskError as error:
         reason = error.message[:MAX_REASON]
     return NotMeasured(metric=WEIGHTS_REGRET, reason=reason)
@@ -88,14 +78,16 @@ def _named(name: str, measured: Measurement | NotMeasured) -> dict[str, Measurem
     return measured if isinstance(measured, NotMeasured) else {name: measured}
 
 
-def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Pipeline":
-    """The live version's recipe, fitted to the newest rows before the recent ones."""
+def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts, compared: "Rows") -> "Pipeline":
+    """The live version's recipe, fitted to the newest rows before the compared ones, as many as several checks have."""
     from perennial_trainer.data.cleaning import clean, without_outliers
     from perennial_trainer.data.memory import memory_limit
     from perennial_trainer.models.estimators import build_estimator
     from perennial_trainer.models.pipeline import build_pipeline, check_encoded_size, fit
 
-    rows = _earlier_rows(task, challenger, recent)
+    before = recent.period.start if recent.late is None or compared.time is None else compared.time.min()
+    wanted = recent.labelled if recent.late is None else len(compared)
+    rows = newest_rows(task, challenger, wanted * challenger.checks, before)
     problems = Problems()
     cleaned = clean(rows, challenger.data, problems)
     problems.raise_all()
@@ -105,41 +97,6 @@ def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "P
     estimator = build_estimator(recipe)
     check_encoded_size(to_fit, estimator, memory_limit())
     return fit(build_pipeline(estimator, recipe.features), to_fit)
-
-
-def _earlier_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
-    """The newest rows with a target that are older than the recent ones, as many as several checks have."""
-    return _newest_rows(task, challenger, recent.labelled * challenger.checks, recent.period.start)
-
-
-def _late_rows(task: CheckTask, challenger: Challenger, recent: RecentCounts) -> "Rows":
-    return _newest_rows(task, challenger, recent.rows * challenger.checks)
-
-
-def _newest_rows(task: CheckTask, challenger: Challenger, wanted: int, before: "pd.Timestamp | None" = None) -> "Rows":
-    """The newest rows of data.training with a target, of so many rows, older than the given time."""
-    from perennial_trainer.data.notes import Notes
-    from perennial_trainer.data.rows import concatenate
-    from perennial_trainer.data.schema import Columns
-    from perennial_trainer.drift.recent_rows.selection import recent_batches
-
-    model, data = task.model, challenger.data
-    columns = Columns(
-        model.features,
-        model.target,
-        model.task,
-        data.time_column,
-        model.positive_class,
-        time_format=data.time_format,
-        csv=data.csv,
-    )
-    sample: EvenSample[Batch] = EvenSample(most_rows(MOST_FITTED, model.features))
-    for batch in recent_batches(data.of_window(wanted), columns, task.now, Notes(), before=before):
-        sample.add(batch.take(batch.labelled))
-    batches = [batch for batch in sample.batches if len(batch)]
-    if not batches:
-        raise RejectedTask("EmptyData", f"no row with a target is {f'older than {before}' if before else 'there'}")
-    return concatenate([batch.rows for batch in batches])
 
 
 def _compared(live: "Pipeline", challenger: "Pipeline", rows: "Rows") -> Measurement | NotMeasured:

@@ -44,6 +44,8 @@ def check_drift(task: CheckTask) -> CheckResult:
             return _no_rows(task, recent.notes)
         recent.require_numbers()
         log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
+        if recent.labelled < recent.rows:
+            _add_late_rows(task, recent, model)
         regret = _regret(task, recent, model)
     summary = _summary(task, reference, recent, regret)
     not_measured = [each for each in summary.judged.not_measured if each.metric != REGRET]
@@ -83,9 +85,9 @@ def _summary(
         recent.others,
         reference.rows,
         recent.performance.measurements() | (regret if isinstance(regret, dict) else {}),
-        f"{recent.rows} rows, {recent.labelled} with a target",
+        recent.counts,
         task.thresholds,
-        recent.labelled,
+        recent.labelled or len(recent.late or ()),
         recent.of_new_class / recent.labelled if recent.labelled and task.model.task == "classification" else None,
     )
 
@@ -138,6 +140,12 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
     recent.odd_targets.require_few(columns.target, recent.notes)
     recent.score_unlabelled(model)
     return recent
+
+
+def _add_late_rows(task: CheckTask, recent: RecentCounts, model: "Model") -> None:
+    from perennial_trainer.drift.earlier_rows import add_late_rows
+
+    add_late_rows(task, recent, model)
 
 
 def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured | None:

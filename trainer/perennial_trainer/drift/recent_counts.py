@@ -44,6 +44,8 @@ class RecentCounts:
     probabilities: dict[str, NumericHistogram]
     unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
     compared: EvenSample[Batch] | None = None  # rows with a target, for a challenger; None without one
+    late: "Rows | None" = None  # earlier rows, the oldest first, whose targets have come since; None if none are scored
+    why_none_is_late: str = ""
     performance: StreamedMetrics = field(default_factory=StreamedMetrics)
     rows: int = 0
     labelled: int = 0
@@ -77,6 +79,34 @@ class RecentCounts:
         self.labelled += int(labelled.sum())
         self.period.add(batch.time)
         self.digest.add_times(batch.time)
+
+    def add_late(self, rows: "Rows", model: "Model") -> None:
+        """Scores the newest of these earlier rows in place of the recent ones; there are no more of them."""
+        self.late = rows
+        self.performance = StreamedMetrics()
+        self.performance.add(_score(model, self._newest_late))
+
+    @property
+    def _newest_late(self) -> "Rows":
+        assert self.late is not None
+        return self.late.take(slice(max(0, len(self.late) - self.rows), None))
+
+    def scored_rows(self, fewest: int) -> "Rows | None":
+        """The rows with a target whose predictions are compared; None if they are too few."""
+        from perennial_trainer.data.rows import concatenate
+
+        if self.late is not None:
+            return self._newest_late
+        if self.compared is None or self.labelled < fewest:
+            return None
+        return concatenate([batch.rows for batch in self.compared.batches])
+
+    @property
+    def counts(self) -> str:
+        """How many rows there are, as the message says it."""
+        if self.late is None:
+            return f"{self.rows} rows, {self.labelled} with a target"
+        return f"{self.rows} rows, scored by {len(self._newest_late)} earlier ones whose targets have come since"
 
     def score_unlabelled(self, model: "Model") -> None:
         """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""
