@@ -59,7 +59,7 @@ def add_trial(commands: Any) -> None:
         commands,
         "try",
         trial.run,
-        "play a manifest once on this machine, without a cluster: what would happen?",
+        "play a manifest once on this machine, without a cluster, and show what would happen",
         "bike.yaml rides.csv",
     )
     command.set_defaults(needs_cluster=False)

@@ -89,7 +89,7 @@ def _read(arguments: Namespace) -> tuple[list[Manifest], Plan]:
         labels_late=span(arguments.labels_late, "--labels-late"),
         seed=arguments.seed,
         shuffled=not arguments.no_shuffle,
-        folder=Path(arguments.cache).expanduser() if arguments.cache else cache_folder(),
+        folder=Path(arguments.cache).expanduser().absolute() if arguments.cache else cache_folder(),
     )
 
 

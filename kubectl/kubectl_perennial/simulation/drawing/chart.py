@@ -18,7 +18,7 @@ from kubectl_perennial.simulation.backtest import Result
 from kubectl_perennial.simulation.history import Timeline
 from kubectl_perennial.simulation.played import CHECK, Event, Floats
 from perennial_operator.core.api.drift_report import BREACHED
-from perennial_operator.core.api.values import shown
+from perennial_trainer.reporting.drawing.axis import tick_text, ticks_around
 
 WIDTH, LEFT, TOP, BOTTOM = 800.0, 56.0, 34.0, 250.0
 MARKS = 272.0
@@ -111,7 +111,8 @@ def draw_chart(result: Result, timeline: Timeline) -> Markup:
     played, reference = result.played, result.reference
     edges = [batch.end for batch in timeline.batches[played.first - 1 :]]
     values = np.concatenate([played.losses, reference.first, reference.always])
-    scale = _Scale(edges, float(np.nanmax(values)) or 1.0)
+    ticks = ticks_around(0.0, float(np.nanmax(values)) or 1.0, 3)
+    scale = _Scale(edges, ticks[-1])
     lines = (("never", reference.first), ("always", reference.always), ("live", played.losses))
     step = max(1, -(-(len(edges) - 1) // DATES))
     svg = _SVG.render(
@@ -122,7 +123,7 @@ def draw_chart(result: Result, timeline: Timeline) -> Markup:
         bottom=BOTTOM,
         title=f"Loss of {played.title} over time",
         bands=list(_bands(result, scale)),
-        ticks=[{"y": scale.y(scale.highest * part), "text": shown(scale.highest * part)} for part in (0, 0.5, 1)],
+        ticks=[{"y": scale.y(tick), "text": tick_text(tick)} for tick in ticks],
         lines=[{"kind": kind, "points": points} for kind, losses in lines for points in _points(losses, scale)],
         marks=[mark for event in played.events if (mark := _mark(event, scale))],
         dates=[

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubectl_perennial.simulation.backtest import Backtest, Result
 from kubectl_perennial.simulation.drawing.chart import draw_chart
 from kubectl_perennial.simulation.drawing.trade import draw_trade
+from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_trainer.reporting.html import Drawing, Notes, Section, Table, render_page
 
@@ -59,7 +60,17 @@ def backtest_page(
     sections += [_decisions(result) for result in results]
     sections.append(Notes("A backtest cannot know", unknown))
     name = backtest.results[0].played.title.partition(" ")[0]
-    return render_page(f"Backtest of {name}", summary, sections)
+    verdict = _verdict(results[0], suggested)
+    return render_page(f"Backtest of {name}", verdict, sections, [f"{summary}."])
+
+
+def _verdict(result: Result, suggested: Suggested | None) -> str:
+    """What the policy would have brought, in one sentence."""
+    played = result.played
+    name = f"Suggested is {suggested.names[suggested.place]}" if suggested else played.title
+    trainings = "1 training" if played.trainings == 1 else f"{played.trainings} trainings"
+    never = f"{shown(result.first_loss)} never retrained, {shown(result.always_loss)} always retrained"
+    return f"{name}: {played.metric} {shown(played.loss)} with {trainings} after the first version; {never}."
 
 
 def _decisions(result: Result) -> Table:

@@ -25,7 +25,8 @@ MARGIN = 0.05
 """Of the range of losses, below the least and above the greatest."""
 
 _SVG = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<svg class="trade" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="Loss of each policy by its trainings">
+<svg class="trade" viewBox="0 {{ top | round(1) }} {{ width }} {{ (height - top) | round(1) }}" role="img"
+  aria-label="Loss of each policy by its trainings">
   <style>
     svg.trade { max-width: none; font-size: 12px; --good: #2e8b57 }
     .trade .axis { stroke: var(--line) } .trade polyline { fill: none; stroke: var(--soft); stroke-dasharray: 5 4 }
@@ -120,8 +121,10 @@ def draw_trade(backtest: Backtest, names: Sequence[str], winner: int) -> Markup:
         _dot("other", "n", never, scale),
         _dot("other", "a", always, scale),
     ]
+    dots = list(_apart(dots))
     svg = _SVG.render(
         width=WIDTH,
+        top=min(0.0, *(dot.y - 2 * RADIUS for dot in dots)),  # room for those that were moved up
         height=HEIGHT,
         left=LEFT,
         right=RIGHT,
@@ -129,7 +132,7 @@ def draw_trade(backtest: Backtest, names: Sequence[str], winner: int) -> Markup:
         losses=[_Tick(scale.y(loss), shown(loss)) for loss in _ticks(scale.low, scale.high)],
         trainings=[_Tick(scale.x(count), shown(count)) for count in _ticks(0, scale.most)],
         bound=" ".join(f"{scale.x(point.trainings):.1f},{scale.y(point.loss):.1f}" for point in bound),
-        dots=list(_apart(dots)),
+        dots=dots,
         radius=RADIUS,
     )
     return Markup(svg)  # noqa: S704 - the template has escaped every text

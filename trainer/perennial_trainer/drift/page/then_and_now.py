@@ -19,7 +19,8 @@ from perennial_trainer.reporting.drawing.figures import Figure
 from perennial_trainer.reporting.numbers import percent
 
 SERIES = ("training", "recent")
-BINS = 10
+BINS, FEWEST_BINS = 10, 3
+ROWS_IN_BIN = 25  # of either side, about: with fewer, most columns would look like 10 rows
 TAIL = 0.005  # of the training rows on each side, which lie beyond the edges
 MOST_NAMED = 6
 
@@ -44,7 +45,8 @@ def _numbers(caption: str, recent: NumericHistogram, rows: int, axis_name: str) 
     values, weights = values[order], weights[order] / weights.sum() * present
     share = np.cumsum(weights) / present
     low, high = (float(values[min(int(np.searchsorted(share, at)), len(values) - 1)]) for at in (TAIL, 1 - TAIL))
-    edges = np.array(ticks_around(low, high if high > low else low + 1.0, BINS))
+    bins = max(FEWEST_BINS, min(BINS, present // ROWS_IN_BIN, recent.present // ROWS_IN_BIN))
+    edges = np.array(ticks_around(low, high if high > low else low + 1.0, bins))
     if not np.isfinite(edges).all():
         return None
     counts = np.stack([_in_bins(values, weights, edges), _in_bins(*recent.weighted_values(), edges)])
