@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 from perennial_trainer.artifacts.model_file import load_model
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.models.frameworks import sklearn_file
+from perennial_trainer.models.frameworks.allow_list import allowed_class
 from perennial_trainer.models.frameworks.skops_types import TYPES
 from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer import skops_types
@@ -195,3 +196,16 @@ def test_estimator_whose_file_needs_a_function_is_refused() -> None:
     with pytest.raises(RejectedTask, match=r"use other parameters, or model\.format joblib") as refused:
         sklearn_file.dump_skops(make_pipeline(FunctionTransformer(np.log1p), LinearRegression()))
     assert refused.value.reason == "UntrustedArtifact"
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMRegressor", "xgboost.XGBRegressor"])
+def test_trees_in_a_file_are_never_the_name_of_another(tmp_path: Path, name: str) -> None:
+    estimator_class = allowed_class(name)
+    assert estimator_class
+    fitted = estimator_class(n_estimators=1).fit(np.arange(40.0)[:, None], np.arange(40.0))
+    trees = tmp_path / "trees"
+    fitted._Booster.save_model(trees if name.startswith("lightgbm") else trees.with_suffix(".ubj"))
+    (named,) = tmp_path.iterdir()
+    for value in (str(named), f"file://{named}"):
+        with pytest.raises(Exception, match=r"encoding|format|Model"):
+            estimator_class.__new__(estimator_class).__setstate__({**fitted.__dict__, "_Booster": value})

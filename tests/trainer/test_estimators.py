@@ -100,6 +100,9 @@ def test_search_of_an_estimator_inside_is_recorded_and_refitted(trainer: Trainer
     assert answer["refit"]["artifact"], answer["refit"]
     metadata = json.loads((tmp_path / "v1" / "metadata.json").read_text())
     assert metadata["parameters"] == parameters | {"ridge__alpha": 0.1}
+    page = re.sub(r"\s*\n\s*", "", (tmp_path / "v1" / "report.html").read_text())
+    for name, value in (("ridge", RIDGE["estimator"]), ("ridge__alpha", "0.1"), ("tree__n_estimators", "5")):
+        assert f"<td>{name}</td><td>{value}</td>" in page, name
     again = build_estimator(a_described(STACK, metadata["parameters"]))  # as a challenger is built
     assert again.get_params()["ridge__alpha"] == 0.1
 

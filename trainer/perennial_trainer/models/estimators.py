@@ -77,7 +77,7 @@ def check_space(framework: Framework, estimator: BaseEstimator, space: Mapping[s
         if own in framework.nested_parameters(type(owner)):
             raise RejectedTask(
                 "InvalidParameter",
-                f"{field} cannot replace {name}: name parameters of what is in it, as in a__b",
+                f"{field} cannot replace {name}: name parameters of what is inside, as <name>__<parameter>",
             )
         known = owner.get_params(deep=False)
         names = framework.parameter_names(type(owner))

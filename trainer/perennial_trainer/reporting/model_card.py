@@ -1,6 +1,7 @@
 """The sections about the making of a version, the same on its training page and on its validation page."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -55,11 +56,27 @@ def _model(metadata: Metadata) -> Table:
         "categorical features": ", ".join(model.features.categorical),
         **{f"derived feature {each.name}": each.described for each in model.features.derived},
         "target": model.target,
-        **metadata.parameters,
+        **dict(_parameters(metadata.parameters)),
     }
     if metadata.calibration:
         values["calibration"] = metadata.calibration
     return pairs_table("Model", values)
+
+
+def _parameters(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each parameter by its name; those of an estimator inside as `<name>__<parameter>`, as a search names them."""
+    for name, value in parameters.items():
+        inside = [each for each in (value if isinstance(value, list) else [value]) if _is_estimator(each)]
+        if not inside:
+            yield f"{prefix}{name}", value
+        for each in inside:
+            inner = f"{prefix}{each.get('name', name)}"
+            yield inner, each["estimator"]
+            yield from _parameters(each.get("parameters", {}), f"{inner}__")
+
+
+def _is_estimator(value: Any) -> bool:
+    return isinstance(value, dict) and "estimator" in value
 
 
 def _data(metadata: Metadata) -> Table:

@@ -124,7 +124,9 @@ def _check_versions(client: "Client", address: str) -> None:
     """Scheduler and workers have the same libraries and trainer as this image; else EngineOfOtherVersion."""
     from distributed.versions import error_message
 
-    versions = client.get_versions(packages=["scikit-learn", "joblib"])  # it only warns of differences
+    versions = client.get_versions(
+        packages=["scikit-learn", "joblib", "lightgbm", "xgboost-cpu"]
+    )  # it only warns of differences
     different = error_message(versions["scheduler"], versions["workers"], versions["client"])["warning"]
     of_workers = client.run(_version, on_error="return")  # an error if a worker has no trainer
     trainers = {_version(), *map(str, of_workers.values())}
