@@ -18,7 +18,7 @@ from kubernetes.config import ConfigException
 from yaml import YAMLError
 
 from kubectl_perennial.errors import CommandError, some
-from perennial_operator.core.api.printable_text import all_printable
+from perennial_operator.core.api.printable_text import all_printable, printable
 
 Body = dict[str, Any]
 
@@ -100,6 +100,21 @@ class Cluster:
                     modes[claim] = None
         return modes
 
+    def last_log_line(self, job: str) -> str | None:
+        """The newest line of the Job's running pod, after its time; None without one, or if it may not be read."""
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        try:
+            items = self._call("GET", pods, query={"labelSelector": f"batch.kubernetes.io/job-name={job}"})["items"]
+            running = [each["metadata"] for each in items if each.get("status", {}).get("phase") == "Running"]
+            if not running:
+                return None
+            newest = max(running, key=lambda each: str(each["creationTimestamp"]))
+            path = f"{pods}/{quote(newest['name'], safe='')}/log"
+            lines = self._read("GET", path, query={"tailLines": "1", "timestamps": "true"}, accept="*/*")
+        except CommandError:  # the rest of the status is worth showing
+            return None
+        return printable(lines.decode(errors="replace").strip()) or None
+
     def own_name(self) -> str | None:
         """The name by which the API server knows this user; None if it does not tell (Kubernetes before 1.28)."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -138,14 +153,32 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
     ) -> Body:
+        data = self._read(method, path, body, query, content)
+        try:
+            decoded: Body = all_printable(json.loads(data))
+        except ValueError as error:
+            raise CommandError(
+                f"{self._api.configuration.host} is not an API server: it answers {data[:60]!r}"
+            ) from error
+        return decoded
+
+    def _read(
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        query: Mapping[str, str] | None = None,
+        content: str = "application/json",
+        accept: str = "application/json",
+    ) -> bytes:
         parameters = [*(query or {}).items(), *([("fieldManager", FIELD_MANAGER)] if body else [])]
-        headers = {"Accept": "application/json", "Content-Type": content}
+        headers = {"Accept": accept, "Content-Type": content}
         try:
             request = self._api.param_serialize(
                 method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
-            data = answer.read()
+            data: bytes = answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             because = getattr(error, "reason", None) or error
             host = self._api.configuration.host
@@ -154,13 +187,7 @@ class Cluster:
             ) from error
         if answer.status >= 400:
             raise _api_error(answer.status, data, path)
-        try:
-            decoded: Body = all_printable(json.loads(data))
-        except ValueError as error:
-            raise CommandError(
-                f"{self._api.configuration.host} is not an API server: it answers {data[:60]!r}"
-            ) from error
-        return decoded
+        return data
 
 
 def _context(files: str, context: str | None) -> Body:

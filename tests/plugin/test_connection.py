@@ -244,3 +244,44 @@ def test_reporter_in_a_pod_can_only_create_reports(
     assert (first.code, second.code) == (0, 0), (first.err, second.err)
     assert "created" in first.out and "exists already" in second.out
     assert written[0]["spec"]["metrics"] == [{"name": "psi", "feature": "feature1", "value": 0.4}]
+
+
+LOG = b"2026-11-23T11:59:48Z search: candidate 3 of 12\x1b[2J\n"
+
+
+def a_pod(name: str, phase: str, created: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "creationTimestamp": created}, "status": {"phase": phase}}
+
+
+PODS = [
+    a_pod("ended", "Failed", "2026-11-23T11:58:00Z"),
+    a_pod("first", "Running", "2026-11-23T11:00:00Z"),
+    a_pod("second", "Running", "2026-11-23T11:30:00Z"),
+]
+
+
+@pytest.mark.parametrize(
+    ("pods", "log", "line"),
+    [
+        ((200, {"items": PODS}), (200, LOG), "2026-11-23T11:59:48Z search: candidate 3 of 12�[2J"),
+        ((200, {"items": PODS[:1]}), (200, LOG), None),
+        ((200, {"items": PODS}), (403, {"message": "forbidden"}), None),
+        ((403, {"message": "forbidden"}), (200, LOG), None),
+        ((200, {"items": PODS}), (200, b""), None),
+    ],
+)
+def test_log_line_is_of_the_newest_running_pod(
+    guard: Any, tmp_path: Path, pods: tuple[int, Any], log: tuple[int, Any], line: str | None
+) -> None:
+    asked = []
+
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, Any]:
+        asked.append(request.path)
+        return log if "/log?" in request.path else pods
+
+    file = a_kubeconfig(tmp_path / "config", guard(answer), {})
+    assert cluster.Cluster.connect(str(file), None, "team").last_log_line("bike-v2-train") == line
+    assert asked[0].startswith(
+        "/api/v1/namespaces/team/pods?labelSelector=batch.kubernetes.io/job-name%3Dbike-v2-train"
+    )
+    assert all(path.startswith("/api/v1/namespaces/team/pods/second/log?tailLines=1") for path in asked[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 
 from rich.console import Console
@@ -16,6 +17,10 @@ from kubectl_perennial.terminal.overview import draw
 from kubectl_perennial.views.claims import claim_problems, claims_of
 from kubectl_perennial.views.overview import model_overview, summary
 from kubectl_perennial.views.times import now
+from perennial_operator.core import names
+from perennial_operator.core.api.model_version import Phase
+
+JOBS = {Phase.TRAINING: names.train_job, Phase.VALIDATING: names.validate_job}
 
 
 def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
@@ -34,10 +39,20 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     spec = selection.deployment["spec"]
     if problems := claim_problems(spec, cluster.access_modes(claims_of(spec))):
         fields["claims"] = problems
+    _add_log_line(cluster, fields)
     if arguments.output:
         console.print(output.printed(fields, arguments.output), soft_wrap=True)
     else:
         draw(selection, fields, console, at)
+
+
+def _add_log_line(cluster: Cluster, fields: Body) -> None:
+    """What the candidate's Job said last, and when, is in the fields: how far it is, if it says so."""
+    candidate = fields.get("candidate")
+    if candidate and (job := JOBS.get(candidate["phase"])) and (line := cluster.last_log_line(job(candidate["name"]))):
+        time, _, text = line.partition(" ")
+        if re.fullmatch(r"[\d-]+T[\d:.]+Z", time):
+            candidate["log"] = {"time": time, "text": text}
 
 
 def _all(cluster: Cluster, arguments: Namespace, console: Console) -> None:

@@ -55,6 +55,8 @@ def _versions(fields: Body, at: datetime) -> list[tuple[str, object]]:
             took = f"for {span(timedelta(seconds=version['seconds']))}" if field == "candidate" else ended
             line.append(f" {took}   trigger {version['trigger']}   ").append_text(metric_text(version.get("metric")))
             rows += [(label, line), ("", Text(version.get("message", ""), "dim"))]
+            if log := version.get("log"):
+                rows.append(("", Text(f"its log, {ago(instant(log['time']), at)}: {log['text']}", "dim")))
     if (candidate := fields.get("candidate")) and candidate["phase"] == Phase.AWAITING_APPROVAL:
         rows.append(("", Text(f"kubectl perennial approve {fields['name']}   or   reject {fields['name']}", "magenta")))
     return rows
