@@ -110,6 +110,34 @@ def test_derived_feature_without_a_meaning_is_refused(
     assert [each for each in sentences if message in each] != [], sentences
 
 
+@pytest.mark.parametrize(
+    ("text", "change", "message"),
+    [
+        ([{"column": "note", "minNgram": 2, "maxNgram": 4, "analyzer": "character", "buckets": 4096}], {}, ""),
+        ([{"column": "note"}], {"model": {"features": {"numeric": None, "categorical": None}}, "validation": None}, ""),
+        ([{"column": "note"}], {"data": {"allowLeaks": ["note"]}}, ""),
+        ([{"column": "note"}, {"column": "note"}], {}, "Duplicate value"),
+        ([{"column": "temp"}], {}, "a text is neither numeric nor categorical"),
+        ([{"column": "cnt"}], {}, "the target must not be a feature"),
+        ([{"column": "hour"}], {}, "only calendar may read timeColumn"),
+        ([{"column": "note", "minNgram": 2}], {}, "minNgram must not be greater than maxNgram"),
+        ([{"column": "note", "buckets": 1}], {}, "greater than or equal to 2"),
+        ([{"column": "rain"}], {"model": {"features": {"derived": [number("rain")]}}}, "reads a text or has its name"),
+        ([{"column": "new"}], {"model": {"features": {"derived": [number("rain")]}}}, "reads a text or has its name"),
+        ([{"column": "note"}], {"data": {"keep": ["note"]}}, "remove them from data.keep"),
+        (
+            [{"column": "note"}],
+            {"validation": {"slices": [{"column": "note", "metric": "mse", "maxRatio": 2}]}},
+            "is not a feature of the model",
+        ),
+    ],
+)
+def test_text_has_one_meaning(deployment: Body, text: list[Body], change: Body, message: str) -> None:
+    spec = merged(deployment["spec"], {"model": {"features": {"text": text}}})
+    sentences = [str(cause) for cause in refusals({**deployment, "spec": merged(spec, change)})]
+    assert [each for each in sentences if message in each] != [] if message else sentences == [], sentences
+
+
 def test_the_api_server_says_the_same(kubectl: Kubectl, deployment: Body) -> None:
     body = with_derived(deployment, [number("temp", "a"), number("a")])
     with pytest.raises(RefusedError) as refused:

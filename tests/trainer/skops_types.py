@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions
 
-from perennial_trainer.contract.task import Features, Kind, Model
+from perennial_trainer.contract.features.columns import Features, Text
+from perennial_trainer.contract.task import Kind, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models import calibration, estimators
@@ -35,6 +36,7 @@ from tests.trainer.estimators import PARAMETERS
 
 DENSE = Features(numeric=("a", "b"), categorical=("sex",))
 SPARSE = Features(numeric=(), categorical=("city",))
+TEXT = Features(numeric=(), categorical=(), text=(Text(column="city"),))
 QUICK = {"max_iter": 20, "n_estimators": 5}
 MORE: tuple[dict[str, Any], ...] = ({"metric": "minkowski", "p": 3}, {"random_state": None})
 
@@ -123,7 +125,7 @@ def stored_types() -> dict[str, set[str]]:
             ]
             if name.endswith("TransformedTargetRegressor"):
                 tried += [{"transformer": {"estimator": each}} for each in TRANSFORMERS]
-            for features, values in ((DENSE, tried), (SPARSE, [needed])):
+            for features, values in ((DENSE, tried), (SPARSE, [needed]), (TEXT, [needed])):
                 for parameters in values:
                     for label in labels:
                         try:

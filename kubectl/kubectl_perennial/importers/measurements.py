@@ -47,6 +47,7 @@ class Columns:
     def of(cls, model: Body, prediction: str) -> Columns:
         features = model["features"]
         derived = [each["name"] for each in features.get("derived") or []]
+        derived += [each["column"] for each in features.get("text") or []]
         named = (*(features.get("numeric") or []), *(features.get("categorical") or []), *derived)
         return cls(named, model["target"], prediction)
 

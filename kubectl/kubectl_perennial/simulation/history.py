@@ -105,7 +105,7 @@ def columns_of(*specs: Mapping[str, Any]) -> Columns:
 
 def _union(each: Sequence[Features]) -> Features:
     """The features of all. CommandError if a name or a column has two meanings."""
-    kinds = ("numeric", "categorical", "derived")
+    kinds = ("numeric", "categorical", "text", "derived")
     union = {kind: tuple(dict.fromkeys(name for of in each for name in getattr(of, kind))) for kind in kinds}
     try:
         return Features(**union)

@@ -71,6 +71,7 @@ def _parameters(version: Body) -> Body:
         "estimator": model.get("estimator"),
         "numeric": ", ".join(features.get("numeric") or []) or None,
         "categorical": ", ".join(features.get("categorical") or []) or None,
+        "text": ", ".join(each["column"] for each in features.get("text") or []) or None,
         "derived": ", ".join(each["name"] for each in features.get("derived") or []) or None,
         "target": model["target"],
         **(model.get("parameters") or {}),

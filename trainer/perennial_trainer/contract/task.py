@@ -232,5 +232,5 @@ def _check_other_columns(data: TrainingData, model: Model) -> None:
 def _check_time_column(name: str | None, model: Model) -> None:
     """A numeric feature or a calendar's column may also be the time column; a category or the target may not."""
     derived = [each.name for each in model.features.derived]
-    if name is not None and name in (*model.features.categories, *derived, model.target):
+    if name is not None and name in (*model.features.categories, *model.features.texts, *derived, model.target):
         raise ValueError(f"data.timeColumn {name} is also a categorical feature or the target: keep one role")

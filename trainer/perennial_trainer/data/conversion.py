@@ -56,7 +56,7 @@ def convert_features(
         if problem is not None:
             unusable[name] = problem
     # Without copy=False pandas would copy all columns again, into one block.
-    categorical = {name: to_categories(columns[name]) for name in features.categories}
+    categorical = {name: to_categories(columns[name]) for name in (*features.categories, *features.texts)}
     inputs: dict[str, Any] = numeric | categorical
     for name, time_format in features.times.items():
         inputs[name], problem = times_of_feature(name, columns[name], time_format)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.data.categories import to_categories
 from perennial_trainer.data.conversion import convert_features, readable_target, to_numbers
+from perennial_trainer.data.derived.texts import text_measures
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.values import unusable as unusable_values
 from perennial_trainer.data.values.times import readable_times
@@ -117,15 +118,19 @@ class Rows:
 
     def column(self, name: str) -> "Series[Any]":
         """The values of a feature, of a kept column, or of one that derived features read."""
-        others = (each for each in (self.kept, self.inputs) if each is not None and name in each)
-        return next(others, self.features)[name]
+        others = (each for each in (self.kept, self.features) if each is not None and name in each)
+        return next(others, self.measured)[name]
 
-    @property
+    @cached_property
     def measured(self) -> pd.DataFrame:
-        """The columns whose distribution is compared: the features, and what only derived ones read, except times."""
-        if self.inputs is None:
-            return self.features
-        return pd.concat([self.features, self.inputs.select_dtypes(exclude="datetimetz")], axis=1)
+        """The columns whose distribution is compared: the features, and what only derived ones read, except times.
+
+        Of texts these are measures: a profile must not hold what people wrote.
+        """
+        text, others = self.columns.features.text, self.features
+        for each in text:
+            others = others.drop(columns=each.column).assign(**text_measures(each, self.features[each.column]))
+        return others if self.inputs is None else others.join(self.inputs.select_dtypes(exclude="datetimetz"))
 
     def table_with_others(self) -> pd.DataFrame:
         """The table with the kept columns, the hash of the group and the numbers of equal rows."""

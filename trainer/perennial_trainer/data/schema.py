@@ -8,6 +8,7 @@ from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.task import Kind
 
 DEFAULT_CSV = CsvFormat()
+CHARACTERS = 200  # of a text
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ class Columns:
             tuple(name for name in names if name not in absent)
             for names in (self.features.numeric, self.features.categorical)
         )
+        text = tuple(each for each in self.features.text if each.column not in absent)
         gone = {*absent, *(each.name for each in self.features.derived if not absent.isdisjoint(each.rule.columns))}
         derived = tuple(each for each in self.features.derived if gone.isdisjoint((each.name, *each.rule.columns)))
-        if self.target in absent or not (numeric or categorical or derived):
+        if self.target in absent or not (numeric or categorical or text or derived):
             return None
         return replace(
             self,
-            features=Features(numeric=numeric, categorical=categorical, derived=derived),
+            features=Features(numeric=numeric, categorical=categorical, text=text, derived=derived),
             time=None if self.time in absent else self.time,
             group=None if self.group in absent else self.group,
             keep=tuple(name for name in self.keep if name not in absent),
@@ -57,7 +59,11 @@ class Columns:
     @property
     def as_text(self) -> list[str]:
         """The columns that are read as text, also where all values look like numbers."""
-        text = [*self.features.categories, *([self.target] if self.kind == "classification" else [])]
+        text = [
+            *self.features.categories,
+            *self.features.texts,
+            *([self.target] if self.kind == "classification" else []),
+        ]
         others = [*([self.group] if self.group else []), *self.keep]
         return [*text, *(name for name in dict.fromkeys(others) if name not in (*text, self.time))]
 
@@ -65,4 +71,4 @@ class Columns:
     def bytes_per_row(self) -> int:
         """About what a row takes in memory: a number or a time 8 bytes, a text an offset and some characters."""
         texts = len(self.as_text)
-        return 8 * (len(self.names) - texts) + 24 * texts
+        return 8 * (len(self.names) - texts) + 24 * texts + CHARACTERS * len(self.features.texts)

@@ -21,6 +21,7 @@ from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.models.hashed_text import HashedText, check_counts, require_sparse
 from perennial_trainer.models.nested import parts_of
 
 STEP = "model"
@@ -40,8 +41,14 @@ def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
         SimpleImputer(strategy="most_frequent", keep_empty_features=True),
         OneHotEncoder(handle_unknown="ignore", sparse_output=bool(get_tags(estimator).input_tags.sparse)),
     )
+    require_sparse(estimator, wanted)
+    texts = [(f"text {number}", HashedText.of(each), each.column) for number, each in enumerate(wanted.text)]
     columns = ColumnTransformer(
-        [("numeric", numeric, list(wanted.all_numeric)), ("categorical", categorical, list(wanted.all_categorical))]
+        [
+            ("numeric", numeric, list(wanted.all_numeric)),
+            ("categorical", categorical, list(wanted.all_categorical)),
+            *texts,
+        ]
     )
     return Pipeline([("columns", columns), (STEP, estimator)])
 
@@ -80,7 +87,10 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
     An estimator that takes sparse rows needs little for a category with many values; for any other, each value is a
     column of numbers.
     """
-    if limit is None or get_tags(estimator).input_tags.sparse:
+    if limit is None:
+        return
+    if get_tags(estimator).input_tags.sparse:
+        check_counts(rows, limit)
         return
     values = {name: int(rows.features[name].nunique()) for name in rows.columns.features.all_categorical}
     width = len(rows.columns.features.all_numeric) + sum(values.values())

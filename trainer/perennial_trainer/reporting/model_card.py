@@ -54,6 +54,7 @@ def _model(metadata: Metadata) -> Table:
         "estimator": model.estimator,
         "numeric features": ", ".join(model.features.numeric),
         "categorical features": ", ".join(model.features.categorical),
+        **{f"text {each.column}": f"{each.analyzer} n-grams in {each.buckets} buckets" for each in model.features.text},
         **{f"derived feature {each.name}": each.described for each in model.features.derived},
         "target": model.target,
         **dict(_parameters(metadata.parameters)),

@@ -82,7 +82,7 @@ class Endpoints:
             return self._loading()
         features = self._task.model.features
         inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in features.numbers]
-        others = (*features.categories, *features.times)
+        others = (*features.categories, *features.texts, *features.times)
         inputs += [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in others]
         return self._respond(
             {

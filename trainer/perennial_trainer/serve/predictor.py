@@ -63,8 +63,9 @@ class Predictor:
 
     @property
     def encoded_width(self) -> int:
-        """The columns of a row that the model gets: one for each category, if it knows them."""
-        return len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
+        """The columns of a row that the model gets: one for each category that it knows, and for each bucket."""
+        buckets = sum(each.buckets for each in self.features.text)
+        return buckets + len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
 
     def check(self, inference: Inference) -> None:
         """Raises a BadRequestError for a value that the model cannot take."""

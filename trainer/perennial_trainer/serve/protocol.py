@@ -94,7 +94,7 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
                 "give every input the same number"
             )
     columns: dict[str, Column] = {name: _numbers(given[name]) for name in features.numbers}
-    columns |= {name: _flat(given[name]) for name in features.categories}
+    columns |= {name: _flat(given[name]) for name in (*features.categories, *features.texts)}
     return columns | {name: _times(given[name], time_format) for name, time_format in features.times.items()}
 
 

@@ -47,7 +47,7 @@ def request_body(task: ServeTask, row: pd.Series[Any], outputs: Collection[str])
         for names, kind, change in (
             (features.numbers, "FP64", float),
             (features.categories, "BYTES", str),
-            (features.times, "BYTES", str),
+            ((*features.texts, *features.times), "BYTES", str),
         )
         for name in names
     ]

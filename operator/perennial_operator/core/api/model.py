@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
-from perennial_operator.core.api.features import Features, any_derived, reads
+from perennial_operator.core.api.features import Features, any_derived, any_text, reads
 from perennial_operator.core.api.pod import Object
 from perennial_operator.core.api.values import Column, Value
 
@@ -21,6 +21,11 @@ class ModelSpec(Value):
             "the target must not be a feature; remove it from model.features",
             message_expression="'target ' + self.target + ' must not be a feature; remove it from model.features'",
             field_path=".target",
+        ),
+        rule(
+            f"!{any_text('self.target')}",
+            "the target must not be a feature; remove it from model.features",
+            field_path=".features.text",
         ),
         rule(
             f"!{any_derived('d.name == self.target || ' + reads('d', 'self.target'), 'self.features')}",

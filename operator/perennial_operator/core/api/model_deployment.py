@@ -10,7 +10,7 @@ from perennial_operator.core.api.conditions import Condition
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.api.features import any_derived, reads, reads_no_time
+from perennial_operator.core.api.features import any_derived, any_text, reads, reads_no_time
 from perennial_operator.core.api.meta import Kind
 from perennial_operator.core.api.metric_table import quality_metrics
 from perennial_operator.core.api.model import ModelSpec
@@ -31,6 +31,7 @@ class History(Value):
     reports: int = Field(50, ge=1, le=10000, description="Number of handled drift reports to keep.")
 
 
+FEATURES = "self.model.features"
 _OTHER_FORMAT = (
     "has(d.calendar) && d.calendar.column == self.data.timeColumn"
     " && (has(d.calendar.timeFormat) != has(self.data.timeFormat)"
@@ -40,12 +41,12 @@ _OTHER_FORMAT = (
 
 def _is_derived(column: str) -> str:
     """CEL: whether a derived feature has this name."""
-    return any_derived(f"d.name == {column}", "self.model.features")
+    return any_derived(f"d.name == {column}", FEATURES)
 
 
 def _derived(column: str) -> str:
     """CEL: whether a derived feature has this name, or reads this column."""
-    return any_derived(f"d.name == {column} || {reads('d', column)}", "self.model.features")
+    return any_derived(f"d.name == {column} || {reads('d', column)}", FEATURES)
 
 
 def _measured(task: str) -> tuple[JsonDict, ...]:
@@ -83,13 +84,13 @@ class ModelDeploymentSpec(Value):
             field_path=".data.timeColumn",
         ),
         rule(
-            "!has(self.data.timeColumn) ||"
-            f" !{any_derived('d.name == self.data.timeColumn || ' + reads_no_time('d', 'self.data.timeColumn'), 'self.model.features')}",
+            f"!has(self.data.timeColumn) || (!{any_text('self.data.timeColumn', FEATURES)} && !"
+            f"{any_derived('d.name == self.data.timeColumn || ' + reads_no_time('d', 'self.data.timeColumn'), FEATURES)})",
             "of the features only calendar may read timeColumn, and none may have its name",
             field_path=".data.timeColumn",
         ),
         rule(
-            f"!has(self.data.timeColumn) || !{any_derived(_OTHER_FORMAT, 'self.model.features')}",
+            f"!has(self.data.timeColumn) || !{any_derived(_OTHER_FORMAT, FEATURES)}",
             "calendar reads data.timeColumn in another format than data.timeFormat; give both the same timeFormat",
             field_path=".data.timeFormat",
         ),
@@ -98,20 +99,21 @@ class ModelDeploymentSpec(Value):
             " && !(self.data.groupColumn in self.model.features.numeric)"
             " && !(self.data.groupColumn in self.model.features.categorical)"
             " && (!has(self.data.timeColumn) || self.data.groupColumn != self.data.timeColumn)"
-            f" && !{_derived('self.data.groupColumn')})",
+            f" && !{_derived('self.data.groupColumn')} && !{any_text('self.data.groupColumn', FEATURES)})",
             "groupColumn must not be a feature, the target or the time; name another column",
             field_path=".data.groupColumn",
         ),
         rule(
             "!has(self.data.keep) || self.data.keep.all(k, k != self.model.target && !(k in self.model.features.numeric)"
             " && !(k in self.model.features.categorical) && (!has(self.data.timeColumn) || k != self.data.timeColumn)"
-            f" && !{_derived('k')})",
+            f" && !{_derived('k')} && !{any_text('k', FEATURES)})",
             "the holdout has features, target and time anyway; remove them from data.keep",
             field_path=".data.keep",
         ),
         rule(
             "!has(self.data.allowLeaks) || self.data.allowLeaks.all(f,"
-            f" f in self.model.features.numeric || f in self.model.features.categorical || {_is_derived('f')})",
+            f" f in self.model.features.numeric || f in self.model.features.categorical || {_is_derived('f')}"
+            f" || {any_text('f', FEATURES)})",
             "only a feature can be allowed to leak; remove the others from data.allowLeaks",
             field_path=".data.allowLeaks",
         ),
@@ -155,7 +157,7 @@ class ModelDeploymentSpec(Value):
         rule(
             "self.validation.slices.all(s, s.column in self.model.features.categorical"
             " || s.column in self.model.features.numeric || (has(self.data.keep) && s.column in self.data.keep)"
-            f" || {any_derived('d.name == s.column || ' + reads_no_time('d', 's.column'), 'self.model.features')})",
+            f" || {any_derived('d.name == s.column || ' + reads_no_time('d', 's.column'), FEATURES)})",
             "the column of a slice is not a feature of the model; name one of model.features, or add it to data.keep",
             field_path=".validation.slices",
         ),

@@ -2,10 +2,36 @@
 
 from collections import Counter
 from functools import cached_property
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from perennial_trainer.contract.data import TimeFormat
 from perennial_trainer.contract.features.functions import Bins, Calendar, Derived, Interaction, Rule
 from perennial_trainer.contract.fields import StrictStruct
+
+MOST_NGRAM, MOST_BUCKETS = 5, 2**18
+
+
+class Text(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """A column of texts, whose sequences of words or characters are counted in so many buckets, by their hashes."""
+
+    column: Annotated[str, Meta(min_length=1)]
+    analyzer: Literal["word", "character"] = "word"
+    min_ngram: Annotated[int, Meta(ge=1, le=MOST_NGRAM)] = 1
+    max_ngram: Annotated[int, Meta(ge=1, le=MOST_NGRAM)] = 1
+    buckets: Annotated[int, Meta(ge=2, le=MOST_BUCKETS)] = 1024
+
+    def __post_init__(self) -> None:
+        if self.min_ngram > self.max_ngram:
+            raise ValueError(
+                f"text {self.column} has minNgram {self.min_ngram} and maxNgram {self.max_ngram}: swap them"
+            )
+
+    @property
+    def measures(self) -> tuple[str, str]:
+        """What is measured of the texts: how many words each has, and which."""
+        return f"{self.column}.length", f"{self.column}.words"
 
 
 class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -13,17 +39,22 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    text: tuple[Text, ...] = ()
     derived: tuple[Derived, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.derived:
+        if self.derived or self.text:
             self._check_names()
             self._check_reading()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The features by name, in the order of the table that the model gets."""
-        return self.numeric + self.categorical + tuple(each.name for each in self.derived)
+        return self.numeric + self.categorical + self.texts + tuple(each.name for each in self.derived)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(each.column for each in self.text)
 
     @cached_property
     def all_numeric(self) -> tuple[str, ...]:
@@ -52,17 +83,19 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The columns that are read: of files, and of requests."""
-        return (*self.numbers, *self.categories, *self.times)
+        return (*self.numbers, *self.categories, *self.texts, *self.times)
 
     @cached_property
     def measured(self) -> tuple[str, ...]:
         """Whose drift is measured: the features, and the numbers and categories that only derived ones read."""
-        return (*self.names, *(name for name, role in self._only_read.items() if role != "time"))
+        of_texts = [name for each in self.text for name in each.measures]
+        only_read = [name for name, role in self._only_read.items() if role != "time"]
+        return (*(name for name in self.names if name not in self.texts), *of_texts, *only_read)
 
     @cached_property
     def _only_read(self) -> dict[str, str]:
         """The columns that derived features read and the model does not get, and as what they are read."""
-        known = {*self.numeric, *self.categorical, *(each.name for each in self.derived)}
+        known = set(self.names)
         roles: dict[str, str] = {}
         for each in self.derived:
             for column in each.rule.columns:
@@ -71,14 +104,15 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
         return roles
 
     def _check_names(self) -> None:
-        for name, times in Counter(self.names).items():
+        for name, times in [*Counter(self.names).items(), *Counter(self.measured).items()]:
             if times > 1:
                 raise ValueError(f"{name} is named more than once among the features: give each its own name")
 
     def _check_reading(self) -> None:
         """A number reads columns, bins also derived numbers, and an interaction those and bins."""
         derived = {each.name: each for each in self.derived}
-        roles = dict.fromkeys(self.numeric, "number") | dict.fromkeys(self.categorical, "category") | self._only_read
+        roles = dict.fromkeys(self.numeric, "number") | dict.fromkeys(self.categorical, "category")
+        roles |= dict.fromkeys(self.texts, "text") | self._only_read
         for each in self.derived:
             for column in each.rule.columns:
                 if column in derived and not _may_read(each.rule, derived[column]):
@@ -88,7 +122,7 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
                     )
                 wanted = _role_of_input(each.rule)
                 role = roles.get(column, wanted)
-                if role != wanted and (role == "time" or not isinstance(each.rule, Interaction)):
+                if role != wanted and (role in ("time", "text") or not isinstance(each.rule, Interaction)):
                     raise ValueError(
                         f"derived {each.name} reads {column} as a {wanted}, which is a {role}: keep one role"
                     )

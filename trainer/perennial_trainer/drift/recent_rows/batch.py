@@ -124,7 +124,7 @@ class Batch:
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""
         floats = self._finite_values(name) if name in self.table.column_names else None
-        return self.rows.column(name).to_numpy() if floats is None else floats
+        return self.rows.measured[name].to_numpy() if floats is None else floats
 
     def _finite_values(self, name: str) -> NDArray[np.float64] | None:
         """The values if they are numbers, none of them too large, and so need no conversion; else None."""
@@ -147,7 +147,7 @@ class Batch:
         """How often each category of a feature occurs."""
         column = self.table[name] if name in self.table.column_names else None
         if column is None or not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
-            return Counter(self.rows.column(name).dropna().tolist())
+            return Counter(self.rows.measured[name].dropna().tolist())
         total: Counter[str] = Counter()
         for values, counts in map(_value_counts, column.chunks):
             for value, count in zip(values, counts.tolist(), strict=True):

@@ -39,6 +39,7 @@ TYPES: dict[str, list[str]] = {
         "perennial_trainer.models.boosting.lightgbm_estimators.LGBMRegressor",
         "perennial_trainer.models.boosting.xgboost_estimators.XGBClassifier",
         "perennial_trainer.models.boosting.xgboost_estimators.XGBRegressor",
+        "perennial_trainer.models.hashed_text.HashedText",
         "sklearn._loss.link.HalfLogitLink",
         "sklearn._loss.link.IdentityLink",
         "sklearn._loss.link.Interval",
