@@ -21,7 +21,7 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.blend import answers, blended, fitted_weights, is_blend, members_of, weights_of
 from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.serve.bounds import Bounds
-from perennial_trainer.serve.predictor import known_categories
+from perennial_trainer.serve.pipeline_answers import PipelineAnswers
 from perennial_trainer.training.blending.blend import heaviest
 from tests.trainer.tasks import (
     ABSENT,
@@ -317,8 +317,8 @@ def test_skops_file_of_a_blend_is_loaded(trainer: Trainer, tmp_path: Path) -> No
 
 def test_server_knows_the_categories_of_each_member(growing: Stream) -> None:
     blend, features = model(growing.train()), Features(numeric=("x",), categorical=("color",))
-    assert known_categories(blend, features)["color"] >= {"red", "blue", "new"}
-    Bounds(blend, features)
+    assert PipelineAnswers(blend, features).known_categories()["color"] >= {"red", "blue", "new"}
+    Bounds(PipelineAnswers(blend, features).scales(), features)
 
 
 def answers_of(*slopes: float) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:

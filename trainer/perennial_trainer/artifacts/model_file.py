@@ -1,15 +1,21 @@
 """Loads the fitted model of a stored version: nothing is read from its bytes before their digest is checked."""
 
+import logging
 import warnings
 from typing import TYPE_CHECKING
 
+from perennial_trainer.compiled import file
+from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Version
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
+from perennial_trainer.storage.version_files import file_digests, read_version_file
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
 
 
 def load_model(uri: str, sha256: str, file_format: str | None = None) -> "Pipeline":
@@ -20,18 +26,43 @@ def load_model(uri: str, sha256: str, file_format: str | None = None) -> "Pipeli
     """
     from perennial_trainer.models.frameworks.registry import format_of_file  # a second, for scikit-learn
 
-    try:
-        content = read_verified(uri, sha256)
-    except FileNotFoundError as error:
-        raise RejectedTask(
-            "ArtifactMissing", f"{uri} does not exist: train a new version, or restore the file"
-        ) from error
-    return parse_model(uri, content, file_format or format_of_file(uri))
+    return parse_model(uri, _read_model(uri, sha256), file_format or format_of_file(uri))
 
 
 def load_version(version: Version) -> "Pipeline":
     """The fitted pipeline of a stored version. Raises the same as `load_model`."""
     return load_model(version.uri, version.sha256, version.format)
+
+
+def load_compiled(version: Version) -> CompiledModel | None:
+    """What gives the same answers as the fitted pipeline, if the training could store that beside its file.
+
+    The pipeline's own bytes are checked as well, since they are what was validated. Raises a RejectedTask,
+    ArtifactMissing or DigestMismatch, about them alone: without a usable compiled model the pipeline answers.
+    """
+    if version.metadata_sha256 is None:  # of an earlier release, or of another trainer
+        return None
+    try:
+        name = file.file_name(version.uri.rpartition("/")[2])
+        if name not in file_digests(version.uri, version.metadata_sha256):
+            return None
+        uri = store.sibling_uri(version.uri, name)
+        model = file.decode(uri, read_version_file(version, name), version.sha256)
+        model.load()
+    except (RejectedTask, FileNotFoundError) as error:
+        log.warning("the pipeline of %s answers, since its compiled model cannot be used: %s", version.name, error)
+        return None
+    _read_model(version.uri, version.sha256)
+    return model
+
+
+def _read_model(uri: str, sha256: str) -> bytes:
+    try:
+        return read_verified(uri, sha256)
+    except FileNotFoundError as error:
+        raise RejectedTask(
+            "ArtifactMissing", f"{uri} does not exist: train a new version, or restore the file"
+        ) from error
 
 
 def parse_model(uri: str, content: bytes, file_format: str) -> "Pipeline":

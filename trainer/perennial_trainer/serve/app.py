@@ -6,12 +6,12 @@ import os
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from perennial_trainer.artifacts.model_file import load_model
+from perennial_trainer.artifacts.model_file import load_compiled, load_model
 from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.batching import Batcher
@@ -22,9 +22,6 @@ from perennial_trainer.serve.limits import PART_ROWS, QUEUE_REQUESTS, Limits, fr
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +82,10 @@ def open_listener(address: str, port: int) -> socket.socket:
 async def load_served(task: ServeTask, state: State, metrics: Metrics) -> Served:
     """The version's model, ready for requests, within the limits that `state` has from now on."""
     started = time.monotonic()
-    pipeline, file_format = await asyncio.to_thread(_load_pipeline, task)
-    predictor = Predictor(pipeline, task.model, metrics.count_unknown)
+    loaded, file_format = await asyncio.to_thread(_load, task)
+    predictor = Predictor(loaded, task.model, metrics.count_unknown)
     state.limits = limits_for(free_memory())
-    metrics.loaded(file_format, task.artifact.sha256)
+    metrics.loaded(file_format, task.artifact.sha256, predictor.is_compiled)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
     log.info("a body may have %d bytes, all in flight %d", state.limits.body, state.limits.in_flight)
     return served_by(predictor, state.limits, metrics, file_format)
@@ -109,9 +106,12 @@ def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_forma
     return Served(predictor, batcher, rows, file_format)
 
 
-def _load_pipeline(task: ServeTask) -> "tuple[Pipeline, str]":
-    """The fitted pipeline and the format of its file; runs in a thread, since the imports alone take a second."""
-    from perennial_trainer.models.frameworks.registry import framework_of
+def _load(task: ServeTask) -> tuple[Any, str]:
+    """The compiled model, or else the fitted pipeline, and the format of the pipeline's file."""
+    compiled = load_compiled(task.artifact)
+    if compiled is not None:
+        return compiled, task.artifact.format or task.model.format
+    from perennial_trainer.models.frameworks.registry import framework_of  # a second, for scikit-learn
 
     file_format = framework_of(task.model).file_format(task.model)
     return load_model(task.artifact.uri, task.artifact.sha256, file_format), file_format

@@ -52,6 +52,11 @@ class Batcher(Generic[Input, Output]):
         self._waiting_size = 0
         self._worker: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a request waits for the next call."""
+        return bool(self._waiting)
+
     async def submit(self, input_: Input) -> Output:
         """The output, or raises what `predict` raised for this request alone, or QueueFullError."""
         size = self._size(input_)

@@ -4,14 +4,13 @@ Forests and networks compute in float32, and any model fails for a value that sc
 would fail all the requests that share a call with it, so it is refused before.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.features.columns import Features
-from perennial_trainer.data.derived.features import derived_numbers
-from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.protocol import Inference
 from perennial_trainer.serve.tensors import BadRequestError
 
@@ -20,12 +19,17 @@ GREATEST_SCALED, GREATEST = 3.4e38, 1e307
 
 
 class Bounds:
-    """The least and the greatest value of each numeric feature."""
+    """The least and the greatest value of each numeric feature.
 
-    def __init__(self, pipeline: Any, features: Features) -> None:
+    `scales` are the mean and the scale of each, by member of a blend; without any, the bounds are those of scaled
+    values.
+    """
+
+    def __init__(self, scales: Sequence[Mapping[str, tuple[float, float]]], features: Features) -> None:
         self._features = features
         self._names = features.all_numeric
-        self._low, self._high = _bounds(pipeline, len(self._names))
+        low, high = zip(*(_bounds_of(each, self._names) for each in scales), strict=True)
+        self._low, self._high = np.max(low, axis=0), np.min(high, axis=0)
 
     def check(self, inference: Inference) -> None:
         """Raises a BadRequestError that names the first value beyond its bounds."""
@@ -33,6 +37,8 @@ class Bounds:
             return
         columns: dict[str, Any] = dict(inference.columns)
         if self._features.derived:
+            from perennial_trainer.data.derived.features import derived_numbers  # half a second, for pandas
+
             columns |= derived_numbers(columns, self._features)
         missing = np.full(inference.rows, np.nan)  # what is derived from a time is never too large
         values = np.stack([np.asarray(columns.get(name, missing), dtype=np.float64) for name in self._names])
@@ -50,19 +56,12 @@ class Bounds:
         return "input" if feature < len(self._features.numeric) else "derived feature"
 
 
-def _bounds(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two columns: what each member of a blend takes."""
-    low, high = zip(*(_bounds_of(each, width) for each in members_of(pipeline).values()), strict=True)
-    return np.max(low, axis=0), np.min(high, axis=0)
-
-
-def _bounds_of(pipeline: Any, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two columns; the bounds of a pipeline that is not one of ours are those of scaled values."""
-    try:
-        scaler = pipeline[0].named_transformers_["numeric"][-1]
-        mean, scale = (np.asarray(each, dtype=np.float64).reshape(width, 1) for each in (scaler.mean_, scaler.scale_))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        mean, scale = np.zeros((width, 1)), np.ones((width, 1))
+def _bounds_of(
+    scales: Mapping[str, tuple[float, float]], numeric: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two columns."""
+    pairs = np.array([scales.get(name, (0.0, 1.0)) for name in numeric], dtype=np.float64).reshape(len(numeric), 2)
+    mean, scale = pairs[:, :1], pairs[:, 1:]
     with np.errstate(over="ignore"):
         reach = np.minimum(scale * GREATEST_SCALED, GREATEST)
         return np.maximum(mean - reach, -GREATEST), np.minimum(mean + reach, GREATEST)

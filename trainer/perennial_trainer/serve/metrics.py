@@ -41,6 +41,8 @@ class Metrics:
         self._info = Gauge(
             "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
         )
+        description = "1 if the compiled model answers, 0 if the fitted pipeline does."
+        self._compiled = Gauge("model_compiled", description, labels, registry=self._registry)
         self._unknown = _unknown_categories(self._registry)
         self._refused = _refused_requests(self._registry)
         self._values = values
@@ -68,7 +70,8 @@ class Metrics:
     def count_refused(self, reason: str) -> None:
         self._refused.labels(*self._values, reason).inc()
 
-    def loaded(self, artifact_format: str, sha256: str) -> None:
+    def loaded(self, artifact_format: str, sha256: str, compiled: bool) -> None:
+        self._compiled.labels(*self._values).set(compiled)
         self._info.labels(*self._values, artifact_format, sha256).set(1)
 
     def text(self) -> bytes:

@@ -2,24 +2,40 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.task import Model
-from perennial_trainer.data import conversion
-from perennial_trainer.models.blend import members_of
 from perennial_trainer.serve.bounds import Bounds
+from perennial_trainer.serve.compiled_answers import CompiledAnswers
 from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
 Outputs = Mapping[str, NDArray[Any]]
 
 
+class Answers(Protocol):
+    """What a loaded model answers, compiled or not."""
+
+    @property
+    def classes(self) -> NDArray[Any]: ...
+    @property
+    def has_probabilities(self) -> bool: ...
+    def table(self, rows: int, columns: Mapping[str, Column]) -> Any: ...
+    def predict(self, table: Any) -> NDArray[Any]: ...
+    def predict_proba(self, table: Any) -> NDArray[Any]: ...
+    def names(self, table: Any, feature: str) -> Sequence[Any]: ...
+    def known_categories(self) -> dict[str, frozenset[str]]: ...
+    def scales(self) -> list[Mapping[str, tuple[float, float]]]: ...
+    @property
+    def rows_at_once(self) -> int: ...
+
+
 class _Output(NamedTuple):
-    compute: Callable[[pd.DataFrame], NDArray[Any]]
+    compute: Callable[[Any], NDArray[Any]]
     dtype: np.dtype[Any]
     width: int | None  # None: one value per row, of shape [n]; else [n, width]
 
@@ -27,22 +43,25 @@ class _Output(NamedTuple):
 class Predictor:
     """The outputs a loaded model can give: `predict`, and `predict_proba` where a classifier has it.
 
-    `on_unknown` gets a feature and how many of its values in requests are categories that the model was not trained on.
+    The loaded model is a fitted pipeline or a compiled model. `on_unknown` gets a feature and how many of its values in
+    requests are categories that the model was not trained on.
     """
 
-    def __init__(self, pipeline: Any, model: Model, on_unknown: Callable[[str, int], None] | None = None) -> None:
+    def __init__(self, loaded: Any, model: Model, on_unknown: Callable[[str, int], None] | None = None) -> None:
         self.features = model.features
-        self._bounds = Bounds(pipeline, model.features)
-        self._known = known_categories(pipeline, model.features)
+        self.is_compiled = isinstance(loaded, CompiledModel)
+        self._answers = answers = _answers_of(loaded, model.features)
+        self._bounds = Bounds(answers.scales(), model.features)
+        self._known = answers.known_categories()
         self._on_unknown = on_unknown
         if model.task == "regression":
-            self._outputs = {"predict": _Output(pipeline.predict, np.dtype(np.float64), None)}
+            self._outputs = {"predict": _Output(answers.predict, np.dtype(np.float64), None)}
             return
-        classes = np.asarray(pipeline.classes_)
+        classes = answers.classes
         dtype = np.dtype(np.int64) if classes.dtype.kind in "iu" else np.dtype(object)
-        self._outputs = {"predict": _Output(pipeline.predict, dtype, None)}
-        if hasattr(pipeline, "predict_proba"):
-            self._outputs["predict_proba"] = _Output(pipeline.predict_proba, np.dtype(np.float64), len(classes))
+        self._outputs = {"predict": _Output(answers.predict, dtype, None)}
+        if answers.has_probabilities:
+            self._outputs["predict_proba"] = _Output(answers.predict_proba, np.dtype(np.float64), len(classes))
         self._classes = classes.tolist()
 
     @property
@@ -67,6 +86,11 @@ class Predictor:
         buckets = sum(each.buckets for each in self.features.text)
         return buckets + len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
 
+    @property
+    def rows_at_once(self) -> int:
+        """The rows that are predicted in well below a millisecond; 0 if even one takes longer."""
+        return self._answers.rows_at_once
+
     def check(self, inference: Inference) -> None:
         """Raises a BadRequestError for a value that the model cannot take."""
         self._bounds.check(inference)
@@ -79,49 +103,45 @@ class Predictor:
 
     def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
         """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
-        frame = conversion.feature_frame(_concatenate(inferences), self.features)
+        rows = [inference.rows for inference in inferences]
+        table = self._answers.table(sum(rows), _concatenate(inferences))
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
-        outputs = {name: self._compute(name, frame) for name in wanted}
-        self._count_unknown(frame)
-        ends = np.cumsum([inference.rows for inference in inferences])
+        outputs = {name: self._compute(name, table, sum(rows)) for name in wanted}
+        self._count_unknown(table)
+        ends = np.cumsum(rows)
         return [
             {name: outputs[name][end - inference.rows : end] for name in inference.outputs}
             for inference, end in zip(inferences, ends, strict=True)
         ]
 
-    def _count_unknown(self, frame: pd.DataFrame) -> None:
+    def _count_unknown(self, table: Any) -> None:
         if not self._on_unknown:
             return
         for name, known in self._known.items():
-            unknown = sum(value not in known for value in frame[name].tolist() if isinstance(value, str))
+            names = self._answers.names(table, name)
+            unknown = sum(value not in known for value in names if isinstance(value, str))
             if unknown:
                 self._on_unknown(name, unknown)
 
-    def _compute(self, name: str, frame: pd.DataFrame) -> NDArray[Any]:
+    def _compute(self, name: str, table: Any, rows: int) -> NDArray[Any]:
         output = self._outputs[name]
-        shape = (len(frame),) if output.width is None else (len(frame), output.width)
+        shape = (rows,) if output.width is None else (rows, output.width)
         # Outputs for more or fewer rows fail here, so that none goes to the wrong request.
-        return np.asarray(output.compute(frame)).astype(output.dtype).reshape(shape)
+        return np.asarray(output.compute(table)).astype(output.dtype).reshape(shape)
 
 
-def known_categories(pipeline: Any, features: Features) -> dict[str, frozenset[str]]:
-    """The categories, by feature, that a member of a blend knows; empty for a pipeline that is not one of ours."""
-    each = [_categories_of(member, features) for member in members_of(pipeline).values()]
-    return {name: frozenset().union(*(known.get(name, ()) for known in each)) for name in each[0]}
+def _answers_of(loaded: Any, features: Features) -> Answers:
+    if isinstance(loaded, CompiledModel):
+        return CompiledAnswers(loaded, features)
+    from perennial_trainer.serve.pipeline_answers import PipelineAnswers  # a second, for pandas and scikit-learn
 
-
-def _categories_of(pipeline: Any, features: Features) -> dict[str, frozenset[str]]:
-    """The categories that the encoder of a pipeline of ours was fitted to, by feature; empty for another pipeline."""
-    try:
-        encoder = pipeline[0].named_transformers_["categorical"][-1]
-        categories = dict(zip(features.all_categorical, encoder.categories_, strict=True))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return {}
-    return {name: frozenset(map(str, values)) for name, values in categories.items()}
+    return PipelineAnswers(loaded, features)
 
 
 def _concatenate(inferences: Sequence[Inference]) -> dict[str, Column]:
     """The concatenated columns of all requests. No value changes its type because of another request."""
+    if len(inferences) == 1:
+        return dict(inferences[0].columns)
     return {
         name: np.concatenate([inference.columns[name] for inference in inferences])
         if isinstance(first, np.ndarray)

@@ -13,6 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata
+from perennial_trainer.compiled.agreement import compiled_file
+from perennial_trainer.compiled.file import file_name as compiled_name
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
@@ -136,8 +138,14 @@ def _files(training: Training) -> dict[str, bytes]:
     profile = build_profile(
         reference, training.scored, _profile_metrics(training.measurements), independent_rows(rows.holdout)
     )
+    stored: dict[str, bytes] = {}
+    for name, each in models.items():
+        file = _file_name(training.task.model, name)
+        stored[file] = _dumped(training.task.model, each)
+        compiled, _ = compiled_file(each, sha256_digest(stored[file]), rows.holdout)
+        stored |= {} if compiled is None else {compiled_name(file): compiled}
     return {
-        **{_file_name(training.task.model, name): _dumped(training.task.model, each) for name, each in models.items()},
+        **stored,
         **{name: _npy(each) for name, each in digests.items()},
         HOLDOUT: _parquet(rows.holdout),
         "profile.json": encode_profile(profile),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 NULL_WORDS = (
@@ -60,6 +59,7 @@ def text_to_floats(
 
     Spaces around a number do not count, a null word is missing, and `true` is 1. Infinity is a number here.
     """
+    import pyarrow as pa  # which a server does without
     import pyarrow.compute as pc  # which a check of parquet does without: its import takes as long as 100,000 rows
 
     text = pc.utf8_trim_whitespace(text.cast(pa.string()))
@@ -88,4 +88,6 @@ def text_to_floats(
 
 def to_numpy(values: Any) -> NDArray[np.float64]:
     """An Arrow array of float64; NaN is missing."""
+    import pyarrow as pa
+
     return np.asarray(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy())

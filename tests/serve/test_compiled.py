@@ -1,0 +1,73 @@
+"""A server of a version that was compiled answers without scikit-learn, and by the pipeline if it cannot."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perennial_trainer.compiled import file
+from perennial_trainer.compiled.build import compile_pipeline
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from perennial_trainer.storage.digest import sha256_digest
+from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
+from tests.serve.requests import ROWS, request
+
+COMPILED = 'model_compiled{model="bike-demand",version="bike-demand-v1"}'
+BOTH = [{"name": "predict"}, {"name": "predict_proba"}]
+
+
+def compiled_version(folder: Path) -> dict[str, Any]:
+    """The task of a version with a compiled model, whose files the metadata name."""
+    pipeline = fitted(MIXED, "classification", "busy")
+    uri, sha256 = stored(folder, dump_pipeline(pipeline, "joblib"))
+    compiled = file.encode(compile_pipeline(pipeline), sha256)
+    (folder / "model.npz").write_bytes(compiled)
+    files = {"model.npz": {"sha256": sha256_digest(compiled), "bytes": len(compiled)}}
+    metadata = json.dumps({"files": files}).encode()
+    (folder / "metadata.json").write_bytes(metadata)
+    task = serve_task(uri, sha256, kind="classification")
+    task["artifact"]["metadataSha256"] = sha256_digest(metadata)
+    return task
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("compiled")
+    with running(folder, compiled_version(folder)) as server:
+        yield server
+
+
+def test_its_answers_are_the_pipelines(server: Server) -> None:
+    predict, probabilities = server.infer(request(ROWS, outputs=BOTH)).json()["outputs"]
+    pipeline = fitted(MIXED, "classification", "busy")
+    assert predict["data"] == pipeline.predict(ROWS).tolist()
+    assert probabilities["data"] == pytest.approx(pipeline.predict_proba(ROWS).ravel().tolist(), rel=1e-12)
+    assert server.metric(COMPILED) == 1
+
+
+def test_neither_pandas_nor_scikit_learn_is_loaded(server: Server) -> None:
+    libraries = Path(f"/proc/{server.pid}/maps").read_text()
+    assert "numpy" in libraries
+    assert not [name for name in ("pandas", "sklearn", "pyarrow", "scipy") if f"/{name}/" in libraries]
+
+
+@pytest.mark.parametrize("content", [b"changed", None])
+def test_without_its_compiled_model_the_pipeline_answers(tmp_path: Path, content: bytes | None) -> None:
+    task = compiled_version(tmp_path)
+    (tmp_path / "model.npz").unlink()
+    if content is not None:
+        (tmp_path / "model.npz").write_bytes(content)
+    with running(tmp_path, task) as server:
+        assert server.infer(request(ROWS)).status_code == 200
+        assert server.metric(COMPILED) == 0
+        assert "the pipeline of bike-demand-v1 answers, since its compiled model cannot be used" in server.log()
+
+
+def test_a_changed_model_file_is_refused_although_it_was_compiled(tmp_path: Path) -> None:
+    task = compiled_version(tmp_path)
+    (tmp_path / "model.joblib").write_bytes(b"changed")
+    with running(tmp_path, task, ready=False) as server:
+        assert server.exit_code() == 3
+        assert server.result()["reason"] == "DigestMismatch"

@@ -1,0 +1,1 @@
+"""Fitted pipelines as plain arrays: the same answers without pandas and scikit-learn."""

@@ -1,0 +1,64 @@
+"""Whether a compiled model gives a pipeline's answers."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from perennial_trainer.compiled import file
+from perennial_trainer.compiled.build import NotCompiledError, compile_pipeline
+from perennial_trainer.compiled.columns import Floats, Table
+from perennial_trainer.compiled.model import CompiledModel
+from perennial_trainer.data.rows import Rows
+
+RELATIVE = 1e-12
+"""Of an answer, and of the absolute terms that it is the sum of."""
+MOST_ROWS = 10_000
+
+log = logging.getLogger(__name__)
+
+
+def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> tuple[bytes | None, str]:
+    """The compiled model's file, if it gives the pipeline's answers to the rows, and else why there is none."""
+    try:
+        model = compile_pipeline(pipeline)
+        reason = difference(model, pipeline, rows)
+    except NotCompiledError as error:
+        reason = str(error)
+    if reason:
+        log.info("the pipeline itself will answer: %s", reason)
+        return None, reason
+    return file.encode(model, sha256), ""
+
+
+def table_of(frame: pd.DataFrame, model: CompiledModel) -> Table:
+    """Converted features, as a request would have them."""
+    encoder = model.members[0].encoder
+    numbers = {name: frame[name].to_numpy() for name in encoder.numeric}
+    return Table(len(frame), numbers, {name: frame[name].tolist() for name in encoder.categorical})
+
+
+def difference(model: CompiledModel, pipeline: Pipeline, rows: Rows) -> str:
+    """What differs between the answers for the rows, of which the first 10,000 are asked; empty if nothing does."""
+    rows = rows.take(slice(0, MOST_ROWS))
+    table = table_of(rows.features, model)
+    expected, predicted = np.asarray(pipeline.predict(rows.features)), model.predict(table)
+    if model.classes:
+        if other := int((expected != predicted).sum()):
+            return f"{other} of {len(rows)} rows get another class"
+        if model.has_probabilities != hasattr(pipeline, "predict_proba"):
+            return "only one of both has probabilities"
+        if not model.has_probabilities:
+            return ""
+        expected, predicted = np.asarray(pipeline.predict_proba(rows.features)), model.predict_proba(table)
+    beyond = ~agrees(predicted, expected.reshape(predicted.shape), model.terms(table))
+    return f"{int(beyond.sum())} of {len(rows)} rows get another answer" if beyond.any() else ""
+
+
+def agrees(given: Floats, expected: Floats, terms: Floats) -> NDArray[np.bool_]:
+    """Whether each answer is the expected one, as far as rounding allows: [n], or [n, classes]."""
+    allowed = RELATIVE * (np.abs(expected) + (terms if expected.ndim == 1 else terms[:, None]))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((given == expected) | (np.abs(given - expected) <= allowed))

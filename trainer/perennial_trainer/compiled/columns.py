@@ -1,0 +1,88 @@
+"""The columns of rows as the numbers that an estimator gets: imputed, scaled, and one-hot encoded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial_trainer.data.categories import category_name
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Table:
+    """n rows: numbers by feature, NaN where one is missing, and names of categories, no text where one is missing."""
+
+    rows: int
+    numbers: Mapping[str, Floats]
+    names: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def of_values(cls, rows: int, numbers: Mapping[str, Any], categories: Mapping[str, Any]) -> "Table":
+        """Of the values of a request, or of any other rows."""
+        return cls(
+            rows,
+            {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()},
+            {name: [category_name(value) for value in values] for name, values in categories.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What the preprocessing of a pipeline has learned, for k numeric features and each categorical one."""
+
+    numeric: tuple[str, ...]
+    medians: Floats
+    """Of shape [k]; for a missing number."""
+    means: Floats
+    scales: Floats
+    categorical: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    modes: tuple[str, ...]
+    """The category that a missing one is taken for."""
+
+    @cached_property
+    def _codes(self) -> list[dict[str, int]]:
+        return [{name: code for code, name in enumerate(names)} for names in self.categories]
+
+    @property
+    def width(self) -> int:
+        return len(self.numeric) + sum(map(len, self.categories))
+
+    def numbers(self, table: Table) -> Floats:
+        """The imputed and scaled numbers, of shape [n, k]."""
+        if not self.numeric:
+            return np.empty((table.rows, 0))
+        values = np.stack([table.numbers[name] for name in self.numeric], axis=1)
+        missing = np.isnan(values)
+        if missing.any():
+            values = np.where(missing, self.medians, values)
+        return (values - self.means) / self.scales
+
+    def codes(self, table: Table) -> list[Codes]:
+        """The position of each category, by feature; UNKNOWN for one that no training row had."""
+        return [
+            np.array(
+                [codes.get(value if isinstance(value, str) else mode, UNKNOWN) for value in table.names[name]],
+                dtype=np.int64,
+            )
+            for name, codes, mode in zip(self.categorical, self._codes, self.modes, strict=True)
+        ]
+
+    def matrix(self, table: Table) -> Floats:
+        """All numbers, then a column of 0 and 1 for each category, of shape [n, width]."""
+        matrix = np.zeros((table.rows, self.width))
+        start = len(self.numeric)
+        matrix[:, :start] = self.numbers(table)
+        for names, codes in zip(self.categories, self.codes(table), strict=True):
+            known = np.flatnonzero(codes != UNKNOWN)
+            matrix[known, start + codes[known]] = 1
+            start += len(names)
+        return matrix

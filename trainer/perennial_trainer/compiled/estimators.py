@@ -1,0 +1,78 @@
+"""Fitted estimators as arrays: linear models, and trees by Treelite's reference inference.
+
+Every sum is over one row alone and in one order, so that a row has the same answer by itself and among others.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from perennial_trainer.compiled.columns import UNKNOWN, Encoder, Floats, Table
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A weighted sum of k numbers and of one weight for each category, for each of m outputs."""
+
+    intercepts: Floats
+    """Of shape [m]."""
+    weights: Floats
+    """Of shape [m, width of the encoder]."""
+
+    def raw(self, encoder: Encoder, table: Table) -> Floats:
+        """The sums, of shape [n, m]."""
+        return self._sums(self.weights, self.intercepts, encoder.numbers(table), encoder, table)
+
+    def terms(self, encoder: Encoder, table: Table) -> Floats:
+        """The sum of the absolute terms of each row's greatest sum, of shape [n]."""
+        numbers = np.abs(encoder.numbers(table))
+        sums = self._sums(np.abs(self.weights), np.abs(self.intercepts), numbers, encoder, table)
+        return np.asarray(sums.max(axis=1))
+
+    @staticmethod
+    def _sums(weights: Floats, intercepts: Floats, numbers: Floats, encoder: Encoder, table: Table) -> Floats:
+        start = len(encoder.numeric)
+        # Not a product of matrices: its result for a row depends on how many rows there are.
+        sums = np.stack([(numbers * each).sum(axis=1) for each in weights[:, :start]], axis=1)
+        for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
+            of_feature = np.concatenate([weights[:, start : start + len(names)], np.zeros((len(weights), 1))], axis=1)
+            sums += of_feature.T[np.where(codes == UNKNOWN, len(names), codes)]
+            start += len(names)
+        return np.asarray(sums + intercepts)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Trees of which each gives every row a value; they are summed up, or averaged."""
+
+    model: bytes
+    """In Treelite's own format, which holds numbers only."""
+    single: bool
+    """Whether the estimator compares its inputs as float32."""
+    greatest: float
+    """A bound of the sum of the absolute values that the trees give a row."""
+
+    @cached_property
+    def _loaded(self) -> Any:
+        import treelite  # a fifth of a second, which linear models do without
+
+        return treelite.Model.deserialize_bytes(self.model)
+
+    def load(self) -> None:
+        """The trees are ready for the first row."""
+        self._loaded  # noqa: B018
+
+    def raw(self, encoder: Encoder, table: Table) -> Floats:
+        """What the trees give, of shape [n, m]."""
+        from treelite import gtil
+
+        matrix = encoder.matrix(table)
+        if self.single:
+            matrix = matrix.astype(np.float32).astype(np.float64)
+        given = gtil.predict(self._loaded, matrix, nthread=1, pred_margin=True)
+        return np.asarray(given, dtype=np.float64).reshape(table.rows, -1)
+
+    def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
+        return np.full(table.rows, self.greatest)
