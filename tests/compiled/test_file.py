@@ -26,10 +26,10 @@ def forest() -> Any:
 
 
 def test_the_same_model_has_the_same_bytes() -> None:
-    content, reason = compiled_file(forest(), SHA, holdout())
-    assert content and not reason
+    content = compiled_file(forest(), SHA, holdout())
+    assert content
     again = file.encode(file.decode("x", content, SHA), SHA)
-    assert again == content == compiled_file(forest(), SHA, holdout())[0]
+    assert again == content == compiled_file(forest(), SHA, holdout())
 
 
 def test_a_model_that_answers_otherwise_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_a_model_that_answers_otherwise_is_not_stored(monkeypatch: pytest.Monkey
     other = fitted("sklearn.linear_model.Lasso", "regression")
     assert "of 60 rows get another answer" in difference(model, other, holdout())
     monkeypatch.setattr("perennial_trainer.compiled.agreement.compile_pipeline", lambda _: model)
-    assert compiled_file(other, SHA, holdout())[0] is None
+    assert compiled_file(other, SHA, holdout()) is None
 
 
 def hostile(**arrays: Any) -> bytes:
@@ -61,7 +61,7 @@ def test_what_is_not_a_compiled_model_is_refused(content: bytes, message: str) -
 
 
 def test_a_file_of_another_model_is_refused() -> None:
-    content, _ = compiled_file(forest(), SHA, holdout())
+    content = compiled_file(forest(), SHA, holdout())
     assert content
     with pytest.raises(RejectedTask, match="compiled from another model"):
         file.decode("x", content, OTHER)

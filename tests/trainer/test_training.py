@@ -59,7 +59,7 @@ def test_metadata_names_every_stored_file(trainer: Trainer, uri: str, storage: s
     task = a_training(uri, storage, model__format=stored_as)
     answer = trainer.done(task)
     files = stored(task)
-    assert set(files) == FILES | {f"model.{stored_as}"}
+    assert set(files) == FILES | {f"model.{stored_as}", "model.npz"}
     listed = metadata(task)["files"]
     assert listed == {
         name: {"sha256": sha256_digest(content), "bytes": len(content)}

@@ -20,8 +20,8 @@ MOST_ROWS = 10_000
 log = logging.getLogger(__name__)
 
 
-def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> tuple[bytes | None, str]:
-    """The compiled model's file, if it gives the pipeline's answers to the rows, and else why there is none."""
+def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> bytes | None:
+    """The compiled model's file, if it gives the pipeline's answers to the rows; else None, and the log says why."""
     try:
         model = compile_pipeline(pipeline)
         reason = difference(model, pipeline, rows)
@@ -29,8 +29,8 @@ def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> tuple[bytes | 
         reason = str(error)
     if reason:
         log.info("the pipeline itself will answer: %s", reason)
-        return None, reason
-    return file.encode(model, sha256), ""
+        return None
+    return file.encode(model, sha256)
 
 
 def table_of(frame: pd.DataFrame, model: CompiledModel) -> Table:

@@ -12,11 +12,10 @@ from msgspec import UNSET
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
+from perennial_trainer.artifacts.fitted_model import model_file_name, model_files
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata
-from perennial_trainer.compiled.agreement import compiled_file
-from perennial_trainer.compiled.file import file_name as compiled_name
 from perennial_trainer.contract import result
-from perennial_trainer.contract.task import Model, TrainTask
+from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.holdout import independent_rows
 from perennial_trainer.data.notes import Notes
@@ -79,8 +78,8 @@ def store_training(training: Training) -> result.TrainResult:
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
 
     def artifact(name: str) -> result.Artifact:
-        file = record.files[_file_name(task.model, name)]
-        uri = storage.child_uri(task.storage, _file_name(task.model, name))
+        file = record.files[model_file_name(task.model, name)]
+        uri = storage.child_uri(task.storage, model_file_name(task.model, name))
         return result.Artifact(uri=uri, sha256=file.sha256, bytes=file.bytes, metadata_sha256=sha256_digest(encoded))
 
     return result.TrainResult(
@@ -121,10 +120,6 @@ def _refit_result(refit: Refitted, artifact: Callable[[str], result.Artifact]) -
     )
 
 
-def _file_name(model: Model, name: str) -> str:
-    return f"{name}.{framework_of(model).file_format(model)}"
-
-
 def _files(training: Training) -> dict[str, bytes]:
     rows = training.rows
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
@@ -138,24 +133,18 @@ def _files(training: Training) -> dict[str, bytes]:
     profile = build_profile(
         reference, training.scored, _profile_metrics(training.measurements), independent_rows(rows.holdout)
     )
-    stored: dict[str, bytes] = {}
-    for name, each in models.items():
-        file = _file_name(training.task.model, name)
-        stored[file] = _dumped(training.task.model, each)
-        compiled, _ = compiled_file(each, sha256_digest(stored[file]), rows.holdout)
-        stored |= {} if compiled is None else {compiled_name(file): compiled}
     return {
-        **stored,
+        **{
+            file: content
+            for name, pipeline in models.items()
+            for file, content in model_files(training.task.model, name, pipeline, rows.holdout).items()
+        },
         **{name: _npy(each) for name, each in digests.items()},
         HOLDOUT: _parquet(rows.holdout),
         "profile.json": encode_profile(profile),
         "metrics.json": metrics,
         "report.html": _page(training, metrics),
     }
-
-
-def _dumped(model: Model, pipeline: Pipeline) -> bytes:
-    return framework_of(model).dump_pipeline(pipeline, framework_of(model).file_format(model))
 
 
 def _record(training: Training, files: dict[str, bytes]) -> Metadata:
