@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from perennial_trainer.contract.task import Features, Kind, Model
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.task import Kind, Model
 from perennial_trainer.data import conversion
 from perennial_trainer.models import pipeline
 from perennial_trainer.models.estimators import build_estimator

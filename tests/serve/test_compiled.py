@@ -65,7 +65,7 @@ def test_without_its_compiled_model_the_pipeline_answers(tmp_path: Path, content
         assert "the pipeline of bike-demand-v1 answers, since its compiled model cannot be used" in server.log()
 
 
-def test_a_changed_model_file_is_refused_although_it_was_compiled(tmp_path: Path) -> None:
+def test_a_changed_model_file_of_a_compiled_one_is_refused(tmp_path: Path) -> None:
     task = compiled_version(tmp_path)
     (tmp_path / "model.joblib").write_bytes(b"changed")
     with running(tmp_path, task, ready=False) as server:

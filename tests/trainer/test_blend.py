@@ -20,8 +20,8 @@ from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.blend import answers, blended, fitted_weights, is_blend, members_of, weights_of
 from perennial_trainer.models.pipeline import build_pipeline
+from perennial_trainer.serve.answers.pipeline import PipelineAnswers
 from perennial_trainer.serve.bounds import Bounds
-from perennial_trainer.serve.pipeline_answers import PipelineAnswers
 from perennial_trainer.training.blending.blend import heaviest
 from tests.trainer.tasks import (
     ABSENT,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.task import Model
+from perennial_trainer.serve.answers.compiled import CompiledAnswers
 from perennial_trainer.serve.bounds import Bounds
-from perennial_trainer.serve.compiled_answers import CompiledAnswers
 from perennial_trainer.serve.protocol import Column, Inference, datatype_name
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -133,7 +133,7 @@ class Predictor:
 def _answers_of(loaded: Any, features: Features) -> Answers:
     if isinstance(loaded, CompiledModel):
         return CompiledAnswers(loaded, features)
-    from perennial_trainer.serve.pipeline_answers import PipelineAnswers  # a second, for pandas and scikit-learn
+    from perennial_trainer.serve.answers.pipeline import PipelineAnswers  # a second, for pandas and scikit-learn
 
     return PipelineAnswers(loaded, features)
 

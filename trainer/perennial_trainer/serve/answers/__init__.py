@@ -1,0 +1,1 @@
+"""What a loaded model answers, compiled or not."""
