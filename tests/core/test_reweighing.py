@@ -225,7 +225,7 @@ def test_fit_in_place_of_weights_may_be_a_known_bad_model() -> None:
         assert (reason is not None) == known
 
 
-def test_rows_on_which_nothing_could_be_fitted_are_rejected_again() -> None:
+def test_rows_that_could_not_be_fitted_are_rejected_again() -> None:
     """Before the training only what it is for is known: the same rows would end in the same weights."""
     world = a_blended()
     status = {"image": "t", "contract": 4, "reason": "WorseThanLive", "blend": WEIGHED}

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import join_names
 from perennial_trainer.contract.features.columns import Features
-from perennial_trainer.data.derived.times import times_of_feature
 from perennial_trainer.data.values.numbers import LARGEST, too_large
 from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
 
@@ -116,6 +115,8 @@ def _matrix(tensor: Tensor, features: Features) -> dict[str, Column]:
 
 def _times(tensor: Tensor, time_format: str | None) -> NDArray[np.datetime64]:
     """The times, in UTC; a value that is not one is refused here, since it would fail all requests of a batch."""
+    from perennial_trainer.data.derived.times import times_of_feature  # half a second, for pandas
+
     times, unreadable = times_of_feature(tensor.name, _flat(tensor), time_format)
     if unreadable is not None:
         row = int(np.flatnonzero(unreadable.mask)[0]) // math.prod(tensor.shape[1:])
