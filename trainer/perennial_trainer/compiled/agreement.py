@@ -53,8 +53,8 @@ def difference(model: CompiledModel, pipeline: Pipeline, rows: Rows) -> str:
         if not model.has_probabilities:
             return ""
         expected, predicted = np.asarray(pipeline.predict_proba(rows.features)), model.predict_proba(table)
-    beyond = ~agrees(predicted, expected.reshape(predicted.shape), model.terms(table))
-    return f"{int(beyond.sum())} of {len(rows)} rows get another answer" if beyond.any() else ""
+    different = ~agrees(predicted, expected.reshape(predicted.shape), model.terms(table))
+    return f"{int(different.sum())} of {len(rows)} rows get another answer" if different.any() else ""
 
 
 def agrees(given: Floats, expected: Floats, terms: Floats) -> NDArray[np.bool_]:
