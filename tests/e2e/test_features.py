@@ -44,7 +44,7 @@ def test_texts_and_derived_features_reach_a_second_version(stage: Stage) -> None
     question = {
         "nights": [2.0, 2.0],
         "price": [100.0, 100.0],
-        "review": ["a superb room", "a dreadful room"],
+        "review": ["the room was superb", "the room was dreadful"],
         "at": ["2026-02-01T12:00:00Z"] * 2,
     }
     liked, disliked = stage.predict("hotel", question)
@@ -56,5 +56,5 @@ def test_texts_and_derived_features_reach_a_second_version(stage: Stage) -> None
     assert second["phase"] == "Live", second["message"]
     assert second["metrics"]["candidate"]["mse"] < second["metrics"]["live"]["mse"]
     stage.wait("the second version serves alone", lambda: stage.serves_alone("hotel-v2"))
-    liked, disliked = stage.predict("hotel", question | {"review": ["herrlich", "furchtbar"]})
+    liked, disliked = stage.predict("hotel", question | {"review": ["the room was herrlich", "the room was furchtbar"]})
     assert liked - disliked > 2
