@@ -76,12 +76,12 @@ class Reader:
             ]:
                 assert space == NAMESPACE
                 self._helm.install(
-                    str(PATH), "perennial", namespace=space, create_namespace=True, wait="watcher", timeout=120
+                    str(PATH), "perennial", namespace=space, create_namespace=True, wait="watcher", timeout=300
                 )
             case ["helm", "test", "perennial", "--namespace", "perennial-system"]:
-                self._helm.test("perennial", timeout=120)
+                self._helm.test("perennial", timeout=300)
             case ["helm", "uninstall", "perennial", "--namespace", "perennial-system"]:
-                self._helm.uninstall("perennial", wait="watcher", timeout=120)
+                self._helm.uninstall("perennial", wait="watcher", timeout=300)
             case ["curl", "-s", "-d", file, address]:
                 assert address == "http://localhost:8080/v2/models/linear-regression/infer"
                 body = json.loads((ROOT / file.removeprefix("@")).read_text())
@@ -148,7 +148,7 @@ def test_each_command_works_and_a_second_version_serves(stage: Stage, helm: Conf
     report = stage.kubectl.get("DriftReport", version["spec"]["trigger"]["driftReport"])
     assert report and report["status"]["outcome"] == "Triggered"
 
-    helm.upgrade(str(PATH), "perennial", {"maxTrainings": 3}, wait="watcher", timeout=120)
+    helm.upgrade(str(PATH), "perennial", {"maxTrainings": 3}, wait="watcher", timeout=300)
     for line in COMMANDS[LAST:]:
         reader.types(line)
     stage.wait("the operators are gone", lambda: not operators(system))
