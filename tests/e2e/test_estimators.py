@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.models import a_claim, a_model, a_report, a_table, rows
+import pytest
+
+from tests.e2e.models import a_report, a_table, first_version, rows
 from tests.e2e.test_refit import timed
 from tests.stage import Stage
 
@@ -32,7 +34,6 @@ MODELS: dict[str, dict[str, Any]] = {
         "data": {"timeColumn": "at", "window": 240},
     },
 }
-BETTER = {"light": "mse", "extreme": "mse", "stack": "log_loss"}
 
 
 def table(name: str, seed: int, slope: float, first_day: int) -> str:
@@ -45,15 +46,12 @@ def table(name: str, seed: int, slope: float, first_day: int) -> str:
     return "\n".join([header, *(f"{before},{'loss' if value[0] == '-' else 'gain'}" for before, _, value in cells)])
 
 
-def test_second_version_of_each_is_better_and_live(stage: Stage) -> None:
-    files = {name: {"0.csv": table(name, 0, 3.0, 1)} for name in MODELS}
-    for name, spec in MODELS.items():
-        stage.apply(a_table(f"{name}-data", files[name]), a_claim(f"{name}-models"), a_model(name, spec))
-    for name in MODELS:
-        stage.until_phase(f"{name}-v1", "Live", timeout=150)
-        files[name]["1.csv"] = table(name, 1, -9.0, 11)
-        stage.apply(a_table(f"{name}-data", files[name]), a_report(f"{name}-report", name))
-    for name, metric in BETTER.items():
-        second = stage.until_phase(f"{name}-v2", "Live", "Rejected", "Failed", "RolledBack", timeout=150)
-        assert second["phase"] == "Live", second["message"]
-        assert second["metrics"]["candidate"][metric] < second["metrics"]["live"][metric], second["metrics"]
+@pytest.mark.parametrize(("name", "metric"), [("light", "mse"), ("extreme", "mse"), ("stack", "log_loss")])
+def test_second_version_is_better_and_live(stage: Stage, name: str, metric: str) -> None:
+    files = {"0.csv": table(name, 0, 3.0, 1)}
+    first_version(stage, name, files, MODELS[name])
+    files["1.csv"] = table(name, 1, -9.0, 11)
+    stage.apply(a_table(f"{name}-data", files), a_report(f"{name}-report", name))
+    second = stage.until_phase(f"{name}-v2", "Live", "Rejected", "Failed", "RolledBack", timeout=150)
+    assert second["phase"] == "Live", second["message"]
+    assert second["metrics"]["candidate"][metric] < second["metrics"]["live"][metric], second["metrics"]
