@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo docs test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo docs test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-window bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -98,6 +98,9 @@ bench-effect: .venv/ready ## What retraining by drift wins; STREAMS, ONLY
 
 bench-train: .venv/ready ## A training beside a plain scikit-learn script
 	@$(BIN)/python -m tests.bench.bench_train
+
+bench-window: .venv/ready ## 90 days of rows out of 1, 3 and 10 years
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_window
 
 # Beside a plain script; a real API server from KUBEBUILDER_ASSETS.
 bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports

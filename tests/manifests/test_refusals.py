@@ -177,12 +177,12 @@ def limits(**values: Any) -> Body:
         (
             {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
             "spec.data.training",
-            "give exactly one of uri, persistentVolumeClaim and sql",
+            "give exactly one of uri, persistentVolumeClaim, sql and delta",
         ),
         (
             {"data": {"training": {"uri": None}}},
             "spec.data.training",
-            "give exactly one of uri, persistentVolumeClaim and sql",
+            "give exactly one of uri, persistentVolumeClaim, sql and delta",
         ),
         ({"data": {"training": {"sql": SQL}}}, "spec.data.training", "give exactly one of uri"),
         (

@@ -193,7 +193,7 @@ def test_suggestion_is_a_manifest_and_a_page(
         ({"drift": {"thresholds": [{"metric": "mse", "maxIncrese": 0.1}]}}, ["maxIncrese: there is no such field"]),
         (
             {"data": {"training": {}, "holdout": 3}, "modle": {}},
-            ["3 findings", "spec.modle: there is no", "holdout", "give exactly one of uri, persistentVolumeClaim and"],
+            ["3 findings", "spec.modle: there is no", "holdout", "give exactly one of uri, persistentVolumeClaim, sql"],
         ),
         (
             {

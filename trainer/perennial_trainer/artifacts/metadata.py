@@ -41,6 +41,7 @@ class DataRecord(StrictStruct, frozen=True, kw_only=True):
     span: str  # of the history: the result of data.window
     counts: dict[str, int]
     history: FittedHistory | None = None
+    snapshot: str | None = None  # which state of a table was read
 
 
 class Metadata(StrictStruct, frozen=True, kw_only=True):

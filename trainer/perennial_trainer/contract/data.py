@@ -45,15 +45,23 @@ class SqlQuery(StrictStruct, frozen=True, kw_only=True):
     query: Annotated[str, Meta(min_length=1)]
 
 
+class DeltaSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """A Delta table; without a version the newest one is read."""
+
+    uri: Uri
+    version: Annotated[int, Meta(ge=0)] | None = None
+
+
 class DataSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     """Files, or a table; exactly one of the fields is given."""
 
     uri: Uri | None = None
     sql: SqlQuery | None = None
+    delta: DeltaSource | None = None
 
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.uri, self.sql)) != 1:
-            raise ValueError("the rows have no place or several: give exactly one of uri and sql")
+        if sum(each is not None for each in (self.uri, self.sql, self.delta)) != 1:
+            raise ValueError("the rows have no place or several: give exactly one of uri, sql and delta")
 
 
 class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +87,7 @@ class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
         return RecentData(
             uri=self.uri,
             sql=self.sql,
+            delta=self.delta,
             time_column=self.time_column,
             window=window,
             csv=self.csv,

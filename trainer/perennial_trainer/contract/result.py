@@ -52,6 +52,7 @@ class Data(ResultPart, frozen=True, kw_only=True):
     start: str | UnsetType = UNSET
     end: str | UnsetType = UNSET
     fitted_until: str | UnsetType = UNSET
+    snapshot: str | UnsetType = UNSET
     future_rows: int | UnsetType = UNSET
 
 

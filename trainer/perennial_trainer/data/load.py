@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -52,7 +53,7 @@ def load_rows(
         source.close()
     if problems is None or not parts:
         collected.raise_all()
-    rows = sort_by_time(concatenate([part for part in parts if len(part)] or parts[:1]))
+    rows = _in_order(concatenate([part for part in parts if len(part)] or parts[:1]), data)
     with collected.collecting():
         rows = _without_future(rows, now, notes, place)
     if rows.time is not None or columns.time is None:  # else there is a problem already
@@ -63,6 +64,13 @@ def load_rows(
     size = f"{len(rows)} rows x {len(rows.columns.names)} columns"
     log.info("read %s from %s", size, place)
     return rows
+
+
+def _in_order(rows: Rows, data: DataSource | str) -> Rows:
+    """The oldest first. The files of a Delta table have names by chance, and its rows move to other files."""
+    if isinstance(data, DataSource) and data.delta:
+        rows = rows.take(np.argsort(rows.digests, kind="stable"))
+    return sort_by_time(rows)
 
 
 def _note(rows: Rows, notes: Notes) -> None:

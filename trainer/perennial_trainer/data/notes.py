@@ -18,6 +18,7 @@ class Notes:
     missing_columns: dict[str, set[str]] = field(default_factory=dict)  # by column, the files that lack it
     unusable: Counter[str] = field(default_factory=Counter)  # values by column
     rows_without_time: int = 0
+    snapshot: str = ""  # which state of a table was read
     future_rows: int = 0
     newest_future: str = ""
     not_read: str = ""  # the time of the newest row of those that did not fit into memory

@@ -108,6 +108,7 @@ def _facts(training: Training, record: Metadata) -> result.Data:
         holdout_sha256=record.files[HOLDOUT].sha256,
         start=data.start or UNSET,
         end=data.end or UNSET,
+        snapshot=training.notes.snapshot or UNSET,
         future_rows=training.notes.future_rows or UNSET,
     )
 
@@ -156,7 +157,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         version=task.version,
         model=task.model,
         parameters=training.parameters,
-        source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri) if task.data.uri else None),
+        source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri)) if task.data.uri else task.data,
         search=task.search,
         calibration=task.calibration,
         data=DataRecord(
@@ -170,6 +171,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
             span=rows.span.name,
             counts=rows.cleaned.counts,
             history=history_of(rows, training.blend),
+            snapshot=training.notes.snapshot or None,
         ),
         seed=SEED,
         python=metadata.python_version(),

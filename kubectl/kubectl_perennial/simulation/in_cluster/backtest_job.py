@@ -39,11 +39,10 @@ def job_manifests(
     """
     first = manifests[0]
     spec, mounts = ModelDeploymentSpec.model_validate(first.spec), Mounts()
-    if spec.data.training.sql and not data:
-        raise UsageError(
-            "a backtest reads files, and data.training is a query of a database: give its rows with --data"
-        )
-    rows = "" if spec.data.training.sql else mounts.uri(spec.data.training)
+    is_table = bool(spec.data.training.sql or spec.data.training.delta)
+    if is_table and not data:
+        raise UsageError("a backtest reads files, and data.training is a query or a table: give its rows with --data")
+    rows = "" if is_table else mounts.uri(spec.data.training)
     files = {f"{number}-{each.name}.yaml": model_text(each.text) for number, each in enumerate(manifests, start=1)}
     options = ["--data", *(data or [rows]), *words, "-o", "json", "--html", "-"]
     content = json.dumps([files, options, policy.trainer_image, policy.service_account], sort_keys=True)

@@ -34,6 +34,7 @@ FIELDS = {
     "MetricUndefined": "model.estimator",
     "NestedColumn": FEATURES,
     "NoFilesMatched": ROWS,
+    "NotADeltaTable": f"{ROWS}.delta.uri",
     "NonNumericFeature": f"{FEATURES}.categorical",
     "NonNumericTarget": "model.task",
     "PositiveClassNeeded": "model.positiveClass",

@@ -83,6 +83,9 @@ class DataFacts(Value):
     holdout_sha256: str = Field(description="Digest of the holdout file.")
     start: Instant | None = Field(None, description="Time of the oldest row.")
     end: Instant | None = Field(None, description="Time of the newest row.")
+    snapshot: str | None = Field(
+        None, max_length=200, description="Which state of a table was read, such as Delta version 12."
+    )
     fitted_until: Instant | None = Field(
         None,
         description="Of a blend, the time of the newest row that was known when its newest model was fitted; historyRows "

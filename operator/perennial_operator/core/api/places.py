@@ -14,9 +14,9 @@ ONE_SOURCE = rule(
     "has(self.uri) != has(self.persistentVolumeClaim)",
     "give exactly one of uri and persistentVolumeClaim",
 )
-ONE_OF_THREE = rule(
-    "(has(self.uri) ? 1 : 0) + (has(self.persistentVolumeClaim) ? 1 : 0) + (has(self.sql) ? 1 : 0) == 1",
-    "give exactly one of uri, persistentVolumeClaim and sql",
+ONE_PLACE = rule(
+    "[has(self.uri), has(self.persistentVolumeClaim), has(self.sql), has(self.delta)].filter(given, given).size() == 1",
+    "give exactly one of uri, persistentVolumeClaim, sql and delta",
 )
 WHERE_SQL_OPENS = "name the Secret in sql.secretRef"
 Query = Annotated[
@@ -66,22 +66,32 @@ class SqlSource(Value):
     )
 
 
+class DeltaSource(Value):
+    """A Delta table, of which the files of one version are read."""
+
+    uri: Folder = Field(description="Folder of the table: s3://, gs://, az:// or file://.")
+    version: int | None = Field(
+        None, ge=0, description="Version to read, such as the one in status.data.snapshot; else the newest."
+    )
+
+
 class Source(Value):
-    """Where the rows are: csv or parquet files, or a query."""
+    """Where the rows are: csv or parquet files, a query, or a table."""
 
     model_config = rules(
-        ONE_OF_THREE,
+        ONE_PLACE,
         rule("!has(self.sql) || !has(self.secretRef)", WHERE_SQL_OPENS, field_path=".secretRef"),
     )
 
     @model_validator(mode="after")
     def is_one(self) -> Self:
-        if sum(each is not None for each in (self.uri, self.persistent_volume_claim, self.sql)) != 1:
-            raise ValueError(str(ONE_OF_THREE["message"]))
+        if sum(each is not None for each in (self.uri, self.persistent_volume_claim, self.sql, self.delta)) != 1:
+            raise ValueError(str(ONE_PLACE["message"]))
         if self.sql and self.secret_ref:
             raise ValueError(WHERE_SQL_OPENS)
         return self
 
+    delta: DeltaSource | None = Field(None, description="A Delta table, instead of uri; secretRef opens its store.")
     sql: SqlSource | None = Field(None, description="Rows of a query of PostgreSQL, instead of uri.")
     uri: Uri | None = Field(
         None,

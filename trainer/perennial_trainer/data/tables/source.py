@@ -28,9 +28,16 @@ def open_source(
     With `optional_target`, a target column that is missing has missing values.
 
     Raises a FailedTask, DataUnreachable, or a RejectedTask: NoFilesMatched, TableOfVersions, QueryRefused,
-    StoreNotConfigured, LibraryNotInstalled.
+    StoreNotConfigured, LibraryNotInstalled, NotADeltaTable.
     """
     data, notes = DataSource(uri=data) if isinstance(data, str) else data, Notes() if notes is None else notes
+    if data.delta is not None:
+        from perennial_trainer.data.tables.delta import delta_files
+
+        filesystem, _ = open_filesystem(data.delta.uri)
+        names, version = delta_files(data.delta.uri, data.delta.version)
+        notes.snapshot = f"Delta version {version}"
+        return DataFiles(filesystem, names, columns, notes, optional_target)
     if data.uri is None:
         return Table(_backend(data), columns, notes, optional_target)
     filesystem, path = open_filesystem(data.uri)
@@ -41,7 +48,7 @@ def open_source(
 
 def place_of(data: DataSource | str) -> str:
     """What messages call it."""
-    uri = data if isinstance(data, str) else data.uri
+    uri = data if isinstance(data, str) else data.delta.uri if data.delta else data.uri
     return "the SQL query" if uri is None else display_uri(uri)
 
 
