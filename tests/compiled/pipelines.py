@@ -12,7 +12,7 @@ from perennial_trainer.contract.task import Kind, Model
 from perennial_trainer.data import conversion
 from perennial_trainer.models import pipeline
 from perennial_trainer.models.estimators import build_estimator
-from perennial_trainer.models.frameworks.sklearn import allowed_estimators
+from perennial_trainer.models.frameworks.allow_list import allowed_estimators
 
 FEATURES = Features(numeric=("temp", "hum"), categorical=("season", "day"))
 SMALLER: dict[str, dict[str, Any]] = {"n_estimators": {"n_estimators": 5}, "max_iter": {"max_iter": 60}}

@@ -26,13 +26,15 @@ FEW = {
     *("linear_model.LinearRegression", "linear_model.TweedieRegressor", "linear_model.LogisticRegression"),
     *("svm.LinearSVC", "ensemble.RandomForestRegressor", "ensemble.RandomForestClassifier", "tree.ExtraTreeClassifier"),
     *("ensemble.GradientBoostingClassifier", "ensemble.HistGradientBoostingRegressor", "svm.SVC"),
-    "ensemble.HistGradientBoostingClassifier",
+    *("ensemble.HistGradientBoostingClassifier", "lightgbm.LGBMClassifier", "xgboost.XGBClassifier"),
 }
 Parameters = tuple[tuple[str, Any], ...]
 OTHER: dict[str, list[Parameters]] = {
     "sklearn.linear_model.SGDClassifier": [(("loss", "log_loss"),), (("loss", "modified_huber"),)],
     "sklearn.linear_model.TweedieRegressor": [(("power", 1.5),)],
     "sklearn.ensemble.HistGradientBoostingRegressor": [(("loss", "poisson"),)],
+    "lightgbm.LGBMRegressor": [(("objective", "poisson"),)],
+    "xgboost.XGBRegressor": [(("objective", "count:poisson"),)],
     "sklearn.ensemble.GradientBoostingClassifier": [(("loss", "exponential"),)],
 }
 CASES = [

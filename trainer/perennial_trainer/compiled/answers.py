@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from perennial_trainer.compiled.columns import Floats
 
-Link = Literal["identity", "exp", "sign", "expit", "expit2", "expit_from_zero", "one_vs_rest", "softmax", "probability"]
+Link = Literal[
+    "identity", "exp", "sign", "expit", "expit2", "expit_from_zero", "one_vs_rest", "softmax", "probability", "chance"
+]
 """How a sum becomes an answer; with the suffix of a variant where scikit-learn's estimators differ."""
 
 NUMBERS: dict[str, Callable[[Floats], Floats]] = {"identity": lambda raw: raw, "exp": np.exp}
@@ -29,13 +31,17 @@ def class_position(link: Link, raw: Floats) -> NDArray[np.intp]:
     if raw.shape[1] > 1:
         return np.asarray(raw.argmax(axis=1))
     first = raw[:, 0]
+    if link == "chance":
+        return np.asarray(first > 0.5).astype(np.intp)
     return np.asarray(first >= 0 if link in ("expit_from_zero", "expit2") else first > 0).astype(np.intp)
 
 
 def probabilities(link: Link, raw: Floats) -> Floats:
     """The probability of each class, of shape [n, classes]."""
     if link == "probability":
-        return raw
+        return np.asarray(raw, dtype=np.float64)
+    if link == "chance":  # of the second class, subtracted in the precision that it has
+        return np.concatenate([1 - raw, raw], axis=1).astype(np.float64)
     if link == "softmax":
         powers = np.exp(raw - raw.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -10,12 +10,13 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer.compiled.answers import Link
 from perennial_trainer.compiled.columns import Encoder, Floats
-from perennial_trainer.compiled.estimators import Linear, Trees
+from perennial_trainer.compiled.estimators import Estimator, Linear, Trees, XGBoost
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.models.blend import members_of, weights_of
 from perennial_trainer.models.pipeline import classes_of
 
-Compiled = tuple[Linear | Trees, Link]
+Compiled = tuple[Estimator, Link]
+OURS = "perennial_trainer.models.boosting."
 
 
 class NotCompiledError(Exception):
@@ -35,7 +36,9 @@ def _member(pipeline: Pipeline) -> Member:
         raise NotCompiledError(f"the pipeline has the steps {', '.join(names)}")
     encoder = _encoder(pipeline[0])
     estimator = pipeline[-1]
-    known = COMPILERS.get(type(estimator).__name__) if type(estimator).__module__.startswith("sklearn.") else None
+    known = (
+        COMPILERS.get(type(estimator).__name__) if type(estimator).__module__.startswith(("sklearn.", OURS)) else None
+    )
     if known is None:
         raise NotCompiledError(f"{type(estimator).__name__} is not one of the estimators that can be compiled")
     compiled, link = known(estimator)
@@ -105,7 +108,10 @@ def _trees(estimator: Any, link: Link, *, single: bool, greatest: float) -> Comp
     import treelite
 
     try:
-        model = treelite.sklearn.import_model(estimator).serialize_bytes()
+        if hasattr(estimator, "booster_"):
+            model = treelite.frontend.from_lightgbm(estimator.booster_).serialize_bytes()
+        else:
+            model = treelite.sklearn.import_model(estimator).serialize_bytes()
     except (treelite.TreeliteError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
         message = re.sub(r"\s+", " ", str(error))[:200]
         raise NotCompiledError(f"Treelite cannot take {type(estimator).__name__}: {message}") from error
@@ -156,6 +162,24 @@ def _histogram_boosting(estimator: Any) -> Compiled:
     return _trees(estimator, link, single=False, greatest=greatest)
 
 
+def _lightgbm(estimator: Any) -> Compiled:
+    trees = estimator.booster_.trees_to_dataframe()
+    leaves = trees[trees["left_child"].isna()]
+    greatest = float(leaves.groupby("tree_index")["value"].apply(lambda each: each.abs().max()).sum())
+    if hasattr(estimator, "classes_"):
+        link: Link = "expit" if len(estimator.classes_) == 2 else "softmax"
+    else:
+        link = "exp" if estimator.objective_ in ("poisson", "gamma", "tweedie") else "identity"
+    return _trees(estimator, link, single=False, greatest=greatest)
+
+
+def _xgboost(estimator: Any) -> Compiled:
+    link: Link = "identity"
+    if hasattr(estimator, "labels_"):
+        link = "chance" if len(estimator.classes_) == 2 else "probability"
+    return XGBoost(bytes(estimator.get_booster().save_raw("ubj"))), link
+
+
 _SUMS = (
     *("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "Lars", "LarsCV"),
     *("LassoLars", "LassoLarsCV", "LassoLarsIC", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV"),
@@ -177,5 +201,7 @@ COMPILERS: dict[str, Callable[[Any], Compiled]] = {
     **dict.fromkeys(("DecisionTreeClassifier", "ExtraTreeClassifier"), _tree("probability")),
     **dict.fromkeys(("GradientBoostingRegressor", "GradientBoostingClassifier"), _boosting),
     **dict.fromkeys(("HistGradientBoostingRegressor", "HistGradientBoostingClassifier"), _histogram_boosting),
+    **dict.fromkeys(("LGBMRegressor", "LGBMClassifier"), _lightgbm),
+    **dict.fromkeys(("XGBRegressor", "XGBClassifier"), _xgboost),
 }
 """By the class's name, which a model's digest covers; another class of that name is refused when its file is read."""

@@ -1,4 +1,4 @@
-"""Fitted estimators as arrays: linear models, and trees by Treelite's reference inference.
+"""Fitted estimators as arrays: linear models, trees by Treelite's reference inference, and XGBoost's by its own.
 
 Every sum is over one row alone and in one order, so that a row has the same answer by itself and among others.
 """
@@ -76,3 +76,35 @@ class Trees:
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
         return np.full(table.rows, self.greatest)
+
+
+@dataclass(frozen=True)
+class XGBoost:
+    """XGBoost's own trees: they sum in float32, in an order that only XGBoost has."""
+
+    model: bytes
+    """In XGBoost's own format, which holds numbers and names only."""
+
+    @cached_property
+    def _loaded(self) -> Any:
+        import xgboost  # two seconds, for pandas and scikit-learn
+
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(self.model))
+        return booster
+
+    def load(self) -> None:
+        """The trees are ready for the first row."""
+        self._loaded  # noqa: B018
+
+    def raw(self, encoder: Encoder, table: Table) -> Floats:
+        """The predictions, or the probability of each class, of shape [n, m]."""
+        given = self._loaded.inplace_predict(encoder.matrix(table), validate_features=False)
+        return np.asarray(given).reshape(table.rows, -1)
+
+    def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
+        """Nothing: the sums are XGBoost's in both cases."""
+        return np.zeros(table.rows)
+
+
+Estimator = Linear | Trees | XGBoost

@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from perennial_trainer.compiled.answers import Link
 from perennial_trainer.compiled.columns import Encoder
-from perennial_trainer.compiled.estimators import Linear, Trees
+from perennial_trainer.compiled.estimators import Estimator, Linear, Trees, XGBoost
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
@@ -24,7 +24,8 @@ class MemberHeader(StrictStruct, frozen=True, kw_only=True):
     categories: tuple[tuple[str, ...], ...]
     modes: tuple[str, ...]
     link: Link
-    single: bool | None = None  # None: linear
+    kind: Literal["linear", "trees", "xgboost"] = "linear"
+    single: bool = False
     greatest: float = 0.0
 
 
@@ -57,7 +58,11 @@ def encode(model: CompiledModel, sha256: str) -> bytes:
         )
         if isinstance(estimator, Trees):
             arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
-            header = msgspec.structs.replace(header, single=estimator.single, greatest=estimator.greatest)
+            changes = {"kind": "trees", "single": estimator.single, "greatest": estimator.greatest}
+            header = msgspec.structs.replace(header, **changes)
+        elif isinstance(estimator, XGBoost):
+            arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
+            header = msgspec.structs.replace(header, kind="xgboost")
         else:
             arrays |= {f"{number}.intercepts": estimator.intercepts, f"{number}.weights": estimator.weights}
         headers.append(header)
@@ -95,8 +100,10 @@ def _member(header: MemberHeader, number: int, arrays: Mapping[str, Any]) -> Mem
         categories=header.categories,
         modes=header.modes,
     )
-    if header.single is None:
-        estimator: Linear | Trees = Linear(arrays[f"{number}.intercepts"], arrays[f"{number}.weights"])
-    else:
+    if header.kind == "linear":
+        estimator: Estimator = Linear(arrays[f"{number}.intercepts"], arrays[f"{number}.weights"])
+    elif header.kind == "trees":
         estimator = Trees(arrays[f"{number}.trees"].tobytes(), header.single, header.greatest)
+    else:
+        estimator = XGBoost(arrays[f"{number}.trees"].tobytes())
     return Member(encoder, estimator, header.link)

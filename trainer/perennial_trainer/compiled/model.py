@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perennial_trainer.compiled import answers
 from perennial_trainer.compiled.answers import Link
 from perennial_trainer.compiled.columns import Encoder, Floats, Table
-from perennial_trainer.compiled.estimators import Linear, Trees
+from perennial_trainer.compiled.estimators import Estimator, Linear
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Member:
     """One fitted pipeline."""
 
     encoder: Encoder
-    estimator: Linear | Trees
+    estimator: Estimator
     link: Link
 
     def raw(self, table: Table) -> Floats:
@@ -76,7 +76,7 @@ class CompiledModel:
     def load(self) -> None:
         """Ready for the first row."""
         for member in self.members:
-            if isinstance(member.estimator, Trees):
+            if not isinstance(member.estimator, Linear):
                 member.estimator.load()
 
     def known_categories(self) -> dict[str, frozenset[str]]:
