@@ -16,6 +16,8 @@ from perennial_trainer.compiled.build import COMPILERS, NotCompiledError, compil
 from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.models.blend import blended
+from perennial_trainer.models.estimators import build_estimator
+from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.tensors import BadRequestError
@@ -120,6 +122,19 @@ def test_answers_are_those_of_the_pipeline(name: str, kind: Kind, classes: int, 
             assert np.array_equal(np.concatenate([each[output] for each in alone]), given[output])
 
     answers_are_equal()
+
+
+@pytest.mark.parametrize("name", ["xgboost.XGBRegressor", "lightgbm.LGBMRegressor", "sklearn.linear_model.Ridge"])
+def test_zeros_of_sparse_rows_are_as_the_estimator_takes_them(name: str) -> None:
+    random = np.random.default_rng(4)
+    frame = rides(300).assign(day=random.choice([f"d{number}" for number in range(40)], 300))
+    target = frame.day.str[1:].astype(int) + frame.hum + random.normal(0, 0.1, 300)
+    built = build_pipeline(build_estimator(model_of(name, "regression")), FEATURES).fit(frame, target)
+    assert built[0].sparse_output_
+    model = compiled(built)
+    assert model
+    table = table_of(frame, model)
+    assert agrees(model.predict(table), np.asarray(built.predict(frame)), model.terms(table)).all()
 
 
 @pytest.mark.parametrize("kind", ["regression", "classification"])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def _member(pipeline: Pipeline) -> Member:
     width = compiled.weights.shape[1] if isinstance(compiled, Linear) else estimator.n_features_in_
     if width != encoder.width:
         raise NotCompiledError(f"the estimator has {width} inputs, and the columns are {encoder.width}")
+    if isinstance(compiled, XGBoost):
+        compiled = replace(compiled, sparse=pipeline[0].sparse_output_)
     return Member(encoder, compiled, link)
 
 
@@ -177,7 +180,7 @@ def _xgboost(estimator: Any) -> Compiled:
     link: Link = "identity"
     if hasattr(estimator, "labels_"):
         link = "chance" if len(estimator.classes_) == 2 else "probability"
-    return XGBoost(bytes(estimator.get_booster().save_raw("ubj"))), link
+    return XGBoost(bytes(estimator.get_booster().save_raw("ubj")), sparse=False), link
 
 
 _SUMS = (

@@ -84,6 +84,8 @@ class XGBoost:
 
     model: bytes
     """In XGBoost's own format, which holds numbers and names only."""
+    sparse: bool
+    """Whether the pipeline gives sparse rows, whose zeros XGBoost takes for missing."""
 
     @cached_property
     def _loaded(self) -> Any:
@@ -99,7 +101,9 @@ class XGBoost:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """The predictions, or the probability of each class, of shape [n, m]."""
-        given = self._loaded.inplace_predict(encoder.matrix(table), validate_features=False)
+        matrix = encoder.matrix(table)
+        matrix = np.where(matrix == 0, np.nan, matrix) if self.sparse else matrix
+        given = self._loaded.inplace_predict(matrix, validate_features=False)
         return np.asarray(given).reshape(table.rows, -1)
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's

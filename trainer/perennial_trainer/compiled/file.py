@@ -26,6 +26,7 @@ class MemberHeader(StrictStruct, frozen=True, kw_only=True):
     link: Link
     kind: Literal["linear", "trees", "xgboost"] = "linear"
     single: bool = False
+    sparse: bool = False
     greatest: float = 0.0
 
 
@@ -62,7 +63,7 @@ def encode(model: CompiledModel, sha256: str) -> bytes:
             header = msgspec.structs.replace(header, **changes)
         elif isinstance(estimator, XGBoost):
             arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
-            header = msgspec.structs.replace(header, kind="xgboost")
+            header = msgspec.structs.replace(header, kind="xgboost", sparse=estimator.sparse)
         else:
             arrays |= {f"{number}.intercepts": estimator.intercepts, f"{number}.weights": estimator.weights}
         headers.append(header)
@@ -105,5 +106,5 @@ def _member(header: MemberHeader, number: int, arrays: Mapping[str, Any]) -> Mem
     elif header.kind == "trees":
         estimator = Trees(arrays[f"{number}.trees"].tobytes(), header.single, header.greatest)
     else:
-        estimator = XGBoost(arrays[f"{number}.trees"].tobytes())
+        estimator = XGBoost(arrays[f"{number}.trees"].tobytes(), header.sparse)
     return Member(encoder, estimator, header.link)
