@@ -139,14 +139,17 @@ def test_rows_are_counted_once(reports: tuple[Report, ...], since: int, rows: in
     ("report", "rows"),
     [
         ({}, 300),
-        ({"about": "bike-v2"}, 100),
+        ({"about": "bike-v2"}, 300),
         ({"scheduled_at": NEVER}, 100),
         ({"outcome": None}, 100),
+        ({"outcome": None, "name": "report-of-the-trigger"}, 300),
         ({"outcome": Outcome.INVALID}, 100),
     ],
-    ids=["a check", "of another version", "of another tool", "not judged yet", "invalid"],
+    ids=["a check", "of another version", "of another tool", "not judged yet", "starts the training", "invalid"],
 )
-def test_newest_usable_check_of_the_version_counts(report: dict[str, Any], rows: int) -> None:
+def test_newest_usable_check_counts(report: dict[str, Any], rows: int) -> None:
     world = a_grown(a_check_of(13, 100), replace(a_check_of(14, 300), **report))
-    assert world.live
-    assert newest_check_rows(world, world.live) == rows
+    trigger = {"reason": "Drift", "driftReport": "report-of-the-trigger"}
+    candidate = a_version(2, "Training", spec={"data": {"timeColumn": "at"}, "trigger": trigger})
+    world = a_world(deployment=world.deployment, versions=(*world.versions, candidate), reports=world.reports)
+    assert newest_check_rows(world) == rows

@@ -78,7 +78,7 @@ def _holdout_rows(world: World) -> int | None:
     As many as the newest check has: what served before was measured on so many, and the newest rows are those that show
     a change. The refit learns them after the gate, so nothing is lost by them.
     """
-    rows = newest_check_rows(world, world.live) if world.live else None
+    rows = newest_check_rows(world) if world.live else None
     return max(rows, FEWEST_HOLDOUT_ROWS) if rows else None
 
 

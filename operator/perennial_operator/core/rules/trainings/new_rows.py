@@ -57,12 +57,17 @@ def _last_read(world: World, live: ModelVersion) -> datetime | None:
     return max((at for at in times if not is_ahead(world, at)), default=None)
 
 
-def newest_check_rows(world: World, live: ModelVersion) -> int | None:
-    """How many rows the newest usable report about the version has."""
+def newest_check_rows(world: World) -> int | None:
+    """How many rows the newest usable report of an own check has, about whichever version.
+
+    A report that starts a training has no outcome yet when that begins, and is the first about a version that has just
+    gone live.
+    """
+    started = {version.spec.trigger.drift_report for version in world.versions}
     usable = (
         each.samples
         for each in newest_first(world)
-        if each.about == live.name and each.scheduled_at > NEVER and each.outcome and each.outcome not in NO_ROWS
+        if each.scheduled_at > NEVER and each.outcome not in NO_ROWS and (each.outcome or each.name in started)
     )
     return next(usable, None)
 
