@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial_trainer.compiled import file
-from perennial_trainer.compiled.agreement import RELATIVE, agrees, table_of
+from perennial_trainer.compiled.agreement import RELATIVE, agrees
 from perennial_trainer.compiled.build import COMPILERS, NotCompiledError, compile_pipeline
 from perennial_trainer.compiled.model import CompiledModel
+from perennial_trainer.compiled.pipeline import table_of
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.models.blend import blended
 from perennial_trainer.models.estimators import build_estimator

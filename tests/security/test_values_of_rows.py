@@ -13,7 +13,7 @@ import pytest
 
 from perennial_trainer.__main__ import _traceback
 from perennial_trainer.data.privacy import common_names, rounded, shape
-from perennial_trainer.models.pipeline import message_line
+from perennial_trainer.models.scoring import message_line
 from perennial_trainer.validation.slices import groups
 from tests.trainer.tasks import Trainer, a_training, a_version, written
 

@@ -24,7 +24,8 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.allow_list import allowed_estimators
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
-from perennial_trainer.models.pipeline import build_pipeline, fit, score
+from perennial_trainer.models.pipeline import build_pipeline, fit
+from perennial_trainer.models.scoring import score
 from perennial_trainer.storage.digest import sha256_digest
 from tests.trainer.estimators import PARAMETERS
 from tests.trainer.tasks import MODELS, diabetes, iris

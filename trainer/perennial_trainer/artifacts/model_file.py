@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perennial_trainer.compiled import file
 from perennial_trainer.compiled.model import CompiledModel
@@ -54,6 +54,16 @@ def load_compiled(version: Version) -> CompiledModel | None:
         return None
     _read_model(version.uri, version.sha256)
     return model
+
+
+def load_scorer(version: Version) -> Any:
+    """What is asked for the predictions of a stored version: compiled, or else the pipeline. Raises as `load_model`."""
+    compiled = load_compiled(version)
+    if compiled is None:
+        return load_version(version)
+    from perennial_trainer.compiled.pipeline import CompiledPipeline  # half a second, for pandas
+
+    return CompiledPipeline(compiled)
 
 
 def _read_model(uri: str, sha256: str) -> bytes:

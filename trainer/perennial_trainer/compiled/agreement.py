@@ -3,14 +3,14 @@
 import logging
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.compiled import file
 from perennial_trainer.compiled.build import NotCompiledError, compile_pipeline
-from perennial_trainer.compiled.columns import Floats, Table
+from perennial_trainer.compiled.columns import Floats
 from perennial_trainer.compiled.model import CompiledModel
+from perennial_trainer.compiled.pipeline import table_of
 from perennial_trainer.data.rows import Rows
 
 RELATIVE = 1e-12
@@ -31,13 +31,6 @@ def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> bytes | None:
         log.info("the pipeline itself will answer: %s", reason)
         return None
     return file.encode(model, sha256)
-
-
-def table_of(frame: pd.DataFrame, model: CompiledModel) -> Table:
-    """Converted features, as a request would have them."""
-    encoder = model.members[0].encoder
-    numbers = {name: frame[name].to_numpy() for name in encoder.numeric}
-    return Table(len(frame), numbers, {name: frame[name].tolist() for name in encoder.categorical})
 
 
 def difference(model: CompiledModel, pipeline: Pipeline, rows: Rows) -> str:

@@ -14,7 +14,7 @@ from perennial_trainer.compiled.columns import Encoder, Floats
 from perennial_trainer.compiled.estimators import Estimator, Linear, Trees, XGBoost
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.models.blend import members_of, weights_of
-from perennial_trainer.models.pipeline import classes_of
+from perennial_trainer.models.scoring import classes_of
 
 Compiled = tuple[Estimator, Link]
 OURS = "perennial_trainer.models.boosting."

@@ -1,6 +1,6 @@
 """The columns of rows as the numbers that an estimator gets: imputed, scaled, and one-hot encoded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ class Table:
 
     rows: int
     numbers: Mapping[str, Floats]
-    names: Mapping[str, Sequence[Any]]
+    names: Mapping[str, Any]
 
     @classmethod
     def of_values(cls, rows: int, numbers: Mapping[str, Any], categories: Mapping[str, Any]) -> "Table":
@@ -69,10 +69,7 @@ class Encoder:
     def codes(self, table: Table) -> list[Codes]:
         """The position of each category, by feature; UNKNOWN for one that no training row had."""
         return [
-            np.array(
-                [codes.get(value if isinstance(value, str) else mode, UNKNOWN) for value in table.names[name]],
-                dtype=np.int64,
-            )
+            _codes_of(table.names[name], codes, mode)
             for name, codes, mode in zip(self.categorical, self._codes, self.modes, strict=True)
         ]
 
@@ -86,3 +83,13 @@ class Encoder:
             matrix[known, start + codes[known]] = 1
             start += len(names)
         return matrix
+
+
+def _codes_of(names: Any, codes: Mapping[str, int], mode: str) -> Codes:
+    """The code of each name, or of the mode where it is missing; a column of pandas has few different names."""
+    if not hasattr(names, "factorize"):
+        known = [codes.get(name if isinstance(name, str) else mode, UNKNOWN) for name in names]
+        return np.array(known, dtype=np.int64)
+    positions, different = names.factorize()
+    known = [codes.get(name, UNKNOWN) for name in different] + [codes.get(mode, UNKNOWN)]  # -1 is missing: the last
+    return np.asarray(np.array(known, dtype=np.int64)[positions])

@@ -100,7 +100,7 @@ def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts, compa
 
 
 def _compared(live: "Pipeline", challenger: "Pipeline", rows: "Rows") -> Measurement | NotMeasured:
-    from perennial_trainer.models.pipeline import classes_of, score
+    from perennial_trainer.models.scoring import classes_of, score
 
     of_live, of_challenger = score(live, rows, classes_of(challenger)), score(challenger, rows, classes_of(live))
     known = of_live.has_known_class & of_challenger.has_known_class

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from perennial_trainer.artifacts.model_file import load_version
+from perennial_trainer.artifacts.model_file import load_scorer, load_version
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import REGRET
 from perennial_trainer.contract.result import CheckResult, NotMeasured
@@ -38,7 +38,8 @@ def check_drift(task: CheckTask) -> CheckResult:
     reference = _load_profile(task)
     with ThreadPoolExecutor(1) as pool:
         # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
-        model = cache(lambda: pool.submit(load_version, task.live))
+        model = cache(lambda: pool.submit(load_scorer, task.live))
+        pipeline = cache(lambda: pool.submit(load_version, task.live))
         recent = _count(task, reference, model)
         if not recent.rows:
             return _no_rows(task, recent.notes)
@@ -46,7 +47,7 @@ def check_drift(task: CheckTask) -> CheckResult:
         log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
         if recent.labelled < recent.rows:
             _add_late_rows(task, recent, model)
-        regret = _regret(task, recent, model)
+        regret = _regret(task, recent, pipeline)
     summary = _summary(task, reference, recent, regret)
     not_measured = [each for each in summary.judged.not_measured if each.metric != REGRET]
     not_measured += [regret] if isinstance(regret, NotMeasured) else []

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.features.columns import Features
@@ -18,11 +18,9 @@ from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.metrics.streaming import StreamedMetrics
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
     from perennial_trainer.data.rows import Rows
 
-    Model = Callable[[], Future[Pipeline]]
+    Model = Callable[[], Future[Any]]
 
 MOST_VALUES = 20_000_000  # of the rows that are kept for a challenger: 160 MB as numbers
 MAX_COMPARED = 20_000  # rows with a target that a challenger predicts too
@@ -142,6 +140,6 @@ class RecentCounts:
 
 
 def _score(model: "Model", rows: "Rows") -> ScoredRows:
-    from perennial_trainer.models.pipeline import score
+    from perennial_trainer.models.scoring import score
 
     return score(model().result(), rows)

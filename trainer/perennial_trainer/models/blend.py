@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.pipeline import STEP, classes_of, predicted
+from perennial_trainer.models.pipeline import STEP
+from perennial_trainer.models.scoring import classes_of, predicted
 
 Floats = NDArray[np.float64]
 

@@ -1,11 +1,7 @@
 """The pipeline of preprocessing and estimator: built, fitted, and scored on rows."""
 
-import re
-from collections.abc import Callable, Collection
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -16,17 +12,16 @@ from sklearn.utils import get_tags
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data import conversion
-from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes, to_categories
+from perennial_trainer.data.categories import NO_CLASS, positive_position, sorted_classes
 from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.metrics.scored_rows import ScoredRows
 from perennial_trainer.models.hashed_text import HashedText, check_counts, require_sparse
 from perennial_trainer.models.nested import parts_of
+from perennial_trainer.models.scoring import FIT_ERRORS, message_line
 
 STEP = "model"
 ENCODED_COPIES = 4  # of the encoded rows while an estimator is fitted
-BLOCK = 65_536  # rows, as many as a check reads at once
 
 
 def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
@@ -51,10 +46,6 @@ def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
         ]
     )
     return Pipeline([("columns", columns), (STEP, estimator)])
-
-
-FIT_ERRORS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""What scikit-learn raises if valid parameters do not work with the rows."""
 
 
 def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
@@ -106,15 +97,6 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
         )
 
 
-_VALUES = re.compile(r"(could not convert string to float:|unknown categories|unseen labels:|Unknown label).*")
-
-
-def message_line(error: Exception, line: int = 0) -> str:
-    """One line of the error's message, by default the first, without the values of rows that scikit-learn shows."""
-    lines = str(error).strip().splitlines()
-    return _VALUES.sub(r"\1 …", lines[line])[:300] if lines else type(error).__name__
-
-
 def check_target(rows: Rows) -> None:
     """The target has two values at least; else RejectedTask: SingleClass, ConstantTarget."""
     if rows.target.nunique() < 2:
@@ -144,49 +126,3 @@ def check_positive_class(rows: Rows) -> None:
 def target_of(rows: Rows) -> Any:
     """The target as an estimator takes it."""
     return conversion.to_labels(rows.target) if rows.columns.kind == "classification" else rows.target.to_numpy()
-
-
-def score(pipeline: Pipeline, rows: Rows, also: Collection[str] = ()) -> ScoredRows:
-    """The target and the prediction of each row.
-
-    `also` are classes that another model knows: metrics of two models compare only over the same classes. A row of any
-    other class, and one without a target, has the target -1.
-    """
-    predictions = predicted(pipeline.predict, pipeline, rows)
-    if rows.columns.kind == "regression":
-        return ScoredRows(rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)))
-    own = classes_of(pipeline)
-    classes = sorted_classes({*own, *also})
-    index = pd.Index(classes, dtype="str")
-    target, prediction = (index.get_indexer(pd.Index(names)) for names in (rows.target, to_categories(predictions)))
-    positive = positive_position(classes, rows.columns.positive)
-    if not hasattr(pipeline, "predict_proba"):
-        return ScoredRows(target, prediction, classes, positive=positive)
-    probability = np.zeros((len(rows), len(classes)))
-    probability[:, index.get_indexer(pd.Index(own))] = predicted(pipeline.predict_proba, pipeline, rows)
-    return ScoredRows(target, prediction, classes, probability, positive)
-
-
-def predicted(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
-    """The predictions, in blocks: what a row gets must not depend on how many rows a task loads at once."""
-    starts = range(0, len(rows), BLOCK)
-    if len(starts) < 2:
-        return _call(method, pipeline, rows)
-    return np.concatenate([_call(method, pipeline, rows.take(slice(start, start + BLOCK))) for start in starts])
-
-
-def _call(method: Callable[[pd.DataFrame], Any], pipeline: Pipeline, rows: Rows) -> Any:
-    """The output of a method of the fitted pipeline; else RejectedTask: PredictFailed."""
-    try:
-        return method(rows.features)
-    except FIT_ERRORS as error:
-        raise RejectedTask(
-            "PredictFailed",
-            f"{type(pipeline[-1]).__name__} was fitted and cannot predict {len(rows)} rows: {message_line(error)}; "
-            "fix model.parameters or training.search.space",
-        ) from error
-
-
-def classes_of(pipeline: Pipeline | None) -> tuple[str, ...]:
-    """The classes of a fitted classifier, in its order; empty for a regressor."""
-    return tuple(to_categories(getattr(pipeline, "classes_", [])))

@@ -29,7 +29,8 @@ from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_space
 from perennial_trainer.models.frameworks.framework import Framework
-from perennial_trainer.models.pipeline import FIT_ERRORS, STEP, message_line, target_of
+from perennial_trainer.models.pipeline import STEP, target_of
+from perennial_trainer.models.scoring import FIT_ERRORS, message_line
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 from perennial_trainer.training.engine import Scorer, use_engine

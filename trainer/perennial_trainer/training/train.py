@@ -33,8 +33,8 @@ from perennial_trainer.models.pipeline import (
     check_positive_class,
     check_target,
     fit,
-    score,
 )
+from perennial_trainer.models.scoring import score
 from perennial_trainer.profiling.novelty import require_new_rows
 from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage

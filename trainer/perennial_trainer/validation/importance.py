@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.evaluate import metric_value
-from perennial_trainer.models.pipeline import score
+from perennial_trainer.models.scoring import score
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
 

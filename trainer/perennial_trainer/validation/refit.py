@@ -12,7 +12,7 @@ from perennial_trainer.contract.task import SliceBy, Version
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.evaluate import measure_all
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.models.pipeline import score
+from perennial_trainer.models.scoring import score
 from perennial_trainer.validation.slices import worst_groups
 
 MOST = 1e9  # JSON has no infinity

@@ -24,7 +24,7 @@ from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, require_metrics
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.models.pipeline import classes_of, score
+from perennial_trainer.models.scoring import classes_of, score
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.validation.bootstrap import estimate_worsening

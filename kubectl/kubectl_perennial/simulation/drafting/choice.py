@@ -26,7 +26,8 @@ from perennial_trainer.data.rows import Rows
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, row_losses
 from perennial_trainer.models.estimators import build_estimator
-from perennial_trainer.models.pipeline import build_pipeline, fit, score
+from perennial_trainer.models.pipeline import build_pipeline, fit
+from perennial_trainer.models.scoring import score
 from perennial_trainer.profiling.leaks import find_leaks
 from perennial_trainer.training.baseline import measure_baseline
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RowsDigest:
-    """Of the numbers and times of each row, and of how often each category and target occurs."""
+    """Of the numbers and times of each row, and of how often each category and class occurs."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -26,7 +26,10 @@ class RowsDigest:
             self._hash.update(f"{value}\0{count}\0".encode("utf-8", "surrogatepass"))
 
     def add_values(self, values: "pd.Series[Any]") -> None:
-        self.add_counts(Counter(values.tolist()))
+        if values.dtype.kind == "f":
+            self.add_numbers(values.to_numpy())
+        else:
+            self.add_counts(Counter(values.tolist()))
 
     def add_times(self, times: "pd.Series[Any] | None") -> None:
         if times is not None:

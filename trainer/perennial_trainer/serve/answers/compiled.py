@@ -55,7 +55,8 @@ class CompiledAnswers:
 
     def names(self, table: Table, feature: str) -> Sequence[Any]:
         """The category of each row; no text where it is missing."""
-        return table.names[feature]
+        names: Sequence[Any] = table.names[feature]
+        return names
 
     def known_categories(self) -> dict[str, frozenset[str]]:
         return self._model.known_categories()

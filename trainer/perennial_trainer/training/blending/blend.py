@@ -21,7 +21,7 @@ from perennial_trainer.data.rows import Rows, concatenate
 from perennial_trainer.data.window import time_range
 from perennial_trainer.models.blend import Floats, answers, blended, can_be_blended, fitted_weights, truth
 from perennial_trainer.models.frameworks.registry import framework_of
-from perennial_trainer.models.pipeline import classes_of, score
+from perennial_trainer.models.scoring import classes_of, score
 from perennial_trainer.training.blending.kept import Kept
 from perennial_trainer.training.refit import Refitted, estimator_of, fit_recipe, quality_of_holdout
 from perennial_trainer.training.row_sets import RowSets

@@ -14,7 +14,7 @@ from perennial_trainer.contract.task import TrainTask, Version
 from perennial_trainer.data.holdout import split_holdout
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.blend import Floats, can_be_blended, members_of, weights_of
-from perennial_trainer.models.pipeline import classes_of
+from perennial_trainer.models.scoring import classes_of
 
 MOST_BYTES = 32_000_000  # of the live version's file, so that a blend loads and answers fast
 FEWEST = 30  # rows of each half of the holdout

@@ -1,0 +1,34 @@
+"""A compiled model as a fitted pipeline: what asks one can ask the other."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from perennial_trainer.compiled.columns import Floats, Table
+from perennial_trainer.compiled.model import CompiledModel
+
+
+def table_of(frame: pd.DataFrame, model: CompiledModel) -> Table:
+    """Converted features, as a request would have them."""
+    encoder = model.members[0].encoder
+    numbers = {name: frame[name].to_numpy() for name in encoder.numeric}
+    return Table(len(frame), numbers, {name: frame[name] for name in encoder.categorical})
+
+
+class CompiledPipeline:
+    """Takes converted features; a classifier has `classes_`, and `predict_proba` if it has probabilities."""
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._model = model
+        if model.classes:
+            self.classes_: NDArray[Any] = model.class_array
+        if model.has_probabilities:
+            self.predict_proba = self._probabilities
+
+    def predict(self, features: pd.DataFrame) -> NDArray[Any]:
+        return np.asarray(self._model.predict(table_of(features, self._model)))
+
+    def _probabilities(self, features: pd.DataFrame) -> Floats:
+        return self._model.predict_proba(table_of(features, self._model))
