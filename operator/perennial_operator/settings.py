@@ -19,6 +19,7 @@ LONGEST = 86_400
 NAMESPACE = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?"
 PROMETHEUS = r"(https?://[^\s/?#@]+(/[^\s?#]*)?)?"
 DOTTED = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?"
+PACKAGE = r"[a-z0-9]+(-[a-z0-9]+)*"
 
 T = TypeVar("T")
 
@@ -72,6 +73,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             allowed_in_pods=read(
                 "ALLOWED_IN_PODS", "", _allowances, f"field=pattern, the field one of {', '.join(DEFAULTS)}"
             ),
+            allowed_packages=read(
+                "ALLOWED_PACKAGES", "", _packages, "names of packages in lower case, such as acme-trees"
+            ),
         ),
         namespaces=read("NAMESPACES", "", _names, "names of namespaces with commas between them, or nothing for all"),
         resync_seconds=read("RESYNC_SECONDS", "300", _seconds, f"a number of seconds from 1 to {LONGEST}"),
@@ -121,6 +125,11 @@ def _allowances(text: str) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(_matching(rf"({'|'.join(DEFAULTS)})=\S+")(each) for each in text.replace(",", " ").split())
     )
+
+
+def _packages(text: str) -> tuple[str, ...]:
+    """Each name once, in the form in which model.estimator has it."""
+    return tuple(dict.fromkeys(_matching(PACKAGE)(name) for name in text.replace(",", " ").split()))
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

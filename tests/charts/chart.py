@@ -26,6 +26,7 @@ CASES: Mapping[str, Body] = {
         "env": [{"name": "PERENNIAL_WORKERS", "value": "8"}],
         "prometheus": "http://prometheus.monitoring:9090",
         "allowedInPods": ["priorityClassName=batch-*", "tolerations=dedicated"],
+        "allowedPackages": ["acme-trees", "acme-series"],
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"podAntiAffinity": {}},

@@ -124,7 +124,18 @@ def limits(**values: Any) -> Body:
             {"model": {"estimator": "catboost.CatBoostRegressor"}},
             "spec.model.estimator",
             "class of sklearn (of sklearn, lightgbm or xgboost with framework sklearn); give one of docs/estimators.md such "
-            "as sklearn.linear_model.LinearRegression, or an image of your own with framework custom",
+            "as sklearn.linear_model.LinearRegression, <package>:<entry point> of a package that the administrator allows, "
+            "or an image of your own with framework custom",
+        ),
+        *(
+            ({"model": {"estimator": name}}, "spec.model.estimator", "is not the full name of a class of sklearn")
+            for name in (":ridge", "acme-trees:", "Acme:trees", "acme_trees:ridge", "acme:a:b", "acme:os.system()")
+        ),
+        ({"model": {"framework": "keras", "estimator": "acme:net"}}, "spec.model.estimator", "class of keras"),
+        (
+            {"model": {"format": "skops", "estimator": "acme-trees:ridge"}},
+            "spec.model.format",
+            "format skops stores only the trainer's own estimators",
         ),
         (
             {"model": {"framework": "keras", "format": "skops", "estimator": "keras.Sequential"}},
@@ -421,6 +432,7 @@ def test_a_name_too_long_or_odd_for_derived_names_is_refused(kubectl: Kubectl, d
         {"serving": {"replicas": 0}},
         limits(cpu=2, memory="512Mi"),
         {"drift": {"thresholds": [{"metric": "what_a_tool_calls_it", "min": -3, "max": 3}]}},
+        {"model": {"estimator": "acme-trees:gradient_boosted.Trees-2"}},
     ],
 )
 def test_unusual_but_valid_input_is_accepted(kubectl: Kubectl, deployment: Body, change: Body) -> None:

@@ -115,7 +115,13 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "UnknownEstimator",
         {"model__estimator": "catboost.CatBoostRegressor"},
-        ["catboost.CatBoostRegressor", "docs/estimators.md", "framework custom", "docs/own-trainer.md"],
+        [
+            "catboost.CatBoostRegressor",
+            "docs/estimators.md",
+            "docs/own-estimator.md",
+            "framework custom",
+            "docs/own-trainer.md",
+        ],
     ),
     ("UnknownEstimator", {"model__estimator": "lightgbm.LGBMRegresor"}, ["did you mean lightgbm.LGBMRegressor"]),
     ("EstimatorOfOtherTask", {"model__estimator": "sklearn.linear_model.LogisticRegression"}, ["regression"]),

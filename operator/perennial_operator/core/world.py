@@ -30,6 +30,8 @@ class Policy:
     service_account: str = ""
     allowed_in_pods: tuple[str, ...] = ()
     """What `pod` sections may contain beyond the default, as field=pattern."""
+    allowed_packages: tuple[str, ...] = ()
+    """Packages whose entry points are estimators, in an image of one's own."""
 
 
 class JobState(Enum):

@@ -16,6 +16,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.allowed_in_pods import check_pod
 from perennial_operator.core.api.model_deployment import ModelDeployment
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
+from perennial_operator.core.api.own_packages import check_packages
 from perennial_operator.core.api.parsing import BadObjectError, parse
 from perennial_operator.core.drift_reports import Report, in_order, report_of
 from perennial_operator.core.traffic.registry import runtime_of
@@ -41,7 +42,7 @@ def build_world(
         return None
     deployment = _parsed(ModelDeployment, texts[0])
     versions, orphans = _versions(cache, key)
-    _check_pods(deployment, versions, policy.allowed_in_pods)
+    _check_allowed(deployment, versions, policy)
     owners, pods = {deployment.metadata.uid, *(each.metadata.uid for each in versions)}, cache.objects(key, "Pod")
     jobs = _jobs(cache, key, owners, now)
     if routing and not runtime_of(deployment.spec).makes_deployments:
@@ -73,14 +74,18 @@ def _versions(cache: Cache, key: Key) -> tuple[tuple[ModelVersion, ...], tuple[O
     return tuple(sorted(versions, key=lambda version: version.spec.number)), orphans
 
 
-def _check_pods(deployment: ModelDeployment, versions: Sequence[ModelVersion], allowed: Collection[str]) -> None:
-    """PodFieldError if a pod could be made with a field that is not allowed; Jobs are of a version in flight only."""
+def _check_allowed(deployment: ModelDeployment, versions: Sequence[ModelVersion], policy: Policy) -> None:
+    """PodFieldError or PackageError if a pod could be made that is not allowed; Jobs are of a version in flight."""
+    allowed = policy.allowed_in_pods
     spec, name = deployment.spec, f"ModelDeployment {deployment.name}: spec"
     check_pod(spec.training.pod, f"{name}.training.pod", allowed)
     check_pod(spec.serving.pod, f"{name}.serving.pod", allowed)
+    check_packages(spec.model, name, policy.allowed_packages)
     for version in versions:
         if version.phase in IN_FLIGHT:
-            check_pod(version.spec.training.pod, f"ModelVersion {version.name}: spec.training.pod", allowed)
+            name = f"ModelVersion {version.name}: spec"
+            check_pod(version.spec.training.pod, f"{name}.training.pod", allowed)
+            check_packages(version.spec.model, name, policy.allowed_packages)
 
 
 def _served_by_deployments(cache: Cache, key: Key, pods: Sequence[Body], owners: set[str]) -> dict[str, Serving]:

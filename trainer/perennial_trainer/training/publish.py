@@ -15,7 +15,7 @@ from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.fitted_model import model_file_name, model_files
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata
 from perennial_trainer.contract import result
-from perennial_trainer.contract.task import TrainTask
+from perennial_trainer.contract.task import Model, TrainTask
 from perennial_trainer.data.categories import NO_CLASS
 from perennial_trainer.data.holdout import independent_rows
 from perennial_trainer.data.notes import Notes
@@ -23,6 +23,7 @@ from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.window import time_range
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.scored_rows import ScoredRows
+from perennial_trainer.models.frameworks.entry_points import packages_of
 from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.profiling.build import build_profile
@@ -175,9 +176,14 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         ),
         seed=SEED,
         python=metadata.python_version(),
-        libraries=metadata.library_versions(framework_of(task.model).LIBRARIES),
+        libraries=metadata.library_versions(_libraries(task.model)),
         files={name: StoredFile(sha256=sha256_digest(each), bytes=len(each)) for name, each in files.items()},
     )
+
+
+def _libraries(model: Model) -> tuple[str, ...]:
+    """Those of the framework, and the packages of estimators that are not the trainer's own."""
+    return *framework_of(model).LIBRARIES, *sorted(set(packages_of(msgspec.to_builtins(model))))
 
 
 def _metrics(training: Training) -> dict[str, Any]:

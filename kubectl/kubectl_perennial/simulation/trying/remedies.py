@@ -37,6 +37,7 @@ FIELDS = {
     "NotADeltaTable": f"{ROWS}.delta.uri",
     "NonNumericFeature": f"{FEATURES}.categorical",
     "NonNumericTarget": "model.task",
+    "PackageNotAllowed": "model.estimator",
     "PositiveClassNeeded": "model.positiveClass",
     "PredictFailed": "model.parameters",
     "QueryRefused": f"{ROWS}.sql.query",

@@ -39,12 +39,19 @@ class ModelSpec(Value):
         ),
         rule(
             "self.framework == 'custom' || (self.framework == 'keras' ? self.estimator.matches("
-            "'^keras([.][A-Za-z_][A-Za-z0-9_]*)+$') : self.estimator.matches('^(sklearn|lightgbm|xgboost)([.][A-Za-z_][A-Za-z0-9_]*)+$'))",
+            "'^keras([.][A-Za-z_][A-Za-z0-9_]*)+$') : self.estimator.matches('^(sklearn|lightgbm|xgboost)([.][A-Za-z_][A-Za-z0-9_]*)+$')"
+            " || self.estimator.matches('^[a-z0-9]+(-[a-z0-9]+)*:[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$'))",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
             message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + self.framework"
             " + ' (of sklearn, lightgbm or xgboost with framework sklearn); give one of docs/estimators.md such as "
-            "sklearn.linear_model.LinearRegression, or an image of your own with framework custom'",
+            "sklearn.linear_model.LinearRegression, <package>:<entry point> of a package that the administrator allows, "
+            "or an image of your own with framework custom'",
             field_path=".estimator",
+        ),
+        rule(
+            "self.framework != 'sklearn' || self.format != 'skops' || !self.estimator.contains(':')",
+            "format skops stores only the trainer's own estimators; remove format",
+            field_path=".format",
         ),
         rule(
             "!has(self.positiveClass) || self.task == 'classification'",
@@ -65,7 +72,8 @@ class ModelSpec(Value):
     estimator: str = Field(
         max_length=200,
         description="Full name of the estimator, from the trainer's allow-list, "
-        "for example sklearn.linear_model.LinearRegression or lightgbm.LGBMRegressor; docs/estimators.md has the list.",
+        "for example sklearn.linear_model.LinearRegression or lightgbm.LGBMRegressor; docs/estimators.md has the list. "
+        "<package>:<entry point> is one of a package in your own image that the operator's administrator allows.",
     )
     parameters: Object = Field(
         {},

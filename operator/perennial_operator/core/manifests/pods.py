@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from perennial_operator.core.api.own_packages import packages_of
 from perennial_operator.core.api.places import Source, Storage
 from perennial_operator.core.api.pod import PodSpec, SecretRef
 from perennial_operator.core.names import same_node
@@ -85,7 +86,7 @@ def pod_template(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(pod, image, task, mounts)],
+        "containers": [_container(policy, pod, image, task, mounts)],
         "volumes": _by("name", [{"name": "tmp", "emptyDir": {}}], mounts.volumes(), pod.volumes),
     }
     if policy.service_account:
@@ -114,15 +115,16 @@ def _on_one_node(affinity: Mapping[str, Any], by_claim: Mapping[str, str]) -> di
     return {**affinity, "podAffinity": {**pods, required: [*pods.get(required, []), *terms]}}
 
 
-def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
-    task_and_result = [
+def _container(policy: Policy, pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts) -> dict[str, Any]:
+    ours = [
         {"name": "PERENNIAL_TASK", "value": _task_text(task)},
         {"name": "PERENNIAL_RESULT", "value": RESULT},
+        *_allowed_packages(policy, task),
     ]
     return {
         "name": TRAINER,
         "image": image,
-        "env": _by("name", _defaults(pod), pod.env, task_and_result),
+        "env": _by("name", _defaults(pod), pod.env, ours),
         **({"envFrom": [{"secretRef": {"name": name}} for name in mounts.secrets]} if mounts.secrets else {}),
         **({"resources": pod.resources.to_api()} if pod.resources else {}),
         "securityContext": {
@@ -136,6 +138,15 @@ def _container(pod: PodSpec, image: str, task: Mapping[str, Any], mounts: Mounts
             "mountPath", [{"name": "tmp", "mountPath": TMP}], mounts.volume_mounts(), pod.volume_mounts
         ),
     }
+
+
+def _allowed_packages(policy: Policy, task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of the model's packages that are allowed, also if none is: neither spec nor Secret can say otherwise."""
+    model = task.get("model", {})
+    named = {*packages_of(*(model[key] for key in ("framework", "estimator", "parameters")))} if model else ()
+    if not named:
+        return []
+    return [{"name": "PERENNIAL_ALLOWED_PACKAGES", "value": " ".join(sorted(named & set(policy.allowed_packages)))}]
 
 
 def _task_text(task: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ class Framework(Protocol):
         """The format in which this model is stored."""
 
     def estimator_class(self, model: Model, field: str = "model") -> type[Any]:
-        """The class of `<field>.estimator`. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
+        """The class of `<field>.estimator`. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled, …"""
 
     def parameter_names(self, estimator_class: type[Any]) -> list[str]:
         """The parameters that a task may name, in the order of the alphabet."""

@@ -1,4 +1,4 @@
-"""scikit-learn, and what has its interface: LightGBM and XGBoost."""
+"""scikit-learn, and what has its interface: LightGBM, XGBoost, and packages that the administrator allows."""
 
 import difflib
 import inspect
@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Model
 from perennial_trainer.models.boosting import parameters as boosting
-from perennial_trainer.models.frameworks import sklearn_file
+from perennial_trainer.models.frameworks import entry_points, sklearn_file
 from perennial_trainer.models.frameworks.allow_list import (
     CODE,
     NESTED,
@@ -33,7 +33,12 @@ def file_format(model: Model) -> str:
 
 
 def estimator_class(model: Model, field: str = "model") -> type[Any]:
-    """The class, if it is on the allow-list. Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled."""
+    """The class, if it or its package is on an allow-list.
+
+    Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled, PackageNotAllowed, UntrustedArtifact.
+    """
+    if entry_points.MARK in model.estimator:
+        return entry_points.entry_point_class(model, field)
     try:
         allowed = allowed_class(model.estimator)
     except (ImportError, OSError) as error:
@@ -47,8 +52,9 @@ def estimator_class(model: Model, field: str = "model") -> type[Any]:
         raise RejectedTask(
             "UnknownEstimator",
             f"{field}.estimator {model.estimator} is not on the allow-list of docs/estimators.md: did you mean "
-            f"{' or '.join(similar) or 'sklearn.linear_model.Ridge'}? Any other one needs an image of your own, with "
-            "model.framework custom (docs/own-trainer.md)",
+            f"{' or '.join(similar) or 'sklearn.linear_model.Ridge'}? Any other one needs a package of your own that "
+            "the administrator allows (docs/own-estimator.md), or an image of your own, with model.framework custom "
+            "(docs/own-trainer.md)",
         )
     return allowed
 
@@ -81,7 +87,9 @@ def check_values(estimator_class: type[Any], parameters: Mapping[str, Any]) -> N
     if table := table_of(estimator_class):
         boosting.check_values(table, parameters)
     else:
-        estimator_class(**parameters)._validate_params()
+        estimator = estimator_class(**parameters)
+        if hasattr(estimator, "_parameter_constraints"):  # an estimator of others may have none
+            estimator._validate_params()
 
 
 def fixed_iterations(estimator: Any) -> dict[str, Any] | None:
@@ -122,4 +130,4 @@ def dump_pipeline(pipeline: Pipeline, file_format: str) -> bytes:
 
 
 def load_pipeline(uri: str, content: bytes, file_format: str) -> Pipeline:
-    return sklearn_file.load_skops(uri, content) if file_format == "skops" else sklearn_file.load_joblib(content)
+    return sklearn_file.load_skops(uri, content) if file_format == "skops" else sklearn_file.load_joblib(uri, content)

@@ -24,11 +24,18 @@ def dump_joblib(pipeline: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
-def load_joblib(content: bytes) -> Pipeline:
-    """The object in the file, whose code runs: its digest must be checked before."""
+def load_joblib(uri: str, content: bytes) -> Pipeline:
+    """The object in the file, whose code runs: its digest must be checked before. Raises RejectedTask."""
     import joblib
 
-    return joblib.load(io.BytesIO(content))
+    try:
+        return joblib.load(io.BytesIO(content))
+    except ModuleNotFoundError as error:
+        raise RejectedTask(
+            "FrameworkNotInstalled",
+            f"{uri} needs the module {error.name}, which this image does not have: name the image that trained "
+            "the version in serving.pod.image or training.pod.image, or remove the one that is named there",
+        ) from error
 
 
 def dump_skops(pipeline: Pipeline) -> bytes:
