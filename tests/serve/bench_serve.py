@@ -1,34 +1,58 @@
-"""Figures of the model server on this machine: `python -m tests.serve.bench_serve`.
+"""The model server beside other servers of the same models: `python -m tests.serve.bench_serve`.
 
-One row per request, kept connections, a pipeline with imputation, scaling, one-hot encoding and a linear model. CPU is
-that of the server process alone; the client runs beside it, so the rates are lower bounds.
+CPU is that of the server's process with its children, and decides: the client runs beside it, so rates and times are only
+lower and upper bounds. All contenders of a model get the same requests from the same client, on kept connections.
+With `MLSERVER_PYTHON`, the Python of an environment with mlserver and mlserver-sklearn, MLServer takes part.
 """
 
 import asyncio
 import json
+import os
+import platform
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from perennial_trainer.models.frameworks.sklearn import dump_pipeline
-from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
-from tests.serve.requests import ROWS, request
+from tests.serve.bench_models import ESTIMATORS, fitted, rides, store
+from tests.serve.processes import Server, free_port
+from tests.serve.requests import request
 
-BODY = json.dumps(request(ROWS.iloc[:1])).encode()
-MESSAGE = b"POST /v2/models/bike-demand/infer HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
-BATCHES = 'model_batch_requests_count{model="bike-demand",version="bike-demand-v1"}'
+PATH = "/v2/models/bike-demand/infer"
+LOADS = ((1, 1, 150), (1, 16, 30), (1, 64, 10), (100, 16, 10))
+"""Rows of a request, connections, and requests on each."""
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-async def client(port: int, requests: int) -> list[float]:
+class Measured(NamedTuple):
+    rate: float
+    cpu: float  # milliseconds for each request
+    median: float
+    late: float  # the slowest hundredth begins here
+
+
+def message(rows: int) -> bytes:
+    body = json.dumps(request(rides(rows))).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def client(port: int, sent: bytes, requests: int) -> list[float]:
     """The seconds that each request took, one after the other on one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     seconds = []
     for _ in range(requests):
         started = time.perf_counter()
-        writer.write(MESSAGE)
+        writer.write(sent)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head)
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         assert head.startswith(b"HTTP/1.1 200") and length, head
         await reader.readexactly(int(length[1]))
         seconds.append(time.perf_counter() - started)
@@ -36,31 +60,121 @@ async def client(port: int, requests: int) -> list[float]:
     return seconds
 
 
-async def clients(port: int, count: int, requests: int) -> list[float]:
-    answers = await asyncio.gather(*(client(port, requests) for _ in range(count)))
+async def clients(port: int, sent: bytes, count: int, requests: int) -> list[float]:
+    answers = await asyncio.gather(*(client(port, sent, requests) for _ in range(count)))
     return sorted(seconds for each in answers for seconds in each)
 
 
-def measure(server: Server, count: int, requests: int) -> str:
-    cpu, batches, started = server.metric("process_cpu_seconds_total"), server.metric(BATCHES), time.perf_counter()
-    seconds = asyncio.run(clients(server.task["port"], count, requests))
-    elapsed = time.perf_counter() - started
-    cpu, batches = server.metric("process_cpu_seconds_total") - cpu, server.metric(BATCHES) - batches
-    total = len(seconds)
-    return (
-        f"{count:7} {total / elapsed:10.0f} {1000 * cpu / total:12.2f} {total / batches:9.1f} "
-        f"{1000 * seconds[total // 2]:9.1f} {1000 * seconds[total * 99 // 100]:9.1f}"
-    )
+def processes(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in processes(int(child)))]
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in processes(pid)]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS
+
+
+def megabytes(pid: int) -> float:
+    texts = [Path(f"/proc/{each}/status").read_text() for each in processes(pid)]
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024  # type: ignore[index]
+
+
+def measure(pid: int, port: int, rows: int, count: int, requests: int) -> Measured:
+    sent = message(rows)
+    asyncio.run(clients(port, sent, count, 3))  # the first requests prepare what the others use
+    cpu, started = cpu_seconds(pid), time.perf_counter()
+    seconds = asyncio.run(clients(port, sent, count, requests))
+    elapsed, total = time.perf_counter() - started, len(seconds)
+    cpu = cpu_seconds(pid) - cpu
+    return Measured(total / elapsed, 1000 * cpu / total, 1000 * seconds[total // 2], 1000 * seconds[total * 99 // 100])
+
+
+@contextmanager
+def ours(folder: Path, task: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    server = Server(folder, task)
+    try:
+        server.wait("/v2/health/ready", 200)
+        yield server.pid, task["port"]
+    finally:
+        server.close()
+
+
+@contextmanager
+def other(command: list[str], port: int) -> Iterator[tuple[int, int]]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 120
+        while True:
+            try:
+                asyncio.run(client(port, message(1), 1))
+                break
+            except (OSError, AssertionError, asyncio.IncompleteReadError):
+                assert time.monotonic() < until and process.poll() is None, f"{command} does not answer"
+                time.sleep(0.2)
+        yield process.pid, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def mlserver(folder: Path) -> tuple[list[str], int]:
+    """The command of MLServer for the model in the folder, and its port."""
+    python, port = os.environ["MLSERVER_PYTHON"], free_port()
+    model = {"uri": str(folder / "model.joblib"), "content_type": "pd"}
+    settings = {"name": "bike-demand", "implementation": "mlserver_sklearn.SKLearnModel", "parameters": model}
+    (folder / "model-settings.json").write_text(json.dumps(settings))
+    server = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port(), "host": "127.0.0.1"}
+    (folder / "settings.json").write_text(json.dumps(server | {"parallel_workers": 0}))
+    return [python, "-m", "mlserver.cli.main", "start", str(folder)], port
+
+
+def contenders(folder: Path, name: str) -> Iterator[tuple[str, Any]]:
+    pipeline = fitted(name)
+    yield "compiled", ours(folder, store(folder / "compiled", pipeline, name, True))
+    yield "pipeline", ours(folder, store(folder / "pipeline", pipeline, name, False))
+    for kind in ("floor", "bare"):
+        port = free_port()
+        command = [sys.executable, "-m", "tests.serve.bench_contenders", kind, str(folder / "compiled"), str(port)]
+        yield kind, other(command, port)
+    if os.environ.get("MLSERVER_PYTHON"):
+        alone = folder / "mlserver"
+        alone.mkdir()
+        shutil.copy(folder / "compiled" / "model.joblib", alone)
+        yield "mlserver", other(*mlserver(alone))
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        uri, sha256 = stored(folder, dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib"))
-        with running(folder, serve_task(uri, sha256)) as server:
-            print("clients requests/s CPU ms/req. req./batch median ms    p99 ms")
-            for count, requests in ((1, 300), (8, 200), (64, 100), (256, 50)):
-                print(measure(server, count, requests))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn", "lightgbm", "treelite"))
+    print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {libraries}")
+    heads = ("model", "contender", "rows", "clients", "CPU ms/req.", "requests/s", "median ms", "p99 ms", "MB")
+    print("{:9} {:9} {:>4} {:>7} {:>11} {:>10} {:>9} {:>8} {:>5}".format(*heads))
+    results: dict[tuple[str, str, int, int], Measured] = {}
+    for name in ESTIMATORS:
+        with tempfile.TemporaryDirectory() as folder:
+            for contender, server in contenders(Path(folder), name):
+                with server as (pid, port):
+                    for rows, count, requests in LOADS:
+                        each = results[name, contender, rows, count] = measure(pid, port, rows, count, requests)
+                        print(
+                            f"{name:9} {contender:9} {rows:4} {count:7} {each.cpu:11.2f} {each.rate:10.0f} "
+                            f"{each.median:9.1f} {each.late:8.1f} {megabytes(pid):5.0f}",
+                            flush=True,
+                        )
+    print(json.dumps(ratios(results)))
+
+
+def ratios(results: dict[tuple[str, str, int, int], Measured]) -> dict[str, float]:
+    """Requests for each second of CPU: ours over another's; and our CPU over the floor's."""
+    answer = {}
+    for name in ESTIMATORS:
+        for rows, count, _ in LOADS[::3]:
+            own = results[name, "compiled", rows, count].cpu
+            for contender in ("mlserver", "bare", "floor"):
+                if (each := results.get((name, contender, rows, count))) is not None:
+                    ratio = own / each.cpu if contender == "floor" else each.cpu / own
+                    answer[f"{name}_{rows}row{'s' * (rows > 1)}_over_{contender}"] = round(ratio, 2)
+    return answer
 
 
 if __name__ == "__main__":

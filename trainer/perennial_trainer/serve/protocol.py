@@ -92,7 +92,7 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
                 f"input {tensor.name} has {tensor.shape[0]} rows, input {first.name} {first.shape[0]}: "
                 "give every input the same number"
             )
-    columns: dict[str, Column] = {name: _numbers(given[name]) for name in features.numbers}
+    columns: dict[str, Column] = {**_number_columns([given[name] for name in features.numbers])}
     columns |= {name: _flat(given[name]) for name in (*features.categories, *features.texts)}
     return columns | {name: _times(given[name], time_format) for name, time_format in features.times.items()}
 
@@ -125,6 +125,19 @@ def _times(tensor: Tensor, time_format: str | None) -> NDArray[np.datetime64]:
         )
         raise BadRequestError(f"input {tensor.name} in row {row} (the first row is 0) is not {wanted}: correct it")
     return np.asarray(times.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
+
+
+def _number_columns(tensors: list[Tensor]) -> dict[str, NDArray[np.float64]]:
+    """All at once, as far as nothing is to be refused: one by one, ten features cost a tenth of a millisecond more."""
+    if not tensors or any(tensor.datatype == "BYTES" for tensor in tensors):
+        return {tensor.name: _numbers(tensor) for tensor in tensors}
+    try:
+        floats = np.array([_flat(tensor) for tensor in tensors], dtype=np.float64)  # None becomes NaN
+    except OverflowError:
+        floats = np.full((1, 1), np.inf)
+    if too_large(floats).any():
+        return {tensor.name: _numbers(tensor) for tensor in tensors}
+    return dict(zip((tensor.name for tensor in tensors), floats, strict=True))
 
 
 def _numbers(tensor: Tensor) -> NDArray[np.float64]:
