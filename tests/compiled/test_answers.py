@@ -32,13 +32,15 @@ FEW = {
     *("ensemble.HistGradientBoostingClassifier", "lightgbm.LGBMClassifier", "xgboost.XGBClassifier"),
 }
 Parameters = tuple[tuple[str, Any], ...]
+STOPS_EARLY: Parameters = (("n_estimators", 300), ("n_iter_no_change", 2))
 OTHER: dict[str, list[Parameters]] = {
     "sklearn.linear_model.SGDClassifier": [(("loss", "log_loss"),), (("loss", "modified_huber"),)],
     "sklearn.linear_model.TweedieRegressor": [(("power", 1.5),)],
     "sklearn.ensemble.HistGradientBoostingRegressor": [(("loss", "poisson"),)],
     "lightgbm.LGBMRegressor": [(("objective", "poisson"),)],
     "xgboost.XGBRegressor": [(("objective", "count:poisson"),)],
-    "sklearn.ensemble.GradientBoostingClassifier": [(("loss", "exponential"),)],
+    "sklearn.ensemble.GradientBoostingClassifier": [(("loss", "exponential"),), STOPS_EARLY],
+    "sklearn.ensemble.GradientBoostingRegressor": [STOPS_EARLY],
 }
 CASES = [
     (name, kind, classes, parameters)

@@ -2,17 +2,22 @@
 
 import io
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from perennial_trainer.compiled import file
+from perennial_trainer.artifacts import fitted_model
+from perennial_trainer.artifacts.fitted_model import model_files
+from perennial_trainer.compiled import build, columns, file
 from perennial_trainer.compiled.agreement import compiled_file, difference
-from perennial_trainer.compiled.build import compile_pipeline
+from perennial_trainer.compiled.build import NotCompiledError, compile_pipeline
+from perennial_trainer.compiled.pipeline import table_of
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.rows import convert_rows
 from perennial_trainer.data.schema import Columns
-from tests.compiled.pipelines import FEATURES, fitted, rides
+from tests.compiled.pipelines import FEATURES, fitted, model_of, rides
 
 SHA, OTHER = "a" * 64, "b" * 64
 
@@ -38,6 +43,37 @@ def test_a_model_that_answers_otherwise_is_not_stored(monkeypatch: pytest.Monkey
     assert "of 60 rows get another answer" in difference(model, other, holdout())
     monkeypatch.setattr("perennial_trainer.compiled.agreement.compile_pipeline", lambda _: model)
     assert compiled_file(other, SHA, holdout()) is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError("an unknown node"), MemoryError()])
+def test_no_training_fails_since_a_model_is_not_compiled(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("treelite.sklearn.import_model", Mock(side_effect=error))
+    assert compiled_file(forest(), SHA, holdout()) is None
+
+
+def test_a_file_too_large_for_the_memory_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of("sklearn.ensemble.RandomForestRegressor", "regression")
+    limit = Mock()
+    monkeypatch.setattr(fitted_model, "memory_limit", limit)
+    for limit.return_value, files in ((None, 2), (IDLE + 10**4, 1), (IDLE + 10**9, 2)):
+        assert len(model_files(model, "model", forest(), holdout())) == files
+
+
+def test_trees_do_not_get_very_wide_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MOST_COLUMNS", 6)
+    compile_pipeline(fitted("sklearn.linear_model.Ridge", "regression"))
+    with pytest.raises(NotCompiledError, match="trees would get 7 columns, more than 6"):
+        compile_pipeline(forest())
+
+
+@pytest.mark.parametrize("name", ["sklearn.ensemble.RandomForestRegressor", "xgboost.XGBRegressor"])
+def test_parts_of_the_rows_have_the_answers_of_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = compile_pipeline(fitted(name, "regression"))
+    table = table_of(rides(60, 2), model)
+    at_once = model.predict(table).tolist()
+    monkeypatch.setattr(columns, "NUMBERS", 7 * 8)
+    assert [len(each) for each in model.members[0].encoder.matrices(table)] == [8] * 7 + [4]
+    assert model.predict(table).tolist() == at_once
 
 
 def hostile(**arrays: Any) -> bytes:

@@ -4,15 +4,24 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
+from perennial_trainer.artifacts.model_file import load_compiled
 from perennial_trainer.compiled import file
 from perennial_trainer.compiled.build import compile_pipeline
+from perennial_trainer.compiled.columns import Encoder
+from perennial_trainer.compiled.estimators import Linear
+from perennial_trainer.compiled.model import CompiledModel, Member
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.task import Version
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from perennial_trainer.serve.answers.compiled import CompiledAnswers
 from perennial_trainer.storage.digest import sha256_digest
 from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
-from tests.serve.requests import ROWS, request
+from tests.serve.requests import ROWS, request, tensor
 
 COMPILED = 'model_compiled{model="bike-demand",version="bike-demand-v1"}'
 BOTH = [{"name": "predict"}, {"name": "predict_proba"}]
@@ -48,9 +57,40 @@ def test_its_answers_are_the_pipelines(server: Server) -> None:
 
 
 def test_neither_pandas_nor_scikit_learn_is_loaded(server: Server) -> None:
+    for datatype, value in (("BYTES", None), ("FP64", 1.5)):
+        inputs = [tensor("temp", [None]), tensor("hum", [0.5]), tensor("season", [value], datatype=datatype)]
+        assert server.infer({"inputs": inputs}).status_code == 200
     libraries = Path(f"/proc/{server.pid}/maps").read_text()
     assert "numpy" in libraries
     assert not [name for name in ("pandas", "sklearn", "pyarrow", "scipy") if f"/{name}/" in libraries]
+
+
+def test_without_the_library_of_its_trees_the_pipeline_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    artifact = compiled_version(tmp_path)["artifact"]
+    version = Version(
+        name="v1", uri=artifact["uri"], sha256=artifact["sha256"], metadata_sha256=artifact["metadataSha256"]
+    )
+    assert load_compiled(version)
+    monkeypatch.setattr(CompiledModel, "load", Mock(side_effect=ImportError("no treelite")))
+    assert load_compiled(version) is None
+
+
+@pytest.mark.parametrize(
+    ("estimator", "rows"),
+    [
+        (Linear(np.zeros(1), np.zeros((1, 2))), 256),
+        (Linear(np.zeros(9_000), np.zeros((9_000, 2))), 1),
+        (Linear(np.zeros(99_000), np.zeros((99_000, 2))), 0),
+        (Mock(trees=5), 8),
+        (Mock(trees=500), 1),
+        (Mock(trees=5_000), 0),
+    ],
+)
+def test_only_what_takes_a_millisecond_is_answered_at_once(estimator: Any, rows: int) -> None:
+    two = np.zeros(2)
+    encoder = Encoder(("temp", "hum"), two, two, two, (), (), ())
+    model = CompiledModel((Member(encoder, estimator, "identity"),), (1.0,))
+    assert CompiledAnswers(model, Features(numeric=("temp", "hum"), categorical=())).rows_at_once == rows
 
 
 @pytest.mark.parametrize("content", [b"changed", None])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perennial_trainer.compiled import file
 from perennial_trainer.compiled.model import CompiledModel
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Version
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
@@ -49,7 +49,9 @@ def load_compiled(version: Version) -> CompiledModel | None:
         uri = store.sibling_uri(version.uri, name)
         model = file.decode(uri, read_version_file(version, name), version.sha256)
         model.load()
-    except (RejectedTask, FileNotFoundError) as error:
+    except FailedTask:
+        raise
+    except Exception as error:  # also of Treelite and XGBoost, which this image may lack or have in another version
         log.warning("the pipeline of %s answers, since its compiled model cannot be used: %s", version.name, error)
         return None
     _read_model(version.uri, version.sha256)

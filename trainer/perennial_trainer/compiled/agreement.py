@@ -12,6 +12,7 @@ from perennial_trainer.compiled.columns import Floats
 from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.compiled.pipeline import table_of
 from perennial_trainer.data.rows import Rows
+from perennial_trainer.models.scoring import message_line
 
 RELATIVE = 1e-12
 """Of an answer, and of the absolute terms that it is the sum of."""
@@ -25,12 +26,14 @@ def compiled_file(pipeline: Pipeline, sha256: str, rows: Rows) -> bytes | None:
     try:
         model = compile_pipeline(pipeline)
         reason = difference(model, pipeline, rows)
+        if not reason:
+            return file.encode(model, sha256)
     except NotCompiledError as error:
         reason = str(error)
-    if reason:
-        log.info("the pipeline itself will answer: %s", reason)
-        return None
-    return file.encode(model, sha256)
+    except Exception as error:  # such as a model that Treelite cannot take: no training fails for it
+        reason = f"it cannot be compiled: {type(error).__name__}: {message_line(error)}"
+    log.info("the pipeline itself will answer: %s", reason)
+    return None
 
 
 def difference(model: CompiledModel, pipeline: Pipeline, rows: Rows) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from perennial_trainer.models.scoring import classes_of
 
 Compiled = tuple[Estimator, Link]
 OURS = "perennial_trainer.models.boosting."
+MOST_COLUMNS = 10_000
+"""That trees get, in a dense row; scikit-learn gives them sparse ones."""
 
 
 class NotCompiledError(Exception):
@@ -48,6 +51,8 @@ def _member(pipeline: Pipeline) -> Member:
         raise NotCompiledError(f"the estimator has {width} inputs, and the columns are {encoder.width}")
     if isinstance(compiled, XGBoost):
         compiled = replace(compiled, sparse=pipeline[0].sparse_output_)
+    if not isinstance(compiled, Linear) and width > MOST_COLUMNS:
+        raise NotCompiledError(f"trees would get {width} columns, more than {MOST_COLUMNS}")
     return Member(encoder, compiled, link)
 
 
@@ -150,7 +155,9 @@ def _boosting(estimator: Any) -> Compiled:
     sums = sum(max(map(_greatest, stage)) for stage in estimator.estimators_) * abs(estimator.learning_rate)
     classes = getattr(estimator, "classes_", [])
     links: Mapping[int, Link] = {0: "identity", 2: "expit2" if estimator.loss == "exponential" else "expit_from_zero"}
-    return _trees(estimator, links.get(len(classes), "softmax"), single=True, greatest=sums + 1)
+    # Treelite reads as many stages as the parameter says, beyond the end of those of a training that stopped early.
+    stages = copy(estimator).set_params(n_estimators=len(estimator.estimators_))
+    return _trees(stages, links.get(len(classes), "softmax"), single=True, greatest=sums + 1)
 
 
 def _histogram_boosting(estimator: Any) -> Compiled:

@@ -1,6 +1,6 @@
 """The columns of rows as the numbers that an estimator gets: imputed, scaled, and one-hot encoded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 UNKNOWN = -1
+NUMBERS = 2**22
+"""That a matrix has at most: it is dense, also where the pipeline's is sparse."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,20 @@ class Encoder:
             for name, codes, mode in zip(self.categorical, self._codes, self.modes, strict=True)
         ]
 
-    def matrix(self, table: Table) -> Floats:
-        """All numbers, then a column of 0 and 1 for each category, of shape [n, width]."""
-        matrix = np.zeros((table.rows, self.width))
+    def matrices(self, table: Table) -> Iterator[Floats]:
+        """All numbers, then a column of 0 and 1 for each category, of shape [n, width]: in parts of n rows."""
+        numbers, codes = self.numbers(table), self.codes(table)
+        step = max(NUMBERS // self.width, 1)
+        for first in range(0, table.rows, step):
+            yield self._matrix(numbers[first : first + step], [each[first : first + step] for each in codes])
+
+    def _matrix(self, numbers: Floats, codes: list[Codes]) -> Floats:
+        matrix = np.zeros((len(numbers), self.width))
         start = len(self.numeric)
-        matrix[:, :start] = self.numbers(table)
-        for names, codes in zip(self.categories, self.codes(table), strict=True):
-            known = np.flatnonzero(codes != UNKNOWN)
-            matrix[known, start + codes[known]] = 1
+        matrix[:, :start] = numbers
+        for names, each in zip(self.categories, codes, strict=True):
+            known = np.flatnonzero(each != UNKNOWN)
+            matrix[known, start + each[known]] = 1
             start += len(names)
         return matrix
 

@@ -37,8 +37,8 @@ class Linear:
         # Not a product of matrices: its result for a row depends on how many rows there are.
         sums = np.stack([(numbers * each).sum(axis=1) for each in weights[:, :start]], axis=1)
         for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
-            of_feature = np.concatenate([weights[:, start : start + len(names)], np.zeros((len(weights), 1))], axis=1)
-            sums += of_feature.T[np.where(codes == UNKNOWN, len(names), codes)]
+            known = np.flatnonzero(codes != UNKNOWN)
+            sums[known] += weights[:, start + codes[known]].T
             start += len(names)
         return np.asarray(sums + intercepts)
 
@@ -66,13 +66,20 @@ class Trees:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """What the trees give, of shape [n, m]."""
+        return np.concatenate([self._raw(each) for each in encoder.matrices(table)])
+
+    def _raw(self, matrix: Floats) -> Floats:
         from treelite import gtil
 
-        matrix = encoder.matrix(table)
         if self.single:
             matrix = matrix.astype(np.float32).astype(np.float64)
         given = gtil.predict(self._loaded, matrix, nthread=1, pred_margin=True)
-        return np.asarray(given, dtype=np.float64).reshape(table.rows, -1)
+        return np.asarray(given, dtype=np.float64).reshape(len(matrix), -1)
+
+    @property
+    def trees(self) -> int:
+        """How many there are."""
+        return int(self._loaded.num_tree)
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
         return np.full(table.rows, self.greatest)
@@ -101,10 +108,17 @@ class XGBoost:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """The predictions, or the probability of each class, of shape [n, m]."""
-        matrix = encoder.matrix(table)
+        return np.concatenate([self._raw(each) for each in encoder.matrices(table)])
+
+    def _raw(self, matrix: Floats) -> Floats:
         matrix = np.where(matrix == 0, np.nan, matrix) if self.sparse else matrix
         given = self._loaded.inplace_predict(matrix, validate_features=False)
-        return np.asarray(given).reshape(table.rows, -1)
+        return np.asarray(given).reshape(len(matrix), -1)
+
+    @property
+    def trees(self) -> int:
+        """How many there are."""
+        return len(self._loaded.get_dump())
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
         """Nothing: the sums are XGBoost's in both cases."""

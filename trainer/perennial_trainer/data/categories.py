@@ -37,15 +37,17 @@ def category_name(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if value is None:
+        return np.nan
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value) if value == value else np.nan
     if isinstance(value, Decimal):
         return _name_of_decimal(value)
     if isinstance(value, timedelta):  # one of pandas has another text
         return str(timedelta(value.days, value.seconds, value.microseconds))
     if isinstance(value, date) and value == value:  # a NaT is a date and differs from itself
         return _name_of_time(value)
-    import pandas as pd  # slow to import, and not needed for texts and whole numbers
+    import pandas as pd  # slow to import, and not needed for what a request can have
 
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from perennial_trainer.compiled.columns import Table
 from perennial_trainer.compiled.estimators import Linear
-from perennial_trainer.compiled.model import CompiledModel
+from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.serve.protocol import Column
 
-LINEAR_ROWS, TREES_ROWS = 256, 8
-"""Rows that one member answers in about a third of a millisecond."""
+ROWS, PRODUCTS, TREES = 256, 2**15, 800
+"""Rows, products of numbers and trees passed that take a member about a millisecond; longer, and probes would wait."""
 
 
 class CompiledAnswers:
@@ -23,8 +23,7 @@ class CompiledAnswers:
         self._model = model
         self._features = features
         self.has_probabilities = model.has_probabilities
-        each = min(LINEAR_ROWS if isinstance(member.estimator, Linear) else TREES_ROWS for member in model.members)
-        self.rows_at_once = each // len(model.members)
+        self.rows_at_once = min(map(_rows_at_once, model.members)) // len(model.members)
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -63,3 +62,9 @@ class CompiledAnswers:
 
     def scales(self) -> list[Mapping[str, tuple[float, float]]]:
         return self._model.scales()
+
+
+def _rows_at_once(member: Member) -> int:
+    if isinstance(member.estimator, Linear):
+        return min(ROWS, PRODUCTS // (1 + len(member.encoder.numeric) * len(member.estimator.weights)))
+    return TREES // max(member.estimator.trees, 100)
