@@ -53,6 +53,26 @@ def prices(folder: Path, count: int = 1500) -> Path:
     return _written(table[["time", "hour", "load", "wind", "zone", "price"]], folder / "prices.csv")
 
 
+def tickets(folder: Path) -> Path:
+    """400 short texts of two kinds, and nothing else: each kind has words of its own."""
+    random, count = np.random.default_rng(5), 400
+    urgent = random.random(count) < 0.4
+    words = {True: ["broken", "smoke", "stopped", "leaks"], False: ["invoice", "address", "question", "thanks"]}
+    common = ["the", "machine", "we", "bought", "last", "year", "please", "help"]
+    texts = [" ".join(random.choice(common + words[bool(each)], 9)) for each in urgent]
+    table = pd.DataFrame({"ticket": texts, "kind": np.where(urgent, "urgent", "usual")})
+    return _written(table, folder / "tickets.csv")
+
+
+def trips(folder: Path) -> Path:
+    """1,200 hours of a town's trips, of which nothing but the time is known; there are more of them since a day in the middle."""
+    random, at = np.random.default_rng(6), pd.date_range("2025-03-01", periods=1200, freq="h")
+    mean = 60 + 40 * np.sin((at.hour - 7) / 12 * np.pi) - 25 * (at.day_of_week >= 5) + 40 * (np.arange(1200) >= 500)
+    written = at.strftime("%d.%m.%Y %H:%M")
+    table = pd.DataFrame({"when": written, "trips": (mean + random.normal(0, 8, len(at))).round(1)})
+    return _written(table, folder / "trips.csv")
+
+
 def _written(table: pd.DataFrame, path: Path, **how: str) -> Path:
     table.to_csv(path, index=False, **how)  # type: ignore[call-overload]
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from kubectl_perennial.__main__ import main
 from kubectl_perennial.simulation.drafting.columns import kinds_of
 from kubectl_perennial.simulation.drafting.table import TextTable
+from kubectl_perennial.simulation.drafting.times import time_column_of
 from tests.plugin import first_files
 from tests.plugin.golden import compare
 
@@ -32,8 +34,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
         (first_files.cancer, "diagnosis"),
         (first_files.rents, "Miete"),
         (first_files.prices, "price"),
+        (first_files.trips, "trips"),
+        (first_files.tickets, "kind"),
     ],
-    ids=["diabetes", "cancer", "rents", "prices"],
+    ids=["diabetes", "cancer", "rents", "prices", "trips", "tickets"],
 )
 def test_draft_goes_live_at_the_first_try(
     write: Callable[[Path], Path],
@@ -50,6 +54,8 @@ def test_draft_goes_live_at_the_first_try(
     compare(f"init-{rows.stem}", shown.out)
     Path("model.yaml").write_text(shown.out)
     assert run(monkeypatch, "try", "model.yaml", str(rows), "--folder", "trial") == 0
+    measured = re.search(r"(r2|accuracy) [0-9.]+", shown.out)
+    assert measured and measured[0] in " ".join(capsys.readouterr().out.split())  # as a training measures it
     after = list(yaml.safe_load_all(Path("trial/manifest.yaml").read_text()))
     assert after == list(yaml.safe_load_all(shown.out))  # try has nothing to add
 
@@ -66,6 +72,8 @@ def kind(values: list[Any], name: str = "column", target: list[str] | None = Non
         }
     )
     kinds = kinds_of(TextTable(frame, count, {}), "y")
+    if name in kinds.text:
+        return "text"
     if kinds.time and kinds.time.name == name:
         return kinds.time.time_format or "ISO 8601"
     return "numeric" if name in kinds.numeric else "categorical" if name in kinds.categorical else kinds.left_out[name]
@@ -85,6 +93,8 @@ NUMBERS = range(200)
         ([str(n + 8000) for n in NUMBERS], "column", "every row has its own number"),
         ([str(n * n + 5) for n in NUMBERS], "customer_id", "every row has its own number"),
         ([f"name {n}" for n in NUMBERS], "column", "almost every row has its own value"),
+        ([f"we like the number {n}" for n in NUMBERS], "column", "text"),
+        ([f"we like number {n % 9} best" for n in NUMBERS], "column", "categorical"),
         (["DE"] * 200, "column", "it has the same value in every row"),
         ([None] * 200, "column", "it has no value"),
         ([None] * 150 + [str(n) for n in range(50)], "column", "75% of its values are missing"),
@@ -98,6 +108,22 @@ NUMBERS = range(200)
 )
 def test_column_is_recognised_by_its_values(values: list[Any], name: str, expected: str) -> None:
     assert kind(values, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "parts"),
+    [
+        (range(100), ()),
+        (range(200), ("hour",)),
+        (range(0, 24 * 60, 24), ("dayOfWeek",)),
+        (range(0, 24 * 365, 6), ("hour", "dayOfWeek")),
+        (range(0, 24 * 800, 7 * 24), ("month",)),
+    ],
+)
+def test_parts_of_a_time_are_those_that_come_again(hours: range, parts: tuple[str, ...]) -> None:
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(list(hours), unit="h")
+    column = time_column_of("at", pd.Series(times.strftime("%Y-%m-%d %H:%M"), dtype="str"))
+    assert column and column.parts == parts
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,23 @@ def test_model_that_fails_the_gate_would_not_go_live(
     assert "below min 0.999" in steps["validate"]["message"]
 
 
+@pytest.mark.parametrize(("mode", "named"), [("Train", False), ("Report", True)])
+def test_drift_mode_is_named_if_the_manifest_has_it(
+    mode: str,
+    named: bool,
+    rents: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Drift is only reported while a manifest is tried, which is not what its author wrote."""
+    manifest = write(tmp_path, {"drift": {"mode": mode, "thresholds": [{"metric": "mse", "max": 0.1}]}})
+    assert run(monkeypatch, "try", manifest, str(rents), "-o", "json") == 0
+    (check,) = [each for each in json.loads(capsys.readouterr().out)["steps"] if each["step"] == "check"]
+    assert "it would have started the training of rents-v2" in check["message"]
+    assert ("drift.mode" in check["message"]) == named
+
+
 @pytest.mark.parametrize(
     ("terminal", "words", "pages"), [(True, [], 1), (True, ["--no-open"], 0), (False, [], 0)], ids=str
 )

@@ -1,4 +1,4 @@
-"""What each column of a table is: a number, a category, the time, or nothing that a model can use."""
+"""What each column of a table is: a number, a category, a text, the time, or nothing that a model can use."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ OWN_VALUE = 0.5
 """Share of distinct values from which text is an id or a name."""
 CALLED_ID = re.compile(r"(?i)(^|_|\b)(id|uuid|guid|key|nr|no|index)$|^unnamed")
 MOST_CATEGORIES = 100
+WORDS_OF_TEXT = 4
+"""Half of the values of a text have so many words; a name has fewer."""
+MOST_TEXTS = 10
 FEW_CLASSES = 10
 CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x9f]"
 
@@ -31,6 +34,7 @@ class Kinds:
     why_task: str
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    text: tuple[str, ...]
     time: TimeColumn | None
     most_missing: float
     """Greatest share of missing values of a feature."""
@@ -43,6 +47,7 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
     left_out = dict(table.left_out)
     numeric: list[str] = []
     categorical: list[str] = []
+    text: list[str] = []
     time: TimeColumn | None = None
     for name in table.values.columns.drop(target):
         values = table.values[name]
@@ -53,6 +58,8 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
                 time = as_time
             else:
                 left_out[name] = f"a second time beside {time.name}"
+        elif len(text) < MOST_TEXTS and _is_text(name, values):
+            text.append(name)
         elif reason := _id(name, values):
             left_out[name] = reason
         elif may_be_numbers(values) and not _has_leading_zeros(values):
@@ -61,13 +68,12 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
             left_out[name] = f"a category of {count} values, each of which would be a column"
         else:
             categorical.append(name)
-    if not numeric and not categorical:
+    if not (numeric or categorical or text or (time and time.parts)):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise CommandError(f"no column is left to learn {target} from ({reasons}): give a file with features")
-    features = table.values[[*numeric, *categorical]]
-    return Kinds(
-        target, task, why, tuple(numeric), tuple(categorical), time, float(features.isna().mean().max()), left_out
-    )
+    missing = table.values[[*numeric, *categorical, *text]].isna().mean()
+    most_missing = float(missing.max()) if len(missing) else 0.0
+    return Kinds(target, task, why, tuple(numeric), tuple(categorical), tuple(text), time, most_missing, left_out)
 
 
 def _task(values: pd.Series[str], target: str) -> tuple[str, str]:
@@ -98,6 +104,13 @@ def _unusable(values: pd.Series[str]) -> str:
     if present.str.contains(CONTROL).mean() > 1 - OWN_VALUE:
         return "its values have control characters"
     return ""
+
+
+def _is_text(name: str, values: pd.Series[str]) -> bool:
+    """Whether people wrote sentences; values that many rows share are categories."""
+    if values.nunique() <= MOST_VALUES or CALLED_ID.search(name) or may_be_numbers(values):
+        return False
+    return bool(values.dropna().str.count(r"\w\w+").median() >= WORDS_OF_TEXT)
 
 
 def _id(name: str, values: pd.Series[str]) -> str:

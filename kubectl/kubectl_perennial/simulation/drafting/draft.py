@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_perennial.errors import CommandError
-from kubectl_perennial.simulation.drafting.choice import Chosen, choose, cleaned_rows, leaks_in
+from kubectl_perennial.simulation.drafting.choice import Measured, choose, cleaned_rows, leaks_in, measure
 from kubectl_perennial.simulation.drafting.columns import Kinds, kinds_of
 from kubectl_perennial.simulation.drafting.table import TextTable, read_text
 from kubectl_perennial.simulation.manifest import Manifest, checked
@@ -52,17 +52,18 @@ def draft_manifest(uri: str, target: str, name: str, places: Places, now: Any) -
     kinds = kinds_of(table, target)
     spec = recognise(_first_spec(table, kinds, places), uri, now).spec
     cleaned = cleaned_rows(spec, uri)
-    left_before = set(kinds.left_out)
+    read = spec["model"]["features"]
     for feature, why in leaks_in(cleaned).items():
         _leave_out(spec, kinds, feature, f"it {why}, so it may not be known at prediction")
     if not spec["model"]["features"]:
         raise CommandError(f"each feature alone predicts {target}: give a file with what is known at prediction")
-    if kinds.left_out.keys() - left_before:  # a feature is no longer read
+    wanted = _names(spec["model"]["features"])
+    spec["model"] = choose(spec, cleaned).in_model(spec["model"])
+    for feature in (name for name in wanted if name not in _names(spec["model"]["features"])):
+        kinds.left_out[feature] = "the model is not better with it by more than chance"
+    if spec["model"]["features"] != read:  # a feature is no longer read
         cleaned = cleaned_rows(spec, uri)
-    chosen = choose(spec, cleaned)
-    spec["model"] |= {"estimator": chosen.estimator}
-    if chosen.parameters:
-        spec["model"]["parameters"] = dict(chosen.parameters)
+    chosen = measure(spec, cleaned)
     spec["validation"] = {"thresholds": list(_thresholds(spec, chosen))}
     spec["drift"] = _drift(spec, places, chosen)
     spec["storage"] = dict(places.storage)
@@ -74,7 +75,8 @@ def draft_manifest(uri: str, target: str, name: str, places: Places, now: Any) -
 
 def _first_spec(table: TextTable, kinds: Kinds, places: Places) -> Spec:
     """All but what is measured."""
-    by_kind = {"numeric": list(kinds.numeric), "categorical": list(kinds.categorical)}
+    by_kind: Spec = {"numeric": list(kinds.numeric), "categorical": list(kinds.categorical)}
+    by_kind |= {"text": [{"column": name} for name in kinds.text], "derived": kinds.time.derived if kinds.time else []}
     features = {kind: names for kind, names in by_kind.items() if names}
     model: Spec = {"estimator": "sklearn.dummy.Dummy", "task": kinds.task, "features": features, "target": kinds.target}
     data: Spec = {"training": dict(places.training)}
@@ -97,11 +99,20 @@ def _first_spec(table: TextTable, kinds: Kinds, places: Places) -> Spec:
 def _leave_out(spec: Spec, kinds: Kinds, feature: str, why: str) -> None:
     kinds.left_out[feature] = why
     features = spec["model"]["features"]
-    left = {kind: [name for name in names if name != feature] for kind, names in features.items()}
+    left = {kind: [each for each in features[kind] if _name(each) != feature] for kind in features}
     spec["model"]["features"] = {kind: names for kind, names in left.items() if names}
 
 
-def _thresholds(spec: Spec, chosen: Chosen) -> Iterator[Spec]:
+def _name(feature: str | Mapping[str, Any]) -> str:
+    """Of a column, a text or a derived feature."""
+    return feature if isinstance(feature, str) else str(feature.get("name") or feature["column"])
+
+
+def _names(features: Mapping[str, Any]) -> list[str]:
+    return [_name(each) for kind in features.values() for each in kind]
+
+
+def _thresholds(spec: Spec, chosen: Measured) -> Iterator[Spec]:
     """Limits three standard errors below what was measured, which the training of the same rows meets."""
     measured = chosen.measured
     if spec["model"]["task"] == "regression":
@@ -137,7 +148,7 @@ def _floor(value: float) -> float:
     return math.floor(value * 100) / 100
 
 
-def _drift(spec: Spec, places: Places, chosen: Chosen) -> Spec:
+def _drift(spec: Spec, places: Places, chosen: Measured) -> Spec:
     """A daily check of as many of the newest rows as were held back, by the loss that was measured."""
     losses = ("mse",) if spec["model"]["task"] == "regression" else ("log_loss", "accuracy")
     loss = next(each for each in losses if each in chosen.measured)
@@ -149,7 +160,7 @@ def _drift(spec: Spec, places: Places, chosen: Chosen) -> Spec:
     }
 
 
-def _notes(kinds: Kinds, spec: Spec, chosen: Chosen) -> Iterator[str]:
+def _notes(kinds: Kinds, spec: Spec, chosen: Measured) -> Iterator[str]:
     """A sentence for each decision, for the head of the file."""
     yield f"task {kinds.task}: {kinds.why_task}"
     if positive := spec["model"].get("positiveClass"):
@@ -164,10 +175,15 @@ def _notes(kinds: Kinds, spec: Spec, chosen: Chosen) -> Iterator[str]:
     name = "r2" if kinds.task == "regression" else "accuracy"
     base = chosen.baseline.get(name)
     beside = f", {shown(base.value)} without features" if base else ""
-    yield (
-        f"{chosen.estimator.rpartition('.')[2]}: {name} {shown(chosen.measured[name].value)} on {chosen.holdout_rows} "
-        f"rows held back{beside}"
-    )
+    estimator = spec["model"]["estimator"].rpartition(".")[2]
+    value = shown(chosen.measured[name].value)
+    yield f"{estimator}: {name} {value} on {chosen.holdout_rows} rows held back{beside}"
+    if not spec["validation"]["thresholds"]:
+        yield "no limit: the model is not better than one without features by more than chance; give features that are"
+    for each in spec["model"]["features"].get("text", []):
+        yield f"text {each['column']}: the words are counted; the rows held back, which are stored, have the texts"
+    if kinds.time and (derived := spec["model"]["features"].get("derived")):
+        yield f"from {kinds.time.name}, in UTC: {', '.join(map(_name, derived))}; a local clock needs calendar.timeZone"
     for feature, why in kinds.left_out.items():
         yield f"left out {feature}: {why}"
 

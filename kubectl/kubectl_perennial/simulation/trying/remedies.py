@@ -45,6 +45,7 @@ FIELDS = {
     "SingleClass": "model.target",
     "StoreNotConfigured": f"{ROWS}.secretRef",
     "TableOfVersions": ROWS,
+    "TextNotSupported": "model.estimator",
     "TooFewRows": "data.minRows",
     "TooFewToCalibrate": "training.calibration",
     "TooManyClasses": "model.task",

@@ -25,6 +25,7 @@ from kubectl_perennial.simulation.trying.remedies import Remedy, remedies_of, re
 from kubectl_perennial.simulation.trying.request import Answered, ask
 from kubectl_perennial.simulation.trying.runner import Runner
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
+from perennial_operator.core.stages.drift_assessment import ONLY_REPORTED
 from perennial_trainer.contract.task import ServeTask, parse_task
 
 STEPS = ("read", "train", "validate", "check", "serve")
@@ -82,7 +83,7 @@ def try_manifest(
     status = status_of(cluster, version.name)
     report = request = None
     if status.get("phase") == Phase.LIVE:
-        report = until(cluster, lambda: report_of(cluster)) if is_checked(filled) else None
+        report = until(cluster, lambda: report_of(cluster, filled)) if is_checked(filled) else None
         progress("serve")
         request = ask(serve_task(cluster, runner, version.name), pd.read_parquet(holdout).iloc[-1])
     metrics = stored_metrics(version)
@@ -139,9 +140,12 @@ def status_of(cluster: Cluster, name: str) -> Mapping[str, Any]:
     return status
 
 
-def report_of(cluster: Cluster) -> Mapping[str, Any] | None:
-    """The status of the first report that has an outcome."""
-    return next((body["status"] for body in cluster.all("DriftReport") if body["status"].get("outcome")), None)
+def report_of(cluster: Cluster, manifest: Manifest) -> Mapping[str, Any] | None:
+    """The status of the first report that has an outcome. It names drift.mode only if the manifest does."""
+    status = next((body["status"] for body in cluster.all("DriftReport") if body["status"].get("outcome")), None)
+    if status is None or manifest.spec["drift"].get("mode") == "Report":
+        return status
+    return {**status, "message": status["message"].removesuffix(ONLY_REPORTED)}
 
 
 def until(cluster: Cluster, condition: Callable[[], T]) -> T:

@@ -21,6 +21,8 @@ NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
 """Outcomes of reports that say nothing about the live version."""
 ENDS_CHAIN = frozenset({Outcome.TRIGGERED, Outcome.WOULD_TRIGGER, Outcome.WITHIN_THRESHOLDS})
 """Outcomes of reports before which no breach counts."""
+ONLY_REPORTED = ", but spec.drift.mode is Report; with Train, the next such report starts one"
+"""How the message of a report ends that would have started a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,5 @@ def _triggered(verdict: Verdict, candidate: ModelVersion) -> Verdict:
 
 def _would_trigger(verdict: Verdict, version: str) -> Verdict:
     """The same verdict for a dry run, with the name of the version that would have been trained."""
-    message = (
-        f"{verdict.message}; it would have started the training of {version}, but spec.drift.mode is Report; "
-        "with Train, the next such report starts one"
-    )
+    message = f"{verdict.message}; it would have started the training of {version}{ONLY_REPORTED}"
     return replace(verdict, outcome=Outcome.WOULD_TRIGGER, message=message)
