@@ -82,7 +82,7 @@ dist: .venv/ready ## Build the wheel and the chart into dist/
 	@$(BIN)/uv build -q --wheel --out-dir dist
 	@helm package charts/perennial --destination dist
 
-bench-serve: .venv/ready ## The model server beside MLServer, bare Starlette, and the floor
+bench-serve: .venv/ready ## The model server beside MLServer and bare Starlette
 	@$(BIN)/python -m tests.serve.bench_serve
 
 bench-drift: .venv/ready ## The drift check beside scipy and Evidently
