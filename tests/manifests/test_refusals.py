@@ -188,12 +188,12 @@ def limits(**values: Any) -> Body:
         (
             {"data": {"training": {"persistentVolumeClaim": {"claimName": "rides"}}}},
             "spec.data.training",
-            "give exactly one of uri, persistentVolumeClaim, sql and delta",
+            "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg",
         ),
         (
             {"data": {"training": {"uri": None}}},
             "spec.data.training",
-            "give exactly one of uri, persistentVolumeClaim, sql and delta",
+            "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg",
         ),
         ({"data": {"training": {"sql": SQL}}}, "spec.data.training", "give exactly one of uri"),
         (

@@ -97,7 +97,8 @@ def _data(version: Body) -> Body:
 def _source(place: Body) -> str | None:
     query = (place.get("sql") or {}).get("query")
     claim = (place.get("persistentVolumeClaim") or {}).get("claimName")
-    return place.get("uri") or (place.get("delta") or {}).get("uri") or claim or (query and " ".join(query.split()))
+    table = place.get("delta") or place.get("iceberg") or {}
+    return place.get("uri") or table.get("uri") or claim or (query and " ".join(query.split()))
 
 
 def _models(status: Body) -> Body:

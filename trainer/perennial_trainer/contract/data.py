@@ -52,16 +52,24 @@ class DeltaSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     version: Annotated[int, Meta(ge=0)] | None = None
 
 
+class IcebergSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """An Iceberg table; without a snapshot the current one is read."""
+
+    uri: Uri
+    snapshot: Annotated[int, Meta(ge=0)] | None = None
+
+
 class DataSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
     """Files, or a table; exactly one of the fields is given."""
 
     uri: Uri | None = None
     sql: SqlQuery | None = None
     delta: DeltaSource | None = None
+    iceberg: IcebergSource | None = None
 
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.uri, self.sql, self.delta)) != 1:
-            raise ValueError("the rows have no place or several: give exactly one of uri, sql and delta")
+        if sum(each is not None for each in (self.uri, self.sql, self.delta, self.iceberg)) != 1:
+            raise ValueError("the rows have no place or several: give exactly one of uri, sql, delta and iceberg")
 
 
 class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,6 +96,7 @@ class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
             uri=self.uri,
             sql=self.sql,
             delta=self.delta,
+            iceberg=self.iceberg,
             time_column=self.time_column,
             window=window,
             csv=self.csv,

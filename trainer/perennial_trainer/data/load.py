@@ -67,8 +67,8 @@ def load_rows(
 
 
 def _in_order(rows: Rows, data: DataSource | str) -> Rows:
-    """The oldest first. The files of a Delta table have names by chance, and its rows move to other files."""
-    if isinstance(data, DataSource) and data.delta:
+    """The oldest first. The files of a table have names by chance, and its rows move to other files."""
+    if isinstance(data, DataSource) and (data.delta or data.iceberg):
         rows = rows.take(np.argsort(rows.digests, kind="stable"))
     return sort_by_time(rows)
 

@@ -39,10 +39,11 @@ def job_manifests(
     """
     first = manifests[0]
     spec, mounts = ModelDeploymentSpec.model_validate(first.spec), Mounts()
-    is_table = bool(spec.data.training.sql or spec.data.training.delta)
+    training = spec.data.training
+    is_table = bool(training.sql or training.delta or training.iceberg)
     if is_table and not data:
         raise UsageError("a backtest reads files, and data.training is a query or a table: give its rows with --data")
-    rows = "" if is_table else mounts.uri(spec.data.training)
+    rows = "" if is_table else mounts.uri(training)
     files = {f"{number}-{each.name}.yaml": model_text(each.text) for number, each in enumerate(manifests, start=1)}
     options = ["--data", *(data or [rows]), *words, "-o", "json", "--html", "-"]
     content = json.dumps([files, options, policy.trainer_image, policy.service_account], sort_keys=True)

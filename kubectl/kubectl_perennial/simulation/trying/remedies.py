@@ -35,6 +35,7 @@ FIELDS = {
     "NestedColumn": FEATURES,
     "NoFilesMatched": ROWS,
     "NotADeltaTable": f"{ROWS}.delta.uri",
+    "NotAnIcebergTable": f"{ROWS}.iceberg.uri",
     "NonNumericFeature": f"{FEATURES}.categorical",
     "NonNumericTarget": "model.task",
     "PackageNotAllowed": "model.estimator",

@@ -19,7 +19,7 @@ def source_uri(data: str | None, spec: Mapping[str, Any]) -> str:
     uri = training.get("uri")
     is_here = uri and (not uri.startswith("file://") or _is_here(uri.removeprefix("file://")))
     if not is_here:
-        kinds = {"sql": "a query of a database", "delta": "a Delta table"}
+        kinds = {"sql": "a query of a database", "delta": "a Delta table", "iceberg": "an Iceberg table"}
         inside = next((text for kind, text in kinds.items() if kind in training), "on a claim")
         where = f"{uri} is a path inside the pods" if uri else f"data.training is {inside}"
         raise UsageError(f"{where}, which this machine does not have: give the rows, as in `try model.yaml rows.csv`")

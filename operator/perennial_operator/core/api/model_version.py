@@ -84,7 +84,9 @@ class DataFacts(Value):
     start: Instant | None = Field(None, description="Time of the oldest row.")
     end: Instant | None = Field(None, description="Time of the newest row.")
     snapshot: str | None = Field(
-        None, max_length=200, description="Which state of a table was read, such as Delta version 12."
+        None,
+        max_length=200,
+        description="Which state of a table was read, such as Delta version 12 or Iceberg snapshot 5937117119577207000.",
     )
     fitted_until: Instant | None = Field(
         None,

@@ -15,8 +15,9 @@ ONE_SOURCE = rule(
     "give exactly one of uri and persistentVolumeClaim",
 )
 ONE_PLACE = rule(
-    "[has(self.uri), has(self.persistentVolumeClaim), has(self.sql), has(self.delta)].filter(given, given).size() == 1",
-    "give exactly one of uri, persistentVolumeClaim, sql and delta",
+    "[has(self.uri), has(self.persistentVolumeClaim), has(self.sql), has(self.delta), has(self.iceberg)]"
+    ".filter(given, given).size() == 1",
+    "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg",
 )
 WHERE_SQL_OPENS = "name the Secret in sql.secretRef"
 Query = Annotated[
@@ -75,6 +76,19 @@ class DeltaSource(Value):
     )
 
 
+class IcebergSource(Value):
+    """An Iceberg table, of which the rows of one snapshot are read."""
+
+    uri: Folder = Field(
+        description="Folder of the table, or the address of one of its metadata.json: s3://, gs://, az:// or file://."
+    )
+    snapshot: int | None = Field(
+        None,
+        ge=0,
+        description="Id of the snapshot to read, such as the one in status.data.snapshot; else the current one.",
+    )
+
+
 class Source(Value):
     """Where the rows are: csv or parquet files, a query, or a table."""
 
@@ -85,13 +99,17 @@ class Source(Value):
 
     @model_validator(mode="after")
     def is_one(self) -> Self:
-        if sum(each is not None for each in (self.uri, self.persistent_volume_claim, self.sql, self.delta)) != 1:
+        places = (self.uri, self.persistent_volume_claim, self.sql, self.delta, self.iceberg)
+        if sum(each is not None for each in places) != 1:
             raise ValueError(str(ONE_PLACE["message"]))
         if self.sql and self.secret_ref:
             raise ValueError(WHERE_SQL_OPENS)
         return self
 
     delta: DeltaSource | None = Field(None, description="A Delta table, instead of uri; secretRef opens its store.")
+    iceberg: IcebergSource | None = Field(
+        None, description="An Iceberg table, instead of uri; secretRef opens its store."
+    )
     sql: SqlSource | None = Field(None, description="Rows of a query of PostgreSQL, instead of uri.")
     uri: Uri | None = Field(
         None,

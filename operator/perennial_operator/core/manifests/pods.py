@@ -36,9 +36,10 @@ class Mounts:
 
     def place(self, source: Source) -> dict[str, Any]:
         """The source as tasks have it. Its secret and its claim are noted too."""
-        if source.delta:
-            self._note(source.secret_ref)
-            return {"delta": source.delta.to_api()}
+        for kind, table in (("delta", source.delta), ("iceberg", source.iceberg)):
+            if table:
+                self._note(source.secret_ref)
+                return {kind: table.to_api()}
         if source.sql is None:
             return {"uri": self.uri(source)}
         self._note(source.sql.secret_ref)

@@ -1,6 +1,6 @@
 """Reads a parquet file: its column names, and the needed columns at once or in batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -61,15 +61,18 @@ class ParquetFile:
                     yield pa.Table.from_batches([batch])
 
     def _require_values(self, needed: Sequence[str]) -> None:
-        """A needed column has one value in each row; else a RejectedTask, NestedColumn."""
-        kinds = {name: self._schema.field(name).type for name in needed if self.column_names.count(name) == 1}
-        nested = [f"{name} ({kind})" for name, kind in kinds.items() if pa.types.is_nested(kind)]
-        if nested:
-            raise RejectedTask(
-                "NestedColumn",
-                f"column {join_names(nested)} has several values in a row: write each as a column of its own, or "
-                "remove the column from model.features",
-            )
+        require_values({name: self._schema.field(name).type for name in needed if self.column_names.count(name) == 1})
+
+
+def require_values(kinds: Mapping[str, Any]) -> None:
+    """The columns of these types have one value in each row; else a RejectedTask, NestedColumn."""
+    nested = [f"{name} ({kind})" for name, kind in kinds.items() if pa.types.is_nested(kind)]
+    if nested:
+        raise RejectedTask(
+            "NestedColumn",
+            f"column {join_names(nested)} has several values in a row: write each as a column of its own, or "
+            "remove the column from model.features",
+        )
 
 
 def row_groups(stream: IO[bytes], column: str | None) -> tuple[list[str], list[RowGroup]]:

@@ -39,6 +39,7 @@ class PostgresQuery:
     """An open connection; the query's columns are known."""
 
     name = NAME
+    snapshot = ""
 
     def __init__(self, query: str) -> None:
         self._query = query.strip().rstrip(";").rstrip()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perennial_trainer.contract.data import DataSource
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.files import parts as file_parts
 from perennial_trainer.data.files.parts import Past
 from perennial_trainer.data.files.readers import DataFiles
@@ -28,7 +29,7 @@ def open_source(
     With `optional_target`, a target column that is missing has missing values.
 
     Raises a FailedTask, DataUnreachable, or a RejectedTask: NoFilesMatched, TableOfVersions, QueryRefused,
-    StoreNotConfigured, LibraryNotInstalled, NotADeltaTable.
+    StoreNotConfigured, LibraryNotInstalled, NotADeltaTable, NotAnIcebergTable, EmptyData.
     """
     data, notes = DataSource(uri=data) if isinstance(data, str) else data, Notes() if notes is None else notes
     if data.delta is not None:
@@ -39,7 +40,9 @@ def open_source(
         notes.snapshot = f"Delta version {version}"
         return DataFiles(filesystem, names, columns, notes, optional_target)
     if data.uri is None:
-        return Table(_backend(data), columns, notes, optional_target)
+        backend = _backend(data)
+        notes.snapshot = backend.snapshot
+        return Table(backend, columns, notes, optional_target)
     filesystem, path = open_filesystem(data.uri)
     listing = list_files(filesystem, path, data.uri)
     notes.passed_over = listing.passed_over
@@ -48,7 +51,7 @@ def open_source(
 
 def place_of(data: DataSource | str) -> str:
     """What messages call it."""
-    uri = data if isinstance(data, str) else data.delta.uri if data.delta else data.uri
+    uri = data if isinstance(data, str) else (data.delta or data.iceberg or data).uri
     return "the SQL query" if uri is None else display_uri(uri)
 
 
@@ -79,6 +82,15 @@ def of_window(source: Source, window: str | int, past: Past, most: int | None = 
 
 
 def _backend(data: DataSource) -> Backend:
+    if data.iceberg is not None:
+        try:
+            from perennial_trainer.data.tables.iceberg import IcebergTable
+        except ImportError as error:
+            raise RejectedTask(
+                "LibraryNotInstalled",
+                "this image cannot read Iceberg tables: set training.pod.image to one that has pyiceberg",
+            ) from error
+        return IcebergTable(data.iceberg.uri, data.iceberg.snapshot)
     assert data.sql is not None
     from perennial_trainer.data.tables.postgres import PostgresQuery
 

@@ -21,6 +21,8 @@ class Backend(Protocol):
 
     name: str
     """What messages call it."""
+    snapshot: str
+    """Which state is read, if it can be read again."""
     column_names: Sequence[str]
 
     def time_of_newest(self, n: int, columns: Columns, past: Past) -> "pd.Timestamp | None":
