@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
@@ -15,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from perennial_trainer.compiled import file
 from perennial_trainer.compiled.build import compile_pipeline
 from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.models.boosting.lightgbm_estimators import LGBMRegressor
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from perennial_trainer.models.pipeline import build_pipeline
 from perennial_trainer.storage.digest import sha256_digest
