@@ -81,6 +81,19 @@ def test_pod_has_no_cluster_token_and_secrets_only_by_name(name: str) -> None:
     assert "keys" not in environment(MANIFESTS[name])["PERENNIAL_TASK"]
 
 
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_table_and_its_secret_are_those_of_the_task(kind: str) -> None:
+    table = {kind: {"uri": "s3://lake/rides"}, "uri": None, "secretRef": {"name": "lake-reader"}}
+    world, version = (
+        a_world(deployment=a_deployment(spec={"data": {"training": table}})),
+        a_version(1, spec={"data": {"training": table}}),
+    )
+    manifest = train_manifest(world, version)
+    assert f'"{kind}":{{"uri":"s3://lake/rides"}}' in environment(manifest)["PERENNIAL_TASK"]
+    secrets = [source["secretRef"]["name"] for source in pod_of(manifest)["containers"][0]["envFrom"]]
+    assert "lake-reader" in secrets
+
+
 def test_secret_of_a_query_is_only_in_the_environment() -> None:
     sql = {"sql": {"query": "SELECT * FROM rides", "secretRef": {"name": "rides-reader"}}}
     spec = {
