@@ -76,6 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             allowed_packages=read(
                 "ALLOWED_PACKAGES", "", _packages, "names of packages in lower case, such as acme-trees"
             ),
+            adopt_joblib=read("ADOPT_JOBLIB", "false", _yes_or_no, "true or false"),
         ),
         namespaces=read("NAMESPACES", "", _names, "names of namespaces with commas between them, or nothing for all"),
         resync_seconds=read("RESYNC_SECONDS", "300", _seconds, f"a number of seconds from 1 to {LONGEST}"),
@@ -90,11 +91,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "PROMETHEUS", "", _matching(PROMETHEUS), "an address such as http://prometheus.monitoring:9090, or nothing"
         ),
     )
-    _check_together(settings)
-    return settings
+    return _checked(settings)
 
 
-def _check_together(settings: Settings) -> None:
+def _checked(settings: Settings) -> Settings:
+    """The settings, of which no two contradict each other."""
     if settings.lease_namespace and not settings.identity:
         raise BadSettingError(
             f"{PREFIX}LEASE_NAMESPACE is set and {PREFIX}IDENTITY is not; give each operator a name of its own, "
@@ -104,6 +105,7 @@ def _check_together(settings: Settings) -> None:
         raise BadSettingError(
             f"{PREFIX}PROBES_PORT and {PREFIX}METRICS_PORT are both {settings.probes_port}; give two different ports"
         )
+    return settings
 
 
 def _matching(pattern: str) -> Callable[[str], str]:
@@ -139,6 +141,10 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def _yes_or_no(text: str) -> bool:
+    return {"true": True, "false": False}[_matching("true|false")(text)]
 
 
 def _seconds(text: str) -> float:

@@ -25,6 +25,7 @@ CASES: Mapping[str, Body] = {
         "imagePullSecrets": [{"name": "registry"}],
         "env": [{"name": "PERENNIAL_WORKERS", "value": "8"}],
         "prometheus": "http://prometheus.monitoring:9090",
+        "adoptJoblib": True,
         "allowedInPods": ["priorityClassName=batch-*", "tolerations=dedicated"],
         "allowedPackages": ["acme-trees", "acme-series"],
         "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -102,6 +102,7 @@ def test_the_operator_understands_its_environment(values: Body) -> None:
     assert settings.prometheus == values.get("prometheus", "")
     assert list(settings.policy.allowed_in_pods) == values.get("allowedInPods", [])
     assert list(settings.policy.allowed_packages) == values.get("allowedPackages", [])
+    assert settings.policy.adopt_joblib == values.get("adoptJoblib", False)
     assert settings.policy.service_account == values.get("trainer", {}).get("serviceAccountName", "")
     tag = values.get("trainer", {}).get("image", {}).get("tag", "0.1.0")
     assert settings.policy.trainer_image == f"perennial-trainer:{tag}"

@@ -15,6 +15,7 @@ USUAL_FAILURE = {Phase.FAILED: Phase.TRAINING, Phase.REJECTED: Phase.VALIDATING,
 """Where a version failed if no condition says so."""
 STARTS = {
     "Initial": "first version",
+    "Adopted": "adopted model",
     "SpecChange": "spec change",
     "Schedule": "schedule",
     "Growth": "more rows",

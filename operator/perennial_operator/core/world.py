@@ -25,13 +25,13 @@ class Policy:
 
     trainer_image: str
     max_trainings: int = 10
-    trainings_per_day: int = 1000
-    """In each namespace."""
+    trainings_per_day: int = 1000  # in each namespace
     service_account: str = ""
     allowed_in_pods: tuple[str, ...] = ()
     """What `pod` sections may contain beyond the default, as field=pattern."""
     allowed_packages: tuple[str, ...] = ()
     """Packages whose entry points are estimators, in an image of one's own."""
+    adopt_joblib: bool = False  # whether spec.adopt may name a joblib file, which runs the file's code
 
 
 class JobState(Enum):

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from perennial_trainer.contract.data import TrainingData
 from perennial_trainer.contract.errors import RejectedTask
@@ -44,6 +45,15 @@ class DataRecord(StrictStruct, frozen=True, kw_only=True):
     snapshot: str | None = None  # which state of a table was read
 
 
+class AdoptedModel(StrictStruct, frozen=True, kw_only=True):
+    """The file that the model was adopted from; nothing was fitted, and the rows that it has learned are not known."""
+
+    uri: str
+    sha256: str
+    format: str
+    estimator: str
+
+
 class Metadata(StrictStruct, frozen=True, kw_only=True):
     """Everything that the version's bytes depend on. It is written last: if it exists, the version is complete."""
 
@@ -55,11 +65,17 @@ class Metadata(StrictStruct, frozen=True, kw_only=True):
     source: TrainingData
     search: Search | None = None
     calibration: Calibration | None = None
+    adopted: AdoptedModel | UnsetType = UNSET
     data: DataRecord
     seed: int
     python: str
     libraries: dict[str, str]
     files: dict[str, StoredFile]
+
+    @property
+    def estimator(self) -> str:
+        """What predicts: the class of an adopted model, else that of the task."""
+        return self.adopted.estimator if self.adopted else self.model.estimator
 
 
 def library_versions(of_framework: tuple[str, ...]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perennial_trainer.compiled import file
@@ -79,14 +80,21 @@ def _read_model(uri: str, sha256: str) -> bytes:
 
 def parse_model(uri: str, content: bytes, file_format: str) -> "Pipeline":
     """The pipeline in bytes whose digest was checked; `uri` is for the messages."""
-    from sklearn.exceptions import InconsistentVersionWarning
-
     from perennial_trainer.models.frameworks.registry import framework_of_format
+
+    framework = framework_of_format(file_format)
+    pipeline: Pipeline = parsed(uri, file_format, lambda: framework.load_pipeline(uri, content, file_format))
+    return pipeline
+
+
+def parsed(uri: str, file_format: str, parse: Callable[[], Any]) -> Any:
+    """What `parse` returns. Raises RejectedTask: LibraryMismatch, UnreadableArtifact, and those that it raises."""
+    from sklearn.exceptions import InconsistentVersionWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         try:
-            return framework_of_format(file_format).load_pipeline(uri, content, file_format)
+            return parse()
         except InconsistentVersionWarning as error:
             raise RejectedTask(
                 "LibraryMismatch",

@@ -126,6 +126,15 @@ class RefusedFiles(StrictStruct, frozen=True, kw_only=True):
     sha256: Sha256
 
 
+class Adopt(StrictStruct, frozen=True, kw_only=True):
+    """An existing model, which becomes the version instead of one that is fitted."""
+
+    uri: Uri
+    sha256: Sha256
+    format: Literal["skops", "lightgbm", "xgboost", "joblib"]
+    allow_code: bool = False  # whether the administrator allows joblib, which runs the file's code
+
+
 class Trigger(StrictStruct, frozen=True, kw_only=True):
     """What asked for a training, for the page of the version."""
 
@@ -137,6 +146,7 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     data: TrainingData
     search: Search | None = None
     calibration: Calibration | None = None
+    adopt: Adopt | None = None
     live: Version | None = None
     known_rows: Sha256 | None = None  # of the live version: a training on the same rows is rejected
     rejected_rows: tuple[RejectedRows, ...] = ()  # of candidates that would be rejected again
@@ -154,6 +164,8 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
         _check_other_columns(self.data, self.model)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
+        if self.adopt and (self.live or self.model.framework != "sklearn"):
+            raise ValueError("adopt makes the first version of framework sklearn: leave it out")
 
 
 class ValidateTask(ModelTask, frozen=True, kw_only=True, tag="validate"):

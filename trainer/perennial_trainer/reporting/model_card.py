@@ -19,6 +19,7 @@ MAX_CANDIDATES = 20
 def model_card_sections(metadata: Metadata, metrics: dict[str, Any]) -> list[Section]:
     """The sections for a version's metadata.json and metrics.json."""
     return [
+        _adopted(metadata),
         _findings(metrics),
         _model(metadata),
         _data(metadata),
@@ -42,6 +43,15 @@ def asked_for(metrics: dict[str, Any]) -> list[str]:
     return [f"Asked for by {trigger['reason']}{why}."]
 
 
+def _adopted(metadata: Metadata) -> Notes:
+    """What is not known of a model that was not trained here."""
+    if not (adopted := metadata.adopted):
+        return Notes("Adopted", [])
+    where = f"The model is {adopted.uri} ({adopted.format}, sha256 {adopted.sha256[:16]}); nothing was fitted."
+    flatters = "It may know the rows of the holdout, so its metrics may flatter it."
+    return Notes("Adopted", [where, "Which rows it has learned is not known.", flatters])
+
+
 def _findings(metrics: dict[str, Any]) -> Notes:
     findings = metrics.get("findings")
     lines = describe_findings(msgspec.convert(findings, Findings)) if findings else []
@@ -51,7 +61,7 @@ def _findings(metrics: dict[str, Any]) -> Notes:
 def _model(metadata: Metadata) -> Table:
     model = metadata.model
     values = {
-        "estimator": model.estimator,
+        "estimator": metadata.estimator,
         "numeric features": ", ".join(model.features.numeric),
         "categorical features": ", ".join(model.features.categorical),
         **{f"text {each.column}": f"{each.analyzer} n-grams in {each.buckets} buckets" for each in model.features.text},

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.artifacts import metadata
+from perennial_trainer.artifacts.adopted import MAY_FLATTER, adopted_model
 from perennial_trainer.artifacts.fitted_model import model_file_name, model_files
 from perennial_trainer.artifacts.metadata import DataRecord, Metadata
 from perennial_trainer.contract import result
@@ -65,6 +66,11 @@ class Training:
     refit: Refitted | None = None
     blend: Blend | None = None
 
+    @property
+    def learned(self) -> Rows:
+        """The rows that the model may know: an adopted one may have learned those of its holdout, too."""
+        return self.rows.cleaned.rows if self.task.adopt else self.rows.training
+
 
 def store_training(training: Training) -> result.TrainResult:
     """Stores all files of the version, `metadata.json` last: the same bytes for the same data and task."""
@@ -77,6 +83,7 @@ def store_training(training: Training) -> result.TrainResult:
     storage.write_files(task.storage, files | {METADATA: encoded})
     log.info("stored %s files, %s bytes, in %s", len(files) + 1, sum(map(len, files.values())), task.storage)
     findings = [each[:MAX_FINDING] for each in describe_findings(rows.findings)]
+    sentences = [MAY_FLATTER, *findings] if task.adopt else findings
 
     def artifact(name: str) -> result.Artifact:
         file = record.files[model_file_name(task.model, name)]
@@ -91,7 +98,7 @@ def store_training(training: Training) -> result.TrainResult:
         data=_facts(training, record),
         metrics={name: measurement.value for name, measurement in training.measurements.items()},
         parameters=training.parameters,
-        findings=findings[:MOST_FINDINGS] or UNSET,
+        findings=sentences[:MOST_FINDINGS] or UNSET,
         refit=_refit_result(training.refit, artifact) if training.refit else UNSET,
         blend=blend_result(task, rows, training.blend) or UNSET,
     )
@@ -125,9 +132,10 @@ def _refit_result(refit: Refitted, artifact: Callable[[str], result.Artifact]) -
 def _files(training: Training) -> dict[str, bytes]:
     rows = training.rows
     metrics = msgspec.json.format(msgspec.json.encode(_metrics(training)), indent=2)
-    reference, digests = rows.reference, {"rows.npy": np.sort(rows.training.units)}
-    if rows.training.group is not None:
-        digests["groups.npy"] = np.unique(rows.training.group)
+    learned = training.learned
+    reference, digests = rows.reference, {"rows.npy": np.sort(learned.units)}
+    if learned.group is not None:
+        digests["groups.npy"] = np.unique(learned.group)
     models = {MODEL: training.pipeline}
     if training.refit and training.refit.pipeline:
         models[REFIT] = training.refit.pipeline
@@ -161,6 +169,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
         source=msgspec.structs.replace(task.data, uri=display_uri(task.data.uri)) if task.data.uri else task.data,
         search=task.search,
         calibration=task.calibration,
+        adopted=adopted_model(task, training.pipeline),
         data=DataRecord(
             sha256=rows.cleaned.rows.fingerprint,
             roles=rows.training.roles(),
@@ -168,7 +177,7 @@ def _record(training: Training, files: dict[str, bytes]) -> Metadata:
             holdout_rows=len(rows.holdout),
             start=fitted_range.get("start"),
             end=range_of_all.get("end"),
-            trained_until=time_range(rows.training).get("end"),
+            trained_until=time_range(training.learned).get("end"),
             span=rows.span.name,
             counts=rows.cleaned.counts,
             history=history_of(rows, training.blend),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from perennial_trainer.artifacts.adopted import check_fit, read_adopted
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.contract.task import TrainTask
@@ -60,11 +61,12 @@ def train_version(task: TrainTask) -> result.TrainResult:
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
     require_time_column(task.data.window, task.data.time_column)
+    adopted = read_adopted(task.adopt, task) if task.adopt else None
     notes, files = Notes(), files_digest(task.data.uri) if task.data.uri else None
     try:
         _require_other_files(task, files)
         storage.require_writable(task.storage)  # before a row is read: a training may take hours
-        return _train(task, estimator, scoring, notes)
+        return _adopt(task, adopted, estimator, notes) if adopted else _train(task, estimator, scoring, notes)
     except RejectedTask as refusal:
         # With rows of the future, the same files may be right later.
         refusal.files = None if notes.future_rows else files
@@ -106,6 +108,16 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     return store_training(
         Training(task, rows, search, parameters, pipeline, scored, measurements, baseline, notes, refit, blend)
     )
+
+
+def _adopt(task: TrainTask, pipeline: Pipeline, estimator: BaseEstimator, notes: Notes) -> result.TrainResult:
+    """The existing model becomes the version, scored on the holdout. The gate alone judges it."""
+    unfitted = build_pipeline(estimator, task.model.features)
+    rows = _load(task, _columns(task), unfitted, notes, NoBlend("the task adopts a model"))
+    check_fit(task, pipeline, rows.fitted, rows.holdout)
+    scored, measurements = _scored(pipeline, rows)
+    baseline = measure_baseline(rows.fitted, rows.holdout)
+    return store_training(Training(task, rows, None, {}, pipeline, scored, measurements, baseline, notes))
 
 
 def _fitted(task: TrainTask, estimator: BaseEstimator, rows: RowSets) -> Pipeline:
@@ -189,6 +201,8 @@ def _row_sets(
         weighing, holdout = divided
         training = older_than(counted, holdout)
         span = Span(WHOLE, None)
+    elif task.data.window == "auto" and task.adopt:
+        span = Span(WHOLE, None)  # nothing is fitted, by which a span could be judged
     elif task.data.window == "auto":
         share = task.data.holdout_share(len(counted))
         min_rows = task.data.min_rows * (1 - task.data.holdout)

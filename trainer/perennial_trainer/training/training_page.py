@@ -31,7 +31,7 @@ def draw_training(
         {name: each.value for name, each in baseline.items()},
     )
     stored = json.loads(metrics)
-    facts = [f"{task.model.estimator} for {task.model.task} of {task.model.target}: {what}.", *asked_for(stored)]
+    facts = [f"{record.estimator} for {task.model.task} of {task.model.target}: {what}.", *asked_for(stored)]
     return html.render_page(
         f"{task.version}: training of {task.model_deployment}",
         scores.beside_baseline(len(scored)),

@@ -31,7 +31,7 @@ def draw_validation(
     scores = _scores(task, result, stored)
     worse, rows = result.worsening, result.holdout_rows
     facts = [
-        f"{task.model.estimator} for {task.model.task} of {task.model.target}: {result.message}.",
+        f"{record.estimator} for {task.model.task} of {task.model.target}: {result.message}.",
         *asked_for(stored),
     ]
     return html.render_page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from perennial_operator.core.api.adoption import AdoptSpec
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.conditions import Condition
 from perennial_operator.core.api.data import DataSpec
@@ -145,6 +146,11 @@ class ModelDeploymentSpec(Value):
             field_path=".training.pod",
         ),
         rule(
+            "!has(self.adopt) || self.model.framework == 'sklearn'",
+            "only models of framework sklearn can be adopted; remove adopt",
+            field_path=".adopt",
+        ),
+        rule(
             "!has(self.training.calibration) || self.model.task == 'classification'",
             "calibration is for classification only; remove it, or set model.task to classification",
             field_path=".training.calibration",
@@ -167,6 +173,11 @@ class ModelDeploymentSpec(Value):
     model: ModelSpec = Field(description="What the model is.")
     data: DataSpec = Field(description="Its labelled rows, and how they are read, cleaned and split.")
     training: TrainingSpec = Field(TrainingSpec(), description="How and when training runs.")
+    adopt: AdoptSpec | None = Field(
+        None,
+        description="An existing model that becomes the first version; nothing is trained for it. It is without effect, "
+        "whatever is changed in it, once a version has been live.",
+    )
     drift: DriftSpec | None = Field(None, description="How much drift is too much.")
     validation: ValidationSpec = Field(ValidationSpec(), description="What a candidate must prove before it may serve.")
     rollout: RolloutSpec = Field(RolloutSpec(), description="How a validated candidate takes over.")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial_operator.core.api.adoption import AdoptSpec
 from perennial_operator.core.api.artifacts import Artifact, Blend, Refit
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.comparison import Comparison
@@ -42,9 +43,9 @@ ENDED = (Phase.SUPERSEDED, *UNSUCCESSFUL)
 class Trigger(Value):
     """Why the version was created."""
 
-    reason: Literal["Initial", "Drift", "Growth", "Reweighing", "Schedule", "SpecChange", "Request", "Recovered"] = (
-        Field(description="Why the version was created.")
-    )
+    reason: Literal[
+        "Initial", "Drift", "Growth", "Reweighing", "Schedule", "SpecChange", "Request", "Recovered", "Adopted"
+    ] = Field(description="Why the version was created.")
     drift_report: str | None = Field(None, max_length=253, description="The DriftReport that started the training.")
     request: str | None = Field(
         None, max_length=100, description="The value of the annotation that requested the training."
@@ -67,6 +68,7 @@ class ModelVersionSpec(Value):
     model: ModelSpec = Field(description="Copy of spec.model.")
     data: DataSpec = Field(description="Copy of spec.data.")
     training: TrainingSpec = Field(description="Copy of spec.training.")
+    adopt: AdoptSpec | None = Field(None, description="Copy of spec.adopt, if the version is an adopted model.")
     parent: Name | None = Field(None, description="The version that was live at that time.")
 
 

@@ -20,6 +20,7 @@ def begin(world: World, trigger: Trigger) -> tuple[Create, Create]:
         model=world.spec.model,
         data=world.spec.data,
         training=world.spec.training,
+        adopt=world.spec.adopt if trigger.reason == "Adopted" else None,
         parent=world.live.name if world.live else None,
     )
     name, namespace = next_version_name(world), world.deployment.metadata.namespace

@@ -20,6 +20,7 @@ from perennial_operator.core.manifests.jobs import (
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
+from perennial_operator.core.rules.trainings.adoption import adopt_field
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
 from perennial_operator.core.rules.trainings.recipes import version_recipe
@@ -47,11 +48,12 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
     task |= owner_fields(world, version, world.live, take_over=version.spec.trigger.reason == "Request")
     if any(follows_contract(world, each, 2) for each in (version, world.live) if each):
         task["now"] = as_text(world.now)
-    if version.spec.trigger.reason == "Initial":
+    if version.spec.trigger.reason in ("Initial", "Adopted"):
         task |= files_in_task(world, version)
-    if training.search:
+    task |= adopt_field(world, version)
+    if training.search and not version.spec.adopt:
         task["search"] = training.search.to_api()
-    if training.calibration:
+    if training.calibration and not version.spec.adopt:
         task["calibration"] = training.calibration
     if world.live and world.live.status.artifact:
         whole = any(follows_contract(world, each, 3) for each in (version, world.live))
@@ -66,7 +68,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             task["data"]["holdoutRows"] = rows
         if "live" in task and not reason_without_blend(world, version.spec, version.spec.number):
             task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
-    if training.engine:
+    if training.engine and not version.spec.adopt:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
@@ -92,6 +94,8 @@ def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
 def reason_without_refit(world: World, version: ModelVersion) -> str:
     """Why the training of this version makes no refit, or an empty text."""
     spec = version.spec
+    if spec.adopt:
+        return "the model was adopted"
     if not spec.training.refit:
         return "spec.training.refit is false"
     if spec.model.framework == "custom":

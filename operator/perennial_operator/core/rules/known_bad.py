@@ -17,7 +17,7 @@ def reason_not_to_repeat(world: World, version: ModelVersion, data: DataFacts, i
     The same recipe, rows and image make the same model; its bytes may differ, as by the number of threads. A roll-back
     for reasons outside the model does not count.
     """
-    if version.spec.trigger.reason == "Request":
+    if version.spec.trigger.request or version.spec.trigger.reason == "Request":
         return None
     for other in world.versions:
         if _is_bad(other, version, image) and other.status.data and other.status.data.sha256 == data.sha256:
@@ -54,4 +54,5 @@ def _is_made_alike(other: ModelVersion, version: ModelVersion, image: str) -> bo
     does_the_same = (
         other.has_fits == version.has_fits if version.status.blend else other.asks_for_fits == version.asks_for_fits
     )
+    does_the_same &= other.spec.adopt == version.spec.adopt
     return other.status.image == image and version_recipe(other) == version_recipe(version) and does_the_same

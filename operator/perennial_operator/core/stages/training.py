@@ -20,6 +20,12 @@ from perennial_operator.core.rules.job_starts import report_start, without_start
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS, NOT_READY
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
+from perennial_operator.core.rules.trainings.adoption import (
+    NOT_FITTED,
+    adoption_of,
+    is_adopted_otherwise,
+    reason_not_to_adopt,
+)
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.new_rows import growth_of
 from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
@@ -41,7 +47,8 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
         return begin(world, trigger) if trigger and not deferral_of(world, trigger) else ()
     if candidate.unrestored:
         return ()
-    if version_recipe(candidate) != recipe(world.spec) and not world.automation_paused:
+    is_other = version_recipe(candidate) != recipe(world.spec) or is_adopted_otherwise(world, candidate)
+    if is_other and not world.automation_paused:
         message = "spec was changed to describe another model than this one"
         return (transition(world, candidate, Phase.SUPERSEDED, "SpecChanged", message, rollout=None),)
     if candidate.status.reason == NOT_READY and open_request(world) and not world.automation_paused:
@@ -52,7 +59,10 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
 
 def trigger_of(world: World) -> Trigger | None:
     """Why a candidate is needed for another reason than drift, or None."""
-    if request := open_request(world):
+    request = open_request(world)
+    if adoption := adoption_of(world, request):
+        return adoption
+    if request:
         return Trigger(reason="Request", request=request, message=f"{names.RETRAIN} is {request}")
     live = world.live
     if live is None:
@@ -84,7 +94,11 @@ def _retry(world: World) -> Trigger | None:
 
 def deferral_of(world: World, trigger: Trigger) -> Deferral | None:
     """Why a candidate with this trigger is not started now, or None."""
-    return recovery_deferral(world) or deferral_for(world, trigger.reason, asked=trigger.request is not None)
+    if recovery := recovery_deferral(world):
+        return recovery
+    if trigger.reason == "Adopted" and (message := reason_not_to_adopt(world)):
+        return Deferral(Outcome.STALLED, message, cause="AdoptNotAllowed")
+    return deferral_for(world, trigger.reason, asked=trigger.request is not None)
 
 
 def open_request(world: World) -> str | None:
@@ -177,6 +191,8 @@ def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:
 
 def _blend(world: World, version: ModelVersion, result: Trained) -> Blend:
     """The models that it is the mean of, or why it is one fit."""
+    if version.spec.adopt:
+        return NOT_FITTED
     if made := result.blend:
         return made.model_copy(update={"message": made.message[:LONGEST_MESSAGE]})
     reason = reason_without_blend(world, version.spec, version.spec.number)

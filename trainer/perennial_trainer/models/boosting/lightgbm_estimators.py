@@ -3,6 +3,8 @@
 from typing import Any
 
 import lightgbm
+import numpy as np
+from sklearn.preprocessing import LabelEncoder
 
 FIXED = {"n_jobs": 0, "verbosity": -1, "deterministic": True, "force_col_wise": True}
 """As many threads as OpenMP has, no log, and sums in one order, however many threads there are."""
@@ -38,3 +40,21 @@ class LGBMRegressor(_Shared, lightgbm.LGBMRegressor):  # type: ignore[misc]
 
 class LGBMClassifier(_Shared, lightgbm.LGBMClassifier):  # type: ignore[misc]
     """The estimator as it is."""
+
+
+def from_file(content: bytes) -> Any:
+    """The estimator of a model that LightGBM has saved as text; its classes are 0, 1 and so on. Else ValueError."""
+    if not content.startswith(b"tree"):
+        raise ValueError("LightGBM's files begin with tree; booster.save_model writes one")
+    booster = lightgbm.Booster(model_str=content.decode())
+    objective, trees = str(booster.params.get("objective")), booster.num_model_per_iteration()
+    classes = {"binary": 2, "multiclass": trees, "multiclassova": trees}.get(objective, 0)
+    estimator: Any = (LGBMClassifier if classes else LGBMRegressor)(objective=objective).set_params(**FIXED)
+    estimator._Booster, estimator._objective, estimator.fitted_ = booster, objective, True
+    estimator._n_features = estimator._n_features_in = booster.num_feature()
+    estimator._fitted_with_feature_names = True
+    if classes:
+        labels = np.arange(classes)
+        estimator._le, estimator._classes, estimator._n_classes = LabelEncoder().fit(labels), labels, len(labels)
+        estimator._class_map = dict(zip(labels, labels, strict=True))
+    return estimator

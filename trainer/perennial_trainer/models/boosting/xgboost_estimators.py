@@ -1,5 +1,6 @@
 """XGBoost's estimators. Only a model of XGBoost imports them, as do the files of such models."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,16 @@ class XGBClassifier(_Shared, xgboost.XGBClassifier):
     def classes_(self) -> NDArray[Any]:
         """While XGBoost fits, it compares these with the positions that it gets."""
         return np.asarray(super().classes_ if self.labels_ is None else self.labels_)
+
+
+def from_file(content: bytes) -> Any:
+    """The estimator of a model that XGBoost has saved; its classes are 0, 1 and so on. Raises ValueError."""
+    if not content.startswith(b"{"):
+        raise ValueError("XGBoost's files are JSON or UBJSON; booster.save_model writes one")
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(content))
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    is_classifier = objective == "binary:logistic" or objective.startswith("multi:")
+    estimator = (XGBClassifier if is_classifier else XGBRegressor)(objective=objective).set_params(**FIXED)
+    estimator.load_model(bytearray(content))
+    return estimator

@@ -65,7 +65,15 @@ def skops_bytes(pipeline: Pipeline) -> bytes:
 
 
 def load_skops(uri: str, content: bytes) -> Pipeline:
-    """The pipeline in the file, of listed classes only. Raises RejectedTask: UntrustedArtifact.
+    """The pipeline in the file, of listed classes only. Raises RejectedTask: UntrustedArtifact."""
+    loaded = load_listed(uri, content)
+    if not isinstance(loaded, Pipeline):
+        raise RejectedTask("UntrustedArtifact", f"{uri} has a {type(loaded).__name__}, and every version a Pipeline")
+    return loaded
+
+
+def load_listed(uri: str, content: bytes) -> Any:
+    """The object in the file, of listed classes only. Raises RejectedTask: UntrustedArtifact.
 
     No class is imported before every node of the file is found in the list; skops checks the types again.
     """
@@ -73,10 +81,7 @@ def load_skops(uri: str, content: bytes) -> Pipeline:
 
     if foreign := _foreign_types(content):
         raise RejectedTask("UntrustedArtifact", f"{uri} has types that no stored version has: {join_names(foreign)}")
-    loaded = skops.io.loads(content, trusted=sorted({name for names in TYPES.values() for name in names}))
-    if not isinstance(loaded, Pipeline):
-        raise RejectedTask("UntrustedArtifact", f"{uri} has a {type(loaded).__name__}, and every version a Pipeline")
-    return loaded
+    return skops.io.loads(content, trusted=sorted({name for names in TYPES.values() for name in names}))
 
 
 def skops_nodes(content: bytes) -> Iterator[tuple[str, str]]:

@@ -78,6 +78,8 @@ def kept_models(task: TrainTask) -> Kept | NoBlend:
     name = task.live.name
     try:
         how = load_metadata(task.live)
+        if how.adopted:
+            return NoBlend(f"{name} was adopted, and which rows it has learned is not known")
         if _recipe(task, task.data) != _recipe(how, how.source):
             return NoBlend(f"{name} has another recipe or another cleaning")
         size = next((each.bytes for each in how.files.values() if each.sha256 == task.live.sha256), None)

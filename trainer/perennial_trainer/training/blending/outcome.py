@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from perennial_trainer.artifacts.adopted import MAY_FLATTER
 from perennial_trainer.contract import result
 from perennial_trainer.contract.task import TrainTask
+from perennial_trainer.storage.listing import display_uri
 from perennial_trainer.training.blending.blend import Blend
 from perennial_trainer.training.row_sets import RowSets
 
@@ -12,6 +14,8 @@ MAX_REASON = 200  # characters of why there is no blend
 
 def what_was_made(task: TrainTask, rows: RowSets, blend: Blend | None) -> str:
     """What the training did, and why it made no blend if the task asked for one."""
+    if task.adopt:
+        return f"adopted {display_uri(task.adopt.uri)} ({task.adopt.format}) and fitted nothing; {MAY_FLATTER}"
     fitted = f"fitted {task.model.estimator} to {len(rows.fitted)} rows (window: {rows.span.name})"
     made = blend_result(task, rows, blend)
     if blend:

@@ -28,4 +28,5 @@ def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, .
 def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
     """Whether the version was made from exactly this spec, pod resources and timeout included."""
     made = version.spec
-    return (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
+    adopted = made.adopt in (None, spec.adopt)
+    return adopted and (made.model, made.data, made.training) == (spec.model, spec.data, spec.training)
