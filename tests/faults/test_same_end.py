@@ -19,7 +19,7 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged
 from tests.core.test_invariants import EDITS
 from tests.faults.profiles import each_seed, schedules
-from tests.faults.test_schedules import CHECK, by
+from tests.faults.test_schedules import CHECKED, by
 from tests.simulation.client import FATES, Client
 from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
 from tests.simulation.operator import OperatorInMemory
@@ -47,7 +47,7 @@ class Story:
     def __init__(self, faults: Sequence[str]) -> None:
         client = Client()
         self.cluster = client.cluster
-        self.cluster.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECK})))
+        self.cluster.put(a_body("ModelDeployment", "bike", merged(SPEC, {"drift": CHECKED["drift"]})))
         self.operators = [OperatorInMemory(client), OperatorInMemory(client)]
         self.faults: Iterator[str] = iter(faults)
         self.count = 0

@@ -68,6 +68,7 @@ def test_refit_learns_the_holdout_and_changes_no_other_file(clinic: Clinic) -> N
     same = {each.name for each in (clinic.folder / "v1").iterdir() if files[each.name] == each.read_bytes()}
     assert files.keys() - same == {
         "refit.joblib",
+        "refit.npz",
         "refit-rows.npy",
         "metadata.json",
         "metrics.json",

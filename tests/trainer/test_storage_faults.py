@@ -59,12 +59,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files(directory / "v1")
 
 
-@pytest.mark.parametrize("after", range(7))
+@pytest.mark.parametrize("after", range(8))
 def test_killed_training_is_incomplete_and_retry_completes(
     after: int, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(whole) == 7
-    task, put, count = parse_task(json.dumps(a_task(tmp_path, "v1"))), storage._put, iter(range(7))
+    assert len(whole) == 8
+    task, put, count = parse_task(json.dumps(a_task(tmp_path, "v1"))), storage._put, iter(range(8))
 
     def dying(store: Any, path: str, content: bytes) -> None:
         if next(count) == after:

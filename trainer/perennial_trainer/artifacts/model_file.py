@@ -5,8 +5,6 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perennial_trainer.compiled import file
-from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Version
 from perennial_trainer.storage import store
@@ -15,6 +13,8 @@ from perennial_trainer.storage.version_files import file_digests, read_version_f
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+    from perennial_trainer.compiled.model import CompiledModel
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def load_version(version: Version) -> "Pipeline":
     return load_model(version.uri, version.sha256, version.format)
 
 
-def load_compiled(version: Version) -> CompiledModel | None:
+def load_compiled(version: Version) -> "CompiledModel | None":
     """What gives the same answers as the fitted pipeline, if the training could store that beside its file.
 
     The pipeline's own bytes are checked as well, since they are what was validated. Raises a RejectedTask,
@@ -43,6 +43,8 @@ def load_compiled(version: Version) -> CompiledModel | None:
     """
     if version.metadata_sha256 is None:  # of an earlier release, or of another trainer
         return None
+    from perennial_trainer.compiled import file  # a tenth of a second, for NumPy
+
     try:
         name = file.file_name(version.uri.rpartition("/")[2])
         if name not in file_digests(version.uri, version.metadata_sha256):

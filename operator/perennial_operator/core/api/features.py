@@ -17,19 +17,25 @@ class Text(Value):
     """A column of texts, whose sequences of words or characters are counted by their hashes."""
 
     model_config = rules(
-        rule("self.minNgram <= self.maxNgram", "minNgram must not be greater than maxNgram", field_path=".minNgram")
+        rule(
+            "(has(self.minNgram) ? self.minNgram : 1) <= (has(self.maxNgram) ? self.maxNgram : 1)",
+            "minNgram must not be greater than maxNgram",
+            field_path=".minNgram",
+        )
     )
     column: Column = Field(description="Column with texts.")
-    analyzer: Literal["word", "character"] = Field(
-        "word", description="What the sequences are of: words of two letters or more, or characters within words."
+    # Without defaults here, since Argo CD would see a difference in each item: the trainer has them.
+    analyzer: Literal["word", "character"] | None = Field(
+        None,
+        description="What the sequences are of: words of two letters or more, or characters within words. Default: word.",
     )
-    min_ngram: int = Field(1, ge=1, le=5, description="Length of the shortest sequences.")
-    max_ngram: int = Field(1, ge=1, le=5, description="Length of the longest sequences.")
-    buckets: int = Field(
-        1024,
+    min_ngram: int | None = Field(None, ge=1, le=5, description="Length of the shortest sequences. Default: 1.")
+    max_ngram: int | None = Field(None, ge=1, le=5, description="Length of the longest sequences. Default: 1.")
+    buckets: int | None = Field(
+        None,
         ge=2,
         le=262144,
-        description="In how many columns they are counted; sequences whose hashes are alike share one.",
+        description="In how many columns they are counted; sequences whose hashes are alike share one. Default: 1024.",
     )
 
 
