@@ -40,11 +40,10 @@ def _member(pipeline: Pipeline) -> Member:
         raise NotCompiledError(f"the pipeline has the steps {', '.join(names)}")
     encoder = _encoder(pipeline[0])
     estimator = pipeline[-1]
-    known = (
-        COMPILERS.get(type(estimator).__name__) if type(estimator).__module__.startswith(("sklearn.", OURS)) else None
-    )
-    if known is None:
-        raise NotCompiledError(f"{type(estimator).__name__} is not one of the estimators that can be compiled")
+    kind = type(estimator)
+    known = COMPILERS.get(kind.__name__)
+    if known is None or not kind.__module__.startswith(("sklearn.", OURS)):
+        raise NotCompiledError(f"{kind.__name__} is not one of the estimators that can be compiled")
     compiled, link = known(estimator)
     width = compiled.weights.shape[1] if isinstance(compiled, Linear) else estimator.n_features_in_
     if width != encoder.width:
@@ -157,7 +156,8 @@ def _boosting(estimator: Any) -> Compiled:
     links: Mapping[int, Link] = {0: "identity", 2: "expit2" if estimator.loss == "exponential" else "expit_from_zero"}
     # Treelite reads as many stages as the parameter says, beyond the end of those of a training that stopped early.
     stages = copy(estimator).set_params(n_estimators=len(estimator.estimators_))
-    return _trees(stages, links.get(len(classes), "softmax"), single=True, greatest=sums + 1)
+    start = float(np.abs(estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), np.float32))).max())
+    return _trees(stages, links.get(len(classes), "softmax"), single=True, greatest=sums + start)
 
 
 def _histogram_boosting(estimator: Any) -> Compiled:
@@ -214,4 +214,4 @@ COMPILERS: dict[str, Callable[[Any], Compiled]] = {
     **dict.fromkeys(("LGBMRegressor", "LGBMClassifier"), _lightgbm),
     **dict.fromkeys(("XGBRegressor", "XGBClassifier"), _xgboost),
 }
-"""By the class's name, which a model's digest covers; another class of that name is refused when its file is read."""
+"""By the name of the class, which is one of scikit-learn's or of ours."""

@@ -3,6 +3,7 @@
 Every sum is over one row alone and in one order, so that a row has the same answer by itself and among others.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,8 +44,26 @@ class Linear:
         return np.asarray(sums + intercepts)
 
 
+class _OfMatrix(ABC):
+    """An estimator of a library that takes a matrix."""
+
+    @property
+    @abstractmethod
+    def _loaded(self) -> Any: ...
+    @abstractmethod
+    def _raw(self, matrix: Floats) -> Floats: ...
+
+    def load(self) -> None:
+        """The trees are ready for the first row."""
+        self._loaded  # noqa: B018
+
+    def raw(self, encoder: Encoder, table: Table) -> Floats:
+        """What the trees give, of shape [n, m]."""
+        return np.concatenate([self._raw(each) for each in encoder.matrices(table)])
+
+
 @dataclass(frozen=True)
-class Trees:
+class Trees(_OfMatrix):
     """Trees of which each gives every row a value; they are summed up, or averaged."""
 
     model: bytes
@@ -59,14 +78,6 @@ class Trees:
         import treelite  # a fifth of a second, which linear models do without
 
         return treelite.Model.deserialize_bytes(self.model)
-
-    def load(self) -> None:
-        """The trees are ready for the first row."""
-        self._loaded  # noqa: B018
-
-    def raw(self, encoder: Encoder, table: Table) -> Floats:
-        """What the trees give, of shape [n, m]."""
-        return np.concatenate([self._raw(each) for each in encoder.matrices(table)])
 
     def _raw(self, matrix: Floats) -> Floats:
         from treelite import gtil
@@ -86,7 +97,7 @@ class Trees:
 
 
 @dataclass(frozen=True)
-class XGBoost:
+class XGBoost(_OfMatrix):
     """XGBoost's own trees: they sum in float32, in an order that only XGBoost has."""
 
     model: bytes
@@ -102,15 +113,8 @@ class XGBoost:
         booster.load_model(bytearray(self.model))
         return booster
 
-    def load(self) -> None:
-        """The trees are ready for the first row."""
-        self._loaded  # noqa: B018
-
-    def raw(self, encoder: Encoder, table: Table) -> Floats:
-        """The predictions, or the probability of each class, of shape [n, m]."""
-        return np.concatenate([self._raw(each) for each in encoder.matrices(table)])
-
     def _raw(self, matrix: Floats) -> Floats:
+        """The predictions, or the probability of each class."""
         matrix = np.where(matrix == 0, np.nan, matrix) if self.sparse else matrix
         given = self._loaded.inplace_predict(matrix, validate_features=False)
         return np.asarray(given).reshape(len(matrix), -1)
