@@ -91,6 +91,31 @@ def test_rejected_weights_are_not_tried_again_before_a_fit(
     assert (trigger and trigger.reason == "Reweighing") == wanted
 
 
+STOPPED = {"reason": "StorageUnreachable", "surroundings": "s"}
+
+
+def test_a_stopped_fit_is_none_after_rejected_weights() -> None:
+    """What was stopped says nothing of the models: a fit is tried before other weights again."""
+    world, made = a_blended(a_gain(outcome="Breach")), "2026-11-23T12:30:00Z"
+    weighed = a_version(2, "Rejected", {"trigger": {"reason": "Reweighing"}}, {"reason": "WorseThanLive"})
+    stopped = a_version(3, "Failed", {"trigger": {"reason": "Drift"}}, STOPPED, creationTimestamp=made)
+    world = a_world(deployment=world.deployment, versions=(*world.versions, weighed, stopped), reports=world.reports)
+    trigger = trigger_of(world)
+    assert trigger
+    assert (trigger.reason, trigger.message) == (
+        "Drift",
+        "bike-v3 failed because of its surroundings (StorageUnreachable)",
+    )
+
+
+def test_a_stopped_fit_after_a_missed_limit_is_one_fit_again() -> None:
+    missed = a_version(2, "Rejected", {"trigger": {"reason": "Drift"}}, {"reason": "ThresholdNotMet"})
+    stopped = a_version(3, "Failed", {"trigger": {"reason": "Drift"}}, STOPPED)
+    candidate, world = a_version(4, "Training", {"data": BY_TIME, "trigger": {"reason": "Drift"}}), a_blended()
+    world = a_world(deployment=world.deployment, versions=(*world.versions, missed, stopped, candidate))
+    assert "blend" not in task_of(train_manifest(world, candidate))
+
+
 def test_message_names_the_gain_and_the_report() -> None:
     trigger = trigger_of(a_blended(a_gain()))
     assert trigger

@@ -36,7 +36,11 @@ def _field_without_blend(spec: ModelDeploymentSpec | ModelVersionSpec) -> str:
 
 
 def _missed_limit(world: World, number: int) -> ModelVersion | None:
-    """The fit before it, if that failed an absolute limit: the next one is a fit of its own, to the best window."""
-    before = next((v for v in reversed(world.versions) if v.spec.number < number and v.has_fits), None)
+    """The fit before it, if that failed an absolute limit: the next one is a fit of its own, to the best window.
+
+    A fit that its surroundings stopped was not judged, and is the same when it is tried again.
+    """
+    fits = (v for v in reversed(world.versions) if v.has_fits and not v.status.surroundings)
+    before = next((v for v in fits if v.spec.number < number), None)
     missed = before is not None and before.phase in UNSUCCESSFUL and before.status.reason == "ThresholdNotMet"
     return before if missed else None

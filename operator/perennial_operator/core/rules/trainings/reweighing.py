@@ -35,14 +35,15 @@ def reweighing_of(world: World) -> Trigger | None:
 def gain_of_weights(world: World, report: Report) -> float:
     """The share of the loss that other weights are shown to save by the report; 0 if none is, or none is wanted.
 
-    After other weights that did not go live, models have to be fitted first, unless their surroundings stopped them.
+    After other weights that did not go live, models have to be fitted first. What its surroundings stopped is neither.
     """
-    drift, newest = world.spec.drift, world.newest
+    drift = world.spec.drift
     if drift is None or not drift.challenger.enabled:
         return 0.0
     if reason_without_blend(world, world.spec, world.next_number):
         return 0.0
-    if newest and not newest.has_fits and newest.phase in UNSUCCESSFUL and not newest.status.surroundings:
+    judged = next((each for each in reversed(world.versions) if not each.status.surroundings), None)
+    if judged and not judged.has_fits and judged.phase in UNSUCCESSFUL:
         return 0.0
     gain = next((each for each in report.extremes if each.name == WEIGHTS_REGRET), None)
     return gain.value if gain and gain.value > STANDARD_ERRORS * (gain.standard_error or 0.0) else 0.0
