@@ -102,6 +102,14 @@ def test_namespace_whose_trainings_do_not_start_delays_no_other() -> None:
     assert trainings.ahead(Key("b", "b1"), (), 2) == 0
 
 
+def test_training_that_begins_now_spends_the_budget_for_a_day() -> None:
+    cache, policy = Cache(), Policy("trainer:1", trainings_per_day=1)
+    put(cache, "ModelDeployment", "bike", spec=SPEC)
+    world = build_world(cache, Key("default", "bike"), NOON, policy, [Key("default", "car"), Key("other", "car")])
+    assert world
+    assert (world.fleet.begun, world.fleet.oldest_begun) == (1, NOON)
+
+
 def test_trainings_of_a_day_count_though_history_deletes_them() -> None:
     cache, metrics = Cache(), Metrics()
     training(cache, "bike", "car")

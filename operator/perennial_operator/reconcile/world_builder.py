@@ -160,11 +160,12 @@ def _is_owned(body: Body, owners: set[str]) -> bool:
 
 def _fleet(cache: Cache, key: Key, reserved: Collection[Key], now: datetime, policy: Policy) -> Fleet:
     trainings, others = cache.trainings, [each for each in reserved if each != key]
-    begun, budget = trainings.begun(key.namespace, now), policy.trainings_per_day
+    beginning = [now for each in others if each.namespace == key.namespace]
+    begun, budget = [*trainings.begun(key.namespace, now), *beginning], policy.trainings_per_day
     return Fleet(
         trainings=trainings.places_taken(reserved, but=key),
         ahead=trainings.ahead(key, others, policy.max_trainings),
         blocked=trainings.blocked(key.namespace, but=key),
-        begun=len(begun) + sum(each.namespace == key.namespace for each in others),
+        begun=len(begun),
         oldest_begun=begun[max(0, len(begun) - budget)] if begun else None,
     )
