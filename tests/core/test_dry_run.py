@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.world import Fleet
 from tests.builders import a_deployment, a_report, a_version, a_world, merged
 from tests.simulation.play import Play, a_play
+from tests.simulation.results import REFUSED
 
 LIVE = a_version(1, creationTimestamp="2026-11-20T12:00:00Z")
 REPORT = {"mode": "Report"}
@@ -84,6 +86,15 @@ def test_each_report_would_trigger_once_and_trains_nothing() -> None:
 def test_one_set_of_consecutive_breaches_would_trigger_once() -> None:
     play = dry_run(drift={"consecutive": 2})
     assert [measured(play, f"report-{n}") for n in range(5)] == [*["Breach", "WouldTrigger"] * 2, "Breach"]
+
+
+def test_a_failure_while_the_clock_was_ahead_hides_no_report() -> None:
+    play = dry_run()
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
+    play.finish("bike-v2-train", REFUSED)
+    play.now -= timedelta(hours=5)
+    assert measured(play, "october") == "WouldTrigger"
+    assert play.condition("Retraining")["reason"] == "WouldTrigger"
 
 
 def test_after_a_dry_run_the_next_report_starts_the_training() -> None:
