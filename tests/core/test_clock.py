@@ -73,7 +73,7 @@ def test_a_hold_that_began_in_the_future_begins_now() -> None:
     assert play.status["liveVersion"] == "bike-v2"
 
 
-def test_end_in_the_future_defers_at_most_one_cool_down() -> None:
+def test_end_years_ahead_defers_at_most_one_cool_down() -> None:
     play = a_live_play(drift={"cooldown": "1h"})
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "1")
     in_the_future(play, lambda play: play.finish("bike-v2-train", REFUSED))
