@@ -1,0 +1,61 @@
+"""Where captured rows are, and what their files have. The model server writes them; trainings and checks read them.
+
+A file is parquet, written once and whole, below `captured/date=2026-11-29/hour=14/` in the model's folder: the day and
+the hour in UTC of its requests. Beside the columns here it has the inputs of the model under their own names: numbers
+as doubles, categories and texts as strings, times as timestamps in UTC. A reader ignores names that begin with a dot.
+
+The same key may have rows in several files: of a request that was sent again, and of each version that answered it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from perennial_trainer.storage.store import child_uri
+
+FOLDER = "captured"
+FORMAT = "1"
+
+PREFIX = "perennial."
+"""No feature and no target has a name that begins with this."""
+TIME = "perennial.time"
+"""Timestamp in microseconds, UTC: when the server had the request."""
+KEY = "perennial.key"
+"""String: what `keys.captured_key` makes of the request's key, or that key itself with `keyInClear`."""
+ROW = "perennial.row"
+"""32-bit integer: the row's place, from 0, among those of its request that have the same key."""
+VERSION = "perennial.version"
+"""String: the ModelVersion that answered."""
+WEIGHT = "perennial.weight"
+"""Double: for how many rows it stands, which is 1 / share."""
+PREDICTION = "perennial.prediction"
+"""Double of a regression, else string: the class as `category_name` names it."""
+PROBABILITY = "perennial.probability."
+"""Prefix of a double for each class, of a classifier that has probabilities."""
+SHADOW = "perennial.shadow"
+"""Boolean: the request was a copy, whose answer no one got."""
+
+METADATA_FORMAT = b"perennial.format"
+METADATA_POD = b"perennial.pod"
+METADATA_PROCESS = b"perennial.process"
+"""The start of the server's process, in seconds since 1970, and its id."""
+METADATA_SEQUENCE = b"perennial.sequence"
+"""The buffers of a process are numbered from 1: a missing number is a buffer that was lost."""
+
+
+def probability_columns(classes: Sequence[int | str]) -> list[str]:
+    """The columns of the probabilities, by class."""
+    return [f"{PROBABILITY}{each}" for each in classes]
+
+
+def captured_folder(model_folder: str) -> str:
+    """The URI of the captured rows of the model whose folder this is: `<storage>/<namespace>/<name>`."""
+    return child_uri(model_folder, FOLDER)
+
+
+def hour_folder(captured: str, at: datetime) -> str:
+    """The URI of the folder of the rows of this hour."""
+    return child_uri(captured, f"{at.astimezone(UTC):date=%Y-%m-%d/hour=%H}")
+
+
+def file_name(pod: str, process: str, sequence: int) -> str:
+    return f"{pod}-{process}-{sequence:08}.parquet"
