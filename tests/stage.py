@@ -35,13 +35,12 @@ IMAGES = {
 IN_IMAGES = ("trainer", "tests/contract", "operator", "kubectl")
 """Where the code of the Jobs' images is."""
 
-PRELOADED = {
-    "perennial_trainer": [
-        "sklearn.linear_model",
-        *("perennial_trainer." + name for name in ("training.train", "validation.validate", "drift.check")),
-        *("perennial_trainer." + name for name in ("ledger.record", "ledger.recover", "serve.app")),
-    ]
-}
+TRAINER = [
+    "sklearn.linear_model",
+    *("perennial_trainer." + name for name in ("training.train", "validation.validate", "drift.check")),
+    *("perennial_trainer." + name for name in ("ledger.record", "ledger.recover", "serve.app")),
+]
+PRELOADED = {"perennial_trainer": TRAINER}
 """What the trainer imports for each task: a second of processor time for each container, if each does it itself."""
 
 HURRY = 10.0
@@ -60,7 +59,10 @@ def chosen_cluster() -> str:
 
 
 class Stage:
-    """While the context lasts the cluster is up and the operator watches one namespace of it."""
+    """While the context lasts the cluster is up and the operator watches one namespace of it.
+
+    `images` are further images of the trainer, each with the program that it runs on the local node.
+    """
 
     def __init__(
         self,
@@ -70,10 +72,12 @@ class Stage:
         namespace: str = "default",
         operator: bool = True,
         environment: Mapping[str, str] | None = None,
+        images: Mapping[str, Path] | None = None,
         through: Callable[[Path], Path] = lambda kubeconfig: kubeconfig,
     ) -> None:
         self.directory, self.cluster, self.namespace = directory, cluster, namespace
         self._starts_operator, self._environment, self._through = operator, dict(environment or {}), through
+        self._images = dict(images or {})
         self._stack = ExitStack()
         self._operator: subprocess.Popen[bytes] | None = None
         self.operator_log = directory / "operator.log"
@@ -104,10 +108,16 @@ class Stage:
         self.kubectl.apply(ROOT / "manifests" / "crds")
         self.wait("the CRDs are established", self._established, 30)
         if self.cluster != "current":
-            code = {"PYTHONPATH": ":".join(str(ROOT / part) for part in IN_IMAGES)}
+            folders = [*(ROOT / part for part in IN_IMAGES), *(program.parent for program in self._images.values())]
+            runs = {image: ["python", "-m", program.stem] for image, program in self._images.items()}
             self.node = self._stack.enter_context(
                 LocalNode(
-                    self.kubeconfig, self.directory / "node", code, hurry=HURRY, entrypoints=IMAGES, preloaded=PRELOADED
+                    self.kubeconfig,
+                    self.directory / "node",
+                    {"PYTHONPATH": ":".join(map(str, folders))},
+                    hurry=HURRY,
+                    entrypoints=IMAGES | runs,
+                    preloaded=PRELOADED | {program.stem: TRAINER for program in self._images.values()},
                 )
             )
         self._stack.callback(self.kill_operator)

@@ -1,4 +1,4 @@
-"""Models of LightGBM, of XGBoost and of a stack go through the whole loop to a second version."""
+"""Models of LightGBM, of XGBoost, of a stack and of a package of one's own go through the whole loop to a second version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.models import a_report, a_table, first_version, rows
 from tests.e2e.test_refit import timed
-from tests.stage import Stage
+from tests.stage import Stage, chosen_cluster
+from tests.trainer.own_package import SPEC
 
 INSIDE = [
     {"name": "logistic", "estimator": "sklearn.linear_model.LogisticRegression", "parameters": {"C": 0.5}},
@@ -33,7 +34,9 @@ MODELS: dict[str, dict[str, Any]] = {
         },
         "data": {"timeColumn": "at", "window": 240},
     },
+    "acme": {**SPEC, "data": {"timeColumn": "at", "window": 240}},
 }
+NOT_OURS = pytest.mark.skipif(chosen_cluster() == "current", reason="its nodes have no image with the package")
 
 
 def table(name: str, seed: int, slope: float, first_day: int) -> str:
@@ -46,7 +49,10 @@ def table(name: str, seed: int, slope: float, first_day: int) -> str:
     return "\n".join([header, *(f"{before},{'loss' if value[0] == '-' else 'gain'}" for before, _, value in cells)])
 
 
-@pytest.mark.parametrize(("name", "metric"), [("light", "mse"), ("extreme", "mse"), ("stack", "log_loss")])
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [("light", "mse"), ("extreme", "mse"), ("stack", "log_loss"), pytest.param("acme", "mse", marks=NOT_OURS)],
+)
 def test_second_version_is_better_and_live(stage: Stage, name: str, metric: str) -> None:
     files = {"0.csv": table(name, 0, 3.0, 1)}
     first_version(stage, name, files, MODELS[name])

@@ -13,8 +13,7 @@ import pytest
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.entry_points import ALLOWED
-from tests.serve.processes import free_port, running
-from tests.trainer.own_package import ESTIMATOR, MODULE, PACKAGE, files_of_package
+from tests.trainer.own_package import ESTIMATOR, MODULE, PACKAGE, install
 from tests.trainer.tasks import Json, Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 from tests.trainer.test_estimators import a_described
 
@@ -40,12 +39,8 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
         "alone": "unsuitable:Alone",
         "unfinished": "unsuitable:Unfinished",
     }
-    for name, text in {**files_of_package(named), "unsuitable.py": UNSUITABLE}.items():
-        place = tmp_path / "package" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
+    (install(tmp_path / "package", named) / "unsuitable.py").write_text(UNSUITABLE)
     monkeypatch.syspath_prepend(tmp_path / "package")
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path / "package"), *(each for each in sys.path if each)]))
     monkeypatch.setenv(ALLOWED, f"other,{PACKAGE}")
     yield monkeypatch
     for module in (MODULE, "unsuitable"):
@@ -73,27 +68,6 @@ def test_documented_package_goes_to_a_second_version(trainer: Trainer, tmp_path:
     metadata = json.loads((tmp_path / "v2" / "metadata.json").read_text())
     assert metadata["libraries"][PACKAGE] == "1.0"
     assert ESTIMATOR in (tmp_path / "v2" / "report.html").read_text()
-    assert served(tmp_path, task, answer) > 0
-
-
-def served(folder: Path, task: Json, answer: Json) -> float:
-    """What a server answers for the first patient."""
-    more = {"task": "serve", "artifact": a_version(answer, task["version"]), "port": free_port()}
-    with running(
-        folder, {key: task[key] for key in ("namespace", "modelDeployment", "version", "model")} | more
-    ) as server:
-        wanted = task["model"]["features"]
-        patient = diabetes().iloc[0]
-        inputs = [
-            {"name": each, "shape": [1], "datatype": "FP64", "data": [float(patient[each])]}
-            for each in wanted["numeric"]
-        ]
-        inputs += [
-            {"name": each, "shape": [1], "datatype": "BYTES", "data": [str(patient[each])]}
-            for each in wanted["categorical"]
-        ]
-        response = server.infer({"inputs": inputs}, f"/v2/models/{task['modelDeployment']}/infer")
-        return float(response.json()["outputs"][0]["data"][0])
 
 
 @pytest.mark.parametrize(
