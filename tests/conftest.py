@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from tests.stage import ROOT, chosen_cluster
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would wait for each other
 
 LONGEST_FIRST = (
     "e2e/test_loop.py",

@@ -106,16 +106,24 @@ def test_what_is_copied_is_let_through(part: str) -> None:
 
 
 def lines_without_names(part: str) -> list[str]:
-    """The lines of the Dockerfile but for comments, what is described, and which code is copied."""
+    """The lines of the Dockerfile but for comments, what is described, OpenMP, and which code is copied."""
     text = (ROOT / part / "Dockerfile").read_text().replace(PACKAGES[part], "PACKAGE")
     text = re.sub(rf"(REQUIREMENTS=|Perennial ){LOCKS[part][0]}", r"\1NAME", text)
     return [
-        line for line in text.splitlines() if not re.match(r"# |COPY \w+/.* /app/", line) and "description" not in line
+        line
+        for line in text.splitlines()
+        if not re.match(r"# |ENV GOMP_|COPY \w+/.* /app/", line) and "description" not in line
     ]
 
 
 def test_all_images_are_built_in_the_same_way() -> None:
     assert lines_without_names("operator") == lines_without_names("trainer") == lines_without_names("kubectl")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_threads_spin_briefly_where_models_are_fitted(part: str) -> None:
+    bounded = ("ENV", "GOMP_SPINCOUNT=10000") in instructions(part)[-1]
+    assert bounded == ("scikit-learn" in locked(LOCKS[part][0]))
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -23,6 +23,7 @@ def base(pod: Obj, home: Path, extra: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(home),
         "HOSTNAME": name(pod),
         BIND_ADDRESS: pod["status"]["podIP"],
+        "OMP_NUM_THREADS": "1",  # all pods, and the tests themselves, share this machine's processors
         **extra,
     }
 

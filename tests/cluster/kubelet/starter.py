@@ -14,7 +14,7 @@ from tests.cluster.kubelet.processes import Process
 
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
 ENDED = "the fork server has ended"
-READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "OPENBLAS_", "MALLOC_")
+READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OMP_", "GOMP_", "OPENBLAS_", "MALLOC_")
 """Beginnings of the variables that Python and its libraries read once: they must be the fork server's own."""
 
 
