@@ -1,5 +1,6 @@
 """Which requests are captured, and under which key."""
 
+import hmac
 from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import given
@@ -21,6 +22,12 @@ def test_greater_share_has_keys_of_smaller(key: str, one: float, other: float) -
     small, great = sorted((one, other))
     assert is_captured(SECRET, key, great) or not is_captured(SECRET, key, small)
     assert is_captured(SECRET, key, 1) and not is_captured(SECRET, key, 0)
+
+
+@given(st.binary(min_size=1, max_size=100), st.text(max_size=20))
+def test_stored_key_is_an_hmac(secret: bytes, key: str) -> None:
+    text = b"perennial key\0" + key.encode(errors="replace")
+    assert captured_key(secret, key) == hmac.digest(secret, text, "sha256").hex()
 
 
 def test_stored_key_depends_on_secret_and_not_on_selection() -> None:

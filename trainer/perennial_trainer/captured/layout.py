@@ -10,13 +10,14 @@ The same key may have rows in several files: of a request that was sent again, a
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from perennial_trainer.contract.capture.settings import RESERVED
 from perennial_trainer.storage.store import child_uri
 
 FOLDER = "captured"
 FORMAT = "1"
-
-PREFIX = "perennial."
+PREFIX = RESERVED
 """No feature and no target has a name that begins with this."""
+
 TIME = "perennial.time"
 """Timestamp in microseconds, UTC: when the server had the request."""
 KEY = "perennial.key"

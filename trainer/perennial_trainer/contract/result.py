@@ -13,10 +13,11 @@ from perennial_trainer.contract.compression import compress
 from perennial_trainer.contract.errors import TaskError
 
 MAX_BYTES = 4096
-CONTRACT = 4
+CONTRACT = 5
 """The version of the contract with the operator.
 
-2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check and the refit.
+2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check and the refit,
+5 the capture of requests.
 """
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 

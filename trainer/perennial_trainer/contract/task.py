@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from perennial_trainer.contract.capture.settings import Capture
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.data import Challenger, RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.contract.features.roles import check_other_columns, check_time_column
 from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
@@ -160,8 +162,8 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     storage: Uri  # the version's own folder
 
     def __post_init__(self) -> None:
-        _check_time_column(self.data.time_column, self.model)
-        _check_other_columns(self.data, self.model)
+        check_time_column(self.data.time_column, self.model.features, self.model.target)
+        check_other_columns(self.data, self.model.features, self.model.target)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
         if self.adopt and (self.live or self.model.framework != "sklearn"):
@@ -192,12 +194,17 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
 
     def __post_init__(self) -> None:
-        _check_time_column(self.data.time_column, self.model)
+        check_time_column(self.data.time_column, self.model.features, self.model.target)
 
 
 class ServeTask(ModelTask, frozen=True, kw_only=True, tag="serve"):
     artifact: Version
     port: Annotated[int, Meta(ge=1, le=65535)]
+    capture: Capture | None = None
+
+    def __post_init__(self) -> None:
+        if self.capture:
+            self.capture.check(self.model.features, self.model.target)
 
 
 class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="work"):
@@ -224,25 +231,3 @@ def parse_task(text: str | bytes) -> Task:
     except ValueError as error:
         raise RejectedTask("InvalidTask", f"PERENNIAL_TASK cannot be read: {error}") from error
     return task
-
-
-def _check_other_columns(data: TrainingData, model: Model) -> None:
-    """The group and the kept columns are not what the model learns from; only features may be allowed to leak."""
-    used = {*model.features.names, *model.features.inputs, model.target, data.time_column}
-    if data.group_column is not None and data.group_column in used:
-        raise ValueError(
-            f"data.groupColumn {data.group_column} is also a feature, the target or the time: a group is never one"
-        )
-    repeated = [name for name in data.keep if name in used]
-    if repeated:
-        raise ValueError(f"data.keep names {join_names(repeated)}, which the holdout has anyway: remove it there")
-    unknown = [name for name in data.allow_leaks if name not in model.features.names]
-    if unknown:
-        raise ValueError(f"data.allowLeaks names {join_names(unknown)}, which is not a feature: remove it there")
-
-
-def _check_time_column(name: str | None, model: Model) -> None:
-    """A numeric feature or a calendar's column may also be the time column; a category or the target may not."""
-    derived = [each.name for each in model.features.derived]
-    if name is not None and name in (*model.features.categories, *model.features.texts, *derived, model.target):
-        raise ValueError(f"data.timeColumn {name} is also a categorical feature or the target: keep one role")

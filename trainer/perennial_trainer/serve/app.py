@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,6 +23,9 @@ from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
 
+if TYPE_CHECKING:
+    from perennial_trainer.serve.capture.capturing import Capture
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,9 @@ async def _serve(task: ServeTask, address: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     state, metrics = State(), Metrics(task.model_deployment, task.version)
     server = make_server(Endpoints(task, state, metrics).application(), state, metrics)
-    serving = asyncio.create_task(server.serve([open_listener(address, task.port)]))
+    copies = task.capture.shadow_port if task.capture else None
+    listening = [open_listener(address, port) for port in (task.port, copies) if port]
+    serving = asyncio.create_task(server.serve(listening))
     log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
     try:
         state.served = await load_served(task, state, metrics)
@@ -44,6 +49,8 @@ async def _serve(task: ServeTask, address: str) -> None:
         await serving
         raise
     await serving
+    if state.served.capture:
+        await asyncio.to_thread(state.served.capture.close)
     log.info("stopped")
 
 
@@ -84,11 +91,12 @@ async def load_served(task: ServeTask, state: State, metrics: Metrics) -> Served
     started = time.monotonic()
     loaded, file_format = await asyncio.to_thread(_load, task)
     predictor = Predictor(loaded, task.model, metrics.count_unknown)
+    capture = _start_capture(task, predictor, metrics)
     state.limits = limits_for(free_memory())
     metrics.loaded(file_format, task.artifact.sha256, predictor.is_compiled)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
     log.info("a body may have %d bytes, all in flight %d", state.limits.body, state.limits.in_flight)
-    return served_by(predictor, state.limits, metrics, file_format)
+    return served_by(predictor, state.limits, metrics, file_format)._replace(capture=capture)
 
 
 def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_format: str) -> Served:
@@ -104,6 +112,14 @@ def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_forma
         on_batch=metrics.batched,
     )
     return Served(predictor, batcher, rows, file_format)
+
+
+def _start_capture(task: ServeTask, predictor: Predictor, metrics: Metrics) -> "Capture | None":
+    if task.capture is None:
+        return None
+    from perennial_trainer.serve.capture.capturing import start_capture  # not needed by most servers
+
+    return start_capture(task, task.capture, predictor, metrics, free_memory())
 
 
 def _load(task: ServeTask) -> tuple[Any, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import orjson
@@ -28,8 +28,11 @@ from perennial_trainer.serve.bodies import MORE_MEMORY, Bodies, RefusedError
 from perennial_trainer.serve.lifecycle import Served, State
 from perennial_trainer.serve.limits import BODY_SECONDS, SMALL_BODY
 from perennial_trainer.serve.metrics import Metrics
-from perennial_trainer.serve.predictor import Outputs, Predictor
+from perennial_trainer.serve.predictor import Outputs
 from perennial_trainer.serve.tensors import BadRequestError
+
+if TYPE_CHECKING:
+    from perennial_trainer.serve.capture.chosen import Chosen
 
 CLIENT_GONE = 499  # nginx's code; the response is only counted
 
@@ -145,16 +148,20 @@ class Endpoints:
             return self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
 
     async def _predict(self, request: Request, served: Served, body: bytes) -> Response:
-        inference = await self._run(len(body), self._read, served.predictor, body)
+        inference, chosen = await self._run(len(body), self._read, served, body)
+        asked = inference._replace(outputs=served.predictor.outputs) if chosen else inference
         parts: list[Outputs] = []
-        for part in inference.parts(served.part_rows):
+        for part in asked.parts(served.part_rows):
             if parts and await request.is_disconnected():
                 raise ClientDisconnect
             parts.append(await self._answer(served, part))
         if self._task.model.task == "regression":
             for output in parts:
                 self._metrics.count_predictions(output["predict"])
-        return self._respond(await self._run(len(body), self._write, inference, parts))
+        response = self._respond(await self._run(len(body), self._write, inference, parts))
+        if chosen and served.capture:
+            await self._run(len(body), served.capture.add, chosen, inference, parts, request.scope["server"][1])
+        return response
 
     async def _answer(self, served: Served, part: protocol.Inference) -> Outputs:
         """The outputs of the part: at once if that takes less time than to hand it to the thread of the model."""
@@ -169,15 +176,17 @@ class Endpoints:
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
-    def _read(self, predictor: Predictor, body: bytes) -> protocol.Inference:
-        inference = protocol.read_request(body, self._task.model.features, predictor.outputs)
+    def _read(self, served: Served, body: bytes) -> "tuple[protocol.Inference, Chosen | None]":
+        predictor, capture = served.predictor, served.capture
+        key = self._task.capture.key if self._task.capture else None
+        inference = protocol.read_request(body, self._task.model.features, predictor.outputs, key)
         predictor.check(inference)
         values, most = predictor.values(inference), self._state.limits.values
         if values > most:
             rows = most * inference.rows // values
             message = f"the request has {inference.rows} rows: send at most {rows} at a time, {MORE_MEMORY}"
             raise RefusedError(413, "too_many_rows", message, {})
-        return inference
+        return capture.choose(inference) if capture else (inference, None)
 
     def _write(self, inference: protocol.Inference, parts: list[Outputs]) -> bytes:
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in inference.outputs}

@@ -5,7 +5,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvicorn
 
@@ -13,6 +13,9 @@ from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.limits import Limits, free_memory, limits_for
 from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.protocol import Inference
+
+if TYPE_CHECKING:
+    from perennial_trainer.serve.capture.capturing import Capture
 
 # Kubernetes sends SIGTERM to a pod and removes it from the endpoints at the same time; until every node has the new
 # endpoints, requests still arrive and get responses.
@@ -30,6 +33,7 @@ class Served(NamedTuple):
     batcher: Batcher[Inference, Outputs]
     part_rows: int
     file_format: str
+    capture: "Capture | None" = None
 
 
 @dataclass
@@ -63,6 +67,8 @@ class DrainingServer(uvicorn.Server):
         if self._state.served is None:
             log.info("stopped while loading")
             os._exit(0)  # no request is in flight, and the loading thread cannot be stopped
+        if self._state.served.capture:
+            self._state.served.capture.flush()
         log.info("draining for %g s", DRAIN_SECONDS)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._finish)
 

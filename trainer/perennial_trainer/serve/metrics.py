@@ -1,5 +1,7 @@
 """Prometheus metrics of the server, by model and version: canary analysis reads them."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -45,6 +47,7 @@ class Metrics:
         self._compiled = Gauge("model_compiled", description, labels, registry=self._registry)
         self._unknown = _unknown_categories(self._registry)
         self._refused = _refused_requests(self._registry)
+        self._captured, self._capture_dropped = _captured_rows(self._registry)
         self._values = values
         ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
@@ -70,6 +73,21 @@ class Metrics:
     def count_refused(self, reason: str) -> None:
         self._refused.labels(*self._values, reason).inc()
 
+    def capturing(self, waiting: Callable[[], int]) -> None:
+        """Requests are captured from now on; `waiting` tells how many rows are in memory."""
+        description = "Captured rows that are in memory."
+        gauge = Gauge("model_capture_waiting_rows", description, ("model", "version"), registry=self._registry)
+        gauge.labels(*self._values).set_function(waiting)
+        self._captured.labels(*self._values)
+        for reason in ("full", "stopped", "error"):
+            self._capture_dropped.labels(*self._values, reason)
+
+    def count_captured(self, rows: int) -> None:
+        self._captured.labels(*self._values).inc(rows)
+
+    def count_capture_dropped(self, reason: str, rows: int) -> None:
+        self._capture_dropped.labels(*self._values, reason).inc(rows)
+
     def loaded(self, artifact_format: str, sha256: str, compiled: bool) -> None:
         self._compiled.labels(*self._values).set(compiled)
         self._info.labels(*self._values, artifact_format, sha256).set(1)
@@ -87,3 +105,10 @@ def _unknown_categories(registry: CollectorRegistry) -> Counter:
 def _refused_requests(registry: CollectorRegistry) -> Counter:
     description = "Requests and connections beyond a limit of the server."
     return Counter("model_refused_requests", description, ("model", "version", "reason"), registry=registry)
+
+
+def _captured_rows(registry: CollectorRegistry) -> tuple[Counter, Counter]:
+    labels = ("model", "version")
+    written = Counter("model_captured_rows", "Captured rows that are in storage.", labels, registry=registry)
+    description = "Captured rows that are not in storage, because there was no room in memory for more, or no time."
+    return written, Counter("model_capture_dropped", description, (*labels, "reason"), registry=registry)

@@ -56,13 +56,14 @@ class Predictor:
         self._on_unknown = on_unknown
         if model.task == "regression":
             self._outputs = {"predict": _Output(answers.predict, np.dtype(np.float64), None)}
+            self.classes: list[Any] = []
             return
         classes = answers.classes
         dtype = np.dtype(np.int64) if classes.dtype.kind in "iu" else np.dtype(object)
         self._outputs = {"predict": _Output(answers.predict, dtype, None)}
         if answers.has_probabilities:
             self._outputs["predict_proba"] = _Output(answers.predict_proba, np.dtype(np.float64), len(classes))
-        self._classes = classes.tolist()
+        self.classes = classes.tolist()
 
     @property
     def outputs(self) -> Collection[str]:
@@ -76,7 +77,7 @@ class Predictor:
                 "datatype": datatype_name(output.dtype),
                 "shape": [-1] if output.width is None else [-1, output.width],
             }
-            | ({} if output.width is None else {"parameters": {"classes": self._classes}})
+            | ({} if output.width is None else {"parameters": {"classes": self.classes}})
             for name, output in self._outputs.items()
         ]
 

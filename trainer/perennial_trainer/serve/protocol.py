@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -24,12 +25,16 @@ Column = NDArray[np.float64] | NDArray[np.datetime64] | list[Any]
 
 
 class Inference(NamedTuple):
-    """A request that can be predicted: `rows` values for each feature, and the requested outputs."""
+    """A request that can be predicted: `rows` values for each feature, and the requested outputs.
+
+    `keys` are what the request names its rows by, besides the id: one value for all, or one for each.
+    """
 
     id: str | None
     rows: int
     columns: Mapping[str, Column]
     outputs: Collection[str]
+    keys: Any = None
 
     def parts(self, rows: int) -> "Iterator[Inference]":
         """The request in parts of at most so many rows, without copies of its numbers."""
@@ -38,9 +43,13 @@ class Inference(NamedTuple):
             yield self._replace(rows=min(rows, self.rows - start), columns=columns)
 
 
-def read_request(body: bytes, features: Features, outputs: Collection[str]) -> Inference:
-    """The request in `body`, for a model with these features that gives these outputs; else a BadRequestError."""
+def read_request(body: bytes, features: Features, outputs: Collection[str], key: str | None = None) -> Inference:
+    """The request in `body`, for a model with these features that gives these outputs; else a BadRequestError.
+
+    `key` is the name of an input or a parameter that may have the keys of the rows, and is not a feature.
+    """
     request = decode(body)
+    keys = _take_keys(request, key) if key else None
     wanted = [output.name for output in request.outputs or ()] or ["predict"]
     unknown = [name for name in wanted if name not in outputs]
     if unknown:
@@ -48,7 +57,7 @@ def read_request(body: bytes, features: Features, outputs: Collection[str]) -> I
     first = request.inputs[0]
     one_tensor = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.inputs
     columns = _matrix(first, features) if one_tensor else _columns(request, features)
-    return Inference(request.id, first.shape[0], columns, wanted)
+    return Inference(request.id, first.shape[0], columns, wanted, keys)
 
 
 def write_response(model: str, version: str, request_id: str | None, outputs: Mapping[str, NDArray[Any]]) -> bytes:
@@ -69,6 +78,20 @@ def write_response(model: str, version: str, request_id: str | None, outputs: Ma
 def datatype_name(dtype: np.dtype[Any]) -> str:
     """The protocol's name of the data type of an output: floats, integers or text."""
     return {"f": "FP64", "i": "INT64"}.get(dtype.kind, "BYTES")
+
+
+def _take_keys(request: Request, name: str) -> Any:
+    """The values of the input of this name, which leaves the request, or of the parameter; None without either."""
+    for place, tensor in enumerate(request.inputs):
+        if tensor.name == name and len(request.inputs) > 1:
+            del request.inputs[place]
+            rows, values = request.inputs[0].shape[0], _flat(tensor)
+            if len(values) not in (1, rows):
+                raise BadRequestError(f"input {name} has {len(values)} values: give one for each of the {rows} rows")
+            return values if len(values) > 1 else values[0]
+    parameters = msgspec.json.decode(request.parameters) if request.parameters else None
+    value = parameters.get(name) if isinstance(parameters, dict) else None
+    return None if isinstance(value, (dict, list)) else value
 
 
 def _columns(request: Request, features: Features) -> dict[str, Column]:

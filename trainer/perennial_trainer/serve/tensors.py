@@ -39,6 +39,7 @@ class Output(msgspec.Struct):
 class Request(msgspec.Struct, kw_only=True):
     inputs: list[Tensor]
     id: str | None = None
+    parameters: msgspec.Raw = msgspec.Raw()
     outputs: list[Output] | None = None
 
 

@@ -1,0 +1,92 @@
+"""What a server that captures writes, as a reader of the files finds it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from perennial_trainer.captured.keys import captured_key
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from tests.serve.processes import MIXED, Server, fitted, free_port, running, serve_task, stored
+from tests.serve.requests import ROWS, request, tensor
+
+SECRET = "a secret of this model alone"
+PATH = "/v2/models/bike-demand/infer"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("captured")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    uri, sha256 = stored(folder, dump_pipeline(fitted(MIXED, "classification", "busy"), "joblib"))
+    task = serve_task(uri, sha256, kind="classification")
+    capture = {"share": 1, "key": "ride", "exclude": ["hum"], "storage": (folder / "captured").as_uri()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPTURE_PERENNIAL_CAPTURE_KEY", SECRET)
+        with running(folder, task | {"capture": capture | {"shadowPort": free_port()}}) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def rows(folder: Path, server: Server) -> list[dict[str, Any]]:
+    """All requests of this module, as rows of files that the end of the server has written."""
+    keyed = request(ROWS)
+    keyed["inputs"].append(tensor("ride", [7, 8, 7], datatype="INT64"))
+    sent = [
+        (server.url, keyed),
+        (server.url, request(ROWS[:1], parameters={"ride": "of-parameter"}, id="of-request")),
+        (server.url, request(ROWS[:2], id="of-request", outputs=[{"name": "predict"}])),
+        (f"http://127.0.0.1:{server.task['capture']['shadowPort']}", request(ROWS[:1], id="copied")),
+        (server.url, request(ROWS[:1])),
+        (server.url, request(ROWS[["temp"]], id="refused")),
+    ]
+    answers = [server.client.post(url + PATH, json=body) for url, body in sent]
+    assert [each.status_code for each in answers] == [200] * 5 + [400]
+    assert "id" not in answers[0].json() and answers[1].json()["id"] == answers[2].json()["id"] == "of-request"
+    server.given = answers[4].json()["id"]  # type: ignore[attr-defined]
+    assert server.metric('model_capture_waiting_rows{model="bike-demand",version="bike-demand-v1"}') == 8
+    server.signal(signal.SIGTERM)
+    assert server.exit_code() == 0
+    files = sorted((folder / "captured").glob("date=*/hour=*/*.parquet"))
+    return [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
+
+
+def test_rows_are_what_the_model_saw_and_answered(rows: list[dict[str, Any]]) -> None:
+    assert [(row["temp"], row["season"]) for row in rows[:3]] == list(zip(ROWS.temp, ROWS.season, strict=True))
+    for row in rows:
+        likely = max(("busy", "calm"), key=lambda name: row[f"perennial.probability.{name}"])
+        assert row["perennial.prediction"] == likely
+        assert row["perennial.version"] == "bike-demand-v1" and row["perennial.weight"] == 1
+
+
+def test_key_is_an_input_a_parameter_or_the_id(rows: list[dict[str, Any]], server: Server) -> None:
+    keys = ["7", "8", "7", "of-parameter", "of-request", "of-request", "copied", server.given]  # type: ignore[attr-defined]
+    assert [row["perennial.key"] for row in rows] == [captured_key(SECRET.encode(), key) for key in keys]
+    assert [row["perennial.row"] for row in rows] == [0, 0, 1, 0, 0, 1, 0, 0]
+
+
+def test_rows_of_copied_requests_are_marked(rows: list[dict[str, Any]]) -> None:
+    assert [row["perennial.shadow"] for row in rows] == [False] * 6 + [True, False]
+
+
+def test_excluded_inputs_are_not_written_and_nothing_is_logged(rows: list[dict[str, Any]], server: Server) -> None:
+    assert all("hum" not in row for row in rows)
+    assert not any(text in server.log() for text in ("of-parameter", SECRET, str(ROWS.temp[1])))
+
+
+def test_file_says_which_buffer_of_which_process_it_is(
+    rows: list[dict[str, Any]], folder: Path, server: Server
+) -> None:
+    files = sorted((folder / "captured").rglob("*.parquet"))
+    metadata = [pq.read_schema(file).metadata for file in files]
+    assert [each[b"perennial.sequence"] for each in metadata] == [str(i + 1).encode() for i in range(len(files))]
+    assert {each[b"perennial.process"].split(b"-")[1] for each in metadata} == {str(server.pid).encode()}
+    assert [file.stem.split("-")[-1] for file in files] == [f"{i + 1:08}" for i in range(len(files))]
+    assert os.listdir(folder / "captured" / ".writing") == []
