@@ -49,6 +49,12 @@ def test_each_policy_has_a_row(effect: Effect) -> None:
     assert [row.recovery for row in effect.rows[1:3]] == [0.0, 1.0]
 
 
+def test_model_is_never_stalled_by_itself(effect: Effect) -> None:
+    assert effect.stalled_at == (None, None)
+    at = dataclasses.replace(effect, stalled_at=(7, None))
+    assert "stalled at batch 7" in list(lines(at))[-1]
+
+
 def test_controls_count_for_alarms_and_loss_alone(effect: Effect) -> None:
     control = dataclasses.replace(effect, is_control=True, false_alarms=2, excess=0.03)
     figures = summary([control])
