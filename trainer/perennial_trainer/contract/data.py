@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from perennial_trainer.contract.fields import Share, StrictStruct, Uri, Window
+from perennial_trainer.contract.fields import Duration, Share, StrictStruct, Uri, Window
 
 
 class Cleaning(StrictStruct, frozen=True, kw_only=True):
@@ -59,16 +59,52 @@ class IcebergSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True)
     snapshot: Annotated[int, Meta(ge=0)] | None = None
 
 
-class DataSource(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """Files, or a table; exactly one of the fields is given."""
+class Place(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """Files, or a table."""
 
     uri: Uri | None = None
     sql: SqlQuery | None = None
     delta: DeltaSource | None = None
     iceberg: IcebergSource | None = None
 
+    @property
+    def places(self) -> int:
+        """How many of the fields are given."""
+        return sum(each is not None for each in (self.uri, self.sql, self.delta, self.iceberg))
+
+
+class Labels(Place, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of captured rows: the target, by the key of the request; of one key the newest counts.
+
+    `key` and `row` are columns. Without `row`, `ride-7#2` is the key of the third row of the request `ride-7`.
+    """
+
+    key: Annotated[str, Meta(min_length=1)]
+    row: str | None = None
+    time_column: str | None = None  # when the label was written; without it, later rows are newer
+    time_format: TimeFormat | None = None
+    mature: Duration  # younger rows wait: labels that come soon may be unlike those that come late
+
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.uri, self.sql, self.delta, self.iceberg)) != 1:
+        if self.places != 1:
+            raise ValueError("the labels have no place or several: give exactly one of uri, sql, delta and iceberg")
+
+
+class Captured(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rows that the model server captured, below this folder."""
+
+    uri: Uri
+    labels: Labels | None = None  # without them no row has a target
+    key_in_clear: bool = False  # else a key is stored by an HMAC, whose secret the environment has
+
+
+class DataSource(Place, frozen=True, kw_only=True, omit_defaults=True):
+    """Files or a table, captured rows, or captured rows and those of before."""
+
+    captured: Captured | None = None
+
+    def __post_init__(self) -> None:
+        if self.places != 1 and (self.places or not self.captured):
             raise ValueError("the rows have no place or several: give exactly one of uri, sql, delta and iceberg")
 
 
@@ -97,6 +133,7 @@ class TrainingData(DataSource, frozen=True, kw_only=True, omit_defaults=True):
             sql=self.sql,
             delta=self.delta,
             iceberg=self.iceberg,
+            captured=self.captured,
             time_column=self.time_column,
             window=window,
             csv=self.csv,

@@ -191,6 +191,8 @@ class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
     metrics: list[DriftMetric]
     not_measured: list[NotMeasured] | UnsetType = UNSET
     future_rows: int | UnsetType = UNSET
+    waiting: int | UnsetType = UNSET
+    """Rows that wait for their label, where captured ones were checked."""
     omitted: int | UnsetType = UNSET
     details: str | UnsetType = UNSET
 

@@ -167,8 +167,8 @@ def without_outliers(rows: Rows, policy: Cleaning) -> tuple[Rows, dict[str, int]
     if policy.outliers == "drop":
         return rows.take(~is_outlier.any(axis=1).to_numpy()), counts
     clipped = rows.features.assign(**values.clip(low, high, axis=1))
-    kept = Rows(rows.columns, clipped, rows.target, rows.time, group=rows.group, kept=rows.kept, inputs=rows.inputs)
-    return kept, counts
+    others = {"group": rows.group, "kept": rows.kept, "inputs": rows.inputs, "weights": rows.weights}
+    return Rows(rows.columns, clipped, rows.target, rows.time, **others), counts  # type: ignore[arg-type]
 
 
 def _check_missing(

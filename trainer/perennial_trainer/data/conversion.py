@@ -20,7 +20,7 @@ from perennial_trainer.data.categories import all_integers, arrow_categories, as
 from perennial_trainer.data.derived.features import derived_features
 from perennial_trainer.data.derived.times import times_of_feature
 from perennial_trainer.data.privacy import shape
-from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values.numbers import LARGEST, text_to_floats, too_large
 from perennial_trainer.data.values.unusable import Unusable, unusable_numbers
 
@@ -134,7 +134,7 @@ def to_frame(table: Any, columns: Columns) -> pd.DataFrame:
         {
             name: arrow_categories(table[name]) if name in columns.as_text else _to_series(table[name])
             for name in table.column_names
-            if name in columns.names
+            if name in columns.names or name in (WEIGHT, REQUEST)
         },
         copy=False,
     )

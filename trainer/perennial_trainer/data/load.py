@@ -45,7 +45,7 @@ def load_rows(
     times are added there, and the rows are all others, without the columns that no file has.
     """
     notes = Notes() if notes is None else notes
-    source, place = open_source(data, columns, notes), place_of(data)
+    source, place = open_source(data, columns, notes, now=now), place_of(data)
     collected = Problems() if problems is None else problems
     try:
         since, parts = _read(source, window, now, place, collected)

@@ -21,6 +21,8 @@ class Notes:
     snapshot: str = ""  # which state of a table was read
     future_rows: int = 0
     newest_future: str = ""
+    also_before: int = 0  # captured rows that rows of before have, too
+    no_labels: str = ""  # why there is no label at all
     not_read: str = ""  # the time of the newest row of those that did not fit into memory
 
     def add_dialect(self, description: str) -> None:
@@ -64,6 +66,10 @@ class Notes:
             )
         if self.rows_without_time:
             lines.append(f"{self.rows_without_time} rows have no time and were left out")
+        if self.no_labels:
+            lines.append(f"there is no label yet: {self.no_labels}")
+        if self.also_before:
+            lines.append(f"{self.also_before} captured rows have the key of a row of before and were left out")
         if self.unusable:
             counts = join_names([f"{name} {count}" for name, count in self.unusable.most_common()], SHOWN)
             lines.append(f"values that cannot be used count as missing: {counts}")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from perennial_trainer.data.categories import to_categories
 from perennial_trainer.data.conversion import convert_features, readable_target, to_numbers
 from perennial_trainer.data.derived.texts import text_measures
-from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values import unusable as unusable_values
+from perennial_trainer.data.values import weights as row_weights
+from perennial_trainer.data.values.bits import bits_of
 from perennial_trainer.data.values.times import readable_times
 from perennial_trainer.data.values.unusable import Unusable
+from perennial_trainer.data.values.weights import Weights
 
 Series = pd.Series  # of float64 (numeric), `str` (categories) or datetime64[us, UTC] (times)
 Mask = NDArray[np.bool_]
@@ -50,6 +53,7 @@ class Rows:
     copies: NDArray[np.uint64] | None = None
     labels: "Series[Any] | None" = None  # the target, also of rows that the server would refuse; None without such rows
     inputs: pd.DataFrame | None = None
+    weights: Weights | None = None  # None where each row stands for itself
 
     def __len__(self) -> int:
         return len(self.features)
@@ -71,7 +75,18 @@ class Rows:
             None if self.copies is None else self.copies[which],
             None if self.labels is None else self.labels.iloc[which].reset_index(drop=True),
             None if self.inputs is None else self.inputs.iloc[which].reset_index(drop=True),
+            self.weights and self.weights.take(which),
         )
+
+    @property
+    def alike(self) -> NDArray[np.uint64] | None:
+        """Rows with one number count as one draw: those of a group, or of a request. None if each is a draw."""
+        return self.group if self.group is not None or self.weights is None else self.weights.request
+
+    @property
+    def equal(self) -> "Rows":
+        """Those rows each of which stands for as many, whose distribution is that of all rows."""
+        return self if self.weights is None else self.take(self.weights.equal)
 
     def locate(self, place_of_row: Callable[[int], str]) -> None:
         """Notes where the first unusable value of each column is."""
@@ -95,7 +110,7 @@ class Rows:
         rows have the same digest is three in a million.
         """
         if self.known_digests is None:
-            numbers = pd.DataFrame({name: _bits(values) for name, values in sorted(self.table().items())})
+            numbers = pd.DataFrame({name: bits_of(values) for name, values in sorted(self.table().items())})
             self.known_digests = np.asarray(pd.util.hash_pandas_object(numbers, index=False), dtype=np.uint64)
         return self.known_digests
 
@@ -133,10 +148,11 @@ class Rows:
         return others if self.inputs is None else others.join(self.inputs.select_dtypes(exclude="datetimetz"))
 
     def table_with_others(self) -> pd.DataFrame:
-        """The table with the kept columns, the hash of the group and the numbers of equal rows."""
+        """The table with the kept columns, the hash of the group, the numbers of equal rows and the weights."""
         others: dict[str, Any] = {} if self.kept is None else {str(name): self.kept[name] for name in self.kept}
         others |= {} if self.group is None else {GROUP: self.group}
         others |= {} if self.copies is None else {COPY: self.copies}
+        others |= {} if self.weights is None else {WEIGHT: self.weights.weight, REQUEST: self.weights.request}
         return self.table().assign(**others)
 
     @cached_property
@@ -170,7 +186,9 @@ def convert_rows(table: pd.DataFrame, columns: Columns) -> Rows:
         rows.labels, rows.target = target, target.where(~rows.refused)
     if columns.group is not None:
         names = to_categories(table[columns.group])
-        rows.group = np.where(names.isna(), rows.digests, _bits(names))
+        rows.group = np.where(names.isna(), rows.digests, bits_of(names))
+    if WEIGHT in table:
+        rows.weights = Weights(table[WEIGHT].to_numpy(np.float64), table[REQUEST].to_numpy(np.uint64))
     if columns.keep:
         rows.kept = pd.DataFrame({name: _kept(table[name]) for name in columns.keep})
     return rows
@@ -183,15 +201,6 @@ def _divided(converted: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, p
     features = converted[list(columns.features.names)]
     others = converted.drop(columns=features.columns)
     return features, others if others.shape[1] else None
-
-
-def with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows:
-    """The rows of a holdout file with its kept columns, groups and numbers of equal rows."""
-    kept = {name: holdout[name] for name in keep if name in holdout}
-    converted = {name: values if values.dtype.kind == "f" else to_categories(values) for name, values in kept.items()}
-    group = holdout[GROUP].to_numpy(dtype=np.uint64) if GROUP in holdout else None
-    copies = holdout[COPY].to_numpy(dtype=np.uint64) if COPY in holdout else None
-    return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None, copies=copies)
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
@@ -210,6 +219,7 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         labels=_labels_of(parts),
         unreadable=unusable_values.concatenate([(part.unreadable, len(part)) for part in parts]),
         inputs=None if first.inputs is None else pd.concat([part.inputs for part in parts], ignore_index=True),
+        weights=row_weights.concatenate([part.weights for part in parts]),
     )
 
 
@@ -236,14 +246,3 @@ def _kept(values: "Series[Any]") -> "Series[Any]":
         return categories
     numbers, not_number = to_numbers(categories)
     return categories if not_number.any() else pd.Series(numbers)
-
-
-def _bits(values: "Series[Any]") -> NDArray[np.uint64]:
-    """Each value as 64 bits: equal values have equal bits."""
-    if values.dtype.kind == "f":
-        return values.to_numpy().view(np.uint64)
-    if values.dtype.kind == "M":
-        return values.to_numpy(dtype="datetime64[us]").view(np.uint64)
-    codes, uniques = pd.factorize(values)
-    hashes = pd.util.hash_array(uniques.to_numpy(dtype=object), categorize=False)
-    return np.append(hashes, np.uint64(0))[codes]  # code -1, a missing value, takes the last hash

@@ -8,6 +8,8 @@ from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.task import Kind
 
 DEFAULT_CSV = CsvFormat()
+WEIGHT = "perennial.weight"  # the column of captured rows and holdout files with what a row counts
+REQUEST = "perennial.request"  # and the one with the hash of its request
 CHARACTERS = 200  # of a text
 
 

@@ -17,7 +17,7 @@ from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.drift.earlier_rows import FEWEST, MAX_REASON, newest_rows
 from perennial_trainer.drift.recent_counts import RecentCounts
-from perennial_trainer.metrics.computation import Measurement, standard_error_of_mean
+from perennial_trainer.metrics.computation import Measurement, mean_of, standard_error_of_mean
 from perennial_trainer.storage.store import describe_error
 
 if TYPE_CHECKING:
@@ -110,12 +110,13 @@ def _compared(live: "Pipeline", challenger: "Pipeline", rows: "Rows") -> Measure
         )
     losses = _losses(of_live.take(known))
     gains = losses - _losses(of_challenger.take(known))
-    loss, error = float(losses.mean()), standard_error_of_mean(gains)
+    weights = rows.weights and rows.weights.take(known)
+    loss, error = mean_of(losses, weights), standard_error_of_mean(gains, weights)
     if error is None or not np.isfinite(loss):
         return NotMeasured(metric=REGRET, reason="a prediction is not a finite number")
     if not loss:
         return Measurement(0.0, 0.0)  # no model can be better
-    return Measurement(float(gains.mean()) / loss, error / loss)
+    return Measurement(mean_of(gains, weights) / loss, error / loss)
 
 
 def _losses(scored: "ScoredRows") -> "Floats":

@@ -51,20 +51,28 @@ def check_drift(task: CheckTask) -> CheckResult:
     summary = _summary(task, reference, recent, regret)
     not_measured = [each for each in summary.judged.not_measured if each.metric != REGRET]
     not_measured += [regret] if isinstance(regret, NotMeasured) else []
+    waiting = recent.rows - recent.labelled if task.data.captured and task.data.captured.labels else None
     result = CheckResult(
-        message=summary.message + recent.notes.suffix(),
+        message=summary.message + _waiting_text(task, waiting) + recent.notes.suffix(),
         samples=recent.rows,
         rows_digest=recent.digest.hex(),
         window=recent.period.window(),
         metrics=summary.ranked(),
         not_measured=not_measured or UNSET,
         future_rows=recent.notes.future_rows or UNSET,
+        waiting=UNSET if waiting is None else waiting,
         details=store.child_uri(task.storage, "report.html"),
     )
     page = drift_page(task, reference, recent, summary, result)
     files = {"drift.json": _details(recent, summary, result), "report.html": page}
     store.write_files(task.storage, files)
     return result
+
+
+def _waiting_text(task: CheckTask, waiting: int | None) -> str:
+    if not waiting or not task.data.captured or not task.data.captured.labels:
+        return ""
+    return f"; {waiting} rows wait for their label, which counts after {task.data.captured.labels.mature}"
 
 
 def _no_rows(task: CheckTask, notes: Notes) -> CheckResult:

@@ -55,7 +55,8 @@ class RecentCounts:
 
     def add(self, batch: Batch, model: "Model") -> None:
         """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
-        batch.count_into(self.features, self.digest)
+        equal = batch.equal
+        (batch if equal.all() else batch.take(equal)).count_into(self.features, self.digest)
         for name, count in batch.unusable.items():
             self.notes.add_unusable(name, count)
         labelled = batch.labelled
@@ -64,13 +65,14 @@ class RecentCounts:
             rows = batch.rows.take(labelled)
             scored = _score(model, rows)
             self.of_new_class += int((~scored.has_known_class).sum())
-            self.target.add(rows.target)
-            self.digest.add_values(rows.target)
+            target = rows.equal.target
+            self.target.add(target)
+            self.digest.add_values(target)
             self.performance.add(scored)
-            self._add_predictions(scored)
+            self._add_predictions(scored.equal)
             if self.compared is not None:
                 self.compared.add(batch if labelled.all() else batch.take(labelled))
-        unlabelled = ~labelled & ~batch.refused
+        unlabelled = ~labelled & ~batch.refused & equal
         if self.unlabelled is not None and unlabelled.any():
             self.unlabelled.add(batch if unlabelled.all() else batch.take(unlabelled))
         self.rows += len(batch)

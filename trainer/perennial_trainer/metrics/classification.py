@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from perennial_trainer.metrics.computation import mean_of_rows, of_confusion, of_positive_class, weighted_sum
+from perennial_trainer.metrics.computation import mean_of_rows, of_confusion, of_positive_class
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 
 
@@ -25,8 +25,8 @@ def _f1(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
 
     def of_class(position: int) -> Floats:
         actual, predicted = scored.target == position, scored.prediction == position
-        true_positives = weighted_sum(actual & predicted, group, weights)
-        return 2 * true_positives / (weighted_sum(actual, group, weights) + weighted_sum(predicted, group, weights))
+        true_positives = scored.sums(actual & predicted, group, weights)
+        return 2 * true_positives / (scored.sums(actual, group, weights) + scored.sums(predicted, group, weights))
 
     return of_positive_class(scored, of_class)
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perennial_trainer.data.categories import NO_CLASS
+from perennial_trainer.data.values.weights import Weights
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
-from perennial_trainer.metrics.totals import Totals
+from perennial_trainer.metrics.totals import Moments, Totals
 
 Resampled = Callable[[ScoredRows, Groups, Floats], Floats]
 
@@ -36,7 +36,6 @@ class Computation:
 
     resampled: Resampled
     from_totals: Callable[[Totals], Measurement]
-    standard_error: Callable[[ScoredRows], float | None] | None = None
     row_values: Callable[[ScoredRows], Floats | None] | None = None
 
 
@@ -47,17 +46,13 @@ def mean_of_rows(name: str, row_values: Callable[[ScoredRows], Floats | None]) -
         values = row_values(scored)
         if values is None:
             return np.full(len(weights), np.nan)
-        return weighted_sum(values, group, weights) / weighted_sum(np.ones(len(scored)), group, weights)
+        return scored.sums(values, group, weights) / scored.sums(np.ones(len(scored)), group, weights)
 
     def from_totals(totals: Totals) -> Measurement:
         moments = totals.row_values.get(name)
         return Measurement(np.nan) if moments is None else Measurement(moments.mean, moments.standard_error)
 
-    def standard_error(scored: ScoredRows) -> float | None:
-        values = row_values(scored)
-        return None if values is None else standard_error_of_mean(values)
-
-    return Computation(resampled, from_totals, standard_error, row_values)
+    return Computation(resampled, from_totals, row_values)
 
 
 def of_confusion(resampled: Resampled) -> Computation:
@@ -84,17 +79,14 @@ def of_all_rows(resampled: Resampled, scored: ScoredRows) -> float:
     return float(resampled(scored, np.zeros(len(scored), dtype=np.intp), np.ones((1, 1)))[0])
 
 
-def standard_error_of_mean(values: Floats) -> float | None:
-    """sd/sqrt(n); None below two values."""
-    if len(values) < 2:
-        return None
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return error if np.isfinite(error) else None
+def mean_of(values: Floats, weights: Weights | None) -> float:
+    """The mean of n > 0 values, each with its weight."""
+    return Moments.of(values, weights).mean
 
 
-def weighted_sum(values: NDArray[np.float64 | np.bool_], group: Groups, weights: Floats) -> Floats:
-    """The sum of the rows' values in each resample."""
-    return weights @ np.bincount(group, values)
+def standard_error_of_mean(values: Floats, weights: Weights | None = None) -> float | None:
+    """sd/sqrt(n); None below two values, or two requests."""
+    return Moments().merged(values, weights).standard_error
 
 
 def of_positive_class(scored: ScoredRows, of_class: Callable[[int], Floats]) -> Floats:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial_trainer.metrics.computation import of_confusion, of_positive_class, weighted_sum
+from perennial_trainer.metrics.computation import of_confusion, of_positive_class
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 
 
@@ -26,7 +26,7 @@ def _share_of_hits(scored: ScoredRows, position: int, among: NDArray[Any], group
     """
     actual, predicted = scored.target == position, scored.prediction == position
     hits, occurring, counted = (
-        weighted_sum(rows, group, weights) for rows in (actual & predicted, actual | predicted, among == position)
+        scored.sums(rows, group, weights) for rows in (actual & predicted, actual | predicted, among == position)
     )
     share: Floats = hits / np.where(counted > 0, counted, 1.0)
     return np.where(occurring > 0, share, np.nan)

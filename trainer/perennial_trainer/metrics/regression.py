@@ -6,8 +6,6 @@ from perennial_trainer.metrics.computation import (
     Computation,
     Measurement,
     mean_of_rows,
-    standard_error_of_mean,
-    weighted_sum,
 )
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 from perennial_trainer.metrics.totals import Totals
@@ -36,11 +34,6 @@ def _rmse_from_totals(totals: Totals) -> Measurement:
     return Measurement(float(np.sqrt(mse.mean)), _error_of_root(mse.mean, mse.standard_error))
 
 
-def _rmse_standard_error(scored: ScoredRows) -> float | None:
-    squared = _squared_errors(scored)
-    return _error_of_root(float(squared.mean()), standard_error_of_mean(squared))
-
-
 def _error_of_root(mse: float, error: float | None) -> float | None:
     """se(mse) / (2 rmse), by the delta method."""
     return None if error is None or mse == 0 else error / (2 * float(np.sqrt(mse)))
@@ -49,9 +42,9 @@ def _error_of_root(mse: float, error: float | None) -> float | None:
 def _r2(scored: ScoredRows, group: Groups, weights: Floats) -> Floats:
     """1 - (sum of squared errors) / (sum of squared distances from the resample's own mean)."""
     centred = scored.target - scored.target.mean()  # the mean of all rows, so that the sums stay exact
-    size = weighted_sum(np.ones(len(scored)), group, weights)
-    total = weighted_sum(centred**2, group, weights) - weighted_sum(centred, group, weights) ** 2 / size
-    return 1 - weighted_sum(_squared_errors(scored), group, weights) / np.where(total > 0, total, np.nan)
+    size = scored.sums(np.ones(len(scored)), group, weights)
+    total = scored.sums(centred**2, group, weights) - scored.sums(centred, group, weights) ** 2 / size
+    return 1 - scored.sums(_squared_errors(scored), group, weights) / np.where(total > 0, total, np.nan)
 
 
 def _r2_from_totals(totals: Totals) -> Measurement:
@@ -60,5 +53,5 @@ def _r2_from_totals(totals: Totals) -> Measurement:
     return Measurement(1 - totals.row_values["mse"].mean * totals.target.size / totals.target.squares)
 
 
-RMSE = Computation(_rmse, _rmse_from_totals, _rmse_standard_error)
+RMSE = Computation(_rmse, _rmse_from_totals)
 R2 = Computation(_r2, _r2_from_totals)

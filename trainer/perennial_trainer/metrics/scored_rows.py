@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.categories import NO_CLASS
+from perennial_trainer.data.values.weights import Weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ class ScoredRows:
     classes: tuple[str, ...] = ()
     probability: Floats | None = None
     positive: int | None = None
+    weights: Weights | None = None  # None where each row stands for itself
 
     def __len__(self) -> int:
         return len(self.target)
@@ -41,7 +43,24 @@ class ScoredRows:
 
     def take(self, which: NDArray[np.bool_ | np.intp]) -> "ScoredRows":
         probability = None if self.probability is None else self.probability[which]
-        return replace(self, target=self.target[which], prediction=self.prediction[which], probability=probability)
+        weights = self.weights and self.weights.take(which)
+        return replace(
+            self,
+            target=self.target[which],
+            prediction=self.prediction[which],
+            probability=probability,
+            weights=weights,
+        )
+
+    @property
+    def equal(self) -> "ScoredRows":
+        """Those rows each of which stands for as many, whose distribution is that of all rows."""
+        return self if self.weights is None else self.take(self.weights.equal)
+
+    def sums(self, values: NDArray[np.float64 | np.bool_], group: Groups, drawn: Floats) -> Floats:
+        """The sum of the rows' values in each resample, which draws each group so often (resamples x groups)."""
+        weighted = values if self.weights is None else values * self.weights.weight
+        return np.asarray(drawn @ np.bincount(group, weighted))
 
     @property
     def has_known_class(self) -> NDArray[np.bool_]:

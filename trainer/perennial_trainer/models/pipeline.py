@@ -8,6 +8,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.features.columns import Features
@@ -52,12 +53,20 @@ def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
     """The pipeline fitted to the rows. Raises a RejectedTask: SingleClass, ConstantTarget, FitFailed."""
     check_target(rows)
     try:
-        return _independent_of_machine(pipeline.fit(rows.features, target_of(rows)))
+        fitted = pipeline.fit(rows.features, target_of(rows), **fit_weights(pipeline, rows))
+        return _independent_of_machine(fitted)
     except FIT_ERRORS as error:
         raise RejectedTask(
             "FitFailed",
             f"{type(pipeline[-1]).__name__} cannot be fitted to {len(rows)} rows: {message_line(error)}",
         ) from error
+
+
+def fit_weights(pipeline: Pipeline, rows: Rows) -> dict[str, Any]:
+    """The weights as `fit` takes them, 1 in the mean, where they differ and the estimator takes any."""
+    if rows.weights is None or not rows.weights.differ or not has_fit_parameter(pipeline[-1], "sample_weight"):
+        return {}
+    return {f"{pipeline.steps[-1][0]}__sample_weight": rows.weights.weight / rows.weights.weight.mean()}
 
 
 def _independent_of_machine(pipeline: Pipeline) -> Pipeline:

@@ -25,17 +25,19 @@ def score(pipeline: Any, rows: Rows, also: Collection[str] = ()) -> ScoredRows:
     """
     predictions = predicted(pipeline.predict, pipeline, rows)
     if rows.columns.kind == "regression":
-        return ScoredRows(rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)))
+        return ScoredRows(
+            rows.target.to_numpy(), np.asarray(predictions, dtype=np.float64).reshape(len(rows)), weights=rows.weights
+        )
     own = classes_of(pipeline)
     classes = sorted_classes({*own, *also})
     index = pd.Index(classes, dtype="str")
     target, prediction = (index.get_indexer(pd.Index(names)) for names in (rows.target, to_categories(predictions)))
     positive = positive_position(classes, rows.columns.positive)
     if not hasattr(pipeline, "predict_proba"):
-        return ScoredRows(target, prediction, classes, positive=positive)
+        return ScoredRows(target, prediction, classes, positive=positive, weights=rows.weights)
     probability = np.zeros((len(rows), len(classes)))
     probability[:, index.get_indexer(pd.Index(own))] = predicted(pipeline.predict_proba, pipeline, rows)
-    return ScoredRows(target, prediction, classes, probability, positive)
+    return ScoredRows(target, prediction, classes, probability, positive, rows.weights)
 
 
 def predicted(method: Callable[[pd.DataFrame], Any], pipeline: Any, rows: Rows) -> Any:

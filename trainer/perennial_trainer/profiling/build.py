@@ -20,6 +20,7 @@ def build_profile(rows: Rows, scored: ScoredRows, metrics: dict[str, ProfileMetr
 
     The holdout counts as so many `independent` rows in the chance of drift of the predictions.
     """
+    rows, scored = rows.equal, scored.equal
     measured = rows.measured
     numeric = sum(values.dtype.kind == "f" for _, values in measured.items())
     points = min(MOST_POINTS, max(FEWEST_POINTS, ALL_POINTS // max(1, numeric)))

@@ -29,7 +29,7 @@ from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_space
 from perennial_trainer.models.frameworks.framework import Framework
-from perennial_trainer.models.pipeline import STEP, target_of
+from perennial_trainer.models.pipeline import STEP, fit_weights, target_of
 from perennial_trainer.models.scoring import FIT_ERRORS, message_line
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
@@ -91,7 +91,7 @@ def search_parameters(
             searcher = _searcher(
                 search, pipeline, rows, with_callback(scorer_of(scoring, rows), progress.scored), candidates
             )
-            searcher.fit(rows.features, target_of(rows))
+            searcher.fit(rows.features, target_of(rows), **fit_weights(pipeline, rows))
     except FIT_ERRORS as error:
         last_line = message_line(error, -1)  # of scikit-learn's summary
         raise RejectedTask(

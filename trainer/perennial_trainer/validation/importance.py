@@ -39,7 +39,9 @@ def permutation_importances(metric: str, pipeline: Pipeline, rows: Rows) -> list
 
         def negative_loss(fitted: Pipeline, features: Any, target: Any) -> float:
             progress.advance()
-            value = metric_value(metric, score(fitted, Rows(rows.columns, features, target, None)))
+            value = metric_value(
+                metric, score(fitted, Rows(rows.columns, features, target, None, weights=rows.weights))
+            )
             return -value if metric in LOSSES else value
 
         importances = permutation_importance(

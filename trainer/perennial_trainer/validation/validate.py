@@ -2,9 +2,10 @@
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from msgspec import UNSET
@@ -16,10 +17,10 @@ from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_metrics
 from perennial_trainer.contract.task import ValidateTask, Version
-from perennial_trainer.data.categories import NO_CLASS
+from perennial_trainer.data.categories import NO_CLASS, to_categories
 from perennial_trainer.data.holdout import MIN_ROWS
 from perennial_trainer.data.privacy import common_names
-from perennial_trainer.data.rows import Rows, convert_rows, with_others
+from perennial_trainer.data.rows import COPY, GROUP, Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, require_metrics
@@ -65,7 +66,7 @@ def score_candidate(task: ValidateTask) -> tuple[result.ValidateResult, Callable
     worse: result.Worsening | None = None
     if task.against and live_scored is not None:
         worse = estimate_worsening(
-            task.against.metric, candidate_scored, live_scored, task.against.confidence, group_of=rows.group
+            task.against.metric, candidate_scored, live_scored, task.against.confidence, group_of=rows.alike
         )
     validation = result.ValidateResult(
         message=_message(task, len(holdout), len(rows), candidate, against),
@@ -133,8 +134,17 @@ def _load_holdout(task: ValidateTask) -> Rows:
         model.positive_class,
         time_format=source.time_format,
     )
-    rows = with_others(convert_rows(table, columns), table, source.keep)
+    rows = _with_others(convert_rows(table, columns), table, source.keep)
     return replace(rows, columns=replace(columns, group=source.group_column))
+
+
+def _with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows:
+    """The rows of a holdout file with its kept columns, groups and numbers of equal rows."""
+    kept = {name: holdout[name] for name in keep if name in holdout}
+    converted = {name: values if values.dtype.kind == "f" else to_categories(values) for name, values in kept.items()}
+    group = holdout[GROUP].to_numpy(dtype=np.uint64) if GROUP in holdout else None
+    copies = holdout[COPY].to_numpy(dtype=np.uint64) if COPY in holdout else None
+    return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None, copies=copies)
 
 
 def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
@@ -158,7 +168,7 @@ def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
         )
     try:
         columns = Columns(how.model.features, how.model.target, how.model.task, None, holdout.columns.positive)
-        return rows, convert_rows(rows.table(), columns)
+        return rows, replace(convert_rows(rows.table(), columns), weights=rows.weights)
     except RejectedTask as error:
         raise RejectedTask(
             "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {error.message}"

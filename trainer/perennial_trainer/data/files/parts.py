@@ -48,7 +48,7 @@ class Past:
 
     def newest_of(self, part: Part) -> "pd.Timestamp | None":
         """A time that some row of the part has or that one of its rows exceeds; None if there may be none."""
-        return next((time for time in (part.newest, part.oldest) if time is not None and self._has(time)), None)
+        return next((time for time in (part.newest, part.oldest) if time is not None and self.has(time)), None)
 
     def limits(self) -> "list[tuple[str, pd.Timestamp]]":
         """The limits, each with its sign in SQL."""
@@ -57,7 +57,7 @@ class Past:
         limits = [] if self.now is None else [("<=", latest(self.now))]
         return limits if self.before is None else [*limits, ("<", self.before)]
 
-    def _has(self, time: "pd.Timestamp") -> bool:
+    def has(self, time: "pd.Timestamp") -> bool:
         return all(time <= limit if sign == "<=" else time < limit for sign, limit in self.limits())
 
 

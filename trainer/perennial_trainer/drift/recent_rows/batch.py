@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.files.readers import naming_file, place_of_row
-from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values.numbers import too_large
+from perennial_trainer.data.values.weights import Weights
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 from perennial_trainer.drift.recent_rows.digest import RowsDigest
 
@@ -43,6 +44,13 @@ class Batch:
         """The rows at a mask or at positions, in that order."""
         chosen = pa.array(which)
         return replace(self, table=self.table.filter(chosen) if which.dtype == bool else self.table.take(chosen))
+
+    @cached_property
+    def equal(self) -> NDArray[np.bool_]:
+        """Which rows are counted, so that each stands for as many; all where each stands for itself."""
+        if WEIGHT not in self.table.column_names:
+            return np.ones(len(self), dtype=bool)
+        return Weights(self.table[WEIGHT].to_numpy(), self.table[REQUEST].to_numpy()).equal
 
     @cached_property
     def rows(self) -> "Rows":

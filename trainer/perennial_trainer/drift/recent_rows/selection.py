@@ -44,7 +44,7 @@ def recent_batches(
     WindowNeedsTimeColumn.
     """
     notes = Notes() if notes is None else notes
-    opened = open_source(source, columns, notes, optional_target=True)
+    opened = open_source(source, columns, notes, optional_target=True, now=now)
     try:
         yield from _recent(opened, source, now, notes, before)
     finally:

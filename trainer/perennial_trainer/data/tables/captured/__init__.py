@@ -1,0 +1,1 @@
+"""Captured rows as a source: which of them count, and what became of them."""
