@@ -64,6 +64,7 @@ SPEC = {
     "serving": {"pod": POD | {"image": "registry.example/serve:2"}},
     "storage": {"uri": "s3://models/perennial/", "secretRef": {"name": "model-keys"}},
 }
+CAPTURE = {"share": 0.2, "key": "ride", "exclude": ["feature1"], "secretRef": {"name": "capture-keys"}}
 
 
 def a_full_world() -> World:
@@ -73,10 +74,21 @@ def a_full_world() -> World:
     return a_world(deployment=a_deployment(spec=SPEC), versions=versions, policy=policy)
 
 
+def a_capturing_world() -> World:
+    """Version 1 is live, and the roll-out mirrors requests."""
+    spec = {
+        "serving": {"capture": CAPTURE},
+        "storage": {"uri": "s3://models/perennial/", "secretRef": {"name": "model-keys"}},
+        "rollout": {"gateway": {"httpRoute": "bike"}, "shadow": "30m", "analysis": {}},
+    }
+    return a_world(deployment=a_deployment(spec=spec), versions=(a_version(1),))
+
+
 def manifests() -> dict[str, dict[str, Any]]:
     """Name → manifest."""
     world = a_full_world()
     live, candidate = world.versions
+    capturing = a_capturing_world()
     return {
         "train": train_manifest(world, candidate),
         "workers": workers_manifest(
@@ -87,6 +99,7 @@ def manifests() -> dict[str, dict[str, Any]]:
         "record": record_manifest(world, live),
         "recover": recover_manifest(world, "bike-v9"),
         "serve": deployment_manifest(world, live, 2),
+        "serve-and-capture": deployment_manifest(capturing, capturing.versions[0], 2),
         "inference": inference_manifest(world, live, 20),
         "service": service_manifest(world, "bike", None),
         "candidate-service": service_manifest(world, "bike-candidate", candidate),

@@ -18,7 +18,7 @@ from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.world import Policy, RoutingObject, Serving
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
-from tests.core.manifests import GOLDEN, a_full_world, as_yaml, manifests
+from tests.core.manifests import CAPTURE, GOLDEN, a_capturing_world, a_full_world, as_yaml, manifests
 
 MANIFESTS = manifests()
 WITH_PODS = [name for name, manifest in MANIFESTS.items() if "template" in manifest["spec"]]
@@ -31,6 +31,40 @@ def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def environment(manifest: dict[str, Any]) -> dict[str, Any]:
     return {variable["name"]: variable.get("value") for variable in pod_of(manifest)["containers"][0]["env"]}
+
+
+def captured(spec: dict[str, Any], version: Any = None) -> dict[str, Any]:
+    """The pod that serves version 1."""
+    version = version or a_version(1)
+    return pod_of(deployment_manifest(a_world(deployment=a_deployment(spec=spec), versions=(version,)), version, 1))
+
+
+def test_capture_writes_to_the_claim_of_the_storage() -> None:
+    claim = {"uri": None, "persistentVolumeClaim": {"claimName": "models"}}
+    spec: dict[str, Any] = {"serving": {"capture": CAPTURE}, "storage": claim}
+    [mount] = [each for each in captured(spec)["containers"][0]["volumeMounts"] if each["name"] == "claim-0"]
+    assert "readOnly" not in mount
+    del spec["serving"]
+    [mount] = [each for each in captured(spec)["containers"][0]["volumeMounts"] if each["name"] == "claim-0"]
+    assert mount["readOnly"]
+
+
+@pytest.mark.parametrize(("contract", "captures"), [(None, False), (4, False), (5, True)])
+def test_image_of_an_older_contract_is_not_asked_to_capture(contract: int | None, captures: bool) -> None:
+    version = a_version(1, status={"image": "trainer:old", "contract": contract})
+    [container] = captured({"serving": {"capture": CAPTURE}}, version)["containers"]
+    task = next(each["value"] for each in container["env"] if each["name"] == "PERENNIAL_TASK")
+    assert ("capture" in task, "envFrom" in container) == (captures, captures)
+
+
+def test_copies_of_requests_have_a_port_of_their_own() -> None:
+    world = a_capturing_world()
+    candidate, live = (serving.service_manifest(world, name, world.versions[0]) for name in ("bike-candidate", "bike"))
+    assert [(each["name"], each["port"], each["targetPort"]) for each in candidate["spec"]["ports"]] == [
+        ("http", 8080, "http"),
+        ("shadow", 8081, "shadow"),
+    ]
+    assert [each["port"] for each in live["spec"]["ports"]] == [8080]
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -226,6 +260,7 @@ def test_owners_of_jobs_and_serving_objects() -> None:
         "recover": "bike",
         "serve": "bike",
         "service": "bike",
+        "serve-and-capture": "bike",
         "candidate-service": "bike",
         "inference": "bike",
     }

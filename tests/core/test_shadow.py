@@ -51,6 +51,16 @@ def test_requests_are_mirrored_before_any_is_routed() -> None:
     assert (filters(play), play.weights()) == (None, (80, 20))
 
 
+def test_requests_are_mirrored_to_the_port_whose_rows_are_marked() -> None:
+    play = shadowing()
+    play.edit({"serving": {"capture": {"secretRef": {"name": "capture-keys"}}}})
+    play.settle()
+    play.pods_ready("bike-v2")
+    assert filters(play) == [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "bike-candidate", "port": 8081}}}
+    ]
+
+
 @pytest.mark.parametrize(("worse", "reason"), [({"errors": 10}, "TooManyErrors"), ({"each": 0.05}, "TooSlow")])
 def test_bad_shadow_is_rolled_back_before_it_gets_weight(worse: dict[str, Any], reason: str) -> None:
     play = shadowing()

@@ -36,6 +36,7 @@ def version(deployment: Body) -> Body:
     }
 
 
+CAPTURE = {"secretRef": {"name": "capture-keys"}}
 SQL = {"query": "SELECT * FROM rides", "secretRef": {"name": "rides-reader"}}
 REPORT: Body = {
     "apiVersion": "perennial.dev/v1alpha1",
@@ -181,6 +182,18 @@ def limits(**values: Any) -> Body:
             "a duration needs timeColumn; set it, or give auto, all or a number of rows",
         ),
         ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "timeColumn must not be the target"),
+        ({"serving": {"capture": {"secretRef": None}}}, "spec.serving.capture.secretRef", "Required value"),
+        ({"serving": {"capture": CAPTURE | {"key": "temp"}}}, "spec.serving.capture.key", "must not be a feature"),
+        (
+            {"serving": {"capture": CAPTURE | {"exclude": ["tmep"]}}},
+            "spec.serving.capture.exclude",
+            "only columns that requests have can be excluded",
+        ),
+        (
+            {"serving": {"capture": CAPTURE}, "model": {"target": "perennial.time"}},
+            "spec.serving.capture",
+            "names begin with perennial.; rename the feature or the target",
+        ),
         ({"data": {"groupColumn": "cnt"}}, "spec.data.groupColumn", "groupColumn must not be a feature, the target"),
         ({"data": {"keep": ["station", "cnt"]}}, "spec.data.keep", "the holdout has features, target and time anyway"),
         ({"data": {"allowLeaks": ["station"]}}, "spec.data.allowLeaks", "only a feature can be allowed to leak"),

@@ -10,10 +10,13 @@ from pathlib import Path
 import boto3
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
 from perennial_operator.core.names import APPROVED, RETRAIN
+from perennial_trainer.captured.keys import captured_key
+from tests.builders import merged
 from tests.cluster import Resource
 from tests.gateway import DEFINITION
 from tests.kubectl import APPLY, Kubectl, RefusedError, documents
@@ -178,3 +181,22 @@ def test_05_waits_for_approval_and_serves_the_pinned_version(stage: Stage) -> No
     stage.kubectl.patch("ModelDeployment", "approved", {"spec": {"pin": "approved-v1"}})
     stage.until_phase("approved-v1", "Live")
     stage.wait("v1 serves alone", lambda: stage.serves_alone("approved-v1"))
+
+
+def test_08_writes_what_it_was_asked_as_rows(stage: Stage) -> None:
+    secret = {"PERENNIAL_CAPTURE_KEY": "0123456789abcdef"}
+    stage.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "capture-keys"}, "stringData": secret})
+    manifest = documents(FOLDER / "08-capture.yaml")[0]
+    stage.apply(merged(manifest, {"spec": {"serving": {"capture": {"share": 1}}}}))
+    ready(stage, "captured")
+    predicted = stage.infer("captured", request("08-capture"))["predict"]
+    stage.kubectl.patch("ModelDeployment", "captured", {"spec": {"serving": {"replicas": 0}}})
+
+    def files() -> list[Path]:
+        return sorted((stage.directory / "node" / "claims").rglob("captured/date=*/*/*.parquet"))
+
+    stage.wait("the rows are written", lambda: bool(files()))
+    rows = pq.read_table(files()[0], partitioning=None).to_pylist()
+    assert [(row["feature1"], row["feature2"]) for row in rows] == [(20.0, 60.0), (25.0, None)]
+    assert [row["perennial.prediction"] for row in rows] == predicted
+    assert {row["perennial.key"] for row in rows} == {captured_key(b"0123456789abcdef", "ride-3")}

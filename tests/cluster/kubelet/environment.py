@@ -33,7 +33,7 @@ async def declared(api: Api, pod: Obj, container: Obj) -> dict[str, str]:
     env: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         result = await sources.entries(api, sources.SECRETS, pod, source["secretRef"]["name"])
-        env |= {key: value.decode() for key, value in result.items()}
+        env |= {source.get("prefix", "") + key: value.decode() for key, value in result.items()}
     for variable in container.get("env") or []:
         env[variable["name"]] = await _value(api, pod, container, variable, env)
     return env

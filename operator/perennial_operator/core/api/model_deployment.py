@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from perennial_operator.core.api.adoption import AdoptSpec
+from perennial_operator.core.api.capture import CAPTURE_RULES
 from perennial_operator.core.api.cel import rule, rules
 from perennial_operator.core.api.conditions import Condition
 from perennial_operator.core.api.data import DataSpec
@@ -167,6 +168,7 @@ class ModelDeploymentSpec(Value):
             "the column of a slice is not a feature of the model; name one of model.features, or add it to data.keep",
             field_path=".validation.slices",
         ),
+        *CAPTURE_RULES,
         *_measured("regression"),
         *_measured("classification"),
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from perennial_operator.core.api.capture import CaptureSpec
 from perennial_operator.core.api.cel import CHECKED, rule, rules
 from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.api.values import Value
@@ -53,6 +54,9 @@ class ServingSpec(Value):
         description="Number of ready replicas; with runtime kserve the minimum, above which Knative scales.",
     )
     port: int = Field(8080, ge=1024, le=65535, description="Port of the Service and the pods.")
+    capture: CaptureSpec | None = Field(
+        None, description="Which requests become rows in storage, for checks and trainings; without it none does."
+    )
     liveness_probe: Probe | None = Field(
         None, description="When a pod that does not answer, every 10 seconds, is restarted."
     )

@@ -64,9 +64,12 @@ def job_image(world: World, version: ModelVersion | None, pod: PodSpec) -> str:
     return pod.image or (version and version.status.image) or world.policy.trainer_image
 
 
-def follows_contract(world: World, version: ModelVersion, number: int) -> bool:
-    """Whether the image of the version's Jobs knows the fields of this contract; trainers reject unknown ones."""
-    image = job_image(world, version, world.spec.training.pod)
+def follows_contract(world: World, version: ModelVersion, number: int, pod: PodSpec | None = None) -> bool:
+    """Whether the image of the version's Jobs, or of this pod, knows the fields of this contract.
+
+    Trainers reject unknown ones.
+    """
+    image = job_image(world, version, pod or world.spec.training.pod)
     return image == world.policy.trainer_image or (
         image == version.status.image and (version.status.contract or 1) >= number
     )

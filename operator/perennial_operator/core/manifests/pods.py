@@ -24,6 +24,7 @@ LONGEST_TASK = 65_536
 """Bytes; Linux starts no process with a variable of 131,072. A model of thousands of features needs more."""
 TMP = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 LOCAL = "/mnt/perennial"
+CAPTURE_PREFIX = "CAPTURE_"
 
 
 class Mounts:
@@ -32,6 +33,7 @@ class Mounts:
     def __init__(self) -> None:
         self.claims: dict[str, bool] = {}
         self.secrets: list[str] = []
+        self.capture_secret: str | None = None
         self.same_node = False
 
     def place(self, source: Source) -> dict[str, Any]:
@@ -59,6 +61,13 @@ class Mounts:
             return f"file://{LOCAL}/{claim.claim_name}/{claim.path}".rstrip("/")
         assert source.uri
         return source.uri
+
+    def environment(self) -> list[dict[str, Any]]:
+        """The secrets as `envFrom`; that of capture has a prefix, since its variables have the names of others."""
+        sources: list[dict[str, Any]] = [{"secretRef": {"name": name}} for name in self.secrets]
+        if self.capture_secret:
+            sources.append({"prefix": CAPTURE_PREFIX, "secretRef": {"name": self.capture_secret}})
+        return sources
 
     def volumes(self) -> list[dict[str, Any]]:
         return [
@@ -126,7 +135,7 @@ def _container(policy: Policy, pod: PodSpec, image: str, task: Mapping[str, Any]
         "name": TRAINER,
         "image": image,
         "env": _by("name", _defaults(pod), pod.env, ours),
-        **({"envFrom": [{"secretRef": {"name": name}} for name in mounts.secrets]} if mounts.secrets else {}),
+        **({"envFrom": mounts.environment()} if mounts.environment() else {}),
         **({"resources": pod.resources.to_api()} if pod.resources else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,

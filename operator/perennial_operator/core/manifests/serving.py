@@ -10,6 +10,7 @@ import orjson
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.manifests.capture import capture_fields, shadow_port
 from perennial_operator.core.manifests.jobs import job_image, model_fields, stored_model
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.pods import Mounts, pod_template
@@ -63,14 +64,16 @@ def template_that_serves(world: World, version: ModelVersion, defaults: ServingD
         "model": version.spec.model.to_api(),
         "artifact": stored_model(version),
         "port": serving.port,
+        **capture_fields(world, version, mounts),
     }
     labels = names.labels(world.name, "serving", version.name)
     # The image that trained it: other libraries may reject the artifact, and an upgrade of the operator restarts no
     # serving pod.
     image = job_image(world, version, serving.pod)
     template = pod_template(world.policy, serving.pod, image, labels, task, mounts)
+    ports = {"http": serving.port, **shadow_port(world, version)}
     template["spec"]["containers"][0] |= {
-        "ports": [{"name": "http", "containerPort": serving.port, "protocol": "TCP"}],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         **defaults.probes(serving),
         **defaults.resources(serving),
     }
@@ -81,7 +84,9 @@ def service_manifest(
     world: World, name: str, version: ModelVersion | None, more_ports: Sequence[int] = ()
 ) -> dict[str, Any]:
     """The Service `name`, which selects the pods of one version, or of every version if it is None."""
-    ports = [("http", world.spec.serving.port), *((f"http-{port}", port) for port in more_ports)]
+    ports = [("http", world.spec.serving.port, "http"), *((f"http-{port}", port, "http") for port in more_ports)]
+    if version and name == names.candidate_service(world.name):
+        ports += [(title, port, title) for title, port in shadow_port(world, version).items()]
     of_version = {names.MODEL_VERSION: version.name} if version else {}
     return with_digest(
         {
@@ -92,7 +97,8 @@ def service_manifest(
                 "selector": names.serving_selector(world.name) | of_version,
                 # By name: while an edit of the port rolls out, each pod is reached at its own port.
                 "ports": [
-                    {"name": title, "port": port, "targetPort": "http", "protocol": "TCP"} for title, port in ports
+                    {"name": title, "port": port, "targetPort": target, "protocol": "TCP"}
+                    for title, port, target in ports
                 ],
             },
         }

@@ -79,7 +79,7 @@ class GatewayApi(Deployments):
             ports = [each["port"] for each in (observed.get("spec") or {}).get("ports") or []]
         else:
             ports = list(named[service])
-        return sorted(set(ports) - {world.spec.serving.port})
+        return sorted(set(ports) - {world.spec.serving.port, http_route.mirror_port(world)})
 
     def _is_ready_at(self, world: World, weight: int) -> bool:
         version = world.candidate

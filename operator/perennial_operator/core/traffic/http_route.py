@@ -10,6 +10,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import PatchRoute
+from perennial_operator.core.manifests.capture import shadow_port
 from perennial_operator.core.traffic.runtime import ALL, Blocker
 from perennial_operator.core.world import World
 
@@ -98,7 +99,7 @@ def _mirror_changes(
 ) -> Iterator[Mapping[str, Any]]:
     """Adds or removes the mirror to the candidate's Service; other filters and mirrors stay."""
     candidate = names.candidate_service(world.name)
-    present, port = filters or [], world.spec.serving.port
+    present, port = filters or [], mirror_port(world)
     ours = [i for i, each in enumerate(present) if _service(world, _mirror_of(each)) == candidate]
     if mirrored and not ours:
         backend = {"name": candidate, "port": port}
@@ -114,6 +115,12 @@ def _mirror_changes(
         yield {"op": "remove", "path": path}
     elif not mirrored:
         yield from ({"op": "remove", "path": f"{path}/{i}"} for i in reversed(ours))
+
+
+def mirror_port(world: World) -> int:
+    """The port of the candidate's Service that gets copies of requests: one of its own if rows are captured."""
+    ports = shadow_port(world, world.candidate) if world.candidate else {}
+    return ports.get("shadow", world.spec.serving.port)
 
 
 def _mirror_of(route_filter: Mapping[str, Any]) -> Mapping[str, Any]:

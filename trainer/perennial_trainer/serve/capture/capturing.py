@@ -11,6 +11,7 @@ from typing import Any
 from perennial_trainer.captured import layout
 from perennial_trainer.captured.keys import SECRET
 from perennial_trainer.contract.capture.settings import Capture as Settings
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve.capture.buffers import AGE_SECONDS, Buffer, Buffers
 from perennial_trainer.serve.capture.chosen import Chooser, Chosen
@@ -123,8 +124,17 @@ def start_capture(
         )
         return None
     bound = MOST if free is None else max(min(free // 32, MOST), LEAST)
-    age = float(os.environ.get("PERENNIAL_CAPTURE_SECONDS", AGE_SECONDS))
-    capture = Capture(task, settings, secret.encode(), predictor, metrics, bound, age)
+    capture = Capture(task, settings, secret.encode(), predictor, metrics, bound, _age())
     capture.start()
     log.info("captures a share of %g of the requests, with at most %d bytes in memory", settings.share, bound)
     return capture
+
+
+def _age() -> float:
+    text = os.environ.get("PERENNIAL_CAPTURE_SECONDS", str(AGE_SECONDS))
+    try:
+        return min(max(float(text), 0.1), 3600.0)
+    except ValueError:
+        raise RejectedTask(
+            "InvalidTask", f"PERENNIAL_CAPTURE_SECONDS is {text[:40]}: give a number of seconds, such as 60"
+        ) from None
