@@ -69,9 +69,9 @@ ELSEWHERE = {"uri": "https://elsewhere/clinic/progression/model.joblib", "sha256
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("phase", "Training", "does not say when it went live"),
-        ("liveSince", ABSENT, "does not say when it went live"),
-        ("liveSince", "yesterday", "does not say when it went live"),
+        ("phase", "Training", "could not restore"),
+        ("liveSince", ABSENT, "liveSince is missing"),
+        ("liveSince", "yesterday", "'yesterday' is not a time of the years 1 to 9999 in UTC"),
         ("refit", {"artifact": ELSEWHERE}, "is not below"),
         ("refit", {"proven": ELSEWHERE}, "is not below"),
     ],

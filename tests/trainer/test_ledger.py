@@ -35,7 +35,7 @@ def versions(storage: str) -> Callable[..., Json]:
     """Stores a version of this number and answers what is to be recorded of it."""
 
     def make(number: int, phase: str = "Live", day: int | None = None) -> Json:
-        name = f"{DEPLOYMENT}-v{number}"
+        name, at = f"{DEPLOYMENT}-v{number}", f"2026-11-{day or number:02}T12:00:00Z"
         folder, files = f"{storage}/{name}", {each: f"{each} of {name}".encode() for each in FILES}
         listed = {each: {"sha256": sha256_digest(content), "bytes": len(content)} for each, content in files.items()}
         store.write_files(folder, {**files, "metadata.json": json.dumps({"files": listed, "seed": 0}).encode()})
@@ -52,11 +52,13 @@ def versions(storage: str) -> Callable[..., Json]:
                 "recipe": {"model": a_model(), "data": {"window": "all"}},
                 "status": {
                     "phase": phase,
-                    **({"liveSince": f"2026-11-{day or number:02}T12:00:00Z"} if phase == "Live" else {}),
+                    **({"liveSince": at} if phase == "Live" else {"endedAt": at, "reason": "WorseThanLive"}),
                     "image": "trainer:1",
                     "artifact": {"uri": f"{folder}/{model}", **listed[model]},
                     "data": {
                         "rows": 1,
+                        "holdoutRows": 1,
+                        "sha256": "0" * 64,
                         "holdoutUri": f"{folder}/{holdout}",
                         "holdoutSha256": listed[holdout]["sha256"],
                     },

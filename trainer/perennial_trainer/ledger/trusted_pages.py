@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.ledger_entry import WentLive
+from perennial_trainer.contract.ledger_entry import restorable
 from perennial_trainer.contract.ledger_tasks import RecoverTask
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, read_ledger_file
 
@@ -49,10 +48,9 @@ def _read_page(task: RecoverTask, ref: LedgerFileRef) -> LedgerFile | RejectedTa
         status = _with_storage(page.entry.status, page.storage.rstrip("/"), task.storage.rstrip("/"))
         current = replace(page, entry=replace(page.entry, status=status))
         _require_agreement(task, current)
-        _require_times(current)
+        return _restorable(current)
     except RejectedTask as rejected:
         return rejected
-    return current
 
 
 def _require_place(task: RecoverTask, ref: LedgerFileRef, page: LedgerFile) -> None:
@@ -87,14 +85,13 @@ def _require_agreement(task: RecoverTask, page: LedgerFile) -> None:
             raise RejectedTask("LedgerDisagrees", f"{page.version}: {uri} is not below {folder}, spec.storage")
 
 
-def _require_times(page: LedgerFile) -> None:
-    """A version that went live says when; else a RejectedTask: the operator could not restore it."""
-    if page.entry.name.endswith("-Live"):
-        try:
-            msgspec.convert(page.entry.status, WentLive)
-        except msgspec.ValidationError as error:
-            message = f"{page.version}: the ledger does not say when it went live: {error}"
-            raise RejectedTask("LedgerDisagrees", message) from error
+def _restorable(page: LedgerFile) -> LedgerFile:
+    """The page with what the operator restores; a RejectedTask if that is not possible, so that an older one serves."""
+    try:
+        return replace(page, entry=restorable(page.entry))
+    except ValueError as error:
+        message = f"{page.version}: the operator could not restore what the ledger says: {error}"
+        raise RejectedTask("LedgerDisagrees", message) from error
 
 
 def _with_storage(value: Any, old: str, new: str) -> Any:
