@@ -63,6 +63,12 @@ def test_a_model_is_adopted_until_one_was_live(world: World, wanted: str | None)
     assert reason(world) == wanted
 
 
+def test_adoption_that_a_person_asks_for_names_the_request() -> None:
+    asked = trigger_of(adopting(annotations=ASKED))
+    assert asked
+    assert asked.request == "now"
+
+
 def test_its_job_adopts_and_fits_nothing() -> None:
     training = {
         "search": {"method": "grid", "space": {"fit_intercept": [True]}, "folds": 3},

@@ -57,9 +57,10 @@ def test_the_same_model_is_not_tried_again(phase: str, status: Any, spec: Any, k
     )
 
 
-def test_a_person_may_try_the_same_model_again() -> None:
+@pytest.mark.parametrize("trigger", [{"reason": "Request"}, {"reason": "Adopted", "request": "now"}])
+def test_a_person_may_try_the_same_model_again(trigger: dict[str, str]) -> None:
     world, _ = worlds("RolledBack", SLOW)
-    asked = a_version(3, "Training", {"trigger": {"reason": "Request", "request": "now"}})
+    asked = a_version(3, "Training", {"trigger": trigger})
     assert LIVE.status.data
     assert reason_not_to_repeat(world, asked, LIVE.status.data, IMAGE) is None
 

@@ -186,8 +186,10 @@ def test_page_that_no_object_can_hold_is_passed_over(page: dict[str, Any], field
     answer = RECOVERED | {"versions": [bad, good]}
     result = job_result(Job("bike-recover", JobState.SUCCEEDED, answer=answer), Recovered)
     assert isinstance(result, Recovered)
-    assert ([each.status.phase for each in result.versions], len(result.passed_over)) == (["Rejected"], 1)
+    assert [each.status.phase for each in result.versions] == ["Rejected"]
+    assert result.passed_over == [bad["entry"][:60]]
     assert field in result.message
+    assert result.message.endswith("; to use it, run the release of the operator that wrote it")
 
 
 @pytest.mark.parametrize("passed_over", [(), ("bike-v3",)])
