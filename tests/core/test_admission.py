@@ -41,6 +41,12 @@ def unless(what: str) -> str:
     return f"unless {what}spec.serving or spec.storage changes; {AT_ONCE}"
 
 
+STORE_FAILED_TWICE = Deferral(
+    Outcome.BACKING_OFF,
+    "2 consecutive candidates, the last bike-v3, failed because of its surroundings (StorageUnreachable) at 13:00:00; "
+    "no new candidate before 2026-11-23 15:00:00 UTC, " + unless("a check or an entry of the ledger succeeds, or "),
+    at("23 15:00"),
+)
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Deferral | None]] = {
     "nothing": ({}, {"versions": (LIVE,)}, None),
     "suspended": ({"suspend": True, "pin": "bike-v1"}, {}, Deferral(Outcome.SUSPENDED, "spec.suspend is true")),
@@ -102,13 +108,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Deferral | None]] = {
     "two failures of the store": (
         {},
         {"versions": (LIVE, stopped(2, "12:30:00"), stopped(3, "13:00:00"))},
-        Deferral(
-            Outcome.BACKING_OFF,
-            "2 consecutive candidates, the last bike-v3, failed because of its surroundings (StorageUnreachable) at "
-            "13:00:00; no new candidate before 2026-11-23 15:00:00 UTC, "
-            + unless("a check or an entry of the ledger succeeds, or "),
-            at("23 15:00"),
-        ),
+        STORE_FAILED_TWICE,
+    ),
+    "two failures of the store, and a check of a clock that was ahead": (
+        {},
+        {
+            "versions": (LIVE, stopped(2, "12:30:00"), stopped(3, "13:00:00")),
+            "reports": (a_report(creationTimestamp="2032-01-01T00:00:00Z", labels={names.SCHEDULED: "1764000000"}),),
+        },
+        STORE_FAILED_TWICE,
     ),
     "two failures of the cluster": (
         {},

@@ -122,6 +122,7 @@ def test_clock_set_back_does_not_hide_new_drift(back: timedelta) -> None:
     rejected(play, 2)
     play.now -= back
     play.settle()
+    play.wait(hours=1)
     drift(play, "by the right clock", 0.4)
     assert play.outcome("by the right clock")[0] == "Triggered"
 

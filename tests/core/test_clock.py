@@ -15,12 +15,12 @@ YEARS = timedelta(days=2000)
 CHECK = {"schedule": "0 * * * *", "data": {"uri": "s3://bikes/live/*.parquet"}}
 
 
-def in_the_future(play: Play, happens: Callable[[Play], None]) -> None:
-    """It happens while the clock is years ahead; then that is put right, and the operator looks."""
-    play.now += YEARS
+def in_the_future(play: Play, happens: Callable[[Play], None], ahead: timedelta = YEARS) -> None:
+    """It happens while the clock is ahead; then that is put right, and the operator looks."""
+    play.now += ahead
     play.settle()
     happens(play)
-    play.now -= YEARS
+    play.now -= ahead
     play.settle()
 
 
@@ -73,14 +73,49 @@ def test_a_hold_that_began_in_the_future_begins_now() -> None:
     assert play.status["liveVersion"] == "bike-v2"
 
 
-def test_end_years_ahead_defers_at_most_one_cool_down() -> None:
+@pytest.mark.parametrize("ahead", [timedelta(minutes=50), YEARS])
+def test_end_ahead_defers_at_most_one_cool_down(ahead: timedelta) -> None:
     play = a_live_play(drift={"cooldown": "1h"})
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "1")
-    in_the_future(play, lambda play: play.finish("bike-v2-train", REFUSED))
+    in_the_future(play, lambda play: play.finish("bike-v2-train", REFUSED), ahead)
     play.wait(hours=1)
     play.report("october")
     play.settle()
     assert play.outcome("october")[0] == "Triggered"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=50), YEARS])
+def test_good_report_ends_the_retry_of_a_future_training(ahead: timedelta) -> None:
+    play = a_live_play(drift={"cooldown": "1d"})
+    play.wait(hours=24)
+
+    def is_stopped(play: Play) -> None:
+        play.report("drifted")
+        play.settle()
+        play.finish("bike-v2-train", REFUSED | {"reason": "StorageUnreachable"})
+
+    in_the_future(play, is_stopped, ahead)
+    play.report("good again", 0.1)
+    play.settle()
+    play.wait(hours=24 * 3)
+    assert play.outcome("good again")[0] == "WithinThresholds"
+    assert list(play.phases()) == ["bike-v1", "bike-v2"]
+
+
+def test_outcomes_are_in_order_and_equal_numbers_count_again() -> None:
+    play = a_live_play()
+
+    def measured(name: str) -> str:
+        play.report(name, 0.1)
+        play.settle()
+        status = play.bodies["DriftReport", name]["status"]
+        assert status["outcome"] == "WithinThresholds"
+        return str(status["assessedAt"])
+
+    seen = [measured("before")]
+    in_the_future(play, lambda play: seen.append(measured("ahead")))
+    seen.append(measured("after"))
+    assert seen == sorted(seen)
 
 
 def test_checks_of_the_future_are_made_when_their_time_comes() -> None:

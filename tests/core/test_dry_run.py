@@ -93,6 +93,7 @@ def test_a_failure_while_the_clock_was_ahead_hides_no_report() -> None:
     play.annotate("ModelDeployment", "bike", names.RETRAIN, "now")
     play.finish("bike-v2-train", REFUSED)
     play.now -= timedelta(hours=5)
+    play.settle()
     assert measured(play, "october") == "WouldTrigger"
     assert play.condition("Retraining")["reason"] == "WouldTrigger"
 

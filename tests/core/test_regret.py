@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import Report, in_order
 from perennial_operator.core.manifests.check_job import check_manifest
+from perennial_operator.core.rules.trainings.regret import summed_regret
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from tests.builders import NOON, a_deployment, a_report, a_version, a_world, task_of
 
@@ -60,6 +62,21 @@ def test_regrets_before_a_training_do_not_count_again() -> None:
     assert not starts(reports(0.3, 0.3, 0.3, outcomes=("WithinThresholds", "WouldTrigger")))
 
 
+def test_regrets_before_a_future_training_do_not_count_again() -> None:
+    first, second, newest = reports(0.3, 0.3, 0.3, outcomes=("WithinThresholds", "Triggered"))
+    years = timedelta(days=2000)
+    at = {key: getattr(second, key) + years for key in ("created_at", "measured_at", "assessed_at")}
+    assert not starts(in_order([first, replace(second, **at), newest]))
+
+
+def test_regrets_after_a_report_do_not_count_for_it() -> None:
+    first, later, report = reports(0.2, 0.2, 0.3)
+    assert report.whole
+    regret = summed_regret(a_world(reports=(first, report, later)), report.whole, "bike-v1")
+    assert regret
+    assert regret.checks == 2
+
+
 @pytest.mark.parametrize("outcome", ["BadData", "Duplicate", "TooFewSamples"])
 def test_regrets_of_unusable_reports_do_not_count(outcome: str) -> None:
     assert not starts(reports(0.3, 0.3, outcomes=(outcome,)))
@@ -69,8 +86,6 @@ def test_regrets_about_another_version_do_not_count() -> None:
     first, second, newest = reports(0.2, 0.2, 0.2)
     foreign = replace(second, about="bike-v9")
     assert not starts((first, foreign, newest))
-    later = replace(second, measured_at=newest.measured_at)
-    assert not starts((first, later, newest))
     assert starts((foreign, first, second, newest)), "those after it do"
 
 

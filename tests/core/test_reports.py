@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from perennial_operator.core import names
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.thresholds import DriftThreshold
+from perennial_operator.core.api.values import as_text
 from perennial_operator.core.decide import decide_step
 from perennial_operator.core.drift_reports import in_order
 from perennial_operator.core.rules.breaches import compare, pairs_of, some
@@ -16,7 +18,7 @@ from perennial_operator.core.rules.report_verdict import judge
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.world import Fleet
-from tests.builders import a_deployment, a_report, a_version, a_world
+from tests.builders import NOON, a_deployment, a_report, a_version, a_world
 from tests.simulation.play import Play, a_play
 from tests.simulation.results import REFUSED, TRAINED, validated
 
@@ -553,6 +555,33 @@ def test_older_breach_of_the_same_second_starts_nothing() -> None:
 def test_reports_of_an_older_release_are_in_order_of_names() -> None:
     old = [a_report(name, status={"outcome": "Breach"}) for name in ("b", "a")]
     assert [each.name for each in in_order([*old, a_report("0")])] == ["a", "b", "0"]
+
+
+@pytest.mark.parametrize(
+    "assessed",
+    [
+        {"a": (10, 10), "b": (20, 20), "c": (11, 20.1), "d": (11.5, None)},
+        {"b": (20, 20), "c": (11, 20.1), "d": (11.1, 20.2)},
+        {"b": (11, 11.4), "a": (10.9, 11.5), "c": (11.6, 11.6)},
+        {"a": (11, 11), "c": (20, None)},
+    ],
+    ids=["set back", "set back after the first", "seen ten minutes late", "not yet set back"],
+)
+def test_order_of_reports_survives_a_clock_that_is_set_back(assessed: dict[str, tuple[float, float | None]]) -> None:
+    """Each has been created and assessed at an hour of the clock, the earliest first."""
+
+    def text(hours: float) -> str:
+        return as_text(NOON + timedelta(hours=hours - 12))
+
+    reports = [
+        a_report(
+            name,
+            status={"outcome": "Breach", "assessedAt": text(seen)} if seen else {},
+            creationTimestamp=text(created),
+        )
+        for name, (created, seen) in assessed.items()
+    ]
+    assert [each.name for each in in_order(reports[::-1])] == sorted(assessed)
 
 
 def test_report_before_first_live_version_never_starts_one() -> None:

@@ -11,6 +11,7 @@ from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.rules.known_bad import reason_not_to_repeat, rejected_before
+from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.validation_gate import gate_digest
 from perennial_operator.core.stages.drift_assessment import assess_reports
 from perennial_operator.core.stages.training import trigger_of
@@ -49,7 +50,7 @@ def a_blended(*reports: Report, live: dict[str, Any] | None = None, made: str = 
         pytest.param(a_blended(a_gain(outcome="BadData")), False, id="rows are bad"),
         pytest.param(a_blended(a_gain(hour=11)), False, id="a version was made after the check"),
         pytest.param(a_blended(a_gain(), made="2026-11-23T20:00:00Z"), True, id="made while the clock was ahead"),
-        pytest.param(a_blended(a_gain(), a_gain(0.0, hour=20)), True, id="another check while the clock was ahead"),
+        pytest.param(a_blended(a_gain(hour=20)), False, id="a check while the clock was ahead, which asks once"),
         pytest.param(a_blended(), False, id="no check"),
         pytest.param(a_blended(a_gain(), training={"blend": False}), False, id="no blend is wanted"),
         pytest.param(a_blended(a_gain(), training={"refit": False}), False, id="nor a refit, which a blend needs"),
@@ -91,7 +92,37 @@ def test_rejected_weights_are_not_tried_again_before_a_fit(
     assert (trigger and trigger.reason == "Reweighing") == wanted
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({}, ""),
+        ({"training": {"blend": False}}, "spec.training.blend is false"),
+        ({"training": {"refit": False}}, "spec.training.refit is false"),
+        ({"model": {"framework": "keras"}}, "framework keras has none"),
+        ({"data": {"timeColumn": None}}, "it needs data.timeColumn"),
+        ({"data": {"window": "90d"}}, "data.window is 90d"),
+        ({"data": {"groupColumn": "city"}}, "data.groupColumn is set"),
+    ],
+)
+def test_version_that_is_no_blend_says_why(spec: dict[str, Any], reason: str) -> None:
+    world = a_world(deployment=a_deployment(spec=merged({"data": BY_TIME}, spec)), versions=(a_version(),))
+    assert reason_without_blend(world, world.spec, 2) == reason
+    assert reason_without_blend(a_world(), world.spec, 2) == "no version was live"
+
+
 STOPPED = {"reason": "StorageUnreachable", "surroundings": "s"}
+
+
+@pytest.mark.parametrize(("gain", "reason"), [(0.1, "Reweighing"), (0.0, None)])
+def test_stopped_weights_are_tried_again_while_they_are_better(gain: float, reason: str | None) -> None:
+    """Whenever the report came, and whatever the clock said: the one that has asked for weights may be within limits."""
+    world, status = a_blended(a_gain(gain)), STOPPED | {"endedAt": "2032-01-01T00:00:00Z"}
+    asked = {"trigger": {"reason": "Reweighing"}}
+    stopped = a_version(2, "Failed", asked, status, creationTimestamp="2026-11-23T14:00:00Z")
+    trigger = trigger_of(
+        a_world(deployment=world.deployment, versions=(*world.versions, stopped), reports=world.reports)
+    )
+    assert (trigger.reason if trigger else None) == reason
 
 
 def test_a_stopped_fit_is_none_after_rejected_weights() -> None:

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from perennial_operator.core.actions import Action
 from perennial_operator.core.desired import upkeep
+from perennial_operator.core.rules.transitions import ends_set_back
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import Assessment, assess_reports
 from perennial_operator.core.stages.registry import STAGES
@@ -42,7 +43,7 @@ def decide_step(world: World) -> Decision:
     if world.deployment.metadata.deletion_timestamp:
         return Decision(assessment=assessment)
     upkeep_actions = upkeep(world, assessment)
-    step = next(filter(None, (stage.next_step(world, assessment) for stage in STAGES)), ())
+    step = ends_set_back(world) or next(filter(None, (stage.next_step(world, assessment) for stage in STAGES)), ())
     if actions := (*step, *runtime_of(world.spec).route_patches(world), *outcome_updates(world, assessment)):
         return Decision((*upkeep_actions, *actions), again=True, assessment=assessment)
     # An action that is due and was not decided waits for something other than time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -17,7 +17,8 @@ from perennial_operator.core.names import NEVER, scheduled_at
 
 MOST_AHEAD = timedelta(days=1)
 """How far ahead of the clock a time in data may be: clocks and time zones differ. A later one decides nothing."""
-
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""The operator's clock and the API server's, by which objects are created, may differ by so much."""
 
 COPIES_WITHIN = timedelta(minutes=10)
 """A tool that measures another day may find the same numbers; one that writes a report twice does so at once."""
@@ -61,7 +62,7 @@ class Report:
     not_measured: tuple[NotMeasured, ...] = ()
     """The metrics of thresholds that it was assessed for and that it has no value of."""
     assessed_at: datetime = NOT_YET
-    """When its first outcome was recorded; creation times have seconds only, and names say nothing about the order."""
+    """When its first outcome was recorded; after those of before, whatever the clock says."""
     same_within: timedelta | None = None
     """How long after an earlier report equal numbers mean the same measurement; None without a limit."""
     whole: DriftReport | None = None
@@ -109,13 +110,34 @@ def final_report(body: Mapping[str, Any]) -> Report:
 
 
 def in_order(reports: list[Report]) -> tuple[Report, ...]:
-    """Sorted by the time that was measured."""
-    return tuple(sorted(reports, key=lambda report: (report.measured_at, *order_of_creation(report))))
+    """Sorted by the time that was measured.
+
+    A report that was created later than one that was assessed after it has the time of a clock that was wrong; it
+    comes after those that were assessed before it.
+    """
+    assessed = sorted(reports, key=order_of_assessment)
+    ahead, earliest = set[str](), NOT_YET
+    for report in reversed(assessed):
+        if report.created_at - earliest > CLOCKS_DIFFER:
+            ahead.add(report.name)
+        earliest = min(earliest, report.created_at)
+    measured, last = dict[str, datetime](), NEVER
+    for report in assessed:
+        measured[report.name] = min(report.measured_at, last) if report.name in ahead else report.measured_at
+        last = max(last, measured[report.name])
+    return tuple(sorted(assessed, key=lambda report: measured[report.name]))
 
 
-def order_of_creation(report: Report) -> tuple[datetime, datetime, str]:
-    """The key that sorts reports by their creation: of one second, a report without an outcome is the newer."""
-    return report.created_at, report.assessed_at, report.name
+def order_of_assessment(report: Report) -> tuple[datetime, datetime, str]:
+    """The key that sorts reports by their first outcome, and those without one, the newest, by their creation."""
+    return report.assessed_at, report.created_at, report.name
+
+
+def next_assessment(reports: Iterable[Report], now: datetime) -> datetime:
+    """The time of a first outcome that is recorded now: after those of all reports, also if a clock was set back."""
+    recorded = (each.assessed_at for each in reports if each.assessed_at < NOT_YET)
+    last = max(recorded, default=NEVER)
+    return now if last < now else last + timedelta(microseconds=1)
 
 
 def _measured_at(report: DriftReport) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion, Phase
 from perennial_operator.core.api.request_stats import Tally
-from perennial_operator.core.drift_reports import MOST_AHEAD, Report
-
-CLOCKS_DIFFER = timedelta(minutes=10)
-"""The operator's clock and the API server's, by which objects are created, may differ by so much."""
+from perennial_operator.core.drift_reports import CLOCKS_DIFFER, MOST_AHEAD, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +239,9 @@ def not_in_future(world: World, *instants: datetime | None) -> tuple[datetime, .
 
 def is_ahead(world: World, written: datetime) -> bool:
     """Whether the time of an object is that of a clock that was wrong and has been set back."""
-    return written > world.now + CLOCKS_DIFFER
+    return written - world.now > CLOCKS_DIFFER
 
 
-def newest_first(world: World) -> list[Report]:
-    """The reports, newest first; those of a clock that was ahead come last: they must not hide others."""
-    return sorted(world.reports, key=lambda report: not is_ahead(world, report.measured_at))[::-1]
+def unless_ahead(world: World, written: datetime) -> datetime:
+    """The time; NEVER if it is ahead, so that everything comes after it."""
+    return names.NEVER if is_ahead(world, written) else written

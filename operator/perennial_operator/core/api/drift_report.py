@@ -140,7 +140,8 @@ class DriftReportStatus(Value):
     )
     candidate: str | None = Field(None, description="The ModelVersion whose training the report started.")
     assessed_at: Moment | None = Field(
-        None, description="When an outcome was first recorded. It orders reports that were created in the same second."
+        None,
+        description="When an outcome was first recorded: later than those of before, also after a clock was set back.",
     )
 
 

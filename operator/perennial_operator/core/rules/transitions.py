@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from perennial_operator.core.actions import Announcement, SetStatus
+from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.conditions import with_condition
 from perennial_operator.core.api.model_version import IN_FLIGHT, UNSUCCESSFUL, ModelVersion, Phase
 from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.rules.phases import may_follow
 from perennial_operator.core.rules.trainings.failures import surroundings_after
-from perennial_operator.core.world import World
+from perennial_operator.core.world import World, is_ahead
 
 
 class ForbiddenTransitionError(BadObjectError):
@@ -48,6 +48,20 @@ def transition(
 def fail(world: World, version: ModelVersion, reason: str, message: str, condition: str, **updates: Any) -> SetStatus:
     """The version ends in phase Failed."""
     return transition(world, version, Phase.FAILED, reason, message, (condition, False), **updates)
+
+
+def ends_set_back(world: World) -> tuple[Action, ...]:
+    """A version ends now if its end has the time of a clock that was wrong and has been set back: pauses begin here."""
+    return tuple(
+        SetStatus(
+            "ModelVersion",
+            each.name,
+            each.status.model_copy(update={"ended_at": world.now}).to_api(),
+            each.metadata.resource_version,
+        )
+        for each in world.versions
+        if each.status.ended_at and is_ahead(world, each.status.ended_at)
+    )
 
 
 def check_transition(version: ModelVersion, phase: Phase, reason: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from perennial_operator.core.actions import Action, Announcement, SetStatus
 from perennial_operator.core.api.drift_report import DriftReport, DriftReportStatus, Outcome
 from perennial_operator.core.api.printable_text import printable
-from perennial_operator.core.drift_reports import NOT_YET, Report
+from perennial_operator.core.drift_reports import NOT_YET, Report, next_assessment
 from perennial_operator.core.manifests.candidate import begin
 from perennial_operator.core.rules.report_verdict import Verdict
 from perennial_operator.core.stages.drift_assessment import Assessment
@@ -25,8 +25,11 @@ def next_step(world: World, assessment: Assessment) -> tuple[Action, ...]:
 def outcome_updates(world: World, assessment: Assessment) -> tuple[SetStatus, ...]:
     """The status of each report whose outcome has changed."""
     verdicts = assessment.verdicts
+    if not verdicts:
+        return ()  # the usual case
+    at = next_assessment(world.reports, world.now)
     return tuple(
-        _set_outcome(report, whole, verdicts[report.name], world.now)
+        _set_outcome(report, whole, verdicts[report.name], at)
         for report in world.reports
         if (whole := report.whole) and report.name in verdicts and _changed(whole, verdicts[report.name])
     )
@@ -46,7 +49,7 @@ def _changed(report: DriftReport, verdict: Verdict) -> bool:
     return (before.outcome, before.message) != (verdict.outcome, printable(verdict.message))
 
 
-def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, now: datetime) -> SetStatus:
+def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, at: datetime) -> SetStatus:
     status = DriftReportStatus(
         outcome=verdict.outcome,
         message=verdict.message,
@@ -54,7 +57,7 @@ def _set_outcome(report: Report, whole: DriftReport, verdict: Verdict, now: date
         breaches=list(verdict.breaches) or None,
         not_measured=list(verdict.not_measured[:100]) or None,
         candidate=verdict.candidate,
-        assessed_at=now if report.assessed_at == NOT_YET else report.assessed_at,
+        assessed_at=at if report.assessed_at == NOT_YET else report.assessed_at,
     )
     bad = verdict.outcome is Outcome.BAD_DATA
     announcement = (

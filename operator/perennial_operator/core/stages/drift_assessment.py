@@ -8,14 +8,14 @@ from typing import Literal
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
-from perennial_operator.core.drift_reports import Report, order_of_creation
+from perennial_operator.core.drift_reports import Report, order_of_assessment
 from perennial_operator.core.manifests.owner import next_version_name
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.trainings.reweighing import gain_of_weights
-from perennial_operator.core.world import World, newest_first
+from perennial_operator.core.world import World
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
 """Outcomes of reports that say nothing about the live version."""
@@ -75,12 +75,12 @@ def _trigger(world: World, name: str, message: str) -> Trigger:
 
 
 def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Verdict]:
-    """The verdict on each open report by itself; in order of creation, so that the later of two copies is the copy."""
+    """The verdict on each open report by itself; in the order of assessment: the later of two copies is the copy."""
     if all(report.whole is None for report in world.reports):
         return {}  # the usual case
     verdicts: dict[str, Verdict] = {}
     measured: dict[Hashable, Report] = {}
-    for report in sorted(world.reports, key=order_of_creation):
+    for report in sorted(world.reports, key=order_of_assessment):
         mark = subject(report, world), report.measurement_digest
         outcome = report.outcome
         if report.whole and report.name in started:
@@ -100,7 +100,7 @@ def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Ve
 
 def _original(report: Report, earlier: Report | None) -> str | None:
     """The name of the earlier report, if this one is a copy of it."""
-    if earlier is None or (report.same_within and report.created_at - earlier.created_at > report.same_within):
+    if earlier is None or (report.same_within and abs(report.created_at - earlier.created_at) > report.same_within):
         return None
     return earlier.name
 
@@ -132,7 +132,7 @@ def newest_report(world: World) -> Report | None:
     return next(
         (
             each
-            for each in newest_first(world)
+            for each in reversed(world.reports)
             if live and each.about == live.name and each.outcome and each.outcome not in NOT_COUNTED
         ),
         None,
@@ -148,7 +148,7 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
     chain: list[str] = []
     within: list[set[str]] = []
     live = world.live
-    for report in newest_first(world):
+    for report in reversed(world.reports):
         verdict = verdicts.get(report.name)
         outcome = verdict.outcome if verdict else report.outcome
         if live is None or subject(report, world) != live.name:

@@ -29,7 +29,7 @@ from perennial_operator.core.rules.trainings.adoption import (
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.new_rows import growth_of
 from perennial_operator.core.rules.trainings.recipes import recipe, version_recipe
-from perennial_operator.core.rules.trainings.reweighing import reweighing_of
+from perennial_operator.core.rules.trainings.reweighing import gain_of_weights, reweighing_of
 from perennial_operator.core.rules.transitions import fail, transition
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.recovery import incomplete_versions_suffix, recovery_deferral
@@ -83,8 +83,8 @@ def _retry(world: World) -> Trigger | None:
     failed, report = world.newest, newest_report(world)
     if failed is None or not failed.status.surroundings or failed.phase not in UNSUCCESSFUL:
         return None
-    reason, ended = failed.spec.trigger.reason, failed.status.ended_at
-    over = report and ended and report.created_at > ended and report.outcome is Outcome.WITHIN_THRESHOLDS
+    reason, within = failed.spec.trigger.reason, Outcome.WITHIN_THRESHOLDS
+    over = report and report.outcome is within and not gain_of_weights(world, report)
     gone = over or world.spec.drift is None or world.is_dry_run
     is_by_reports = reason in ("Drift", "Reweighing")
     if (is_by_reports and gone) or not (is_by_reports or reason in ("Schedule", "Request")):

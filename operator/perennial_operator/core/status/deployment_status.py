@@ -28,7 +28,7 @@ from perennial_operator.core.status.readiness import (
 from perennial_operator.core.traffic.predecessor import predecessor_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.traffic_split import is_shadowing
-from perennial_operator.core.world import JobState, World, is_ahead
+from perennial_operator.core.world import JobState, World
 
 NOT_JUDGED = frozenset({Outcome.BAD_DATA, Outcome.NOT_MEASURED})
 """Outcomes of reports after which it is not known whether the data drift."""
@@ -137,7 +137,7 @@ def _dry_run_result(world: World) -> Report | None:
     report, ended = newest_report(world), world.newest.status.ended_at if world.newest else None
     if not world.is_dry_run or report is None or report.outcome is not Outcome.WOULD_TRIGGER:
         return None
-    return None if ended and ended >= report.created_at and not is_ahead(world, ended) else report
+    return None if ended and ended >= report.created_at else report
 
 
 def _is_over(world: World, newest: ModelVersion) -> bool:

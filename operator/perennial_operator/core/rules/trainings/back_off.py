@@ -30,7 +30,7 @@ from perennial_operator.core.rules.trainings.failures import (
 from perennial_operator.core.rules.trainings.new_rows import rows_since
 from perennial_operator.core.rules.trainings.recipes import is_made_from_spec
 from perennial_operator.core.rules.trainings.refused_files import next_look, refused_version
-from perennial_operator.core.world import World, plausible
+from perennial_operator.core.world import World, is_ahead, plausible, unless_ahead
 
 DEFAULT_COOLDOWN: str = DriftSpec.model_fields["cooldown"].default
 MOST_TIMES = 8
@@ -133,7 +133,7 @@ def _at_once(world: World) -> str:
 def _ended(world: World, version: ModelVersion | None) -> datetime | None:
     """When the version ended or went live; None if it did not, or if a wrong clock says so."""
     ended = (version.status.ended_at or version.status.live_since) if version else None
-    return None if ended is None or ended - world.now > cooldown(world) else ended
+    return None if ended is None or is_ahead(world, ended) else ended
 
 
 def _doubled(world: World, first: timedelta, count: int) -> timedelta:
@@ -161,6 +161,7 @@ def _holdout_rows(world: World, failed: ModelVersion) -> int:
 def _store_has_answered(world: World, failed: ModelVersion, ended: datetime) -> bool:
     """Whether another Job has shown since that the store can be used again."""
     reason, conditions = failed.status.reason, [find(each.status.conditions, "Recorded") for each in world.versions]
-    recorded = any(each and each.status == "True" and each.last_transition_time > ended for each in conditions)
-    checked = any(each.scheduled_at > names.NEVER and each.created_at > ended for each in world.reports)
-    return reason in STORE and (recorded or (checked and reason != "StorageNotWritable"))
+    recorded = (each.last_transition_time for each in conditions if each and each.status == "True")
+    checked = (each.created_at for each in world.reports if each.scheduled_at > names.NEVER)
+    answered = [*recorded, *(checked if reason != "StorageNotWritable" else ())]
+    return reason in STORE and any(unless_ahead(world, at) > ended for at in answered)

@@ -8,7 +8,7 @@ from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
-from perennial_operator.core.world import World, is_ahead, newest_first, plausible
+from perennial_operator.core.world import World, plausible, unless_ahead
 
 NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
 """Outcomes of reports whose rows are not worth a training."""
@@ -32,11 +32,11 @@ def growth_of(world: World) -> Trigger | None:
     if live is None or data is None or not growth or not data.history_rows:
         return None
     end = plausible(world, data.fitted_until or data.end)
-    samples = _samples_since(world, max(end, _last_read(world, live) or end)) if end else []
+    samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
         return None
-    weighed, made = plausible(world, data.end), live.metadata.creation_timestamp
-    if weighed and not rows_since(world, weighed if is_ahead(world, made) else max(weighed, made)):
+    weighed, made = plausible(world, data.end), unless_ahead(world, live.metadata.creation_timestamp)
+    if weighed and not rows_since(world, max(weighed, made)):
         return None
     message = (
         f"checks have measured {sum(samples)} rows newer than those of {live.name}, which was made from "
@@ -45,7 +45,7 @@ def growth_of(world: World) -> Trigger | None:
     return Trigger(reason="Growth", message=message)
 
 
-def _last_read(world: World, live: ModelVersion) -> datetime | None:
+def _last_read(world: World, live: ModelVersion) -> datetime:
     """When a training last read the rows to fit a version that is, was or might have been live, if it could.
 
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
@@ -53,8 +53,7 @@ def _last_read(world: World, live: ModelVersion) -> datetime | None:
     asked = (each for each in reversed(world.versions) if each.asks_for_fits or each.has_fits)
     fitted = next((each for each in asked if each.status.live_since), live)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
-    times = (each.metadata.creation_timestamp for each in read)
-    return max((at for at in times if not is_ahead(world, at)), default=None)
+    return max(unless_ahead(world, each.metadata.creation_timestamp) for each in read)
 
 
 def newest_check_rows(world: World) -> int | None:
@@ -66,7 +65,7 @@ def newest_check_rows(world: World) -> int | None:
     started = {version.spec.trigger.drift_report for version in world.versions}
     usable = (
         each.samples
-        for each in newest_first(world)
+        for each in reversed(world.reports)
         if each.scheduled_at > NEVER and each.outcome not in NO_ROWS and (each.outcome or each.name in started)
     )
     return next(usable, None)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from perennial_operator.core.api.drift_report import DriftReport, Outcome
 from perennial_operator.core.api.metric_table import REGRET
-from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.world import World
 
 ALLOWANCE = 0.02
@@ -48,19 +48,14 @@ def summed_regret(world: World, report: DriftReport, about: str) -> Regret | Non
 def _earlier(world: World, report: DriftReport, about: str) -> list[tuple[float, float]]:
     """The regrets of the reports before this one, the oldest first."""
     regrets: list[tuple[float, float]] = []
-    for each in world.reports:
-        if each.name == report.name or each.about != about or not _is_before(each, report):
+    for each in takewhile(lambda each: each.name != report.name, world.reports):
+        if each.about != about:
             continue
         if each.outcome in (Outcome.TRIGGERED, Outcome.WOULD_TRIGGER):
             regrets.clear()
         elif each.outcome and each.outcome not in NOT_COUNTED:
             regrets += _regrets((end.name, end.value, end.standard_error) for end in each.extremes)[:1]
     return regrets
-
-
-def _is_before(each: Report, report: DriftReport) -> bool:
-    window = report.spec.window
-    return each.measured_at < (window.end if window else report.metadata.creation_timestamp)
 
 
 def _regrets(metrics: Iterable[tuple[str, float, float | None]]) -> list[tuple[float, float]]:

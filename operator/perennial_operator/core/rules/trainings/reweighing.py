@@ -7,7 +7,7 @@ from perennial_operator.core.api.model_version import UNSUCCESSFUL, Trigger
 from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.regret import NOT_COUNTED
-from perennial_operator.core.world import World, is_ahead, newest_first
+from perennial_operator.core.world import World, unless_ahead
 
 STANDARD_ERRORS = 2
 """So many of the gain are subtracted from it: without drift one check in forty shows one by chance."""
@@ -21,11 +21,10 @@ def reweighing_of(world: World) -> Trigger | None:
     live, newest = world.live, world.newest
     if live is None or newest is None or world.is_dry_run:
         return None
-    report = next((each for each in newest_first(world) if each.about == live.name), None)
+    report = next((each for each in reversed(world.reports) if each.about == live.name), None)
     if report is None or not report.outcome or report.outcome in NOT_COUNTED:
         return None
-    made = newest.metadata.creation_timestamp
-    is_asked = report.created_at <= made and not is_ahead(world, made)
+    is_asked = unless_ahead(world, report.created_at) <= unless_ahead(world, newest.metadata.creation_timestamp)
     if is_asked or not (gain := gain_of_weights(world, report)):
         return None
     message = f"with other weights the models of {live.name} would save {gain:.0%} of its loss, by {report.name}"
