@@ -49,6 +49,7 @@ def checking(*jobs: Job, spec: Any = CHECK, **fields: Any) -> World:
 def done(world: World) -> list[str]:
     """The checks that are started, and the Jobs that are deleted."""
     actions = reconcile_checks(world)
+    assert {each.kind for each in actions if isinstance(each, Delete)} <= {"Job"}
     return [
         f"{each.manifest['kind']} {each.manifest['metadata']['name']}"
         if isinstance(each, Create)
