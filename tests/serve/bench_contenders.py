@@ -4,7 +4,6 @@
 estimator on a matrix that is ready in the request's order: what no server of this model can be faster than by much.
 """
 
-import asyncio
 import pickle
 import sys
 from pathlib import Path
@@ -40,7 +39,7 @@ def floor(folder: Path, port: int) -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from perennial_trainer.serve.app import make_server, open_listener
+    from perennial_trainer.serve.app import make_server, open_listener, run
     from perennial_trainer.serve.lifecycle import State
     from perennial_trainer.serve.metrics import Metrics
 
@@ -56,7 +55,7 @@ def floor(folder: Path, port: int) -> None:
 
     routes = [Route("/v2/models/bike-demand/infer", infer, methods=["POST"])]
     server = make_server(Starlette(routes=routes), state, metrics)
-    asyncio.run(server.serve([open_listener("127.0.0.1", port)]))
+    run(server.serve([open_listener("127.0.0.1", port)]))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 from perennial_trainer.artifacts.model_file import load_compiled, load_model
@@ -31,7 +33,13 @@ log = logging.getLogger(__name__)
 
 def serve(task: ServeTask) -> None:
     """Returns after a graceful shutdown. Raises RejectedTask or FailedTask if it cannot listen or load the model."""
-    asyncio.run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod serves other pods
+    run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod serves other pods
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Returns once `main` has ended, in the event loop of the model server."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
 
 
 async def _serve(task: ServeTask, address: str) -> None:
@@ -66,6 +74,7 @@ def make_server(application: ASGIApp, state: State, metrics: Metrics, **seconds:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,  # longer than the usual proxies keep theirs, so that they close first
         timeout_graceful_shutdown=FINISH_SECONDS,
     )

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import h11
+import httptools
 from starlette.responses import Response
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from perennial_trainer.serve.limits import BODY_SECONDS, HEADER_SECONDS, Limits
+from perennial_trainer.serve.limits import BODY_SECONDS, HEADER_SECONDS, HEADERS, Limits
 
 PROBE_PATHS = ("/v2/health/live", "/v2/health/ready")
 SPARE_CONNECTIONS = 64
@@ -21,7 +21,7 @@ SPARE_CONNECTIONS = 64
 Refused = Callable[[str], None]
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """One connection; it ends if the client takes too long for its headers, its body, or to take a response."""
 
     def __init__(
@@ -46,6 +46,12 @@ class Connection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_spare = False
         self._opened = self.loop.time()
+        self._incomplete: str | None = "header_timeout"
+        """What of a request has not arrived: its headers or its body; None between two requests."""
+        self._repeats = False
+        """Whether the parser gets headers that another has read."""
+        self._spare_bytes = HEADERS
+        """That may still arrive for headers or trailers, which the parser keeps whatever their length."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,8 +62,72 @@ class Connection(H11Protocol):
         self._await_client()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        if self._incomplete is None and not self._answering:
+            self._incomplete = "header_timeout"  # also for an empty line, which the parser ignores
+        self._spare_bytes -= len(data)
+        self._parse(data)
+        if self._spare_bytes < 0 and not self.transport.is_closing():
+            self._refused("headers_too_large")
+            self.send_400_response(f"Headers, or trailers of a body, have more than {HEADERS} bytes.")
+        idle = self._incomplete is None and not self._answering and not self.transport.is_closing()
+        if idle and self.timeout_keep_alive_task is None:  # the rest of a body that was refused
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
         self._await_client()
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                try:
+                    self.parser.feed_data(rest)
+                    return
+                except httptools.HttpParserUpgrade as upgrade:
+                    self._go_on_without_upgrade()
+                    rest = rest[upgrade.args[0] :]
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _go_on_without_upgrade(self) -> None:
+        """The parser reads the body of a request that asks for another protocol, such as h2c, as Java's clients do."""
+        framing = [
+            b"%s: %s\r\n" % each for each in self.headers if each[0] in (b"content-length", b"transfer-encoding")
+        ]
+        self.parser, self._repeats = httptools.HttpRequestParser(self), True
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(framing))
+
+    def on_message_begin(self) -> None:
+        if not self._repeats:
+            super().on_message_begin()
+            self._incomplete = "header_timeout"
+
+    def on_url(self, url: bytes) -> None:
+        if not self._repeats:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._incomplete == "header_timeout":  # not a trailer, which no endpoint reads
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self._repeats:
+            super().on_headers_complete()
+        self._repeats = False
+        self._incomplete, self._spare_bytes = "body_timeout", HEADERS
+
+    def on_body(self, body: bytes) -> None:
+        self._spare_bytes += 2 * len(body)  # for itself, and for the lines around small chunks
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():  # the parser ends before the body
+            return
+        super().on_message_complete()
+        self._incomplete, self._spare_bytes = None, HEADERS
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -67,25 +137,20 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
         self._cancel_timer()
 
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _await_client(self) -> None:
         """Starts the timer for what the client owes now; it goes on while that is the same."""
-        awaited = self._next_from_client()
+        unsent = self.transport.get_write_buffer_size() and not self._answering
+        awaited = "send_timeout" if unsent else self._incomplete
         if awaited == self._awaited:
             return
         self._cancel_timer()
         self._awaited = awaited
         if awaited:
             self._timer = self.loop.call_later(self._seconds[awaited], self._expire)
-
-    def _next_from_client(self) -> str | None:
-        if self.transport.get_write_buffer_size() and (self.cycle is None or self.cycle.response_complete):
-            return "send_timeout"
-        state = self.conn.their_state
-        if state is h11.SEND_BODY:
-            return "body_timeout"
-        # Between two requests the timeout of kept connections applies.
-        begun = self.cycle is None or bool(self.conn.trailing_data[0])
-        return "header_timeout" if state is h11.IDLE and begun else None
 
     def _expire(self) -> None:
         awaited, self._timer, self._awaited = self._awaited, None, None

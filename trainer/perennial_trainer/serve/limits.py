@@ -18,6 +18,8 @@ HEADER_SECONDS = 15.0
 BODY_SECONDS = 30.0
 """From the headers to the end of the body, and for a client to take its response."""
 
+HEADERS = MIB // 16
+"""Bytes of the headers of a request, and of the trailers of its body."""
 SMALL_BODY = MIB // 4
 """Bytes; a larger body is read in a thread of its own, and leaves a quarter of `in_flight` to small ones."""
 PART_ROWS = 4096
