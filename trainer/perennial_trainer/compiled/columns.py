@@ -62,9 +62,10 @@ class Encoder:
         """The imputed and scaled numbers, of shape [n, k]."""
         if not self.numeric:
             return np.empty((table.rows, 0))
-        values = np.stack([table.numbers[name] for name in self.numeric], axis=1)
+        # By rows in memory, so that sums over a row have one order.
+        values = np.ascontiguousarray(np.array([table.numbers[name] for name in self.numeric]).T)
         missing = np.isnan(values)
-        if missing.any():
+        if np.count_nonzero(missing):
             values = np.where(missing, self.medians, values)
         return (values - self.means) / self.scales
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial_trainer.compiled.columns import UNKNOWN, Encoder, Floats, Table
+from perennial_trainer.compiled.columns import Encoder, Floats, Table
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,28 @@ class Linear:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """The sums, of shape [n, m]."""
-        return self._sums(self.weights, self.intercepts, encoder.numbers(table), encoder, table)
+        return _sums(self.weights, self.intercepts, encoder.numbers(table), encoder, table)
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:
         """The sum of the absolute terms of each row's greatest sum, of shape [n]."""
         numbers = np.abs(encoder.numbers(table))
-        sums = self._sums(np.abs(self.weights), np.abs(self.intercepts), numbers, encoder, table)
+        sums = _sums(np.abs(self.weights), np.abs(self.intercepts), numbers, encoder, table)
         return np.asarray(sums.max(axis=1))
 
-    @staticmethod
-    def _sums(weights: Floats, intercepts: Floats, numbers: Floats, encoder: Encoder, table: Table) -> Floats:
-        start = len(encoder.numeric)
+
+def _sums(weights: Floats, intercepts: Floats, numbers: Floats, encoder: Encoder, table: Table) -> Floats:
+    start = len(encoder.numeric)
+    sums = np.empty((table.rows, len(weights)))
+    for output, each in enumerate(weights[:, :start]):
         # Not a product of matrices: its result for a row depends on how many rows there are.
-        sums = np.stack([(numbers * each).sum(axis=1) for each in weights[:, :start]], axis=1)
-        for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
-            known = np.flatnonzero(codes != UNKNOWN)
-            sums[known] += weights[:, start + codes[known]].T
-            start += len(names)
-        return np.asarray(sums + intercepts)
+        np.add.reduce(numbers * each, axis=1, out=sums[:, output])
+    for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
+        of_codes = np.zeros((len(names) + 1, len(weights)))  # the last is that of UNKNOWN, -1
+        of_codes[:-1] = weights[:, start : start + len(names)].T
+        sums += of_codes[codes]
+        start += len(names)
+    sums += intercepts
+    return sums
 
 
 class _OfMatrix(ABC):

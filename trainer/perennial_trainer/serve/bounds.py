@@ -35,15 +35,16 @@ class Bounds:
         """Raises a BadRequestError that names the first value beyond its bounds."""
         if not self._names:
             return
-        columns: dict[str, Any] = dict(inference.columns)
+        columns: Mapping[str, Any] = inference.columns
         if self._features.derived:
             from perennial_trainer.data.derived.features import derived_numbers  # half a second, for pandas
 
-            columns |= derived_numbers(columns, self._features)
-        missing = np.full(inference.rows, np.nan)  # what is derived from a time is never too large
-        values = np.stack([np.asarray(columns.get(name, missing), dtype=np.float64) for name in self._names])
+            missing = np.full(inference.rows, np.nan)  # what is derived from a time is never too large
+            others = dict.fromkeys(self._names, missing)
+            columns = {**others, **columns, **derived_numbers(columns, self._features)}
+        values = np.array([columns[name] for name in self._names], dtype=np.float64)
         exceeding = (values < self._low) | (values > self._high)  # not for NaN, a missing value
-        if not exceeding.any():
+        if not np.count_nonzero(exceeding):
             return
         feature, row = (int(index) for index in np.argwhere(exceeding)[0])
         low, high = self._low[feature, 0], self._high[feature, 0]

@@ -1,5 +1,6 @@
 """Prometheus metrics of the server, by model and version: canary analysis reads them."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -51,18 +52,22 @@ class Metrics:
         self._values = values
         ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
-        for code in (200, 400, 413, 429, 500, 503):
-            self._requests.labels(*values, str(code))
+        self._by_code = {code: self._requests.labels(*values, str(code)) for code in (200, 400, 413, 429, 500, 503)}
 
     def count_request(self, code: int, seconds: float) -> None:
-        self._requests.labels(*self._values, str(code)).inc()
+        if code not in self._by_code:
+            self._by_code[code] = self._requests.labels(*self._values, str(code))
+        self._by_code[code].inc()
         self._seconds.observe(seconds)
 
     def count_predictions(self, values: NDArray[np.float64]) -> None:
         """Adds to the count and the sum of predicted numbers; no single number is exposed."""
-        finite = values[np.isfinite(values)]
-        self._rows.inc(finite.size)
-        self._sum.inc(float(finite.sum()))
+        total = float(values.sum())
+        if not math.isfinite(total):
+            values = values[np.isfinite(values)]
+            total = float(values.sum())
+        self._rows.inc(values.size)
+        self._sum.inc(total)
 
     def batched(self, requests: int) -> None:
         self._batch.observe(requests)

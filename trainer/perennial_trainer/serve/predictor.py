@@ -1,7 +1,7 @@
 """Predicts a batch: one call of the model for all requests, whose outputs are split by request."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -104,12 +104,12 @@ class Predictor:
 
     def predict(self, inferences: Sequence[Inference]) -> list[Outputs]:
         """The wanted outputs of each request, from one call of the model for each output that any of them wants."""
-        rows = [inference.rows for inference in inferences]
-        table = self._answers.table(sum(rows), _concatenate(inferences))
+        rows = sum(inference.rows for inference in inferences)
+        table = self._answers.table(rows, _concatenate(inferences))
         wanted = set(chain.from_iterable(inference.outputs for inference in inferences))
-        outputs = {name: self._compute(name, table, sum(rows)) for name in wanted}
+        outputs = {name: self._compute(name, table, rows) for name in wanted}
         self._count_unknown(table)
-        ends = np.cumsum(rows)
+        ends = accumulate(inference.rows for inference in inferences)
         return [
             {name: outputs[name][end - inference.rows : end] for name in inference.outputs}
             for inference, end in zip(inferences, ends, strict=True)
@@ -128,7 +128,7 @@ class Predictor:
         output = self._outputs[name]
         shape = (rows,) if output.width is None else (rows, output.width)
         # Outputs for more or fewer rows fail here, so that none goes to the wrong request.
-        return np.asarray(output.compute(table)).astype(output.dtype).reshape(shape)
+        return np.asarray(output.compute(table)).astype(output.dtype, copy=False).reshape(shape)
 
 
 def _answers_of(loaded: Any, features: Features) -> Answers:
@@ -139,10 +139,10 @@ def _answers_of(loaded: Any, features: Features) -> Answers:
     return PipelineAnswers(loaded, features)
 
 
-def _concatenate(inferences: Sequence[Inference]) -> dict[str, Column]:
+def _concatenate(inferences: Sequence[Inference]) -> Mapping[str, Column]:
     """The concatenated columns of all requests. No value changes its type because of another request."""
     if len(inferences) == 1:
-        return dict(inferences[0].columns)
+        return inferences[0].columns
     return {
         name: np.concatenate([inference.columns[name] for inference in inferences])
         if isinstance(first, np.ndarray)

@@ -108,6 +108,8 @@ def _columns(request: Request, features: Features) -> dict[str, Column]:
         raise BadRequestError(f"{len(request.inputs)} inputs have {len(given)} names: give each feature once")
     first = request.inputs[0]
     for tensor in request.inputs:
+        if tensor.shape == [first.shape[0]]:
+            continue
         if tensor.shape[1:] not in ([], [1]):
             raise BadRequestError(f"input {tensor.name} has the shape {tensor.shape}: make it [n] or [n, 1]")
         if tensor.shape[0] != first.shape[0]:
@@ -152,15 +154,14 @@ def _times(tensor: Tensor, time_format: str | None) -> NDArray[np.datetime64]:
 
 def _number_columns(tensors: list[Tensor]) -> dict[str, NDArray[np.float64]]:
     """All at once, as far as nothing is to be refused: one by one, ten features cost a tenth of a millisecond more."""
-    if not tensors or any(tensor.datatype == "BYTES" for tensor in tensors):
-        return {tensor.name: _numbers(tensor) for tensor in tensors}
-    try:
-        floats = np.array([_flat(tensor) for tensor in tensors], dtype=np.float64)  # None becomes NaN
-    except OverflowError:
-        floats = np.full((1, 1), np.inf)
-    if too_large(floats).any():
-        return {tensor.name: _numbers(tensor) for tensor in tensors}
-    return dict(zip((tensor.name for tensor in tensors), floats, strict=True))
+    if tensors and not any(tensor.datatype in ("BYTES", "UINT64") for tensor in tensors):
+        try:
+            floats = np.array([tensor.data for tensor in tensors], dtype=np.float64)  # None becomes NaN
+        except (OverflowError, ValueError, TypeError):  # a large integer, or data that are nested or of other lengths
+            floats = np.empty(0)
+        if floats.shape == (len(tensors), tensors[0].shape[0]) and not np.count_nonzero(too_large(floats)):
+            return {tensor.name: row for tensor, row in zip(tensors, floats, strict=True)}
+    return {tensor.name: _numbers(tensor) for tensor in tensors}
 
 
 def _numbers(tensor: Tensor) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import json
 import operator
 import re
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import orjson
@@ -26,10 +26,7 @@ class Tensor(msgspec.Struct, kw_only=True):
     name: str
     shape: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(min_length=1, max_length=2)]
     data: list[Any]
-
-    @property
-    def datatype(self) -> str:
-        return str(self.__struct_config__.tag)
+    datatype: ClassVar[str]
 
 
 class Output(msgspec.Struct):
@@ -50,7 +47,8 @@ def _integer(low: int, high: int) -> Any:
 def _tensor(datatype: str, value: Any) -> Any:
     """The struct of a tensor with this datatype, whose data are such values."""
     data = ("data", list[value | list[value | None] | None])
-    return msgspec.defstruct(datatype, [data], bases=(Tensor,), kw_only=True, tag=datatype, tag_field="datatype")
+    options: Any = {"kw_only": True, "tag": datatype, "tag_field": "datatype", "namespace": {"datatype": datatype}}
+    return msgspec.defstruct(datatype, [data], bases=(Tensor,), **options)
 
 
 def _some(item: Any) -> Any:
