@@ -61,7 +61,8 @@ def chosen_cluster() -> str:
 class Stage:
     """While the context lasts the cluster is up and the operator watches one namespace of it.
 
-    `images` are further images of the trainer, each with the program that it runs on the local node.
+    `images` are further images of the trainer, each with the program that it runs on the local node. `on` is a stage
+    whose cluster and node are used; then the namespace is deleted at the end.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Stage:
         environment: Mapping[str, str] | None = None,
         images: Mapping[str, Path] | None = None,
         through: Callable[[Path], Path] = lambda kubeconfig: kubeconfig,
+        on: Stage | None = None,
     ) -> None:
-        self.directory, self.cluster, self.namespace = directory, cluster, namespace
+        self.directory, self.cluster, self.namespace = directory, on.cluster if on else cluster, namespace
+        self._on = on
         self._starts_operator, self._environment, self._through = operator, dict(environment or {}), through
         self._images = dict(images or {})
         self._stack = ExitStack()
@@ -95,6 +98,20 @@ class Stage:
 
     def _set_up(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        if self._on:
+            self.kubeconfig, self.kubectl = self._on.kubeconfig, Kubectl(self._on.kubeconfig, self.namespace)
+            self._stack.callback(self.kubectl.close)
+            self._prepare_namespace()
+            self._stack.callback(self.kubectl.delete, "Namespace", self.namespace)
+        else:
+            self._set_up_cluster()
+        if self.cluster != "current":
+            self.node = self._on.node if self._on else self._stack.enter_context(self._local_node())
+        self._stack.callback(self.kill_operator)
+        if self._starts_operator:
+            self.start_operator()
+
+    def _set_up_cluster(self) -> None:
         if self.cluster == "current":
             self.kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         else:
@@ -107,27 +124,23 @@ class Stage:
         self._prepare_namespace()
         self.kubectl.apply(ROOT / "manifests" / "crds")
         self.wait("the CRDs are established", self._established, 30)
-        if self.cluster != "current":
-            folders = [*(ROOT / part for part in IN_IMAGES), *(program.parent for program in self._images.values())]
-            runs = {image: ["python", "-m", program.stem] for image, program in self._images.items()}
-            self.node = self._stack.enter_context(
-                LocalNode(
-                    self.kubeconfig,
-                    self.directory / "node",
-                    {"PYTHONPATH": ":".join(map(str, folders))},
-                    hurry=HURRY,
-                    entrypoints=IMAGES | runs,
-                    preloaded=PRELOADED | {program.stem: TRAINER for program in self._images.values()},
-                )
-            )
-        self._stack.callback(self.kill_operator)
-        if self._starts_operator:
-            self.start_operator()
+
+    def _local_node(self) -> LocalNode:
+        folders = [*(ROOT / part for part in IN_IMAGES), *(program.parent for program in self._images.values())]
+        runs = {image: ["python", "-m", program.stem] for image, program in self._images.items()}
+        return LocalNode(
+            self.kubeconfig,
+            self.directory / "node",
+            {"PYTHONPATH": ":".join(map(str, folders))},
+            hurry=HURRY,
+            entrypoints=IMAGES | runs,
+            preloaded=PRELOADED | {program.stem: TRAINER for program in self._images.values()},
+        )
 
     def _prepare_namespace(self) -> None:
         if self.kubectl.get("Namespace", self.namespace) is None:
             self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
-            if self.cluster == "current":
+            if self.cluster == "current" and not self._on:
                 self._stack.callback(self.kubectl.delete, "Namespace", self.namespace)
 
     def _established(self) -> bool:

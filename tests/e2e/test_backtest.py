@@ -93,7 +93,7 @@ def test_backtest_agrees_with_the_cluster(stage: Stage, tmp_path: Path) -> None:
     assert sorted(played.records) == sorted(each["metadata"]["name"] for each in stage.kubectl.list("ModelVersion"))
 
 
-def test_backtest_runs_as_a_job_of_the_cluster(stage: Stage, tmp_path: Path) -> None:
+def test_backtest_runs_as_a_job_of_the_cluster(cluster: Stage, stage: Stage, tmp_path: Path) -> None:
     if stage.cluster == "current":
         pytest.skip("the log is a file of the local node")
     manifest = manifest_of("neap")
@@ -107,7 +107,7 @@ def test_backtest_runs_as_a_job_of_the_cluster(stage: Stage, tmp_path: Path) -> 
     stage.wait(
         f"{name} has ended", lambda: (stage.kubectl.get("Job", name) or {}).get("status", {}).get("succeeded"), 90
     )
-    (log,) = (each for each in (stage.directory / "node").rglob("*.log") if '"policies"' in each.read_text())
+    (log,) = (each for each in cluster.directory.rglob("*.log") if '"policies"' in each.read_text())
     fields = json.loads(log.read_text())
     here = in_backtest(manifest, folder, tmp_path / "cache")
     (policy,) = fields["policies"]
