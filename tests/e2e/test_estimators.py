@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import merged
 from tests.e2e.models import a_report, a_table, first_version, rows
 from tests.e2e.test_refit import timed
 from tests.stage import Stage, chosen_cluster
@@ -16,6 +17,10 @@ INSIDE = [
     {"name": "trees", "estimator": "lightgbm.LGBMClassifier", "parameters": {"n_estimators": 10}},
     {"name": "boosted", "estimator": "xgboost.XGBClassifier", "parameters": {"n_estimators": 10}},
 ]
+(CYCLE,) = SPEC["model"]["features"]["transformers"]
+OF_FEATURES = {
+    "model": {"features": {"numeric": ["feature1", "feature2"], "transformers": [{**CYCLE, "columns": ["feature2"]}]}}
+}
 MODELS: dict[str, dict[str, Any]] = {
     "light": {
         "model": {"estimator": "lightgbm.LGBMRegressor", "parameters": {"n_estimators": 30}},
@@ -34,7 +39,7 @@ MODELS: dict[str, dict[str, Any]] = {
         },
         "data": {"timeColumn": "at", "window": 240},
     },
-    "acme": {**SPEC, "data": {"timeColumn": "at", "window": 240}},
+    "acme": {**merged(SPEC, OF_FEATURES), "data": {"timeColumn": "at", "window": 240}},
 }
 NOT_OURS = pytest.mark.skipif(chosen_cluster() == "current", reason="its nodes have no image with the package")
 

@@ -138,6 +138,35 @@ def test_text_has_one_meaning(deployment: Body, text: list[Body], change: Body, 
     assert [each for each in sentences if message in each] != [] if message else sentences == [], sentences
 
 
+CYCLE: Body = {"transformer": "acme-estimators:cycle", "columns": ["temp"], "parameters": {"period": 24}}
+
+
+@pytest.mark.parametrize(
+    ("transformer", "change", "message"),
+    [
+        ({}, {}, ""),
+        ({"columns": ["note", "season", "warm", "temp"], "parameters": None}, {}, ""),
+        ({"transformer": "sklearn.preprocessing.SplineTransformer"}, {}, "give <package>:<entry point>"),
+        ({"columns": []}, {}, "at least 1 items"),
+        ({"columns": ["temp", "temp"]}, {}, "Duplicate value"),
+        ({"columns": ["rain"]}, {}, "reads a column that is not a feature"),
+        ({}, {"model": {"format": "skops"}}, "framework sklearn and format joblib"),
+        ({}, {"model": {"framework": "keras", "estimator": "keras.Sequential"}}, "framework sklearn and format joblib"),
+        ({}, {"model": {"framework": "custom", "format": "skops"}}, ""),
+    ],
+)
+def test_transformer_reads_features(
+    kubectl: Kubectl, deployment: Body, transformer: Body, change: Body, message: str
+) -> None:
+    features = {"text": [{"column": "note"}], "transformers": [merged(CYCLE, transformer)]}
+    body = with_derived(deployment, [bins("rain", "warm")], merged({"model": {"features": features}}, change))
+    sentences = [str(cause) for cause in refusals(body)]
+    assert [each for each in sentences if message in each] != [] if message else sentences == [], sentences
+    if not sentences:
+        (taken,) = kubectl.apply(body)
+        assert taken["spec"]["model"]["features"]["transformers"] == features["transformers"]
+
+
 def test_the_api_server_says_the_same(kubectl: Kubectl, deployment: Body) -> None:
     body = with_derived(deployment, [number("temp", "a"), number("a")])
     with pytest.raises(RefusedError) as refused:

@@ -21,6 +21,9 @@ INSIDE = {
     "estimator": "sklearn.ensemble.VotingRegressor",
     "parameters": {"estimators": [{"name": "own", "estimator": "acme-trees:gradient"}]},
 }
+TRANSFORMED = {
+    "features": {"transformers": [{"transformer": "acme-trees:cycle", "columns": SPEC["model"]["features"]["numeric"]}]}
+}
 IMAGE = {"training": {"pod": {"image": "acme:1"}}}
 DEEP: dict[str, Any] = {"estimator": "sklearn.dummy.DummyRegressor", "parameters": {}}
 for _ in range(3000):
@@ -39,7 +42,7 @@ def built(model: dict[str, Any], *allowed: str, version: str = "") -> None:
     assert build_world(cache, Key("default", "bike"), NOON, Policy("trainer", allowed_packages=allowed))
 
 
-@pytest.mark.parametrize("model", [OWN, INSIDE], ids=["own", "inside"])
+@pytest.mark.parametrize("model", [OWN, INSIDE, TRANSFORMED], ids=["own", "inside", "transformed"])
 def test_package_that_is_not_allowed_is_refused(model: dict[str, Any]) -> None:
     for version in ("", "Training"):
         with pytest.raises(
@@ -51,16 +54,17 @@ def test_package_that_is_not_allowed_is_refused(model: dict[str, Any]) -> None:
 
 def test_what_needs_no_package_is_not_asked() -> None:
     built(OWN, version="Live")  # it is stored, and its digest recorded
-    assert not list(packages_of("sklearn", **DEEP))
-    built({"framework": "custom", **OWN})
+    assert not list(packages_of("sklearn", **DEEP, transformers=()))
+    built({"framework": "custom", **OWN, **TRANSFORMED})
 
 
+@pytest.mark.parametrize("model", [OWN, TRANSFORMED], ids=["own", "transformed"])
 @pytest.mark.parametrize("allowed", [(), ("acme-trees", "other")])
-def test_spec_cannot_extend_what_pods_may_import(allowed: tuple[str, ...]) -> None:
+def test_spec_cannot_extend_what_pods_may_import(allowed: tuple[str, ...], model: dict[str, Any]) -> None:
     pod = {"env": [{"name": VARIABLE, "value": "acme-trees evil"}]}
-    deployment = a_deployment(spec={"serving": {"pod": pod}, "model": OWN})
+    deployment = a_deployment(spec={"serving": {"pod": pod}, "model": model})
     world = a_world(deployment=deployment, policy=Policy("trainer", allowed_packages=allowed))
-    manifest = deployment_manifest(world, a_version(1, "Live", {"model": OWN}), 1)
+    manifest = deployment_manifest(world, a_version(1, "Live", {"model": model}), 1)
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     given = [each["value"] for each in container["env"] if each["name"] == VARIABLE]
     assert given == [" ".join(set(allowed) & {"acme-trees"})]

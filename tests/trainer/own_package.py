@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from perennial_trainer.models.frameworks.entry_points import GROUP
+from perennial_trainer.models.frameworks.entry_points import ALLOWED, GROUPS, Role
 from tests.stage import ROOT
 
 PACKAGE, MODULE = "acme-estimators", "acme_estimators"
-ESTIMATOR = f"{PACKAGE}:trimmed-regression"
+ESTIMATOR, TRANSFORMER = f"{PACKAGE}:trimmed-regression", f"{PACKAGE}:cycle"
 LISTINGS = dict(re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "own-estimator.md").read_text(), re.DOTALL))
 """By their language."""
 SPEC: dict[str, Any] = yaml.safe_load(LISTINGS["yaml"])["spec"]
 
 
-def files_of_package(more: Mapping[str, str] = {}) -> dict[str, str]:
-    """Name → text of what pip installs, with `more` entry points."""
+def install(folder: Path, more: Mapping[Role, Mapping[str, str]] = {}) -> Path:
+    """The folder has what pip installs of the package, with `more` entry points."""
     project = tomllib.loads(LISTINGS["toml"])["project"]
-    facts, named = f"{MODULE}-{project['version']}.dist-info", project["entry-points"][GROUP] | more
-    return {
-        f"{facts}/METADATA": f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n",
-        f"{facts}/entry_points.txt": "\n".join([f"[{GROUP}]", *(f"{name} = {place}" for name, place in named.items())]),
-        f"{MODULE}.py": LISTINGS["python"],
-    }
-
-
-def install(folder: Path, more: Mapping[str, str] = {}) -> Path:
-    """The folder, in which the package is installed."""
-    for name, text in files_of_package(more).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    facts, lines = folder / f"{MODULE}-{project['version']}.dist-info", []
+    for role, group in GROUPS.items():
+        named = project["entry-points"][group] | more.get(role, {})
+        lines += [f"[{group}]", *(f"{name} = {place}" for name, place in named.items())]
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (facts / "entry_points.txt").write_text("\n".join(lines))
+    (folder / f"{MODULE}.py").write_text(LISTINGS["python"])
     return folder
+
+
+@contextmanager
+def image_with_package(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, more: Mapping[Role, Mapping[str, str]], unsuitable: str
+) -> Iterator[pytest.MonkeyPatch]:
+    """This process is an image with the package, which is allowed, and with a module `unsuitable`."""
+    (install(folder, more) / "unsuitable.py").write_text(unsuitable)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv(ALLOWED, f"other,{PACKAGE}")
+    yield monkeypatch
+    for module in (MODULE, "unsuitable"):
+        sys.modules.pop(module, None)
 
 
 def program_of_image(folder: Path) -> Path:

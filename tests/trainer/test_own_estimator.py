@@ -13,7 +13,7 @@ import pytest
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks.entry_points import ALLOWED
-from tests.trainer.own_package import ESTIMATOR, MODULE, PACKAGE, install
+from tests.trainer.own_package import ESTIMATOR, MODULE, PACKAGE, image_with_package
 from tests.trainer.tasks import Json, Trainer, a_check, a_training, a_validation, a_version, diabetes, written
 from tests.trainer.test_estimators import a_described
 
@@ -31,7 +31,6 @@ class Unfinished(BaseEstimator):
 
 @pytest.fixture
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """This process, and those that it starts, are an image with the package, which is allowed."""
     named = {
         "broken": "absent:Class",
         "value": "unsuitable:UNKNOWN",
@@ -39,12 +38,8 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
         "alone": "unsuitable:Alone",
         "unfinished": "unsuitable:Unfinished",
     }
-    (install(tmp_path / "package", named) / "unsuitable.py").write_text(UNSUITABLE)
-    monkeypatch.syspath_prepend(tmp_path / "package")
-    monkeypatch.setenv(ALLOWED, f"other,{PACKAGE}")
-    yield monkeypatch
-    for module in (MODULE, "unsuitable"):
-        sys.modules.pop(module, None)
+    with image_with_package(tmp_path / "package", monkeypatch, {"estimator": named}, UNSUITABLE) as patched:
+        yield patched
 
 
 def test_documented_package_goes_to_a_second_version(trainer: Trainer, tmp_path: Path, image: Any) -> None:

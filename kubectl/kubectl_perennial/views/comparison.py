@@ -73,6 +73,7 @@ def _parameters(version: Body) -> Body:
         "categorical": ", ".join(features.get("categorical") or []) or None,
         "text": ", ".join(each["column"] for each in features.get("text") or []) or None,
         "derived": ", ".join(each["name"] for each in features.get("derived") or []) or None,
+        "transformers": ", ".join(each["transformer"] for each in features.get("transformers") or []) or None,
         "target": model["target"],
         **(model.get("parameters") or {}),
         **chosen,

@@ -15,8 +15,8 @@ from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.task import Adopt, TrainTask
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
+from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.frameworks.sklearn_file import load_joblib, load_listed
-from perennial_trainer.models.pipeline import STEP
 from perennial_trainer.models.scoring import classes_of, message_line, score
 from perennial_trainer.storage.digest import sha256_digest
 from perennial_trainer.storage.listing import display_uri

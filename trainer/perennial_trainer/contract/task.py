@@ -45,6 +45,8 @@ class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"{join_names(repeated)} is named more than once among features and target: keep one role")
         if self.target in self.features.inputs:
             raise ValueError(f"a derived feature reads the target {self.target}, which is not known at prediction")
+        if self.features.transformers and (self.framework, self.format) != ("sklearn", "joblib"):
+            raise ValueError("features.transformers need framework sklearn and format joblib: change these")
         if self.positive_class is not None and self.task != "classification":
             raise ValueError(f"positiveClass {self.positive_class} is for classification: leave it out")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.data.rows import Rows
-from perennial_trainer.models.pipeline import STEP
+from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.scoring import classes_of, predicted
 
 Floats = NDArray[np.float64]

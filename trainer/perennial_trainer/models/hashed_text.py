@@ -71,11 +71,11 @@ def most_counts(text: Text, values: "pd.Series[Any]") -> int:
 
 def require_sparse(estimator: BaseEstimator, wanted: Features) -> None:
     """The estimator takes sparse rows, if there is a text: almost all counts are 0; else TextNotSupported."""
-    if wanted.text and not get_tags(estimator).input_tags.sparse:
-        columns = sum(each.buckets for each in wanted.text)
+    if wanted.hashed and not get_tags(estimator).input_tags.sparse:
+        columns, texts = sum(each.buckets for each in wanted.hashed), [each.column for each in wanted.hashed]
         raise RejectedTask(
             "TextNotSupported",
-            f"{type(estimator).__name__} takes no sparse rows, and model.features.text {join_names(wanted.texts)} "
+            f"{type(estimator).__name__} takes no sparse rows, and model.features.text {join_names(texts)} "
             f"becomes {columns} columns, almost all 0 in a row: choose an estimator that does, such as a linear model "
             "or a random forest, or remove the text",
         )
@@ -83,7 +83,7 @@ def require_sparse(estimator: BaseEstimator, wanted: Features) -> None:
 
 def check_counts(rows: Rows, limit: int) -> None:
     """The counts of the texts fit into `limit` bytes of memory; else a RejectedTask, DataTooLarge."""
-    texts = rows.columns.features.text
+    texts = rows.columns.features.hashed
     needed = {each.column: COPIES * 12 * most_counts(each, rows.features[each.column]) for each in texts}
     total = IDLE + sum(needed.values())
     if needed and total > limit:

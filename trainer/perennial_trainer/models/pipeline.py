@@ -17,17 +17,19 @@ from perennial_trainer.data.categories import NO_CLASS, positive_position, sorte
 from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
+from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.hashed_text import HashedText, check_counts, require_sparse
 from perennial_trainer.models.nested import parts_of
 from perennial_trainer.models.scoring import FIT_ERRORS, message_line
+from perennial_trainer.models.transformers import transformer_steps
 
-STEP = "model"
 ENCODED_COPIES = 4  # of the encoded rows while an estimator is fitted
 
 
 def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
     """An unfitted pipeline: numeric columns imputed and scaled, categorical ones imputed and one-hot encoded.
 
+    Columns that a transformer reads go through it instead.
     A category that is not in the training rows becomes zeros. Missing values are imputed here also where the training
     drops them: a request may have them.
     """
@@ -38,12 +40,13 @@ def build_pipeline(estimator: BaseEstimator, wanted: Features) -> Pipeline:
         OneHotEncoder(handle_unknown="ignore", sparse_output=bool(get_tags(estimator).input_tags.sparse)),
     )
     require_sparse(estimator, wanted)
-    texts = [(f"text {number}", HashedText.of(each), each.column) for number, each in enumerate(wanted.text)]
+    texts = [(f"text {number}", HashedText.of(each), each.column) for number, each in enumerate(wanted.hashed)]
     columns = ColumnTransformer(
         [
-            ("numeric", numeric, list(wanted.all_numeric)),
-            ("categorical", categorical, list(wanted.all_categorical)),
+            ("numeric", numeric, [name for name in wanted.all_numeric if name not in wanted.transformed]),
+            ("categorical", categorical, [name for name in wanted.all_categorical if name not in wanted.transformed]),
             *texts,
+            *transformer_steps(wanted),
         ]
     )
     return Pipeline([("columns", columns), (STEP, estimator)])
@@ -92,8 +95,10 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
     if get_tags(estimator).input_tags.sparse:
         check_counts(rows, limit)
         return
-    values = {name: int(rows.features[name].nunique()) for name in rows.columns.features.all_categorical}
-    width = len(rows.columns.features.all_numeric) + sum(values.values())
+    wanted = rows.columns.features
+    encoded = [name for name in wanted.all_categorical if name not in wanted.transformed]
+    values = {name: int(rows.features[name].nunique()) for name in encoded}
+    width = len(wanted.all_numeric) + sum(values.values())
     needed = IDLE + ENCODED_COPIES * 8 * len(rows) * width
     if values and needed > limit:
         widest = max(values, key=lambda name: values[name])

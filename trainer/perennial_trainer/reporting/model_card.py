@@ -64,8 +64,9 @@ def _model(metadata: Metadata) -> Table:
         "estimator": metadata.estimator,
         "numeric features": ", ".join(model.features.numeric),
         "categorical features": ", ".join(model.features.categorical),
-        **{f"text {each.column}": f"{each.analyzer} n-grams in {each.buckets} buckets" for each in model.features.text},
+        **{f"text {each.column}": each.described for each in model.features.hashed},
         **{f"derived feature {each.name}": each.described for each in model.features.derived},
+        **{f"transformer of {', '.join(each.columns)}": each.described for each in model.features.transformers},
         "target": model.target,
         **dict(_parameters(metadata.parameters)),
     }

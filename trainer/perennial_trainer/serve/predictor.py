@@ -32,6 +32,8 @@ class Answers(Protocol):
     def scales(self) -> list[Mapping[str, tuple[float, float]]]: ...
     @property
     def rows_at_once(self) -> int: ...
+    @property
+    def transformed_width(self) -> int: ...
 
 
 class _Output(NamedTuple):
@@ -83,9 +85,9 @@ class Predictor:
 
     @property
     def encoded_width(self) -> int:
-        """The columns of a row that the model gets: one for each category that it knows, and for each bucket."""
-        buckets = sum(each.buckets for each in self.features.text)
-        return buckets + len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
+        """The columns of a row that the model gets, one for each known category and each bucket."""
+        columns = len({*self.features.names, *self.features.inputs}) + sum(map(len, self._known.values()))
+        return columns + sum(each.buckets for each in self.features.hashed) + self._answers.transformed_width
 
     @property
     def rows_at_once(self) -> int:

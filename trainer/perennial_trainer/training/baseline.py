@@ -11,7 +11,8 @@ from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.evaluate import measure_all, metric_value
 from perennial_trainer.metrics.registry import COMPUTATIONS
 from perennial_trainer.metrics.scored_rows import ScoredRows
-from perennial_trainer.models.pipeline import STEP, fit
+from perennial_trainer.models.frameworks.framework import STEP
+from perennial_trainer.models.pipeline import fit
 from perennial_trainer.models.scoring import score
 
 MEANS = [name for name, computation in COMPUTATIONS.items() if computation.row_values]

@@ -19,8 +19,9 @@ from perennial_trainer.data.cleaning import without_outliers
 from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.rows import Rows, Series, concatenate
 from perennial_trainer.models.calibration import calibrate
+from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.frameworks.registry import framework_of
-from perennial_trainer.models.pipeline import STEP, build_pipeline, check_encoded_size, fit
+from perennial_trainer.models.pipeline import build_pipeline, check_encoded_size, fit
 from perennial_trainer.models.scoring import score
 from perennial_trainer.storage.version_files import REFIT_GROUPS, REFIT_ROWS
 from perennial_trainer.training.row_sets import RowSets

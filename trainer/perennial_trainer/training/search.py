@@ -28,8 +28,8 @@ from perennial_trainer.data.categories import NO_CLASS, all_integers, positive_p
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.models.estimators import check_space
-from perennial_trainer.models.frameworks.framework import Framework
-from perennial_trainer.models.pipeline import STEP, fit_weights, target_of
+from perennial_trainer.models.frameworks.framework import STEP, Framework
+from perennial_trainer.models.pipeline import fit_weights, target_of
 from perennial_trainer.models.scoring import FIT_ERRORS, message_line
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress

@@ -6,11 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from perennial_operator.core.api.cel import rule, rules
+from perennial_operator.core.api.cel import CHECKED, rule, rules
 from perennial_operator.core.api.derived import Derived
+from perennial_operator.core.api.pod import Object
 from perennial_operator.core.api.values import Column, Value
 
 MOST_DERIVED = 50
+PACKAGED = "^[a-z0-9]+(-[a-z0-9]+)*:[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$"
+"""What names an entry point of a package."""
 
 
 class Text(Value):
@@ -37,6 +40,28 @@ class Text(Value):
         le=262144,
         description="In how many columns they are counted; sequences whose hashes are alike share one. Default: 1024.",
     )
+
+
+class Transformer(Value):
+    """A class of a package that turns features into numbers, instead of the trainer's own encoding."""
+
+    transformer: str = Field(
+        max_length=200,
+        description="<package>:<entry point> of a package in your own image that the operator's administrator allows.",
+        json_schema_extra={
+            CHECKED: [
+                rule(f"self.matches('{PACKAGED}')", "give <package>:<entry point>, such as acme-estimators:polar"),
+            ]
+        },
+    )
+    columns: list[Column] = Field(
+        min_length=1,
+        max_length=20,
+        description="Features that it gets, in this order: numeric, categorical, text or derived. They reach the estimator "
+        "by transformers alone.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    parameters: Object | None = Field(None, description="Keyword arguments of the class.")
 
 
 def reads(derived: str, column: str) -> str:
@@ -113,6 +138,12 @@ _NAMES = (
         field_path=".derived",
     ),
 )
+_TRANSFORMED = rule(
+    "!has(self.transformers) || self.transformers.all(t, t.columns.all(c, c in self.numeric || c in self.categorical"
+    f" || {any_text('c', 'self')} || {any_derived('d.name == c')}))",
+    "a transformer reads a column that is not a feature; name it in numeric, categorical, text or derived, too",
+    field_path=".transformers",
+)
 _READ = "other.name"
 _READS_WRONG = (
     f"{_number_reads('d', _READ)} || {_calendar_reads('d', _READ)}"
@@ -154,7 +185,7 @@ _READING = tuple(
 class Features(Value):
     """The columns the model reads."""
 
-    model_config = rules(*_NAMES, *_READING)
+    model_config = rules(*_NAMES, *_READING, _TRANSFORMED)
     numeric: list[Column] = Field(
         [], max_length=5000, description="Columns with numbers.", json_schema_extra={"x-kubernetes-list-type": "set"}
     )
@@ -176,4 +207,10 @@ class Features(Value):
         description="Features that are computed from other columns of their row, the same in training, validation, checks "
         "and requests. A column that only they read need not be a feature itself.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    transformers: list[Transformer] | None = Field(
+        None,
+        max_length=10,
+        description="Classes of packages that turn features into numbers, instead of imputation, scaling, one-hot encoding "
+        "or hashing.",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from perennial_operator.core.api.cel import rule, rules
-from perennial_operator.core.api.features import Features, any_derived, any_text, reads
+from perennial_operator.core.api.features import PACKAGED, Features, any_derived, any_text, reads
 from perennial_operator.core.api.pod import Object
 from perennial_operator.core.api.values import Column, Value
 
@@ -40,7 +40,7 @@ class ModelSpec(Value):
         rule(
             "self.framework == 'custom' || (self.framework == 'keras' ? self.estimator.matches("
             "'^keras([.][A-Za-z_][A-Za-z0-9_]*)+$') : self.estimator.matches('^(sklearn|lightgbm|xgboost)([.][A-Za-z_][A-Za-z0-9_]*)+$')"
-            " || self.estimator.matches('^[a-z0-9]+(-[a-z0-9]+)*:[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$'))",
+            f" || self.estimator.matches('{PACKAGED}'))",
             "give the full name of a class of the framework, such as sklearn.linear_model.LinearRegression",
             message_expression="'estimator ' + self.estimator + ' is not the full name of a class of ' + self.framework"
             " + ' (of sklearn, lightgbm or xgboost with framework sklearn); give one of docs/estimators.md such as "
@@ -52,6 +52,13 @@ class ModelSpec(Value):
             "self.framework != 'sklearn' || self.format != 'skops' || !self.estimator.contains(':')",
             "format skops stores only the trainer's own estimators; remove format",
             field_path=".format",
+        ),
+        rule(
+            "self.framework == 'custom' || !has(self.features.transformers)"
+            " || (self.framework == 'sklearn' && self.format == 'joblib')",
+            "transformers are for framework sklearn and format joblib, since skops and keras store only the trainer's own "
+            "classes; change these, or remove the transformers",
+            field_path=".features.transformers",
         ),
         rule(
             "!has(self.positiveClass) || self.task == 'classification'",

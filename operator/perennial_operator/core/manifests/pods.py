@@ -152,8 +152,11 @@ def _container(policy: Policy, pod: PodSpec, image: str, task: Mapping[str, Any]
 
 def _allowed_packages(policy: Policy, task: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Those of the model's packages that are allowed, also if none is: neither spec nor Secret can say otherwise."""
-    model = task.get("model", {})
-    named = {*packages_of(*(model[key] for key in ("framework", "estimator", "parameters")))} if model else ()
+    if "model" not in task:
+        return []
+    model = task["model"]
+    transformers = [each["transformer"] for each in model["features"].get("transformers", ())]
+    named = {*packages_of(model["framework"], model["estimator"], model["parameters"], transformers)}
     if not named:
         return []
     return [{"name": "PERENNIAL_ALLOWED_PACKAGES", "value": " ".join(sorted(named & set(policy.allowed_packages)))}]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from perennial_trainer.contract.data import TimeFormat
@@ -29,9 +30,28 @@ class Text(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
             )
 
     @property
+    def described(self) -> str:
+        """How it is counted, for people."""
+        return f"{self.analyzer} n-grams in {self.buckets} buckets"
+
+    @property
     def measures(self) -> tuple[str, str]:
         """What is measured of the texts: how many words each has, and which."""
         return f"{self.column}.length", f"{self.column}.words"
+
+
+class Transformer(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
+    """Features that a class of a package turns into numbers, instead of the trainer's own encoding."""
+
+    transformer: Annotated[str, Meta(min_length=1)]
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def described(self) -> str:
+        """Its name and parameters, for people."""
+        given = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+        return f"{self.transformer} ({given})" if given else self.transformer
 
 
 class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -41,8 +61,10 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
     categorical: tuple[str, ...]
     text: tuple[Text, ...] = ()
     derived: tuple[Derived, ...] = ()
+    transformers: tuple[Transformer, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_transformers()
         if self.derived or self.text:
             self._check_names()
             self._check_reading()
@@ -63,6 +85,16 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
     @cached_property
     def all_categorical(self) -> tuple[str, ...]:
         return self.categorical + tuple(each.name for each in self.derived if not each.is_number)
+
+    @cached_property
+    def transformed(self) -> frozenset[str]:
+        """The features that reach the estimator by transformers alone."""
+        return frozenset(column for each in self.transformers for column in each.columns)
+
+    @cached_property
+    def hashed(self) -> tuple[Text, ...]:
+        """The texts whose sequences are counted: those that no transformer reads."""
+        return tuple(each for each in self.text if each.column not in self.transformed)
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -102,6 +134,15 @@ class Features(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, dict
                 if column not in known and roles.get(column, "category") == "category":
                     roles[column] = _role_of_input(each.rule)
         return roles
+
+    def _check_transformers(self) -> None:
+        for each in self.transformers:
+            for column, times in Counter(each.columns).items():
+                if column not in self.names or times > 1:
+                    problem = "twice" if times > 1 else "which is not a feature"
+                    raise ValueError(
+                        f"transformer {each.transformer} reads {column}, {problem}: name features, each once"
+                    )
 
     def _check_names(self) -> None:
         for name, times in [*Counter(self.names).items(), *Counter(self.measured).items()]:

@@ -1,4 +1,4 @@
-"""Estimators of packages that the operator's administrator allows, by `<package>:<entry point>`.
+"""Estimators and transformers of packages that the operator's administrator allows, by `<package>:<entry point>`.
 
 A package is imported only if the administrator's list has its name: its code runs with all rights of the pod.
 """
@@ -7,56 +7,50 @@ import inspect
 import os
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
-from typing import Any
+from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.task import Model
 
-GROUP = "perennial.estimators"
+Role = Literal["estimator", "transformer"]
+GROUPS: dict[Role, str] = {"estimator": "perennial.estimators", "transformer": "perennial.transformers"}
+METHODS: dict[Role, tuple[str, ...]] = {"estimator": ("fit", "predict"), "transformer": ("fit", "transform")}
 ALLOWED = "PERENNIAL_ALLOWED_PACKAGES"
 """Set by the operator in each pod of such a model; names of packages, with spaces or commas between them."""
 MARK = ":"
 """No full name of a class has one."""
 
 
-def entry_point_class(model: Model, field: str) -> type[Any]:
-    """The class. Raises RejectedTask: PackageNotAllowed, FrameworkNotInstalled, UnknownEstimator, UntrustedArtifact."""
-    package, _, name = model.estimator.partition(MARK)
-    asked = f"{field}.estimator {model.estimator}"
+def entry_point_class(role: Role, full_name: str, field: str) -> type[Any]:
+    """The class. Raises RejectedTask: PackageNotAllowed, FrameworkNotInstalled, UnknownEstimator or …Transformer."""
+    package, _, name = full_name.partition(MARK)
+    asked = f"{field}.{role} {full_name}"
     if package not in os.environ.get(ALLOWED, "").replace(",", " ").split():
         raise RejectedTask(
             "PackageNotAllowed",
             f"{asked} is of the package {package}, which is not allowed: let the operator's administrator add it to "
-            f"allowedPackages of the chart ({ALLOWED}), or choose one of docs/estimators.md",
+            f"allowedPackages of the chart ({ALLOWED}), or do without it",
         )
-    if model.format != "joblib":
-        raise RejectedTask(
-            "UntrustedArtifact",
-            f"{asked} cannot be stored in model.format {model.format}, whose list of classes has only the trainer's "
-            "own: use joblib",
-        )
-    return _checked(_loaded(_entry_point(package, name, asked), asked), asked)
+    return _checked(role, _loaded(_entry_point(role, package, name, asked), asked), asked)
 
 
 def packages_of(described: Any) -> Iterator[str]:
-    """The package of each such estimator in a model's fields, also of those inside others."""
+    """The package of each such class in a model's fields, also of estimators inside others."""
     pending = [described]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
-            name = value.get("estimator")
-            if isinstance(name, str) and MARK in name:
-                yield name.partition(MARK)[0]
+            names = [value.get(role) for role in GROUPS]
+            yield from (name.partition(MARK)[0] for name in names if isinstance(name, str) and MARK in name)
             pending.extend(value.values())
-        elif isinstance(value, list):
+        elif isinstance(value, (list, tuple)):
             pending.extend(value)
 
 
-def _entry_point(package: str, name: str, asked: str) -> EntryPoint:
+def _entry_point(role: Role, package: str, name: str, asked: str) -> EntryPoint:
     try:
-        entry_points = {each.name: each for each in distribution(package).entry_points.select(group=GROUP)}
+        entry_points = {each.name: each for each in distribution(package).entry_points.select(group=GROUPS[role])}
     except PackageNotFoundError as error:
         raise RejectedTask(
             "FrameworkNotInstalled",
@@ -65,8 +59,9 @@ def _entry_point(package: str, name: str, asked: str) -> EntryPoint:
         ) from error
     if name not in entry_points:
         raise RejectedTask(
-            "UnknownEstimator",
-            f"{asked} does not exist: the package's entry points {GROUP} are {join_names(entry_points) or 'none'}",
+            _unknown(role),
+            f"{asked} does not exist: the package's entry points {GROUPS[role]} are "
+            f"{join_names(entry_points) or 'none'}",
         )
     return entry_points[name]
 
@@ -82,17 +77,21 @@ def _loaded(entry_point: EntryPoint, asked: str) -> Any:
         ) from error
 
 
-def _checked(loaded: Any, asked: str) -> type[Any]:
+def _checked(role: Role, loaded: Any, asked: str) -> type[Any]:
     """It can be used as scikit-learn's own, and its parameters have names."""
     if not inspect.isclass(loaded) or not issubclass(loaded, BaseEstimator):
         problem = "is not a class that extends sklearn.base.BaseEstimator"
-    elif missing := [name for name in ("fit", "predict") if not callable(getattr(loaded, name, None))]:
+    elif missing := [name for name in METHODS[role] if not callable(getattr(loaded, name, None))]:
         problem = f"has no method {join_names(missing)}"
     elif any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in _parameters(loaded)):
         problem = "takes *args or **kwargs: name each parameter of its constructor"
     else:
         return loaded
-    raise RejectedTask("UnknownEstimator", f"{asked} {problem} (docs/own-estimator.md)")
+    raise RejectedTask(_unknown(role), f"{asked} {problem} (docs/own-estimator.md)")
+
+
+def _unknown(role: Role) -> str:
+    return f"Unknown{role.title()}"
 
 
 def _parameters(estimator_class: type[Any]) -> list[inspect.Parameter]:

@@ -9,6 +9,11 @@ from perennial_trainer.models.frameworks.allow_list import Nested
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+STEP = "model"
+"""The last step of every pipeline: the estimator."""
+TRANSFORMER = "transformer "
+"""Begins the name of the step of each transformer of a package."""
+
 
 class Framework(Protocol):
     """The interface that a module of a framework has; its estimators have the interface of scikit-learn's.

@@ -10,7 +10,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Model
 from perennial_trainer.models.frameworks import keras_layers, sklearn_file
 from perennial_trainer.models.frameworks.allow_list import Nested
-from perennial_trainer.models.pipeline import STEP
+from perennial_trainer.models.frameworks.framework import STEP
 
 FILE_FORMATS = ("keras",)
 LIBRARIES = ("keras", "tensorflow-cpu")

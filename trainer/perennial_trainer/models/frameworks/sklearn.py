@@ -38,7 +38,13 @@ def estimator_class(model: Model, field: str = "model") -> type[Any]:
     Raises RejectedTask: UnknownEstimator, FrameworkNotInstalled, PackageNotAllowed, UntrustedArtifact.
     """
     if entry_points.MARK in model.estimator:
-        return entry_points.entry_point_class(model, field)
+        if model.format != "joblib":
+            raise RejectedTask(
+                "UntrustedArtifact",
+                f"{field}.estimator {model.estimator} cannot be stored in model.format {model.format}, whose list of "
+                "classes has only the trainer's own: use joblib",
+            )
+        return entry_points.entry_point_class("estimator", model.estimator, field)
     try:
         allowed = allowed_class(model.estimator)
     except (ImportError, OSError) as error:

@@ -25,6 +25,8 @@ class CompiledAnswers:
         self.has_probabilities = model.has_probabilities
         self.rows_at_once = min(map(_rows_at_once, model.members)) // len(model.members)
 
+    transformed_width = 0  # a model with a transformer is not compiled
+
     @property
     def classes(self) -> NDArray[Any]:
         return self._model.class_array
