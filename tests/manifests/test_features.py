@@ -124,6 +124,13 @@ def test_derived_feature_without_a_meaning_is_refused(
         ([{"column": "note", "buckets": 1}], {}, "greater than or equal to 2"),
         ([{"column": "rain"}], {"model": {"features": {"derived": [number("rain")]}}}, "reads a text or has its name"),
         ([{"column": "new"}], {"model": {"features": {"derived": [number("rain")]}}}, "reads a text or has its name"),
+        (
+            [{"column": "note"}],
+            {"model": {"features": {"numeric": ["note.length"]}}},
+            "the drift of a text is measured",
+        ),
+        ([{"column": "note"}], {"model": {"features": {"derived": [bins("note.words")]}}}, "the drift of a text"),
+        ([{"column": "note"}], {"model": {"features": {"derived": [hour(column="note.words")]}}}, ""),
         ([{"column": "note"}], {"data": {"keep": ["note"]}}, "remove them from data.keep"),
         (
             [{"column": "note"}],

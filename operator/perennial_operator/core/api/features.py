@@ -128,6 +128,13 @@ _NAMES = (
         field_path=".derived",
     ),
     rule(
+        "!has(self.text) || !self.text.exists(t, [t.column + '.length', t.column + '.words'].exists(n,"
+        f" n in self.numeric || n in self.categorical || {any_derived('d.name == n || ' + reads_no_time('d', 'n'))}))",
+        "a feature has the name by which the drift of a text is measured, its column with .length or .words; rename the "
+        "column in the data, or give the derived feature another name",
+        field_path=".text",
+    ),
+    rule(
         "self.numeric.all(f, !(f in self.categorical))",
         "a feature is either numeric or categorical; remove it from one of the lists",
         field_path=".categorical",
