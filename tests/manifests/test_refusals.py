@@ -37,6 +37,7 @@ def version(deployment: Body) -> Body:
 
 
 CAPTURE = {"secretRef": {"name": "capture-keys"}}
+LABELS = {"uri": "s3://bikes/labels/*.csv", "key": "ride", "mature": "1d"}
 SQL = {"query": "SELECT * FROM rides", "secretRef": {"name": "rides-reader"}}
 REPORT: Body = {
     "apiVersion": "perennial.dev/v1alpha1",
@@ -99,6 +100,28 @@ def limits(**values: Any) -> Body:
     ("change", "field", "fix"),
     [
         ({"model": {"features": None}}, "spec.model.features", "Required value"),
+        ({"data": {"labels": LABELS}}, "spec.data.labels", "set captured: true in data.training or"),
+        ({"data": {"training": {"captured": True}}}, "spec.data.training", "name their labels in data.labels"),
+        (
+            {"data": {"training": {"captured": True}, "labels": LABELS}, "serving": {"capture": None}},
+            "spec.serving",
+            "nothing is captured; set serving.capture",
+        ),
+        (
+            {"drift": {"check": {"data": {"captured": True}, "window": 99}}, "data": {"timeColumn": None}},
+            "spec.data",
+            "captured rows are ordered by time; set data.timeColumn",
+        ),
+        (
+            {
+                "drift": {"check": {"data": {"captured": True}, "window": "24h"}, "challenger": {"enabled": False}},
+                "data": {"labels": LABELS},
+            },
+            "spec.drift.check.window",
+            "no row of the window is older than data.labels.mature",
+        ),
+        ({"data": {"training": {"uri": None, "captured": False}}}, "spec.data.training", "or captured: true"),
+        ({"data": {"labels": {**LABELS, "sql": SQL}}}, "spec.data.labels", "give exactly one of uri"),
         ({"model": {"features": {"numeric": None, "categorical": None}}}, "spec.model.features", "name at least one"),
         (
             {"model": {"features": {"categorical": ["temp"]}}},

@@ -196,7 +196,8 @@ def playable(manifest: Manifest) -> tuple[Body, list[str]]:
     elif not training.get("schedule"):
         unknown.append("reports of other tools: without spec.drift.check and spec.training.schedule nothing retrains")
     spec |= {
-        "data": {**spec["data"], "training": {"uri": TRAINING}},
+        "data": {name: each for name, each in spec["data"].items() if name != "labels"}
+        | {"training": {"uri": TRAINING}},
         "training": {name: value for name, value in training.items() if name not in ("pod", "queue", "engine")},
         "rollout": {**rollout, "approval": "automatic"},
         "serving": {"replicas": 1},

@@ -65,6 +65,8 @@ class Report:
     """When its first outcome was recorded; after those of before, whatever the clock says."""
     same_within: timedelta | None = None
     """How long after an earlier report equal numbers mean the same measurement; None without a limit."""
+    waiting: int | None = None
+    """How many of its rows wait for their label."""
     whole: DriftReport | None = None
     """None once its outcome is final."""
 
@@ -95,6 +97,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         not_measured=tuple(status.not_measured or ()),
         same_within=None if spec.rows_digest or spec.window or spec.source == OWN_SOURCE else COPIES_WITHIN,
         assessed_at=_assessed_at(report),
+        waiting=spec.waiting,
         whole=None if status.outcome in FINAL else report,
     )
 

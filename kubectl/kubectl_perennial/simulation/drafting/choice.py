@@ -16,7 +16,7 @@ from kubectl_perennial.simulation.history import columns_of
 from kubectl_perennial.simulation.tasks import quiet
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.manifests.pods import Mounts
-from perennial_operator.core.manifests.train_job import training_data
+from perennial_operator.core.manifests.train_job import reading_fields
 from perennial_trainer.contract.data import TrainingData
 from perennial_trainer.contract.errors import Problems, TaskError
 from perennial_trainer.contract.task import Model
@@ -173,4 +173,4 @@ def _fitted(model: Mapping[str, Any], rows: Rows) -> Any:
 def _training_data(spec: Mapping[str, Any]) -> TrainingData:
     """How a training with this spec reads, cleans and splits its rows."""
     data = DataSpec.model_validate(spec["data"])
-    return msgspec.convert(training_data(data, Mounts()), TrainingData)
+    return msgspec.convert({**Mounts().place(data.training), **reading_fields(data)}, TrainingData)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from perennial_operator.core.api.cel import CHECKED, matching, rule, rules
-from perennial_operator.core.api.places import Source
-from perennial_operator.core.api.values import Column, Share, Value
+from perennial_operator.core.api.places import Place, Source
+from perennial_operator.core.api.values import Column, Duration, Share, Value
 
 SPAN = "auto|all|[1-9][0-9]{0,5}[smhd]"
 NO_SPAN = "give auto, all, a duration such as 90d, or a number of rows greater than 0"
@@ -99,6 +99,27 @@ class CsvFormat(Value):
         return self
 
 
+class Labels(Place):
+    """What became of captured rows: the column model.target, by the key of the request."""
+
+    key: Column = Field(description="Column with the key that the request had.")
+    row: Column | None = Field(
+        None,
+        description="Column with the place of a row, from 0, among those of its request with the same key. Without it the "
+        "key of a row is key for the first and key#1, key#2 and so on for the others.",
+    )
+    time_column: Column | None = Field(
+        None,
+        description="Column with the time at which the label was written: of several labels of a row the newest counts. "
+        "Without it that is the last one, by the names of files and the order of rows.",
+    )
+    time_format: TimeFormat | None = Field(None, description="How timeColumn is written, as in data.timeFormat.")
+    mature: Duration = Field(
+        description="Time after a request in which nearly all labels have come. A younger row counts neither for quality "
+        "nor for training, even if it has a label: those that come soon may be unlike those that come late."
+    )
+
+
 class DataSpec(Value):
     """The labelled rows, and how they are read, cleaned and split."""
 
@@ -110,10 +131,14 @@ class DataSpec(Value):
         ),
     )
     training: Source = Field(description="The labelled rows; the source grows with time.")
+    labels: Labels | None = Field(
+        None, description="The labels of captured rows, wherever captured is true, of which each joins one row."
+    )
     time_column: Column | None = Field(
         None,
         description="Column with the time of each row. The newest rows become the holdout; "
-        "without it the holdout is random, by row digest.",
+        "without it the holdout is random, by row digest. Of captured rows it is the time of the request, unless the model "
+        "has an input of this name.",
     )
     time_format: TimeFormat | None = Field(
         None,

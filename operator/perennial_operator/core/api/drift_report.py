@@ -116,6 +116,11 @@ class DriftReportSpec(Value):
         None, max_length=100, description="Metrics that a threshold asks for and that could not be measured."
     )
     omitted: int | None = Field(None, ge=0, description="Number of measured metrics that did not fit into the report.")
+    waiting: int | None = Field(
+        None,
+        ge=0,
+        description="Number of captured rows among them that wait for their label, as the check of them says.",
+    )
     details: str | None = Field(None, max_length=1024, description="Address of a page with details.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from perennial_operator.core.api import captured_rows
 from perennial_operator.core.api.adoption import AdoptSpec
 from perennial_operator.core.api.capture import CAPTURE_RULES
 from perennial_operator.core.api.cel import rule, rules
@@ -169,6 +170,7 @@ class ModelDeploymentSpec(Value):
             field_path=".validation.slices",
         ),
         *CAPTURE_RULES,
+        *captured_rows.RULES,
         *_measured("regression"),
         *_measured("classification"),
     )
@@ -201,6 +203,9 @@ class DriftFacts(Value):
     report: str | None = Field(None, description="Name of the report.")
     outcome: Outcome | None = Field(None, description="Outcome of the report.")
     message: Sentence | None = Field(None, description="Why, as a sentence.")
+    waiting: int | None = Field(
+        None, description="Number of its rows that wait for their label, if they were captured."
+    )
     last_check_time: Instant | None = Field(None, description="When the operator last started a drift check.")
 
 

@@ -14,12 +14,17 @@ ONE_SOURCE = rule(
     "has(self.uri) != has(self.persistentVolumeClaim)",
     "give exactly one of uri and persistentVolumeClaim",
 )
-ONE_PLACE = rule(
+_PLACES = (
     "[has(self.uri), has(self.persistentVolumeClaim), has(self.sql), has(self.delta), has(self.iceberg)]"
-    ".filter(given, given).size() == 1",
-    "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg",
+    ".filter(given, given).size()"
+)
+ONE_PLACE = rule(f"{_PLACES} == 1", "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg")
+PLACE_OR_CAPTURED = rule(
+    f"{_PLACES} == 1 || ({_PLACES} == 0 && has(self.captured) && self.captured)",
+    "give exactly one of uri, persistentVolumeClaim, sql, delta and iceberg, or captured: true",
 )
 WHERE_SQL_OPENS = "name the Secret in sql.secretRef"
+SQL_OPENS = rule("!has(self.sql) || !has(self.secretRef)", WHERE_SQL_OPENS, field_path=".secretRef")
 Query = Annotated[
     str,
     *matching(
@@ -89,22 +94,24 @@ class IcebergSource(Value):
     )
 
 
-class Source(Value):
-    """Where the rows are: csv or parquet files, a query, or a table."""
+class Place(Value):
+    """Where rows are: csv or parquet files, a query, or a table."""
 
-    model_config = rules(
-        ONE_PLACE,
-        rule("!has(self.sql) || !has(self.secretRef)", WHERE_SQL_OPENS, field_path=".secretRef"),
-    )
+    model_config = rules(ONE_PLACE, SQL_OPENS)
 
     @model_validator(mode="after")
     def is_one(self) -> Self:
-        places = (self.uri, self.persistent_volume_claim, self.sql, self.delta, self.iceberg)
-        if sum(each is not None for each in places) != 1:
+        if self._places != 1:
             raise ValueError(str(ONE_PLACE["message"]))
         if self.sql and self.secret_ref:
             raise ValueError(WHERE_SQL_OPENS)
         return self
+
+    @property
+    def _places(self) -> int:
+        """How many are given."""
+        places = (self.uri, self.persistent_volume_claim, self.sql, self.delta, self.iceberg)
+        return sum(each is not None for each in places)
 
     delta: DeltaSource | None = Field(None, description="A Delta table, instead of uri; secretRef opens its store.")
     iceberg: IcebergSource | None = Field(
@@ -121,6 +128,25 @@ class Source(Value):
     secret_ref: SecretRef | None = Field(
         None, description="Credentials for the source; the Secret's keys become environment variables of the Job."
     )
+
+
+class Source(Place):
+    """Where the rows are: csv or parquet files, a query, a table, or what was captured."""
+
+    model_config = rules(PLACE_OR_CAPTURED, SQL_OPENS)
+    captured: bool | None = Field(
+        None,
+        description="The rows that serving.capture has written, with the labels of data.labels: alone, or beside the rows "
+        "of one of the other fields, such as files of before.",
+    )
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        if self._places > 1 or not (self._places or self.captured):
+            raise ValueError(str(PLACE_OR_CAPTURED["message"]))
+        if self.sql and self.secret_ref:
+            raise ValueError(WHERE_SQL_OPENS)
+        return self
 
 
 class Storage(Value):

@@ -8,6 +8,7 @@ from typing import Any
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.captured_rows import source_fields
 from perennial_operator.core.manifests.check_page import page_fields, thresholds_in_task
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
@@ -29,7 +30,10 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     assert world.spec.drift and world.spec.drift.check
     check, mounts = world.spec.drift.check, Mounts()
     name = names.check_job(world.name, scheduled)
-    data: dict[str, Any] = {**mounts.place(check.data), "window": check.window}
+    data: dict[str, Any] = {
+        **source_fields(world, check.data, world.spec.data.labels, mounts),
+        "window": check.window,
+    }
     if live.spec.data.time_column:
         data["timeColumn"] = live.spec.data.time_column
     data |= live.spec.data.model_dump(mode="json", by_alias=True, exclude_none=True, include={"time_format", "csv"})
@@ -49,7 +53,7 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
         task |= page_fields(world, live)
     if _has_challenger(world, live):
         task["challenger"] = {
-            "data": training_data(live.spec.data, mounts),
+            "data": training_data(world, live.spec.data, mounts),
             "parameters": live.status.parameters or {},
             "checks": world.spec.drift.challenger.checks,
             "weights": not reason_without_blend(world, world.spec, world.next_number),

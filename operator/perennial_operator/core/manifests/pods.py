@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perennial_operator.core.api.own_packages import packages_of
-from perennial_operator.core.api.places import Source, Storage
+from perennial_operator.core.api.places import Place, Storage
 from perennial_operator.core.api.pod import PodSpec, SecretRef
 from perennial_operator.core.names import same_node
 from perennial_operator.core.world import Policy
@@ -34,14 +34,17 @@ class Mounts:
         self.claims: dict[str, bool] = {}
         self.secrets: list[str] = []
         self.capture_secret: str | None = None
+        self.variables: dict[str, dict[str, Any]] = {}
         self.same_node = False
 
-    def place(self, source: Source) -> dict[str, Any]:
-        """The source as tasks have it. Its secret and its claim are noted too."""
+    def place(self, source: Place) -> dict[str, Any]:
+        """The place as tasks have it, if there is one. Its secret and its claim are noted too."""
         for kind, table in (("delta", source.delta), ("iceberg", source.iceberg)):
             if table:
                 self._note(source.secret_ref)
                 return {kind: table.to_api()}
+        if source.uri is None and source.persistent_volume_claim is None and source.sql is None:
+            return {}
         if source.sql is None:
             return {"uri": self.uri(source)}
         self._note(source.sql.secret_ref)
@@ -51,7 +54,7 @@ class Mounts:
         if secret and secret.name not in self.secrets:
             self.secrets.append(secret.name)
 
-    def uri(self, source: Source | Storage, *, writable: bool = False) -> str:
+    def uri(self, source: Place | Storage, *, writable: bool = False) -> str:
         """The URI of files; a path on a claim becomes a file below its mount. Its secret is noted too."""
         self._note(source.secret_ref)
         if isinstance(source, Storage) and source.same_node:
@@ -130,6 +133,7 @@ def _container(policy: Policy, pod: PodSpec, image: str, task: Mapping[str, Any]
         {"name": "PERENNIAL_TASK", "value": _task_text(task)},
         {"name": "PERENNIAL_RESULT", "value": RESULT},
         *_allowed_packages(policy, task),
+        *({"name": name, "valueFrom": source} for name, source in mounts.variables.items()),
     ]
     return {
         "name": TRAINER,

@@ -8,6 +8,7 @@ from perennial_operator.core import names
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.captured_rows import source_fields
 from perennial_operator.core.manifests.jobs import (
     follows_contract,
     job_image,
@@ -42,7 +43,7 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         "task": "train",
         **model_fields(world, version),
         "model": version.spec.model.to_api(),
-        "data": training_data(version.spec.data, mounts),
+        "data": training_data(world, version.spec.data, mounts),
         "storage": version_storage(world, version.name, mounts),
     }
     task |= owner_fields(world, version, world.live, take_over=version.spec.trigger.reason == "Request")
@@ -84,11 +85,15 @@ def _holdout_rows(world: World) -> int | None:
     return max(rows, FEWEST_HOLDOUT_ROWS) if rows else None
 
 
-def training_data(data: DataSpec, mounts: Mounts) -> dict[str, Any]:
+def training_data(world: World, data: DataSpec, mounts: Mounts) -> dict[str, Any]:
     """The labelled rows, and how they are read, cleaned and split, as tasks have it."""
+    return {**source_fields(world, data.training, data.labels, mounts), **reading_fields(data)}
+
+
+def reading_fields(data: DataSpec) -> dict[str, Any]:
+    """How rows are read, cleaned and split, wherever they are."""
     include = IN_TASK | {name for name in IN_TASK_IF_SET if getattr(data, name)}
-    fields = data.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
-    return {**mounts.place(data.training), **fields}
+    return data.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
 
 
 def reason_without_refit(world: World, version: ModelVersion) -> str:

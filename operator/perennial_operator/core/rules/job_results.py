@@ -80,6 +80,7 @@ class Checked(Value):
     metrics: list[Measurement] = Field(max_length=2000)
     not_measured: list[NotMeasured] | None = Field(None, max_length=100)
     omitted: int | None = Field(None, ge=0)
+    waiting: int | None = Field(None, ge=0)
     details: str | None = None
 
 
@@ -162,9 +163,7 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     if answer.get("reason") and answer.get("message"):
         return _reported_failure(job, str(answer["reason"]), str(answer["message"]), answer.get("files"))
     if job.state is JobState.SUCCEEDED:
-        return JobFailure(
-            reason="ResultLost", message=f"Job {job.name} ended but the pod holding the result was deleted"
-        )
+        return JobFailure(reason="ResultLost", message=f"Job {job.name} ended but the pod with the result was deleted")
     because = f" ({job.reason})" if job.reason else ""
     more = f": {job.trouble}" if job.trouble else ""
     return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")

@@ -216,6 +216,7 @@ def _drift(world: World) -> DriftFacts | None:
         report=newest.name if newest else None,
         outcome=newest.outcome if newest else None,
         message=newest.message if newest else None,
+        waiting=newest.waiting if newest else None,
         last_check_time=checked,
     )
 

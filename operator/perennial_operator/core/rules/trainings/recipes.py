@@ -5,6 +5,7 @@ from __future__ import annotations
 from perennial_operator.core.api.data import DataSpec
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.places import Place
 from perennial_operator.core.api.training import TrainingSpec
 
 
@@ -19,10 +20,19 @@ def version_recipe(version: ModelVersion) -> tuple[object, ...]:
 
 def _recipe(model: object, data: DataSpec, how: TrainingSpec) -> tuple[object, ...]:
     # The limits only stop a training; a change of them, or of the credentials, does not change a model.
-    sql = data.training.sql
-    source = {**vars(data.training), "secret_ref": None, "sql": sql and sql.query}
-    rows = {**vars(data), "training": source, "min_rows": None, "max_missing": None}
+    source, labels = _place(data.training), data.labels if data.training.captured else None
+    rows = {
+        **vars(data),
+        "training": source,
+        "labels": labels and _place(labels),
+        "min_rows": None,
+        "max_missing": None,
+    }
     return model, rows, how.search, how.calibration
+
+
+def _place(place: Place) -> dict[str, object]:
+    return {**vars(place), "secret_ref": None, "sql": place.sql and place.sql.query}
 
 
 def is_made_from_spec(version: ModelVersion, spec: ModelDeploymentSpec) -> bool:
