@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from perennial_operator.core.api import metric_table as of_operator
 from perennial_trainer.contract import metric_table as of_trainer
+from perennial_trainer.metrics.evaluate import measure_all
 from perennial_trainer.metrics.registry import COMPUTATIONS
+from perennial_trainer.metrics.scored_rows import ScoredRows
 
 HERE = Path(__file__).parent
 TASK: dict[str, Any] = json.loads((HERE / "task.schema.json").read_text(encoding="utf-8"))
@@ -42,5 +46,10 @@ def test_every_quality_metric_has_a_computation() -> None:
 
 
 def test_metric_table_says_which_metrics_have_a_standard_error() -> None:
-    for name, computation in COMPUTATIONS.items():
-        assert of_trainer.METRICS_BY_NAME[name].standard_error == (computation.standard_error is not None), name
+    values, classes = np.arange(4.0), np.asarray([0, 1, 0, 1])
+    probability = np.asarray([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]])
+    of_classes = ScoredRows(classes, probability.argmax(axis=1), ("0", "1"), probability)
+    measured = measure_all(ScoredRows(values, values**2)) | measure_all(of_classes)
+    assert measured.keys() == COMPUTATIONS.keys()
+    for name, each in measured.items():
+        assert of_trainer.METRICS_BY_NAME[name].standard_error == (each.standard_error is not None), name

@@ -28,7 +28,7 @@ def test_valid_result_is_parsed(kind: type[Any], answer: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("job", "answer", "reason", "message"),
     [
-        (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod holding the result was deleted"),
+        (DONE, None, "ResultLost", "Job bike-v1-train ended but the pod with the result was deleted"),
         (
             DONE,
             {"outcome": "Succeeded"},
