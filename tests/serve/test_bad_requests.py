@@ -133,16 +133,10 @@ def test_a_body_over_the_limit_keeps_the_connection_open(regression: Deployed) -
     assert regression.server.infer(request(ROWS)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("header", "value", "sentence"),
-    [
-        ("content-encoding", "gzip", "the body is encoded as gzip: send it without Content-Encoding"),
-        ("inference-header-content-length", "7", "the body has binary tensors: send them as JSON"),
-    ],
-)
-def test_a_body_in_another_encoding_is_refused(regression: Deployed, header: str, value: str, sentence: str) -> None:
+def test_a_body_in_another_encoding_is_refused(regression: Deployed) -> None:
     path, refused = "/v2/models/bike-demand/infer", regression.server.metric(REFUSED)
-    response = regression.server.client.post(path, content=gzip.compress(b"{}"), headers={header: value})
+    headers = {"content-encoding": "gzip"}
+    response = regression.server.client.post(path, content=gzip.compress(b"{}"), headers=headers)
     assert response.status_code == 415
-    assert response.json()["error"].startswith(sentence)
-    assert regression.server.metric(REFUSED) == refused + (header == "content-encoding")
+    assert response.json()["error"].startswith("the body is encoded as gzip: send it without Content-Encoding")
+    assert regression.server.metric(REFUSED) == refused + 1

@@ -48,7 +48,7 @@ def test_a_served_model_is_ready(regression: Deployed, path: str, answer: dict) 
 def test_the_server_names_itself(regression: Deployed) -> None:
     answer = regression.server.client.get("/v2").json()
     assert answer["name"] == "perennial"
-    assert answer["extensions"] == []
+    assert answer["extensions"] == ["binary_tensor_data"]
 
 
 @pytest.mark.parametrize(("body", "code"), [(request(ROWS), 200), ({}, 400), (request(ROWS.assign(temp=1e308)), 400)])

@@ -69,6 +69,3 @@ def _check_headers(request: Request) -> None:
     if encoding != "identity":
         message = f"the body is encoded as {encoding[:40]}: send it without Content-Encoding"
         raise RefusedError(415, "content_encoding", message, {"accept-encoding": "identity"})
-    if "inference-header-content-length" in request.headers:
-        message = "the body has binary tensors: send them as JSON, for example with binary_data=False"
-        raise RefusedError(415, "binary_tensors", message, {})

@@ -24,6 +24,8 @@ from perennial_trainer import __version__
 from perennial_trainer.contract.task import ServeTask
 from perennial_trainer.serve import protocol
 from perennial_trainer.serve.batching import QueueFullError
+from perennial_trainer.serve.binary.reading import HEADER
+from perennial_trainer.serve.binary.writing import encode
 from perennial_trainer.serve.bodies import MORE_MEMORY, Bodies, RefusedError
 from perennial_trainer.serve.lifecycle import Served, State
 from perennial_trainer.serve.limits import BODY_SECONDS, SMALL_BODY
@@ -70,7 +72,7 @@ class Endpoints:
         return partial(_application, {("POST", path): self.infer for path in paths}, others)
 
     async def server(self, _: Request) -> Response:
-        return self._respond({"name": "perennial", "version": __version__, "extensions": []})
+        return self._respond({"name": "perennial", "version": __version__, "extensions": ["binary_tensor_data"]})
 
     async def live(self, _: Request) -> Response:
         return self._respond({"live": True})
@@ -151,7 +153,8 @@ class Endpoints:
             return self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
 
     async def _predict(self, request: Request, served: Served, body: bytes) -> Response:
-        inference, chosen = await self._run(len(body), self._read, served, body)
+        json_length = request.headers.get(HEADER)
+        inference, chosen = await self._run(len(body), self._read, served, body, json_length)
         asked = inference._replace(outputs=served.predictor.outputs) if chosen else inference
         parts: list[Outputs] = []
         for part in asked.parts(served.part_rows):
@@ -161,7 +164,7 @@ class Endpoints:
         if self._task.model.task == "regression":
             for output in parts:
                 self._metrics.count_predictions(output["predict"])
-        response = self._respond(await self._run(len(body), self._write, inference, parts))
+        response = self._respond(*await self._run(len(body), self._write, inference, parts))
         if chosen and served.capture:
             await self._run(len(body), served.capture.add, chosen, inference, parts, request.scope["server"][1])
         return response
@@ -179,10 +182,10 @@ class Endpoints:
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
-    def _read(self, served: Served, body: bytes) -> "tuple[protocol.Inference, Chosen | None]":
+    def _read(self, served: Served, body: bytes, json_length: str | None) -> "tuple[protocol.Inference, Chosen | None]":
         predictor, capture = served.predictor, served.capture
         key = self._task.capture.key if self._task.capture else None
-        inference = protocol.read_request(body, self._task.model.features, predictor.outputs, key)
+        inference = protocol.read_request(body, self._task.model.features, predictor.outputs, key, json_length)
         predictor.check(inference)
         values, most = predictor.values(inference), self._state.limits.values
         if values > most:
@@ -191,9 +194,16 @@ class Endpoints:
             raise RefusedError(413, "too_many_rows", message, {})
         return capture.choose(inference) if capture else (inference, None)
 
-    def _write(self, inference: protocol.Inference, parts: list[Outputs]) -> bytes:
+    def _write(self, inference: protocol.Inference, parts: list[Outputs]) -> tuple[bytes, int, Mapping[str, str]]:
+        """The body, its status and its headers."""
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in inference.outputs}
-        return protocol.write_response(self._task.model_deployment, self._task.version, inference.id, outputs)
+        binary = {name: encode(outputs[name]) for name in inference.outputs if name in inference.binary}
+        model, version = self._task.model_deployment, self._task.version
+        content = protocol.write_response(model, version, inference.id, outputs, binary)
+        if not binary:
+            return content, 200, {}
+        headers = {"content-type": "application/octet-stream", HEADER: str(len(content))}
+        return b"".join([content, *binary.values()]), 200, headers
 
     def _check_names(self, request: Request) -> None:
         model, version = self._task.model_deployment, self._task.version

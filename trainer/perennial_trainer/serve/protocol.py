@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from perennial_trainer.contract.errors import join_names
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.values.numbers import LARGEST, too_large
-from perennial_trainer.serve.tensors import BadRequestError, Request, Tensor, decode
+from perennial_trainer.serve.binary import reading
+from perennial_trainer.serve.tensors import BadRequestError, Output, Request, Tensor, decode
 
 MAX_UINT64 = (1 << 64) - 1
 
@@ -35,6 +36,8 @@ class Inference(NamedTuple):
     columns: Mapping[str, Column]
     outputs: Collection[str]
     keys: Any = None
+    binary: Collection[str] = ()
+    """The outputs that are wanted in binary form."""
 
     def parts(self, rows: int) -> "Iterator[Inference]":
         """The request in parts of at most so many rows, without copies of its numbers."""
@@ -43,33 +46,62 @@ class Inference(NamedTuple):
             yield self._replace(rows=min(rows, self.rows - start), columns=columns)
 
 
-def read_request(body: bytes, features: Features, outputs: Collection[str], key: str | None = None) -> Inference:
+def read_request(
+    body: bytes, features: Features, outputs: Collection[str], key: str | None = None, json_length: str | None = None
+) -> Inference:
     """The request in `body`, for a model with these features that gives these outputs; else a BadRequestError.
 
     `key` is the name of an input or a parameter that may have the keys of the rows, and is not a feature.
+    `json_length` is the header that a body with binary tensors has.
     """
-    request = decode(body)
-    keys = _take_keys(request, key) if key else None
-    wanted = [output.name for output in request.outputs or ()] or ["predict"]
+    content, rest = reading.split(body, json_length)
+    request = decode(content)
+    reading.fill(request, rest)
+    parameters = msgspec.json.decode(request.parameters) if request.parameters else None
+    parameters = parameters if isinstance(parameters, dict) else {}
+    keys = _take_keys(request, key, parameters) if key else None
+    asked = request.outputs or [Output("predict")]
+    wanted = [output.name for output in asked]
     unknown = [name for name in wanted if name not in outputs]
     if unknown:
         raise BadRequestError(f"output {join_names(unknown)} is unknown: ask for {join_names(outputs)}")
     first = request.inputs[0]
     one_tensor = len(request.inputs) == 1 and len(first.shape) == 2 and first.name not in features.inputs
     columns = _matrix(first, features) if one_tensor else _columns(request, features)
-    return Inference(request.id, first.shape[0], columns, wanted, keys)
+    every = parameters.get("binary_data_output") is True
+    binary = [each.name for each in asked if _is_binary(each, every)]
+    return Inference(request.id, first.shape[0], columns, wanted, keys, binary)
 
 
-def write_response(model: str, version: str, request_id: str | None, outputs: Mapping[str, NDArray[Any]]) -> bytes:
-    """The response as JSON: one tensor for each output, its data flat and in row-major order; NaN is null."""
+def _is_binary(output: Output, otherwise: bool) -> bool:
+    own = output.parameters.binary_data if output.parameters else None
+    return otherwise if own is None else own
+
+
+def write_response(
+    model: str,
+    version: str,
+    request_id: str | None,
+    outputs: Mapping[str, NDArray[Any]],
+    binary: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """The response as JSON: one tensor for each output, its data flat and in row-major order; NaN is null.
+
+    An output in `binary` has the size of these bytes in place of data.
+    """
+    binary = binary or {}
     response = {"model_name": model, "model_version": version} | ({} if request_id is None else {"id": request_id})
     tensors = [
         {
             "name": name,
             "shape": values.shape,
             "datatype": datatype_name(values.dtype),
-            "data": values.tolist() if values.dtype.kind == "O" else np.ascontiguousarray(values).ravel(),
         }
+        | (
+            {"parameters": {"binary_data_size": len(binary[name])}}
+            if name in binary
+            else {"data": values.tolist() if values.dtype.kind == "O" else np.ascontiguousarray(values).ravel()}
+        )
         for name, values in outputs.items()
     ]
     return orjson.dumps(response | {"outputs": tensors}, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -80,7 +112,7 @@ def datatype_name(dtype: np.dtype[Any]) -> str:
     return {"f": "FP64", "i": "INT64"}.get(dtype.kind, "BYTES")
 
 
-def _take_keys(request: Request, name: str) -> Any:
+def _take_keys(request: Request, name: str, parameters: Mapping[str, Any]) -> Any:
     """The values of the input of this name, which leaves the request, or of the parameter; None without either."""
     for place, tensor in enumerate(request.inputs):
         if tensor.name == name and len(request.inputs) > 1:
@@ -89,8 +121,7 @@ def _take_keys(request: Request, name: str) -> Any:
             if len(values) not in (1, rows):
                 raise BadRequestError(f"input {name} has {len(values)} values: give one for each of the {rows} rows")
             return values if len(values) > 1 else values[0]
-    parameters = msgspec.json.decode(request.parameters) if request.parameters else None
-    value = parameters.get(name) if isinstance(parameters, dict) else None
+    value = parameters.get(name)
     return None if isinstance(value, (dict, list)) else value
 
 
@@ -169,7 +200,7 @@ def _numbers(tensor: Tensor) -> NDArray[np.float64]:
         raise BadRequestError(
             f"input {tensor.name} has the datatype BYTES, but the feature is numeric: send numbers as FP64"
         )
-    values = _flat(tensor)
+    values = tensor.data if isinstance(tensor.data, np.ndarray) else _flat(tensor)
     try:
         floats = np.array(values, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer of hundreds of digits
@@ -188,6 +219,8 @@ def _numbers(tensor: Tensor) -> NDArray[np.float64]:
 
 def _flat(tensor: Tensor) -> list[Any]:
     """The values in row-major order, as many as the shape has."""
+    if isinstance(tensor.data, np.ndarray):
+        return [None if value != value else value for value in tensor.data.tolist()]
     data: list[Any] = tensor.data
     width = tensor.shape[1:]
     if list in set(map(type, data)):

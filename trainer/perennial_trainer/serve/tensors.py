@@ -20,17 +20,27 @@ class BadRequestError(Exception):
     """The message is one sentence for the client: the input, the value and the fix."""
 
 
+class InputParameters(msgspec.Struct):
+    binary_data_size: Annotated[int, Meta(ge=0)] | None = None
+
+
+class OutputParameters(msgspec.Struct):
+    binary_data: bool | None = None
+
+
 class Tensor(msgspec.Struct, kw_only=True):
-    """An input of shape [n] or [n, k]; `data` is flat or has one list per row."""
+    """An input of shape [n] or [n, k]; `data` is flat or has one list per row, and an array if it was binary."""
 
     name: str
     shape: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(min_length=1, max_length=2)]
-    data: list[Any]
+    data: Any = msgspec.UNSET
+    parameters: InputParameters | None = None
     datatype: ClassVar[str]
 
 
 class Output(msgspec.Struct):
     name: str
+    parameters: OutputParameters | None = None
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -46,7 +56,7 @@ def _integer(low: int, high: int) -> Any:
 
 def _tensor(datatype: str, value: Any) -> Any:
     """The struct of a tensor with this datatype, whose data are such values."""
-    data = ("data", list[value | list[value | None] | None])
+    data = ("data", list[value | list[value | None] | None] | msgspec.UnsetType, msgspec.UNSET)
     options: Any = {"kw_only": True, "tag": datatype, "tag_field": "datatype", "namespace": {"datatype": datatype}}
     return msgspec.defstruct(datatype, [data], bases=(Tensor,), **options)
 
