@@ -114,7 +114,11 @@ def test_derived_feature_without_a_meaning_is_refused(
     ("text", "change", "message"),
     [
         ([{"column": "note", "minNgram": 2, "maxNgram": 4, "analyzer": "character", "buckets": 4096}], {}, ""),
-        ([{"column": "note"}], {"model": {"features": {"numeric": None, "categorical": None}}, "validation": None}, ""),
+        (
+            [{"column": "note"}],
+            {"model": {"features": {"numeric": None, "categorical": None}}, "validation": None, "serving": None},
+            "",
+        ),
         ([{"column": "note"}], {"data": {"allowLeaks": ["note"]}}, ""),
         ([{"column": "note"}, {"column": "note"}], {}, "Duplicate value"),
         ([{"column": "temp"}], {}, "a text is neither numeric nor categorical"),
@@ -159,7 +163,7 @@ CYCLE: Body = {"transformer": "acme-estimators:cycle", "columns": ["temp"], "par
         ({"columns": ["rain"]}, {}, "reads a column that is not a feature"),
         ({}, {"model": {"format": "skops"}}, "framework sklearn and format joblib"),
         ({}, {"model": {"framework": "keras", "estimator": "keras.Sequential"}}, "framework sklearn and format joblib"),
-        ({}, {"model": {"framework": "custom", "format": "skops"}}, ""),
+        ({}, {"model": {"framework": "custom", "format": "skops"}, "serving": {"capture": None}}, ""),
     ],
 )
 def test_transformer_reads_features(
