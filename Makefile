@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer:$(CURDIR)/kubectl
 
-.PHONY: help version dist demo docs test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-drift bench-alarms bench-effect bench-train bench-window bench-operator soak lock lint-workflows clean
+.PHONY: help version dist demo docs test test-deep test-keras mutation check e2e e2e-load crds images image-keras bench-serve bench-capture bench-drift bench-alarms bench-effect bench-train bench-window bench-operator soak lock lint-workflows clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > wide) wide = length($$1)} \
@@ -84,6 +84,10 @@ dist: .venv/ready ## Build the wheel and the chart into dist/
 
 bench-serve: .venv/ready ## The model server beside MLServer and bare Starlette
 	@$(BIN)/python -m tests.serve.bench_serve
+
+# HOLD=60: that many seconds of 10,000 rows a second, under a full disk and stores that hang or are slow.
+bench-capture: .venv/ready ## What capture costs requests; HOLD
+	@$(BIN)/python -m tests.serve.bench_capture $(if $(HOLD),--hold $(HOLD))
 
 bench-drift: .venv/ready ## The drift check beside scipy and Evidently
 	@$(BIN)/python -m tests.bench.bench_drift

@@ -66,7 +66,7 @@ async def clients(port: int, sent: bytes, count: int, requests: int) -> list[flo
 
 
 def processes(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = [each for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
     return [pid, *(each for child in children for each in processes(int(child)))]
 
 

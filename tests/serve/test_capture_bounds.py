@@ -182,6 +182,7 @@ def test_writer_has_the_credentials_of_capture_alone() -> None:
         "HOME": "/tmp",
     }
     assert environment(variables) == {
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "PERENNIAL_CAPTURE_KEY": "key",
         "AWS_ACCESS_KEY_ID": "may only create",
         "GOOGLE_APPLICATION_CREDENTIALS": "of another store",

@@ -25,7 +25,9 @@ from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.protocol import Inference
 
 MOST, LEAST = 16 * MIB, 2 * MIB
-WRITE_SECONDS = 30.0
+WRITER_MEMORY = 160 * MIB
+"""Of the process that writes, with one buffer."""
+WRITE_SECONDS = 120.0
 CLOSE_SECONDS = 4.0
 """With the other times of a shutdown it fits into the usual grace period of 30 s."""
 
@@ -46,6 +48,7 @@ class Capture:
         age: float,
     ) -> None:
         self._settings, self._metrics, self._failed = settings, metrics, False
+        self.memory = bound + WRITER_MEMORY
         classes: Sequence[Any] = predictor.classes
         chances = "predict_proba" in predictor.outputs
         self._columns = Columns(task.model.features, settings.exclude, classes, chances=chances)

@@ -82,4 +82,4 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
         and name not in _NOT_PASSED_ON
         and not ((match := _STORES.match(name)) and match[1] in stores)
     }
-    return kept | own
+    return {"ARROW_DEFAULT_MEMORY_POOL": "system"} | kept | own  # the default one keeps 20 MB more
