@@ -15,6 +15,7 @@ from perennial_trainer.compiled.agreement import RELATIVE, agrees
 from perennial_trainer.compiled.build import COMPILERS, NotCompiledError, compile_pipeline
 from perennial_trainer.compiled.model import CompiledModel
 from perennial_trainer.compiled.pipeline import table_of
+from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.models.blend import blended
 from perennial_trainer.models.estimators import build_estimator
@@ -97,6 +98,9 @@ def test_answers_are_those_of_the_pipeline(name: str, kind: Kind, classes: int, 
             pipeline = fitted(name, kind, classes, parameters)
         except ValueError:
             pytest.skip("cannot be fitted to these rows")
+        except RejectedTask:
+            assert name.rpartition(".")[2] not in COMPILERS
+            pytest.skip("takes other estimators, which are not given here")
     model = compiled(pipeline)
     assert (model is not None) == (
         name.rpartition(".")[2] in COMPILERS and ("loss", "modified_huber") not in parameters
