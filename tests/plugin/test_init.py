@@ -55,7 +55,9 @@ def test_draft_goes_live_at_the_first_try(
     Path("model.yaml").write_text(shown.out)
     assert run(monkeypatch, "try", "model.yaml", str(rows), "--folder", "trial") == 0
     measured = re.search(r"(r2|accuracy) [0-9.]+", shown.out)
-    assert measured and measured[0] in " ".join(capsys.readouterr().out.split())  # as a training measures it
+    tried = " ".join(capsys.readouterr().out.split())
+    assert measured and measured[0] in tried  # as a training measures it
+    assert "answered a request with status 200" in tried
     after = list(yaml.safe_load_all(Path("trial/manifest.yaml").read_text()))
     assert after == list(yaml.safe_load_all(shown.out))  # try has nothing to add
 

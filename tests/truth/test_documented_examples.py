@@ -12,6 +12,7 @@ from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.values.times import written_time
 from tests.stage import ROOT
 from tests.trainer.tasks import all_times
 
@@ -21,7 +22,7 @@ TIMES = re.findall(r"^\| `([^`]+)` \| (?:`([^`]+)` )?\| (20\S+Z|refused).*\|$", 
 
 
 def test_the_page_has_both_tables() -> None:
-    assert (len(LINES), len(TIMES)) == (10, 13)
+    assert (len(LINES), len(TIMES)) == (11, 13)
 
 
 @pytest.mark.parametrize(("line", "number", "word"), LINES)
@@ -39,4 +40,6 @@ def test_time_is_read_as_documented(text: str, notation: str, read: str) -> None
         with pytest.raises(RejectedTask):
             all_times("t", [text])
     else:
-        assert all_times("t", [text], notation or None).tolist() == [pd.Timestamp(read)]
+        time = pd.Timestamp(read)
+        for each in (text, written_time(time, notation or None)):
+            assert all_times("t", [each], notation or None).tolist() == [time]

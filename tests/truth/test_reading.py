@@ -121,6 +121,8 @@ def test_notations_of_one_value_have_one_name(values: list[Any], name: str) -> N
     [
         ("x;c;y\n1,5;a;1\n2;b;2\n", [1.5, 2], "separator ;"),
         ("x;c;y\n1.234,5;a;1\n2,25;b;2\n", [1234.5, 2.25], "thousands ."),
+        ("x;c;y\n1,250;a;1\n0,125;b;2\n", [1.25, 0.125], "decimal ,"),
+        ("x;c;y\n1,250;a;1\n-1029,500;b;2\n", [1.25, -1029.5], "decimal ,"),
         ('x,c,y\n"1,234.5",a,1\n2,b,2\n', [1234.5, 2], "thousands ,"),
         ("x\tc\ty\n1.5\ta\t1\n2\tb\t2\n", [1.5, 2], "tab"),
         ("x;c;y\n1 234,5;a;1\n2,25;b;2\n", [1234.5, 2.25], "thousands space"),

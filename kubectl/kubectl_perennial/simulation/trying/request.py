@@ -6,14 +6,16 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from kubectl_perennial.simulation.tasks import quiet
 from perennial_trainer.contract.task import ServeTask
+from perennial_trainer.data.values.times import written_time
 from perennial_trainer.serve.app import load_served, make_server, open_listener
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import State
@@ -42,14 +44,14 @@ def ask(task: ServeTask, row: pd.Series[Any]) -> Answered:
 def request_body(task: ServeTask, row: pd.Series[Any], outputs: Collection[str]) -> dict[str, Any]:
     """A tensor for each feature; a missing value is null. Of classes the probabilities are asked for, too."""
     features = task.model.features
+    changes: list[tuple[str, str, Callable[[Any], Any]]] = [
+        *((name, "FP64", float) for name in features.numbers),
+        *((name, "BYTES", str) for name in (*features.categories, *features.texts)),
+        *((name, "BYTES", partial(written_time, time_format=form)) for name, form in features.times.items()),
+    ]
     inputs = [
         {"name": name, "shape": [1], "datatype": kind, "data": [None if pd.isna(row[name]) else change(row[name])]}
-        for names, kind, change in (
-            (features.numbers, "FP64", float),
-            (features.categories, "BYTES", str),
-            ((*features.texts, *features.times), "BYTES", str),
-        )
-        for name in names
+        for name, kind, change in changes
     ]
     return {"inputs": inputs} | ({"outputs": [{"name": name} for name in outputs]} if len(outputs) > 1 else {})
 

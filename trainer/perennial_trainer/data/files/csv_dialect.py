@@ -18,6 +18,7 @@ SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space", "\u00a0": "no-break space", "\u202f": "narrow no-break space"}
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEP = re.compile(r'(?i)"?sep=([^\w"\r\n])"?(?:\r\n|\r|\n)')  # a line for Excel before the header
+_DECIMAL_COMMA = re.compile(r"[+-]?([0-9. \u00a0\u202f']*,(?![0-9]{3}$)[0-9]*|(0?|[0-9]{4,}),[0-9]{3})")
 _WESTERN = set("€£°²³µ§«»·ªº±½¼¾…\u2013\u2014\u2018\u2019\u201c\u201d\u00a0")  # signs in western texts
 
 
@@ -171,7 +172,5 @@ def _needs(style: NumberFormat, values: Sequence[str]) -> bool:
 
 
 def _needs_decimal(values: Sequence[str]) -> bool:
-    """Whether a comma in some value cannot separate thousands."""
-    return any(
-        re.fullmatch(r"[+-]?[0-9. \u00a0\u202f']*,[0-9]*", v) and not re.search(r",[0-9]{3}$", v) for v in values
-    )
+    """Whether a comma in some value cannot separate thousands: `1,5`, `0,125` and `1029,500`, but not `1,500`."""
+    return any(_DECIMAL_COMMA.fullmatch(value) for value in values)

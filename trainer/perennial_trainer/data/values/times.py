@@ -75,6 +75,17 @@ def notation_of(values: Column) -> str | None:
     return notation if isinstance(notation, str) else None
 
 
+def written_time(time: pd.Timestamp, time_format: str | None) -> str:
+    """A time in UTC as `readable_times` reads it with this format, and without one."""
+    if time_format is None:
+        return str(time)
+    if units := EPOCHS.get(time_format):
+        return str(int(time.timestamp() * 1_000_000) * units // 1_000_000)
+    if time_format == "excel":
+        return str((time.timestamp() - _EXCEL_EPOCH) / 86_400)
+    return time.strftime(CALENDARS.get(time_format, time_format))
+
+
 def _series(values: Column) -> "pd.Series[Any]":
     if isinstance(values, pd.Series):
         series = values.reset_index(drop=True)
