@@ -30,8 +30,8 @@ def a_table(name: str, files: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(files)}
 
 
-def a_claim(name: str) -> dict[str, Any]:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}}
+def a_claim(name: str, mode: str = "ReadWriteOnce") -> dict[str, Any]:
+    spec = {"accessModes": [mode], "resources": {"requests": {"storage": "100Mi"}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 

@@ -3,13 +3,22 @@
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from perennial_trainer.captured.keys import SECRET as VARIABLE
 from perennial_trainer.captured.keys import captured_key
+from perennial_trainer.contract.data import RecentData
+from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.data.load import load_rows
+from perennial_trainer.data.schema import Columns
+from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from tests.serve.processes import MIXED, Server, fitted, free_port, running, serve_task, stored
 from tests.serve.requests import ROWS, request, tensor
@@ -39,9 +48,14 @@ def rows(folder: Path, server: Server) -> list[dict[str, Any]]:
     """All requests of this module, as rows of files that the end of the server has written."""
     keyed = request(ROWS)
     keyed["inputs"].append(tensor("ride", [7, 8, 7], datatype="INT64"))
+    odd = [
+        tensor("temp", [1], datatype="INT64"),
+        tensor("hum", [0.5], datatype="FP32"),
+        tensor("season", [None]),
+    ]
     sent = [
         (server.url, keyed),
-        (server.url, request(ROWS[:1], parameters={"ride": "of-parameter"}, id="of-request")),
+        (server.url, {"inputs": odd, "parameters": {"ride": "of-parameter"}, "id": "of-request"}),
         (server.url, request(ROWS[:2], id="of-request", outputs=[{"name": "predict"}])),
         (f"http://127.0.0.1:{server.task['capture']['shadowPort']}", request(ROWS[:1], id="copied")),
         (server.url, request(ROWS[:1])),
@@ -90,3 +104,22 @@ def test_file_says_which_buffer_of_which_process_it_is(
     assert {each[b"perennial.process"].split(b"-")[1] for each in metadata} == {str(server.pid).encode()}
     assert [file.stem.split("-")[-1] for file in files] == [f"{i + 1:08}" for i in range(len(files))]
     assert os.listdir(folder / "captured" / ".writing") == []
+
+
+@pytest.mark.usefixtures("rows")
+def test_readers_find_the_rows_with_their_labels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = folder / "labels.csv"
+    labels.write_text("ride,busy\n7,calm\n7#1,busy\nof-parameter,calm\nof-request#1,busy\ncopied,calm\n")
+    monkeypatch.setenv(VARIABLE, SECRET)
+    columns = Columns(Features(numeric=("temp",), categorical=("season",)), "busy", "classification", "perennial.time")
+    of_labels = {"uri": labels.as_uri(), "key": "ride", "mature": "1s"}
+    captured = {"uri": (folder / "captured").as_uri(), "labels": of_labels}
+    data = msgspec.convert({"captured": captured, "window": "all", "timeColumn": "perennial.time"}, RecentData)
+    trained = load_rows(data, columns, datetime.now(UTC) + timedelta(minutes=1))
+    assert trained.features.temp.tolist() == [0.1, 0.5, 0.9, 1, 0.1, 0.5, 0.1]
+    assert trained.features.season.astype(object).fillna("").tolist() == ["1", "3", "2", "", "1", "3", "1"]
+    assert trained.target.astype(object).fillna("").tolist() == ["calm", "", "busy", "calm", "", "busy", ""]
+    assert trained.weights is not None and trained.weights.weight.tolist() == [1] * 7
+    assert len(set(trained.weights.request)) == 5
+    checked = pd.concat([batch.rows.features for batch in read_batches(data, columns)], ignore_index=True)
+    pd.testing.assert_frame_equal(checked, trained.features)
