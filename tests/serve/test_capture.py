@@ -20,11 +20,12 @@ from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
-from tests.serve.processes import MIXED, Server, fitted, free_port, running, serve_task, stored
+from tests.serve.processes import MIXED, Server, fitted, free_port, running, serve_task, stored, until
 from tests.serve.requests import ROWS, request, tensor
 
 SECRET = "a secret of this model alone"
 PATH = "/v2/models/bike-demand/infer"
+WRITTEN = 'model_captured_rows_total{model="bike-demand",version="bike-demand-v1"}'
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def server(folder: Path) -> Iterator[Server]:
     capture = {"share": 1, "key": "ride", "exclude": ["hum"], "storage": (folder / "captured").as_uri()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAPTURE_PERENNIAL_CAPTURE_KEY", SECRET)
+        patch.setenv("PERENNIAL_CAPTURE_SECONDS", "1")
         with running(folder, task | {"capture": capture | {"shadowPort": free_port()}}) as server:
             yield server
 
@@ -61,11 +63,13 @@ def rows(folder: Path, server: Server) -> list[dict[str, Any]]:
         (server.url, request(ROWS[:1])),
         (server.url, request(ROWS[["temp"]], id="refused")),
     ]
-    answers = [server.client.post(url + PATH, json=body) for url, body in sent]
+    answers = [server.client.post(sent[0][0] + PATH, json=sent[0][1])]
+    until(lambda: server.metric(WRITTEN) == 3, "the first rows are written")  # now the process that writes is there
+    answers += [server.client.post(url + PATH, json=body) for url, body in sent[1:]]
     assert [each.status_code for each in answers] == [200] * 5 + [400]
     assert "id" not in answers[0].json() and answers[1].json()["id"] == answers[2].json()["id"] == "of-request"
     server.given = answers[4].json()["id"]  # type: ignore[attr-defined]
-    assert server.metric('model_capture_waiting_rows{model="bike-demand",version="bike-demand-v1"}') == 8
+    assert "model_capture_waiting_rows{" in server.client.get("/metrics").text
     server.signal(signal.SIGTERM)
     assert server.exit_code() == 0
     files = sorted((folder / "captured").glob("date=*/hour=*/*.parquet"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,19 +21,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from perennial_trainer.contract.data import CsvFormat
+from perennial_trainer.contract.capture.settings import Capture
+from perennial_trainer.contract.data import CsvFormat, RecentData
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.task import Features, Model
+from perennial_trainer.contract.task import Features, Model, ServeTask
 from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.conversion import feature_frame
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.notes import Notes
+from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.pipeline import build_pipeline
-from perennial_trainer.serve.predictor import Predictor
-from perennial_trainer.serve.protocol import read_request
+from perennial_trainer.serve.capture import capturing as capturing_module
+from perennial_trainer.serve.capture.writer import write
+from perennial_trainer.serve.metrics import Metrics
+from perennial_trainer.serve.predictor import Outputs, Predictor
+from perennial_trainer.serve.protocol import Inference, read_request
 from perennial_trainer.serve.tensors import BadRequestError
+from tests.serve.processes import serve_task
 from tests.trainer.tasks import Frame, Trainer, a_check, a_training, all_times, diabetes, written
 
 FEATURES = Features(numeric=("x",), categorical=("c",))
@@ -410,8 +418,8 @@ def fitted() -> Predictor:
 PREDICTOR = fitted()
 
 
-def served(number: Any, category: Any) -> float | None:
-    """The server's prediction; None if it refuses the request."""
+def asked(number: Any, category: Any) -> Inference | None:
+    """The request as the server reads it; None if it refuses it."""
     kind = "INT64" if isinstance(number, int) and not isinstance(number, bool) else "FP64"
     kind = "BYTES" if isinstance(number, str) else "BOOL" if isinstance(number, bool) else kind
     of_category = {bool: "BOOL", int: "INT64"}.get(type(category), "BYTES")
@@ -420,15 +428,34 @@ def served(number: Any, category: Any) -> float | None:
         {"name": "c", "shape": [1], "datatype": of_category, "data": [category]},
     ]
     try:
-        request = read_request(json.dumps({"inputs": inputs}).encode(), FEATURES, PREDICTOR.outputs)
+        return read_request(json.dumps({"inputs": inputs}).encode(), FEATURES, PREDICTOR.outputs)
     except BadRequestError:
         return None
-    return float(PREDICTOR.predict([request])[0]["predict"][0])
+
+
+def captured(request: Inference, answer: Outputs, folder: Path) -> Rows:
+    """The row of the request as a training reads it, where the server captures it and its label is 1."""
+    settings = Capture(share=1, storage=(folder / "captured").as_uri(), key_in_clear=True)
+    task = msgspec.convert(serve_task("file:///m", "0" * 64, FEATURES), ServeTask)
+    capturing = capturing_module.Capture(task, settings, b"secret", PREDICTOR, Metrics("m", "m-v1"), 2**20, 60)
+    keyed, chosen = capturing.choose(request)
+    assert chosen
+    capturing.add(chosen, request, [answer], None)
+    capturing.flush()
+    buffer = capturing._buffers.next()
+    assert buffer
+    write(capturing._batch(buffer))
+    (folder / "labels.csv").write_text(f"id,y\n{keyed.id},1\n")
+    labels = {"uri": (folder / "labels.csv").as_uri(), "key": "id", "mature": "1s"}
+    place = {"captured": {"uri": settings.storage, "keyInClear": True, "labels": labels}, "window": "all"}
+    columns = replace(COLUMNS, time="perennial.time")
+    data = msgspec.convert(place | {"timeColumn": columns.time}, RecentData)
+    return load_rows(data, columns, datetime.now(UTC) + timedelta(minutes=1))
 
 
 @settings(max_examples=60, deadline=None)
 @given(VALUES, CATEGORIES)
-def test_csv_parquet_and_request_of_one_row_agree(number: Any, category: Any) -> None:
+def test_csv_parquet_request_and_captured_row_agree(number: Any, category: Any) -> None:
     """The prediction is the same; a row that the server refuses has no target, and one that it answers has."""
     import tempfile
 
@@ -442,12 +469,15 @@ def test_csv_parquet_and_request_of_one_row_agree(number: Any, category: Any) ->
         frame.to_csv(folder / "a.csv", index=False)
         pq.write_table(pa.table({"x": [number], "c": [category], "y": [1.0]}), folder / "b.parquet")
         rows = [load_rows((folder / file).as_uri(), COLUMNS) for file in ("a.csv", "b.parquet")]
+        request = None if isinstance(number, str) else asked(number, category)
+        answer = None if request is None else PREDICTOR.predict([request])[0]
+        if request is not None and answer is not None:
+            rows.append(captured(request, answer, folder))
     if isinstance(number, str):  # a request has no text for a number: the files have to agree with each other
         pd.testing.assert_frame_equal(rows[0].features, rows[1].features)
         assert rows[0].target.equals(rows[1].target)
         return
-    answer = served(number, category)
     for each in rows:
         assert each.target.notna().tolist() == [answer is not None]
         if answer is not None:
-            assert PREDICTOR._outputs["predict"].compute(each.features)[0] == answer
+            assert PREDICTOR._outputs["predict"].compute(each.features)[0] == answer["predict"][0]
