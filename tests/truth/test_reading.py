@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from perennial_trainer.contract.capture.settings import Capture
+from perennial_trainer.contract.capture.settings import Capture as CaptureSettings
 from perennial_trainer.contract.data import CsvFormat, RecentData
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Features, Model, ServeTask
@@ -33,7 +33,7 @@ from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.pipeline import build_pipeline
-from perennial_trainer.serve.capture import capturing as capturing_module
+from perennial_trainer.serve.capture.capturing import Capture
 from perennial_trainer.serve.capture.writer import write
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Outputs, Predictor
@@ -435,9 +435,9 @@ def asked(number: Any, category: Any) -> Inference | None:
 
 def captured(request: Inference, answer: Outputs, folder: Path) -> Rows:
     """The row of the request as a training reads it, where the server captures it and its label is 1."""
-    settings = Capture(share=1, storage=(folder / "captured").as_uri(), key_in_clear=True)
+    settings = CaptureSettings(share=1, storage=(folder / "captured").as_uri(), key_in_clear=True)
     task = msgspec.convert(serve_task("file:///m", "0" * 64, FEATURES), ServeTask)
-    capturing = capturing_module.Capture(task, settings, b"secret", PREDICTOR, Metrics("m", "m-v1"), 2**20, 60)
+    capturing = Capture(task, settings, b"secret", PREDICTOR, Metrics("m", "m-v1"), 2**20, 60)
     keyed, chosen = capturing.choose(request)
     assert chosen
     capturing.add(chosen, request, [answer], None)
@@ -453,7 +453,7 @@ def captured(request: Inference, answer: Outputs, folder: Path) -> Rows:
     return load_rows(data, columns, datetime.now(UTC) + timedelta(minutes=1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(VALUES, CATEGORIES)
 def test_csv_parquet_request_and_captured_row_agree(number: Any, category: Any) -> None:
     """The prediction is the same; a row that the server refuses has no target, and one that it answers has."""
