@@ -26,6 +26,7 @@ from perennial_operator.core.rules.trainings.blending import reason_without_blen
 from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
 from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
+from perennial_operator.core.rules.validation_gate import is_routine
 from perennial_operator.core.world import World
 
 MOST_OF_MESSAGE = 1000
@@ -67,12 +68,27 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["refit"] = True
         if rows := _holdout_rows(world):
             task["data"]["holdoutRows"] = rows
+        task |= _refit_unless_worse(world, version)
         if "live" in task and not reason_without_blend(world, version.spec, version.spec.number):
             task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
     if training.engine and not version.spec.adopt:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def _refit_unless_worse(world: World, version: ModelVersion) -> dict[str, Any]:
+    """The limit of the gate that no candidate passes which is worse by more; none for a routine candidate.
+
+    The gate compares the upper bound of how much worse it may be, so the refit of such a candidate would never serve.
+    """
+    live, validation = world.live, world.spec.validation
+    if live is None or is_routine(validation, version):
+        return {}
+    if not any(follows_contract(world, each, 5) for each in (version, live)):
+        return {}
+    against = validation.compared_by(version.spec.model.task)
+    return {"refitUnlessWorse": against.model_dump(include={"metric", "tolerance"})}
 
 
 def _holdout_rows(world: World) -> int | None:
