@@ -15,7 +15,7 @@ from perennial_trainer.contract.task import ServeTask, parse_task
 from perennial_trainer.serve.app import make_server, open_listener, served_by
 from perennial_trainer.serve.connections import SPARE_CONNECTIONS
 from perennial_trainer.serve.endpoints import Endpoints
-from perennial_trainer.serve.lifecycle import State
+from perennial_trainer.serve.lifecycle import Served, State
 from perennial_trainer.serve.limits import MIB, SMALL_BODY, Limits, limits_for
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
@@ -161,16 +161,16 @@ class Gated(Endpoints):
 
     gate, entered = threading.Event(), threading.Event()
 
-    def _read(self, predictor: Predictor, body: bytes) -> Any:
+    def _read(self, served: Served, body: bytes, json_length: str | None) -> Any:
         if len(body) > SMALL_BODY:
             self.entered.set()
             self.gate.wait()
-        return super()._read(predictor, body)
+        return super()._read(served, body, json_length)
 
 
 def test_a_large_body_holds_up_neither_probes_nor_small_ones() -> None:
     with serving(Gated) as server, server.begin(len(LARGE), LARGE) as large:
-        Gated.entered.wait()
+        assert Gated.entered.wait(60)
         assert server.probe() == 200
         assert server.client.post(INFER, json=request(ROWS)).status_code == 200
         Gated.gate.set()
