@@ -193,6 +193,9 @@ def test_suggestion_is_a_manifest_and_a_page(
     assert page.read_text().count("<circle") == len(policies) + len(("never", "always"))
 
 
+LOCAL_HOUR = {"name": "hour", "calendar": {"column": "at", "part": "hour", "timeZone": "Berlin"}}
+
+
 @pytest.mark.parametrize(
     ("changes", "fragments"),
     [
@@ -207,6 +210,10 @@ def test_suggestion_is_a_manifest_and_a_page(
                 "training": {"pod": {"image": "trainer"}},
             },
             ["which a backtest cannot run"],
+        ),
+        (
+            {"model": {**MANIFEST["spec"]["model"], "features": {"numeric": ["level"], "derived": [LOCAL_HOUR]}}},
+            ["tide.yaml: spec.model.features.derived.0.calendar.timeZone: 'Berlin' is not in the time zone database"],
         ),
         (
             {"pin": "other-v3"},

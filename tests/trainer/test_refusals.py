@@ -138,10 +138,10 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
         for name, parameters, words in (
             ("lightgbm.LGBMRegressor", {"leaves": 3}, ["leaves", "LGBMRegressor", "num_leaves, "]),
             ("lightgbm.LGBMRegressor", {"n_jobs": 3}, ["n_jobs"]),
-            ("lightgbm.LGBMRegressor", {"num_leaves": 1}, ["num_leaves: expected int >= 2"]),
+            ("lightgbm.LGBMRegressor", {"num_leaves": 1}, ["num_leaves is 1: expected int >= 2"]),
             ("lightgbm.LGBMRegressor", {"objective": "binary"}, ["objective: invalid enum value 'binary'"]),
-            ("xgboost.XGBRegressor", {"max_depth": "deep"}, ["max_depth: expected int, got str"]),
-            ("xgboost.XGBRegressor", {"subsample": 1.5}, ["subsample: expected float <= 1"]),
+            ("xgboost.XGBRegressor", {"max_depth": "deep"}, ['max_depth is "deep": expected int, got str']),
+            ("xgboost.XGBRegressor", {"subsample": 1.5}, ["subsample is 1.5: expected float <= 1"]),
             ("xgboost.XGBRegressor", {"device": "cuda"}, ["device"]),
             (STACK, {}, ["has no estimators", "name, estimator and parameters"]),
             (STACK, {"estimators": []}, ["model.parameters.estimators: expected array of length >= 1"]),

@@ -136,7 +136,7 @@ def _not_parsed(manifest: Manifest) -> list[str]:
     try:
         parse(ModelDeployment, _complete(manifest.body))
     except BadObjectError as error:
-        return str(error).split("; ")
+        return [str(error)]
     return []
 
 

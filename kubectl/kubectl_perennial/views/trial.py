@@ -54,7 +54,7 @@ def _steps(trial: Trial) -> Iterator[Body]:
 
 def _endings(trial: Trial) -> Iterator[tuple[bool, str]]:
     recognised, reasons = trial.recognised, {each["type"]: each for each in trial.version.get("conditions") or []}
-    yield bool(recognised.rows), f"{recognised.rows:,} rows"
+    yield bool(recognised.rows), f"{recognised.rows:,} rows" if recognised.rows else "no row can be used"
     trained = reasons.get("Trained", {"status": "False", "message": trial.version.get("message", "")})
     if trained["status"] != "True":
         count = len(trial.problems)

@@ -12,11 +12,15 @@ from perennial_trainer.profiling.quality import Findings, describe_findings
 
 FEATURES, ROWS, MISSING = "model.features", "data.training", "data.maxMissing"
 FIELDS = {
+    "AdoptedDoesNotFit": "adopt.uri",
+    "AdoptedFileMissing": "adopt.uri",
     "AllMissingColumn": FEATURES,
+    "CodeNotAllowed": "adopt.format",
     "ConstantFeatures": FEATURES,
     "ConstantTarget": "model.target",
     "DataTooLarge": "data.window",
     "DataUnreachable": ROWS,
+    "DigestMismatch": "adopt.sha256",
     "DuplicateColumn": ROWS,
     "EmptyData": ROWS,
     "EngineOfOtherVersion": "training.engine",
@@ -27,6 +31,7 @@ FIELDS = {
     "HoldoutTooSmall": "data.holdout",
     "InfiniteValues": ROWS,
     "InvalidParameter": "model.parameters",
+    "LibraryMismatch": "training.pod.image",
     "LibraryNotInstalled": "training.pod.image",
     "LeakingColumn": "data.allowLeaks",
     "MissingColumn": FEATURES,
@@ -57,8 +62,10 @@ FIELDS = {
     "UnknownPositiveClass": "model.positiveClass",
     "UnknownScheme": ROWS,
     "UnknownScoring": "training.search.scoring",
+    "UnreadableArtifact": "adopt.format",
     "UnreadableFile": "data.csv",
     "UnreadableTime": "data.timeFormat",
+    "UntrustedArtifact": "adopt.format",
     "WindowNeedsTimeColumn": "data.timeColumn",
     "WorseThanBaseline": FEATURES,
 }

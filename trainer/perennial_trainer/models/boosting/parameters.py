@@ -5,6 +5,7 @@ cannot be set: the number of threads follows the pod's processors, and a seed an
 bytes for the same rows.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -108,7 +109,10 @@ def check_values(table: type[Parameters], values: Mapping[str, Any]) -> None:
         msgspec.convert(dict(values), table)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).replace("`", "").partition(" - at $.")
-        raise ValueError(f"{path}: {problem[:1].lower()}{problem[1:]}") from error
+        value = values.get(path)
+        named = problem.startswith("Expected") and isinstance(value, (bool, int, float, str))
+        given = f" is {json.dumps(value)}" if named else ""  # other problems have the value
+        raise ValueError(f"{path}{given}: {problem[:1].lower()}{problem[1:]}") from error
 
 
 def defaults(table: type[Parameters]) -> dict[str, Any]:
