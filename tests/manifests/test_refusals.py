@@ -103,6 +103,14 @@ def limits(**values: Any) -> Body:
         ({"data": {"labels": LABELS}}, "spec.data.labels", "set captured: true in data.training or"),
         ({"data": {"training": {"captured": True}}}, "spec.data.training", "name their labels in data.labels"),
         (
+            {
+                "drift": {"check": {"data": {"uri": None, "captured": True}, "window": 99}},
+                "serving": {"capture": CAPTURE | {"exclude": ["temp"]}},
+            },
+            "spec.drift.check.data",
+            "captured rows lack the inputs of serving.capture.exclude",
+        ),
+        (
             {"data": {"training": {"captured": True}, "labels": LABELS}, "serving": {"capture": None}},
             "spec.serving",
             "nothing is captured; set serving.capture",

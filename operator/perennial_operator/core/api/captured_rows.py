@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic.config import JsonDict
+
 from perennial_operator.core.api.cel import rule
 
 _TRAINED = "(has(self.data.training.captured) && self.data.training.captured)"
@@ -10,6 +12,26 @@ _CHECKED = (
     " && self.drift.check.data.captured)"
 )
 _READ = f"({_TRAINED} || {_CHECKED})"
+
+
+_PLACES = ("uri", "persistentVolumeClaim", "sql", "delta", "iceberg")
+
+
+def _alone(source: str) -> str:
+    """CEL: whether no place is beside the captured rows."""
+    return " && ".join(f"!has(self.{source}.{place})" for place in _PLACES)
+
+
+_LACKING = "has(self.serving.capture) && size(self.serving.capture.exclude) > 0"
+
+
+def _not_excluded(read: str, source: str) -> JsonDict:
+    """Rows that are read alone have each input of the model."""
+    return rule(
+        f"!({_LACKING} && {read} && {_alone(source)})",
+        "captured rows lack the inputs of serving.capture.exclude; name none there, or read other rows beside captured ones",
+        field_path=f".{source}",
+    )
 
 
 def _seconds(duration: str) -> str:
@@ -39,6 +61,8 @@ RULES = (
         "captured rows are ordered by time; set data.timeColumn, such as perennial.time, the time of the request",
         field_path=".data",
     ),
+    _not_excluded(_TRAINED, "data.training"),
+    _not_excluded(_CHECKED, "drift.check.data"),
     rule(
         f"!{_CHECKED} || !has(self.data.labels) || type(self.drift.check.window) == int"
         " || !self.drift.check.window.matches('^[0-9]')"
