@@ -130,11 +130,12 @@ def to_frame(table: Any, columns: Columns) -> pd.DataFrame:
 
     In pandas, integers with a missing value are floats, so that 9007199254740993 would be another number.
     """
+    named, as_text = {*columns.names, WEIGHT, REQUEST}, {*columns.as_text}
     return pd.DataFrame(
         {
-            name: arrow_categories(table[name]) if name in columns.as_text else _to_series(table[name])
+            name: arrow_categories(table[name]) if name in as_text else _to_series(table[name])
             for name in table.column_names
-            if name in columns.names or name in (WEIGHT, REQUEST)
+            if name in named
         },
         copy=False,
     )

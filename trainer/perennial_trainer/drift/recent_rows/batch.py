@@ -131,7 +131,7 @@ class Batch:
 
     def numeric_values(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric feature; NaN is missing."""
-        floats = self._finite_values(name) if name in self.table.column_names else None
+        floats = self._finite_values(name) if name in self._names else None
         return self.rows.measured[name].to_numpy() if floats is None else floats
 
     def _finite_values(self, name: str) -> NDArray[np.float64] | None:
@@ -147,13 +147,18 @@ class Batch:
         return floats
 
     @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names of the columns, of which Arrow makes a new list each time."""
+        return frozenset(self.table.column_names)
+
+    @cached_property
     def _is_finite(self) -> dict[str, bool]:
         """By feature, as far as its values have been read; the values of all features may need much memory."""
         return {}
 
     def category_counts(self, name: str) -> Counter[str]:
         """How often each category of a feature occurs."""
-        column = self.table[name] if name in self.table.column_names else None
+        column = self.table[name] if name in self._names else None
         if column is None or not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
             return Counter(self.rows.measured[name].dropna().tolist())
         total: Counter[str] = Counter()
