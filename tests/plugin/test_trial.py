@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from kubectl_perennial.__main__ import main
+from kubectl_perennial.simulation.trying import request
 from kubectl_perennial.simulation.trying.remedies import FIELDS
 from kubectl_perennial.simulation.trying.source import local_uri
 from perennial_operator.core.api.model_deployment import ModelDeploymentSpec
@@ -155,6 +156,16 @@ def test_model_that_fails_the_gate_would_not_go_live(
     steps = {each["step"]: each for each in json.loads(capsys.readouterr().out)["steps"]}
     assert list(steps) == ["read", "train", "validate"] and not steps["validate"]["done"]
     assert "below min 0.999" in steps["validate"]["message"]
+
+
+def test_model_that_refuses_the_request_is_an_error(
+    rents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(request, "request_body", lambda *_: {"inputs": []})
+    assert run(monkeypatch, "try", write(tmp_path), str(rents)) == 1
+    shown = capsys.readouterr()
+    assert "rents would go live, but refuse requests" in shown.out and "answered a request with status 400" in shown.out
+    assert shown.err == "error: rents would refuse requests such as the one above: the answer says why\n"
 
 
 @pytest.mark.parametrize(("mode", "named"), [("Train", False), ("Report", True)])

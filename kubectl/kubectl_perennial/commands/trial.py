@@ -10,6 +10,7 @@ import sys
 import tempfile
 import webbrowser
 from argparse import Namespace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ MANIFEST = "manifest.yaml"
 
 
 def run(arguments: Namespace, console: Console) -> None:
-    """Prints what happened and the manifest to apply, which is also in the folder. An error if nothing would serve."""
+    """Prints what happened and the manifest to apply, which is also in the folder. An error if nothing would answer."""
     try:
         from kubectl_perennial.simulation.manifest import read_manifest
         from kubectl_perennial.simulation.progress import Bar
@@ -61,6 +62,8 @@ def run(arguments: Namespace, console: Console) -> None:
         webbrowser.open(Path(fields["pages"][0]).as_uri())
     if not trial.is_live:
         raise CommandError(f"{manifest.name} would not go live: fix what is named above, and try again")
+    if trial.request and trial.request.status != HTTPStatus.OK:
+        raise CommandError(f"{manifest.name} would refuse requests such as the one above: the answer says why")
 
 
 def _folder(given: str | None) -> Path:

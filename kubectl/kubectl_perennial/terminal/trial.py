@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +39,12 @@ def draw(fields: Body, folder: str, console: Console) -> None:
 
 
 def _title(fields: Body) -> Text:
-    verdict = Text(" would go live", "green") if fields["live"] else Text(" would not go live", "red")
+    if not fields["live"]:
+        verdict = Text(" would not go live", "red")
+    elif fields["request"]["status"] != HTTPStatus.OK:
+        verdict = Text(" would go live, but refuse requests", "red")
+    else:
+        verdict = Text(" would go live", "green")
     return Text.assemble(
         (fields["model"], "bold"), verdict, f"  ·  {fields['data']}  ·  {fields['estimator'].rpartition('.')[2]}"
     )

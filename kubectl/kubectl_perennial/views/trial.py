@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _endings(trial: Trial) -> Iterator[tuple[bool, str]]:
     else:
         yield trial.report["outcome"] not in BREACHED, str(trial.report["message"])
     if trial.request:
-        yield trial.request.status == 200, f"answered a request with status {trial.request.status}"
+        yield trial.request.status == HTTPStatus.OK, f"answered a request with status {trial.request.status}"
 
 
 def _metrics(trial: Trial) -> Iterator[Body]:
