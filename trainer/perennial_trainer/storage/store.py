@@ -180,8 +180,13 @@ def _put(filesystem: Any, path: str, content: bytes) -> None:
     if "file" not in filesystem.protocol:
         filesystem.pipe_file(path, content)
         return
-    temporary = Path(f"{path}.part")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    write_local(Path(path), Path(f"{path}.part"), content)
+
+
+def write_local(path: Path, temporary: Path, content: bytes) -> None:
+    """The local file has this content; it is complete under its temporary name before it gets its own."""
+    for each in (path, temporary):
+        each.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("wb") as stream:
             stream.write(content)

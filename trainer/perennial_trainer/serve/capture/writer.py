@@ -4,7 +4,6 @@ It is a process of its own so that a store that hangs can be ended, and so that 
 """
 
 import io
-import os
 import signal
 import socket
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from perennial_trainer.captured import layout
 from perennial_trainer.serve.capture.messages import Batch, Column, Reply, receive, send
-from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem
+from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, write_local
 
 WRITING = ".writing"
 """The folder in which a file on a volume is complete before it gets its name."""
@@ -40,7 +39,7 @@ def write(batch: Batch) -> int:
     filesystem, path = open_filesystem(child_uri(batch.folder, batch.name))
     if "file" in filesystem.protocol:
         captured = Path(path).parents[2]
-        _rename_into(Path(path), captured / WRITING / batch.name, content)
+        write_local(Path(path), captured / WRITING / batch.name, content)
     else:
         filesystem.pipe_file(path, content)
     return len(content)
@@ -75,20 +74,6 @@ def _texts(column: Column, rows: int) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0), dtype=np.int32)]).astype(np.int32)
     valid = pa.array(lengths >= 0).buffers()[1]
     return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(column.values), valid)
-
-
-def _rename_into(path: Path, temporary: Path, content: bytes) -> None:
-    for each in (path, temporary):
-        each.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # frees the space on a full disk
-        raise
 
 
 if __name__ == "__main__":
