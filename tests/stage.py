@@ -14,11 +14,14 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from perennial_operator.core import names
+from perennial_operator.core.api.values import as_text
 from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
 from tests.current_cluster import require
 from tests.kubectl import Kubectl
@@ -204,6 +207,11 @@ class Stage:
 
         status = self.wait(f"report {report} has an outcome", with_outcome, 30)
         return status["outcome"], status["message"]
+
+    def check_now(self, deployment: str) -> None:
+        """A drift check is made as soon as a second has passed, so after everything that has happened up to now."""
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        self.kubectl.annotate("ModelDeployment", deployment, {names.CHECK: as_text(soon)})
 
     def wait(self, what: str, condition: Callable[[], T | None], timeout: float = 60.0) -> T:
         """The condition's answer as soon as it has one; AssertionError says what never came, and the operator's last words."""

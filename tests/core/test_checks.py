@@ -162,3 +162,43 @@ def test_invalid_schedule_label_of_a_report_is_ignored() -> None:
     play.cluster.change("DriftReport", "odd", {"labels": {names.SCHEDULED: "9" * 60}})
     play.wait(minutes=15)
     assert FIRST in play.jobs
+
+
+@pytest.mark.parametrize(
+    ("requested", "job", "next_due"),
+    [
+        ("2026-11-23T12:03:20Z", "bike-check-1795435400", timedelta(0)),
+        ("2026-11-23T13:03:20.9+01:00", "bike-check-1795435400", timedelta(0)),
+        ("2026-11-23T12:04:00Z", "bike-check-202611231204", timedelta(0)),
+        ("2026-11-23T12:09:00Z", "bike-check-202611231209", timedelta(minutes=5)),
+    ],
+    ids=["to the second", "another time zone", "whole minute", "ahead"],
+)
+def test_requested_check_is_made_once(requested: str, job: str, next_due: timedelta) -> None:
+    play = live()
+    play.wait(minutes=4)
+    play.annotate("ModelDeployment", "bike", names.CHECK, requested)
+    play.wait(minutes=int(next_due.total_seconds() / 60))
+    assert [each for each in play.jobs if "-check-" in each] == [job]
+    play.finish(job, checked())
+    play.wait(minutes=15)
+    assert [each for each in play.jobs if "-check-" in each] == [FIRST], "and then the schedule goes on"
+
+
+def test_request_before_the_last_check_is_answered_by_it() -> None:
+    play = live()
+    play.annotate("ModelDeployment", "bike", names.CHECK, "2026-11-23T11:59:00Z")
+    assert "-check-" not in " ".join(play.jobs), "that is before the version went live"
+    play.wait(minutes=15)
+    play.annotate("ModelDeployment", "bike", names.CHECK, "2026-11-23T12:14:59Z")
+    play.finish(FIRST, checked())
+    play.wait(minutes=1)
+    assert "-check-" not in " ".join(play.jobs)
+
+
+def test_request_at_no_time_is_said_and_starts_nothing() -> None:
+    play = live()
+    play.annotate("ModelDeployment", "bike", names.CHECK, "tomorrow")
+    assert play.condition("Checked")["reason"] == "InvalidRequest"
+    assert play.condition("Checked")["message"].startswith(f"the annotation {names.CHECK} is 'tomorrow': give a time")
+    assert "-check-" not in " ".join(play.jobs)

@@ -35,7 +35,7 @@ def a_batch(number: int) -> pd.DataFrame:
     return pd.DataFrame({"feature1": one, "feature2": two, "target": target, "at": at})
 
 
-def manifest_of(name: str) -> dict[str, Any]:
+def manifest_of(name: str, schedule: str = "* * * * *") -> dict[str, Any]:
     rows = {"persistentVolumeClaim": {"claimName": f"{name}-rows", "path": "*.parquet"}}
     thresholds = [{"metric": "mse", "maxIncrease": 0.05, "sigmas": 3}]
     return a_model(
@@ -44,7 +44,7 @@ def manifest_of(name: str) -> dict[str, Any]:
             "data": {"training": {"uri": None, **rows}, "timeColumn": "at", "window": "auto", "holdout": 0.2},
             "training": {"pod": None},
             "drift": {
-                "check": {"schedule": "* * * * *", "data": rows, "window": BATCH},
+                "check": {"schedule": schedule, "data": rows, "window": BATCH},
                 "thresholds": thresholds,
             },
         },
@@ -68,22 +68,24 @@ def summary(trigger: str, status: dict[str, Any]) -> dict[str, Any]:
 def test_backtest_agrees_with_the_cluster(stage: Stage, tmp_path: Path) -> None:
     if stage.cluster == "current":
         pytest.skip("the rows are written into a folder of the local node")
-    name, manifest = "tide", manifest_of("tide")
+    name = "tide"
+    manifest = manifest_of(name, "0 0 1 1 *")  # the test requests the checks, which a backtest makes by the schedule
     folder = stage.claim(f"{name}-rows")
     for number in range(FIRST):
         a_batch(number).to_parquet(folder / f"{number}.parquet")
     stage.apply(a_claim(f"{name}-models"), manifest)
     stage.until_phase(f"{name}-v1", "Live")
-    for number in range(FIRST, len(SLOPES) - 1):  # a check a minute
+    for number in range(FIRST, len(SLOPES) - 1):
         a_batch(number).to_parquet(folder / f"{number}.parquet.part")
         (folder / f"{number}.parquet.part").rename(folder / f"{number}.parquet")
+        stage.check_now(name)
         count = number - FIRST + 1
         stage.wait(f"{count} reports have an outcome", lambda count=count: len(outcomes(stage)) == count, 90)
     stage.until_phase(f"{name}-v2", "Live", "Rejected", "Failed")
     stage.apply({**manifest, "spec": {**manifest["spec"], "suspend": True}})
 
     a_batch(len(SLOPES) - 1).to_parquet(folder / "last.parquet")  # which the last version of a backtest predicts
-    played = in_backtest(manifest, folder, tmp_path / "cache")
+    played = in_backtest(manifest_of(name), folder, tmp_path / "cache")
     assert [(event.state, event.message) for event in played.events if event.kind == CHECK] == outcomes(stage)
     triggers = {e.name: e.reason for e in played.events if e.kind == VERSION and e.state == "Training"}
     for version, status in played.records.items():

@@ -122,7 +122,7 @@ def test_comparing_files_without_the_trainer_names_the_package(as_process: Termi
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        ((), 2, "give one of --evidently FILE, --nannyml FILE, or --reference FILE with --recent FILE"),
+        ((), 2, "give one of --evidently FILE, --nannyml FILE, --reference FILE with --recent FILE, or --now"),
         (("--evidently", "a", "--nannyml", "b"), 2, "give one of"),
         (("--reference", "a"), 2, "give one of"),
         (("--evidently", "missing.json"), 1, "missing.json is not a file"),

@@ -98,6 +98,20 @@ def test_retrain_writes_the_current_time(rolling_out: Terminal) -> None:
     assert result == f"bike: retraining requested at {at}; it waits until bike-v4 has ended\n"
 
 
+def test_check_now_writes_the_current_time(rolling_out: Terminal) -> None:
+    result = rolling_out.output("check", "bike", "--now")
+    at = rolling_out.annotations("ModelDeployment", "bike")[names.CHECK]
+    assert abs(datetime.fromisoformat(at) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert result == f"bike: drift check requested at {at}\n"
+    assert rolling_out.error("check", "bike", "--now", "--dry-run", code=2).startswith("--now asks the operator")
+
+
+def test_check_now_needs_a_check_to_make(rolling_out: Terminal) -> None:
+    rolling_out.put_model(spec={"drift": {"check": None}})
+    assert rolling_out.error("check", "bike", "--now").startswith("bike has no spec.drift.check: set it, or")
+    assert names.CHECK not in rolling_out.annotations("ModelDeployment", "bike")
+
+
 @pytest.mark.parametrize(
     ("spec", "why"), [({"suspend": True}, "spec.suspend is true"), ({"pin": "bike-v3"}, "spec.pin is bike-v3")]
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 
+from perennial_operator.core import names
+from perennial_operator.core.api.values import as_text
 from tests.plugin.terminal import Terminal
 
 
@@ -47,6 +50,13 @@ def test_status_as_json_has_the_fields_of_the_text(rolling_out: Terminal) -> Non
     assert [row["beyond"] for row in fields["limits"]] == [False, False, True]
     assert fields["nextCheck"].endswith("Z")
     assert yaml.safe_load(rolling_out.output("status", "bike", "-o", "yaml")).keys() == fields.keys()
+
+
+def test_requested_check_is_the_next_one(rolling_out: Terminal) -> None:
+    at = as_text(datetime.now(UTC) + timedelta(hours=1))
+    rolling_out.put_model(spec={"drift": {"check": {"schedule": "0 0 29 2 *", "data": {"uri": "s3://bikes/*.csv"}}}})
+    rolling_out.kubectl.annotate("ModelDeployment", "bike", {names.CHECK: at})
+    assert json.loads(rolling_out.output("status", "bike", "-o", "json"))["nextCheck"] == at
 
 
 def test_status_shows_what_a_dry_run_would_start(terminal: Terminal) -> None:

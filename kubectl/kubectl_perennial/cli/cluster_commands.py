@@ -62,10 +62,11 @@ def add_check(commands: Any) -> None:
         commands,
         "check",
         check.run,
-        "write a DriftReport from Evidently's or NannyML's file, or from two files of rows",
+        "write a DriftReport from Evidently's or NannyML's file, or from two files of rows; or check now",
         "bike --evidently drift.json",
         "bike --nannyml drift.csv --dry-run",
         "bike v4 --reference january.parquet --recent 'june/*.parquet'",
+        "bike --now",
     )
     add_names(command)
     _add_sources(command)
@@ -76,6 +77,7 @@ def add_check(commands: Any) -> None:
 
 def _add_sources(command: ArgumentParser) -> None:
     group = command.add_argument_group("source of the measurements (one of them)")
+    group.add_argument("--now", action="store_true", help="the operator's own check, made at once")
     group.add_argument(
         "--evidently", metavar="FILE", help="JSON of a run of Evidently 0.7 or newer; - is standard input"
     )

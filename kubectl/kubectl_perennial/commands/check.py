@@ -1,4 +1,4 @@
-"""`check`: writes a DriftReport from the file of another tool, or from two files of rows."""
+"""`check`: writes a DriftReport from another tool's file or two files of rows, or requests the operator's own check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from kubectl_perennial.importers import files as two_files
 from kubectl_perennial.importers.measurements import Columns, Measured
 from kubectl_perennial.selection import Selection, select
 from kubectl_perennial.terminal import console as output
-from kubectl_perennial.views.times import instant
+from kubectl_perennial.views.times import instant, now
+from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 
 CONFLICT = 409
@@ -27,6 +28,9 @@ CONFLICT = 409
 
 def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     selection = select(cluster, arguments.names)
+    if arguments.now:
+        _request(cluster, selection, arguments, console)
+        return
     measured = _measured(selection, arguments)
     for line in measured.left_out:
         output.warn(f"left out: {line}")
@@ -38,12 +42,27 @@ def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
         _create(cluster, manifest, console, named=bool(arguments.as_name), quiet=bool(arguments.output))
 
 
+def _request(cluster: Cluster, selection: Selection, arguments: Namespace, console: Console) -> None:
+    """The operator makes its own check now."""
+    name, spec = selection.name, selection.deployment["spec"]
+    if any(getattr(arguments, each) for each in ("evidently", "nannyml", "reference", "recent", "dry_run", "output")):
+        raise UsageError("--now asks the operator for its own check: give no file, --dry-run or --output with it")
+    if not (spec.get("drift") or {}).get("check"):
+        raise CommandError(f"{name} has no spec.drift.check: set it, or give the file of another tool")
+    if selection.live is None:
+        raise CommandError(f"{name} has no live version yet, so there is nothing to check")
+    at = as_text(now())
+    cluster.annotate("ModelDeployment", name, {names.CHECK: at})
+    waits = "; it waits, since spec.suspend is true" if spec.get("suspend") else ""
+    console.print(f"{name}: drift check requested at {at}{waits}")
+
+
 def _measured(selection: Selection, arguments: Namespace) -> Measured:
     """The measurements of the one source that the arguments name."""
     files = bool(arguments.reference), bool(arguments.recent)
     sources = bool(arguments.evidently), bool(arguments.nannyml), any(files)
     if sources.count(True) != 1 or any(files) != all(files):
-        raise UsageError("give one of --evidently FILE, --nannyml FILE, or --reference FILE with --recent FILE")
+        raise UsageError("give one of --evidently FILE, --nannyml FILE, --reference FILE with --recent FILE, or --now")
     spec = selection.deployment["spec"]
     columns = Columns.of(spec["model"], arguments.prediction)
     if arguments.evidently:

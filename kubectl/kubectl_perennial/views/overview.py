@@ -11,6 +11,7 @@ from kubectl_perennial.views.limits import limit_rows
 from kubectl_perennial.views.progress import progress_of
 from kubectl_perennial.views.times import instant
 from kubectl_perennial.views.version import card
+from perennial_operator.core import names
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Phase
 from perennial_operator.core.api.values import as_text, first_fire_after
 from perennial_operator.core.drift_reports import MOST_AHEAD
@@ -86,10 +87,12 @@ def _next_check(selection: Selection, check: Body) -> str | None:
         selection.live["metadata"]["creationTimestamp"],
         last,
     ]
-    known = [time for time in map(instant, times) if time]
+    since = max(time for time in map(instant, times) if time)
     try:
-        return as_text(first_fire_after(check["schedule"], max(known), check.get("timeZone")))
-    except (KeyError, ValueError):  # a time zone that this machine does not know
+        due = first_fire_after(check["schedule"], since, check.get("timeZone"))
+        requested = instant((selection.deployment["metadata"].get("annotations") or {}).get(names.CHECK))
+        return as_text(min(due, requested) if requested and requested > since else due)
+    except (KeyError, ValueError):  # a time zone that this machine does not know, or a request at no time
         return None
 
 

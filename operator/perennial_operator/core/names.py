@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 RETRAIN = "perennial.dev/retrain-requested-at"
+CHECK = "perennial.dev/check-requested-at"
 APPROVED = "perennial.dev/approved-by"
 REJECTED = "perennial.dev/rejected-by"
 PERSON = "perennial.dev/on-behalf-of"
@@ -50,7 +51,9 @@ def validate_job(version: str) -> str:
 
 
 def check_job(deployment: str, scheduled: datetime) -> str:
-    return f"{deployment}-check-{scheduled:%Y%m%d%H%M}"
+    """A schedule fires at whole minutes; a request may name a second, and its Job's name is no longer than theirs."""
+    at = f"{scheduled.timestamp():.0f}" if scheduled.second else f"{scheduled:%Y%m%d%H%M}"
+    return f"{deployment}-check-{at}"
 
 
 def candidate_service(deployment: str) -> str:

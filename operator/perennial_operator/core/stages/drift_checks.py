@@ -8,7 +8,8 @@ from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import OWN_SOURCE, DriftReportSpec
 from perennial_operator.core.api.meta import API_VERSION
-from perennial_operator.core.api.values import due_after, last_fire_by
+from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.values import as_instant, as_text, due_after, last_fire_by
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.owner import owner_reference
 from perennial_operator.core.manifests.storage_addresses import foreign_addresses
@@ -39,8 +40,34 @@ def next_check(world: World) -> datetime | None:
         return None
     if any(job.state is JobState.RUNNING for job in check_jobs(world)):
         return None
-    since = live.metadata.creation_timestamp, live.status.live_since, last_check(world)
-    return due_after(drift.check.schedule, since, world.now, drift.check.time_zone)
+    by_schedule = due_after(drift.check.schedule, _since(world, live), world.now, drift.check.time_zone)
+    return min(by_schedule, _requested(world, live) or by_schedule)
+
+
+def invalid_request(world: World) -> str | None:
+    """What is wrong with the time at which a person requested a check, or None."""
+    if _request(world) is not None or not (text := world.deployment.metadata.annotations.get(names.CHECK)):
+        return None
+    return f"the annotation {names.CHECK} is {text[:100]!r}: give a time such as {as_text(world.now)}, or remove it"
+
+
+def _request(world: World) -> datetime | None:
+    """The time that the annotation names, to the second."""
+    try:
+        at = as_instant(world.deployment.metadata.annotations.get(names.CHECK))
+    except ValueError:
+        return None
+    return at.replace(microsecond=0) if isinstance(at, datetime) else None
+
+
+def _requested(world: World, live: ModelVersion) -> datetime | None:
+    """When a check was requested that has not been made since; it may be in the future."""
+    at = _request(world)
+    return at if at and at > max(not_in_future(world, *_since(world, live)), default=names.NEVER) else None
+
+
+def _since(world: World, live: ModelVersion) -> tuple[datetime | None, ...]:
+    return live.metadata.creation_timestamp, live.status.live_since, last_check(world)
 
 
 def reconcile_checks(world: World) -> list[Action]:
@@ -80,10 +107,12 @@ def _result(world: World, job: Job) -> Checked | JobFailure:
 
 
 def _check(world: World) -> Create:
-    """The check of the last time the schedule fired: after a pause one check is made, not all that were missed."""
+    """The check of the last time the schedule fired, or of a later request: after a pause one is made, not all."""
     assert world.live and world.spec.drift and world.spec.drift.check
     check = world.spec.drift.check
-    return Create(check_manifest(world, world.live, last_fire_by(check.schedule, world.now, check.time_zone)))
+    fired = last_fire_by(check.schedule, world.now, check.time_zone)
+    requested = not_in_future(world, _requested(world, world.live))
+    return Create(check_manifest(world, world.live, max((fired, *requested))))
 
 
 def _report(world: World, job: Job, result: Checked) -> dict[str, object]:

@@ -13,7 +13,7 @@ from perennial_operator.core.drift_reports import Report
 from perennial_operator.core.rules.phases import NOT_STARTED
 from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
-from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, last_check
+from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, invalid_request, last_check
 from perennial_operator.core.stages.training import deferral_of, trigger_of
 from perennial_operator.core.status.ownership import owned
 from perennial_operator.core.status.readiness import (
@@ -150,6 +150,8 @@ def _checked(world: World) -> list[Statement]:
     drift, failure = world.spec.drift, failed_check(world)
     if drift and drift.check and failure:
         return [Statement("Checked", False, failure.reason, failure.message)]
+    if drift and drift.check and (wrong := invalid_request(world)):
+        return [Statement("Checked", False, "InvalidRequest", wrong)]
     facts = _drift(world) if drift else None
     if facts and facts.outcome in NOT_JUDGED:
         return [Statement("Checked", False, facts.outcome.value, facts.message or facts.outcome.value)]
