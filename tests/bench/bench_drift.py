@@ -7,9 +7,8 @@ once. Ours is the check task as a pod runs it: the recent rows against the store
 the rows of the reference, so they read these as well.
 
 The other contenders have no model, so the compared line is the check of the columns (`predictions: false`). The default,
-which also predicts a sample of the rows, has its own line, and so have rows that all have their target: most of that time
-is scikit-learn's import and its predictions. All run from compiled bytecode, as they do in an image, even if the
-environment disables writing it.
+which also predicts a sample of the rows, has its own line, and so have rows that all have their target: the compiled
+model answers there. All run from compiled bytecode, as they do in an image, even if the environment disables writing it.
 """
 
 import json
@@ -106,7 +105,7 @@ def trained(folder: Path) -> dict[str, str]:
     source |= {"cleaning": cleaning, "minRows": 100, "maxMissing": 0.2}
     run(OURS, **task(folder, task="train", data=source, storage=(folder / "v1").as_uri()))
     artifact = result(folder)["artifact"]
-    return {"name": "drift-v1", "uri": artifact["uri"], "sha256": artifact["sha256"]}
+    return {"name": "drift-v1", **{field: artifact[field] for field in ("uri", "sha256", "metadataSha256")}}
 
 
 def result(folder: Path) -> dict[str, Any]:

@@ -24,21 +24,23 @@ class Linear:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """The sums, of shape [n, m]."""
-        return _sums(self.weights, self.intercepts, encoder.numbers(table), encoder, table)
+        return _sums(self.weights, self.intercepts, encoder, table)
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:
         """The sum of the absolute terms of each row's greatest sum, of shape [n]."""
-        numbers = np.abs(encoder.numbers(table))
-        sums = _sums(np.abs(self.weights), np.abs(self.intercepts), numbers, encoder, table)
+        sums = _sums(np.abs(self.weights), np.abs(self.intercepts), encoder, table, absolute=True)
         return np.asarray(sums.max(axis=1))
 
 
-def _sums(weights: Floats, intercepts: Floats, numbers: Floats, encoder: Encoder, table: Table) -> Floats:
+def _sums(weights: Floats, intercepts: Floats, encoder: Encoder, table: Table, *, absolute: bool = False) -> Floats:
     start = len(encoder.numeric)
     sums = np.empty((table.rows, len(weights)))
-    for output, each in enumerate(weights[:, :start]):
-        # Not a product of matrices: its result for a row depends on how many rows there are.
-        np.add.reduce(numbers * each, axis=1, out=sums[:, output])
+    for rows, numbers in encoder.blocks(table):
+        if absolute:
+            np.abs(numbers, out=numbers)
+        for output, each in enumerate(weights[:, :start]):
+            # Not a product of matrices: its result for a row depends on how many rows there are.
+            np.add.reduce(numbers * each, axis=1, out=sums[rows, output])
     for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
         of_codes = np.zeros((len(names) + 1, len(weights)))  # the last is that of UNKNOWN, -1
         of_codes[:-1] = weights[:, start : start + len(names)].T

@@ -80,8 +80,7 @@ def to_numbers(values: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     is_numpy_like = isinstance(values, (list, np.ndarray)) or isinstance(getattr(values, "dtype", None), np.dtype)
     array = np.asarray(values) if is_numpy_like else None
     if array is not None and array.dtype.kind in "fiub":  # such as a request; pandas takes 50 times as long
-        floats = array.astype(np.float64)
-        return _canonical(floats), np.zeros(len(floats), dtype=bool)
+        return _canonical(array), np.zeros(len(array), dtype=bool)
     series = as_series(values)
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
@@ -148,8 +147,8 @@ def _to_series(column: Any) -> "pd.Series[Any]":
     return column.to_pandas()  # type: ignore[no-any-return]
 
 
-def _canonical(floats: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One zero and one NaN: -0.0 and other NaNs have other bits, and would give an equal row another digest."""
-    floats = floats + 0.0
+def _canonical(numbers: NDArray[Any]) -> NDArray[np.float64]:
+    """The numbers as float64, with one zero and one NaN: -0.0 and other NaNs have other bits, so another digest."""
+    floats: NDArray[np.float64] = np.add(numbers, 0.0, dtype=np.float64)
     np.copyto(floats, np.nan, where=np.isnan(floats))
     return floats

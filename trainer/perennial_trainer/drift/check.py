@@ -1,7 +1,7 @@
 """The drift check: compares recent rows with the reference profile of the live version, and scores the version."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,11 @@ log = logging.getLogger(__name__)
 def check_drift(task: CheckTask) -> CheckResult:
     """The drift of recent rows, and the performance of the live version on rows with a target; details are stored."""
     reference = _load_profile(task)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
         model = cache(lambda: pool.submit(load_scorer, task.live))
         pipeline = cache(lambda: pool.submit(load_version, task.live))
-        recent = _count(task, reference, model)
+        recent = _count(task, reference, model, pool)
         if not recent.rows:
             return _no_rows(task, recent.notes)
         recent.require_numbers()
@@ -122,7 +122,7 @@ def _load_profile(task: CheckTask) -> Profile:
     return profile
 
 
-def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
+def _count(task: CheckTask, reference: Profile, model: "Model", pool: Executor) -> RecentCounts:
     """The counts of all recent rows; the model is loaded while the first rows are read."""
     data = task.data
     columns = Columns(
@@ -135,6 +135,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model") -> RecentCounts:
         csv=data.csv,
     )
     recent = RecentCounts(
+        pool,
         {name: empty_histogram(reference.features[name]) for name in task.model.features.measured},
         empty_histogram(reference.target),
         empty_histogram(reference.prediction),

@@ -1,7 +1,7 @@
 """Counts recent rows, and scores the live version on those that have a target."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ def most_rows(rows: int, features: Features) -> int:
 class RecentCounts:
     """The counts of the recent rows added."""
 
+    pool: Executor  # counts the values of a batch while the model is asked about its rows
     features: dict[str, Histogram]
     target: Histogram
     prediction: Histogram
@@ -56,14 +57,15 @@ class RecentCounts:
     def add(self, batch: Batch, model: "Model") -> None:
         """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
         equal = batch.equal
-        (batch if equal.all() else batch.take(equal)).count_into(self.features, self.digest)
+        counted = self.pool.submit((batch if equal.all() else batch.take(equal)).count_into, self.features, self.digest)
+        labelled = batch.labelled
+        rows = batch.rows.take(labelled) if labelled.any() else None
+        scored = _score(model, rows) if rows else None
+        counted.result()
         for name, count in batch.unusable.items():
             self.notes.add_unusable(name, count)
-        labelled = batch.labelled
         self.odd_targets.add(batch.unreadable_target, int(labelled.sum()))
-        if labelled.any():
-            rows = batch.rows.take(labelled)
-            scored = _score(model, rows)
+        if rows and scored:
             self.of_new_class += int((~scored.has_known_class).sum())
             target = rows.equal.target
             self.target.add(target)
