@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from perennial_trainer.compiled.columns import Encoder, Floats, Table
+from perennial_trainer.compiled.forest import FEWEST_ROWS, Forest
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,17 @@ class Trees(_OfMatrix):
 
         return treelite.Model.deserialize_bytes(self.model)
 
+    @cached_property
+    def _forest(self) -> Forest | None:
+        return Forest.of(self._loaded)
+
     def _raw(self, matrix: Floats) -> Floats:
         from treelite import gtil
 
         if self.single:
             matrix = matrix.astype(np.float32).astype(np.float64)
+        if len(matrix) >= FEWEST_ROWS and self._forest and not np.isnan(matrix).any():
+            return self._forest.predict(matrix)
         given = gtil.predict(self._loaded, matrix, nthread=1, pred_margin=True)
         return np.asarray(given, dtype=np.float64).reshape(len(matrix), -1)
 
