@@ -28,6 +28,7 @@ from tests.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[1]
 SERVING = "perennial.dev/model-deployment={},perennial.dev/role=serving"
+CAPTURED = "model_captured_rows_total{"
 OWN_TRAINER = "own-trainer:1"
 IMAGES = {
     "perennial-trainer:0.1.0": ["python", "-m", "perennial_trainer"],
@@ -244,9 +245,9 @@ class Stage:
         status = (self.kubectl.get("ModelDeployment", deployment) or {}).get("status") or {}
         return next((c for c in status.get("conditions", []) if c["type"] == kind), {})
 
-    def claim(self, name: str) -> Path:
+    def claim(self, name: str, mode: str = "ReadWriteOnce") -> Path:
         """The directory of a PersistentVolumeClaim that is there now; only where the node is the local one."""
-        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        spec = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}
         metadata = {"name": name, "namespace": self.namespace}
         self.kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
         return self.node.volume(name, self.namespace)
@@ -260,6 +261,14 @@ class Stage:
         """Whether every ready pod behind the Service is of this version."""
         pods = self.serving_pods(version.rsplit("-v", 1)[0])
         return {pod["metadata"]["labels"]["perennial.dev/model-version"] for pod in pods} == {version}
+
+    def captured_rows(self, deployment: str) -> int:
+        """How many rows the pods that are ready have written; not on the current kubeconfig."""
+        lines: list[str] = []
+        for pod in self.serving_pods(deployment):
+            port = pod["spec"]["containers"][0]["ports"][0]["containerPort"]
+            lines += httpx.get(f"http://{pod['status']['podIP']}:{port}/metrics", trust_env=False).text.splitlines()
+        return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(CAPTURED)))
 
     def predict(self, deployment: str, columns: Mapping[str, Sequence[Any]]) -> list[float]:
         """The predictions of one ready pod behind the Service, for columns of rows."""

@@ -34,6 +34,20 @@ def arrive(months: Sequence[str], folder: Path) -> int:
     return sum(len(of_month(month)) for month in months)
 
 
+def key_of(hour: pd.Timestamp) -> str:
+    """By which a prediction and what was rented in that hour are joined."""
+    return f"{hour:%Y-%m-%dT%H:%M}"
+
+
+def count(months: Sequence[str], folder: Path) -> Path:
+    """The file says how many bikes were rented in each hour of the months."""
+    folder.mkdir(exist_ok=True)
+    rows = pd.concat(map(of_month, months))
+    part, file = folder / "counted.part", folder / f"{months[0]}.csv"
+    pd.DataFrame({"asked_for": rows["hour"].map(key_of), "bikers": rows["bikers"]}).to_csv(part, index=False)
+    return part.rename(file)
+
+
 def error(rows: pd.DataFrame, predictions: Sequence[float]) -> Error:
     """The error of one prediction for each row, in the order of the rows."""
     truth = rows["bikers"]

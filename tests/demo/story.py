@@ -1,12 +1,16 @@
-"""The story: a model goes live, the world changes, and a better version takes over by itself."""
+"""The story: a model goes live, the world changes, and what it was asked makes a better version."""
 
 from __future__ import annotations
 
+import secrets
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 import yaml
 
 from tests.demo import rides
@@ -15,7 +19,13 @@ from tests.demo.year import PAGE, WORDS, Year
 from tests.stage import ROOT, Stage
 
 MANIFEST = Path(__file__).with_name("bike-demand.yaml")
-WINTER, SPRING = ("2011-01", "2011-02", "2011-03"), ("2011-04", "2011-05", "2011-06")
+WINTER, SPRING, SUMMER = (tuple(f"2011-{month:02}" for month in range(first, first + 3)) for first in (1, 4, 7))
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "capture-keys"},
+    "stringData": {"PERENNIAL_CAPTURE_KEY": secrets.token_hex(32)},
+}
 NAME, FIRST, SECOND = "bike-demand", "bike-demand-v1", "bike-demand-v2"
 ENDED_BADLY = ("Failed", "Rejected", "RolledBack")
 
@@ -34,7 +44,7 @@ class Story:
 
     def __init__(self, stage: Stage, screen: Screen) -> None:
         self.stage, self.screen = stage, screen
-        self.data, self.models = stage.claim("rides"), stage.claim("models")
+        self.data, self.models = stage.claim("rides"), stage.claim("models", "ReadWriteMany")
         features = yaml.safe_load(MANIFEST.read_text())["spec"]["model"]["features"]
         self.features: list[str] = [*features["numeric"], *features["categorical"]]
         self.newest = rides.of_month(SPRING[-1])
@@ -42,7 +52,7 @@ class Story:
     def play(self) -> None:
         self.first_version()
         before = self.spring()
-        self.check()
+        self.labels()
         self.training()
         self.canary()
         self.second_version(before)
@@ -53,27 +63,41 @@ class Story:
             "Bikes rented in Washington, D.C., hour by hour, January to March 2011: what a LinearRegression learns.",
         )
         self.screen.say("Data: Capital Bikeshare, Fanaee-T and Gama, CC BY 4.0 (tests/demo/data/README.md)", "dim")
-        self._arrive(WINTER)
+        hours = rides.arrive(WINTER, self.data)
+        self.screen.typed(f"cp tests/demo/data/2011-0[1-3].parquet {self.data}")
+        self.screen.say(f"{len(WINTER)} files, {hours:,} hours")
+        self.stage.kubectl.apply(SECRET)
         self.stage.kubectl.apply(MANIFEST)
-        self.screen.typed(f"kubectl apply -f tests/demo/{MANIFEST.name}")
+        self.screen.typed(
+            'kubectl create secret generic capture-keys --from-literal=PERENNIAL_CAPTURE_KEY="$(openssl rand -hex 32)"',
+            f"kubectl apply -f tests/demo/{MANIFEST.name}",
+        )
         self._until(f"{FIRST} is live", lambda: self._is_live(FIRST), 300)
         self._table("mdep")
         self._table("mver")
 
     def spring(self) -> list[float]:
         """What the live version answers for the newest month, before anything has changed."""
-        self.screen.act("Spring comes", "Three more months arrive as files. The model of the winter goes on answering.")
-        self._arrive(SPRING)
-        answers = self._predict()
+        self.screen.act(
+            "Spring comes",
+            "The service is asked for each hour of three more months, and keeps what it was asked. The model of the winter "
+            "answers.",
+        )
+        answers = self._ask(SPRING)
+        captured = self.models / self.stage.namespace / NAME / "captured"
+        files = sorted(str(file.relative_to(captured)) for file in captured.rglob("*.parquet"))
+        self.screen.typed(f"cd {captured} && find -name '*.parquet'", answer="\n".join(files))
         self._newest_day({"v1 said": answers})
         return answers
 
-    def check(self) -> None:
+    def labels(self) -> None:
         self.screen.act(
-            "The scheduled check finds drift",
-            "A Job measures the newest 30 days: how far the columns have moved, and how wrong the live version is.",
+            "The truth comes late, and a check finds drift",
+            "How many bikes were really rented is laid beside it, by the hour that was asked for. A Job joins both, and "
+            "measures how far the columns have moved, and how wrong the live version is.",
         )
-        self._until("the check, due every minute, has found drift", self._trigger, 150)
+        self._count(SPRING)
+        self._until("the check has found drift", self._trigger, 300)
         self._table("drep")
         self.screen.say(self._trigger()["status"]["message"], "yellow")
 
@@ -94,12 +118,15 @@ class Story:
         self._table("pods")
 
     def second_version(self, before: list[float]) -> None:
-        self.screen.act("The second version is live", "Nobody has done anything. The service is asked the same again.")
+        self.screen.act(
+            "The second version is live",
+            "Nobody trained, compared or rolled out anything. The service is asked the same again.",
+        )
         self._until(f"{SECOND} is live", lambda: self._is_live(SECOND), 60)
         self._until(f"{SECOND} serves alone", lambda: self._serving() == [SECOND, SECOND], 60)
         self._table("mdep")
         self._table("mver")
-        after = self._predict()
+        after = self._predict(self.newest)
         self._newest_day({"v1 said": before, "v2 says": after})
         old, new = rides.error(self.newest, before), rides.error(self.newest, after)
         self.screen.table(
@@ -130,16 +157,44 @@ class Story:
         self.screen.say("The loss over time, the versions and each decision are on a page:")
         self.screen.typed(f"python3 -m webbrowser {PAGE}")
 
+    def summer(self) -> None:
+        """The service was asked for three more months, and a check is on its way."""
+        self._ask(SUMMER)
+        self._count(SUMMER)
+
     def drift_page(self) -> Path:
         """The page for people that the check has left, as this machine names it."""
         return self.models / str(self._trigger()["spec"]["details"]).partition("/models/")[2]
 
     # ---- what is seen, and what is awaited
 
-    def _arrive(self, months: tuple[str, ...]) -> None:
-        hours = rides.arrive(months, self.data)
-        self.screen.typed(f"cp tests/demo/data/2011-0[{months[0][-1]}-{months[-1][-1]}].parquet {self.data}")
-        self.screen.say(f"{len(months)} files, {hours:,} hours")
+    def _ask(self, months: tuple[str, ...]) -> list[float]:
+        """Each hour was asked for, a day at a time, and is written; what was answered for the last month."""
+        written, asked, answers = self.stage.captured_rows(NAME), 0, []
+        for month in months:
+            rows = rides.of_month(month)
+            answers = [
+                answer for _, day in rows.groupby(rows["hour"].dt.date) for answer in self._predict(day, with_keys=True)
+            ]
+            asked += len(answers)
+        self._until(
+            f"the two pods have written the {asked:,} rows that they were asked for",
+            lambda: self.stage.captured_rows(NAME) - written >= asked,
+            60,
+        )
+        return answers
+
+    def _count(self, months: tuple[str, ...]) -> None:
+        """The true numbers are there, and a check was asked for."""
+        file = rides.count(months, self.data / "counted")
+        self.screen.typed(f"head -3 {file}", answer="\n".join(file.read_text().splitlines()[:3]))
+        words = ["check", NAME, "--now"]
+        place = ["--kubeconfig", str(self.stage.kubeconfig), "-n", self.stage.namespace]
+        command = [sys.executable, "-m", "kubectl_perennial", *words, *place]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        if answer.returncode:
+            raise EndedEarlyError(answer.stderr.strip())
+        self.screen.typed(f"kubectl perennial {shlex.join(words)}", answer=answer.stdout)
 
     def _table(self, kind: str) -> None:
         self.screen.typed(f"kubectl get {kind}", answer=self.stage.kubectl.table(kind))
@@ -174,8 +229,9 @@ class Story:
         pods = self.stage.serving_pods(NAME)
         return sorted(pod["metadata"]["labels"]["perennial.dev/model-version"] for pod in pods)
 
-    def _predict(self) -> list[float]:
-        return self.stage.predict(NAME, {name: self.newest[name].tolist() for name in self.features})
+    def _predict(self, rows: pd.DataFrame, *, with_keys: bool = False) -> list[float]:
+        keys = {"asked_for": rows["hour"].map(rides.key_of).tolist()} if with_keys else {}
+        return self.stage.predict(NAME, {name: rows[name].tolist() for name in self.features} | keys)
 
     def _newest_day(self, answers: dict[str, list[float]]) -> None:
         """Every fourth hour of it: what was rented, and what each version answered."""

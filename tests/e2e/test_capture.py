@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -12,7 +11,6 @@ from tests.e2e.models import a_claim, a_model, a_table
 from tests.stage import Stage
 
 NAME, REQUESTS, ROWS = "rides", 20, 20
-WRITTEN = "model_captured_rows_total"
 SPEC: dict[str, Any] = {
     "data": {
         "training": {"uri": "file:///data/*.csv", "captured": True},
@@ -65,15 +63,6 @@ def asked(stage: Stage) -> str:
     return "\n".join(labels) + "\n"
 
 
-def written(stage: Stage) -> float:
-    """How many rows the pods have written."""
-    lines = []
-    for pod in stage.serving_pods(NAME):
-        port = pod["spec"]["containers"][0]["ports"][0]["containerPort"]
-        lines += httpx.get(f"http://{pod['status']['podIP']}:{port}/metrics", trust_env=False).text.splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(WRITTEN))
-
-
 def test_captured_rows_with_late_labels_reach_a_second_version(stage: Stage) -> None:
     if stage.cluster == "current":
         pytest.skip("not every cluster has volumes with ReadWriteMany")
@@ -84,7 +73,7 @@ def test_captured_rows_with_late_labels_reach_a_second_version(stage: Stage) -> 
     assert first["phase"] == "Live", first["message"]
 
     labels = asked(stage)
-    stage.wait("the rows are written", lambda: written(stage) == REQUESTS * ROWS)
+    stage.wait("the rows are written", lambda: stage.captured_rows(NAME) == REQUESTS * ROWS)
     stage.apply(a_table(f"{NAME}-labels", {"0.csv": labels}))
     stage.check_now(NAME)
     stage.wait("a check has a report", lambda: stage.kubectl.list("DriftReport"), 90)
