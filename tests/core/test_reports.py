@@ -313,6 +313,28 @@ def test_newest_report_of_a_burst_starts_one_training() -> None:
     assert list(play.phases()) == ["bike-v1", "bike-v2"]
 
 
+def test_a_later_report_of_the_same_name_starts_another_training() -> None:
+    """A tool may delete its report and write the next one under the same name."""
+    play = a_play(drift={"cooldown": "1m"})
+    play.until_live(1)
+    play.wait(hours=2)
+    play.report("daily")
+    play.until_live_again(2)
+    play.wait(hours=24)
+    play.remove("DriftReport", "daily")
+    play.report("daily", 0.4)
+    play.settle()
+    assert play.bodies["DriftReport", "daily"]["status"]["candidate"] == "bike-v3"
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=5), timedelta(days=365)])
+def test_report_with_a_clock_that_was_ahead_starts_one_training(later: timedelta) -> None:
+    report = a_report("daily", creationTimestamp=as_text(NOON + later))
+    candidate = a_version(2, "Training", {"trigger": {"reason": "Drift", "driftReport": "daily"}})
+    world = a_world(versions=(LIVE, candidate), reports=(report,), now=NOON + timedelta(minutes=1))
+    assert assess_reports(world).verdicts["daily"].outcome is Outcome.TRIGGERED
+
+
 @pytest.mark.parametrize(
     ("values", "trainings"),
     [

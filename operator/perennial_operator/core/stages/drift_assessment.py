@@ -8,14 +8,14 @@ from typing import Literal
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
-from perennial_operator.core.drift_reports import Report, order_of_assessment
+from perennial_operator.core.drift_reports import CLOCKS_DIFFER, Report, order_of_assessment
 from perennial_operator.core.manifests.owner import next_version_name
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
 from perennial_operator.core.rules.report_verdict import Verdict, judge, subject
 from perennial_operator.core.rules.trainings.admission import Deferral, deferral_for
 from perennial_operator.core.rules.trainings.reweighing import gain_of_weights
-from perennial_operator.core.world import World
+from perennial_operator.core.world import World, unless_ahead
 
 NOT_COUNTED = frozenset({Outcome.DUPLICATE, Outcome.INVALID, Outcome.STALE})
 """Outcomes of reports that say nothing about the live version."""
@@ -45,7 +45,7 @@ def assess_reports(world: World) -> Assessment:
     A report becomes Triggered one pass later, when the version that it started exists: the record is then true,
     whatever failed in between.
     """
-    started = {v.spec.trigger.drift_report: v for v in world.versions if v.spec.trigger.drift_report}
+    started = _started(world)
     verdicts = _with_persistent_bad_data(world, _verdicts(world, started))
     needed = world.spec.drift.consecutive if world.spec.drift else 1
     chain = _chain(world, verdicts, started)[:needed]
@@ -72,6 +72,21 @@ def _trigger(world: World, name: str, message: str) -> Trigger:
     if gain := gain_of_weights(world, report):
         reason, message = "Reweighing", f"{message}; with other weights its models would save {gain:.0%} of its loss"
     return Trigger(reason=reason, drift_report=name, message=message)
+
+
+def _started(world: World) -> dict[str, ModelVersion]:
+    """Name of each report that has started a training → the version.
+
+    A tool may delete its report and write the next one under the same name: one that was written after the version
+    is another one, unless only a clock that has been set back says so.
+    """
+    versions = {v.spec.trigger.drift_report: v for v in world.versions if v.spec.trigger.drift_report}
+    candidates = ((each, versions[each.name]) for each in world.reports if each.name in versions)
+    return {
+        report.name: version
+        for report, version in candidates
+        if unless_ahead(world, report.created_at) - version.metadata.creation_timestamp <= CLOCKS_DIFFER
+    }
 
 
 def _verdicts(world: World, started: Mapping[str, ModelVersion]) -> dict[str, Verdict]:
