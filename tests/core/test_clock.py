@@ -84,6 +84,19 @@ def test_end_ahead_defers_at_most_one_cool_down(ahead: timedelta) -> None:
     assert play.outcome("october")[0] == "Triggered"
 
 
+def test_promotion_after_a_clock_was_set_back_has_its_cool_down() -> None:
+    play = a_live_play(drift={"cooldown": "6h"})
+    play.annotate("ModelDeployment", "bike", names.RETRAIN, "1")
+    in_the_future(play, lambda play: play.until_live_again(2))
+    play.report("october")
+    play.until_live_again(3)
+    play.report("november", 0.4)
+    play.settle()
+    assert play.outcome("november")[0] == "CoolingDown"
+    play.wait(hours=6)
+    assert play.outcome("november")[0] == "Triggered"
+
+
 @pytest.mark.parametrize("ahead", [timedelta(minutes=50), YEARS])
 def test_good_report_ends_the_retry_of_a_future_training(ahead: timedelta) -> None:
     play = a_live_play(drift={"cooldown": "1d"})

@@ -131,9 +131,15 @@ def _at_once(world: World) -> str:
 
 
 def _ended(world: World, version: ModelVersion | None) -> datetime | None:
-    """When the version ended or went live; None if it did not, or if a wrong clock says so."""
-    ended = (version.status.ended_at or version.status.live_since) if version else None
-    return None if ended is None or is_ahead(world, ended) else ended
+    """When the version ended or went live; None if it did not, or if a wrong clock says so.
+
+    After a clock was set back, liveSince stays later than that of the version before; the condition has the time.
+    """
+    if version is None:
+        return None
+    status, rolled_out = version.status, find(version.status.conditions, "RolledOut")
+    times = status.ended_at, status.live_since, rolled_out and status.live_since and rolled_out.last_transition_time
+    return next((at for at in times if at and not is_ahead(world, at)), None)
 
 
 def _doubled(world: World, first: timedelta, count: int) -> timedelta:
