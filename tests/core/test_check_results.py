@@ -110,6 +110,18 @@ def test_report_of_a_check_names_its_version_and_time() -> None:
     assert (spec["samples"], spec["metrics"][0]["name"]) == (1000, "psi")
 
 
+@pytest.mark.parametrize("label", [names.SCHEDULED, names.MODEL_VERSION])
+@pytest.mark.parametrize("value", [None, "", "My_V1"])
+def test_check_whose_label_was_edited_gives_no_report(label: str, value: str | None) -> None:
+    job = a_check(0)
+    labels = {**job.labels, label: value} if value is not None else {k: v for k, v in job.labels.items() if k != label}
+    world = checking(replace(job, labels=labels))
+    failure = failed_check(world)
+    assert failure
+    assert (failure.reason, label in failure.message) == ("BadAnswer", True)
+    assert done(world) == ["no bike-check-0", "Job bike-check-202611231400"]
+
+
 @pytest.mark.parametrize(
     ("job", "page", "good"),
     [

@@ -101,9 +101,22 @@ def failed_check(world: World) -> JobFailure | None:
 def _result(world: World, job: Job) -> Checked | JobFailure:
     """The result of a check that has ended; a failure if its page is outside of the model's folder."""
     result = job_result(job, Checked)
-    if isinstance(result, Checked) and (foreign := foreign_addresses(world, (result.details,), job)):
+    if isinstance(result, JobFailure):
+        return result
+    if label := _lost_label(world, job):
+        message = f"Job {job.name} has lost its label {label}, so its result is not used; the next check has it"
+        return JobFailure(reason="BadAnswer", message=message)
+    if foreign := foreign_addresses(world, (result.details,), job):
         return JobFailure(reason="BadAnswer", message=f"Job {job.name} {foreign}")
     return result
+
+
+def _lost_label(world: World, job: Job) -> str:
+    """The label that was removed or changed by hand and without which it is not known what was measured, or no text."""
+    if names.scheduled_at(job.labels) == names.NEVER:
+        return names.SCHEDULED
+    version = job.labels.get(names.MODEL_VERSION, "")
+    return "" if version.removeprefix(f"{world.name}-v").isdecimal() else names.MODEL_VERSION
 
 
 def _check(world: World) -> Create:
