@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.training import deferral_of, next_step, trigger_of
 from perennial_operator.core.world import Job, JobState, Policy, World
 from perennial_operator.settings import BadSettingError, read_settings
-from tests.builders import a_deployment, a_version, a_world, task_of
+from tests.builders import NOON, a_deployment, a_version, a_world, task_of
 from tests.simulation.results import trained
 
 EMPTY = Assessment()
@@ -67,6 +68,16 @@ def test_adoption_that_a_person_asks_for_names_the_request() -> None:
     asked = trigger_of(adopting(annotations=ASKED))
     assert asked
     assert asked.request == "now"
+
+
+@pytest.mark.parametrize(("adopt", "cause"), [(ADOPT, "RejectedByPerson"), (OTHER, None), (None, None)])
+def test_rejection_by_a_person_is_valid_until_another_is_named(adopt: dict[str, str] | None, cause: str | None) -> None:
+    status = {"reason": "RejectedByPerson", "message": "rejected by ann"}
+    world = adopting(a_version(1, "Rejected", ADOPTED, status), adopt=adopt, now=NOON + timedelta(days=2))
+    trigger = trigger_of(world)
+    assert trigger
+    deferral = deferral_of(world, trigger)
+    assert (deferral and deferral.cause) == cause
 
 
 def test_its_job_adopts_and_fits_nothing() -> None:

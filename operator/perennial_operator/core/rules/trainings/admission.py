@@ -75,7 +75,7 @@ def _queued(world: World) -> Deferral | None:
 def _rejected(world: World, reason: str) -> Deferral | None:
     """A person's rejection applies until the spec changes; it does not defer a training on newer data."""
     last = world.newest
-    if last is None or reason not in ("Initial", "SpecChange") or last.status.reason != REJECTED_BY_PERSON:
+    if last is None or reason not in ("Initial", "Adopted", "SpecChange") or last.status.reason != REJECTED_BY_PERSON:
         return None
     if not is_made_from_spec(last, world.spec):
         return None
