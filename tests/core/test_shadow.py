@@ -8,7 +8,7 @@ import pytest
 
 from perennial_operator.core import names
 from tests.builders import a_route
-from tests.core.test_gateway import rolling, weights_set
+from tests.core.test_gateway import ports, rolling, weights_set
 from tests.simulation.play import Play
 
 MIRROR = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "bike-candidate", "port": 8080}}}
@@ -59,6 +59,13 @@ def test_requests_are_mirrored_to_the_port_whose_rows_are_marked() -> None:
     assert filters(play) == [
         {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "bike-candidate", "port": 8081}}}
     ]
+
+
+def test_port_of_the_mirror_takes_none_from_the_live_service() -> None:
+    """The port before an edit is the one after the new one, which is that of the candidate's mirror."""
+    play = shadowing()
+    play.edit({"serving": {"port": 8079, "capture": {"secretRef": {"name": "capture-keys"}}}})
+    assert ports(play)["bike"] == [8079, 8080]
 
 
 @pytest.mark.parametrize(("worse", "reason"), [({"errors": 10}, "TooManyErrors"), ({"each": 0.05}, "TooSlow")])

@@ -79,7 +79,8 @@ class GatewayApi(Deployments):
             ports = [each["port"] for each in (observed.get("spec") or {}).get("ports") or []]
         else:
             ports = list(named[service])
-        return sorted(set(ports) - {world.spec.serving.port, http_route.mirror_port(world)})
+        own = {world.spec.serving.port} | ({http_route.mirror_port(world)} if service != world.name else set())
+        return sorted(set(ports) - own)
 
     def _is_ready_at(self, world: World, weight: int) -> bool:
         version = world.candidate
