@@ -16,6 +16,9 @@ from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.api.values import as_text
 from perennial_operator.telemetry.logs import about
 
+LONGEST_NAME = 253 - 17
+"""Characters of an object's name before the digest."""
+
 
 async def announce(kube: Kube, cache: Cache, key: Key, of: tuple[str, str], announcement: Announcement) -> None:
     """The announcement is an event on the object and on its ModelDeployment, and a line of the log.
@@ -36,7 +39,7 @@ async def announce(kube: Kube, cache: Cache, key: Key, of: tuple[str, str], anno
 async def _record(kube: Kube, of: Body, announcement: Announcement) -> None:
     metadata, now = of["metadata"], as_text(datetime.now(UTC))
     digest = hashlib.sha256(f"{metadata['uid']} {announcement}".encode()).hexdigest()[:16]
-    name = f"{metadata['name']}.{digest}"
+    name = f"{metadata['name'][:LONGEST_NAME].rstrip('.-')}.{digest}"
     event = {
         "apiVersion": "v1",
         "kind": "Event",
