@@ -94,6 +94,11 @@ def test_pod_field_outside_allow_list_is_refused(pod: dict[str, Any], entry: str
     built(pod, entry)  # the entry that the message names is enough
 
 
+def test_message_about_a_version_in_flight_says_what_helps() -> None:
+    with pytest.raises(PodFieldError, match="change that of the ModelDeployment and delete ModelVersion bike-v1"):
+        built({"priorityClassName": "system-node-critical"}, version="Training")
+
+
 def test_pattern_of_the_administrator_allows_many_values() -> None:
     built({"priorityClassName": "batch-low"}, "priorityClassName=batch-*")
     built(volume(csi={"driver": "secrets-store.csi.k8s.io"}), "volumes=csi/*")

@@ -84,8 +84,14 @@ def _check_allowed(deployment: ModelDeployment, versions: Sequence[ModelVersion]
     for version in versions:
         if version.phase in IN_FLIGHT:
             name = f"ModelVersion {version.name}: spec"
-            check_pod(version.spec.training.pod, f"{name}.training.pod", allowed)
-            check_packages(version.spec.model, name, policy.allowed_packages)
+            try:
+                check_pod(version.spec.training.pod, f"{name}.training.pod", allowed)
+                check_packages(version.spec.model, name, policy.allowed_packages)
+            except BadObjectError as error:
+                # A changed spec alone does not end the version: nothing is decided before all is allowed.
+                name = version.name
+                fix = f"a version keeps its spec: change that of the ModelDeployment and delete ModelVersion {name}"
+                raise type(error)(f"{error}; {fix}") from error
 
 
 def _served_by_deployments(cache: Cache, key: Key, pods: Sequence[Body], owners: set[str]) -> dict[str, Serving]:
