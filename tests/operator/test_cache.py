@@ -154,15 +154,38 @@ def test_number_of_tombstones_is_limited() -> None:
 
 def test_unused_fields_are_not_stored() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "perennial.dev/approved-by": "ada"}
-    job, pod = an_object(1), an_object(1, kind="Pod", name="pod", uid="pod", spec={"containers": []}, status={})
+    limits = {"limits": {"memory": "1Gi"}}
+    containers = {
+        "containers": [{"image": "trainer:1", "env": [{"name": "a"}], "resources": limits}, {"image": "proxy"}]
+    }
+    job = an_object(1, spec={"suspend": True, "backoffLimit": 2, "template": {"spec": containers}})
     job["metadata"] |= {"managedFields": [{}], "annotations": annotations}
+    status = {
+        "phase": "Running",
+        "podIP": "10.0.0.1",
+        "hostIP": "10.0.0.2",
+        "initContainerStatuses": [{"name": "wait"}],
+    }
+    status |= {"containerStatuses": [{"name": "trainer", "image": "trainer:1", "state": {"running": {}}}]}
     cache = Cache()
     cache.put(job)
-    cache.put(pod)
-    (kept,) = cache.objects(BIKE, "Job")
+    cache.put(an_object(1, kind="Pod", name="pod", uid="pod", spec=containers, status=status))
+    (kept,), (pod,) = cache.objects(BIKE, "Job"), cache.objects(BIKE, "Pod")
     assert "managedFields" not in kept["metadata"]
     assert kept["metadata"]["annotations"] == {"perennial.dev/approved-by": "ada"}
-    assert "spec" not in cache.objects(BIKE, "Pod")[0]
+    assert kept["spec"] == {"suspend": True, "template": {"spec": {"containers": [{"resources": limits}]}}}
+    assert pod["spec"] == {}
+    states = {"containerStatuses": [{"name": "trainer", "state": {"running": {}}}]}
+    states |= {"initContainerStatuses": [{"name": "wait"}]}
+    assert pod["status"] == {"phase": "Running", "podIP": "10.0.0.1"} | states
+
+
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_object_of_any_length_is_read_as_it_was(length: int) -> None:
+    cache, body = Cache(), an_object(1, kind="ModelVersion", name="v1", uid="v1", spec={"modelDeployment": "bike"})
+    body["spec"]["long"] = "x" * length
+    cache.put(body)
+    assert cache.objects(BIKE, "ModelVersion") == [body]
 
 
 @pytest.mark.parametrize(

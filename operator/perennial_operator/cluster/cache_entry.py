@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import Any, NamedTuple
+from zlib import compress, decompress
 
 from perennial_operator.cluster.codec import dumps, loads
 from perennial_operator.cluster.pod_status import cannot_start
@@ -14,6 +15,10 @@ from perennial_operator.core.drift_reports import Report, final_report, is_final
 from perennial_operator.core.names import DEPLOYMENT, ROLE
 
 BLOCKED = "Blocked"
+FASTEST = 1
+"""The level of compression: higher ones save little more."""
+LONG = 1500
+"""Bytes of JSON text from which on it is compressed."""
 OWN_KINDS = ("ModelVersion", "DriftReport")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """A second copy of the spec, left by kubectl apply."""
@@ -38,7 +43,7 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, body: Body) -> Place:
         metadata = body["metadata"]
-        return cls(body["kind"], metadata.get("namespace", "default"), metadata["name"])
+        return cls(intern(body["kind"]), intern(metadata.get("namespace", "default")), metadata["name"])
 
 
 class CacheEntry(NamedTuple):
@@ -79,19 +84,24 @@ class CacheEntry(NamedTuple):
         if self.place.kind == "DriftReport" and is_final(body):
             return self._replace(content=final_report(body), owner=owner)
         state, began = _fleet_state(body), _began(body)
-        return self._replace(content=dumps(_trimmed(body)), owner=owner, fleet_state=state, began=began)
+        return self._replace(content=_packed(dumps(_trimmed(body))), owner=owner, fleet_state=state, began=began)
 
     @property
     def body(self) -> Body:
-        """The object, parsed from the JSON of a compacted entry."""
+        """The object, from the JSON of a compacted entry."""
         assert isinstance(self.content, bytes)
         return read(self.content)
 
 
 @lru_cache(maxsize=256)  # a pass reads the same few objects several times
 def read(text: bytes) -> Body:
-    body: Body = loads(text)
+    body: Body = loads(text if text.startswith(b"{") else decompress(text))
     return body
+
+
+def _packed(text: bytes) -> bytes:
+    """The JSON; compressed if it is long, such as that of a version, of which a model has many and a pass reads few."""
+    return compress(text, FASTEST) if len(text) > LONG else text
 
 
 def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -108,7 +118,12 @@ def _key(place: Place, body: Body) -> Key | None:
         name = part(body, "spec").get("modelDeployment")
     else:
         name = part(body["metadata"], "labels").get(DEPLOYMENT)
-    return Key(place.namespace, name) if isinstance(name, str) else None
+    return _shared_key(place.namespace, name) if isinstance(name, str) else None
+
+
+@lru_cache(maxsize=4096)  # a model has a hundred objects, whose entries share it
+def _shared_key(namespace: str, name: str) -> Key:
+    return Key(namespace, name)
 
 
 def _trimmed(body: Body) -> Body:
@@ -116,8 +131,28 @@ def _trimmed(body: Body) -> Body:
     metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
     if LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != LAST_APPLIED}
-    unused = "spec" if body["kind"] == "Pod" else None
-    return {k: v for k, v in body.items() if k != unused} | {"metadata": metadata}
+    trimmed = {**body, "metadata": metadata}
+    if body["kind"] == "Job":
+        trimmed["spec"] = _job_spec(part(body, "spec"))
+    if body["kind"] == "Pod":
+        trimmed |= {"spec": {}, "status": _pod_status(part(body, "status"))}
+    return trimmed
+
+
+def _job_spec(spec: Mapping[str, Any]) -> Body:
+    """Whether the Job is suspended, and the resources of its first container; its task is most of a Job."""
+    pod = part(part(spec, "template"), "spec")
+    containers = [{"resources": part(each, "resources")} for each in pod.get("containers") or []]
+    return {"suspend": bool(spec.get("suspend")), "template": {"spec": {"containers": containers[:1]}}}
+
+
+def _pod_status(status: Mapping[str, Any]) -> Body:
+    """How the pod is, and how its containers are or ended; without images, mounts and resources."""
+    kept = {name: status[name] for name in ("phase", "podIP", "reason", "message", "conditions") if name in status}
+    for name in ("containerStatuses", "initContainerStatuses"):
+        states = [{k: each[k] for k in ("name", "state", "lastState") if k in each} for each in status.get(name) or []]
+        kept |= {name: states} if states else {}
+    return kept
 
 
 def _began(body: Body) -> datetime | None:

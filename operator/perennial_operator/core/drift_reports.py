@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from sys import intern
@@ -83,7 +84,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
     report = parse(DriftReport, body)
     spec, status, created_at = report.spec, report.status, report.metadata.creation_timestamp
     return Report(
-        name=report.name,
+        name=body["metadata"]["name"],  # the same text as in the key of the cache
         created_at=created_at,
         measured_at=_measured_at(report),
         starts_at=spec.window.start if spec.window and spec.window.start <= _measured_at(report) else None,
@@ -94,7 +95,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         measurement_digest=_measurement_digest(report),
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
-        not_measured=tuple(status.not_measured or ()),
+        not_measured=tuple(map(_shared, status.not_measured or ())),
         same_within=None if spec.rows_digest or spec.window or spec.source == OWN_SOURCE else COPIES_WITHIN,
         assessed_at=_assessed_at(report),
         waiting=spec.waiting,
@@ -171,5 +172,10 @@ def _extremes(metrics: list[Measurement]) -> tuple[Extreme, ...]:
         by_name.setdefault(metric.name, []).append(metric)
     by_value = attrgetter("value")
     ends = [end for each in by_name.values() for end in (min(each, key=by_value), max(each, key=by_value))]
-    extremes = [Extreme(intern(m.name), m.feature, m.value, m.standard_error) for m in ends]
+    extremes = [Extreme(intern(m.name), m.feature and intern(m.feature), m.value, m.standard_error) for m in ends]
     return tuple(dict.fromkeys(extremes))
+
+
+@lru_cache(maxsize=1024)  # most reports of a model lack the same metrics
+def _shared(value: NotMeasured) -> NotMeasured:
+    return value
