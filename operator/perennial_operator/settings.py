@@ -15,8 +15,10 @@ from perennial_operator.core.world import Policy
 PREFIX = "PERENNIAL_"
 LONGEST = 86_400
 """Seconds: a day."""
+MOST_SHARDS = 32
 
 NAMESPACE = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?"
+AN_ADDRESS = "http://prometheus.monitoring:9090"
 PROMETHEUS = r"(https?://[^\s/?#@]+(/[^\s?#]*)?)?"
 DOTTED = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?"
 PACKAGE = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -41,6 +43,8 @@ class Settings:
     """Namespace of the Lease that elects the leader; empty means that this operator is the only one."""
     identity: str = ""
     """The holder identity in the Lease, unique to this operator."""
+    shards: int = 1
+    """Parts of the fleet, by namespace; each has a Lease of its own, so that several operators share the work."""
     probes_port: int = 0
     """Port of /healthz and /readyz; 0 for none."""
     metrics_port: int = 0
@@ -82,14 +86,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         resync_seconds=read("RESYNC_SECONDS", "300", _seconds, f"a number of seconds from 1 to {LONGEST}"),
         workers=read("WORKERS", "32", _whole(1, 1000), "a whole number from 1 to 1000"),
         lease_namespace=read("LEASE_NAMESPACE", "", _matching(DOTTED), "the name of a namespace, or nothing"),
+        shards=read("SHARDS", "1", _whole(1, MOST_SHARDS), f"a whole number from 1 to {MOST_SHARDS}"),
         identity=read("IDENTITY", environment.get("HOSTNAME", ""), _matching(r"\S{0,253}"), "a name without spaces"),
         probes_port=read("PROBES_PORT", "0", _whole(0, 65535), "a port from 1 to 65535, or 0 for none"),
         metrics_port=read("METRICS_PORT", "0", _whole(0, 65535), "a port from 1 to 65535, or 0 for none"),
         bind_address=read("BIND_ADDRESS", "", _address, "an IP address, or nothing for all of the pod's"),
         log_format=read("LOG_FORMAT", "text", _matching("text|json"), "text or json"),
-        prometheus=read(
-            "PROMETHEUS", "", _matching(PROMETHEUS), "an address such as http://prometheus.monitoring:9090, or nothing"
-        ),
+        prometheus=read("PROMETHEUS", "", _matching(PROMETHEUS), f"an address such as {AN_ADDRESS}, or nothing"),
     )
     return _checked(settings)
 
@@ -100,6 +103,11 @@ def _checked(settings: Settings) -> Settings:
         raise BadSettingError(
             f"{PREFIX}LEASE_NAMESPACE is set and {PREFIX}IDENTITY is not; give each operator a name of its own, "
             "such as its pod's"
+        )
+    if settings.policy.max_trainings < settings.shards:
+        raise BadSettingError(
+            f"{PREFIX}MAX_TRAININGS is {settings.policy.max_trainings} and {PREFIX}SHARDS is {settings.shards}; "
+            "give at least as many trainings as shards, which share them"
         )
     if settings.probes_port and settings.probes_port == settings.metrics_port:
         raise BadSettingError(

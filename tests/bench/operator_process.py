@@ -80,6 +80,10 @@ class OperatorProcess:
             self._process.wait(20)
             self._process = None
 
+    def ended(self) -> bool:
+        """Whether the operator was started and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def figures(self) -> Figures | None:
         """The operator's counters; None while it does not respond."""
         try:

@@ -28,6 +28,8 @@ CASES: Mapping[str, Body] = {
         "adoptJoblib": True,
         "allowedInPods": ["priorityClassName=batch-*", "tolerations=dedicated"],
         "allowedPackages": ["acme-trees", "acme-series"],
+        "replicas": 4,
+        "operator": {"shards": 3},
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"podAntiAffinity": {}},

@@ -21,13 +21,23 @@ Series = dict[str, str]
 
 # Series, one value a minute; then alert → minute → how many fire.
 STORIES: dict[str, tuple[Series, dict[str, dict[int, int]]]] = {
-    "the one that acts ends, and nobody takes over": (
-        {'perennial_leader{pod="a",%s}': "1x10 0x20", 'perennial_leader{pod="b",%s}': "0x30"},
+    "the one that acts for a shard of three ends, and nobody takes over": (
+        {
+            'perennial_leader{pod="a",shard="0",%s}': "1x10 0x20",
+            'perennial_leader{pod="b",shard="0",%s}': "0x30",
+            'perennial_leader{pod="b",shard="1",%s}': "1x30",
+            'perennial_leader{pod="b",shard="2",%s}': "1x30",
+        },
         {"PerennialNobodyActs": {9: 0, 17: 1}, "PerennialTwoAct": {17: 0}},
     ),
     "no operator is there at all": ({}, {"PerennialNobodyActs": {3: 0, 6: 1}}),
-    "two act": (
-        {'perennial_leader{pod="a",%s}': "1x30", 'perennial_leader{pod="b",%s}': "1x30"},
+    "two act for one shard": (
+        {
+            'perennial_leader{pod="a",shard="0",%s}': "1x30",
+            'perennial_leader{pod="b",shard="0",%s}': "1x30",
+            'perennial_leader{pod="b",shard="1",%s}': "1x30",
+            'perennial_leader{pod="b",shard="2",%s}': "1x30",
+        },
         {"PerennialTwoAct": {1: 0, 3: 1}, "PerennialNobodyActs": {20: 0}},
     ),
     "passes fail for lack of a right; conflicts are a matter of course": (

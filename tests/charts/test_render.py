@@ -8,6 +8,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from perennial_operator.election import lease_names
+from perennial_operator.lease import NAME
 from perennial_operator.settings import read_settings
 from tests.charts.chart import CASES, MONITORING, NAMESPACE, PATH, Body, of_kind, rendered
 from tests.manifests.pod_security import pod_of, violations
@@ -98,6 +100,7 @@ def test_the_operator_understands_its_environment(values: Body) -> None:
     assert settings.namespaces == tuple(values.get("watchNamespaces", ()))
     assert (settings.lease_namespace, settings.identity) == ("metadata.namespace", "metadata.name")
     assert settings.policy.max_trainings == 10
+    assert settings.shards == values.get("operator", {}).get("shards", 1)
     assert settings.log_format == "json"
     assert settings.prometheus == values.get("prometheus", "")
     assert list(settings.policy.allowed_in_pods) == values.get("allowedInPods", [])
@@ -106,6 +109,18 @@ def test_the_operator_understands_its_environment(values: Body) -> None:
     assert settings.policy.service_account == values.get("trainer", {}).get("serviceAccountName", "")
     tag = values.get("trainer", {}).get("image", {}).get("tag", "0.1.0")
     assert settings.policy.trainer_image == f"perennial-trainer:{tag}"
+
+
+def test_operator_may_keep_the_lease_of_each_shard() -> None:
+    for values in (CASES["defaults"], CASES["everything on"]):
+        (role,) = [each for each in of_kind("Role", values) if each["metadata"]["name"] == "perennial-lease"]
+        (named,) = [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule]
+        assert set(named) == {NAME, *lease_names(read_settings(environment(values)).shards)}
+
+
+def test_more_shards_than_trainings_are_refused() -> None:
+    with pytest.raises(Exception, match="at least as many trainings as shards"):
+        rendered({"operator": {"shards": 11}})
 
 
 def test_more_environment_reaches_the_operator() -> None:

@@ -120,7 +120,7 @@ def operators(system: Kubectl) -> list[Body]:
 def acting(pod: Body) -> bool:
     """Whether the pod says of itself that it acts."""
     metrics = httpx.get(f"http://{pod['status']['podIP']}:9090/metrics", trust_env=False).text
-    return re.search(r"^perennial_leader 1.0$", metrics, re.MULTILINE) is not None
+    return re.search(r'^perennial_leader{shard="0"} 1.0$', metrics, re.MULTILINE) is not None
 
 
 def test_kind_and_minikube_load_the_images_of_the_chart() -> None:

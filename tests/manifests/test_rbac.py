@@ -137,7 +137,7 @@ async def _lived(cluster: LocalCluster, done: list[Action]) -> None:
         await reconciler.reconcile(KEY)
     await reconciler.reconcile(KEY._replace(name="idle"))
     for _ in range(2):
-        await Lease(kube, "default", "me").acquire()
+        await Lease(kube, "default", NAME, "me").acquire()
     await kube.close()
 
 

@@ -126,6 +126,6 @@ def test_trainings_of_a_day_count_though_history_deletes_them() -> None:
     assert world
     assert (world.fleet.begun, world.fleet.oldest_begun) == (4, NOON)
     assert len(cache.trainings.begun("default", NOON + timedelta(hours=25))) == 1
-    metrics.begun, metrics.budget = cache.trainings, 3
+    metrics.begun, metrics.budget = cache.trainings.begun_by_namespace, 3
     assert metrics.registry.get_sample_value("perennial_trainings_budget") == 3
     assert metrics.registry.get_sample_value("perennial_trainings_begun", {"namespace": "default"}) is not None

@@ -13,9 +13,11 @@ from perennial_operator.app import Operator
 from perennial_operator.cluster.client import Kube
 from perennial_operator.cluster.errors import UnavailableError
 from perennial_operator.cluster.watches import WATCHED
+from perennial_operator.core.shards import shard_of
 from perennial_operator.core.world import Policy
 from perennial_operator.settings import Settings
 from perennial_operator.telemetry.metrics import Metrics
+from tests.builders import SPEC, a_body
 from tests.operator.fake_clock import run
 
 
@@ -39,8 +41,7 @@ def test_listed_kind_is_not_listed_again_after_a_failure() -> None:
     async def story() -> Flaky:
         kube = Flaky()
         operator = Operator(Settings(policy=Policy(trainer_image="trainer:1")), kube, Metrics(), give_up=print)
-        await operator._list_all()
-        assert not operator._unready()
+        await operator._list_all({})
         return kube
 
     kube = run(story())
@@ -71,19 +72,40 @@ class Succession(Flaky):
         return self.lease
 
 
-@pytest.mark.parametrize(("holder", "times"), [("another", 1), ("", 0)])
-def test_standby_lists_again_before_it_acts(holder: str, times: int) -> None:
-    """While it waited, the watches did not report the outcomes of final reports."""
+@pytest.mark.parametrize("holder", ["another", ""])
+def test_operator_lists_after_it_got_the_lease(holder: str) -> None:
+    """What it knew before may be outdated: the watches do not report the outcomes of final reports."""
 
     async def story() -> Succession:
         kube = Succession(holder)
         settings = Settings(policy=Policy(trainer_image="trainer:1"), lease_namespace="perennial", resync_seconds=1e9)
         operator = Operator(settings, kube, Metrics(), give_up=print)
-        await operator._list_all()
         acts = asyncio.create_task(operator._run())
-        while not operator._leads:
-            await asyncio.sleep(1)
+        await operator._listed.wait()
         acts.cancel()
+        await asyncio.gather(acts, return_exceptions=True)
         return kube
 
-    assert run(story()).listed == Counter(dict.fromkeys(WATCHED, times))
+    assert run(story()).listed == Counter(dict.fromkeys(WATCHED, 1))
+
+
+def test_operator_knows_nothing_of_shards_of_others() -> None:
+    class Full(Succession):
+        async def pages(
+            self, kind: str, namespace: str | None = None, selector: str = ""
+        ) -> AsyncIterator[tuple[list[Any], str]]:
+            yield [{**body, "kind": kind} for body in bodies if kind == "ModelDeployment"], "1"
+
+    namespaces = [f"team-{number}" for number in range(20)]
+    bodies = [a_body("ModelDeployment", "bike", SPEC, namespace=name, uid=name) for name in namespaces]
+
+    async def story() -> set[str]:
+        settings = Settings(policy=Policy(trainer_image="trainer:1", max_trainings=10), shards=3)
+        operator = Operator(settings, Full(""), Metrics(), give_up=print)
+        operator._shards[1] = operator._shard(1)
+        await operator._list_all(operator._shards)
+        for body in bodies:
+            operator.handle_event("MODIFIED", body)
+        return {key.namespace for key in operator._shards[1].cache.all_keys()}
+
+    assert run(story()) == {name for name in namespaces if shard_of(name, 3) == 1}

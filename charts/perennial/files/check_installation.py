@@ -1,11 +1,12 @@
-"""Succeeds if the operator's account can list ModelDeployments, and one operator holds and renews the Lease."""
+"""Succeeds if the operator's account can list ModelDeployments, and every Lease is held and renewed."""
 
 import asyncio
 import os
 import sys
 
 from perennial_operator.cluster.client import Kube
-from perennial_operator.lease import LEASE_SECONDS, NAME
+from perennial_operator.election import lease_names
+from perennial_operator.lease import LEASE_SECONDS
 from perennial_operator.settings import read_settings
 
 
@@ -16,17 +17,20 @@ async def main() -> str:
     try:
         for namespace in settings.namespaces or (None,):
             await kube.list("ModelDeployment", namespace)
-        seen = set()
+        seen = {name: set() for name in lease_names(settings.shards)}
         for _ in range(int(2 * LEASE_SECONDS)):
-            lease = await kube.get("Lease", settings.lease_namespace, NAME)
-            if lease and lease["spec"].get("holderIdentity"):
-                seen.add(lease["spec"]["renewTime"])
-            if len(seen) > 1:  # which depends on no clock
+            for name, renewed in seen.items():
+                lease = await kube.get("Lease", settings.lease_namespace, name)
+                if lease and lease["spec"].get("holderIdentity"):
+                    renewed.add(lease["spec"]["renewTime"])
+            left = [name for name, renewed in seen.items() if len(renewed) < 2]  # which depends on no clock
+            if not left:
                 return ""
             await asyncio.sleep(1)
     finally:
         await kube.close()
-    return f"no operator renews the Lease {settings.lease_namespace}/{NAME}: check the operators' pods and logs"
+    names = ", ".join(left)
+    return f"no operator renews the Lease {names} in {settings.lease_namespace}: check the operators' pods and logs"
 
 
 sys.exit(asyncio.run(main()) or 0)

@@ -27,9 +27,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* The namespaces that the operator watches, and that of its Lease. */}}
+{{/* The namespaces that the operator watches, that of its Leases, and the shards with what they share. */}}
 {{- define "perennial.scope" -}}
 - {name: PERENNIAL_LEASE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: PERENNIAL_MAX_TRAININGS, value: {{ .Values.maxTrainings | quote }}}
+{{- with .Values.operator }}
+{{- if gt (int .shards) (int $.Values.maxTrainings) }}
+{{- fail (printf "operator.shards is %d and maxTrainings is %d; give at least as many trainings as shards, which share them" (int .shards) (int $.Values.maxTrainings)) }}
+{{- end }}
+{{- if gt (int .shards) 1 }}
+- {name: PERENNIAL_SHARDS, value: {{ .shards | quote }}}
+{{- end }}
+{{- end }}
 {{- with .Values.watchNamespaces }}
 - {name: PERENNIAL_NAMESPACES, value: {{ join "," . | quote }}}
 {{- end }}

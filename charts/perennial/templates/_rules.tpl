@@ -32,13 +32,21 @@
   verbs: [get, create, patch]
 {{- end -}}
 
-{{/* The rights in the operators' own namespace for the leader election. A right to create cannot name the object. */}}
+{{/* The rights in the operators' own namespace for the leader election, where each shard has a Lease of its own. A right to create
+     cannot name the object. */}}
 {{- define "perennial.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [perennial-operator]
+  {{- $shards := int .Values.operator.shards }}
+  resourceNames:
+    - perennial-operator
+    {{- if gt $shards 1 }}
+    {{- range until $shards }}
+    - perennial-operator-{{ . }}
+    {{- end }}
+    {{- end }}
   verbs: [get, patch]
 {{- end -}}

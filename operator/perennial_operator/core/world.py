@@ -22,6 +22,8 @@ class Policy:
 
     trainer_image: str
     max_trainings: int = 10
+    """At once, in the shard."""
+    shards: int = 1
     trainings_per_day: int = 1000  # in each namespace
     service_account: str = ""
     allowed_in_pods: tuple[str, ...] = ()

@@ -35,17 +35,20 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._closed, self._idle = False, asyncio.Event()
 
     def wake(self, key: Key) -> None:
         """The key is queued; if its pass is running, it is queued once more after that."""
         if key in self._running:
             self._again.add(key)
-        elif key not in self._waiting:
+        elif key not in self._waiting and not self._closed:
             self._waiting.add(key)
             self._ready.put_nowait(key)
 
     def wake_in(self, key: Key, seconds: float) -> None:
         """The key is queued after so many seconds, unless an earlier time is set already."""
+        if self._closed:
+            return
         loop = asyncio.get_running_loop()
         due, alarm = loop.time() + max(0.0, seconds), self._alarms.get(key)
         if alarm is None or alarm.when() > due:
@@ -71,6 +74,20 @@ class WorkQueue:
         if key in self._again:
             self._again.discard(key)
             self.wake(key)
+
+        if not self._running:
+            self._idle.set()
+
+    async def close(self) -> None:
+        """The passes that ran have ended, and no key is returned any more."""
+        self._closed = True
+        while not self._ready.empty():
+            self._ready.get_nowait()
+        for key in list(self._alarms):
+            self._cancel_alarm(key)
+        self._idle.clear()
+        if self._running:
+            await self._idle.wait()
 
     def _ring(self, key: Key) -> None:
         del self._alarms[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,7 +10,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from perennial_operator.cluster.cache_entry import Key
-from perennial_operator.cluster.fleet import Trainings
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import IN_FLIGHT, ModelVersion
@@ -50,20 +49,22 @@ class Metrics(Collector):
         self._calls = self._counter("api_calls", "Calls to the API server.", "verb")
         self.queue = self._gauge("queue_length", "ModelDeployments waiting for a pass.")
         self.tasks = self._gauge("tasks", "Tasks of the operator's event loop, including those of kopf.")
-        self.leader = self._gauge("leader", "1 if this operator is the leader, 0 if it is standby.")
+        self.leader = self._gauge("leader", "1 if this operator acts for the shard, 0 if it does not.", "shard")
         self.missing_fields = self._gauge(
             "missing_crd_fields", "Fields that this operator writes and the installed CustomResourceDefinitions lack."
         )
         self._models: dict[Key, ModelGauges] = {}
-        self.budget, self.begun = 0, Trainings()
-        """Trainings that may begin in a namespace within a day, and those that did."""
+        self.budget = 0
+        """Trainings that may begin in a namespace within a day."""
+        self.begun: Callable[[datetime], Mapping[str, int]] = lambda _: {}
+        """Those that did, by namespace."""
         registry.register(self)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"perennial_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"perennial_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"perennial_{name}", text, labels, registry=self.registry)
 
     def count_call(self, verb: str) -> None:
         self._calls.labels(verb).inc()
@@ -105,7 +106,7 @@ class Metrics(Collector):
         begun = GaugeMetricFamily(
             "perennial_trainings_begun", "Trainings that began within a day, by namespace.", labels=["namespace"]
         )
-        for namespace, count in self.begun.begun_by_namespace(now).items():
+        for namespace, count in self.begun(now).items():
             begun.add_metric([namespace], count)
         yield begun
         yield GaugeMetricFamily(

@@ -64,9 +64,10 @@ def _queued(world: World) -> Deferral | None:
         message = f"{fleet.blocked} trainings of this namespace do not start; it starts when one of them does or ends"
         return Deferral(Outcome.QUEUED, message)
     if fleet.ahead >= most - fleet.trainings:
+        where = "the fleet" if world.policy.shards == 1 else "this shard of the fleet"
         return Deferral(
             Outcome.QUEUED,
-            f"it starts when another training ends; {most} may run at once in the fleet, "
+            f"it starts when another training ends; {most} may run at once in {where}, "
             "and the next place goes to the namespace with the fewest",
         )
     return None
