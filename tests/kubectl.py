@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from tests.cluster import Connection, Resource
+from tests.yaml_text import load_all
 
 Body = dict[str, Any]
 
@@ -144,7 +144,7 @@ def documents(what: Path | Mapping[str, Any]) -> Iterable[Body]:
     if isinstance(what, Mapping):
         return [copy.deepcopy(dict(what))]
     files = sorted(what.glob("*.yaml")) if what.is_dir() else [what]
-    return [document for file in files for document in yaml.safe_load_all(file.read_text()) if document]
+    return [document for file in files for document in load_all(file.read_text())]
 
 
 def aligned(rows: list[list[str]]) -> str:

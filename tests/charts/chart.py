@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import yaml
 from helm_python import Chart
 
 from tests.stage import ROOT
+from tests.yaml_text import load_all
 
 Body = dict[str, Any]
 
@@ -72,7 +72,7 @@ def rendered(values: Mapping[str, Any] = {}, release: str = "perennial") -> list
     """Every object of a release, in the order of the templates' names; those of `helm test` too."""
     rendered = chart().render(dict(values), name=release, namespace=NAMESPACE)
     texts = [text for path, text in sorted(rendered.items()) if path.endswith(".yaml")]
-    return [document for text in texts for document in yaml.safe_load_all(text) if document]
+    return [document for text in texts for document in load_all(text)]
 
 
 def of_kind(kind: str, values: Mapping[str, Any] = {}, release: str = "perennial") -> list[Body]:

@@ -15,6 +15,7 @@ from tests.charts.chart import CASES, MONITORING, NAMESPACE, PATH, Body
 from tests.e2e.models import a_model
 from tests.kubectl import Kubectl
 from tests.stage import ROOT
+from tests.yaml_text import load, load_all
 
 MODELS = "modeldeployments.perennial.dev"
 EARLIER_COLUMN = {"name": "Earlier", "type": "string", "jsonPath": ".status.phase"}
@@ -38,7 +39,7 @@ def earlier(tmp_path: Path) -> Path:
     meta = yaml.safe_load((chart / "Chart.yaml").read_text())
     (chart / "Chart.yaml").write_text(yaml.safe_dump(meta | {"version": "0.0.9"}))
     file = chart / "files" / "crds" / "modeldeployments.yaml"
-    definition = yaml.safe_load(file.read_text())
+    definition = load(file.read_text())
     definition["spec"]["versions"][0]["additionalPrinterColumns"] = [EARLIER_COLUMN]
     file.write_text(yaml.safe_dump(definition))
     return chart
@@ -107,7 +108,7 @@ def test_uninstall_keeps_the_crds_and_models_only(kubectl: Kubectl, helm: Config
     model = a_model_that_is_there(kubectl)
     message = helm.uninstall("perennial")["info"]
     assert all(f"[CustomResourceDefinition] {name}" in message for name in definitions(kubectl) - before)
-    for document in yaml.safe_load_all(release["manifest"]):
+    for document in load_all(release["manifest"]):
         if document["kind"] in ("Deployment", "Service"):
             assert kubectl.get(document["kind"], document["metadata"]["name"]) is None
     assert not kubectl.list("Secret")

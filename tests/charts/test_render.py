@@ -6,13 +6,13 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from perennial_operator.election import lease_names
 from perennial_operator.lease import NAME
 from perennial_operator.settings import read_settings
 from tests.charts.chart import CASES, MONITORING, NAMESPACE, PATH, Body, of_kind, rendered
 from tests.manifests.pod_security import pod_of, violations
+from tests.yaml_text import load
 
 KEEP = {"helm.sh/resource-policy": "keep", "argocd.argoproj.io/sync-options": "Prune=false"}
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding"}
@@ -164,7 +164,7 @@ def test_every_binding_gives_the_operator_an_existing_role(case: str) -> None:
 
 
 def test_the_definitions_are_rendered_whole_and_are_kept() -> None:
-    copies = [yaml.safe_load(file.read_text()) for file in sorted((PATH / "files" / "crds").glob("*.yaml"))]
+    copies = [load(file.read_text()) for file in sorted((PATH / "files" / "crds").glob("*.yaml"))]
     rendered = of_kind("CustomResourceDefinition")
     assert [body["spec"] for body in rendered] == [copy["spec"] for copy in copies]
     assert [body["metadata"]["annotations"] for body in rendered] == [KEEP] * 3

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
-import yaml
 
 from perennial_operator.cluster.cache import Cache
 from perennial_operator.cluster.cache_entry import Key
@@ -19,10 +18,11 @@ from tests.builders import a_body
 from tests.simulation.client import Client
 from tests.simulation.objects import Body
 from tests.stage import ROOT
+from tests.yaml_text import load
 
 
 def _schema(path: Any) -> tuple[str, Any]:
-    crd = yaml.safe_load(path.read_text())
+    crd = load(path.read_text())
     properties = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     return crd["spec"]["names"]["kind"], properties
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from perennial_operator.crds.definitions import crd_definitions
 from tests.stage import ROOT
+from tests.yaml_text import load
 
 DEFINITIONS = crd_definitions()
 
@@ -33,7 +33,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
 def test_crd_files_match_the_values_of_the_core() -> None:
     """After a change that is meant: `make crds`."""
     folder = ROOT / "manifests" / "crds"
-    assert {file.name: yaml.safe_load(file.read_text()) for file in folder.glob("*.yaml")} == DEFINITIONS
+    assert {file.name: load(file.read_text()) for file in folder.glob("*.yaml")} == DEFINITIONS
 
 
 @pytest.mark.parametrize("file", DEFINITIONS)

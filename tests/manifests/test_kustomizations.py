@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.stage import ROOT
+from tests.yaml_text import load_all
 
 Objects = list[dict[str, Any]]
 
@@ -24,7 +25,7 @@ def built(directory: Path) -> Objects:
     """The objects of a kustomization."""
     done = subprocess.run(["kubectl", "kustomize", directory], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return load_all(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_everything_under_manifests_but_the_samples_is_installed(rendered: dict[
     files = [
         f for part in ("crds", "admission", "rbac", "operator") for f in (ROOT / "manifests" / part).glob("*.yaml")
     ]
-    shipped = [d for f in [*files, ROOT / "manifests/namespace.yaml"] for d in yaml.safe_load_all(f.read_text())]
+    shipped = [d for f in [*files, ROOT / "manifests/namespace.yaml"] for d in load_all(f.read_text())]
     names = {(d["kind"], d["metadata"]["name"]) for d in shipped if "metadata" in d}
     assert {(d["kind"], d["metadata"]["name"]) for d in rendered["manifests"]} == names
 

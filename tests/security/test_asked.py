@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
 from perennial_operator.core.api.drift_report import DriftReport
 from perennial_operator.core.api.model_deployment import ModelDeployment
@@ -16,8 +15,9 @@ from perennial_operator.core.manifests.train_job import train_manifest
 from tests.builders import NOON, SPEC, a_body, a_deployment, a_version, a_world, merged
 from tests.kubectl import Kubectl, RefusedError
 from tests.stage import ROOT
+from tests.yaml_text import load
 
-CRDS = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "manifests" / "crds").glob("*.yaml"))]
+CRDS = [load(path.read_text()) for path in sorted((ROOT / "manifests" / "crds").glob("*.yaml"))]
 CLAIM = {"uri": None, "persistentVolumeClaim": {"claimName": "rides"}}
 
 
