@@ -106,9 +106,10 @@ bench-train: .venv/ready ## A training beside a plain scikit-learn script
 bench-window: .venv/ready ## 90 days of rows out of 1, 3 and 10 years
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_window
 
-# Beside a plain script; a real API server from KUBEBUILDER_ASSETS.
-bench-operator: .venv/ready ## One operator with 1,000 models and 10,000 reports
-	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.bench_operator
+# Beside a plain script; a real API server from KUBEBUILDER_ASSETS. SIZES="1000 5000 10000": settled fleets of so many models instead,
+# with one operator and with three.
+bench-operator: .venv/ready ## One operator, 1,000 models, 10,000 reports; SIZES
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR) $(BIN)/python -m tests.bench.$(if $(SIZES),bench_fleet --sizes $(SIZES),bench_operator)
 
 # Memory, tasks, files and calls stay flat.
 soak: .venv/ready ## Ten minutes of random changes; build/soak.svg
