@@ -66,6 +66,20 @@ def in_delta(years: int, folder: Path) -> Json:
     return {"delta": {"uri": folder.as_uri()}}
 
 
+def in_iceberg(years: int, folder: Path) -> Json:
+    from pyiceberg.catalog.sql import SqlCatalog  # which the processes that are measured do without
+
+    catalogue = SqlCatalog("bench", uri=f"sqlite:///{folder}/catalogue.db", warehouse=(folder / "lake").as_uri())
+    catalogue.create_namespace("bench")
+    table = None
+    for frame in months(years):
+        rows = pa.Table.from_pandas(frame, preserve_index=False)
+        table = table or catalogue.create_table(("bench", "rides"), rows.schema)
+        table.append(rows)
+    assert table is not None
+    return {"iceberg": {"uri": table.location()}}
+
+
 def in_postgres(years: int, postgres: Postgres) -> Json:
     postgres.execute("DROP TABLE IF EXISTS rides")
     for number, frame in enumerate(months(years)):
@@ -106,6 +120,7 @@ def main() -> None:
                 "parquet": lambda years: in_parquet(years, new(place / f"months-{years}")),
                 "one parquet": lambda years: in_one_parquet(years, new(place / f"one-{years}")),
                 "delta": lambda years: in_delta(years, new(place / f"delta-{years}")),
+                "iceberg": lambda years: in_iceberg(years, new(place / f"iceberg-{years}")),
                 "postgres": lambda years: in_postgres(years, postgres),
             }
             results = {

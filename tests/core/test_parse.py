@@ -22,6 +22,7 @@ def body(change: Mapping[str, Any] = {}, status: Mapping[str, Any] = {}) -> dict
     ("change", "message"),
     [
         ({"model": None}, "spec.model: Field required"),
+        ({"validation": {"slices": [{"column": "x"}]}}, "spec.validation.slices[0].metric: Field required"),
         (
             {"data": {"window": "3x"}},
             "give auto, all, a duration such as 90d, or a number of rows greater than 0 (it is '3x')",

@@ -213,7 +213,7 @@ LOCAL_HOUR = {"name": "hour", "calendar": {"column": "at", "part": "hour", "time
         ),
         (
             {"model": {**MANIFEST["spec"]["model"], "features": {"numeric": ["level"], "derived": [LOCAL_HOUR]}}},
-            ["tide.yaml: spec.model.features.derived.0.calendar.timeZone: 'Berlin' is not in the time zone database"],
+            ["tide.yaml: spec.model.features.derived[0].calendar.timeZone: 'Berlin' is not in the time zone database"],
         ),
         (
             {"pin": "other-v3"},

@@ -182,6 +182,39 @@ def test_bad_file_is_an_error_in_one_sentence(
     assert shown.out == "" and shown.err[:-1].isprintable()
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_columns_of_lists_and_objects_are_left_out(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(first_files.diabetes(tmp_path))
+    table["visits"], table["address"] = [[1, 2]] * len(table), [{"town": "Bonn"}] * len(table)
+    path = tmp_path / f"rows.{ending}"
+    if ending == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_json(path, orient="records", lines=True)
+    assert run(monkeypatch, "init", str(path), "--target", "progression") == 0
+    shown = " ".join(capsys.readouterr().out.replace("#  ", "").split())
+    for name in ("visits", "address"):
+        assert f"# left out {name}: a row has several values of it: write each as a column of its own" in shown
+
+
+def test_form_of_numbers_can_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    x, z = random.integers(1000, 9999, (2, 400))
+    table = np.stack([x, z, 3 * x + 2 * z + random.integers(-500, 500, 400)], axis=1)
+    lines = [";".join(f"{number // 1000}.{number % 1000:03}" for number in row) for row in table]
+    (tmp_path / "rows.csv").write_text("\n".join(["x;z;y", *lines]))
+    words = ["init", str(tmp_path / "rows.csv"), "--target", "y", "--decimal", ","]
+    assert run(monkeypatch, *words, "--thousands", ".") == 0
+    (manifest, _) = yaml.safe_load_all(capsys.readouterr().out)
+    assert manifest["spec"]["data"]["csv"] == {"separator": ";", "decimal": ",", "thousands": "."}
+    assert run(monkeypatch, *words, "--thousands", ",") == 1
+    assert capsys.readouterr().err.startswith("error: --decimal and --thousands: ")
+
+
 def test_places_of_the_cluster_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

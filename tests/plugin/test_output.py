@@ -75,6 +75,7 @@ def test_narrow_terminal_shows_whole_names(rolling_out: Terminal) -> None:
 def test_pipe_gets_whole_lines_without_colours(rolling_out: Terminal) -> None:
     shown = rolling_out.output("status", "bike", COLUMNS="40")
     assert "\x1b" not in shown
+    assert [line for line in shown.splitlines() if line.endswith(" ")] == []
     assert "within thresholds: psi of feature1 0.1" in shown
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 
-from perennial_trainer.contract.task import Features
+from perennial_trainer.contract.task import Features, Model
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.metrics.scored_rows import ScoredRows
@@ -26,6 +27,7 @@ from perennial_trainer.reporting.drawing.columns import Spread, column_chart
 from perennial_trainer.reporting.drawing.curves import share_chart, trend_chart
 from perennial_trainer.reporting.drawing.figures import WIDTH, Figure
 from perennial_trainer.reporting.drawing.grids import count_table, heat_map
+from perennial_trainer.reporting.model_card import _model
 from perennial_trainer.reporting.numbers import shown
 from perennial_trainer.reporting.prediction_figures import draw_predictions
 from perennial_trainer.validation.details import Details
@@ -247,6 +249,22 @@ def test_page_of_incomplete_version_names_missing_parts(trainer: Trainer, tmp_pa
     code, answer = trainer(a_validation(task, candidate))
     assert (code, answer["reason"]) == (3, "ArtifactMissing")
     assert "metrics.json" in answer["message"]
+
+
+def test_card_has_no_row_for_features_of_a_kind_without_any() -> None:
+    features, estimator = Features(numeric=("bmi",), categorical=()), "sklearn.linear_model.Ridge"
+    model = Model(
+        framework="sklearn",
+        format="joblib",
+        estimator=estimator,
+        task="regression",
+        features=features,
+        target="y",
+        parameters={},
+    )
+    metadata: Any = SimpleNamespace(model=model, estimator=estimator, parameters={}, calibration=None)
+    shown = str(_model(metadata))
+    assert "numeric features" in shown and "categorical features" not in shown
 
 
 def test_page_says_what_asked_for_the_training(trainer: Trainer, tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from kubectl_perennial.cli.options import add_command, add_output, count
 from kubectl_perennial.commands import backtest, init, trial
 
+THOUSANDS = (".", ",", " ", "'", "\u00a0", "\u202f")
+"""As `data.csv.thousands` takes them."""
+
 
 def add_backtest(commands: Any) -> None:
     command = add_command(
@@ -77,6 +80,12 @@ def add_trial(commands: Any) -> None:
     command.add_argument("data", metavar="DATA", help="labelled rows: a path, glob or URI")
     command.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     command.add_argument("--name", metavar="MODEL", help="default that of the file")
+    command.add_argument(
+        "--decimal", choices=(".", ","), metavar="SIGN", help="decimal sign of csv; default as recognised"
+    )
+    command.add_argument(
+        "--thousands", choices=THOUSANDS, metavar="SIGN", help="sign between groups of three digits, such as ."
+    )
     command.add_argument("--uri", metavar="URI", help="where pods read the rows; default a ConfigMap")
     command.add_argument("--storage", metavar="URI", help="where versions are stored; default a claim")
     command.add_argument("-o", "--output", choices=("json",), help="print fields instead of text")

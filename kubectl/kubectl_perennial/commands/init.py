@@ -30,6 +30,7 @@ def run(arguments: Namespace, console: Console) -> None:
     """Prints the manifest, with a comment for each decision."""
     try:
         from kubectl_perennial.simulation.drafting.draft import draft_manifest, name_of_file
+        from kubectl_perennial.simulation.drafting.table import given_form
         from kubectl_perennial.simulation.trying.source import local_uri
         from kubectl_perennial.views.trial import manifest_text
     except ImportError as error:
@@ -37,7 +38,8 @@ def run(arguments: Namespace, console: Console) -> None:
     uri = local_uri(arguments.data)
     name = arguments.name or name_of_file(arguments.data)
     places, notes, objects = _places(arguments, name)
-    draft = draft_manifest(uri, arguments.target, name, places, datetime.now(UTC))
+    csv = given_form(arguments.decimal, arguments.thousands)
+    draft = draft_manifest(uri, arguments.target, name, places, datetime.now(UTC), csv)
     documents = [dict(draft.manifest.body), *objects]
     if arguments.output == "json":
         console.print(output.printed({"notes": [*draft.notes, *notes], "documents": documents}, "json"), soft_wrap=True)

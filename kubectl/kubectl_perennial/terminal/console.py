@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import IO, cast
 
 import yaml
 from rich.cells import cell_len
@@ -34,13 +36,29 @@ class PrintableConsole(Console):
             yield segment if segment.control else Segment(text, segment.style)
 
 
+class Unpadded(io.TextIOBase):
+    """Writes to a pipe or a file without the blanks by which rich fills the lines of a table."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def make_console(*, error: bool = False) -> Console:
     """On standard output, or on standard error; a character that it cannot encode becomes a question mark."""
     stream = sys.stderr if error else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    width = None if stream.isatty() else PIPE_WIDTH
-    return PrintableConsole(highlight=False, markup=False, emoji=False, width=width, stderr=error)
+    if stream.isatty():
+        return PrintableConsole(highlight=False, markup=False, emoji=False, stderr=error)
+    file = cast("IO[str]", Unpadded(stream))
+    return PrintableConsole(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH, file=file)
 
 
 def warn(line: str) -> None:

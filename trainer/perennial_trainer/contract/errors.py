@@ -16,6 +16,8 @@ class TaskError(Exception):
     exit_code: ClassVar[int]
     files: str | None = None
     """The digest of the files that a training was refused for."""
+    columns: tuple[str, ...] = ()
+    """Those with several values in a row, of a NestedColumn."""
     parts: "tuple[TaskError, ...]" = ()
     """Each problem by itself and whole, if several are reported as one."""
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from perennial_trainer.contract.data import Cleaning, TrainingData
 from perennial_trainer.contract.errors import Problems, join_names
-from perennial_trainer.data.privacy import shape
+from perennial_trainer.data.privacy import notation
 from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.data.values.unusable import check_usable
@@ -62,7 +62,7 @@ class Cleaned:
         if self.stray:
             lines.append(
                 f"{sum(self.stray.values())} rows have a class beside two frequent ones and are not trained on, "
-                f"written as {join_names(sorted({repr(shape(name)) for name in self.stray}), 5)}; correct their target"
+                f"written as {join_names(sorted({notation(name) for name in self.stray}), 5)}; correct their target"
             )
         return lines
 

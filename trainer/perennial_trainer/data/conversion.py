@@ -19,7 +19,7 @@ from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.categories import all_integers, arrow_categories, as_series, to_categories
 from perennial_trainer.data.derived.features import derived_features
 from perennial_trainer.data.derived.times import times_of_feature
-from perennial_trainer.data.privacy import shape
+from perennial_trainer.data.privacy import notation
 from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values.numbers import LARGEST, text_to_floats, too_large
 from perennial_trainer.data.values.unusable import Unusable, unusable_numbers
@@ -106,8 +106,8 @@ def readable_target(name: str, values: "pd.Series[Any]", kind: Kind) -> "tuple[p
     infinite = too_large(floats)
     target = pd.Series(np.where(infinite, np.nan, floats))
     if not_number.any():
-        example = shape(str(values[not_number].iloc[0])[:40])
-        problem = f"values of the target {name} are not numbers, the first is written as {example!r}"
+        example = notation(str(values[not_number].iloc[0])[:40])
+        problem = f"values of the target {name} are not numbers, the first is written as {example}"
         fix = "correct them, or set model.task to classification"
         return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
     if infinite.any():

@@ -26,3 +26,8 @@ def common_names(counts: Mapping[str, int], limit: int) -> str:
 def shape(text: str) -> str:
     """How the text is written, without what it says: 9 for each digit, a for each letter."""
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", text))
+
+
+def notation(text: str) -> str:
+    """How the text is written, in a sentence: its shape in quotes; of letters alone it would say nothing."""
+    return repr(shape(text)) if re.search(r"\d", text) else "text without digits"

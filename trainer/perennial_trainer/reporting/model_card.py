@@ -62,8 +62,8 @@ def _model(metadata: Metadata) -> Table:
     model = metadata.model
     values = {
         "estimator": metadata.estimator,
-        "numeric features": ", ".join(model.features.numeric),
-        "categorical features": ", ".join(model.features.categorical),
+        **({"numeric features": ", ".join(model.features.numeric)} if model.features.numeric else {}),
+        **({"categorical features": ", ".join(model.features.categorical)} if model.features.categorical else {}),
         **{f"text {each.column}": each.described for each in model.features.hashed},
         **{f"derived feature {each.name}": each.described for each in model.features.derived},
         **{f"transformer of {', '.join(each.columns)}": each.described for each in model.features.transformers},

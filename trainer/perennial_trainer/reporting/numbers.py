@@ -1,9 +1,14 @@
 """Numbers as a reader wants them: four digits, no exponent where it can be avoided, shares in percent."""
 
+import math
+
 
 def shown(number: float) -> str:
-    """The number with four digits: `12,345`, `0.3124`."""
-    return f"{number:,.0f}" if 1000 <= abs(number) < 1e9 else f"{number:.4g}"
+    """The number with four digits: `12,345`, `0.3124`; less than 1 is never `1`."""
+    if 1000 <= abs(number) < 1e9:
+        return f"{number:,.0f}"
+    text = f"{number:.4g}"
+    return f"{math.trunc(number * 1e4) / 1e4:.4g}" if text.strip("-") == "1" and abs(number) < 1 else text
 
 
 def percent(share: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from kubectl_perennial.errors import CommandError
-from kubectl_perennial.simulation.drafting.table import TextTable, may_be_numbers
+from kubectl_perennial.simulation.drafting.table import TextTable
 from kubectl_perennial.simulation.drafting.times import TimeColumn, time_column_of
 
 MOST_VALUES = 100
@@ -43,7 +43,7 @@ class Kinds:
 
 def kinds_of(table: TextTable, target: str) -> Kinds:
     """The kinds of all columns. CommandError if the target can not be learned, or no feature is left."""
-    task, why = _task(table.values[target], target)
+    task, why = _task(table, target)
     left_out = dict(table.left_out)
     numeric: list[str] = []
     categorical: list[str] = []
@@ -58,11 +58,11 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
                 time = as_time
             else:
                 left_out[name] = f"a second time beside {time.name}"
-        elif len(text) < MOST_TEXTS and _is_text(name, values):
+        elif len(text) < MOST_TEXTS and _is_text(table, name):
             text.append(name)
-        elif reason := _id(name, values):
+        elif reason := _id(table, name):
             left_out[name] = reason
-        elif may_be_numbers(values) and not _has_leading_zeros(values):
+        elif table.has_numbers(name) and not _has_leading_zeros(values):
             numeric.append(name)
         elif (count := values.nunique()) > MOST_VALUES or len(categorical) >= MOST_CATEGORIES:
             left_out[name] = f"a category of {count} values, each of which would be a column"
@@ -76,12 +76,13 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
     return Kinds(target, task, why, tuple(numeric), tuple(categorical), tuple(text), time, most_missing, left_out)
 
 
-def _task(values: pd.Series[str], target: str) -> tuple[str, str]:
+def _task(table: TextTable, target: str) -> tuple[str, str]:
     """Regression or classification, and why."""
+    values = table.values[target]
     count, rows = values.nunique(), int(values.notna().sum())
     if count < 2:
         raise CommandError(f"the target {target} has {count} value in {rows} rows: there is nothing to learn")
-    numbers = may_be_numbers(values)
+    numbers = table.has_numbers(target)
     whole = values.dropna().str.fullmatch(r"[+-]?[0-9]+").all()
     if not numbers and count * 2 > rows:
         raise CommandError(
@@ -106,18 +107,19 @@ def _unusable(values: pd.Series[str]) -> str:
     return ""
 
 
-def _is_text(name: str, values: pd.Series[str]) -> bool:
+def _is_text(table: TextTable, name: str) -> bool:
     """Whether people wrote sentences; values that many rows share are categories."""
-    if values.nunique() <= MOST_VALUES or CALLED_ID.search(name) or may_be_numbers(values):
+    values = table.values[name]
+    if values.nunique() <= MOST_VALUES or CALLED_ID.search(name) or table.has_numbers(name):
         return False
     return bool(values.dropna().str.count(r"\w\w+").median() >= WORDS_OF_TEXT)
 
 
-def _id(name: str, values: pd.Series[str]) -> str:
+def _id(table: TextTable, name: str) -> str:
     """Why the column only names its row, or an empty text."""
-    present = values.dropna()
+    present = table.values[name].dropna()
     distinct = present.nunique()
-    if not may_be_numbers(values):
+    if not table.has_numbers(name):
         return "almost every row has its own value" if distinct > OWN_VALUE * len(present) else ""
     if distinct < len(present) or not present.str.fullmatch("[0-9]+").all():
         return ""

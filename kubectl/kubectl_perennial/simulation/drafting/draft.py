@@ -15,6 +15,7 @@ from kubectl_perennial.simulation.drafting.table import TextTable, read_text
 from kubectl_perennial.simulation.manifest import Manifest, checked
 from kubectl_perennial.simulation.trying.recognised import recognise
 from perennial_operator.core.api.values import shown
+from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.metrics.computation import Measurement
 
 Spec = dict[str, Any]
@@ -44,9 +45,9 @@ class Draft:
     notes: tuple[str, ...]
 
 
-def draft_manifest(uri: str, target: str, name: str, places: Places, now: Any) -> Draft:
-    """The manifest for the rows at the URI. CommandError if nothing can be learned from them."""
-    table = read_text(uri, target)
+def draft_manifest(uri: str, target: str, name: str, places: Places, now: Any, csv: CsvFormat) -> Draft:
+    """The manifest for the rows at the URI; `csv` is their known form. CommandError if they teach nothing."""
+    table = read_text(uri, target, csv)
     if table.rows < FEWEST_ROWS:
         raise CommandError(f"{table.rows} rows are too few to prove a model: collect {FEWEST_ROWS} at least")
     kinds = kinds_of(table, target)
@@ -84,8 +85,9 @@ def _first_spec(table: TextTable, kinds: Kinds, places: Places) -> Spec:
         data["timeColumn"] = kinds.time.name
         if kinds.time.time_format:
             data["timeFormat"] = kinds.time.time_format
-    if table.separator:
-        data["csv"] = {"separator": table.separator}
+    form = {"separator": table.csv.separator, "decimal": table.csv.decimal, "thousands": table.csv.thousands}
+    if known := {name: sign for name, sign in form.items() if sign}:
+        data["csv"] = known
     if table.rows < 2 * USUAL_ROWS:
         data |= {"holdout": 0.3 if table.rows >= USUAL_ROWS else 0.4, "minRows": table.rows * 4 // 5}
     if kinds.most_missing > 0.05:

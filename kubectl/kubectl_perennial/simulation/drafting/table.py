@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from msgspec import structs
 
 from kubectl_perennial.errors import CommandError, some
 from kubectl_perennial.simulation.history import tables_of
 from perennial_trainer.contract.data import CsvFormat
-from perennial_trainer.contract.errors import TaskError
+from perennial_trainer.contract.errors import RejectedTask, TaskError
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.conversion import to_frame
 from perennial_trainer.data.files.csv_dialect import SEPARATORS, Dialect
@@ -46,17 +48,33 @@ class TextTable:
     values: pd.DataFrame
     rows: int
     left_out: dict[str, str]
-    separator: str | None = None
+    csv: CsvFormat = field(default_factory=CsvFormat)
+    """What is known of the form of csv."""
+
+    def has_numbers(self, name: str) -> bool:
+        """Whether most values of the column are numbers, in the form that is given or in one of the known ones."""
+        given = self.csv
+        return any(
+            number_share(self.values[name], style) >= MOSTLY
+            for style in FORMATS
+            if given.decimal in (None, style.decimal) and given.thousands in (None, style.thousands)
+        )
 
 
-def read_text(uri: str, target: str) -> TextTable:
+def given_form(decimal: Any, thousands: Any) -> CsvFormat:
+    """The form of csv that a person has given. CommandError for two equal signs."""
+    try:
+        return CsvFormat(decimal=decimal, thousands=thousands)
+    except ValueError as error:
+        raise CommandError(f"--decimal and --thousands: {error}") from error
+
+
+def read_text(uri: str, target: str, csv: CsvFormat) -> TextTable:
     """The table at the URI. CommandError without rows, or without the target among the columns."""
     try:
         names, separator = _names(uri, target)
         usable, left_out = _usable(names)
-        others = tuple(name for name in usable if name != target)
-        columns = Columns(Features(numeric=(), categorical=others), target, "classification", None)
-        parts = tables_of(uri, columns, Notes())
+        columns, parts = _read(uri, target, usable, left_out)
     except TaskError as error:
         raise CommandError(f"{error.reason}: {error.message}") from error
     table = pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
@@ -65,7 +83,22 @@ def read_text(uri: str, target: str) -> TextTable:
     places = np.unique(np.linspace(0, table.num_rows - 1, SAMPLE).astype(np.int64))
     frame = to_frame(table.take(pa.array(places)), columns)
     text = frame.map(lambda value: value.strip(), na_action="ignore")
-    return TextTable(text.mask(text.isin([*NULL_WORDS])), table.num_rows, left_out, separator)
+    return TextTable(
+        text.mask(text.isin([*NULL_WORDS])), table.num_rows, left_out, structs.replace(csv, separator=separator)
+    )
+
+
+def _read(uri: str, target: str, usable: Sequence[str], left_out: dict[str, str]) -> tuple[Columns, list[pa.Table]]:
+    """The tables of all files, of columns that have one value in each row; the others go to `left_out`."""
+    others = tuple(name for name in usable if name != target and name not in left_out)
+    columns = Columns(Features(numeric=(), categorical=others), target, "classification", None)
+    try:
+        return columns, tables_of(uri, columns, Notes())
+    except RejectedTask as refusal:
+        if not refusal.columns or target in refusal.columns:
+            raise
+        left_out |= dict.fromkeys(refusal.columns, "a row has several values of it: write each as a column of its own")
+        return _read(uri, target, usable, left_out)
 
 
 def _names(uri: str, target: str) -> tuple[list[str], str | None]:
@@ -106,8 +139,3 @@ def number_share(values: pd.Series[str], style: NumberFormat) -> float:
     """The share of the present values that are numbers in this format."""
     present = values.dropna()
     return float(present.str.match(style.pattern).mean()) if len(present) else 0.0
-
-
-def may_be_numbers(values: pd.Series[str]) -> bool:
-    """Whether most values are numbers in one of the known formats."""
-    return any(number_share(values, style) >= MOSTLY for style in FORMATS)

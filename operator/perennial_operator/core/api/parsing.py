@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -56,7 +56,12 @@ def parse(kind: type[K], body: Mapping[str, Any]) -> K:
 
 
 def _sentence(item: Any) -> str:
-    path = ".".join(str(part) for part in item["loc"])
+    path = field_path(item["loc"])
     given = item["input"]
     value = "" if isinstance(given, dict | list) else f" (it is {shown_addresses(repr(given))[:LONGEST_SHOWN]})"
     return f"{path}: {shown_addresses(item['msg'].removeprefix('Value error, '))}{value}"
+
+
+def field_path(parts: Iterable[str | int]) -> str:
+    """The field as an API server names it: spec.model.features.derived[0].name."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")

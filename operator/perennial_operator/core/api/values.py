@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -74,8 +75,11 @@ def as_text(instant: datetime, digits: str = "seconds") -> str:
 
 
 def shown(number: float) -> str:
-    """The number as text with four digits, never as 1.8e+04."""
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    """The number as text with four digits, never as 1.8e+04, and less than 1 never as 1."""
+    if abs(number) >= 1000:
+        return f"{number:,.0f}"
+    text = f"{number:.4g}"
+    return f"{math.trunc(number * 1e4) / 1e4:.4g}" if text.strip("-") == "1" and abs(number) < 1 else text
 
 
 def valid_cron(expression: str) -> str:

@@ -16,6 +16,7 @@ from perennial_operator.core.api.drift_report import Measurement, NotMeasured, W
 from perennial_operator.core.api.meta import Number
 from perennial_operator.core.api.model import ModelSpec
 from perennial_operator.core.api.model_version import DataFacts, ModelVersionStatus, Trigger
+from perennial_operator.core.api.parsing import field_path
 from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.storable import unstorable_field
 from perennial_operator.core.api.training import Calibration, Search
@@ -206,7 +207,7 @@ def _parsed(job: Job, answer: Mapping[str, Any], kind: type[Result]) -> Result |
 def _first_violation(error: ValidationError) -> tuple[str, str]:
     """The field and the problem."""
     first = error.errors()[0]
-    return ".".join(str(part) for part in first["loc"]), first["msg"]
+    return field_path(first["loc"]), first["msg"]
 
 
 def _without_bad_pages(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.files.file import DataFile
+from perennial_trainer.data.files.parquet_file import nested_columns
 from perennial_trainer.data.schema import Columns
 
 BATCH = 65_536  # rows
@@ -46,15 +47,12 @@ class JsonLines:
         """The rows, so many at a time."""
         rows = self._rows()
         while part := list(islice(rows, BATCH)):
+            nested = [name for name in needed if any(isinstance(row.get(name), (list, dict)) for row in part)]
+            if nested:
+                raise nested_columns(nested, f"column {join_names(nested)} has a list or an object in a row")
             yield pa.table({name: self._column(name, [row.get(name) for row in part]) for name in needed})
 
     def _column(self, name: str, values: list[Any]) -> Any:
-        if any(isinstance(value, (list, dict)) for value in values):
-            raise RejectedTask(
-                "NestedColumn",
-                f"column {name} has a list or an object in a row: write each value as a column of its own, "
-                "or remove the column from model.features",
-            )
         if name in self._columns.as_text:
             return pa.array([category_name(value) for value in values], pa.string(), from_pandas=True)
         kinds = {type(value) for value in values if value is not None}

@@ -1,6 +1,6 @@
 """Reads a parquet file: its column names, and the needed columns at once or in batches."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -66,13 +66,18 @@ class ParquetFile:
 
 def require_values(kinds: Mapping[str, Any]) -> None:
     """The columns of these types have one value in each row; else a RejectedTask, NestedColumn."""
-    nested = [f"{name} ({kind})" for name, kind in kinds.items() if pa.types.is_nested(kind)]
+    nested = {name: f"{name} ({kind})" for name, kind in kinds.items() if pa.types.is_nested(kind)}
     if nested:
-        raise RejectedTask(
-            "NestedColumn",
-            f"column {join_names(nested)} has several values in a row: write each as a column of its own, or "
-            "remove the column from model.features",
-        )
+        raise nested_columns(nested, f"column {join_names(nested.values())} has several values in a row")
+
+
+def nested_columns(names: Iterable[str], problem: str) -> RejectedTask:
+    """The refusal of columns with several values in a row."""
+    refusal = RejectedTask(
+        "NestedColumn", f"{problem}: write each value as a column of its own, or remove the column from model.features"
+    )
+    refusal.columns = tuple(names)
+    return refusal
 
 
 def row_groups(stream: IO[bytes], column: str | None) -> tuple[list[str], list[RowGroup]]:

@@ -44,7 +44,9 @@ def naming_file(name: str) -> Iterator[None]:
     try:
         yield
     except RejectedTask as refusal:
-        raise RejectedTask(refusal.reason, f"{display_uri(name)}: {refusal.message}") from refusal
+        named = RejectedTask(refusal.reason, f"{display_uri(name)}: {refusal.message}")
+        named.columns = refusal.columns
+        raise named from refusal
 
 
 def place_of_row(name: str, row: int) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from perennial_trainer.data.privacy import shape
+from perennial_trainer.data.privacy import notation
 from perennial_trainer.data.values.numbers import NULL_WORDS, text_to_floats
 from perennial_trainer.data.values.unusable import Unusable
 
@@ -230,9 +230,9 @@ def _read(
     unreadable = present & times.isna().to_numpy()
     if not unreadable.any():
         return times, None
-    example = shape(str(series[unreadable].iloc[0])[:60])
+    example = notation(str(series[unreadable].iloc[0])[:60])
     verb = "set" if fix.startswith("data.") else "write"
-    problem = f"values of the time column {name} are {problem}, written as {example!r}"
+    problem = f"values of the time column {name} are {problem}, written as {example}"
     return times, Unusable(unreadable, "UnreadableTime", problem, f"{verb} {fix}")
 
 

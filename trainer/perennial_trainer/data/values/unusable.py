@@ -11,6 +11,8 @@ from perennial_trainer.contract.errors import Problems, RejectedTask
 from perennial_trainer.data.values.numbers import LARGEST
 
 Mask = NDArray[np.bool_]
+WORDS_OF_TEXT = 4
+"""A sentence has so many words; the name of a category has fewer."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ def unusable_numbers(name: str, not_number: Mask, infinite: Mask, example: str) 
     if not not_number.any():
         problem = f"values of column {name} are infinite or beyond {LARGEST:.2g}"
         return Unusable(mask, "InfiniteValues", problem, "correct or empty them")
+    other = "text" if len(example.split()) >= WORDS_OF_TEXT else "categorical"
     kind = "numbers with other characters" if re.search(r"\d", example) else "words"
     return Unusable(
         mask,
         "NonNumericFeature",
         f"values of the numeric feature {name} are not numbers ({kind})",
-        f"correct them, say in data.csv how the file writes numbers, or list {name} under model.features.categorical",
+        f"correct them, say in data.csv how the file writes numbers, or list {name} under model.features.{other}",
     )
 
 

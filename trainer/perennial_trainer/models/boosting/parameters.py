@@ -7,7 +7,7 @@ bytes for the same rows.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -111,8 +111,22 @@ def check_values(table: type[Parameters], values: Mapping[str, Any]) -> None:
         problem, _, path = str(error).replace("`", "").partition(" - at $.")
         value = values.get(path)
         named = problem.startswith("Expected") and isinstance(value, (bool, int, float, str))
+        if problem.startswith("Invalid enum") and (names := _names(table, path)):
+            raise ValueError(f"{path} is {json.dumps(value)}: give one of {', '.join(names)}") from error
         given = f" is {json.dumps(value)}" if named else ""  # other problems have the value
         raise ValueError(f"{path}{given}: {problem[:1].lower()}{problem[1:]}") from error
+
+
+def _names(table: type[Parameters], parameter: str) -> list[str]:
+    """Those that the parameter may have."""
+    kinds = [each.type for each in msgspec.structs.fields(table) if each.name == parameter]
+    return [
+        name
+        for kind in kinds
+        for each in (kind, *get_args(kind))
+        if get_origin(each) is Literal
+        for name in get_args(each)
+    ]
 
 
 def defaults(table: type[Parameters]) -> dict[str, Any]:
