@@ -164,18 +164,6 @@ def test_changed_spec_is_trained_while_restored_version_serves() -> None:
     play.until_live_again(3)
 
 
-def test_version_without_search_is_restored_without_engine() -> None:
-    """The schema of a ModelVersion refuses an engine without a search."""
-    search = {"method": "grid", "space": {"fit_intercept": [True, False]}}
-    engine = {"dask": {"workers": 2}}
-    play = on_an_empty_cluster(two_versions(), training={"search": search, "engine": engine})
-    play.settle()
-    assert play.phases() == {"bike-v2": "Live", "bike-v3": "Training"}
-    old, new = (play.bodies["ModelVersion", f"bike-v{number}"]["spec"]["training"] for number in (2, 3))
-    assert not {"search", "engine"} & old.keys()
-    assert {"search", "engine"} <= new.keys()
-
-
 def test_damaged_version_is_named_and_the_one_before_serves() -> None:
     before = two_versions()
     before.cluster.storage.damaged = {"bike-v2"}

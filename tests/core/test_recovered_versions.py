@@ -74,14 +74,6 @@ def test_recipe_is_that_of_the_page_or_of_today() -> None:
     assert (then["training"]["search"]["method"], then["training"]["calibration"]) == ("random", "isotonic")
 
 
-def test_recipe_without_a_search_needs_no_engine() -> None:
-    today = {"training": {"search": SEARCH, "engine": ENGINE, "timeout": "9m"}}
-    made = manifest(today, recipe={"model": MODEL, "data": DATA})["spec"]["training"]
-    assert ("search" in made, "engine" in made, made["timeout"]) == (False, False, "9m")
-    with_search = manifest(today, recipe={"model": MODEL, "data": DATA, "search": SEARCH})["spec"]["training"]
-    assert with_search["engine"]["dask"]["workers"] == 4
-
-
 # ---- a page decides no more of a status than an entry has
 
 OURS = "s3://models/perennial/default/bike/bike-v2/"

@@ -1,4 +1,7 @@
-"""A search on workers that the operator starts: found by the pod that trains, and gone when it has ended."""
+"""A training on workers that the operator starts: found by the pod that trains, and gone when it has ended.
+
+They fit the candidates of the search and then, together, the chosen one.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from tests.stage import Stage
 
 WORKERS = "perennial.dev/role=worker"
 TRAINING = {
-    "search": {"space": {"fit_intercept": [True, False]}, "folds": 3},
+    "search": {"space": {"max_depth": [2, 3]}, "folds": 3},
     "engine": {"dask": {"workers": 2}},
 }
 
 
-def test_search_workers_survive_an_operator_and_are_removed(stage: Stage) -> None:
-    model = a_model("spread", {"training": TRAINING})
+def test_workers_survive_an_operator_and_are_removed(stage: Stage) -> None:
+    estimator = {"estimator": "xgboost.XGBRegressor", "parameters": {"n_estimators": 20}}
+    model = a_model("spread", {"model": estimator, "training": TRAINING})
     stage.apply(a_table("spread-data", {"0.csv": rows(0)}), a_claim("spread-models"), model)
     stage.wait("the version trains", lambda: stage.version("spread-v1").get("phase") == "Training")
     stage.kill_operator()
@@ -24,7 +28,7 @@ def test_search_workers_survive_an_operator_and_are_removed(stage: Stage) -> Non
     assert job["spec"]["parallelism"] == 2
     status = stage.until_phase("spread-v1", "Live", "Failed", timeout=180)
     assert status["phase"] == "Live", status["message"]
-    assert "fit_intercept" in status["parameters"]
+    assert "max_depth" in status["parameters"]
     stage.wait("no worker is left", lambda: not jobs(stage) and not stage.kubectl.list("Pod", WORKERS))
 
 

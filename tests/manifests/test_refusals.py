@@ -182,7 +182,7 @@ def limits(**values: Any) -> Body:
         (
             {"training": {"search": None, "engine": {"dask": {"workers": 2}}}},
             "spec.training.engine",
-            "engine needs a search; set training.search",
+            "engine needs a search, or an estimator of LightGBM or XGBoost",
         ),
         (
             {"training": {"engine": {"dask": {"workers": 2, "address": "tcp://dask:8786"}}}},

@@ -14,7 +14,7 @@ import pytest
 import perennial_trainer
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.task import Dask, Engine
-from perennial_trainer.training import engine
+from perennial_trainer.training.workers import engine
 from tests.serve.processes import free_port, until
 from tests.stage import ROOT
 from tests.trainer.tasks import TASK, Json, Trainer, a_training, diabetes, written
@@ -106,8 +106,12 @@ def test_workers_of_another_version_are_sent_nothing(tmp_path: Path, monkeypatch
     ):
         monkeypatch.setattr(perennial_trainer, "__version__", "0.0.9")  # of this process, and not of the worker's
         asked = Engine(dask=Dask(address=cluster.scheduler_address))
-        with pytest.raises(RejectedTask, match="run its scheduler and its workers from the same image") as caught:
-            engine.use_engine(asked).__enter__()
+        with (
+            pytest.raises(RejectedTask, match="run its scheduler and its workers from the same image") as caught,
+            engine.use_engine(asked) as used,
+            engine.search_on(used),
+        ):
+            pass
     assert caught.value.reason == "EngineOfOtherVersion"
 
 
@@ -129,7 +133,8 @@ def test_workers_that_never_come_are_a_failure_to_try_again(port: int) -> None:
     asked = Engine(dask=Dask(workers=2))
     with (
         pytest.raises(FailedTask, match=r"no worker has connected in 0\.2 s") as caught,
-        engine.use_engine(asked, worker_timeout=0.2),
+        engine.use_engine(asked, worker_timeout=0.2) as used,
+        engine.search_on(used),
     ):
         pass
     assert caught.value.reason == "NoWorkers"
@@ -144,7 +149,8 @@ def test_lost_workers_fail_with_a_message_to_give_more_memory(tmp_path: Path, po
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         workers(tmp_path, f"tcp://127.0.0.1:{port}", 1),
         pytest.raises(FailedTask, match=r"give training\.pod more") as caught,
-        engine.use_engine(asked),
+        engine.use_engine(asked) as used,
+        engine.search_on(used),
     ):
         joblib.Parallel()([joblib.delayed(_end_worker)(os.getpid())])
     assert caught.value.reason == "WorkersLost"
@@ -176,4 +182,4 @@ def test_joblib_has_the_private_methods_that_we_override() -> None:
     from joblib._dask import DaskDistributedBackend
 
     for method in ("effective_n_jobs", "get_nested_backend", "submit", "retrieve_result_callback"):
-        assert callable(getattr(DaskDistributedBackend, method)), f"training/joblib_dask.py changes {method}"
+        assert callable(getattr(DaskDistributedBackend, method)), f"training/workers/joblib_dask.py changes {method}"

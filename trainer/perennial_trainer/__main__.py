@@ -86,7 +86,7 @@ def run_task(task: Task) -> TaskResult | None:
             serve(task)
             return None
         case WorkTask():
-            from perennial_trainer.training.dask_worker import work
+            from perennial_trainer.training.workers.dask_worker import work
 
             work(task)
             return None

@@ -17,6 +17,7 @@ from perennial_trainer.data.categories import NO_CLASS, positive_position, sorte
 from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
+from perennial_trainer.models.blocks import fit_in_blocks, is_in_blocks
 from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.hashed_text import HashedText, check_counts, require_sparse
 from perennial_trainer.models.nested import parts_of
@@ -56,7 +57,11 @@ def fit(pipeline: Pipeline, rows: Rows) -> Pipeline:
     """The pipeline fitted to the rows. Raises a RejectedTask: SingleClass, ConstantTarget, FitFailed."""
     check_target(rows)
     try:
-        fitted = pipeline.fit(rows.features, target_of(rows), **fit_weights(pipeline, rows))
+        target, weights = target_of(rows), fit_weights(pipeline, rows)
+        if is_in_blocks(pipeline[-1], rows.columns.features):
+            fitted = fit_in_blocks(pipeline, rows, target, next(iter(weights.values()), None))
+        else:
+            fitted = pipeline.fit(rows.features, target, **weights)
         return _independent_of_machine(fitted)
     except FIT_ERRORS as error:
         raise RejectedTask(
@@ -92,6 +97,8 @@ def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) 
     """
     if limit is None:
         return
+    if is_in_blocks(estimator, rows.columns.features):
+        return  # the workers have them
     if get_tags(estimator).input_tags.sparse:
         check_counts(rows, limit)
         return

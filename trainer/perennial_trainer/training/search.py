@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, Parameter
 from sklearn.pipeline import Pipeline
 
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.task import Engine, Kind, Search
+from perennial_trainer.contract.task import Kind, Search
 from perennial_trainer.data.categories import NO_CLASS, all_integers, positive_position, sorted_classes
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import Rows
@@ -33,8 +33,8 @@ from perennial_trainer.models.pipeline import fit_weights, target_of
 from perennial_trainer.models.scoring import FIT_ERRORS, message_line
 from perennial_trainer.models.seed import SEED
 from perennial_trainer.progress import Progress
-from perennial_trainer.training.engine import Scorer, use_engine
 from perennial_trainer.training.folds import search_folds
+from perennial_trainer.training.workers.engine import Scorer, Workers, search_on
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def check_search(search: Search, framework: Framework, estimator: BaseEstimator,
 
 
 def search_parameters(
-    search: Search, pipeline: Pipeline, rows: Rows, scoring: str, engine: Engine | None = None
+    search: Search, pipeline: Pipeline, rows: Rows, scoring: str, workers: Workers | None = None
 ) -> SearchResult:
     """The best candidate of the space. Raises RejectedTask (SearchFailed) if none can be fitted and scored."""
     size = len(ParameterGrid(search.space))
@@ -86,7 +86,7 @@ def search_parameters(
     progress = _SearchProgress(_costs(search, candidates), search.folds)
     log.info("search: %s, %s candidates, %s folds, by %s", search.method, candidates, search.folds, scoring)
     try:
-        with use_engine(engine) as with_callback, progress.bar, warnings.catch_warnings():
+        with search_on(workers) as with_callback, progress.bar, warnings.catch_warnings():
             warnings.simplefilter("ignore", FitFailedWarning)  # it has tracebacks, which may show values
             searcher = _searcher(
                 search, pipeline, rows, with_callback(scorer_of(scoring, rows), progress.scored), candidates

@@ -48,6 +48,7 @@ from perennial_trainer.training.refit import Refitted, fit_recipe, reason_withou
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import check_search, search_parameters
 from perennial_trainer.training.version_folder import require_new_folder
+from perennial_trainer.training.workers.engine import Workers, use_engine
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,10 @@ def train_version(task: TrainTask) -> result.TrainResult:
     try:
         _require_other_files(task, files)
         storage.require_writable(task.storage)  # before a row is read: a training may take hours
-        return _adopt(task, adopted, estimator, notes) if adopted else _train(task, estimator, scoring, notes)
+        if adopted:
+            return _adopt(task, adopted, estimator, notes)
+        with use_engine(task.engine) as workers:
+            return _train(task, estimator, scoring, notes, workers)
     except RejectedTask as refusal:
         # With rows of the future, the same files may be right later.
         refusal.files = None if notes.future_rows else files
@@ -82,7 +86,9 @@ def _require_other_files(task: TrainTask, files: str | None) -> None:
         )
 
 
-def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes) -> result.TrainResult:
+def _train(
+    task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes, workers: Workers | None
+) -> result.TrainResult:
     model, columns = task.model, _columns(task)
     unfitted = build_pipeline(estimator, model.features)
     kept = kept_models(task)
@@ -92,7 +98,7 @@ def _train(task: TrainTask, estimator: BaseEstimator, scoring: str, notes: Notes
     if known and task.blend == "weights":
         blend, pipeline = weigh_again(known, rows), None
     else:
-        search = search_parameters(task.search, unfitted, rows.fitted, scoring, task.engine) if task.search else None
+        search = search_parameters(task.search, unfitted, rows.fitted, scoring, workers) if task.search else None
         parameters = model.parameters | (search.parameters if search else {})
         estimator = clone(estimator).set_params(**(search.parameters if search else {}))
         pipeline = None if known and not known.has_grown(rows.to_fit) else _fitted(task, estimator, rows)

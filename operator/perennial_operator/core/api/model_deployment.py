@@ -22,7 +22,7 @@ from perennial_operator.core.api.printable_text import Sentence
 from perennial_operator.core.api.recovery import RecoverSpec
 from perennial_operator.core.api.rollout import RolloutSpec
 from perennial_operator.core.api.serving import ServingSpec
-from perennial_operator.core.api.training import TrainingSpec
+from perennial_operator.core.api.training import ENGINE_RULE, TrainingSpec
 from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.api.values import Instant, Name, Value
 
@@ -152,6 +152,7 @@ class ModelDeploymentSpec(Value):
             "only models of framework sklearn can be adopted; remove adopt",
             field_path=".adopt",
         ),
+        ENGINE_RULE,
         rule(
             "!has(self.training.calibration) || self.model.task == 'classification'",
             "calibration is for classification only; remove it, or set model.task to classification",

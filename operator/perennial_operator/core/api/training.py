@@ -38,7 +38,7 @@ SchedulerAddress = Annotated[
 
 
 class Dask(Value):
-    """Dask workers that fit the models of a search."""
+    """Dask workers that fit the models of a search, or one model of LightGBM or XGBoost together."""
 
     model_config = rules(
         rule(
@@ -50,7 +50,8 @@ class Dask(Value):
         None,
         ge=1,
         le=500,
-        description="Number of worker pods to start for the search, with the fields of the Job's pod; each fits one model at a time.",
+        description="Number of worker pods to start, with the fields of the Job's pod. Each fits one model of a search at "
+        "a time; of a model of LightGBM or XGBoost that is fitted outside of a search, each has a share of the rows.",
     )
     address: SchedulerAddress | None = Field(
         None,
@@ -60,10 +61,19 @@ class Dask(Value):
 
 
 class Engine(Value):
-    """What a search runs on, if it needs more than one pod."""
+    """What a training runs on, if it needs more than one pod."""
 
-    dask: Dask = Field(description="Dask workers: started for the search, or of an existing scheduler.")
+    dask: Dask = Field(description="Dask workers: started for the training, or of an existing scheduler.")
 
+
+ENGINE_RULE = rule(
+    "!has(self.training.engine) || has(self.training.search)"
+    " || (self.model.framework == 'sklearn' && self.model.estimator.matches('^(lightgbm|xgboost)[.]'))",
+    "engine needs a search, or an estimator of LightGBM or XGBoost, whose rows it spreads; set training.search, or "
+    "remove engine",
+    field_path=".training.engine",
+)
+"""Of the spec of a ModelDeployment."""
 
 Calibration = Literal["sigmoid", "isotonic"]
 
@@ -71,13 +81,6 @@ Calibration = Literal["sigmoid", "isotonic"]
 class TrainingSpec(Value):
     """How and when training runs."""
 
-    model_config = rules(
-        rule(
-            "!has(self.engine) || has(self.search)",
-            "engine needs a search; set training.search, or remove engine",
-            field_path=".engine",
-        ),
-    )
     search: Search | None = Field(None, description="A search for the best hyper-parameters.")
     calibration: Calibration | None = Field(
         None,
@@ -96,7 +99,11 @@ class TrainingSpec(Value):
         "recipe serves as one model, and its weights follow the newest rows. It needs refit, framework sklearn, a "
         "data.timeColumn and data.window auto. With false, and for a model file of 32 MB or more, a version is one fit.",
     )
-    engine: Engine | None = Field(None, description="What the search runs on; default: the pod of the training Job.")
+    engine: Engine | None = Field(
+        None,
+        description="What a search runs on, and the fits of LightGBM and XGBoost, whose rows are spread over the workers; "
+        "default: the pod of the training Job.",
+    )
     schedule: Cron | None = Field(None, description="Also retrain on this cron schedule in timeZone.")
     time_zone: TimeZone | None = Field(None, description=TIME_ZONE)
     growth: float = Field(

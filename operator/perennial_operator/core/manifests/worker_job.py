@@ -1,4 +1,4 @@
-"""Which Job runs the workers of a search?"""
+"""Which Job runs the workers of a training?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEDULER_PORT = 8786
 
 
 def workers_manifest(world: World, version: ModelVersion, train: Job) -> dict[str, Any]:
-    """The Job whose pods try the candidates of a search, which the training pod distributes.
+    """The Job whose pods fit what the training pod distributes: candidates of a search, or a model together.
 
     They get no Secret and no volume claim: the training pod sends them the rows.
     """

@@ -28,8 +28,6 @@ def recovered_manifest(world: World, stored: StoredVersion) -> dict[str, Any]:
     old, current, recipe = stored.trigger, world.spec, stored.recipe
     message = f"found in the ledger; it was made because of {old.reason}: {old.message}"[:4000]
     how: dict[str, Any] = {"search": recipe.search, "calibration": recipe.calibration} if recipe else {}
-    if recipe and recipe.search is None:
-        how["engine"] = None  # an engine needs a search
     spec = ModelVersionSpec(
         model_deployment=world.name,
         number=stored.number,

@@ -1,13 +1,21 @@
 """LightGBM's estimators. Only a model of LightGBM imports them, as do the files of such models."""
 
+import re
 from typing import Any
 
 import lightgbm
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
 
+from perennial_trainer.models.boosting.spreading import Spreading, current_spreading
+
 FIXED = {"n_jobs": 0, "verbosity": -1, "deterministic": True, "force_col_wise": True}
 """As many threads as OpenMP has, no log, and sums in one order, however many threads there are."""
+
+CONNECT_MINUTES = 5  # in which all workers must have reached each other; LightGBM waits two hours
+_OF_NETWORK = re.compile(
+    r"^\[(machines|num_machines|local_listen_port|time_out|num_threads|tree_learner): .*\]\n", re.MULTILINE
+)
 
 
 class _Shared:
@@ -17,13 +25,30 @@ class _Shared:
 
     def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Any:
         """Fits, and removes what only training needs. Raises ValueError for what LightGBM refuses."""
+        spreading = current_spreading()
         try:
-            super().fit(rows, target, sample_weight=sample_weight)  # type: ignore[misc]
+            if spreading:
+                self._fit_spread(spreading, rows, target, sample_weight)
+            else:
+                super().fit(rows, target, sample_weight=sample_weight)  # type: ignore[misc]
         except lightgbm.basic.LightGBMError as error:
             raise ValueError(str(error)) from error
         self._evals_result: dict[str, Any] = {}
         self._best_score: dict[str, Any] = {}
         return self
+
+    def _fit_spread(self, spreading: Spreading, rows: Any, target: Any, weights: Any) -> None:
+        """Takes over what LightGBM's Dask estimator has learned, without the addresses of its workers."""
+        from lightgbm import dask
+
+        own: dict[str, Any] = self.get_params()  # type: ignore[attr-defined]
+        remote = getattr(dask, f"Dask{type(self).__name__}")(**own, time_out=CONNECT_MINUTES)
+        fitted = spreading.fitted(remote, rows, target, weights).to_local()
+        learned = {name: value for name, value in vars(fitted).items() if name[0] == "_" or name not in own}
+        of_network = {*fitted.get_params(), "_other_params"} - own.keys()
+        self.__dict__.update({name: value for name, value in learned.items() if name not in of_network})
+        trees = _OF_NETWORK.sub("", self._Booster.model_to_string())
+        self._Booster = lightgbm.Booster(model_str=trees)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)

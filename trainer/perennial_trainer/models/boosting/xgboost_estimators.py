@@ -7,6 +7,8 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from perennial_trainer.models.boosting.spreading import current_spreading
+
 FIXED = {"verbosity": 0}
 """No log; without `n_jobs` there are as many threads as OpenMP has."""
 
@@ -15,6 +17,19 @@ class _Shared:
     """What both estimators share: their files have the trees in XGBoost's own format, which later versions read."""
 
     _Booster: Any
+
+    def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Any:
+        spreading = current_spreading()
+        if not spreading:
+            return super().fit(rows, target, sample_weight=sample_weight)  # type: ignore[misc]
+        from xgboost import dask
+
+        remote = getattr(dask, f"Dask{type(self).__name__}")(**self.get_params())  # type: ignore[attr-defined]
+        fitted = spreading.fitted(remote, rows, target, sample_weight)
+        self._Booster = fitted.get_booster()
+        if hasattr(fitted, "n_classes_"):
+            self.n_classes_ = fitted.n_classes_
+        return self
 
     def __copy__(self) -> Any:
         """A shallow copy, which XGBoost makes each time it is asked for its parameters."""

@@ -36,5 +36,6 @@ class SearchBackend(DaskDistributedBackend):  # type: ignore[misc]
         return out.result() if isinstance(out, Future) else super().retrieve_result_callback(out)
 
 
-def search_backend(client: "Client") -> SearchBackend:
-    return SearchBackend(client=client)
+def search_backend(client: "Client", resources: dict[str, int] | None) -> SearchBackend:
+    """The backend, whose tasks each take the resources of a worker, if any are given."""
+    return SearchBackend(client=client, **({"resources": resources} if resources else {}))

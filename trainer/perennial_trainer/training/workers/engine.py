@@ -1,14 +1,18 @@
-"""Where the candidates of a search are fitted: in this process, or on Dask workers."""
+"""The Dask workers of a training: they fit candidates of a search, or a model to rows spread over them."""
 
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import perennial_trainer
 from perennial_trainer.contract.errors import FailedTask, RejectedTask, join_names
 from perennial_trainer.contract.task import Dask, Engine
+from perennial_trainer.models.boosting.spreading import spread_by
+from perennial_trainer.training.workers.dask_worker import CANDIDATE
+from perennial_trainer.training.workers.spread_rows import SpreadRows, known_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,25 +28,58 @@ Scorer = Callable[..., float]
 WithCallback = Callable[[Scorer, Callable[[], None]], Scorer]
 
 
+class Workers:
+    """The workers of an engine. They are connected when they are needed first, and set free at the end."""
+
+    def __init__(self, dask: Dask, open_until: ExitStack, timeout: float) -> None:
+        self.started = dask.workers is not None
+        self._dask, self._open_until, self._timeout = dask, open_until, timeout
+
+    @cached_property
+    def client(self) -> "Client":
+        """With at least one worker: late ones get work, too. Raises a FailedTask or a RejectedTask."""
+        return self._open_until.enter_context(_client(self._dask, self._timeout))
+
+    def all_connected(self) -> "Client":
+        """With as many workers as were asked for, or those of the existing scheduler."""
+        _wait(self.client, self._dask.workers or 1, self._timeout)
+        return self.client
+
+
 @contextmanager
-def use_engine(engine: Engine | None, worker_timeout: float = WORKER_TIMEOUT) -> Iterator[WithCallback]:
-    """While the context lasts, joblib's parallel loops run on the engine.
+def use_engine(engine: Engine | None, worker_timeout: float = WORKER_TIMEOUT) -> Iterator[Workers | None]:
+    """While the context lasts, LightGBM and XGBoost are fitted to rows that are spread over the engine's workers.
+
+    Raises, once the workers are needed, a FailedTask: NoWorkers, EngineUnreachable, WorkersLost; a RejectedTask:
+    EngineOfOtherVersion.
+    """
+    if engine is None:
+        yield None
+        return
+    with ExitStack() as open_until:
+        workers = Workers(engine.dask, open_until, worker_timeout)
+        with spread_by(SpreadRows(workers.all_connected)):
+            yield workers
+
+
+@contextmanager
+def search_on(workers: Workers | None) -> Iterator[WithCallback]:
+    """While the context lasts, joblib's parallel loops run on the workers.
 
     The context is a function of a scorer and a callback: it returns a scorer that can be sent to workers,
     and that calls the callback in this process after each score.
-
-    Raises a FailedTask: NoWorkers, EngineUnreachable, WorkersLost; a RejectedTask: EngineOfOtherVersion.
     """
-    if engine is None:
+    if workers is None:
         yield _local_scorer
         return
     import joblib
     from distributed import KilledWorker
 
-    from perennial_trainer.training.joblib_dask import search_backend
+    from perennial_trainer.training.workers.joblib_dask import search_backend
 
-    with _client(engine.dask, worker_timeout) as client, joblib.parallel_config(search_backend(client), n_jobs=-1):
-        log.info("search: on %s workers", len(client.scheduler_info(n_workers=-1)["workers"]))
+    client = workers.client
+    with joblib.parallel_config(search_backend(client, {CANDIDATE: 1} if workers.started else None), n_jobs=-1):
+        log.info("search: on %s workers", len(known_workers(client)))
 
         def remote_scorer(scorer: Scorer, scored: Callable[[], None]) -> Scorer:
             client.subscribe_topic(TOPIC, lambda _: scored())
@@ -95,7 +132,7 @@ def _client(dask: Dask, worker_timeout: float) -> "Iterator[Client]":
                 f"training.engine.dask.address {dask.address} does not answer: fix the address, or start the scheduler",
             ) from error
         with client:
-            _wait(client, worker_timeout)
+            _wait(client, 1, worker_timeout)
             _check_versions(client, dask.address)
             yield client
         return
@@ -104,18 +141,20 @@ def _client(dask: Dask, worker_timeout: float) -> "Iterator[Client]":
         LocalCluster(n_workers=0, host=host, scheduler_port=PORT, dashboard_address=None) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        log.info("search: waiting for the first of %s workers", dask.workers)
-        _wait(client, worker_timeout)
+        log.info("waiting for the first of %s workers", dask.workers)
+        _wait(client, 1, worker_timeout)
         yield client
 
 
-def _wait(client: "Client", worker_timeout: float) -> None:
+def _wait(client: "Client", count: int, worker_timeout: float) -> None:
     try:
-        client.wait_for_workers(1, timeout=worker_timeout)
+        client.wait_for_workers(count, timeout=worker_timeout)
     except TimeoutError as error:
+        there = len(known_workers(client))
+        connected = f"{there} of {count} workers have" if there else "no worker has"
         raise FailedTask(
             "NoWorkers",
-            f"training.engine: no worker has connected in {worker_timeout:g} s: look at the pods of the workers' Job, "
+            f"training.engine: {connected} connected in {worker_timeout:g} s: look at the pods of the workers' Job, "
             "and whether a quota or a NetworkPolicy blocks them from the training pod",
         ) from error
 
