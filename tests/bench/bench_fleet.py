@@ -27,6 +27,7 @@ SHARDS, SYSTEM = 3, "default"
 NAMESPACES = [f"fleet-{number:02}" for number in range(30)]
 UNLIMITED = {"PERENNIAL_MAX_TRAININGS": "100000", "PERENNIAL_TRAINER_IMAGE": settled.POLICY.trainer_image}
 PATIENCE = 7200.0
+QUIET_SECONDS = 10.0
 
 
 class Bench:
@@ -60,8 +61,10 @@ class Bench:
             seconds = operator.settled(models, PATIENCE)
             figures, cpu, megabytes = operator.figures(), operator.cpu_seconds(), operator.megabytes()
             assert figures
+            until("the watches have ended their first lists", lambda: self._is_quiet(operator))
+            began = operator.cpu_seconds()
             time.sleep(self.rest)
-            at_rest = (operator.cpu_seconds() - cpu) / self.rest
+            at_rest = (operator.cpu_seconds() - began) / self.rest
             after = operator.rest(PATIENCE)
             self.results["sizes"][models] = {
                 "settle_s": round(seconds, 1),
@@ -73,6 +76,11 @@ class Bench:
                 "cpu_at_rest": round(at_rest, 4),
             }
         say(f"{models} models: {self.results['sizes'][models]}")
+
+    def _is_quiet(self, operator: OperatorProcess) -> bool:
+        before = operator.cpu_seconds()
+        time.sleep(QUIET_SECONDS)
+        return operator.cpu_seconds() - before < QUIET_SECONDS / 50
 
     def share(self) -> None:
         """Three operators share the largest fleet; one is killed."""
@@ -115,8 +123,13 @@ class Bench:
         """The passes of each, when every model had one and nothing is left to do."""
 
         def all_done() -> bool:
-            figures = [each.figures() for each in operators.values()] if self._alive(operators) else [None]
-            return sum(each.passes if each else -self.models for each in figures) >= self.models
+            if not self._alive(operators):
+                return False
+            try:
+                figures = [operator.figures() for operator in operators.values()]
+            except RuntimeError:  # one has ended since
+                return False
+            return all(figures) and sum(each.passes for each in figures if each) >= self.models
 
         until("every model had a pass", all_done)
         return [operator.rest(PATIENCE).passes for operator in operators.values()]
