@@ -48,6 +48,7 @@ def a_grown(
     return a_world(deployment=deployment, versions=(live,), reports=reports)
 
 
+LATE = (a_check_of(12, 30), a_check_of(13, 30), a_check_of(14, 30))
 TWICE = (a_check_of(13, 130), a_check_of(14, 130))
 
 
@@ -68,6 +69,12 @@ TWICE = (a_check_of(13, 130), a_check_of(14, 130))
         pytest.param(a_grown(*TWICE, made="2026-11-23T13:30:00Z"), False, id="a part of the first may have been read"),
         pytest.param(a_grown(*TWICE, made="2026-11-23T20:00:00Z"), True, id="made while the clock was ahead"),
         pytest.param(a_grown(*TWICE, growth=0), False, id="turned off"),
+        pytest.param(a_grown(*LATE, end="2026-11-23T10:30:00Z"), True, id="a twentieth, where labels are late"),
+        pytest.param(a_grown(*LATE, end="2026-11-23T10:35:00Z"), False, id="labels as old as the rows of a check"),
+        pytest.param(
+            a_grown(*LATE, end="2026-11-23T10:30:00Z", growth=0.5), False, id="another share, labels are late"
+        ),
+        pytest.param(a_grown(*LATE[1:], end="2026-11-23T10:30:00Z"), False, id="no check knew newer rows then"),
         pytest.param(
             a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"
         ),
@@ -99,6 +106,8 @@ def test_message_of_growth_names_the_rows_and_the_field() -> None:
     assert trigger.message == (
         "checks have measured 260 rows newer than those of bike-v1, which was made from 1000; spec.training.growth is 0.25"
     )
+    late = trigger_of(a_grown(LATE[0], *TWICE, end="2026-11-23T09:00:00Z"))
+    assert late and late.message.endswith("; spec.training.growth is 0.25, and 0.05 where labels come late")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,19 @@ def test_a_candidate_is_proven_on_the_rows_of_a_check(world: World, rows: int | 
     candidate = a_version(2, "Training", spec={"data": {"timeColumn": "at"}, "trigger": {"reason": "Growth"}})
     world = a_world(deployment=world.deployment, versions=(*world.versions, candidate), reports=world.reports)
     assert task_of(train_manifest(world, candidate))["data"].get("holdoutRows") == rows
+
+
+@pytest.mark.parametrize(
+    ("end", "contract", "blend"),
+    [("2026-11-23T10:30:00Z", 5, "whole"), (END, 5, "fits"), ("2026-11-23T10:30:00Z", 4, "fits")],
+    ids=["labels are late", "labels are known", "a trainer that does not know it"],
+)
+def test_whole_history_comes_first_where_labels_are_late(end: str, contract: int, blend: str) -> None:
+    spec = {"data": {"timeColumn": "at"}, "trigger": {"reason": "Growth"}}
+    candidate = a_version(2, "Training", spec, {"contract": contract, "image": "t"})
+    world = a_grown(*LATE, end=end)
+    world = a_world(deployment=world.deployment, versions=(*world.versions, candidate), reports=world.reports)
+    assert task_of(train_manifest(world, candidate))["blend"] == blend
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,22 @@ def test_whole_history_is_fitted_again_once_it_has_grown(trainer: Trainer, tmp_p
     assert "to its newest rows" in trained["message"]
 
 
+@pytest.mark.parametrize("asked", ["fits", "whole"])
+def test_where_labels_are_late_the_whole_history_comes_first(trainer: Trainer, tmp_path: Path, asked: str) -> None:
+    """The history has grown by too little for another model of all rows."""
+    made = Stream(trainer, tmp_path)
+    made.promote(made.train())
+    made.add(1.0, 130)
+    trained = made.train(blend=asked)
+    proven, refit = model(trained, "proven"), model(trained)
+    assert [name.rpartition(" ")[2] for name in members_of(refit)][1:] == ["all"] * (asked == "whole") + ["newest"]
+    if asked == "whole":
+        assert weights_of(proven)[1] > 0.8  # the models are alike, so the weights are those before any row was read
+        assert trained["refit"]["rows"] == FIRST + 130
+        for name, member in list(members_of(proven).items())[1:]:
+            assert (member[-1].coef_ != members_of(refit)[name][-1].coef_).any()  # the refit has learned the holdout
+
+
 def test_blend_is_proven_on_the_newer_half_of_the_holdout(growing: Stream) -> None:
     trained = growing.train()
     held_out = pd.read_parquet(growing.folder / "v2" / "holdout.parquet")

@@ -24,7 +24,7 @@ from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Thre
 
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
-Blending = Literal["fits", "weights"]
+Blending = Literal["fits", "weights", "whole"]
 
 
 class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):

@@ -41,7 +41,7 @@ from perennial_trainer.profiling.quality import Findings, inspect_rows
 from perennial_trainer.storage import store as storage
 from perennial_trainer.storage.listing import files_digest
 from perennial_trainer.training.baseline import measure_baseline, require_better
-from perennial_trainer.training.blending.blend import Blend, blend_with, refit_blend, weigh_again
+from perennial_trainer.training.blending.blend import Blend, blend_with, needs_whole, refit_blend, weigh_again
 from perennial_trainer.training.blending.kept import Kept, NoBlend, kept_models
 from perennial_trainer.training.publish import Training, store_training
 from perennial_trainer.training.refit import Refitted, fit_recipe, reason_without_refit, refit_to_all
@@ -101,7 +101,7 @@ def _train(
         search = search_parameters(task.search, unfitted, rows.fitted, scoring, workers) if task.search else None
         parameters = model.parameters | (search.parameters if search else {})
         estimator = clone(estimator).set_params(**(search.parameters if search else {}))
-        pipeline = None if known and not known.has_grown(rows.to_fit) else _fitted(task, estimator, rows)
+        pipeline = _fitted(task, estimator, rows) if not known or needs_whole(known, task, rows) else None
         blend = blend_with(known, task, estimator, pipeline, rows) if known else None
     if blend:
         pipeline = blend.pipeline

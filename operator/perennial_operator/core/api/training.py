@@ -111,8 +111,8 @@ class TrainingSpec(Value):
         ge=0,
         le=100,
         description="Also retrain when the rows have grown by this share since the live version, as the operator's own "
-        "checks count them: 0.25 is a quarter more. Only for versions of this release's trainer or a later one, and with "
-        "data.timeColumn. 0 turns it off.",
+        "checks count them: 0.25 is a quarter more. Where labels come late, a fifth of this share is enough. Only for "
+        "versions of this release's trainer or a later one, and with data.timeColumn. 0 turns it off.",
     )
     timeout: Duration = Field("2h", description="Time limit of a training or validation Job.")
     retries: int = Field(

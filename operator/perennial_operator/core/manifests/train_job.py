@@ -23,7 +23,7 @@ from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.rules.known_bad import rejected_before
 from perennial_operator.core.rules.trainings.adoption import adopt_field
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
-from perennial_operator.core.rules.trainings.new_rows import newest_check_rows
+from perennial_operator.core.rules.trainings.new_rows import labels_are_late, newest_check_rows
 from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
 from perennial_operator.core.rules.validation_gate import is_routine
@@ -70,11 +70,19 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
             task["data"]["holdoutRows"] = rows
         task |= _refit_unless_worse(world, version)
         if "live" in task and not reason_without_blend(world, version.spec, version.spec.number):
-            task["blend"] = "weights" if version.spec.trigger.reason == "Reweighing" else "fits"
+            task["blend"] = _blend(world, version)
     if training.engine and not version.spec.adopt:
         task["engine"] = training.engine.to_api()
     name, owner = names.train_job(version.name), owner_reference(world, version)
     return job_manifest(world, name, "training", version, task, mounts, training, owner)
+
+
+def _blend(world: World, version: ModelVersion) -> str:
+    """Other weights alone, or new fits, too; of these, where labels are late, one to the whole history first of all."""
+    if version.spec.trigger.reason == "Reweighing":
+        return "weights"
+    knows = any(follows_contract(world, each, 5) for each in (version, world.live) if each)
+    return "whole" if knows and labels_are_late(world) else "fits"
 
 
 def _refit_unless_worse(world: World, version: ModelVersion) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Blend:
     weights: Floats
     fits: int
     """How many of the members this training has fitted."""
+    whole_again: str | None = None
+    """The member that is fitted to all rows, and again with the holdout."""
     newest: str | None = None
     """The member that is fitted to the newest rows."""
     newest_rows: int = 0
@@ -67,16 +69,26 @@ class Blend:
         return blended(self.members, self.weights)
 
 
+def needs_whole(kept: Kept, task: TrainTask, rows: RowSets) -> bool:
+    """Whether the whole history is fitted again.
+
+    Where labels are late, in each training: a short span that predicts the rows after it says little of those that the
+    model will serve.
+    """
+    return task.blend == "whole" or kept.has_grown(rows.to_fit)
+
+
 def blend_with(kept: Kept, task: TrainTask, estimator: BaseEstimator, fitted: Pipeline | None, rows: RowSets) -> Blend:
     """The kept models, one that is fitted to the newest rows, and the given one of the whole history, if any."""
     digest = rows.cleaned.rows.fingerprint[:12]
     new = {f"{digest} all": fitted} if fitted and can_be_blended(fitted, kept.classes) else {}
+    whole = next(iter(new), None) if task.blend == "whole" else None
     newest, size = _fit_newest(task, estimator, kept, rows)
     if newest is not None:
         new[f"{digest} newest"] = newest
     if not new:
         return weigh_again(kept, rows)
-    blend = _weighed(kept, new, rows, f"{digest} newest" if newest is not None else None, size)
+    blend = _weighed(kept, new, rows, whole, f"{digest} newest" if newest is not None else None, size)
     return blend if fitted else replace(blend, whole=kept.history.whole)
 
 
@@ -101,9 +113,12 @@ def refit_blend(task: TrainTask, estimator: BaseEstimator, blend: Blend, rows: R
     weights = _weights(blend.members, learned, blend.before)
     members, count = dict(blend.members), 0
     try:
-        if blend.newest is not None:
-            newest, count = _newest_again(task, estimator, blend.members[blend.newest], rows, blend.newest_rows)
-            members |= {blend.newest: newest} if newest is not None else {}
+        known = len(rows.cleaned.rows)
+        for name, size in ((blend.newest, blend.newest_rows), (blend.whole_again, known)):
+            if name is not None:
+                again, used = _newest_again(task, estimator, blend.members[name], rows, size)
+                members |= {name: again} if again is not None else {}
+                count = max(count, used)
         pipeline = blended(members, weights)
         score(pipeline, rows.holdout)  # it can predict
     except RejectedTask as rejected:
@@ -113,7 +128,12 @@ def refit_blend(task: TrainTask, estimator: BaseEstimator, blend: Blend, rows: R
 
 
 def _weighed(
-    kept: Kept, new: Mapping[str, Pipeline], rows: RowSets, newest: str | None = None, newest_rows: int = 0
+    kept: Kept,
+    new: Mapping[str, Pipeline],
+    rows: RowSets,
+    whole: str | None = None,
+    newest: str | None = None,
+    newest_rows: int = 0,
 ) -> Blend:
     assert rows.weighing is not None
     known = dict(zip(kept.members, map(float, kept.weights), strict=True))
@@ -122,10 +142,12 @@ def _weighed(
     share = NEW if new else 0.0
     before = np.concatenate([(1 - share) * old / max(float(old.sum()), 1e-9), [share / max(len(new), 1)] * len(new)])
     members = {name: kept.members[name] for name in names} | dict(new)
+    if whole is not None:
+        before = np.asarray([float(name == whole) for name in members])
     before = np.asarray(before / before.sum())
     weights = _weights(members, rows.weighing, before)
     log.info("blend of %s models, weights %s", len(members), ", ".join(f"{each:.2f}" for each in weights))
-    return Blend(members, before, weights, len(new), newest, newest_rows)
+    return Blend(members, before, weights, len(new), whole, newest, newest_rows)
 
 
 def heaviest(weights: Mapping[str, float], most: int) -> list[str]:

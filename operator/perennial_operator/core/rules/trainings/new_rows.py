@@ -14,6 +14,10 @@ NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
 """Outcomes of reports whose rows are not worth a training."""
 FEWEST_CHECKS = 2
 """A single check may have been wider than usual."""
+LATE = 1.5
+"""Labels are late if they are so many times as old as the rows of a check: its rows may all have the time of a day."""
+SHARE_IF_LATE = 0.2
+"""Of the growth: a model is as old as the labels and the time to the next training together."""
 
 
 def rows_since(world: World, since: datetime) -> int:
@@ -31,6 +35,8 @@ def growth_of(world: World) -> Trigger | None:
     data = live.status.data if live else None
     if live is None or data is None or not growth or not data.history_rows:
         return None
+    late = labels_are_late(world)
+    growth *= SHARE_IF_LATE if late else 1
     end = plausible(world, data.fitted_until or data.end)
     samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
     if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
@@ -40,9 +46,27 @@ def growth_of(world: World) -> Trigger | None:
         return None
     message = (
         f"checks have measured {sum(samples)} rows newer than those of {live.name}, which was made from "
-        f"{data.history_rows}; spec.training.growth is {growth:g}"
+        f"{data.history_rows}; spec.training.growth is {world.spec.training.growth:g}"
+        f"{f', and {growth:g} where labels come late' if late else ''}"
     )
     return Trigger(reason="Growth", message=message)
+
+
+def labels_are_late(world: World) -> bool:
+    """Whether the newest labels were older, when the live version was made, than the rows of a check take to come.
+
+    Beside the newest rows that a check had measured by then, and not by the clock: a history may have ended long ago.
+    """
+    live = world.live
+    end = plausible(world, live.status.data.end) if live and live.status.data else None
+    if live is None or end is None:
+        return False
+    made = unless_ahead(world, live.metadata.creation_timestamp)
+    checks = (each for each in reversed(world.reports) if each.scheduled_at > NEVER and each.outcome not in NO_ROWS)
+    check = next((each for each in checks if each.starts_at and each.created_at <= made), None)
+    if check is None or check.starts_at is None:
+        return False
+    return check.measured_at - end > LATE * (check.measured_at - check.starts_at)
 
 
 def _last_read(world: World, live: ModelVersion) -> datetime:
