@@ -121,6 +121,10 @@ STORIES |= {
         {'perennial_awaiting_approval_seconds{model="bike",%s}': "86000+60x30"},
         {"PerennialApprovalWaits": {5: 0, 10: 1}},
     ),
+    "upkeeps of a model fail, and then one does not": (
+        {'perennial_last_upkeep_age_seconds{model="bike",%s}': "258600+60x30 0x30"},
+        {"PerennialUpkeepFails": {5: 0, 20: 1, 40: 0}},
+    ),
     "a namespace spends its budget, another does not": (
         {
             f'perennial_trainings_begun{{namespace="a",{JOB}}}': "9x5 10x60",

@@ -17,6 +17,7 @@ from perennial_operator.core.manifests.validate_job import validate_manifest
 from perennial_operator.core.rules.job_results import (
     Checked,
     JobFailure,
+    KeptUp,
     Recorded,
     Recovered,
     Trained,
@@ -78,6 +79,7 @@ CHECKED = {"task": "check", "outcome": "Succeeded", "message": "scanned"}
 SLICES = [{"column": "region", "metric": "mse", "group": "n", "rows": 45, "candidate": 2.0, "live": 1.0, "ratio": 2.0}]
 METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "value": 81.0, "standardError": 2.0}]
 
+KEPT_UP = {"deletedFiles": 0, "freedBytes": 0, "compactedFiles": 2}
 RECOVERED = {"task": "recover", "outcome": "Succeeded", "message": "found", "number": 3, "passedOver": []}
 ENTRY = LEAST["record"]["entry"]
 STORED = {
@@ -108,6 +110,7 @@ STORED = {
         (Checked, CHECKED | {"samples": 0, "metrics": []}),
         (Checked, CHECKED | {"samples": 5, "metrics": METRICS, "window": TIMES, "details": "s3://m/report.html"}),
         (Recorded, {"task": "record", "outcome": "Succeeded", "message": "written", "entry": "s3://m/ledger/e.json"}),
+        (KeptUp, {"task": "upkeep", "outcome": "Succeeded", "message": "none"} | KEPT_UP),
         (Recovered, RECOVERED | {"versions": []}),
         (Recovered, RECOVERED | {"versions": [STORED, STORED | {"recipe": ENTRY["recipe"]}], "passedOver": ["m-v3"]}),
     ],
@@ -117,7 +120,7 @@ def test_every_valid_result_of_the_contract_is_understood(kind: type[Any], answe
     assert isinstance(job_result(Job("j", JobState.SUCCEEDED, answer=answer), kind), kind)
 
 
-@pytest.mark.parametrize("task", ["train", "validate", "check", "serve", "record", "recover", "unknown"])
+@pytest.mark.parametrize("task", ["train", "validate", "check", "serve", "record", "recover", "upkeep", "unknown"])
 @pytest.mark.parametrize("outcome", ["Refused", "Failed"])
 def test_every_bad_answer_is_passed_on_in_the_trainer_s_words(task: str, outcome: str) -> None:
     answer = {"task": task, "outcome": outcome, "reason": "TooFewRows", "message": "12 rows are too few"}

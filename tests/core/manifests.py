@@ -17,6 +17,7 @@ from perennial_operator.core.manifests.inference_service import inference_manife
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, service_manifest
 from perennial_operator.core.manifests.train_job import train_manifest
+from perennial_operator.core.manifests.upkeep_job import upkeep_manifest
 from perennial_operator.core.manifests.validate_job import validate_manifest
 from perennial_operator.core.manifests.worker_job import workers_manifest
 from perennial_operator.core.world import Job, JobState, Policy, World
@@ -99,6 +100,7 @@ def manifests() -> dict[str, dict[str, Any]]:
         "record": record_manifest(world, live),
         "recover": recover_manifest(world, "bike-v9"),
         "serve": deployment_manifest(world, live, 2),
+        "upkeep": upkeep_manifest(capturing),
         "serve-and-capture": deployment_manifest(capturing, capturing.versions[0], 2),
         "inference": inference_manifest(world, live, 20),
         "service": service_manifest(world, "bike", None),

@@ -221,7 +221,7 @@ def test_version_is_served_by_the_image_that_trained_it(
 
 
 def test_job_has_no_ttl_and_restarts_no_container() -> None:
-    for name in ("train", "validate", "check", "record", "recover"):
+    for name in ("train", "validate", "check", "record", "recover", "upkeep"):
         assert "ttlSecondsAfterFinished" not in MANIFESTS[name]["spec"]
         assert pod_of(MANIFESTS[name])["restartPolicy"] == "Never"
 
@@ -258,6 +258,7 @@ def test_owners_of_jobs_and_serving_objects() -> None:
         "check": "bike",
         "record": "bike-v1",
         "recover": "bike",
+        "upkeep": "bike",
         "serve": "bike",
         "service": "bike",
         "serve-and-capture": "bike",

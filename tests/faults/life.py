@@ -16,7 +16,7 @@ from perennial_operator.core.api.values import as_text
 from tests.builders import SPEC, a_body, merged, task_of
 from tests.faults.events import events_of
 from tests.simulation.client import Client
-from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
+from tests.simulation.cluster import is_about_storage, is_running, role_of
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
 from tests.simulation.results import GAIN, REFUSED, as_asked, checked, trained, validated
 from tests.simulation.storage import DOWN
@@ -255,7 +255,7 @@ class Life:
     def jobs_end(self) -> None:
         for job in [job for job in self.cluster.all("Job") if is_running(job)]:
             name, role, fault = job["metadata"]["name"], role_of(job), self.fault
-            if is_about_the_ledger(job):
+            if is_about_storage(job):
                 self.cluster.ledger_job_ends(name)
             elif fault in ("never starts", "timeout") and role == "training":
                 self.is_late(name, fault)

@@ -21,7 +21,7 @@ from tests.core.test_invariants import EDITS
 from tests.faults.profiles import each_seed, schedules
 from tests.faults.test_schedules import CHECKED, by
 from tests.simulation.client import FATES, Client
-from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
+from tests.simulation.cluster import is_about_storage, is_running, role_of
 from tests.simulation.operator import OperatorInMemory
 from tests.simulation.results import REFUSED, TRAINED, checked, validated
 
@@ -62,7 +62,7 @@ class Story:
             self.disturbed(fault)
         self.operators[0].list_all()
         self.operators[0].settle()
-        while asked := [job for job in self.cluster.all("Job") if is_running(job) and is_about_the_ledger(job)]:
+        while asked := [job for job in self.cluster.all("Job") if is_running(job) and is_about_storage(job)]:
             for job in asked:
                 self.cluster.ledger_job_ends(job["metadata"]["name"])
             self.operators[0].settle()

@@ -34,7 +34,7 @@ from tests.core.test_invariants import EDITS
 from tests.faults.events import events_of
 from tests.faults.profiles import DEEP, each_seed, schedules
 from tests.simulation.client import FATES, Client
-from tests.simulation.cluster import is_about_the_ledger, is_running, role_of
+from tests.simulation.cluster import is_about_storage, is_running, role_of
 from tests.simulation.objects import Body
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
 from tests.simulation.results import GAIN, REFUSED, TRAINED, as_asked, checked, validated
@@ -328,7 +328,7 @@ class Schedules(RuleBasedStateMachine):
         if how == "blocked":
             self.cluster.job_waits(name)
             return
-        if is_about_the_ledger(job):
+        if is_about_storage(job):
             self.cluster.storage.down = how in ("bad", "away")
             if how in ("late", "lost"):
                 self.cluster.job_ends(name, None, "DeadlineExceeded" if how == "late" else "BackoffLimitExceeded")

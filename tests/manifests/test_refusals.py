@@ -128,6 +128,22 @@ def limits(**values: Any) -> Body:
             "spec.drift.check.window",
             "no row of the window is older than data.labels.mature",
         ),
+        (
+            {
+                "data": {"training": {"captured": True}, "labels": LABELS | {"mature": "48h"}},
+                "serving": {"capture": CAPTURE | {"retain": "2d"}},
+            },
+            "spec.serving.capture.retain",
+            "a longer retain than data.labels.mature",
+        ),
+        (
+            {
+                "drift": {"check": {"data": {"captured": True}, "window": "73h"}},
+                "serving": {"capture": CAPTURE | {"retain": "3d"}},
+            },
+            "spec.serving.capture.retain",
+            "at least as long a retain as drift.check.window",
+        ),
         ({"data": {"training": {"uri": None, "captured": False}}}, "spec.data.training", "or captured: true"),
         ({"data": {"labels": {**LABELS, "sql": SQL}}}, "spec.data.labels", "give exactly one of uri"),
         ({"model": {"features": {"numeric": None, "categorical": None}}}, "spec.model.features", "name at least one"),
@@ -214,6 +230,11 @@ def limits(**values: Any) -> Body:
         ),
         ({"data": {"timeColumn": "cnt"}}, "spec.data.timeColumn", "timeColumn must not be the target"),
         ({"serving": {"capture": {"secretRef": None}}}, "spec.serving.capture.secretRef", "Required value"),
+        (
+            {"serving": {"capture": CAPTURE | {"retain": "12h"}}},
+            "spec.serving.capture.retain",
+            "at least 1, such as 180d",
+        ),
         ({"serving": {"capture": CAPTURE | {"key": "temp"}}}, "spec.serving.capture.key", "must not be a feature"),
         (
             {"serving": {"capture": CAPTURE | {"exclude": ["tmep"]}}},

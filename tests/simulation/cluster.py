@@ -248,8 +248,8 @@ def is_running(job: Mapping[str, Any]) -> bool:
     return not (job.get("status") or {}).get("conditions")
 
 
-def is_about_the_ledger(job: Mapping[str, Any]) -> bool:
-    return role_of(job) in ("record", "recovery")
+def is_about_storage(job: Mapping[str, Any]) -> bool:
+    return role_of(job) in ("record", "recovery", "upkeep")
 
 
 def role_of(body: Mapping[str, Any]) -> str:

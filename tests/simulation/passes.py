@@ -27,7 +27,7 @@ from perennial_operator.core.world import Fleet, Policy, RoutingObject, Sample, 
 from perennial_operator.reconcile.orphans import orphaned_version
 from tests.builders import SPEC, a_body, merged
 from tests.simulation.client import DiedError
-from tests.simulation.cluster import Cluster, is_about_the_ledger
+from tests.simulation.cluster import Cluster, is_about_storage
 from tests.simulation.objects import Body
 from tests.simulation.state import State
 
@@ -155,7 +155,7 @@ class Passes(State):
         stored = self.cluster.create(self.cluster.with_owners(manifest))
         restored = manifest["spec"].get("trigger", {}).get("reason") == "Recovered"
         self.made[f"{name} restored" if restored else name] += 1
-        if manifest["kind"] == "Job" and is_about_the_ledger(stored) and not self.cluster.storage.slow:
+        if manifest["kind"] == "Job" and is_about_storage(stored) and not self.cluster.storage.slow:
             self.cluster.ledger_job_ends(name)
 
     def _apply(self, manifest: Mapping[str, Any]) -> None:

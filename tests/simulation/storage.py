@@ -31,6 +31,9 @@ class Storage:
         """What the Job with this task answers."""
         if self.down:
             return {"task": task["task"], **DOWN}
+        if task["task"] == "upkeep":
+            done = {"message": "deleted 3 files", "deletedFiles": 3, "freedBytes": 15, "compactedFiles": 0}
+            return {"task": "upkeep", "outcome": "Succeeded", **done}
         return self._record(task) if task["task"] == "record" else self._recover(task)
 
     def _record(self, task: Mapping[str, Any]) -> Json:

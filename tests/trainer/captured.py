@@ -7,9 +7,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from perennial_trainer.captured.encoding import encode_table
 from perennial_trainer.captured.keys import captured_key, is_captured
-from perennial_trainer.captured.layout import KEY, ROW, SHADOW, TIME, VERSION, WEIGHT, file_name, hour_folder
+from perennial_trainer.captured.layout import (
+    FORMAT,
+    KEY,
+    METADATA_FORMAT,
+    ROW,
+    SHADOW,
+    TIME,
+    VERSION,
+    WEIGHT,
+    file_name,
+    hour_folder,
+)
 
 KEY_SECRET = b"a secret of the model's own"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -31,9 +44,10 @@ def capture(
         }
     )
     for number, (hour, part) in enumerate(table.groupby(table[TIME].dt.floor("h"))):
-        file = Path(hour_folder(str(folder), hour.to_pydatetime())) / file_name(pod, "1", number + 1)
+        file = Path(hour_folder(str(folder), hour.to_pydatetime())) / file_name(pod, "1-1", number + 1)
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.to_parquet(file, index=False)
+        rows = pa.Table.from_pandas(part, preserve_index=False)
+        file.write_bytes(encode_table(rows.replace_schema_metadata({METADATA_FORMAT: FORMAT.encode()})))
     return folder.as_uri()
 
 

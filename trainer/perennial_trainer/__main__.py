@@ -12,6 +12,7 @@ from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_result
 from perennial_trainer.contract.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse_task
+from perennial_trainer.contract.upkeep.tasks import UpkeepTask
 from perennial_trainer.ledger.owner import require_owner
 from perennial_trainer.redaction import RedactingFormatter, printable, redact
 
@@ -35,7 +36,7 @@ def main() -> int:
     kind = _kind(text)
     try:
         task = parse_task(text)
-        log.info("%s %s in %s", kind, task.version or task.model_deployment, task.namespace)
+        log.info("%s %s in %s", kind, getattr(task, "version", None) or task.model_deployment, task.namespace)
         # Written now, because a process that the OOM killer ends cannot write.
         _write(path, encode_result(ErrorResult(task=kind, outcome="Failed", reason="Interrupted", message=INTERRUPTED)))
         result = run_task(task)
@@ -57,7 +58,7 @@ def main() -> int:
 
 def run_task(task: Task) -> TaskResult | None:
     """The result of the task, whose module is imported only now: scikit-learn alone takes a second."""
-    if isinstance(task, TrainTask | ValidateTask | CheckTask | RecordTask) and task.owner:
+    if isinstance(task, TrainTask | ValidateTask | CheckTask | RecordTask | UpkeepTask) and task.owner:
         require_owner(task.owner)
     match task:
         case TrainTask():
@@ -80,6 +81,10 @@ def run_task(task: Task) -> TaskResult | None:
             from perennial_trainer.ledger.recover import recover_version
 
             return recover_version(task)
+        case UpkeepTask():
+            from perennial_trainer.upkeep.run import keep_up
+
+            return keep_up(task)
         case ServeTask():
             from perennial_trainer.serve.app import serve
 
@@ -113,7 +118,7 @@ def _kind(text: str) -> str:
         kind = json.loads(decompress(text.encode()))["task"]
     except (ValueError, TypeError, KeyError):
         return "unknown"
-    return kind if kind in ("train", "validate", "check", "serve", "work", "record", "recover") else "unknown"
+    return kind if kind in ("train", "validate", "check", "serve", "work", "record", "recover", "upkeep") else "unknown"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,10 +1,10 @@
-"""What is done now? Always upkeep, one step of the first stage that has one, and the outcomes of drift reports.
+"""What is done now? What the desired objects need, one step of the first stage that has one, and outcomes of reports.
 
-recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record
-    │          │           │             │             │          │
-restores    starts      starts        applies       changes     writes
-a lost      training,   training,     the gate      weight,     the
-version     checks      ends it                     ends it     ledger
+recovery ──▶ drift ──▶ training ──▶ validation ──▶ rollout ──▶ record ──▶ upkeep
+    │          │           │             │             │          │         │
+restores    starts      starts        applies       changes     writes    deletes
+a lost      training,   training,     the gate      weight,     the       what is
+version     checks      ends it                     ends it     ledger    too old
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from perennial_operator.core.actions import Action
-from perennial_operator.core.desired import upkeep
+from perennial_operator.core.desired import bring_about
 from perennial_operator.core.rules.transitions import ends_set_back
 from perennial_operator.core.stages.drift import outcome_updates
 from perennial_operator.core.stages.drift_assessment import Assessment, assess_reports
@@ -42,10 +42,10 @@ def decide_step(world: World) -> Decision:
     assessment = assess_reports(world)
     if world.deployment.metadata.deletion_timestamp:
         return Decision(assessment=assessment)
-    upkeep_actions = upkeep(world, assessment)
+    needed = bring_about(world, assessment)
     step = ends_set_back(world) or next(filter(None, (stage.next_step(world, assessment) for stage in STAGES)), ())
     if actions := (*step, *runtime_of(world.spec).route_patches(world), *outcome_updates(world, assessment)):
-        return Decision((*upkeep_actions, *actions), again=True, assessment=assessment)
+        return Decision((*needed, *actions), again=True, assessment=assessment)
     # An action that is due and was not decided waits for something other than time.
     alarms = (at for stage in STAGES for at in stage.wakes_at(world, assessment) if at > world.now)
-    return Decision(upkeep_actions, wake_at=min(alarms, default=None), assessment=assessment)
+    return Decision(needed, wake_at=min(alarms, default=None), assessment=assessment)

@@ -23,7 +23,7 @@ NOISE = frozenset({Outcome.DUPLICATE, Outcome.STALE})
 """Outcomes of reports that nothing is decided by; they must not push out one that has started a training."""
 
 
-def upkeep(world: World, assessment: Assessment) -> tuple[Action, ...]:
+def bring_about(world: World, assessment: Assessment) -> tuple[Action, ...]:
     """The actions that bring the current state to the desired one; none for an object that is as desired."""
     serving = runtime_of(world.spec).serving_actions(world)
     return (*serving, *_stop_jobs(world), *_reconcile_workers(world), *_delete_old_records(world, assessment))

@@ -65,6 +65,10 @@ def recover_job(deployment: str) -> str:
     return f"{deployment}-recover"
 
 
+def upkeep_job(deployment: str) -> str:
+    return f"{deployment}-upkeep"
+
+
 def record_job(version: str) -> str:
     return f"{version}-record"
 

@@ -15,6 +15,10 @@ SINCE = {
     "live_since": ("live_version_age_seconds", "Seconds since the live version went live."),
     "newest_row": ("newest_row_age_seconds", "Seconds since the newest row that a report has measured."),
     "last_good_check": ("last_good_check_age_seconds", "Seconds since the last report that could be judged."),
+    "last_upkeep": (
+        "last_upkeep_age_seconds",
+        "Seconds since the last upkeep that succeeded, or, before there is one, since the live version went live.",
+    ),
     "awaits_approval_since": ("awaiting_approval_seconds", "Seconds that a candidate has awaited approval."),
 }
 """Field of ModelGauges, a time → the gauge of the seconds since then."""

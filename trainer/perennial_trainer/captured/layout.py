@@ -7,6 +7,7 @@ as doubles, categories and texts as strings, times as timestamps in UTC. A reade
 The same key may have rows in several files: of a request that was sent again, and of each version that answered it.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -41,6 +42,12 @@ METADATA_PROCESS = b"perennial.process"
 """The start of the server's process, in seconds since 1970, and its id."""
 METADATA_SEQUENCE = b"perennial.sequence"
 """The buffers of a process are numbered from 1: a missing number is a buffer that was lost."""
+
+DAY = re.compile(r"date=(?P<date>\d{4}-\d{2}-\d{2})")
+FILE = re.compile(
+    r"(?P<source>hour=(?:[01]\d|2[0-3])/[A-Za-z0-9][A-Za-z0-9._-]*-\d+-\d+)-(?P<sequence>\d{8}|[1-9]\d{8,})\.parquet"
+)
+"""The folder of a day, and what the server writes into it."""
 
 
 def probability_columns(classes: Sequence[int | str]) -> list[str]:

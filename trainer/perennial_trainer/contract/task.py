@@ -21,6 +21,7 @@ from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS, quality_metrics
 from perennial_trainer.contract.owner import Owner
 from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Threshold
+from perennial_trainer.contract.upkeep.tasks import UpkeepTask
 
 Kind = Literal["regression", "classification"]
 Calibration = Literal["sigmoid", "isotonic"]
@@ -226,7 +227,7 @@ class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="w
     scheduler: Annotated[str, Meta(pattern="^tcp://.+:[0-9]+$")]
 
 
-Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask | RecoverTask
+Task = TrainTask | ValidateTask | CheckTask | ServeTask | WorkTask | RecordTask | RecoverTask | UpkeepTask
 
 
 def parse_task(text: str | bytes) -> Task:

@@ -110,7 +110,7 @@ def _create_local(path: Path, content: bytes) -> None:
     temporary = Path(f"{path}.{uuid4().hex}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        temporary.write_bytes(content)
+        _write_synced(temporary, content)
         os.link(temporary, path)
     except FileExistsError:
         return
@@ -188,11 +188,16 @@ def write_local(path: Path, temporary: Path, content: bytes) -> None:
     for each in (path, temporary):
         each.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _write_synced(temporary, content)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)  # frees the space on a full disk
         raise
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    """The content is on the disk, also if the node loses its power."""
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

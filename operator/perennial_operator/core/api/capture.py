@@ -7,7 +7,7 @@ from pydantic import Field
 from perennial_operator.core.api.cel import rule
 from perennial_operator.core.api.features import any_derived, any_text, reads
 from perennial_operator.core.api.pod import SecretRef
-from perennial_operator.core.api.values import Column, Share, Value
+from perennial_operator.core.api.values import Column, Days, Share, Value
 
 RESERVED = "perennial."
 """The names of the columns that are added to captured rows begin with this; the trainer has it in contract/capture."""
@@ -30,6 +30,11 @@ class CaptureSpec(Value):
     exclude: list[Column] = Field([], max_length=100, description="Columns that are never written.")
     key_in_clear: bool = Field(
         False, description="Write keys as they are, instead of their HMAC with the key PERENNIAL_CAPTURE_KEY."
+    )
+    retain: Days = Field(
+        "180d",
+        description="How long captured rows are kept, and the pages of drift checks with them; a daily Job deletes older "
+        "ones, by whole days in UTC.",
     )
     secret_ref: SecretRef = Field(
         description="A Secret with the key PERENNIAL_CAPTURE_KEY, a random text for HMACs, and, for an object store, with "

@@ -40,7 +40,21 @@ def _seconds(duration: str) -> str:
     return f"int({duration}.substring(0, {duration}.size() - 1)) * {unit}"
 
 
+_RETAINED = f"{_seconds('self.serving.capture.retain')}"
+_ITS_WINDOW = "type(self.drift.check.window) == string && self.drift.check.window.matches('^[0-9]')"
+
 RULES = (
+    rule(
+        f"!has(self.serving.capture) || !has(self.data.labels) || {_RETAINED} > {_seconds('self.data.labels.mature')}",
+        "captured rows would be deleted before their labels count; give a longer retain than data.labels.mature",
+        field_path=".serving.capture.retain",
+    ),
+    rule(
+        f"!{_CHECKED} || !has(self.serving.capture) || !({_ITS_WINDOW})"
+        f" || {_RETAINED} >= {_seconds('self.drift.check.window')}",
+        "rows of the window would be deleted; give at least as long a retain as drift.check.window",
+        field_path=".serving.capture.retain",
+    ),
     rule(
         f"!has(self.data.labels) || {_READ}",
         "labels join captured rows; set captured: true in data.training or in drift.check.data, or remove labels",

@@ -23,16 +23,9 @@ from perennial_operator.core.api.recovery import RecoverSpec
 from perennial_operator.core.api.rollout import RolloutSpec
 from perennial_operator.core.api.serving import ServingSpec
 from perennial_operator.core.api.training import ENGINE_RULE, TrainingSpec
+from perennial_operator.core.api.upkeep import History, UpkeepFacts
 from perennial_operator.core.api.validation import ValidationSpec
 from perennial_operator.core.api.values import Instant, Name, Value
-
-
-class History(Value):
-    """How many old objects are kept."""
-
-    versions: int = Field(10, ge=1, le=1000, description="Number of ended versions to keep besides the live one.")
-    reports: int = Field(50, ge=1, le=10000, description="Number of handled drift reports to keep.")
-
 
 FEATURES = "self.model.features"
 _OTHER_FORMAT = (
@@ -230,6 +223,7 @@ class ModelDeploymentStatus(Value):
     ready_replicas: int | None = Field(None, description="Number of serving pods that are ready.")
     selector: str | None = Field(None, description="Label selector of the serving pods, for autoscalers.")
     drift: DriftFacts | None = Field(None, description="The newest drift report about the live version.")
+    upkeep: UpkeepFacts | None = Field(None, description="The last upkeep of the model's folder in storage.")
     last_version_number: int | None = Field(None, description="The greatest number of a version so far.")
     last_handled_retrain_request: str | None = Field(
         None, description="The last value of perennial.dev/retrain-requested-at that was handled."
@@ -240,7 +234,7 @@ class ModelDeploymentStatus(Value):
     )
     conditions: list[Condition] = Field(
         [],
-        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed, Owned.",
+        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed, Owned, KeptUp.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

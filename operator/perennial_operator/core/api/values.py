@@ -156,6 +156,7 @@ Duration = Annotated[
     str,
     *matching(r"[1-9][0-9]{0,5}[smhd]", "give a duration: a number and s, m, h or d, such as 90s, 15m, 24h or 7d", 32),
 ]
+Days = Annotated[str, *matching(r"[1-9][0-9]{0,4}d", "give a number of days, at least 1, such as 180d", 6)]
 DurationOrNone = Annotated[
     str,
     *matching(r"0s|[1-9][0-9]{0,5}[smhd]", "give a duration such as 90s, 15m, 24h or 7d, or 0s for none", 32),

@@ -66,7 +66,7 @@ def record_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         "storage": model_storage(world, mounts, writable=True),
     }
     job, owner = names.record_job(version.name), owner_reference(world, version)
-    manifest = job_manifest(world, job, "record", version, task, mounts, _small(world), owner)
+    manifest = job_manifest(world, job, "record", version, task, mounts, little_training(world), owner)
     manifest["metadata"]["labels"] |= {names.ENTRY: name, names.SCHEDULED: str(int(world.now.timestamp()))}
     return manifest
 
@@ -87,7 +87,7 @@ def recover_manifest(world: World, wanted: str) -> dict[str, Any]:
         owner = {"uid": world.deployment.metadata.uid, "folder": model_storage(world, mounts, writable=True)}
         task["owner"] = {**owner, "takeOver": True}
     name = names.recover_job(world.name)
-    manifest = job_manifest(world, name, "recovery", None, task, mounts, _small(world), owner_reference(world))
+    manifest = job_manifest(world, name, "recovery", None, task, mounts, little_training(world), owner_reference(world))
     # A person's request for a training starts the search again, too.
     asked = json.dumps([manifest["spec"], world.request], sort_keys=True)
     manifest["metadata"]["labels"] |= {
@@ -128,7 +128,7 @@ def _lasting(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _small(world: World) -> TrainingSpec:
+def little_training(world: World) -> TrainingSpec:
     """The training's pod with the operator's image, few resources, no queue, and more retries.
 
     Its volumes are mounted only if the storage may be on one: a volume with data may be missing or slow to attach.

@@ -24,10 +24,8 @@ from perennial_operator.core.api.values import Name, Nested, Value
 from perennial_operator.core.rules.recipe_changes import RecipeChange, changed_recipe
 from perennial_operator.core.world import Job, JobState
 
-ABOUT_LEDGER = frozenset({"record", "recovery"})
-"""Roles of Jobs that read no rows."""
-REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
-"""The form of a condition's reason."""
+LITTLE = frozenset({"record", "recovery", "upkeep"})  # roles of Jobs that train and check nothing, and have an hour
+REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")  # the form of a condition's reason
 UNSTORABLE = "it is not a finite number of 64 bits, or not a valid text"
 
 
@@ -89,6 +87,10 @@ class Recorded(Value):
     message: Sentence
 
 
+class KeptUp(Value):
+    message: Sentence
+
+
 class Recipe(Value):
     model: ModelSpec
     data: DataSpec
@@ -125,9 +127,8 @@ class Recovered(Value):
                 versions.append(_with_recipe(each, current))
             except ValueError as error:
                 problems[each.entry] = f"it has no usable recipe: {error}"[:500]
-        passed_over = [*self.passed_over, *problems]
-        message = self.message + _passed_over(problems)
-        return self.model_copy(update={"versions": versions, "message": message, "passed_over": passed_over})
+        texts = {"message": self.message + _passed_over(problems), "passed_over": [*self.passed_over, *problems]}
+        return self.model_copy(update={"versions": versions, **texts})
 
 
 def _with_recipe(stored: StoredVersion, current: Mapping[str, Any]) -> StoredVersion:
@@ -142,11 +143,10 @@ class JobFailure(Value):
 
     reason: str
     message: Sentence
-    files: str | None = None
-    """The digest of the files that the training was refused for."""
+    files: str | None = None  # the digest of the files that the training was refused for
 
 
-Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered)
+Result = TypeVar("Result", Trained, Validated, Checked, Recorded, Recovered, KeptUp)
 
 
 def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
@@ -154,7 +154,7 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
     answer = job.answer or {}
     if job.reason == "DeadlineExceeded":
         limit, fix = "spec.training.timeout", f"raise it, give its pod more CPU, or narrow {_window(job)}"
-        if job.labels.get(names.ROLE) in ABOUT_LEDGER:
+        if job.labels.get(names.ROLE) in LITTLE:
             limit, fix = "an hour", "see its log for what it waited"
         return JobFailure(reason="TimedOut", message=f"Job {job.name} ran longer than {limit} and was stopped; {fix}")
     if job.state is JobState.SUCCEEDED and answer.get("outcome") == "Succeeded":
@@ -179,7 +179,7 @@ def _out_of_memory(job: Job) -> JobFailure:
     limit = "spec.training.pod.resources.limits.memory"
     cause = f"more memory than its limit of {job.memory_limit}" if job.memory_limit else "more memory than its node had"
     fix = f"{'raise' if job.memory_limit else 'set'} {limit}"
-    if job.labels.get(names.ROLE) not in ABOUT_LEDGER:
+    if job.labels.get(names.ROLE) not in LITTLE:
         fix += f", or narrow {_window(job)}"
     return JobFailure(reason="OutOfMemory", message=f"Job {job.name} needed {cause} (OOMKilled); {fix}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial_operator.core.actions import Action
-from perennial_operator.core.stages import drift, record, recovery, rollout, training, validation
+from perennial_operator.core.stages import drift, record, recovery, rollout, training, upkeep, validation
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.world import World
 
@@ -36,6 +36,7 @@ STAGES = (
     Stage("validation", validation.next_step, stopped_roles=frozenset({"validation"})),
     Stage("rollout", rollout.next_step, rollout.wakes_at),
     Stage("record", record.next_step, record.wakes_at),
+    Stage("upkeep", upkeep.next_step, upkeep.wakes_at),
 )
-"""The first stage that has something to do acts; record is last, so that a ledger that fails blocks nothing else."""
+"""The first stage that has something to do acts; record and upkeep are last, so that they block nothing else."""
 STOPPED_ROLES = frozenset(role for stage in STAGES for role in stage.stopped_roles)

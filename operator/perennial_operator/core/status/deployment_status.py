@@ -15,6 +15,7 @@ from perennial_operator.core.rules.trainings.admission import Deferral
 from perennial_operator.core.stages.drift_assessment import Assessment, newest_report
 from perennial_operator.core.stages.drift_checks import check_jobs, failed_check, invalid_request, last_check
 from perennial_operator.core.stages.training import deferral_of, trigger_of
+from perennial_operator.core.stages.upkeep import upkeep_facts
 from perennial_operator.core.status.ownership import owned
 from perennial_operator.core.status.readiness import (
     PIN_NOT_FOUND,
@@ -25,6 +26,7 @@ from perennial_operator.core.status.readiness import (
     progress_of,
     ready,
 )
+from perennial_operator.core.status.upkeep import kept_up
 from perennial_operator.core.traffic.predecessor import predecessor_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.traffic_split import is_shadowing
@@ -59,6 +61,7 @@ def describe(world: World, assessment: Assessment, trouble: Trouble | None = Non
         ready_replicas=sum(serving.answering for serving in world.serving.values()),
         selector=",".join(f"{key}={value}" for key, value in _scaled_pods(world).items()),
         drift=_drift(world),
+        upkeep=upkeep_facts(world),
         # A number that only storage has is recorded once a version exists; until then the ledger is still searched.
         last_version_number=((world.next_number - 1) if world.versions else before.last_version_number) or None,
         last_handled_retrain_request=_handled(world),
@@ -96,6 +99,7 @@ def _statements(world: World, trouble: Trouble | None, deferral: Deferral | None
         *_checked(world),
         *_routed(world),
         *owned(world),
+        *kept_up(world),
     ]
 
 

@@ -27,6 +27,9 @@ def news(
 def _waiting_for_a_person(status: ModelDeploymentStatus, trouble: Trouble | None) -> Iterator[tuple[str, str]]:
     if trouble:
         yield trouble.reason, trouble.message
+    kept_up = find(status.conditions, "KeptUp")
+    if kept_up and kept_up.status == "False":
+        yield kept_up.reason, kept_up.message
     stalled, retraining = find(status.conditions, "Stalled"), find(status.conditions, "Retraining")
     if stalled and stalled.status == "True":
         yield stalled.reason, stalled.message

@@ -16,6 +16,7 @@ from perennial_operator.core.rules.phases import measured_stage
 from perennial_operator.core.rules.report_verdict import subject
 from perennial_operator.core.rules.trainings.back_off import check_interval
 from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, live_outcomes, newest_report
+from perennial_operator.core.stages.upkeep import upkeep_facts, wants_upkeep
 from perennial_operator.core.world import World, not_in_future
 
 UNUSABLE = NOT_COUNTED | {Outcome.BAD_DATA, Outcome.NOT_MEASURED, Outcome.TOO_FEW_SAMPLES}
@@ -47,6 +48,8 @@ class ModelGauges:
     """When the newest report about it that could be judged was made, or else when it went live."""
     check_interval: timedelta | None
     """The time between two of the operator's own checks."""
+    last_upkeep: datetime | None
+    """When the last upkeep that succeeded began, or else when the live version went live."""
     ready_replicas: int
     wanted_replicas: int
     awaits_approval_since: datetime | None
@@ -89,6 +92,7 @@ def model_gauges(world: World) -> ModelGauges:
         newest_row=max((each.measured_at for each in _about_live(world) if each.starts_at), default=None),
         last_good_check=_last_good_check(world),
         check_interval=None if world.spec.suspend or not world.live else check_interval(world, world.now) or None,
+        last_upkeep=_last_upkeep(world),
         ready_replicas=sum(serving.answering for serving in world.serving.values()),
         wanted_replicas=world.spec.serving.replicas,
         awaits_approval_since=_awaits_approval_since(world),
@@ -104,6 +108,13 @@ def _last_good_check(world: World) -> datetime | None:
         return None
     good = [each.created_at for each in _about_live(world) if each.outcome and each.outcome not in UNUSABLE]
     return max(not_in_future(world, world.live.status.live_since, *good), default=None)
+
+
+def _last_upkeep(world: World) -> datetime | None:
+    if world.live is None or world.spec.suspend or not wants_upkeep(world):
+        return None
+    facts = upkeep_facts(world)
+    return facts.last_time if facts and facts.last_time else world.live.status.live_since
 
 
 def _awaits_approval_since(world: World) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.stages.drift_checks import failed_check
+from perennial_operator.core.stages.upkeep import upkeep_facts
 from perennial_operator.core.status.readiness import Statement
 from perennial_operator.core.world import World
 
@@ -22,4 +23,7 @@ def owned(world: World) -> list[Statement]:
     failure = failed_check(world)
     if failure and failure.reason == OWNED_ELSEWHERE:
         return [Statement("Owned", False, OWNED_ELSEWHERE, failure.message)]
+    facts = upkeep_facts(world)
+    if facts and facts.reason == OWNED_ELSEWHERE:
+        return [Statement("Owned", False, OWNED_ELSEWHERE, facts.message)]
     return []

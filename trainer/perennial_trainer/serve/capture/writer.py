@@ -3,16 +3,14 @@
 It is a process of its own so that a store that hangs can be ended, and so that the store's credentials stay apart.
 """
 
-import io
 import signal
 import socket
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from perennial_trainer.captured import layout
+from perennial_trainer.captured.encoding import encode_table
 from perennial_trainer.serve.capture.messages import Batch, Column, Reply, receive, send
 from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, write_local
 
@@ -51,10 +49,7 @@ def encode(batch: Batch) -> bytes:
     for name, value in batch.constants.items():
         columns[name] = pa.repeat(pa.scalar(value), batch.rows)
     schema = pa.schema([(name, values.type) for name, values in columns.items()], metadata=batch.metadata)
-    stream = io.BytesIO()
-    few = [name for name in columns if name != layout.KEY]  # a dictionary of keys would have each of them
-    pq.write_table(pa.table(columns, schema), stream, compression="zstd", use_dictionary=few)
-    return stream.getvalue()
+    return encode_table(pa.table(columns, schema))
 
 
 def _array(column: Column, rows: int) -> pa.Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
 
+from perennial_trainer.captured.compacted import number_of, read_compacted
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.files.file import DataFile
 from perennial_trainer.data.files.parquet_file import ParquetFile
@@ -39,7 +40,7 @@ class CapturedFiles:
         """All files of the folder, none if it does not exist yet. Raises a FailedTask, DataUnreachable."""
         filesystem, path = open_filesystem(uri)
         try:
-            return cls(filesystem, list_files(filesystem, path, uri).files)
+            return cls(filesystem, _without_replaced(filesystem, list_files(filesystem, path, uri).files))
         except RejectedTask as refusal:
             if refusal.reason != "NoFilesMatched":
                 raise
@@ -121,3 +122,18 @@ class CapturedFiles:
     def _since(self, first: "pd.Timestamp") -> "CapturedFiles":
         old = {name for name, (_, end) in self._hours.items() if end <= first}
         return replace(self, names=[name for name in self.names if name not in old])
+
+
+def _without_replaced(filesystem: Any, names: Sequence[str]) -> list[str]:
+    """The files without those whose rows a compacted one of the same day has, until they are deleted."""
+    by_day: dict[str, list[str]] = {}
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        by_day.setdefault(folder if number_of(last) else folder.rpartition("/")[0], []).append(name)
+    replaced: set[str] = set()
+    for day, files in by_day.items():
+        compacted = [name for name in files if number_of(name.removeprefix(f"{day}/"))]
+        for name in compacted if len(compacted) < len(files) else ():
+            with naming_file(name), translating_errors(name), filesystem.open(name, "rb") as stream:
+                replaced |= {f"{day}/{each}" for each in read_compacted(stream).files}
+    return [name for name in names if name not in replaced]

@@ -1,0 +1,31 @@
+"""Which Job keeps the model's folder in storage small? It runs the operator's own trainer image, as the ledger's do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perennial_operator.core import names
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.manifests.jobs import job_manifest, model_fields, model_storage
+from perennial_operator.core.manifests.ledger_jobs import little_training
+from perennial_operator.core.manifests.owner import owner_reference
+from perennial_operator.core.manifests.pods import Mounts
+from perennial_operator.core.world import World
+
+
+def upkeep_manifest(world: World) -> dict[str, Any]:
+    """The Job that deletes what is too old now, and puts small files together."""
+    mounts, capture = Mounts(), world.spec.serving.capture
+    folder = model_storage(world, mounts, writable=True)
+    task = {
+        "task": "upkeep",
+        **model_fields(world),
+        "owner": {"uid": world.deployment.metadata.uid, "folder": folder},
+        "now": as_text(world.now),
+        **({"retain": capture.retain} if capture else {}),
+        "storage": folder,
+    }
+    name, training = names.upkeep_job(world.name), little_training(world)
+    manifest = job_manifest(world, name, "upkeep", None, task, mounts, training, owner_reference(world))
+    manifest["metadata"]["labels"][names.SCHEDULED] = str(int(world.now.timestamp()))
+    return manifest

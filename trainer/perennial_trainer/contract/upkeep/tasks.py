@@ -1,0 +1,14 @@
+"""The task that keeps a model's folder small: it deletes what is too old, and puts small files together."""
+
+from perennial_trainer.contract.fields import Duration, Name, StrictStruct, Uri
+from perennial_trainer.contract.owner import Owner
+from perennial_trainer.contract.thresholds import AwareTime
+
+
+class UpkeepTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="upkeep"):
+    namespace: Name
+    model_deployment: Name
+    owner: Owner
+    now: AwareTime
+    retain: Duration | None = None  # of captured rows and of pages of checks; without it neither is touched
+    storage: Uri  # the model's folder

@@ -1,0 +1,83 @@
+"""The files below a model's folder, and the only way in which upkeep deletes any of them."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from perennial_trainer.captured import compacted, layout
+from perennial_trainer.contract.errors import FailedTask
+from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, remove_file
+
+AT_ONCE = 8
+CHECKS = "checks"
+PAGE = re.compile(r"(?P<folder>[a-z0-9][a-z0-9-]*-check-(?P<at>\d{12}|\d{10}))/(?:drift\.json|report\.html)")
+UNFINISHED = re.compile(rf"{compacted.NAME.pattern}\.[0-9a-f]{{32}}\.part")
+"""What a process leaves on a volume if it is killed before a compacted file is complete."""
+OF_DAY = (layout.FILE, compacted.NAME, UNFINISHED)
+
+
+def is_removable(name: str) -> bool:
+    """Whether a file of this place in the model's folder may ever be deleted."""
+    first, _, rest = name.partition("/")
+    if first == CHECKS:
+        return PAGE.fullmatch(rest) is not None
+    day, _, of_day = rest.partition("/")
+    return first == layout.FOLDER and bool(layout.DAY.fullmatch(day)) and any(form.fullmatch(of_day) for form in OF_DAY)
+
+
+class Folder:
+    """The folder `<storage>/<namespace>/<name>`; `deleted` and `freed` count the files and bytes that are gone."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.deleted = self.freed = 0
+        self._filesystem, path = open_filesystem(uri)
+        self._path = path.rstrip("/")
+        self._is_local = "file" in self._filesystem.protocol
+
+    def removable(self, below: str) -> dict[str, int]:
+        """The removable files below one of its folders, by name, and their bytes; none to which a link leads."""
+        self._filesystem.invalidate_cache()
+        try:
+            listing = self._filesystem.find(f"{self._path}/{below}", detail=True)
+        except FileNotFoundError:
+            return {}
+        except Exception as error:  # each store has its own
+            raise FailedTask(
+                "StorageUnreachable", f"{child_uri(self.uri, below)} could not be listed: {describe_error(error)}"
+            ) from error
+        sizes = {
+            name.removeprefix(f"{self._path}/"): int(info.get("size") or 0) for name, info in sorted(listing.items())
+        }
+        named = {name: size for name, size in sizes.items() if is_removable(name)}
+        own = {folder for folder in set(map(_folder, named)) if self._is_own(folder)}
+        return {name: size for name, size in named.items() if _folder(name) in own}
+
+    def remove(self, files: Mapping[str, int]) -> None:
+        """None of these files exists, nor an empty folder of theirs. Raises a FailedTask."""
+        if refused := [name for name in files if not is_removable(name) or not self._is_own(_folder(name))]:
+            raise ValueError(f"{refused[0]} must not be deleted")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda name: remove_file(child_uri(self.uri, name)), files))
+        self.deleted += len(files)
+        self.freed += sum(files.values())
+        self._remove_empty_folders(files)
+
+    def _is_own(self, folder: str) -> bool:
+        """Whether the folder is where its name says: on a volume a link may lead to another one."""
+        there = os.path.realpath(f"{self._path}/{folder}")
+        return not self._is_local or there == f"{os.path.realpath(self._path)}/{folder}"
+
+    def _remove_empty_folders(self, names: Iterable[str]) -> None:
+        """On a volume; a folder into which a server writes just now stays, or is made again by it."""
+        if self._is_local:
+            for folder in sorted({each for name in names for each in Path(name).parents[:-2]}, reverse=True):
+                with suppress(OSError):
+                    Path(self._path, folder).rmdir()
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
