@@ -127,7 +127,10 @@ class OperatorProcess:
         while time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
             asked, now = time.monotonic(), self.figures()
-            if now is None or before is None or now[:3] != before[:3] or now.waiting or now.passes < passes:
+            # The calls of one that keeps Leases never end.
+            counted = 1 if "PERENNIAL_LEASE_NAMESPACE" in self._environment else 3
+            same = now is not None and before is not None and now[:counted] == before[:counted]
+            if not same or now is None or now.waiting or now.passes < passes:
                 before, since = now, asked
             elif asked - since > QUIET_SECONDS:
                 return since
