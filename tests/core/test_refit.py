@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from perennial_operator.core import names
-from perennial_operator.core.manifests.train_job import train_manifest
 from perennial_operator.core.manifests.validate_job import validate_manifest
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
 from tests.simulation.play import Play, a_play, on_an_empty_cluster
@@ -171,27 +170,6 @@ def test_edit_of_refit_trains_nothing() -> None:
     play.pods_ready()
     play.edit({"training": {"refit": False}})
     assert play.version(1)["phase"] == "Live" and ("ModelVersion", "bike-v2") not in play.bodies
-
-
-@pytest.mark.parametrize(
-    ("trigger", "contract", "validation", "asked"),
-    [
-        ("Drift", 5, {"against": {"metric": "r2", "tolerance": 0.1}}, {"metric": "r2", "tolerance": 0.1}),
-        ("Reweighing", 5, {}, None),
-        ("Growth", 5, {}, None),
-        ("Growth", 5, {"routine": "NotWorse"}, {"metric": "mse", "tolerance": 0.0}),
-        ("Drift", 4, {}, None),
-    ],
-)
-def test_training_knows_the_limit_that_a_refit_must_keep(
-    trigger: str, contract: int, validation: Any, asked: Any
-) -> None:
-    """A routine candidate that is worse may pass."""
-    live = a_version(1, "Live", status={"image": "ours:1", "contract": contract})
-    pod = {"data": BY_TIME, "training": {"pod": {"image": "ours:1"}}}
-    candidate = a_version(2, "Training", {**pod, "trigger": {"reason": trigger}})
-    world = a_world(deployment=a_deployment(spec={**pod, "validation": validation}), versions=(live, candidate))
-    assert task_of(train_manifest(world, candidate)).get("refitUnlessWorse") == asked
 
 
 def test_older_image_compares_with_the_validated_model() -> None:

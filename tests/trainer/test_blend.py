@@ -165,17 +165,6 @@ def test_weights_alone_are_decided_again(growing: Stream) -> None:
     assert data["historyRows"] == FIRST + MORE and data["fittedUntil"] < data["end"]
 
 
-def test_no_refit_of_a_blend_that_would_be_rejected(trainer: Trainer, tmp_path: Path) -> None:
-    """Its newest rows are as the live version knows them, and unlike those before."""
-    made = Stream(trainer, tmp_path)
-    made.promote(made.train())
-    made.add(0.5)
-    made.add(1.0, 40)
-    refit = made.train(refitUnlessWorse={"metric": "mse", "tolerance": 0.0})["refit"]
-    assert "artifact" not in refit and refit["message"].startswith("it would be rejected: mse is ")
-    assert "artifact" in made.train(refitUnlessWorse={"metric": "mse", "tolerance": 1000.0})["refit"]
-
-
 @pytest.mark.parametrize("late", [0, 80], ids=["labels are known", "labels of the recent rows come late"])
 def test_check_measures_what_other_weights_would_save(growing: Stream, late: int) -> None:
     trained = growing.train()

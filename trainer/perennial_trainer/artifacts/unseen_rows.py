@@ -1,17 +1,14 @@
 """The holdout rows on which neither version was trained."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from perennial_trainer.artifacts.metadata import Metadata, load_metadata
+from perennial_trainer.artifacts.metadata import Metadata
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.task import Version
-from perennial_trainer.data.holdout import MIN_ROWS
-from perennial_trainer.data.rows import Mask, Rows, convert_rows
-from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.rows import Mask, Rows
 from perennial_trainer.storage import store
 from perennial_trainer.storage.digest import read_verified
 from perennial_trainer.storage.version_files import REFIT_GROUPS, REFIT_ROWS, is_refit
@@ -20,34 +17,6 @@ NAME = "rows.npy"
 GROUPS = "groups.npy"  # of versions with data.groupColumn
 
 Digests = np.ndarray[tuple[int], np.dtype[np.uint64]]
-
-
-def rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
-    """The holdout rows on which the live version was not trained, with the candidate's features and with its own.
-
-    Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen_mask`.
-    """
-    how = load_metadata(live)
-    if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
-        raise RejectedTask(
-            "LiveCannotBeScored",
-            f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
-            f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
-        )
-    rows = holdout.take(unseen_mask(holdout, live, how))
-    if len(rows) < MIN_ROWS:
-        raise RejectedTask(
-            "HoldoutTooSmall",
-            f"{len(rows)} of {len(holdout)} held-out rows are left after those that {live.name} was trained on, at "
-            f"least {MIN_ROWS} are needed: train again when there are more new rows",
-        )
-    try:
-        columns = Columns(how.model.features, how.model.target, how.model.task, None, holdout.columns.positive)
-        return rows, replace(convert_rows(rows.table(), columns), weights=rows.weights)
-    except RejectedTask as error:
-        raise RejectedTask(
-            "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {error.message}"
-        ) from error
 
 
 def unseen_mask(rows: Rows, live: Version, how: Metadata) -> Mask:

@@ -18,7 +18,7 @@ from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.features.roles import check_other_columns, check_time_column
 from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
-from perennial_trainer.contract.metric_table import SLICE_METRICS, quality_metrics
+from perennial_trainer.contract.metric_table import SLICE_METRICS
 from perennial_trainer.contract.owner import Owner
 from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Threshold
 from perennial_trainer.contract.upkeep.tasks import UpkeepTask
@@ -108,13 +108,6 @@ class SliceBy(StrictStruct, frozen=True, kw_only=True):
             raise ValueError(f"slices.metric {self.metric} has no ratio: choose one of {join_names(SLICE_METRICS)}")
 
 
-class MostWorse(StrictStruct, frozen=True, kw_only=True):
-    """By how much a candidate may be worse than the live version, and by which metric."""
-
-    metric: str
-    tolerance: Annotated[float, Meta(ge=0)]
-
-
 class ModelTask(StrictStruct, frozen=True, kw_only=True, tag_field="task"):
     """The fields of every task about a model."""
 
@@ -168,7 +161,6 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
     trigger: Trigger | None = None
     refit: bool = False  # whether a second model is fitted to all rows, the holdout included
-    refit_unless_worse: MostWorse | None = None  # a candidate that is worse by more would be rejected: no refit
     blend: Blending | None = None  # whether models of the live version are blended with new fits, or only weighed again
     storage: Uri  # the version's own folder
 
@@ -177,8 +169,6 @@ class TrainTask(ModelTask, frozen=True, kw_only=True, tag="train"):
         check_other_columns(self.data, self.model.features, self.model.target)
         if self.calibration and self.model.task != "classification":
             raise ValueError(f"calibration {self.calibration} is for probabilities of classes: leave it out")
-        if (limit := self.refit_unless_worse) and limit.metric not in quality_metrics(self.model.task):
-            raise ValueError(f"refitUnlessWorse.metric {limit.metric} is not a metric of {self.model.task}")
         if self.adopt and (self.live or self.model.framework != "sklearn"):
             raise ValueError("adopt makes the first version of framework sklearn: leave it out")
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.metrics.computation import Measurement, of_all_rows
 from perennial_trainer.metrics.registry import COMPUTATIONS, row_values
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
@@ -37,14 +36,6 @@ def metric_value(name: str, scored: ScoredRows) -> float:
         scored = scored.take(known)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return of_all_rows(COMPUTATIONS[name].resampled, scored)
-
-
-def worsening(metric: str, of_candidate: Floats, of_live: Floats) -> Floats:
-    """How much worse the candidate is: a share of the live value for a loss, a difference for a score."""
-    if metric not in LOSSES:
-        return of_live - of_candidate
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(of_candidate == of_live, 0.0, of_candidate / of_live - 1)
 
 
 def resampled_values(name: str, scored: ScoredRows, group: Groups, weights: Floats) -> Floats:

@@ -12,20 +12,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from perennial_trainer.artifacts.model_file import load_version
-from perennial_trainer.artifacts.unseen_rows import rows_new_to
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.result import Increase
 from perennial_trainer.contract.task import TrainTask
 from perennial_trainer.data.cleaning import without_outliers
 from perennial_trainer.data.memory import memory_limit
 from perennial_trainer.data.rows import Rows, Series, concatenate
-from perennial_trainer.metrics.evaluate import metric_value, worsening
 from perennial_trainer.models.calibration import calibrate
 from perennial_trainer.models.frameworks.framework import STEP
 from perennial_trainer.models.frameworks.registry import framework_of
 from perennial_trainer.models.pipeline import build_pipeline, check_encoded_size, fit
-from perennial_trainer.models.scoring import classes_of, score
+from perennial_trainer.models.scoring import score
 from perennial_trainer.storage.version_files import REFIT_GROUPS, REFIT_ROWS
 from perennial_trainer.training.row_sets import RowSets
 
@@ -54,30 +51,6 @@ def fit_recipe(task: TrainTask, estimator: BaseEstimator, rows: Rows) -> Pipelin
     if task.calibration:
         estimator = calibrate(estimator, task.calibration, rows)
     return fit(build_pipeline(estimator, task.model.features), rows)
-
-
-def reason_without_refit(task: TrainTask, proven: Pipeline, holdout: Rows) -> str:
-    """How the candidate is worse than the live version where the gate lets none pass that is; else an empty text.
-
-    On the rows of the validation, which bounds how much worse it may be: by no less than it is. What cannot be compared
-    is left to the validation, which says why.
-    """
-    limit, live = task.refit_unless_worse, task.live
-    if limit is None or live is None:
-        return ""
-    try:
-        rows, rows_for_live = rows_new_to(live, holdout)
-        serving = load_version(live)
-        candidate = score(proven, rows, classes_of(serving))
-        beside = score(serving, rows_for_live, classes_of(proven))
-    except RejectedTask as refusal:
-        log.info("the candidate is not compared with %s: %s", live.name, refusal.message)
-        return ""
-    known = candidate.has_known_class
-    new, old = (np.asarray(metric_value(limit.metric, each.take(known))) for each in (candidate, beside))
-    if not worsening(limit.metric, new, old) > limit.tolerance:
-        return ""
-    return f"it would be rejected: {limit.metric} is {new:.4g}, {live.name} has {old:.4g} on {len(rows)} holdout rows"
 
 
 def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, rows: RowSets) -> Refitted:

@@ -44,7 +44,7 @@ from perennial_trainer.training.baseline import measure_baseline, require_better
 from perennial_trainer.training.blending.blend import Blend, blend_with, needs_whole, refit_blend, weigh_again
 from perennial_trainer.training.blending.kept import Kept, NoBlend, kept_models
 from perennial_trainer.training.publish import Training, store_training
-from perennial_trainer.training.refit import Refitted, fit_recipe, reason_without_refit, refit_to_all
+from perennial_trainer.training.refit import Refitted, fit_recipe, refit_to_all
 from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import check_search, search_parameters
 from perennial_trainer.training.version_folder import require_new_folder
@@ -143,9 +143,6 @@ def _scored(pipeline: Pipeline, rows: RowSets) -> tuple[ScoredRows, dict[str, Me
 
 
 def _refit(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, blend: Blend | None, rows: RowSets) -> Refitted:
-    if reason := reason_without_refit(task, proven, rows.holdout):
-        log.info("no refit: %s", reason)
-        return Refitted(reason)
     return refit_blend(task, estimator, blend, rows) if blend else refit_to_all(task, estimator, proven, rows)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.metric_table import LOSSES
 from perennial_trainer.contract.result import Worsening
-from perennial_trainer.metrics.evaluate import resampled_values, worsening
+from perennial_trainer.metrics.evaluate import resampled_values
 from perennial_trainer.metrics.scored_rows import Floats, Groups, ScoredRows
 from perennial_trainer.progress import Progress
 
@@ -59,4 +60,7 @@ def estimate_worsening(
 def _difference(metric: str, candidate: ScoredRows, live: ScoredRows, group: Groups, weights: Floats) -> Floats:
     of_candidate = resampled_values(metric, candidate, group, weights)
     of_live = resampled_values(metric, live, group, weights)
-    return worsening(metric, of_candidate, of_live)
+    if metric not in LOSSES:
+        return of_live - of_candidate
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(of_candidate == of_live, 0.0, of_candidate / of_live - 1)

@@ -12,12 +12,13 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.model_file import load_version
-from perennial_trainer.artifacts.unseen_rows import rows_new_to
+from perennial_trainer.artifacts.unseen_rows import unseen_mask
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.metric_table import OF_POSITIVE_CLASS, quality_metrics
-from perennial_trainer.contract.task import ValidateTask
+from perennial_trainer.contract.task import ValidateTask, Version
 from perennial_trainer.data.categories import NO_CLASS, to_categories
+from perennial_trainer.data.holdout import MIN_ROWS
 from perennial_trainer.data.privacy import common_names
 from perennial_trainer.data.rows import COPY, GROUP, Rows, convert_rows
 from perennial_trainer.data.schema import Columns
@@ -48,7 +49,7 @@ def score_candidate(task: ValidateTask) -> tuple[result.ValidateResult, Callable
     """The result of the validation, and what computes the details, which take longer. Nothing is stored."""
     _check_metrics(task)
     holdout = _load_holdout(task)
-    rows, rows_for_live = rows_new_to(task.live, holdout) if task.live else (holdout, None)
+    rows, rows_for_live = _rows_new_to(task.live, holdout) if task.live else (holdout, None)
     log.info("%s of %s held-out rows are new to both versions", len(rows), len(holdout))
     pipeline = load_version(task.candidate)
     live = load_version(task.live) if task.live else None
@@ -144,6 +145,34 @@ def _with_others(rows: Rows, holdout: pd.DataFrame, keep: Sequence[str]) -> Rows
     group = holdout[GROUP].to_numpy(dtype=np.uint64) if GROUP in holdout else None
     copies = holdout[COPY].to_numpy(dtype=np.uint64) if COPY in holdout else None
     return replace(rows, group=group, kept=pd.DataFrame(converted) if converted else None, copies=copies)
+
+
+def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
+    """The holdout rows on which the live version was not trained, with the candidate's features and with its own.
+
+    Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen_mask`.
+    """
+    how = metadata.load_metadata(live)
+    if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
+        raise RejectedTask(
+            "LiveCannotBeScored",
+            f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
+            f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
+        )
+    rows = holdout.take(unseen_mask(holdout, live, how))
+    if len(rows) < MIN_ROWS:
+        raise RejectedTask(
+            "HoldoutTooSmall",
+            f"{len(rows)} of {len(holdout)} held-out rows are left after those that {live.name} was trained on, at "
+            f"least {MIN_ROWS} are needed: train again when there are more new rows",
+        )
+    try:
+        columns = Columns(how.model.features, how.model.target, how.model.task, None, holdout.columns.positive)
+        return rows, replace(convert_rows(rows.table(), columns), weights=rows.weights)
+    except RejectedTask as error:
+        raise RejectedTask(
+            "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {error.message}"
+        ) from error
 
 
 def _message(

@@ -26,7 +26,6 @@ from perennial_operator.core.rules.trainings.blending import reason_without_blen
 from perennial_operator.core.rules.trainings.new_rows import labels_are_late, newest_check_rows
 from perennial_operator.core.rules.trainings.recipes import version_recipe
 from perennial_operator.core.rules.trainings.refused_files import files_in_task
-from perennial_operator.core.rules.validation_gate import is_routine
 from perennial_operator.core.world import World
 
 MOST_OF_MESSAGE = 1000
@@ -68,7 +67,6 @@ def train_manifest(world: World, version: ModelVersion) -> dict[str, Any]:
         task["refit"] = True
         if rows := _holdout_rows(world):
             task["data"]["holdoutRows"] = rows
-        task |= _refit_unless_worse(world, version)
         if "live" in task and not reason_without_blend(world, version.spec, version.spec.number):
             task["blend"] = _blend(world, version)
     if training.engine and not version.spec.adopt:
@@ -83,20 +81,6 @@ def _blend(world: World, version: ModelVersion) -> str:
         return "weights"
     knows = any(follows_contract(world, each, 5) for each in (version, world.live) if each)
     return "whole" if knows and labels_are_late(world) else "fits"
-
-
-def _refit_unless_worse(world: World, version: ModelVersion) -> dict[str, Any]:
-    """The limit of the gate that no candidate passes which is worse by more; none for a routine candidate.
-
-    The gate compares the upper bound of how much worse it may be, so the refit of such a candidate would never serve.
-    """
-    live, validation = world.live, world.spec.validation
-    if live is None or is_routine(validation, version):
-        return {}
-    if not any(follows_contract(world, each, 5) for each in (version, live)):
-        return {}
-    against = validation.compared_by(version.spec.model.task)
-    return {"refitUnlessWorse": against.model_dump(include={"metric", "tolerance"})}
 
 
 def _holdout_rows(world: World) -> int | None:
