@@ -22,6 +22,7 @@ class _Shared:
     """What both estimators share: their files have the trees as text, in LightGBM's own format."""
 
     _Booster: Any
+    _other_params: dict[str, Any]
 
     def fit(self, rows: Any, target: Any, sample_weight: Any = None) -> Any:
         """Fits, and removes what only training needs. Raises ValueError for what LightGBM refuses."""
@@ -44,9 +45,9 @@ class _Shared:
         own: dict[str, Any] = self.get_params()  # type: ignore[attr-defined]
         remote = getattr(dask, f"Dask{type(self).__name__}")(**own, time_out=CONNECT_MINUTES)
         fitted = spreading.fitted(remote, rows, target, weights).to_local()
-        learned = {name: value for name, value in vars(fitted).items() if name[0] == "_" or name not in own}
-        of_network = {*fitted.get_params(), "_other_params"} - own.keys()
-        self.__dict__.update({name: value for name, value in learned.items() if name not in of_network})
+        # Addresses and ports are parameters, which have no underscore, and copies of these.
+        learned = {name: value for name, value in vars(fitted).items() if name[0] == "_" or name == "fitted_"}
+        self.__dict__.update(learned | {"_other_params": self._other_params})
         trees = _OF_NETWORK.sub("", self._Booster.model_to_string())
         self._Booster = lightgbm.Booster(model_str=trees)
 
