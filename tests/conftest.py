@@ -13,8 +13,8 @@ from tests.stage import ROOT, chosen_cluster
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would wait for each other
 
 LONGEST_FIRST = (
-    "e2e/test_backtest.py",  # waits for minutes of the clock
-    "e2e/test_capture.py",  # for one
+    "e2e/test_backtest.py",
+    "e2e/test_capture.py",
     "e2e/test_loop.py",
     "e2e/test_harm.py",
     "e2e/test_kill.py",
