@@ -29,8 +29,8 @@ from tests.serve.processes import Server, until
 from tests.serve.requests import request
 
 SHARES, PAIRS = (0.0, 0.1, 1.0), 7
-LOADS = ((1, 16, 150), (100, 4, 60))
-"""Rows of a request, connections, and requests on each."""
+LOADS = ((1, 16), (100, 4))
+"""Rows of a request, and connections."""
 LABELS = '{model="bike-demand",version="bike-demand-v1"}'
 DROPPED = 'model_capture_dropped_total{model="bike-demand",reason="full",version="bike-demand-v1"}'
 ROWS, PER_SECOND, CONNECTIONS = 100, 100, 10
@@ -91,9 +91,9 @@ def compare(folder: Path) -> dict[str, float]:
             servers[share] = stack.enter_context(capturing(place, task, share, storage))
         for turn in range(PAIRS):
             for share in SHARES if turn % 2 else reversed(SHARES):
-                for rows, count, requests in LOADS:
+                for rows, count in LOADS:
                     server = servers[share]
-                    each = measure(server.pid, server.task["port"], rows, count, requests)
+                    each = measure(server.pid, server.task["port"], rows, count)
                     results.setdefault((share, rows), []).append(each)
         memory = {share: megabytes(server.pid) for share, server in servers.items()}
         stored = bytes_of_rows(servers[1.0], folder / "share-1.0" / "captured")

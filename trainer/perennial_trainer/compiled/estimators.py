@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial_trainer.compiled.columns import Encoder, Floats, Table
+from perennial_trainer.compiled.columns import UNKNOWN, Encoder, Floats, Table
 from perennial_trainer.compiled.forest import FEWEST_ROWS, Forest
 
 
@@ -42,10 +42,11 @@ def _sums(weights: Floats, intercepts: Floats, encoder: Encoder, table: Table, *
         for output, each in enumerate(weights[:, :start]):
             # Not a product of matrices: its result for a row depends on how many rows there are.
             np.add.reduce(numbers * each, axis=1, out=sums[rows, output])
+    by_column = weights.T
     for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
-        of_codes = np.zeros((len(names) + 1, len(weights)))  # the last is that of UNKNOWN, -1
-        of_codes[:-1] = weights[:, start : start + len(names)].T
-        sums += of_codes[codes]
+        of_codes = by_column[start + codes]
+        of_codes[codes == UNKNOWN] = 0
+        sums += of_codes
         start += len(names)
     sums += intercepts
     return sums

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from perennial_trainer.serve.limits import BODY_SECONDS, SMALL_BODY, Limits
 
@@ -44,7 +44,12 @@ class Bodies:
         size = 0
         try:
             async with asyncio.timeout(self._seconds):
-                async for chunk in request.stream():
+                more = True
+                while more:
+                    event = await request.receive()  # without Starlette's generator, which takes as long as the rest
+                    if event["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    chunk, more = event.get("body", b""), event.get("more_body", False)
                     size += len(chunk)
                     self._check_size(size, len(chunk))  # uvicorn reads and drops the rest of a refused body
                     self._in_flight += len(chunk)

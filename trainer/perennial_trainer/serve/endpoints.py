@@ -110,11 +110,9 @@ class Endpoints:
 
     async def infer(self, request: Request) -> Response:
         self._check_names(request)
-        started = time.perf_counter()
-        response = await self._infer(request)
         # How long the client takes for the body is not the version's time.
-        seconds = time.perf_counter() - started - getattr(request.state, "body_seconds", 0.0)
-        self._metrics.count_request(response.status_code, seconds)
+        response, began = await self._infer(request)
+        self._metrics.count_request(response.status_code, time.perf_counter() - began)
         return response
 
     async def http_error(self, request: Request, error: Exception) -> Response:
@@ -127,30 +125,34 @@ class Endpoints:
             )
         return self._respond({"error": message}, error.status_code, error.headers)
 
-    async def _infer(self, request: Request) -> Response:
-        """Never raises: every request is counted, and no exception writes the values of a row to the log."""
+    async def _infer(self, request: Request) -> tuple[Response, float]:
+        """The response, and when the body was there; never raises.
+
+        So every request is counted, and no exception writes the values of a row to the log.
+        """
+        began = time.perf_counter()
         try:
             if self._state.served is None:
-                return self._loading()
-            started = time.perf_counter()
+                return self._loading(), began
             async with self._bodies.read(request) as body:
-                request.state.body_seconds = time.perf_counter() - started
-                return await self._predict(request, self._state.served, body)
+                began = time.perf_counter()
+                return await self._predict(request, self._state.served, body), began
         except BadRequestError as error:
-            return self._respond({"error": str(error)}, 400)
+            response = self._respond({"error": str(error)}, 400)
         except RefusedError as refused:
             self._metrics.count_refused(refused.reason)
-            return self._respond({"error": str(refused)}, refused.status, refused.headers)
+            response = self._respond({"error": str(refused)}, refused.status, refused.headers)
         except QueueFullError:
             self._metrics.count_refused("queue_full")
-            return self._busy("too many requests are waiting: try again in a second")
+            response = self._busy("too many requests are waiting: try again in a second")
         except ClientDisconnect:
-            return Response(status_code=CLIENT_GONE)
+            response = Response(status_code=CLIENT_GONE)
         except Exception as error:
             log.error(
                 "a request failed with %s:\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
             )
-            return self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
+            response = self._respond({"error": f"{self._task.version} failed to predict: {_first_line(error)}"}, 500)
+        return response, began
 
     async def _predict(self, request: Request, served: Served, body: bytes) -> Response:
         json_length = request.headers.get(HEADER)
@@ -196,7 +198,10 @@ class Endpoints:
 
     def _write(self, inference: protocol.Inference, parts: list[Outputs]) -> tuple[bytes, int, Mapping[str, str]]:
         """The body, its status and its headers."""
-        outputs = {name: np.concatenate([part[name] for part in parts]) for name in inference.outputs}
+        outputs = {
+            name: np.concatenate([part[name] for part in parts]) if len(parts) > 1 else parts[0][name]
+            for name in inference.outputs
+        }
         binary = {name: encode(outputs[name]) for name in inference.outputs if name in inference.binary}
         model, version = self._task.model_deployment, self._task.version
         content = protocol.write_response(model, version, inference.id, outputs, binary)

@@ -41,6 +41,9 @@ class Inference(NamedTuple):
 
     def parts(self, rows: int) -> "Iterator[Inference]":
         """The request in parts of at most so many rows, without copies of its numbers."""
+        if self.rows <= rows:
+            yield self
+            return
         for start in range(0, self.rows, rows):
             columns = {name: values[start : start + rows] for name, values in self.columns.items()}
             yield self._replace(rows=min(rows, self.rows - start), columns=columns)
@@ -92,11 +95,7 @@ def write_response(
     binary = binary or {}
     response = {"model_name": model, "model_version": version} | ({} if request_id is None else {"id": request_id})
     tensors = [
-        {
-            "name": name,
-            "shape": values.shape,
-            "datatype": datatype_name(values.dtype),
-        }
+        {"name": name, "shape": values.shape, "datatype": datatype_name(values.dtype)}
         | (
             {"parameters": {"binary_data_size": len(binary[name])}}
             if name in binary
