@@ -3,6 +3,7 @@
 import logging
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,6 @@ from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
-from perennial_trainer.drift.page.report_page import drift_page
 from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts, most_rows
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 def check_drift(task: CheckTask) -> CheckResult:
     """The drift of recent rows, and the performance of the live version on rows with a target; details are stored."""
     reference = _load_profile(task)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
+        page_module = pool.submit(import_module, "perennial_trainer.drift.page.report_page")  # while rows are read
         # Loaded only if needed: to import scikit-learn takes longer than to count a million rows.
         model = cache(lambda: pool.submit(load_scorer, task.live))
         pipeline = cache(lambda: pool.submit(load_version, task.live))
@@ -63,7 +64,7 @@ def check_drift(task: CheckTask) -> CheckResult:
         waiting=UNSET if waiting is None else waiting,
         details=store.child_uri(task.storage, "report.html"),
     )
-    page = drift_page(task, reference, recent, summary, result)
+    page = page_module.result().drift_page(task, reference, recent, summary, result)
     files = {"drift.json": _details(recent, summary, result), "report.html": page}
     store.write_files(task.storage, files)
     return result
