@@ -338,6 +338,17 @@ def test_job_deleted_after_its_result_is_not_made_again() -> None:
     assert play.phases() == {"bike-v1": "Live"}
 
 
+def test_the_newest_two_versions_keep_their_jobs() -> None:
+    play = a_play()
+    play.until_live(1)
+    for number in (2, 3, 4):
+        ask(play, f"2026-11-23T12:0{number}:00Z")
+        play.until_live_again(number)
+    roles = ("train", "validate")
+    kept = {name for name in play.jobs if name.endswith(roles)}
+    assert kept == {f"bike-v{number}-{role}" for number in (3, 4) for role in roles}
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["the first version", "a change of the spec"])
 def test_rejection_applies_until_a_request_or_a_new_spec(first: bool) -> None:
     play = a_play()

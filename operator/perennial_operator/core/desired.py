@@ -19,6 +19,8 @@ from perennial_operator.core.traffic.predecessor import watch_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Job, JobState, World
 
+WITH_JOBS = 2
+"""So many newest versions keep their Jobs, and with them the logs of their pods."""
 NOISE = frozenset({Outcome.DUPLICATE, Outcome.STALE})
 """Outcomes of reports that nothing is decided by; they must not push out one that has started a training."""
 
@@ -30,7 +32,8 @@ def bring_about(world: World, assessment: Assessment) -> tuple[Action, ...]:
 
 
 def _stop_jobs(world: World) -> Iterator[Action]:
-    """Deletes Jobs that still run for a version that has ended, or run on although their result is recorded."""
+    """Deletes Jobs of ended versions but the newest, and those that run on although their result is recorded."""
+    newest = world.versions[-WITH_JOBS:]
     for job in world.jobs.values():
         version = world.version(job.labels.get(names.MODEL_VERSION))
         role = job.labels.get(names.ROLE)
@@ -38,7 +41,8 @@ def _stop_jobs(world: World) -> Iterator[Action]:
         recorded = ended or (version is not None and role == "training" and version.phase is not Phase.TRAINING)
         needless = ended if job.state is JobState.RUNNING else recorded and job.lingers
         # The log of a failed one is kept, until its deadline ends it.
-        if needless and job.state is not JobState.FAILED and role in STOPPED_ROLES:
+        needless = needless and job.state is not JobState.FAILED
+        if role in STOPPED_ROLES and (needless or (ended and version not in newest)):
             yield Delete("Job", job.name)
 
 
