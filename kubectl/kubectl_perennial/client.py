@@ -5,6 +5,7 @@ Objects come without control characters, since anyone may have written them.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,6 +100,17 @@ class Cluster:
                 if error.code == 404:
                     modes[claim] = None
         return modes
+
+    def secret_value(self, name: str, key: str) -> bytes | None:
+        """The value in the Secret; None if it does not exist, or this user may not read it."""
+        try:
+            secret = self._call("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{quote(name, safe='')}")
+        except ApiError as error:
+            if error.code in (403, 404):
+                return None
+            raise
+        encoded = (secret.get("data") or {}).get(key)
+        return base64.b64decode(encoded) if encoded else None
 
     def last_log_line(self, job: str) -> str | None:
         """The newest line of the Job's running pod, after its time; None without one, or if it may not be read."""

@@ -79,7 +79,7 @@ CHECKED = {"task": "check", "outcome": "Succeeded", "message": "scanned"}
 SLICES = [{"column": "region", "metric": "mse", "group": "n", "rows": 45, "candidate": 2.0, "live": 1.0, "ratio": 2.0}]
 METRICS = [{"name": "psi", "feature": "temp", "value": 0.31}, {"name": "mse", "value": 81.0, "standardError": 2.0}]
 
-KEPT_UP = {"deletedFiles": 0, "freedBytes": 0, "compactedFiles": 2}
+KEPT_UP = {"deletedFiles": 0, "freedBytes": 0, "compactedFiles": 2, "forgottenRows": 0}
 RECOVERED = {"task": "recover", "outcome": "Succeeded", "message": "found", "number": 3, "passedOver": []}
 ENTRY = LEAST["record"]["entry"]
 STORED = {

@@ -56,6 +56,9 @@ class FixedCluster(Cluster, Objects):
     def last_log_line(self, job: str) -> str | None:
         return f"2026-11-23T11:59:48.5Z search of {job}: candidate 3 of 12, 25%, 5m00s so far, about 15m00s left"
 
+    def secret_value(self, name: str, key: str) -> bytes | None:
+        return b"a secret of the model's own"
+
     def own_name(self) -> str | None:
         return "ada"
 

@@ -33,6 +33,8 @@ def offered(terminal: Terminal, *words: str) -> tuple[list[str], str]:
         (["status", "bike", ""], [], NO_FILES),
         (["report", "b"], ["bike"], NO_FILES),
         (["report", "bike", "v"], ["v4", "v3", "v2", "v1"], NO_FILES),
+        (["forget", ""], ["bike"], NO_FILES),
+        (["forget", "bike", ""], [], NO_FILES),
         (["compare", "bike", "v3", "v4"], ["v4"], NO_FILES),
         (["status", "--kubeconfig", ""], [], FILES),
         (["check", "bike", "--evidently", ""], [], FILES),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import merged
 from tests.plugin import rollout_in_progress
 from tests.plugin.fixed_cluster import FixedCluster, rolling_out
 from tests.plugin.golden import FOLDER, compare
@@ -53,6 +54,17 @@ def starting() -> FixedCluster:
     return cluster
 
 
+def capturing() -> FixedCluster:
+    """A model that captures, whose labels are in files."""
+    cluster = rolling_out()
+    labels = {"uri": "s3://bikes/labels/*.csv", "key": "ride", "mature": "7d"}
+    spec = {"serving": {"capture": {"secretRef": {"name": "capture-keys"}}}, "data": {"labels": labels}}
+    model = cluster.get("ModelDeployment", "bike")
+    assert model
+    cluster.put("ModelDeployment", "bike", merged(model["spec"], spec), model["status"])
+    return cluster
+
+
 Case = tuple[str, Callable[[], FixedCluster], tuple[str, ...]]
 CASES: list[Case] = [
     ("status-none", empty, ("status",)),
@@ -73,6 +85,7 @@ CASES: list[Case] = [
     ("retrain", rolling_out, ("retrain", "bike")),
     ("pin", rolling_out, ("pin", "bike", "v1")),
     ("pin-off", rolling_out, ("pin", "bike", "--off")),
+    ("forget", capturing, ("forget", "bike", "ride-7")),
     ("unknown-model", empty, ("status", "bike")),
 ]
 OF_ARGPARSE: list[Case] = [

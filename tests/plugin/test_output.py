@@ -22,6 +22,7 @@ COMMANDS = (
     "retrain",
     "pin",
     "check",
+    "forget",
     "backtest",
     "try",
     "init",

@@ -32,7 +32,13 @@ class Storage:
         if self.down:
             return {"task": task["task"], **DOWN}
         if task["task"] == "upkeep":
-            done = {"message": "deleted 3 files", "deletedFiles": 3, "freedBytes": 15, "compactedFiles": 0}
+            done = {
+                "message": "deleted 3 files",
+                "deletedFiles": 3,
+                "freedBytes": 15,
+                "compactedFiles": 0,
+                "forgottenRows": 0,
+            }
             return {"task": "upkeep", "outcome": "Succeeded", **done}
         return self._record(task) if task["task"] == "record" else self._recover(task)
 

@@ -7,14 +7,17 @@ import msgspec
 import pandas as pd
 import pytest
 
+from perennial_trainer.captured.encoding import decode_table, encode_table
 from perennial_trainer.captured.keys import SECRET
 from perennial_trainer.contract.data import RecentData
-from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.load import load_rows
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.rows import Rows
 from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.tables.captured.files import CapturedFiles
+from perennial_trainer.data.tables.captured.index import Index, read_index
 from tests.trainer.captured import KEY_SECRET, NOW, capture, captured
 from tests.trainer.tasks import Trainer, a_check, a_training, diabetes, written
 
@@ -108,6 +111,31 @@ def test_files_of_other_hours_are_not_opened(tmp_path: Path) -> None:
     assert len(read(captured(uri), window=2)) == 2
     with pytest.raises(RejectedTask, match="not valid parquet"):
         read(captured(uri))
+
+
+def test_file_without_rows_is_read(tmp_path: Path) -> None:
+    uri = capture(asked("a", "b"), tmp_path / "captured", "id", "asked")
+    capture(asked("c", time="2026-01-20T12:00Z"), tmp_path / "captured", "id", "asked", pod="emptied")
+    forget_in(next(tmp_path.glob("**/emptied-*.parquet")))
+    assert len(read(captured(uri))) == len(read(captured(uri), window="5d")) == 2
+
+
+def test_file_that_loses_rows_while_it_is_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = capture(asked("a", "b"), tmp_path / "captured", "id", "asked")
+
+    def then_forget(files: CapturedFiles) -> Index:
+        index = read_index(files)
+        forget_in(next(tmp_path.glob("**/*.parquet")))
+        return index
+
+    monkeypatch.setattr("perennial_trainer.data.tables.captured.join.read_index", then_forget)
+    with pytest.raises(FailedTask, match="has lost rows while it was read: the next run reads it again"):
+        read(captured(uri))
+
+
+def forget_in(file: Path) -> None:
+    """The first row of the file is deleted."""
+    file.write_bytes(encode_table(decode_table(file.read_bytes()).slice(1)))
 
 
 def test_labels_need_the_secret_unless_keys_are_in_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

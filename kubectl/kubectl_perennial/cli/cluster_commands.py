@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from kubectl_perennial.cli.options import add_command, add_names, add_output, count
-from kubectl_perennial.commands import check, compare, decisions, history, pin, report, status
+from kubectl_perennial.commands import check, compare, decisions, forget, history, pin, report, status
 
 
 def add_read_commands(commands: Any) -> None:
@@ -55,6 +55,24 @@ def add_decisions(commands: Any) -> None:
     add_names(command)
     command.add_argument("--off", action="store_true", help="print the patch that removes the pin")
     add_output(command)
+
+
+def add_forget(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "forget",
+        forget.run,
+        "delete the captured rows of a key",
+        "bike < keys.txt",
+        "bike",
+    )
+    command.add_argument("name", metavar="MODEL")
+    command.add_argument(
+        "key",
+        nargs="?",
+        metavar="KEY",
+        help="as clients send it; none, or -: read from standard input, a key a line, so that no shell remembers it",
+    )
 
 
 def add_check(commands: Any) -> None:

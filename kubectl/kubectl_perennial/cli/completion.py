@@ -46,14 +46,15 @@ def next_words(words: Sequence[str]) -> list[str]:
 
 
 class _Arguments(BaseCompleter):
-    """Offers names of models and versions; for any other argument the shell offers files."""
+    """Offers names of models and versions; for any other argument but a key the shell offers files."""
 
     directive = NO_FILES
 
     def __call__(self, *, action: Action, parsed_args: Namespace, **_: Any) -> Mapping[str, str]:
         if action.dest in ("name", "names") and not action.option_strings:
             return _names(parsed_args)
-        self.directive = FILES
+        if action.dest != "key":
+            self.directive = FILES
         return {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
-from kubectl_perennial.cli.cluster_commands import add_check, add_decisions, add_read_commands
+from kubectl_perennial.cli.cluster_commands import add_check, add_decisions, add_forget, add_read_commands
 from kubectl_perennial.cli.local_commands import add_backtest, add_trial
 from kubectl_perennial.cli.options import PROGRAM, add_cluster_options
 from perennial_operator import __version__
@@ -34,6 +34,7 @@ def make_parser() -> ArgumentParser:
     add_read_commands(commands)
     add_decisions(commands)
     add_check(commands)
+    add_forget(commands)
     add_backtest(commands)
     add_trial(commands)
     return parser

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 RETRAIN = "perennial.dev/retrain-requested-at"
 CHECK = "perennial.dev/check-requested-at"
+FORGET = "perennial.dev/forget-"
+"""Prefix; then digits of the HMAC of a key whose captured rows are to be deleted."""
 APPROVED = "perennial.dev/approved-by"
 REJECTED = "perennial.dev/rejected-by"
 PERSON = "perennial.dev/on-behalf-of"

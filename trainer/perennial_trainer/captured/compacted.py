@@ -9,7 +9,7 @@ that whenever it looks, every row is there once. Two runs cannot compact the sam
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO
 
@@ -46,6 +46,13 @@ class Compacted(msgspec.Struct):
             for source, numbers in self.sources.items()
             for sequence, rows in numbers.items()
         }
+
+    def with_rows(self, kept: Sequence[bool]) -> "Compacted":
+        """Of the same files, of whose rows only these are left."""
+        left, first = {}, 0
+        for name, rows in self.files.items():
+            left[name], first = sum(kept[first : first + rows]), first + rows
+        return Compacted.of(self.at, left)
 
     def metadata(self) -> dict[bytes, bytes]:
         """Of the parquet file."""

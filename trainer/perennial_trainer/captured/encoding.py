@@ -1,6 +1,7 @@
 """How captured rows are encoded: as one parquet file."""
 
 import io
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,5 +16,6 @@ def encode_table(table: pa.Table) -> bytes:
     return stream.getvalue()
 
 
-def decode_table(content: bytes) -> pa.Table:
-    return pq.read_table(io.BytesIO(content))
+def decode_table(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows, with those of these columns that there are. Raises an error of Arrow."""
+    return pq.read_table(io.BytesIO(content), columns=columns)

@@ -43,11 +43,13 @@ METADATA_PROCESS = b"perennial.process"
 METADATA_SEQUENCE = b"perennial.sequence"
 """The buffers of a process are numbered from 1: a missing number is a buffer that was lost."""
 
+_PROCESS, _SEQUENCE = r"[A-Za-z0-9][A-Za-z0-9._-]*-\d+-\d+", r"(?:\d{8}|[1-9]\d{8,})"
 DAY = re.compile(r"date=(?P<date>\d{4}-\d{2}-\d{2})")
-FILE = re.compile(
-    r"(?P<source>hour=(?:[01]\d|2[0-3])/[A-Za-z0-9][A-Za-z0-9._-]*-\d+-\d+)-(?P<sequence>\d{8}|[1-9]\d{8,})\.parquet"
-)
+FILE = re.compile(rf"(?P<source>hour=(?:[01]\d|2[0-3])/{_PROCESS})-(?P<sequence>{_SEQUENCE})\.parquet")
 """The folder of a day, and what the server writes into it."""
+WRITING = ".writing"
+BEGUN = re.compile(rf"{re.escape(WRITING)}/{_PROCESS}-{_SEQUENCE}\.parquet")
+"""On a volume a file is complete in this folder before it gets its name; one that stays there was never complete."""
 
 
 def probability_columns(classes: Sequence[int | str]) -> list[str]:

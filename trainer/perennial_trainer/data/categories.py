@@ -2,24 +2,20 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from perennial_trainer.contract.features.category_text import name_of_float, name_of_text, name_of_time
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_CLASS = -1  # the position of the positive class if no class is positive
 
-_WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
-_LARGE_FLOAT = re.compile(r"-?\d(\.\d+)?e\+\d+")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
-_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:\.([0-9]{1,9}))?"
-    r" ?(?:(Z|UTC)|([+-])([0-9]{2}):?([0-9]{2}))?"
-)
 
 
 def category_name(value: Any) -> Any:
@@ -32,7 +28,7 @@ def category_name(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str):
-        return _name_of_text(value)
+        return name_of_text(value) or np.nan
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -40,13 +36,13 @@ def category_name(value: Any) -> Any:
     if value is None:
         return np.nan
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else str(value) if value == value else np.nan
+        return name_of_float(value) if value == value else np.nan
     if isinstance(value, Decimal):
         return _name_of_decimal(value)
     if isinstance(value, timedelta):  # one of pandas has another text
         return str(timedelta(value.days, value.seconds, value.microseconds))
     if isinstance(value, date) and value == value:  # a NaT is a date and differs from itself
-        return _name_of_time(value)
+        return name_of_time(value)
     import pandas as pd  # slow to import, and not needed for what a request can have
 
     return np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
@@ -101,50 +97,12 @@ def python_values(values: Any) -> list[Any]:
         return list(values.cast(pa.string()).to_pylist())
 
 
-def _name_of_text(text: str) -> Any:
-    if not text:
-        return np.nan
-    whole_float = _WHOLE_FLOAT.fullmatch(text)
-    if whole_float:
-        return "0" if whole_float[1] == "-0" else whole_float[1]
-    if "e+" in text and _LARGE_FLOAT.fullmatch(text) and repr(float(text)) == text:
-        return category_name(float(text))
-    if text[4:5] == "-" and len(text) >= 16 and (time := _TIME.fullmatch(text)):
-        return _name_of_time_text(text, time)
-    if text == "-0":
-        return "0"
-    return text.lower() if text.lower() in ("true", "false") else text
-
-
 def _name_of_decimal(value: Decimal) -> Any:
     if not value.is_finite():
         return np.nan if value.is_nan() else str(float(value))
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
-
-
-def _name_of_time(value: date) -> str:
-    """ISO 8601 in UTC without the zone; a midnight is its day."""
-    if not isinstance(value, datetime):
-        return value.isoformat()
-    if value.tzinfo is not None:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    text = value.isoformat()
-    return (text.rstrip("0") if "." in text else text).removesuffix("T00:00:00")
-
-
-def _name_of_time_text(text: str, time: "re.Match[str]") -> str:
-    day, minute, second, fraction, _, sign, hours, minutes = time.groups()
-    try:
-        instant = datetime.fromisoformat(f"{day}T{minute}{second or ':00'}")
-        if sign:
-            offset = timedelta(hours=int(hours), minutes=int(minutes))
-            instant += -offset if sign == "+" else offset
-    except (ValueError, OverflowError):  # such as 2026-13-01 25:00
-        return text
-    digits = (fraction or "").rstrip("0")
-    return instant.isoformat() + f".{digits}" if digits else _name_of_time(instant)
 
 
 def all_integers(classes: Iterable[str]) -> bool:

@@ -121,6 +121,20 @@ def _create_local(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def replace_file(uri: str, content: bytes) -> None:
+    """The file has this content, read back, else a FailedTask; a reader gets the former content or this one, whole."""
+    filesystem, path = open_filesystem(uri)
+    try:
+        if "file" not in filesystem.protocol:
+            filesystem.pipe_file(path, content)
+        else:
+            write_local(Path(path), Path(f"{path}.{uuid4().hex}.part"), content)
+    except Exception as error:
+        raise FailedTask("StorageNotWritable", f"{uri} could not be written: {describe_error(error)}") from error
+    if read_bytes(uri) != content:
+        raise FailedTask("StorageNotWritable", f"{uri} has another content than the one that was written")
+
+
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
     """Every file is in the folder, written in the given order; a FailedTask if one cannot be written."""
     filesystem, path = open_filesystem(folder)

@@ -1,21 +1,22 @@
-"""The files below a model's folder, and the only way in which upkeep deletes any of them."""
+"""The files below a model's folder, and the only way in which upkeep deletes any of them or of their rows."""
 
 import os
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from perennial_trainer.captured import compacted, layout
 from perennial_trainer.contract.errors import FailedTask
-from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, remove_file
+from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, remove_file, replace_file
 
 AT_ONCE = 8
 CHECKS = "checks"
 PAGE = re.compile(r"(?P<folder>[a-z0-9][a-z0-9-]*-check-(?P<at>\d{12}|\d{10}))/(?:drift\.json|report\.html)")
-UNFINISHED = re.compile(rf"{compacted.NAME.pattern}\.[0-9a-f]{{32}}\.part")
-"""What a process leaves on a volume if it is killed before a compacted file is complete."""
+UNFINISHED = re.compile(rf"(?:{layout.FILE.pattern}|{compacted.NAME.pattern})\.[0-9a-f]{{32}}\.part")
+"""What an upkeep leaves on a volume if it is killed before a file is complete."""
 OF_DAY = (layout.FILE, compacted.NAME, UNFINISHED)
 
 
@@ -25,6 +26,8 @@ def is_removable(name: str) -> bool:
     if first == CHECKS:
         return PAGE.fullmatch(rest) is not None
     day, _, of_day = rest.partition("/")
+    if first == layout.FOLDER and day == layout.WRITING:
+        return layout.BEGUN.fullmatch(rest) is not None
     return first == layout.FOLDER and bool(layout.DAY.fullmatch(day)) and any(form.fullmatch(of_day) for form in OF_DAY)
 
 
@@ -38,8 +41,11 @@ class Folder:
         self._path = path.rstrip("/")
         self._is_local = "file" in self._filesystem.protocol
 
-    def removable(self, below: str) -> dict[str, int]:
-        """The removable files below one of its folders, by name, and their bytes; none to which a link leads."""
+    def removable(self, below: str, before: datetime | None = None) -> dict[str, int]:
+        """The removable files below one of its folders, by name, and their bytes; none to which a link leads.
+
+        On a volume, `before` leaves out those that were changed later.
+        """
         self._filesystem.invalidate_cache()
         try:
             listing = self._filesystem.find(f"{self._path}/{below}", detail=True)
@@ -50,7 +56,9 @@ class Folder:
                 "StorageUnreachable", f"{child_uri(self.uri, below)} could not be listed: {describe_error(error)}"
             ) from error
         sizes = {
-            name.removeprefix(f"{self._path}/"): int(info.get("size") or 0) for name, info in sorted(listing.items())
+            name.removeprefix(f"{self._path}/"): int(info.get("size") or 0)
+            for name, info in sorted(listing.items())
+            if before is None or float(info.get("mtime") or 0) < before.timestamp()
         }
         named = {name: size for name, size in sizes.items() if is_removable(name)}
         own = {folder for folder in set(map(_folder, named)) if self._is_own(folder)}
@@ -58,13 +66,21 @@ class Folder:
 
     def remove(self, files: Mapping[str, int]) -> None:
         """None of these files exists, nor an empty folder of theirs. Raises a FailedTask."""
-        if refused := [name for name in files if not is_removable(name) or not self._is_own(_folder(name))]:
-            raise ValueError(f"{refused[0]} must not be deleted")
+        self._require_removable(*files)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda name: remove_file(child_uri(self.uri, name)), files))
         self.deleted += len(files)
         self.freed += sum(files.values())
         self._remove_empty_folders(files)
+
+    def rewrite(self, name: str, content: bytes) -> None:
+        """The file has this content: some of its rows. Raises a FailedTask."""
+        self._require_removable(name)
+        replace_file(child_uri(self.uri, name), content)
+
+    def _require_removable(self, *names: str) -> None:
+        if refused := [name for name in names if not is_removable(name) or not self._is_own(_folder(name))]:
+            raise ValueError(f"{refused[0]} must not be deleted")
 
     def _is_own(self, folder: str) -> bool:
         """Whether the folder is where its name says: on a volume a link may lead to another one."""

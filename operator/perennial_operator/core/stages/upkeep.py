@@ -16,6 +16,7 @@ from perennial_operator.core.manifests.ledger_jobs import PAUSE
 from perennial_operator.core.manifests.upkeep_job import upkeep_manifest
 from perennial_operator.core.rules.job_results import JobFailure, KeptUp, job_result
 from perennial_operator.core.stages.drift_assessment import Assessment
+from perennial_operator.core.stages.forget_requests import ForgetRequest, unfinished_requests
 from perennial_operator.core.world import Job, JobState, World
 
 DAY = timedelta(days=1)
@@ -29,7 +30,7 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     job, at = _job(world), next_upkeep(world)
     due = at is not None and at <= world.now
     if job is None:
-        return (Create(upkeep_manifest(world)),) if due else ()
+        return (Create(upkeep_manifest(world, sorted({each.key for each in _forget(world)}))),) if due else ()
     facts = upkeep_facts(world)
     if job.state is JobState.RUNNING or facts is None or facts != world.deployment.status.upkeep:
         return ()
@@ -42,9 +43,14 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
         yield at
 
 
-def wants_upkeep(world: World) -> bool:
-    """Whether there is something to delete or to put together at all."""
+def wants_daily(world: World) -> bool:
+    """Whether there is something to delete or to put together each day."""
     return world.spec.serving.capture is not None
+
+
+def wants_upkeep(world: World) -> bool:
+    """Whether there is anything to do at all, now or later."""
+    return wants_daily(world) or bool(_forget(world))
 
 
 def next_upkeep(world: World) -> datetime | None:
@@ -56,9 +62,12 @@ def next_upkeep(world: World) -> datetime | None:
     last = facts.last_attempt_time if facts else world.deployment.metadata.creation_timestamp
     if last > world.now:  # by a clock that was wrong
         return world.now
+    due = [at for each in _forget(world) if (at := each.due(facts))]
     if facts and facts.failures:
-        return last + min(PAUSE * (1 << min(facts.failures - 1, 10)), DAY)
-    return _minute_after(last, f"{world.deployment.metadata.namespace}/{world.name}")
+        due.append(last + min(PAUSE * (1 << min(facts.failures - 1, 10)), DAY))
+    elif wants_daily(world):
+        due.append(_minute_after(last, f"{world.deployment.metadata.namespace}/{world.name}"))
+    return min(due, default=None)
 
 
 def upkeep_facts(world: World) -> UpkeepFacts | None:
@@ -79,6 +88,10 @@ def upkeep_facts(world: World) -> UpkeepFacts | None:
         reason=result.reason,
         message=result.message,
     )
+
+
+def _forget(world: World) -> list[ForgetRequest]:
+    return unfinished_requests(world.deployment.metadata.annotations, upkeep_facts(world))
 
 
 def _job(world: World) -> Job | None:

@@ -16,7 +16,7 @@ from perennial_operator.core.rules.phases import measured_stage
 from perennial_operator.core.rules.report_verdict import subject
 from perennial_operator.core.rules.trainings.back_off import check_interval
 from perennial_operator.core.stages.drift_assessment import NOT_COUNTED, live_outcomes, newest_report
-from perennial_operator.core.stages.upkeep import upkeep_facts, wants_upkeep
+from perennial_operator.core.stages.upkeep import upkeep_facts, wants_daily
 from perennial_operator.core.world import World, not_in_future
 
 UNUSABLE = NOT_COUNTED | {Outcome.BAD_DATA, Outcome.NOT_MEASURED, Outcome.TOO_FEW_SAMPLES}
@@ -111,7 +111,7 @@ def _last_good_check(world: World) -> datetime | None:
 
 
 def _last_upkeep(world: World) -> datetime | None:
-    if world.live is None or world.spec.suspend or not wants_upkeep(world):
+    if world.live is None or world.spec.suspend or not wants_daily(world):
         return None
     facts = upkeep_facts(world)
     return facts.last_time if facts and facts.last_time else world.live.status.live_since

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perennial_operator.core.stages.forget_requests import invalid_forget_request
 from perennial_operator.core.stages.upkeep import upkeep_facts, wants_upkeep
 from perennial_operator.core.status.readiness import Statement
 from perennial_operator.core.world import World
@@ -9,6 +10,8 @@ from perennial_operator.core.world import World
 
 def kept_up(world: World) -> list[Statement]:
     """A condition once one has ended, as long as there is something to keep up."""
+    if wrong := invalid_forget_request(world.deployment.metadata.annotations):
+        return [Statement("KeptUp", False, "InvalidRequest", wrong)]
     facts = upkeep_facts(world)
     if facts is None or not wants_upkeep(world):
         return []

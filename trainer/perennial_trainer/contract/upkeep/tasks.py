@@ -1,8 +1,15 @@
 """The task that keeps a model's folder small: it deletes what is too old, and puts small files together."""
 
-from perennial_trainer.contract.fields import Duration, Name, StrictStruct, Uri
+from perennial_trainer.contract.fields import Duration, Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.owner import Owner
 from perennial_trainer.contract.thresholds import AwareTime
+
+
+class Forget(StrictStruct, frozen=True, kw_only=True):
+    """Whose captured rows are deleted: the HMACs of the keys, with the secret of those that are stored."""
+
+    keys: tuple[Sha256, ...]
+    key_in_clear: bool = False  # whether keys are stored as they are, as of now
 
 
 class UpkeepTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="upkeep"):
@@ -11,4 +18,5 @@ class UpkeepTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag=
     owner: Owner
     now: AwareTime
     retain: Duration | None = None  # of captured rows and of pages of checks; without it neither is touched
+    forget: Forget | None = None
     storage: Uri  # the model's folder

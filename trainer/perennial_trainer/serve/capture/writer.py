@@ -11,11 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from perennial_trainer.captured.encoding import encode_table
+from perennial_trainer.captured.layout import WRITING
 from perennial_trainer.serve.capture.messages import Batch, Column, Reply, receive, send
 from perennial_trainer.storage.store import child_uri, describe_error, open_filesystem, write_local
 
-WRITING = ".writing"
-"""The folder in which a file on a volume is complete before it gets its name."""
 _FIXED = {"double": (np.float64, pa.float64()), "int": (np.int32, pa.int32())}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from perennial_trainer.captured.layout import TIME
+from perennial_trainer.contract.errors import FailedTask
 from perennial_trainer.data.files.parts import Past
 from perennial_trainer.data.files.readers import DataFiles, naming_file, require_columns
 from perennial_trainer.data.notes import Notes
@@ -95,10 +96,13 @@ class CapturedRows:
         for table in self.files.tables(name, list(dict.fromkeys([TIME, *stored.values()])), self.columns, whole):
             place = places[read : read + table.num_rows]
             read += table.num_rows
+            if whole:  # it is the only table
+                _require_all(name, read, places)
             counted = place >= 0
             self._require(name, table.column_names)
             if whole or counted.any():
                 yield self._with_labels(table.filter(pa.array(counted)), stored, joined, place[counted])
+        _require_all(name, read, places)
 
     def _with_labels(self, table: Any, stored: dict[str, str], joined: Joined, place: Any) -> Any:
         columns: dict[str, Any] = {}
@@ -149,3 +153,11 @@ class CapturedRows:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _require_all(name: str, read: int, places: Any) -> None:
+    """The file has as many rows as when it was read which row is which; else a FailedTask."""
+    if read != len(places):
+        raise FailedTask(
+            "CapturedRowsChanged", f"{display_uri(name)} has lost rows while it was read: the next run reads it again"
+        )
