@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from perennial_operator.core import names
+from perennial_operator.core.api.parsing import BadObjectError
 from perennial_operator.core.manifests import inference_service, serving
 from perennial_operator.core.manifests.check_job import check_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
@@ -55,6 +56,19 @@ def test_image_of_an_older_contract_is_not_asked_to_capture(contract: int | None
     [container] = captured({"serving": {"capture": CAPTURE}}, version)["containers"]
     task = next(each["value"] for each in container["env"] if each["name"] == "PERENNIAL_TASK")
     assert ("capture" in task, "envFrom" in container) == (captures, captures)
+
+
+@pytest.mark.parametrize(("workers", "values"), [(1, ["7"]), (3, ["3"]), ("auto", ["auto"])])
+def test_a_serving_pod_knows_its_processes(workers: int | str, values: list[str]) -> None:
+    own = {"env": [{"name": "PERENNIAL_SERVING_WORKERS", "value": "7"}]}
+    [container] = captured({"serving": {"workers": workers, "pod": own}})["containers"]
+    assert [each["value"] for each in container["env"] if each["name"] == "PERENNIAL_SERVING_WORKERS"] == values
+
+
+@pytest.mark.parametrize("workers", [0, 65, "all", "3"])
+def test_an_unknown_number_of_processes_is_refused(workers: int | str) -> None:
+    with pytest.raises(BadObjectError, match=r"serving\.workers.*: give auto, or a number from 1 to 64"):
+        a_deployment(spec={"serving": {"workers": workers}})
 
 
 def test_copies_of_requests_have_a_port_of_their_own() -> None:

@@ -97,11 +97,11 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None
 class Server:
     """`python -m perennial_trainer` with a serve task, and a client of it."""
 
-    def __init__(self, folder: Path, task: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, task: dict[str, Any], **environment: str) -> None:
         self.task = task
         self._result = folder / "result.json"
         self._log = folder / "log.txt"
-        environment = os.environ | {
+        environment |= os.environ | {
             "PERENNIAL_TASK": json.dumps(task),
             "PERENNIAL_RESULT": str(self._result),
             "PERENNIAL_BIND_ADDRESS": "127.0.0.1",
@@ -159,9 +159,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder: Path, task: dict[str, Any], *, ready: bool = True) -> Iterator[Server]:
+def running(folder: Path, task: dict[str, Any], *, ready: bool = True, **environment: str) -> Iterator[Server]:
     """A server that is ready, or just started; it is gone at the end."""
-    server = Server(folder, task)
+    server = Server(folder, task, **environment)
     try:
         if ready:
             server.wait("/v2/health/ready", 200)

@@ -14,7 +14,8 @@ from perennial_trainer.contract.result import ErrorResult, TaskResult, encode_re
 from perennial_trainer.contract.task import CheckTask, ServeTask, Task, TrainTask, ValidateTask, WorkTask, parse_task
 from perennial_trainer.contract.upkeep.tasks import UpkeepTask
 from perennial_trainer.ledger.owner import require_owner
-from perennial_trainer.redaction import RedactingFormatter, printable, redact
+from perennial_trainer.redaction import log_to_stdout, printable, redact
+from perennial_trainer.serve.workers.count import share_metrics
 
 log = logging.getLogger("perennial_trainer")
 
@@ -26,11 +27,7 @@ INTERRUPTED = (
 
 def main() -> int:
     """Writes the result of the task in PERENNIAL_TASK to the file PERENNIAL_RESULT; returns the exit code."""
-    to_stdout = logging.StreamHandler(sys.stdout)
-    to_stdout.setFormatter(RedactingFormatter("%(message)s"))
-    logging.basicConfig(handlers=[to_stdout], force=True)
-    log.setLevel(logging.INFO)  # libraries log warnings only
-    logging.captureWarnings(True)
+    log_to_stdout()
     text = os.environ.get("PERENNIAL_TASK", "")
     path = Path(os.environ.get("PERENNIAL_RESULT", "/dev/termination-log"))
     kind = _kind(text)
@@ -86,6 +83,7 @@ def run_task(task: Task) -> TaskResult | None:
 
             return keep_up(task)
         case ServeTask():
+            share_metrics()
             from perennial_trainer.serve.app import serve
 
             serve(task)

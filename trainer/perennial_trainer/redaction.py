@@ -6,6 +6,7 @@ Credentials are passwords and signatures in URLs, and the values of secret varia
 import logging
 import os
 import re
+import sys
 
 _PASSWORD = re.compile(r"(?<=://)[^\s/@'\"]*:[^\s/@'\"]*@")
 _SIGNATURE = re.compile(r"(https?://[^\s?'\"]*)\?[^\s'\"]*")  # in other URLs a ? is a wildcard
@@ -45,3 +46,14 @@ class RedactingFormatter(logging.Formatter):
         if record.exc_info:
             return "\n".join([printable(first), *(f"  {printable(line)}" for line in others)])
         return " ".join(map(printable, [first, *others]))
+
+
+def log_to_stdout() -> logging.Logger:
+    """The trainer's log, which has one line for each entry in the standard output; libraries log warnings only."""
+    to_stdout = logging.StreamHandler(sys.stdout)
+    to_stdout.setFormatter(RedactingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[to_stdout], force=True)
+    logging.captureWarnings(True)
+    log = logging.getLogger("perennial_trainer")
+    log.setLevel(logging.INFO)
+    return log

@@ -28,17 +28,23 @@ def check_memory(size: int, limit: int | None, uri: str) -> None:
 
 def memory_limit(root: Path = Path("/")) -> int | None:
     """The bytes that this process may use: the lowest limit of its control groups and of the machine's free memory."""
-    groups = root / "sys/fs/cgroup"
-    own = next((line[3:].strip("/") for line in _lines(root / "proc/self/cgroup") if line.startswith("0::")), "")
-    folders = [folder for folder in (groups / own, *(groups / own).parents) if folder.is_relative_to(groups)]
-    files = [*(folder / "memory.max" for folder in folders), groups / "memory/memory.limit_in_bytes"]
-    limits = [int(line) for file in files for line in _lines(file) if line.isdigit()]
-    meminfo = _lines(root / "proc/meminfo")
+    files = [folder / "memory.max" for folder in control_groups(root)]
+    files += [root / "sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    limits = [int(line) for file in files for line in read_lines(file) if line.isdigit()]
+    meminfo = read_lines(root / "proc/meminfo")
     limits += [int(line.split()[1]) * 1024 for line in meminfo if line.startswith("MemAvailable:")]
     return min(limits, default=None)
 
 
-def _lines(file: Path) -> list[str]:
+def control_groups(root: Path) -> list[Path]:
+    """The folders of this process's control groups, the innermost first."""
+    groups = root / "sys/fs/cgroup"
+    own = next((line[3:].strip("/") for line in read_lines(root / "proc/self/cgroup") if line.startswith("0::")), "")
+    return [folder for folder in (groups / own, *(groups / own).parents) if folder.is_relative_to(groups)]
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of the file; none if it does not exist."""
     try:
         return file.read_text().splitlines()
     except OSError:  # another kernel, or another version of control groups

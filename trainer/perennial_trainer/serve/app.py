@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from perennial_trainer.serve.limits import PART_ROWS, QUEUE_REQUESTS, Limits, fr
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
+from perennial_trainer.serve.workers.count import end_sharing, wanted_workers, workers_that_fit
+from perennial_trainer.serve.workers.processes import Workers
 
 if TYPE_CHECKING:
     from perennial_trainer.serve.capture.capturing import Capture
@@ -33,7 +35,17 @@ log = logging.getLogger(__name__)
 
 def serve(task: ServeTask) -> None:
     """Returns after a graceful shutdown. Raises RejectedTask or FailedTask if it cannot listen or load the model."""
-    run(_serve(task, os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")))  # noqa: S104 - a pod serves other pods
+    run(_serve(task, Workers()))
+
+
+def serve_beside(task: ServeTask, on_start: Callable[[], None]) -> None:
+    """As `serve`, in one more process, which accepts connections once the model is loaded."""
+
+    async def main() -> None:
+        on_start()
+        await _serve(task, None)
+
+    run(main())
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -42,23 +54,35 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def _serve(task: ServeTask, address: str) -> None:
+async def _serve(task: ServeTask, workers: Workers | None) -> None:
+    """As the first process, with its workers, or as one of them."""
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    state, metrics = State(), Metrics(task.model_deployment, task.version)
+    state, metrics, wanted = State(), Metrics(task.model_deployment, task.version), wanted_workers()
     server = make_server(Endpoints(task, state, metrics).application(), state, metrics)
-    copies = task.capture.shadow_port if task.capture else None
-    listening = [open_listener(address, port) for port in (task.port, copies) if port]
-    serving = asyncio.create_task(server.serve(listening))
-    log.info("listening on %s, port %d, while %s is being loaded", address, task.port, task.version)
+
+    def listen() -> asyncio.Task[None]:
+        address = os.environ.get("PERENNIAL_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - a pod serves other pods
+        copies = task.capture.shadow_port if task.capture else None
+        listening = [open_listener(address, port, shared=wanted != 1) for port in (task.port, copies) if port]
+        log.info("listening on %s, port %d", address, task.port)
+        return asyncio.create_task(server.serve(listening))
+
+    serving = listen() if workers else None  # the probes are answered while the model is loaded
     try:
-        state.served = await load_served(task, state, metrics)
+        state.served = await load_served(task, state, metrics, wanted)
     except BaseException:
         server.should_exit = True
-        await serving
+        await (serving or asyncio.sleep(0))
         raise
-    await serving
+    if workers:
+        state.on_drain = workers.stop
+        workers.start(state.processes - 1)
+    await (serving or listen())
     if state.served.capture:
         await asyncio.to_thread(state.served.capture.close)
+    if workers:
+        await workers.ended()
+        end_sharing()
     log.info("stopped")
 
 
@@ -81,12 +105,17 @@ def make_server(application: ASGIApp, state: State, metrics: Metrics, **seconds:
     return DrainingServer(config, state)
 
 
-def open_listener(address: str, port: int) -> socket.socket:
-    """A listening socket; for an IPv6 address, of both families. Raises FailedTask: CannotListen."""
+def open_listener(address: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; for an IPv6 address, of both families. Raises FailedTask: CannotListen.
+
+    Of a shared port each process that listens gets a part of the connections.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        listening = socket.create_server((address, port), family=family, dualstack_ipv6=dual, backlog=2048)
+        listening = socket.create_server(
+            (address, port), family=family, dualstack_ipv6=dual, backlog=2048, reuse_port=shared
+        )
     except OSError as error:
         raise FailedTask("CannotListen", f"address {address}, port {port} cannot be listened on: {error}") from error
     # Connections inherit this option. asyncio sets it only on its own sockets; without it, each response waits 40 ms
@@ -95,13 +124,17 @@ def open_listener(address: str, port: int) -> socket.socket:
     return listening
 
 
-async def load_served(task: ServeTask, state: State, metrics: Metrics) -> Served:
-    """The version's model, ready for requests, within the limits that `state` has from now on."""
+async def load_served(task: ServeTask, state: State, metrics: Metrics, processes: int | None = 1) -> Served:
+    """The version's model, ready for requests, within the limits that `state` has from now on.
+
+    So many processes share the pod, or, if that is None, as many as fit into it.
+    """
     started = time.monotonic()
     loaded, file_format = await asyncio.to_thread(_load, task)
     predictor = Predictor(loaded, task.model, metrics.count_unknown)
-    capture = _start_capture(task, predictor, metrics)
-    free = free_memory()
+    state.processes = processes or workers_that_fit()
+    free = free_memory(state.processes)
+    capture = _start_capture(task, predictor, metrics, free)
     state.limits = limits_for(free - capture.memory if free is not None and capture else free)
     metrics.loaded(file_format, task.artifact.sha256, predictor.is_compiled)
     log.info("loaded %s, sha256 %s, in %.2f s", task.version, task.artifact.sha256, time.monotonic() - started)
@@ -124,12 +157,12 @@ def served_by(predictor: Predictor, limits: Limits, metrics: Metrics, file_forma
     return Served(predictor, batcher, rows, file_format)
 
 
-def _start_capture(task: ServeTask, predictor: Predictor, metrics: Metrics) -> "Capture | None":
+def _start_capture(task: ServeTask, predictor: Predictor, metrics: Metrics, free: int | None) -> "Capture | None":
     if task.capture is None:
         return None
     from perennial_trainer.serve.capture.capturing import start_capture  # not needed by most servers
 
-    return start_capture(task, task.capture, predictor, metrics, free_memory())
+    return start_capture(task, task.capture, predictor, metrics, free)
 
 
 def _load(task: ServeTask) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,6 +44,8 @@ class State:
     served: Served | None = None
     limits: Limits = field(default_factory=lambda: limits_for(free_memory()))
     draining: bool = False
+    processes: int = 1
+    on_drain: Callable[[], None] = lambda: None
 
     @property
     def ready(self) -> bool:
@@ -69,6 +72,7 @@ class DrainingServer(uvicorn.Server):
             os._exit(0)  # no request is in flight, and the loading thread cannot be stopped
         if self._state.served.capture:
             self._state.served.capture.flush()
+        self._state.on_drain()
         log.info("draining for %g s", DRAIN_SECONDS)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._finish)
 

@@ -62,9 +62,10 @@ def limits_for(free: int | None) -> Limits:
     )
 
 
-def free_memory(statm: Path = Path("/proc/self/statm")) -> int | None:
-    """The bytes that this process may still take; None if that is unknown."""
-    limit = memory_limit()
+def free_memory(processes: int = 1, statm: Path = Path("/proc/self/statm")) -> int | None:
+    """The bytes that this process may still take, if so many share the pod's memory; None if that is unknown."""
+    whole = memory_limit()
+    limit = None if whole is None else whole // processes
     try:
         used = int(statm.read_text().split()[1]) * resource.getpagesize()
     except OSError:

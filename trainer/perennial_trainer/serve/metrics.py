@@ -1,13 +1,21 @@
 """Prometheus metrics of the server, by model and version: canary analysis reads them."""
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from perennial_trainer.serve.workers.count import SHARED_METRICS
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+Together = Literal["sum", "livesum", "max", "min"]
+"""What a gauge of several processes is."""
+
 _REQUESTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -16,6 +24,7 @@ class Metrics:
 
     def __init__(self, model: str, version: str) -> None:
         self._registry = CollectorRegistry()
+        self._is_shared = SHARED_METRICS in os.environ
         labels, values = ("model", "version"), (model, version)
         self._requests = Counter(
             "model_requests", "Answered inference requests.", (*labels, "code"), registry=self._registry
@@ -38,27 +47,30 @@ class Metrics:
         self._rows = Counter("model_predicted_rows", "Numbers predicted.", labels, registry=self._registry).labels(
             *values
         )
-        self._sum = Gauge(
-            "model_predicted_sum", "Sum of the numbers predicted.", labels, registry=self._registry
-        ).labels(*values)
-        self._info = Gauge(
-            "model_info", "1 once the model is loaded.", (*labels, "format", "sha256"), registry=self._registry
-        )
+        self._sum = self._gauge("model_predicted_sum", "Sum of the numbers predicted.", labels, "sum").labels(*values)
+        info_labels = (*labels, "format", "sha256")
+        self._info = self._gauge("model_info", "1 once the model is loaded.", info_labels, "max")
         description = "1 if the compiled model answers, 0 if the fitted pipeline does."
-        self._compiled = Gauge("model_compiled", description, labels, registry=self._registry)
+        self._compiled = self._gauge("model_compiled", description, labels, "min")
         self._unknown = _unknown_categories(self._registry)
         self._refused = _refused_requests(self._registry)
         self._captured, self._capture_dropped = _captured_rows(self._registry)
+        self._waiting: tuple[Gauge, Callable[[], int]] | None = None
         self._values = values
-        ProcessCollector(registry=self._registry)
+        if not self._is_shared:  # it would be about one of several processes
+            ProcessCollector(registry=self._registry)
         # A counter that first appears as 1 has no increase: a rate would miss the first error of a canary.
         self._by_code = {code: self._requests.labels(*values, str(code)) for code in (200, 400, 413, 429, 500, 503)}
+
+    def _gauge(self, name: str, description: str, labels: Sequence[str], among_processes: Together) -> Gauge:
+        return Gauge(name, description, labels, registry=self._registry, multiprocess_mode=among_processes)
 
     def count_request(self, code: int, seconds: float) -> None:
         if code not in self._by_code:
             self._by_code[code] = self._requests.labels(*self._values, str(code))
         self._by_code[code].inc()
         self._seconds.observe(seconds)
+        self._count_waiting()
 
     def count_predictions(self, values: NDArray[np.float64]) -> None:
         """Adds to the count and the sum of predicted numbers; no single number is exposed."""
@@ -81,25 +93,37 @@ class Metrics:
     def capturing(self, waiting: Callable[[], int]) -> None:
         """Requests are captured from now on; `waiting` tells how many rows are in memory."""
         description = "Captured rows that are in memory."
-        gauge = Gauge("model_capture_waiting_rows", description, ("model", "version"), registry=self._registry)
-        gauge.labels(*self._values).set_function(waiting)
+        gauge = self._gauge("model_capture_waiting_rows", description, ("model", "version"), "livesum")
+        self._waiting = gauge.labels(*self._values), waiting
+        self._count_waiting()
         self._captured.labels(*self._values)
         for reason in ("full", "stopped", "error"):
             self._capture_dropped.labels(*self._values, reason)
 
+    def _count_waiting(self) -> None:
+        if self._waiting:
+            gauge, rows = self._waiting
+            gauge.set(rows())
+
     def count_captured(self, rows: int) -> None:
         self._captured.labels(*self._values).inc(rows)
+        self._count_waiting()
 
     def count_capture_dropped(self, reason: str, rows: int) -> None:
         self._capture_dropped.labels(*self._values, reason).inc(rows)
+        self._count_waiting()
 
     def loaded(self, artifact_format: str, sha256: str, compiled: bool) -> None:
         self._compiled.labels(*self._values).set(compiled)
         self._info.labels(*self._values, artifact_format, sha256).set(1)
 
     def text(self) -> bytes:
-        """The exposition in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """The exposition in Prometheus' text format, of all processes that serve."""
+        registry = self._registry
+        if self._is_shared:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
 
 def _unknown_categories(registry: CollectorRegistry) -> Counter:

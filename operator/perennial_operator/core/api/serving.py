@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from perennial_operator.core.api.capture import CaptureSpec
 from perennial_operator.core.api.cel import CHECKED, rule, rules
 from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.api.values import Value
+
+MOST_WORKERS = 64
+NO_NUMBER = f"give auto, or a number from 1 to {MOST_WORKERS}"
+
+
+def _known_number(workers: int | str) -> int | str:
+    if not (1 <= workers <= MOST_WORKERS if isinstance(workers, int) else workers == "auto"):
+        raise ValueError(NO_NUMBER)
+    return workers
+
+
+Workers = Annotated[
+    int | str,
+    AfterValidator(_known_number),
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            CHECKED: [rule(f"type(self) == int ? self >= 1 && self <= {MOST_WORKERS} : self == 'auto'", NO_NUMBER)],
+        }
+    ),
+]
 
 
 class Probe(Value):
@@ -54,6 +75,11 @@ class ServingSpec(Value):
         description="Number of ready replicas; with runtime kserve the minimum, above which Knative scales.",
     )
     port: int = Field(8080, ge=1024, le=65535, description="Port of the Service and the pods.")
+    workers: Workers = Field(
+        1,
+        description="Number of processes that serve in a pod, each with the model in memory; auto: one for each whole CPU "
+        "of the pod's limit, as far as its memory suffices.",
+    )
     capture: CaptureSpec | None = Field(
         None, description="Which requests become rows in storage, for checks and trainings; without it none does."
     )

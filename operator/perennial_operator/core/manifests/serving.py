@@ -17,6 +17,7 @@ from perennial_operator.core.manifests.pods import Mounts, pod_template
 from perennial_operator.core.manifests.serving_defaults import CURRENT, FIRST, ServingDefaults
 from perennial_operator.core.world import World
 
+WORKERS = "PERENNIAL_SERVING_WORKERS"
 GRACE_SECONDS = 30
 """Longer than the server's drain time, so that requests in flight are answered before the pod ends."""
 
@@ -72,7 +73,11 @@ def template_that_serves(world: World, version: ModelVersion, defaults: ServingD
     image = job_image(world, version, serving.pod)
     template = pod_template(world.policy, serving.pod, image, labels, task, mounts)
     ports = {"http": serving.port, **shadow_port(world, version)}
-    template["spec"]["containers"][0] |= {
+    container = template["spec"]["containers"][0]
+    if serving.workers != 1:  # a variable, which servers of earlier releases ignore
+        others = [each for each in container["env"] if each["name"] != WORKERS]
+        container["env"] = [*others, {"name": WORKERS, "value": str(serving.workers)}]
+    container |= {
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         **defaults.probes(serving),
         **defaults.resources(serving),

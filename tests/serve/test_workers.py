@@ -1,0 +1,86 @@
+"""Several processes serve on one port: as many as asked for, or as fit into the pod."""
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from perennial_trainer.serve.workers.count import WORKERS, wanted_workers, workers_that_fit
+from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored, until
+from tests.serve.requests import ROWS, request
+
+MIB = 2**20
+ANSWERED = 'model_requests_total{code="200",model="bike-demand",version="bike-demand-v1"}'
+
+
+@pytest.mark.parametrize(("text", "wanted"), [(None, 1), ("3", 3), ("64", 64), ("auto", None)])
+def test_the_number_is_that_of_the_environment(text: str | None, wanted: int | None) -> None:
+    assert wanted_workers({} if text is None else {WORKERS: text}) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "0", "65", "-1", "2.5", "²", "many", "9" * 40])
+def test_another_number_is_refused(text: str) -> None:
+    with pytest.raises(RejectedTask, match=f"{WORKERS} is .*: give auto, or a number from 1 to 64"):
+        wanted_workers({WORKERS: text})
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "memory_max", "workers"),
+    [
+        ("200000 100000", "max", 2),
+        ("250000 100000", f"{4096 * MIB}", 2),
+        ("50000 100000", "max", 1),
+        ("max 100000", f"{4096 * MIB}", 3),
+        ("max 100000", f"{500 * MIB}", 2),
+        ("max 100000", f"{100 * MIB}", 1),
+    ],
+)
+def test_auto_is_what_cpus_and_memory_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu_max: str, memory_max: str, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3))
+    pages = 100 * MIB // os.sysconf("SC_PAGE_SIZE")
+    files = {
+        "proc/self/cgroup": "0::/pod\n",
+        "proc/self/statm": f"9 {pages} 1 1 0 1 0\n",
+        "sys/fs/cgroup/pod/cpu.max": f"{cpu_max}\n",
+        "sys/fs/cgroup/pod/memory.max": f"{memory_max}\n",
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    assert workers_that_fit(tmp_path) == workers
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def ask(server: Server, times: int) -> None:
+    """Each time on a new connection, which any of the processes may get."""
+    for _ in range(times):
+        assert httpx.post(f"{server.url}/v2/models/bike-demand/infer", json=request(ROWS)).status_code == 200
+
+
+def test_processes_share_the_port_their_metrics_and_their_end(tmp_path: Path) -> None:
+    uri, sha256 = stored(tmp_path, dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib"))
+    with running(tmp_path, serve_task(uri, sha256), **{WORKERS: "3"}) as server:
+        until(lambda: server.log().count("listening on") == 3, "three processes listen")
+        ask(server, 30)
+        own = [httpx.get(f"{server.url}/metrics").text for _ in range(9)]
+        assert all(f"{ANSWERED} 30.0" in text for text in own)
+        killed = children(server.pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: server.log().count("listening on") == 4, "another process listens")
+        ask(server, 10)
+        assert server.metric(ANSWERED) == 40
+        others = children(server.pid)
+        assert killed not in others
+        server.signal()
+        assert server.exit_code() == 0
+        assert not any(Path(f"/proc/{each}").exists() for each in others)

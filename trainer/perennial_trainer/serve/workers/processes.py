@@ -1,0 +1,68 @@
+"""The other processes that serve beside the first one, on the same port."""
+
+import asyncio
+import logging
+import os
+import sys
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from perennial_trainer.serve.workers.count import WORKERS
+
+SOON, LATE, LONG = 1.0, 60.0, 60.0
+"""Seconds before an ended process is started again, doubled up to LATE; after LONG it begins with SOON again."""
+
+log = logging.getLogger(__name__)
+
+
+class Workers:
+    """Processes that load the model themselves and then accept connections; one that ends is started again."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._kept: list[asyncio.Task[None]] = []
+        self._stopped = asyncio.Event()
+
+    def start(self, count: int) -> None:
+        """So many processes serve as long as this one does, as soon as they have loaded the model."""
+        if count:
+            log.info("%d more processes serve", count)
+        self._kept = [asyncio.create_task(self._keep(count + 1)) for _ in range(count)]
+
+    def stop(self) -> None:
+        """They drain, as this process does."""
+        self._stopped.set()
+        for process in self._running:
+            process.terminate()
+
+    async def ended(self) -> None:
+        """All have ended."""
+        await asyncio.gather(*self._kept)
+
+    async def _keep(self, number: int) -> None:
+        pause = SOON
+        while not self._stopped.is_set():
+            started = asyncio.get_running_loop().time()
+            code = await self._run(number)
+            if self._stopped.is_set():
+                return
+            lived = asyncio.get_running_loop().time() - started
+            pause = SOON if lived > LONG else pause
+            log.warning("a process that serves ended with code %d: it is started again in %g s", code, pause)
+            try:
+                await asyncio.wait_for(self._stopped.wait(), pause)
+            except TimeoutError:
+                pause = min(2 * pause, LATE)
+
+    async def _run(self, number: int) -> int:
+        """The exit code of a process, once it has ended; its standard input ends with this process."""
+        command = (sys.executable, "-m", "perennial_trainer.serving_process")
+        environment = {**os.environ, WORKERS: str(number)}
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, env=environment)
+        self._running.add(process)
+        if self._stopped.is_set():
+            process.terminate()
+        code = await process.wait()
+        self._running.discard(process)
+        mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+        return code
