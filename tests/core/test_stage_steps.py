@@ -124,7 +124,7 @@ def test_failed_workers_fail_the_training(fields: dict[str, str], because: str) 
         "bike-v2-workers": Job("bike-v2-workers", JobState.FAILED, {names.FOR_POD: "pod"}, **fields),  # type: ignore[arg-type]
     }
     world = world_with(LIVE, a_version(2, "Training"), jobs=jobs)
-    message = f"the workers of the search failed: Job bike-v2-workers failed{because}; see its log"
+    message = f"the workers of the training failed: Job bike-v2-workers failed{because}; see its log"
     assert summary(training.next_step(world, EMPTY)) == ("Failed", "WorkersFailed", message)
     other = replace(world, jobs=jobs | {"bike-v2-train": replace(jobs["bike-v2-train"], pod="another")})
     assert training.next_step(other, EMPTY) == ()

@@ -98,6 +98,13 @@ def test_existing_scheduler_needs_no_workers() -> None:
     assert done(a_search(TRAIN, training=there)) == []
 
 
+def test_adopted_model_needs_no_workers() -> None:
+    adopt = {"uri": "s3://models/old.skops", "sha256": "a" * 64, "format": "skops"}
+    version = a_version(1, "Training", {"training": TRAINING, "adopt": adopt, "trigger": {"reason": "Adopted"}})
+    deployment = a_deployment(spec={"training": TRAINING, "adopt": adopt})
+    assert done(a_world(deployment=deployment, versions=(version,), jobs={TRAIN.name: TRAIN})) == []
+
+
 def test_version_fails_with_its_workers_and_reports_why() -> None:
     trouble = "pod bike-v1-workers-1 ran out of memory (OOMKilled)"
     lost = workers(JobState.FAILED, trouble=trouble)

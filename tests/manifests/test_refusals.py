@@ -242,8 +242,8 @@ def limits(**values: Any) -> Body:
             "only columns that requests have can be excluded",
         ),
         (
-            {"serving": {"capture": CAPTURE}, "model": {"target": "perennial.time"}},
-            "spec.serving.capture",
+            {"model": {"target": "perennial.time"}},
+            "spec.model",
             "names begin with perennial.; rename the feature or the target",
         ),
         ({"data": {"groupColumn": "cnt"}}, "spec.data.groupColumn", "groupColumn must not be a feature, the target"),

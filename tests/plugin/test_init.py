@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import pytest
 import yaml
 
 from kubectl_perennial.__main__ import main
+from kubectl_perennial.commands.init import _places
+from kubectl_perennial.simulation.drafting.choice import Measured
 from kubectl_perennial.simulation.drafting.columns import kinds_of
+from kubectl_perennial.simulation.drafting.draft import _thresholds
 from kubectl_perennial.simulation.drafting.table import TextTable
 from kubectl_perennial.simulation.drafting.times import time_column_of
+from perennial_trainer.metrics.computation import Measurement
 from tests.plugin import first_files
 from tests.plugin.golden import compare
 
@@ -104,6 +109,7 @@ NUMBERS = range(200)
         ([f"2026-01-{n % 28 + 1:02} 10:00" for n in NUMBERS], "column", "ISO 8601"),
         ([f"{n % 28 + 1:02}.01.2026" for n in NUMBERS], "column", "%d.%m.%Y"),
         ([f"01/{n % 28 + 1:02}/2026 10:30" for n in NUMBERS], "column", "%m/%d/%Y %H:%M"),
+        ([f"1/{n % 28 + 1}/2026 {n % 12 + 1}:30 PM" for n in NUMBERS], "column", "%m/%d/%Y %I:%M %p"),
         ([str(1_700_000_000 + 3600 * n) for n in NUMBERS], "created_at", "epoch-s"),
         ([str(20260100 + n % 28 + 1) for n in NUMBERS], "date", "yyyymmdd"),
     ],
@@ -143,6 +149,12 @@ def test_task_is_that_of_the_target(target: list[str], task: str) -> None:
     assert kinds_of(TextTable(frame, 200, {}), "y").task == task
 
 
+@pytest.mark.parametrize(("baseline", "limits"), [(0.25, [{"metric": "accuracy", "min": 0.39}]), (0.45, [])])
+def test_a_limit_that_chance_would_meet_is_none(baseline: float, limits: list[dict[str, Any]]) -> None:
+    measured = Measured({"accuracy": Measurement(0.5)}, {"accuracy": Measurement(baseline)}, 200, 0)
+    assert list(_thresholds({"model": {"task": "classification"}}, measured)) == limits
+
+
 HEAD, ROW = "x,word,y\n", "{n},blue,{y}\n"
 
 
@@ -163,6 +175,16 @@ def rows(count: int, y: str = "{n}") -> str:
         (np.random.default_rng(0).bytes(5000), "y", "UnreadableFile"),
         (rows(300).replace("x,", "\x1b[31mx,", 1), "y", "no column is left to learn y from"),
         (HEAD + "".join(f"{n % 7},blue,name {n}\n" for n in range(300)), "y", "is text with 300 values in 300 rows"),
+        (
+            "y\n" + "1\n2\n" * 200,
+            "y",
+            "no column is left to learn y from (the file has no other): give a file with feat",
+        ),
+        (
+            "perennial.x,y\n" + "1,2\n2,3\n" * 200,
+            "y",
+            "(perennial.x: names that begin with perennial. are those of cap",
+        ),
         (None, "y", "rows.csv does not exist: correct the name"),
     ],
 )
@@ -213,6 +235,24 @@ def test_form_of_numbers_can_be_given(
     assert manifest["spec"]["data"]["csv"] == {"separator": ";", "decimal": ",", "thousands": "."}
     assert run(monkeypatch, *words, "--thousands", ",") == 1
     assert capsys.readouterr().err.startswith("error: --decimal and --thousands: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "uri"),
+    [
+        ("rows.csv", "--from-file=rows.csv", "*.csv"),
+        ("My rows v1.2 ü.CSV", "--from-file='rows.CSV=My rows v1.2 ü.CSV'", "*.CSV"),
+        ("rows-of-a-long-name.csv.gz", "--from-file=rows-of-a-long-name.csv.gz", "*.csv.gz"),
+    ],
+)
+def test_the_command_for_the_rows_works_as_it_is(
+    name: str, source: str, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    places, (note,), _ = _places(Namespace(uri=None, data=name, storage=None), "model")
+    assert note.startswith("the rows: kubectl create configmap model-rows " + source)
+    assert places.training == {"uri": f"file:///data/{uri}"}
 
 
 def test_places_of_the_cluster_are_written(

@@ -129,6 +129,28 @@ def test_unreachable_scheduler_is_a_failure_to_retry(
     assert (code, answer["reason"], address in answer["message"]) == (1, "EngineUnreachable", True)
 
 
+def test_tls_without_a_certificate_names_the_variables() -> None:
+    asked = Engine(dask=Dask(address="tls://127.0.0.1:1"))
+    with (
+        pytest.raises(RejectedTask, match="DASK_DISTRIBUTED__COMM__TLS__CA_FILE"),
+        engine.use_engine(asked) as used,
+        engine.search_on(used),
+    ):
+        pass
+
+
+def test_a_scheduler_that_dies_in_the_middle_is_named() -> None:
+    from distributed.comm import CommClosedError
+
+    address = "tcp://dask.team-a:8786"
+    with (
+        pytest.raises(FailedTask, match=f"the scheduler {address} has stopped while it was needed") as caught,
+        engine.use_engine(Engine(dask=Dask(address=address))),
+    ):
+        raise CommClosedError("in <TCP (closed) …>")
+    assert caught.value.reason == "EngineUnreachable"
+
+
 def test_workers_that_never_come_are_a_failure_to_try_again(port: int) -> None:
     asked = Engine(dask=Dask(workers=2))
     with (

@@ -42,7 +42,7 @@ def test_category_has_one_name_for_all_notations(values: Any) -> None:
     assert conversion.to_categories(values).tolist() == ["1", "2", "1"]
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, ""])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", " \t"])
 def test_missing_values_stay_missing(missing: Any) -> None:
     assert conversion.to_categories(["a", missing]).isna().tolist() == [False, True]
 

@@ -15,6 +15,7 @@ from tests.trainer.tasks import Frame, Trainer, a_training, diabetes, iris, refu
 
 SEARCH = {"method": "grid", "space": {"alpha": [0.1, 1.0]}, "folds": 3, "iterations": 10}
 STACK = "sklearn.ensemble.StackingRegressor"
+XGBOOST = {"model__estimator": "xgboost.XGBRegressor"}
 INNER = {"name": "a", "estimator": "sklearn.linear_model.Ridge"}
 CLEANING = {"missing": "drop", "duplicates": "drop", "outliers": "keep"}
 
@@ -209,10 +210,27 @@ BAD_TASKS: list[tuple[str, dict[str, Any], list[str]]] = [
         },
         ["training.search.space cannot replace estimators"],
     ),
+    *(
+        ("InvalidParameter", {"engine": {"dask": {"workers": 2}}, **asked}, [named, "hist", "remove training.engine"])
+        for named, asked in {
+            "model.parameters has tree_method exact": XGBOOST | {"model__parameters": {"tree_method": "exact"}},
+            "training.search.space has tree_method exact": XGBOOST
+            | {"search": SEARCH | {"space": {"tree_method": ["hist", "exact"]}}},
+            "model.parameters has a__tree_method exact": {
+                "model__estimator": STACK,
+                "model__parameters": {
+                    "estimators": [
+                        INNER | {"estimator": "xgboost.XGBRegressor", "parameters": {"tree_method": "exact"}}
+                    ]
+                },
+            },
+        }.items()
+    ),
     ("InvalidParameter", {"search": SEARCH | {"space": {"l1": [1]}}}, ["training.search.space", "l1", "alpha, "]),
     ("InvalidParameter", {"search": SEARCH | {"space": {"alpha": [1, "a"]}}}, ["training.search.space", "'a'"]),
     ("UnknownScoring", {"search": SEARCH | {"scoring": "accuracy"}}, ["accuracy", "regression", "r2"]),
     ("InvalidTask", {"model__target": "bmi"}, ["bmi", "more than once"]),
+    ("InvalidTask", {"model__target": "perennial.weight"}, ["perennial.weight begins with 'perennial.'", "rename"]),
     ("InvalidTask", {"model__features": {"numeric": [], "categorical": []}}, ["numeric", "categorical"]),
     (
         "InvalidTask",

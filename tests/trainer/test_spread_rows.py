@@ -18,16 +18,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.contract.features.columns import Features, Text
 from perennial_trainer.contract.task import Dask, Engine, Model
+from perennial_trainer.data.memory import IDLE
 from perennial_trainer.data.rows import Rows, convert_rows
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.models import blocks
+from perennial_trainer.models.boosting.lightgbm_estimators import LGBMClassifier
 from perennial_trainer.models.boosting.spreading import spread_by
 from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.models.frameworks import sklearn
-from perennial_trainer.models.pipeline import build_pipeline, fit
+from perennial_trainer.models.pipeline import build_pipeline, check_encoded_size, fit
 from perennial_trainer.training.workers import engine
 from perennial_trainer.training.workers.dask_worker import MEMORY
-from perennial_trainer.training.workers.spread_rows import SpreadRows, shares_of
+from perennial_trainer.training.workers.spread_rows import ONE_FIT, SpreadRows, shares_of
 from tests.stage import ROOT
 from tests.trainer.tasks import Json, Trainer, a_training, breast_cancer, diabetes, written
 from tests.trainer.test_engine import port, workers
@@ -121,6 +123,15 @@ def test_fit_in_blocks_is_that_of_the_whole_matrix(estimator: str, monkeypatch: 
     method = "predict" if kind == "regression" else "predict_proba"
     assert np.array_equal(getattr(alone, method)(rows.features), getattr(spread, method)(rows.features))
     assert vars(alone[-1]).keys() == vars(spread[-1]).keys()
+
+
+def test_rows_that_one_pod_holds_whole_are_counted() -> None:
+    """A calibration and a search prepare all rows in one pod, although the fits after them are spread."""
+    rows, estimator = some_rows("classification"), LGBMClassifier()
+    with spread_by(Here()):
+        check_encoded_size(rows, estimator, IDLE)
+        with pytest.raises(RejectedTask, match="n-grams of text words in 300 rows need up to"):
+            check_encoded_size(rows, estimator, IDLE, whole=True)
 
 
 @pytest.mark.parametrize(
@@ -228,13 +239,41 @@ def test_a_lost_worker_ends_the_fit_that_waits_for_it(client: Any) -> None:
     assert caught.value.reason == "WorkersLost"
 
 
+class Alone(RegressorMixin, Remote):  # type: ignore[misc]
+    def fit(self, rows: Any, target: Any, sample_weight: Any) -> Any:
+        from distributed import Lock
+
+        assert Lock(ONE_FIT).locked()
+        return self
+
+
+def test_two_trainings_fit_one_after_the_other_on_one_scheduler(client: Any) -> None:
+    from distributed import Lock
+
+    SpreadRows(lambda: client).fitted(Alone(), np.ones((10, 2)), np.arange(10.0), None)
+    with client.as_current():
+        assert not Lock(ONE_FIT).locked()
+
+
 class Never(ClassifierMixin, Remote):  # type: ignore[misc]
     """Is not fitted."""
 
 
-def test_too_many_rows_are_refused_before_any_is_sent(client: Any) -> None:
-    rows, target = np.broadcast_to(np.ones((1, 100)), (100_000, 100)), np.arange(100_000) % 2
-    message = r"100000 rows, spread over 2 workers, need about 0\.4 GB of memory on each, more than the 0\.3 GB"
+@pytest.mark.parametrize(
+    ("rare", "message"),
+    [
+        (
+            50_000,
+            r"spread over 2 workers, need about 0\.4 GB of memory on each, more than the 0\.3 GB .*: give more work",
+        ),
+        (
+            1,
+            r"spread over 1 of 2 workers, .*: each has rows of all classes, and one has only 1 rows; join rare classes",
+        ),
+    ],
+)
+def test_too_many_rows_are_refused_before_any_is_sent(client: Any, rare: int, message: str) -> None:
+    rows, target = np.broadcast_to(np.ones((1, 100)), (100_000, 100)), np.arange(100_000) < rare
     with pytest.raises(RejectedTask, match=message) as caught:
         SpreadRows(lambda: client).fitted(Never(), rows, target, None)
     assert caught.value.reason == "DataTooLarge"

@@ -5,6 +5,8 @@ The packages of the trainer are imported only once the command runs.
 
 from __future__ import annotations
 
+import re
+import shlex
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 EXTRA = "pip install 'perennial[backtest]'"
 IN_CONFIG_MAP = 1_000_000
 """Bytes of the file; a ConfigMap has at most 1 MiB."""
+KEY = re.compile(r"[-._a-zA-Z0-9]+")
+"""A name of a file that a ConfigMap takes."""
 FOLDER, WIDTH = "/data", 80
 
 
@@ -44,11 +48,9 @@ def run(arguments: Namespace, console: Console) -> None:
     if arguments.output == "json":
         console.print(output.printed({"notes": [*draft.notes, *notes], "documents": documents}, "json"), soft_wrap=True)
         return
-    lines = [
-        line
-        for each in (*draft.notes, *notes)
-        for line in wrap(printable(each), WIDTH, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
-    ]
+    form: dict[str, Any] = {"initial_indent": "# ", "subsequent_indent": "#   ", "break_long_words": False}
+    lines = [line for each in draft.notes for line in wrap(printable(each), WIDTH, **form)]
+    lines += [f"# {printable(each)}" for each in notes]  # commands, which a line break would end
     console.print("\n".join(lines) + "\n" + manifest_text(documents), soft_wrap=True, end="")
 
 
@@ -69,12 +71,15 @@ def _places(arguments: Namespace, name: str) -> tuple[Places, list[str], list[di
                 "it where pods can read it, and give the address, such as --uri s3://bucket/rows.csv"
             )
         rows = f"{name}-rows"
-        training = {"uri": f"file://{FOLDER}/*{''.join(file.suffixes[-2:])}"}
+        ending = "".join(re.findall(r"(?i)\.[a-z]+(?:\.(?:gz|zst))?$", file.name))
+        training = {"uri": f"file://{FOLDER}/*{ending}"}
         pod = {
             "volumes": [{"name": "rows", "configMap": {"name": rows}}],
             "volumeMounts": [{"name": "rows", "mountPath": FOLDER, "readOnly": True}],
         }
-        notes.append(f"the rows: kubectl create configmap {rows} --from-file={arguments.data}")
+        key = "" if KEY.fullmatch(file.name) else f"rows{ending}="
+        source = shlex.quote(f"{key}{arguments.data}")
+        notes.append(f"the rows: kubectl create configmap {rows} --from-file={source}")
     if arguments.storage:
         return Places(training, {"uri": arguments.storage}, pod), notes, objects
     claim = f"{name}-models"

@@ -64,7 +64,7 @@ def training_job_needing_workers(world: World) -> Job | None:
     if candidate is None or candidate.phase is not Phase.TRAINING:
         return None
     engine, job = candidate.spec.training.engine, world.jobs.get(names.train_job(candidate.name))
-    uses_workers = engine is not None and engine.dask.workers is not None
+    uses_workers = engine is not None and engine.dask.workers is not None and candidate.spec.adopt is None
     return job if uses_workers and job and job.state is JobState.RUNNING and job.pod else None
 
 

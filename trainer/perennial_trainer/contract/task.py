@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from perennial_trainer.contract.capture.settings import Capture
+from perennial_trainer.contract.capture.settings import RESERVED, Capture
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.data import Challenger, RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
@@ -44,6 +44,11 @@ class Model(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
         repeated = [name for name, times in Counter((*self.features.names, self.target)).items() if times > 1]
         if repeated:
             raise ValueError(f"{join_names(repeated)} is named more than once among features and target: keep one role")
+        taken = [
+            name for name in (*self.features.names, *self.features.inputs, self.target) if name.startswith(RESERVED)
+        ]
+        if taken:
+            raise ValueError(f"{join_names(taken)} begins with {RESERVED!r}, as columns of captured rows do: rename it")
         if self.target in self.features.inputs:
             raise ValueError(f"a derived feature reads the target {self.target}, which is not known at prediction")
         if self.features.transformers and (self.framework, self.format) != ("sklearn", "joblib"):
@@ -207,7 +212,7 @@ class ServeTask(ModelTask, frozen=True, kw_only=True, tag="serve"):
 
     def __post_init__(self) -> None:
         if self.capture:
-            self.capture.check(self.model.features, self.model.target)
+            self.capture.check(self.model.features)
 
 
 class WorkTask(StrictStruct, frozen=True, kw_only=True, tag_field="task", tag="work"):

@@ -19,7 +19,7 @@ _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
 
 
 def category_name(value: Any) -> Any:
-    """One text for 1, 1.0, "1" and "1.0", one for True and "TRUE", one for a time; NaN if missing or empty text.
+    """One text for 1, 1.0, "1" and "1.0", one for True and "TRUE", one for a time; NaN if missing or blank text.
 
     The order is that of the frequency in practice, because a request waits for it.
     """
@@ -28,7 +28,7 @@ def category_name(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str):
-        return name_of_text(value) or np.nan
+        return np.nan if value.isspace() else name_of_text(value) or np.nan
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -49,7 +49,7 @@ def category_name(value: Any) -> Any:
 
 
 def to_categories(values: Any) -> "pd.Series[Any]":
-    """Each value as `category_name` names it; NaN for missing values and empty text."""
+    """Each value as `category_name` names it; NaN for missing values and blank text."""
     import pandas as pd
 
     series = as_series(values)

@@ -89,15 +89,15 @@ def _independent_of_machine(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None) -> None:
+def check_encoded_size(rows: Rows, estimator: BaseEstimator, limit: int | None, *, whole: bool = False) -> None:
     """The encoded rows fit into `limit` bytes of memory; else a RejectedTask, DataTooLarge, that names the column.
 
     An estimator that takes sparse rows needs little for a category with many values; for any other, each value is a
-    column of numbers.
+    column of numbers. If `whole`, a calibration or a search has all rows in one pod, also where fits are spread.
     """
     if limit is None:
         return
-    if is_in_blocks(estimator, rows.columns.features):
+    if is_in_blocks(estimator, rows.columns.features) and not whole:
         return  # the workers have them
     if get_tags(estimator).input_tags.sparse:
         check_counts(rows, limit)

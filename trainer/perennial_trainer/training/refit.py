@@ -65,7 +65,7 @@ def refit_to_all(task: TrainTask, estimator: BaseEstimator, proven: Pipeline, ro
     all_rows, _ = without_outliers(rows.span.select(rows.cleaned.to_fit(rows.cleaned.rows)), task.data.cleaning)
     log.info("refit: fitting %s to %s rows", task.model.estimator, len(all_rows))
     try:
-        check_encoded_size(all_rows, estimator, memory_limit())
+        check_encoded_size(all_rows, estimator, memory_limit(), whole=bool(task.calibration))
         pipeline = fit_recipe(task, clone(estimator).set_params(**fixed), all_rows)
         score(pipeline, rows.holdout)  # it can predict
     except RejectedTask as rejected:

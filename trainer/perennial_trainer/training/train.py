@@ -49,6 +49,7 @@ from perennial_trainer.training.row_sets import RowSets
 from perennial_trainer.training.search import check_search, search_parameters
 from perennial_trainer.training.version_folder import require_new_folder
 from perennial_trainer.training.workers.engine import Workers, use_engine
+from perennial_trainer.training.workers.spread_rows import check_spread
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ def train_version(task: TrainTask) -> result.TrainResult:
     _check_calibration(task, framework)
     estimator = build_estimator(model)
     scoring = check_search(task.search, framework, estimator, model.task) if task.search else ""
+    if task.engine:
+        check_spread(estimator, task.search.space if task.search else {})
     require_time_column(task.data.window, task.data.time_column)
     adopted = read_adopted(task.adopt, task) if task.adopt else None
     notes, files = Notes(), files_digest(task.data.uri) if task.data.uri else None
@@ -197,7 +200,7 @@ def _row_sets(
     kept: Kept | NoBlend,
 ) -> RowSets:
     check_target(to_fit)
-    check_encoded_size(to_fit, unfitted[-1], memory_limit())
+    check_encoded_size(to_fit, unfitted[-1], memory_limit(), whole=bool(task.search or task.calibration))
     counted = cleaned.rows
     training, holdout = counted.take(split.training_mask(counted)), counted.take(split.mask(counted))
     held_out, weighing = len(holdout), None

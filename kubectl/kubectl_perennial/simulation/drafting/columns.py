@@ -69,7 +69,7 @@ def kinds_of(table: TextTable, target: str) -> Kinds:
         else:
             categorical.append(name)
     if not (numeric or categorical or text or (time and time.parts)):
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "the file has no other"
         raise CommandError(f"no column is left to learn {target} from ({reasons}): give a file with features")
     missing = table.values[[*numeric, *categorical, *text]].isna().mean()
     most_missing = float(missing.max()) if len(missing) else 0.0

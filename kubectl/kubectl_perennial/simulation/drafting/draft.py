@@ -128,10 +128,9 @@ def _thresholds(spec: Spec, chosen: Measured) -> Iterator[Spec]:
                 yield {"metric": name, "min": low}
     if "positiveClass" not in spec["model"]:
         value = measured["accuracy"].value
-        yield {
-            "metric": "accuracy",
-            "min": max(0.0, _floor(value - CHANCE * _error_of_share(value, chosen.holdout_rows))),
-        }
+        low = _floor(value - CHANCE * _error_of_share(value, chosen.holdout_rows))
+        if low > chosen.baseline["accuracy"].value:
+            yield {"metric": "accuracy", "min": low}
 
 
 def _error_of_r2(measured: Mapping[str, Measurement]) -> float:

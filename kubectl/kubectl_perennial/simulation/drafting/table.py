@@ -14,6 +14,7 @@ from msgspec import structs
 
 from kubectl_perennial.errors import CommandError, some
 from kubectl_perennial.simulation.history import tables_of
+from perennial_trainer.contract.capture.settings import RESERVED
 from perennial_trainer.contract.data import CsvFormat
 from perennial_trainer.contract.errors import RejectedTask, TaskError
 from perennial_trainer.contract.features.columns import Features
@@ -132,6 +133,8 @@ def _usable(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             left_out[name] = f"a name has 1 to {LONGEST_NAME} characters"
         elif printable(name) != name:
             left_out[name] = "its name has control characters"
+        elif name.startswith(RESERVED):
+            left_out[name] = f"names that begin with {RESERVED} are those of captured rows"
     return [name for name in counts if name not in left_out], left_out
 
 

@@ -14,7 +14,7 @@ from perennial_trainer.data.values.times import notation_of, readable_times
 READABLE = 0.9
 """Share of the values that must be times."""
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y")
-CLOCKS = ("", " %H:%M", " %H:%M:%S")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 CALLED = re.compile(r"(?i)(time|date|day|stamp|zeit|datum|fecha|fech|heure)|(^|_)(at|ts|dt)$")
 """How a column of numbers is called that has times."""
 FEWEST_DIGITS = 8

@@ -70,11 +70,12 @@ CAPTURE_RULES = (
         field_path=".serving.capture.exclude",
     ),
     rule(
-        f"{_NONE} || !({_is_reserved('self.model.target')} || {_FEATURES}.numeric.exists(c, {_is_reserved('c')})"
+        f"!({_is_reserved('self.model.target')} || {_FEATURES}.numeric.exists(c, {_is_reserved('c')})"
         f" || {_FEATURES}.categorical.exists(c, {_is_reserved('c')})"
         f" || (has({_FEATURES}.text) && {_FEATURES}.text.exists(t, {_is_reserved('t.column')})))",
-        f"captured rows have columns of their own whose names begin with {RESERVED}; rename the feature or the target",
-        field_path=".serving.capture",
+        f"captured rows and holdouts have columns of their own whose names begin with {RESERVED}; rename the feature or "
+        "the target",
+        field_path=".model",
     ),
     rule(
         f"{_NONE} || self.model.framework != 'custom'",

@@ -153,9 +153,8 @@ def _start_message(version: ModelVersion) -> str:
 
 def _workers_message(workers: Job) -> str:
     because = workers.trouble or workers.reason
-    return (
-        f"the workers of the search failed: Job {workers.name} failed{f' ({because})' if because else ''}; see its log"
-    )
+    why = f" ({because})" if because else ""
+    return f"the workers of the training failed: Job {workers.name} failed{why}; see its log"
 
 
 def _end_training(world: World, version: ModelVersion, job: Job) -> SetStatus:

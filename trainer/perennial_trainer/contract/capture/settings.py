@@ -22,11 +22,8 @@ class Capture(StrictStruct, frozen=True, kw_only=True):
     storage: Uri  # the folder of the captured rows
     shadow_port: Annotated[int, Meta(ge=1, le=65535)] | None = None  # where copies of requests arrive
 
-    def check(self, features: Features, target: str) -> None:
-        """Raises a ValueError if the model's columns and those of captured rows have the same names."""
-        taken = [name for name in (*features.names, *features.inputs, target) if name.startswith(RESERVED)]
-        if taken:
-            raise ValueError(f"{join_names(taken)} begins with {RESERVED!r}, as columns of captured rows do: rename it")
+    def check(self, features: Features) -> None:
+        """Raises a ValueError for a key that is a feature, and for an excluded column that requests do not have."""
         if self.key in (*features.names, *features.inputs):
             raise ValueError(f"capture.key {self.key} is a feature: name another input, or a parameter")
         unknown = [name for name in self.exclude if name not in features.inputs]

@@ -56,10 +56,20 @@ def use_engine(engine: Engine | None, worker_timeout: float = WORKER_TIMEOUT) ->
     if engine is None:
         yield None
         return
-    with ExitStack() as open_until:
-        workers = Workers(engine.dask, open_until, worker_timeout)
-        with spread_by(SpreadRows(workers.all_connected)):
-            yield workers
+    from distributed import CancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        with ExitStack() as open_until:
+            workers = Workers(engine.dask, open_until, worker_timeout)
+            with spread_by(SpreadRows(workers.all_connected)):
+                yield workers
+    except (CancelledError, CommClosedError) as error:
+        raise FailedTask(
+            "EngineUnreachable",
+            f"training.engine.dask: the scheduler {engine.dask.address or 'of this pod'} has stopped while it was "
+            "needed: look at its log, and give it more memory if that ran out",
+        ) from error
 
 
 @contextmanager
@@ -130,6 +140,13 @@ def _client(dask: Dask, worker_timeout: float) -> "Iterator[Client]":
             raise FailedTask(
                 "EngineUnreachable",
                 f"training.engine.dask.address {dask.address} does not answer: fix the address, or start the scheduler",
+            ) from error
+        except TypeError as error:  # of Dask, which asks for an ssl_context
+            raise RejectedTask(
+                "EngineUnreachable",
+                f"training.engine.dask.address {dask.address} needs a certificate: mount one by training.pod, and name "
+                "its files in DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY of "
+                "training.pod.env",
             ) from error
         with client:
             _wait(client, 1, worker_timeout)

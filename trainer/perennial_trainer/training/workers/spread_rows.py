@@ -7,16 +7,17 @@ connections of their own. This process prepares the rows in blocks and sends the
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 
 from perennial_trainer.contract.errors import FailedTask, RejectedTask
 from perennial_trainer.data.memory import IDLE
+from perennial_trainer.models.frameworks.allow_list import table_of
 from perennial_trainer.models.scoring import message_line
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ BLOCK = 65_536  # rows that are prepared and sent at once
 SAMPLE = 1000  # rows by which the size of all is estimated
 COPIES = 3  # of its share that a worker holds: as sent, joined, and binned with the sums
 _OF_NETWORK = re.compile(r"(?i)socket|connect|collective|tracker|machine")
+ONE_FIT = "perennial-fit"
+"""At a time: of two trainings on one scheduler, each could have half of the workers and wait for the others."""
 LOOK = 1.0  # seconds between two looks at whether all workers are there
 
 
@@ -49,17 +52,39 @@ class SpreadRows:
         workers = sorted(known, key=lambda address: f"{known[address]['name']}]:{address}")
         shares = shares_of(target, len(workers), whole_classes=is_classifier(remote))
         used = workers[: len(shares)]
-        _check_memory([known[each]["memory_limit"] for each in used], rows, len(target))
+        _check_memory([known[each]["memory_limit"] for each in used], rows, len(target), len(workers))
         log.info("fitting on %s workers, with %s rows each", len(used), len(shares[0]))
         remote.client = client
 
+        from distributed import Lock
+
         def fit() -> Any:
-            with client.as_current():
+            with client.as_current(), Lock(ONE_FIT):
                 parts = [_sent(client, *each, rows, target, weights) for each in zip(used, shares, strict=True)]
                 x, y, w = (_joined(each) if each[0] is not None else None for each in zip(*parts, strict=True))
                 return remote.fit(x, y, sample_weight=w)
 
         return _unless_lost(client, used, fit)
+
+
+def check_spread(estimator: BaseEstimator, space: Mapping[str, list[Any]]) -> None:
+    """XGBoost can fit to spread rows by this method; else a RejectedTask, InvalidParameter."""
+    inside = {f"{name}__": each for name, each in estimator.get_params().items() if isinstance(each, BaseEstimator)}
+    for prefix, each in {"": estimator, **inside}.items():
+        if table_of(type(each)) is None:
+            continue
+        name = f"{prefix}tree_method"
+        fields = {
+            "model.parameters": [getattr(each, "tree_method", None)],
+            "training.search.space": space.get(name, []),
+        }
+        for field, methods in fields.items():
+            if "exact" in methods:
+                raise RejectedTask(
+                    "InvalidParameter",
+                    f"{field} has {name} exact, which needs all rows in one pod, and training.engine spreads them: "
+                    "give hist or approx, or remove training.engine",
+                )
 
 
 def shares_of(target: Any, workers: int, *, whole_classes: bool) -> list[NDArray[np.intp]]:
@@ -79,16 +104,20 @@ def known_workers(client: "Client") -> dict[str, dict[str, Any]]:
     return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
 
 
-def _check_memory(limits: list[int | None], rows: Any, count: int) -> None:
+def _check_memory(limits: list[int | None], rows: Any, count: int, workers: int) -> None:
     """The share of each worker fits into its memory, where it has a limit; else a RejectedTask, DataTooLarge."""
     limit = min(each or np.inf for each in limits)
     sample = rows[np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.intp)]
     needed = IDLE + COPIES * _size(sample) / sample.shape[0] * count / len(limits)
     if needed > limit:
+        used, fix = f"{len(limits)}", "give more workers"
+        if len(limits) < workers:
+            used = f"{used} of {workers}"
+            fix = f"each has rows of all classes, and one has only {len(limits)} rows; join rare classes"
         raise RejectedTask(
             "DataTooLarge",
-            f"training.engine: {count} rows, spread over {len(limits)} workers, need about {needed / 1e9:,.1f} GB of "
-            f"memory on each, more than the {limit / 1e9:,.1f} GB that a worker may use: give more workers, or raise "
+            f"training.engine: {count} rows, spread over {used} workers, need about {needed / 1e9:,.1f} GB of memory "
+            f"on each, more than the {limit / 1e9:,.1f} GB that a worker may use: {fix}, or raise "
             "training.pod.resources.limits.memory",
         )
 
