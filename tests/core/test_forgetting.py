@@ -9,7 +9,7 @@ import pytest
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Create
-from perennial_operator.core.stages.forget_requests import ForgetRequest
+from perennial_operator.core.stages.storage.forget_requests import ForgetRequest
 from perennial_operator.core.status.measures import model_gauges
 from tests.builders import task_of
 from tests.core.test_upkeep import CAPTURE, JOB, condition, job

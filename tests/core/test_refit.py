@@ -10,7 +10,7 @@ from perennial_operator.core import names
 from perennial_operator.core.manifests.validate_job import validate_manifest
 from tests.builders import a_deployment, a_version, a_world, merged, task_of
 from tests.simulation.play import Play, a_play, on_an_empty_cluster
-from tests.simulation.results import TRAINED, trained, validated
+from tests.simulation.results import trained, validated
 
 PROVEN, SECOND = f"{1:064x}", "9" * 64
 ARTIFACT = {"uri": "s3://models/perennial/default/bike/m/refit.joblib", "sha256": SECOND, "bytes": 1}
@@ -57,7 +57,7 @@ def test_refit_is_approved_served_and_recorded() -> None:
         "serves": True,
         "message": SERVES,
         "artifact": ARTIFACT,
-        "proven": {**TRAINED["artifact"], "sha256": PROVEN},
+        "proven": trained(1)["artifact"],
     }
     assert status["metrics"]["candidate"]["mse"] == 80.0
     play.annotate("ModelVersion", "bike-v1", names.APPROVED, "ada")

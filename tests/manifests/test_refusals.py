@@ -235,6 +235,7 @@ def limits(**values: Any) -> Body:
             "spec.serving.capture.retain",
             "at least 1, such as 180d",
         ),
+        ({"history": {"artifacts": 11}}, "spec.history.artifacts", "give at most history.versions"),
         ({"serving": {"capture": CAPTURE | {"key": "temp"}}}, "spec.serving.capture.key", "must not be a feature"),
         (
             {"serving": {"capture": CAPTURE | {"exclude": ["tmep"]}}},

@@ -153,6 +153,17 @@ def test_pin_warns_of_a_rejected_version_and_needs_a_model(
     )
 
 
+def test_version_without_files_has_no_page_and_cannot_be_pinned(rolling_out: Terminal) -> None:
+    at = "2026-11-30T05:00:00Z"
+    rolling_out.kubectl.patch("ModelVersion", "bike-v1", {"status": {"filesDeletedAt": at}}, "status")
+    because = f"because of spec.history.artifacts (at {at})"
+    assert rolling_out.error("pin", "bike", "v1") == (
+        f"the files of bike-v1 were deleted {because}, so it cannot serve; pin another version"
+    )
+    assert rolling_out.error("report", "bike", "v1") == f"the page of bike-v1 was deleted with its files, {because}"
+    assert "; its files are deleted" in rolling_out.output("history", "bike")
+
+
 def test_no_command_changes_a_spec(rolling_out: Terminal) -> None:
     before = [rolling_out.spec("ModelDeployment", "bike"), rolling_out.spec("ModelVersion", "bike-v4")]
     set_phase(rolling_out, "AwaitingApproval")

@@ -25,9 +25,10 @@ TRAINED = {
 
 
 def trained(number: int) -> dict[str, Any]:
-    """The result of a training, on other rows for each version."""
-    digest = {"sha256": f"{number:064x}"}
-    return merged(TRAINED, {"artifact": digest, "data": digest})
+    """The result of a training, on other rows and in another folder for each version."""
+    digest, folder = {"sha256": f"{number:064x}"}, f"s3://models/perennial/default/bike/bike-v{number}"
+    artifact, data = {"uri": f"{folder}/model.joblib"}, {"holdoutUri": f"{folder}/holdout.parquet"}
+    return merged(TRAINED, {"artifact": artifact | digest, "data": data | digest})
 
 
 REFUSED = {

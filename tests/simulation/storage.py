@@ -21,6 +21,8 @@ class Storage:
     entries: dict[str, Json] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
     """Versions of which a file is not what was recorded."""
+    removed: set[str] = field(default_factory=set)
+    """Versions without files, as the ledger says."""
     folders: int = 0
     """The greatest number of a version that has a folder."""
     down: bool = False
@@ -32,6 +34,7 @@ class Storage:
         if self.down:
             return {"task": task["task"], **DOWN}
         if task["task"] == "upkeep":
+            self.removed |= {f"{task['modelDeployment']}-v{each['number']}" for each in task.get("removed", ())}
             done = {
                 "message": "deleted 3 files",
                 "deletedFiles": 3,
@@ -53,7 +56,7 @@ class Storage:
         newest = [self.entries[name] for name in sorted(self.entries, reverse=True)]
         wanted = task.get("version")
         served = [e for e in newest if (_version(task, e) == wanted if wanted else e["status"]["phase"] == "Live")]
-        whole = [e for e in served if _version(task, e) not in self.damaged]
+        whole = [e for e in served if _version(task, e) not in self.damaged | self.removed]
         passed = served[: served.index(whole[0])] if whole else served
         stored = whole[:1]
         if not wanted and newest and newest[0]["status"]["phase"] != "Live":

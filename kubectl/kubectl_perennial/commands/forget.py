@@ -16,7 +16,7 @@ from kubectl_perennial.terminal.console import warn
 from kubectl_perennial.views.times import now
 from perennial_operator.core import names
 from perennial_operator.core.api.upkeep import UpkeepFacts
-from perennial_operator.core.stages.forget_requests import ForgetRequest, unfinished_requests
+from perennial_operator.core.stages.storage.forget_requests import ForgetRequest, unfinished_requests
 from perennial_trainer.captured.keys import SECRET, captured_key
 from perennial_trainer.contract.features.category_text import name_of_text
 

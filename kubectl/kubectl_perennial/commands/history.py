@@ -18,6 +18,7 @@ from kubectl_perennial.views.version import card
 from perennial_operator.core.api.model_version import ENDED, Phase
 from perennial_operator.core.api.values import shown
 
+FILES_GONE = "its files are deleted"
 HEAD = ("VERSION", "PHASE", "TRIGGER", "METRIC", "LIVE HAD", "", "AGE", "TOOK", "MESSAGE")
 
 
@@ -46,5 +47,5 @@ def _row(each: Body, at: datetime) -> list[output.Cell]:
         better_or_worse(metric) if metric and "live" in metric else "",
         span(at - created) if created else "",
         took if each["phase"] in (Phase.LIVE, *ENDED) else Text(took, "yellow"),
-        Text(each.get("message", ""), "dim"),
+        Text("; ".join(filter(None, [each.get("message"), FILES_GONE * ("filesDeletedAt" in each)])), "dim"),
     ]

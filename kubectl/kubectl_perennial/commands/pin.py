@@ -37,6 +37,11 @@ def _pinned(selection: Selection) -> str:
     if "artifact" not in status:
         phase = status.get("phase") or Phase.TRAINING.value
         raise CommandError(f"{name} has no stored model (it is {phase}), so it cannot serve; pin another version")
+    if deleted := status.get("filesDeletedAt"):
+        raise CommandError(
+            f"the files of {name} were deleted because of spec.history.artifacts (at {deleted}), so it cannot serve; "
+            "pin another version"
+        )
     if status["phase"] in UNSUCCESSFUL:
         output.warn(f"# Warning: {name} is {status['phase']}: {status.get('message', '')}")
     return name

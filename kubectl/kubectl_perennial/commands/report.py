@@ -65,6 +65,11 @@ def _of_version(selection: Selection) -> str:
         raise CommandError(
             f"{version['metadata']['name']} has no stored model (it is {phase}), so there is no page beside it"
         )
+    if deleted := version["status"].get("filesDeletedAt"):
+        raise CommandError(
+            f"the page of {version['metadata']['name']} was deleted with its files, because of spec.history.artifacts "
+            f"(at {deleted})"
+        )
     return str(artifact["uri"]).rsplit("/", 1)[0] + f"/{PAGE}"
 
 

@@ -25,6 +25,7 @@ def card(version: Body, now: datetime) -> Body:
         "created": version["metadata"]["creationTimestamp"],
         "liveSince": status.get("liveSince"),
         "endedAt": status.get("endedAt"),
+        "filesDeletedAt": status.get("filesDeletedAt"),
         "seconds": seconds(version, now),
         "metric": metric(status),
         "blend": (status.get("blend") or {}).get("message"),

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.api.model_version import IN_FLIGHT, Phase
+from perennial_operator.core.api.model_version import Phase
 from perennial_operator.core.manifests.ledger_jobs import entry_name
 from perennial_operator.core.manifests.worker_job import workers_manifest
-from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_operator.core.rules.trainings.back_off import COUNTED
 from perennial_operator.core.rules.trainings.failures import rejected_in_a_row, stopped_by_surroundings
 from perennial_operator.core.stages.drift_assessment import Assessment
 from perennial_operator.core.stages.registry import STOPPED_ROLES
+from perennial_operator.core.stages.storage.kept_files import ended_versions, without_files
+from perennial_operator.core.stages.upkeep import upkeep_facts
 from perennial_operator.core.traffic.predecessor import watch_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.world import Job, JobState, World
@@ -78,15 +79,24 @@ def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action
     unrecorded = {v.name for v in world.versions if entry_name(v) not in (None, v.status.recorded)}
     watch = watch_of(world)
     needed = {world.spec.pin, watch and watch.predecessor, *world.serving, *counted, *unrecorded}
-    ended = [v for v in world.versions if v.phase not in (*IN_FLIGHT, Phase.LIVE) and v.name not in needed]
     # Of versions that read no new rows the last one suffices: they must not push out versions that can serve again.
-    idle = [version for version in ended if version.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED)]
-    others = [version for version in ended if version not in idle]
+    others, idle = ([v for v in ended if v.name not in needed] for ended in ended_versions(world))
+    with_files = _with_files(world)
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
-        yield Delete("ModelVersion", version.name)
+        if version.name not in with_files:
+            yield Delete("ModelVersion", version.name)
     handled = [report for report in world.reports if report.outcome and report.name not in assessment.chain]
     # Reports that say nothing go first; not while the Job of the check is there, which would write its report again.
     noise = [each for each in handled if each.outcome in NOISE and each.name not in world.jobs]
     ordered = [*noise, *(each for each in handled if each not in noise)]
     for report in ordered[: max(0, len(handled) - world.spec.history.reports)]:
         yield Delete("DriftReport", report.name)
+
+
+def _with_files(world: World) -> list[str]:
+    """The ended versions whose files are to be deleted, now or later: without its object none would be."""
+    to_delete, gone = without_files(world, upkeep_facts(world))
+    if world.spec.history.artifacts is None:
+        return [version.name for version in to_delete]
+    ended, _ = ended_versions(world)
+    return [version.name for version in ended if version not in gone]

@@ -199,7 +199,7 @@ class World:
     def pinned(self) -> ModelVersion | None:
         """The version that spec.pin names, if it exists and has a stored model."""
         version = self.version(self.spec.pin)
-        return version if version and version.status.artifact and version.phase is not Phase.TRAINING else None
+        return version if version and version.has_model and version.phase is not Phase.TRAINING else None
 
     @property
     def request(self) -> str | None:

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -14,12 +15,14 @@ from perennial_trainer.contract.owner import Owner
 from perennial_trainer.ledger.files import LedgerFile, LedgerFileRef, list_ledger_files
 from perennial_trainer.ledger.owner import require_owner
 from perennial_trainer.ledger.recipe_difference import recipe_changes
+from perennial_trainer.ledger.removed import removed_numbers
 from perennial_trainer.ledger.trusted_pages import Pages, describe_gap, read_pages
 from perennial_trainer.storage.store import file_sha256, list_names, sibling_uri
 from perennial_trainer.storage.version_files import METADATA
 
 log = logging.getLogger(__name__)
 
+LIMIT = "spec.history.artifacts"
 MAX_PROBLEMS = 3  # in the message; the log has all of them
 
 
@@ -28,19 +31,17 @@ def recover_version(task: RecoverTask) -> RecoverResult:
 
     A version that was rejected or rolled back after the live version is returned too, so that it stays rejected.
     """
-    pages = read_pages(task, list_ledger_files(task.storage))
+    pages, removed = read_pages(task, list_ledger_files(task.storage)), removed_numbers(task)
     problems: dict[str, str] = {}
     if task.owner:
         _take_over(task.owner)
+    find = partial(_first_complete, task, pages=pages, removed=removed, problems=problems)
     if task.version:
-        live = _first_complete(
-            task, [ref for ref in pages if _version_name(task, ref) == task.version], pages, problems
-        )
-        versions = live
+        live = versions = find([ref for ref in pages if _version_name(task, ref) == task.version])
     else:
         candidates = [ref for ref in pages if ref.phase == "Live"]
         recent = [ref for ref in candidates if ref.number >= task.at_least]
-        live = _first_complete(task, recent, pages, problems)
+        live = find(recent)
         if not live and (older := [ref for ref in candidates if ref not in recent]):
             problems[_version_name(task, older[0])] = (
                 f"{_version_name(task, older[0])} is older than spec.recover.atLeast v{task.at_least}"
@@ -67,7 +68,11 @@ def _take_over(owner: Owner) -> None:
 
 
 def _first_complete(
-    task: RecoverTask, refs: Iterable[LedgerFileRef], pages: Pages, problems: dict[str, str]
+    task: RecoverTask,
+    refs: Iterable[LedgerFileRef],
+    pages: Pages,
+    removed: Mapping[int, str],
+    problems: dict[str, str],
 ) -> list[StoredVersion]:
     """The first version that is complete; `problems` gets a message for each version before it."""
     for ref in refs:
@@ -75,6 +80,8 @@ def _first_complete(
         try:
             if isinstance(page, RejectedTask):
                 raise page
+            if at := removed.get(ref.number):
+                raise RejectedTask("ArtifactMissing", f"{page.version}: its files were deleted on {at}, by {LIMIT}")
             _check_files(page)
             return [_stored_version(task, ref, page)]
         except RejectedTask as rejected:

@@ -17,12 +17,19 @@ CHECKS = "checks"
 PAGE = re.compile(r"(?P<folder>[a-z0-9][a-z0-9-]*-check-(?P<at>\d{12}|\d{10}))/(?:drift\.json|report\.html)")
 UNFINISHED = re.compile(rf"(?:{layout.FILE.pattern}|{compacted.NAME.pattern})\.[0-9a-f]{{32}}\.part")
 """What an upkeep leaves on a volume if it is killed before a file is complete."""
+OF_VERSION = re.compile(
+    r"(?:model|refit)\.[A-Za-z0-9.-]+|(?:refit-)?(?:rows|groups)\.npy|holdout\.(?:parquet|csv|json)"
+    r"|(?:metadata|metrics|profile|validation)\.json|(?:report|validation)\.html"
+)
+"""What trainings and validations store of a version; `created-by.json` stays, so that no number is used twice."""
 OF_DAY = (layout.FILE, compacted.NAME, UNFINISHED)
 
 
-def is_removable(name: str) -> bool:
-    """Whether a file of this place in the model's folder may ever be deleted."""
+def is_removable(name: str, versions: frozenset[str] = frozenset()) -> bool:
+    """Whether a file of this place in the model's folder may ever be deleted; of versions, in the folders of these."""
     first, _, rest = name.partition("/")
+    if first in versions:
+        return OF_VERSION.fullmatch(rest) is not None
     if first == CHECKS:
         return PAGE.fullmatch(rest) is not None
     day, _, of_day = rest.partition("/")
@@ -32,10 +39,13 @@ def is_removable(name: str) -> bool:
 
 
 class Folder:
-    """The folder `<storage>/<namespace>/<name>`; `deleted` and `freed` count the files and bytes that are gone."""
+    """The folder `<storage>/<namespace>/<name>`; `deleted` and `freed` count the files and bytes that are gone.
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
+    `versions` are the names of folders of which files may be deleted, too.
+    """
+
+    def __init__(self, uri: str, versions: frozenset[str] = frozenset()) -> None:
+        self.uri, self._versions = uri, versions
         self.deleted = self.freed = 0
         self._filesystem, path = open_filesystem(uri)
         self._path = path.rstrip("/")
@@ -60,7 +70,7 @@ class Folder:
             for name, info in sorted(listing.items())
             if before is None or float(info.get("mtime") or 0) < before.timestamp()
         }
-        named = {name: size for name, size in sizes.items() if is_removable(name)}
+        named = {name: size for name, size in sizes.items() if is_removable(name, self._versions)}
         own = {folder for folder in set(map(_folder, named)) if self._is_own(folder)}
         return {name: size for name, size in named.items() if _folder(name) in own}
 
@@ -79,7 +89,9 @@ class Folder:
         replace_file(child_uri(self.uri, name), content)
 
     def _require_removable(self, *names: str) -> None:
-        if refused := [name for name in names if not is_removable(name) or not self._is_own(_folder(name))]:
+        if refused := [
+            name for name in names if not is_removable(name, self._versions) or not self._is_own(_folder(name))
+        ]:
             raise ValueError(f"{refused[0]} must not be deleted")
 
     def _is_own(self, folder: str) -> bool:

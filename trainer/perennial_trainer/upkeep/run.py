@@ -15,6 +15,7 @@ from perennial_trainer.upkeep.days import dates_of, read_day
 from perennial_trainer.upkeep.files import CHECKS, Folder
 from perennial_trainer.upkeep.forgetting import Forgetting
 from perennial_trainer.upkeep.pages import old_pages
+from perennial_trainer.upkeep.versions import remove_versions, version_folders
 
 LATE = timedelta(hours=1)
 """How long after the end of a day its last files may come; those that come later are compacted by later runs."""
@@ -30,7 +31,11 @@ def keep_up(task: UpkeepTask) -> UpkeepResult:
 
     The earlier of two clocks counts, the operator's and that of the pod, so that a wrong one deletes nothing early.
     """
-    folder, now, ends = Folder(task.storage), min(task.now, datetime.now(UTC)).astimezone(UTC), _in(LONGEST)
+    folder, now, ends = (
+        Folder(task.storage, version_folders(task)),
+        min(task.now, datetime.now(UTC)).astimezone(UTC),
+        _in(LONGEST),
+    )
     compaction, sentences = Compaction(folder, now), _remove_abandoned(folder, now)
     since = now - timedelta(seconds=int(task.retain[:-1]) * UNITS[task.retain[-1]]) if task.retain else None
     if since and (old := _remove_old(folder, task.model_deployment, since)):
@@ -41,6 +46,7 @@ def keep_up(task: UpkeepTask) -> UpkeepResult:
     if since:
         days = [day for day in dates_of(folder) if since.date() <= day < (now - LATE).date()]
         sentences += _compact(compaction, days, ends)
+    sentences += remove_versions(folder, task)
     if forgetting:
         forgetting.require_all()  # last, so that it holds up nothing else
     freed = f"; freed {folder.freed:,} bytes" if folder.deleted else ""

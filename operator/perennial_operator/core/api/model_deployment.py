@@ -181,7 +181,7 @@ class ModelDeploymentSpec(Value):
     rollout: RolloutSpec = Field(RolloutSpec(), description="How a validated candidate takes over.")
     serving: ServingSpec = Field(ServingSpec(), description="How the model is served.")
     storage: Storage = Field(description="Where versions are stored.")
-    history: History = Field(History(), description="How many old objects are kept.")
+    history: History = Field(History(), description="How many old objects and files are kept.")
     pin: Name | None = Field(None, description="Serve exactly this ModelVersion, and start no new candidate.")
     recover: RecoverSpec = Field(
         RecoverSpec(), description="What an empty cluster may restore from the ledger in storage."

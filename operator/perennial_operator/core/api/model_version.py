@@ -181,6 +181,10 @@ class ModelVersionStatus(Value):
     watch: WatchState | None = Field(None, description="State of the watch after its promotion.")
     live_since: Instant | None = Field(None, description="When the version last became live.")
     ended_at: Instant | None = Field(None, description="When the version ended as a candidate, or was superseded.")
+    files_deleted_at: Instant | None = Field(
+        None,
+        description="Since when its files in storage are deleted, because of spec.history.artifacts: it cannot serve again.",
+    )
     reason: str | None = Field(None, description="Reason for the current phase, as one CamelCase word.")
     message: Sentence | None = Field(None, description="Why, as a sentence.")
     recorded: str | None = Field(None, description="The phase that the ledger beside the artifacts holds.")
@@ -206,6 +210,11 @@ class ModelVersion(Kind):
     def phase(self) -> Phase:
         """The phase; a version without a status is in training."""
         return self.status.phase or Phase.TRAINING
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it has a stored model, which is not deleted."""
+        return self.status.artifact is not None and self.status.files_deleted_at is None
 
     @property
     def asks_for_fits(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from perennial_operator.core import names
+from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.captured_rows import SECRET
 from perennial_operator.core.manifests.jobs import job_manifest, model_fields, model_storage
@@ -15,8 +16,10 @@ from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.world import World
 
 
-def upkeep_manifest(world: World, forget: Sequence[str] = ()) -> dict[str, Any]:
-    """The Job that deletes what is too old now, and the rows of these keys, and puts small files together."""
+def upkeep_manifest(
+    world: World, forget: Sequence[str] = (), without_files: Sequence[ModelVersion] = ()
+) -> dict[str, Any]:
+    """The Job that deletes what is too old, the rows of these keys and the files of these versions, and compacts."""
     mounts, capture = Mounts(), world.spec.serving.capture
     folder = model_storage(world, mounts, writable=True)
     task = {
@@ -26,6 +29,7 @@ def upkeep_manifest(world: World, forget: Sequence[str] = ()) -> dict[str, Any]:
         "now": as_text(world.now),
         **({"retain": capture.retain} if capture else {}),
         **({"forget": _forget(world, forget, mounts)} if forget else {}),
+        **({"removed": [*map(_removed, without_files)]} if without_files else {}),
         "storage": folder,
     }
     name, training = names.upkeep_job(world.name), little_training(world)
@@ -42,3 +46,9 @@ def _forget(world: World, keys: Sequence[str], mounts: Mounts) -> dict[str, Any]
     source = {"name": capture.secret_ref.name, "key": SECRET, "optional": True}
     mounts.variables[SECRET] = {"secretKeyRef": source}
     return {"keys": [*keys], **({"keyInClear": True} if capture.key_in_clear else {})}
+
+
+def _removed(version: ModelVersion) -> dict[str, Any]:
+    at = version.status.files_deleted_at
+    assert at
+    return {"number": version.spec.number, "at": as_text(at)}

@@ -16,7 +16,8 @@ from perennial_operator.core.manifests.ledger_jobs import PAUSE
 from perennial_operator.core.manifests.upkeep_job import upkeep_manifest
 from perennial_operator.core.rules.job_results import JobFailure, KeptUp, job_result
 from perennial_operator.core.stages.drift_assessment import Assessment
-from perennial_operator.core.stages.forget_requests import ForgetRequest, unfinished_requests
+from perennial_operator.core.stages.storage.forget_requests import ForgetRequest, unfinished_requests
+from perennial_operator.core.stages.storage.kept_files import marks, without_files
 from perennial_operator.core.world import Job, JobState, World
 
 DAY = timedelta(days=1)
@@ -30,11 +31,17 @@ def next_step(world: World, _assessment: Assessment) -> tuple[Action, ...]:
     job, at = _job(world), next_upkeep(world)
     due = at is not None and at <= world.now
     if job is None:
-        return (Create(upkeep_manifest(world, sorted({each.key for each in _forget(world)}))),) if due else ()
+        return (marks(world) or _start(world)) if due else ()
     facts = upkeep_facts(world)
     if job.state is JobState.RUNNING or facts is None or facts != world.deployment.status.upkeep:
         return ()
     return (Delete("Job", job.name),) if due or not facts.failures or not wants_upkeep(world) else ()
+
+
+def _start(world: World) -> tuple[Action, ...]:
+    keys = sorted({each.key for each in _forget(world)})
+    to_delete, _ = without_files(world, upkeep_facts(world))
+    return (Create(upkeep_manifest(world, keys, to_delete)),)
 
 
 def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
@@ -45,7 +52,8 @@ def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
 
 def wants_daily(world: World) -> bool:
     """Whether there is something to delete or to put together each day."""
-    return world.spec.serving.capture is not None
+    to_delete, _ = without_files(world, upkeep_facts(world))
+    return world.spec.serving.capture is not None or world.spec.history.artifacts is not None or bool(to_delete)
 
 
 def wants_upkeep(world: World) -> bool:

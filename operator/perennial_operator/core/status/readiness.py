@@ -70,6 +70,12 @@ PIN_NOT_FOUND = "PinNotFound"
 
 def missing_pin(world: World) -> tuple[str, str]:
     """The reason and the message for a pinned version that does not exist in the cluster."""
+    version = world.version(world.spec.pin)
+    if version and (at := version.status.files_deleted_at):
+        return PIN_NOT_FOUND, (
+            f"spec.pin names {version.name}, whose files are deleted since {at:%Y-%m-%d} because of "
+            "spec.history.artifacts; name another version, or remove spec.pin"
+        )
     deferral = recovery_deferral(world)
     if deferral and deferral.reason is not Outcome.STALLED:
         return "PinNotReady", f"spec.pin names {world.spec.pin}, which does not exist here; {deferral.message}"

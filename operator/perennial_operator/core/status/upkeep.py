@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perennial_operator.core.stages.forget_requests import invalid_forget_request
+from perennial_operator.core.stages.storage.forget_requests import invalid_forget_request
 from perennial_operator.core.stages.upkeep import upkeep_facts, wants_upkeep
 from perennial_operator.core.status.readiness import Statement
 from perennial_operator.core.world import World

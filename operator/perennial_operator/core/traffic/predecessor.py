@@ -33,7 +33,7 @@ def predecessor_of(world: World) -> ModelVersion | None:
     if watch is None or world.spec.pin or not world.spec.rollout.watched:
         return None
     version = world.version(watch.predecessor)
-    can_serve = version and version.status.artifact and version.phase in (Phase.LIVE, Phase.SUPERSEDED)
+    can_serve = version and version.has_model and version.phase in (Phase.LIVE, Phase.SUPERSEDED)
     return version if can_serve and version is not world.live else None
 
 
