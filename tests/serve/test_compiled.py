@@ -1,6 +1,5 @@
 """A server of a version that was compiled answers without scikit-learn, and by the pipeline if it cannot."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,35 +9,17 @@ import numpy as np
 import pytest
 
 from perennial_trainer.artifacts.model_file import load_compiled
-from perennial_trainer.compiled import file
-from perennial_trainer.compiled.build import compile_pipeline
 from perennial_trainer.compiled.columns import Encoder
 from perennial_trainer.compiled.estimators import Linear
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.task import Version
-from perennial_trainer.models.frameworks.sklearn import dump_pipeline
 from perennial_trainer.serve.answers.compiled import CompiledAnswers
-from perennial_trainer.storage.digest import sha256_digest
-from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
+from tests.serve.processes import MIXED, Server, compiled_version, fitted, running
 from tests.serve.requests import ROWS, request, tensor
 
 COMPILED = 'model_compiled{model="bike-demand",version="bike-demand-v1"}'
 BOTH = [{"name": "predict"}, {"name": "predict_proba"}]
-
-
-def compiled_version(folder: Path) -> dict[str, Any]:
-    """The task of a version with a compiled model, whose files the metadata name."""
-    pipeline = fitted(MIXED, "classification", "busy")
-    uri, sha256 = stored(folder, dump_pipeline(pipeline, "joblib"))
-    compiled = file.encode(compile_pipeline(pipeline), sha256)
-    (folder / "model.npz").write_bytes(compiled)
-    files = {"model.npz": {"sha256": sha256_digest(compiled), "bytes": len(compiled)}}
-    metadata = json.dumps({"files": files}).encode()
-    (folder / "metadata.json").write_bytes(metadata)
-    task = serve_task(uri, sha256, kind="classification")
-    task["artifact"]["metadataSha256"] = sha256_digest(metadata)
-    return task
 
 
 @pytest.fixture(scope="module")

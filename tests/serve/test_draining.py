@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from perennial_trainer.models.frameworks.sklearn import dump_pipeline
-from tests.serve.processes import MIXED, Server, fitted, running, serve_task, stored
+from tests.serve.processes import Server, compiled_version, running
 from tests.serve.requests import ROWS, request
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    uri, sha256 = stored(tmp_path, dump_pipeline(fitted(MIXED, "regression", "cnt"), "joblib"))
-    with running(tmp_path, serve_task(uri, sha256)) as server:
+    with running(tmp_path, compiled_version(tmp_path)) as server:
         yield server
 
 

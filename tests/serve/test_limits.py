@@ -32,7 +32,7 @@ class Running:
 
     def __init__(self, port: int, metrics: Metrics) -> None:
         self.port, self._metrics = port, metrics
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, verify=False)
 
     def send(self, text: bytes) -> socket.socket:
         """A connection on which this was sent."""
@@ -46,7 +46,7 @@ class Running:
 
     def probe(self) -> int:
         """The answer to a probe on a new connection."""
-        return httpx.get(f"http://127.0.0.1:{self.port}/v2/health/live", timeout=30).status_code
+        return httpx.get(f"http://127.0.0.1:{self.port}/v2/health/live", timeout=30, verify=False).status_code
 
     def refused(self, reason: str) -> float:
         line = f'model_refused_requests_total{{model="bike-demand",reason="{reason}",version="bike-demand-v1"}} '
@@ -151,7 +151,7 @@ def test_probes_are_answered_beyond_the_limit_of_connections() -> None:
             stack.enter_context(server.send(b"POST "))
         until(lambda: server.refused("connections") >= SPARE_CONNECTIONS, "the oldest make room")
         assert server.probe() == 200
-        response = httpx.post(f"http://127.0.0.1:{server.port}{INFER}", json=request(ROWS))
+        response = httpx.post(f"http://127.0.0.1:{server.port}{INFER}", json=request(ROWS), verify=False)
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
         assert response.json() == {"error": "too many connections are open: keep fewer, and try again in a second"}
 
