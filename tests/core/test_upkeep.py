@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from perennial_operator.core.actions import Create
+from perennial_operator.core.actions import Create, Delete
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.model_deployment import ModelDeploymentStatus
 from perennial_operator.core.stages.drift_assessment import assess_reports
-from perennial_operator.core.stages.upkeep import next_upkeep
+from perennial_operator.core.stages.upkeep import next_step, next_upkeep, wakes_at
 from perennial_operator.core.status.deployment_status import describe
 from perennial_operator.core.status.events import news
 from perennial_operator.core.status.measures import model_gauges
@@ -53,6 +54,19 @@ def test_upkeep_runs_once_a_day_and_says_what_it_freed() -> None:
     assert play.status["upkeep"]["lastTime"] == play.status["upkeep"]["lastAttemptTime"]
     task = task_of(job(play))
     assert (task["retain"], task["owner"]["folder"]) == ("30d", task["storage"])
+
+
+def test_job_is_deleted_soon_after_its_result_is_recorded() -> None:
+    play = capturing()
+    play.cluster.storage.slow = True
+    play.wait(hours=24)
+    play.cluster.storage.slow = False
+    done = {"task": "upkeep", "outcome": "Succeeded", "message": "done", "deletedFiles": 0, "freedBytes": 0}
+    play.ends(JOB, done | {"compactedFiles": 0, "forgottenRows": 0})
+    before = play.world()
+    recorded = replace(before, deployment=before.deployment.model_copy(update={"status": described(before)}))
+    assert next(iter(wakes_at(before, assess_reports(before)))) == before.now + timedelta(seconds=1)
+    assert next_step(recorded, assess_reports(recorded)) == (Delete("Job", JOB),)
 
 
 def test_an_operator_that_was_away_makes_up_for_one() -> None:

@@ -45,7 +45,10 @@ def _start(world: World) -> tuple[Action, ...]:
 
 
 def wakes_at(world: World, _assessment: Assessment) -> Iterator[datetime]:
-    """When the next one is due."""
+    """When the next one is due; soon, if the Job of the last one is deleted once the status has its result."""
+    job = _job(world)
+    if job and job.state is not JobState.RUNNING and upkeep_facts(world) != world.deployment.status.upkeep:
+        yield world.now + timedelta(seconds=1)
     if at := next_upkeep(world):
         yield at
 
