@@ -23,7 +23,7 @@ open("/dev/termination-log", "w").write("done")
 LASTING = """
 import os, signal, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-open("{file}", "w").write("%d %d\\n" % (os.getpid(), os.getppid()))
+open("{file}", "w").write("%d\\n" % os.getpid())
 time.sleep(60)
 """
 
@@ -75,12 +75,12 @@ def test_a_fork_ends_with_its_own_code(space: Space, code: str, exit_code: int, 
     assert ("ZeroDivisionError" in end.get("message", "")) == (exit_code == 1)
 
 
-def test_stopping_the_node_ends_forks_and_their_server(kubeconfig: Path, space: Space, tmp_path: Path) -> None:
-    lasting = forked("lasting", LASTING.format(file=tmp_path / "pids"))
+def test_stopping_the_node_ends_its_forks(kubeconfig: Path, space: Space, tmp_path: Path) -> None:
+    lasting = forked("lasting", LASTING.format(file=tmp_path / "pid"))
     lasting["spec"]["nodeName"] = "second"
     environment = {"PYTHONPATH": str(PROGRAM.parent)}
     with LocalNode(kubeconfig, tmp_path / "node", environment, preloaded={"forked": ["decimal"]}, name="second"):
         space.put(lasting)
-        file = tmp_path / "pids"
+        file = tmp_path / "pid"
         assert any(file.exists() and file.read_text().endswith("\n") for _ in moments())
-    assert not any(Path("/proc", pid).exists() for pid in file.read_text().split())
+    assert not Path("/proc", file.read_text().strip()).exists()

@@ -31,6 +31,10 @@ class Process:
             )
         return cls(process.pid, asyncio.ensure_future(process.wait()))
 
+    @property
+    def runs(self) -> bool:
+        return not self._ended.done()
+
     async def wait(self) -> int:
         """The exit code as a container runtime gives it: 128 + the number of the signal that ended the process."""
         code = await asyncio.shield(self._ended)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock, Thread
+from typing import ClassVar
 
 from tests.cluster.kubelet.processes import Process
 
@@ -26,7 +30,7 @@ class Starter:
 
     def __init__(self, preloaded: Mapping[str, Sequence[str]], python_path: str | None) -> None:
         self._preloaded, self._python_path = preloaded, python_path
-        self._servers: dict[object, asyncio.Task[_ForkServer]] = {}
+        self._forks: list[Process] = []
 
     async def start(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, log: Path) -> Process:
         """Raises OSError if there is no such program."""
@@ -34,57 +38,75 @@ class Starter:
         if not is_known or env.get("PYTHONPATH") != self._python_path:
             return await Process.start(argv, env, directory, log)
         own = {key: value for key, value in env.items() if key.startswith(READ_AT_START)}
-        key = argv[2], *sorted(own.items())
-        if key not in self._servers:
-            started = _ForkServer.start(self._preloaded[argv[2]], {"PATH": env["PATH"], **own})
-            self._servers[key] = asyncio.create_task(started)
-        server = await self._servers[key]
-        return await server.fork({"argv": argv[2:], "env": env, "directory": str(directory), "output": str(log)})
+        server = _ForkServer.of(tuple(self._preloaded[argv[2]]), {"PATH": env["PATH"], **own})
+        request = {"argv": argv[2:], "env": env, "directory": str(directory), "output": str(log)}
+        self._forks.append(await server.fork(request))
+        return self._forks[-1]
 
     async def close(self) -> None:
-        """Every fork server has ended, and with it what it has forked."""
-        for server in await asyncio.gather(*self._servers.values()):
-            await server.close()
+        """Every fork has ended."""
+        await asyncio.gather(*(process.stop(0) for process in self._forks if process.runs))
 
 
 class _ForkServer:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._starting: deque[asyncio.Future[Process]] = deque()
-        self._running: dict[int, asyncio.Future[int]] = {}
-        self._replies = asyncio.create_task(self._follow())
+    """A process that all nodes of this one share: its imports take seconds. It ends with this process."""
+
+    _all: ClassVar[dict[object, _ForkServer]] = {}
+    _one_at_a_time = Lock()
+
+    def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
+        command = [sys.executable, "-P", str(FORK_SERVER), *modules]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, env=dict(env), stdin=pipe, stdout=pipe, process_group=0)
+        self._starting: deque[_Fork] = deque()
+        self._running: dict[int, _Fork] = {}
+        Thread(target=self._follow, daemon=True).start()
 
     @classmethod
-    async def start(cls, modules: Sequence[str], env: Mapping[str, str]) -> _ForkServer:
-        pipe = asyncio.subprocess.PIPE
-        command = [sys.executable, "-P", str(FORK_SERVER), *modules]
-        return cls(await asyncio.create_subprocess_exec(*command, env=env, stdin=pipe, stdout=pipe, process_group=0))
+    def of(cls, modules: Sequence[str], env: Mapping[str, str]) -> _ForkServer:
+        """The server with these imports and this environment, started if there is none."""
+        key = tuple(modules), *sorted(env.items())
+        with cls._one_at_a_time:
+            if key not in cls._all or cls._all[key]._process.poll() is not None:
+                cls._all[key] = cls(modules, env)
+            return cls._all[key]
 
     async def fork(self, request: Mapping[str, object]) -> Process:
+        """Raises OSError if the server has ended."""
+        fork = _Fork()
         assert self._process.stdin
-        if self._replies.done():
-            raise OSError(errno.EPIPE, ENDED)
-        self._starting.append(asyncio.get_running_loop().create_future())
-        started = self._starting[-1]
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        return await asyncio.shield(started)
+        with self._one_at_a_time:
+            self._starting.append(fork)
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        return Process(await asyncio.shield(fork.pid), fork.code)
 
-    async def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        await self._process.wait()
-        await self._replies
-
-    async def _follow(self) -> None:
+    def _follow(self) -> None:
         assert self._process.stdout
-        async for line in self._process.stdout:
+        for line in self._process.stdout:
             kind, pid, *code = line.decode().split()
             if kind == "started":
-                self._running[int(pid)] = asyncio.get_running_loop().create_future()
-                self._starting.popleft().set_result(Process(int(pid), self._running[int(pid)]))
+                fork = self._running[int(pid)] = self._starting.popleft()
+                fork.tell(fork.pid, int(pid))
             else:
-                self._running.pop(int(pid)).set_result(int(code[0]))
-        for started in self._starting:
-            started.set_exception(OSError(errno.EPIPE, ENDED))
-        for ended in self._running.values():
-            ended.set_result(-9)
+                fork = self._running.pop(int(pid))
+                fork.tell(fork.code, int(code[0]))
+        for fork in self._starting:
+            fork.tell(fork.pid, OSError(errno.EPIPE, ENDED))
+        for fork in self._running.values():
+            fork.tell(fork.code, -9)
+
+
+class _Fork:
+    """What is to be known of one process, in the loop that has asked for it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.pid: asyncio.Future[int] = self._loop.create_future()
+        self.code: asyncio.Future[int] = self._loop.create_future()
+
+    def tell(self, what: asyncio.Future[int], value: int | OSError) -> None:
+        """To be called from another thread."""
+        tell = what.set_exception if isinstance(value, OSError) else what.set_result
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(tell, value)
