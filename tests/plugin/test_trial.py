@@ -130,8 +130,19 @@ HOSTILE = "\x1b[31mowned\x07\x9b2J"
         ),
         (np.random.default_rng(0).bytes(5000), "UnreadableFile", "data.csv"),
         (HEAD + ROW.replace(";3;", f";{HOSTILE};") * 300, "NonNumericFeature", "model.features.categorical"),
+        ((HEAD + ROW * 300).replace(";", "#"), "MissingColumn", "data.csv.separator"),
     ],
-    ids=["no target", "empty", "header", "one row", "ten rows", "constant", "binary", "control characters"],
+    ids=[
+        "no target",
+        "empty",
+        "header",
+        "one row",
+        "ten rows",
+        "constant",
+        "binary",
+        "control characters",
+        "separator",
+    ],
 )
 def test_bad_file_is_refused_with_the_field(
     tmp_path: Path,
@@ -146,6 +157,16 @@ def test_bad_file_is_refused_with_the_field(
     assert {"reason": reason, "field": field}.items() <= json.loads(shown)["problems"][0].items()
     assert '"0 rows"' not in shown  # of a file that may have many
     assert all(line.isprintable() for line in shown.split("\n"))
+
+
+def test_what_workers_cannot_fit_is_refused_without_them(
+    rents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exact = {"estimator": "xgboost.XGBRegressor", "parameters": {"tree_method": "exact"}}
+    manifest = write(tmp_path, {"model": exact, "training": {"engine": {"dask": {"workers": 2}}}})
+    assert run(monkeypatch, "try", manifest, str(rents), "-o", "json") == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["field"], problem["reason"]) == ("model.parameters", "InvalidParameter")
 
 
 def test_model_that_fails_the_gate_would_not_go_live(

@@ -113,7 +113,7 @@ def _require_rows(counts: dict[str, int], min_rows: int, problems: Problems) -> 
         problems.add(
             "TooFewRows",
             f"{counts['rows kept']} rows are fewer than data.minRows {min_rows} ({details}): "
-            "collect more, or lower data.minRows",
+            "collect more, give a longer data.window if there is one, or lower data.minRows",
         )
 
 

@@ -108,7 +108,7 @@ def readable_target(name: str, values: "pd.Series[Any]", kind: Kind) -> "tuple[p
     if not_number.any():
         example = notation(str(values[not_number].iloc[0])[:40])
         problem = f"values of the target {name} are not numbers, the first is written as {example}"
-        fix = "correct them, or set model.task to classification"
+        fix = "correct them, say in data.csv how the file writes numbers, or set model.task to classification"
         return target, Unusable(not_number | infinite, "NonNumericTarget", problem, fix)
     if infinite.any():
         problem = f"values of the target {name} are infinite or beyond {LARGEST:.2g}"

@@ -24,6 +24,7 @@ FIELDS = {
     "DuplicateColumn": ROWS,
     "EmptyData": ROWS,
     "EngineOfOtherVersion": "training.engine",
+    "EngineUnreachable": "training.engine.dask.address",
     "EstimatorOfOtherTask": "model.estimator",
     "FitFailed": "model.parameters",
     "FrameworkNotInstalled": "model.framework",
@@ -103,7 +104,11 @@ class Remedy(NamedTuple):
 
 def remedies_of(problems: Sequence[TaskError], target: str) -> list[Remedy]:
     """One for each problem for which a training was refused."""
-    fields = {f"column {target} is missing": "model.target", f"{target} is missing;": "model.target"}
+    fields = {
+        "data.csv.separator": "data.csv.separator",
+        f"column {target} is missing": "model.target",
+        f"{target} is missing;": "model.target",
+    }
     return [
         Remedy(
             next((field for part, field in fields.items() if part in each.message), FIELDS.get(each.reason, "")),

@@ -13,9 +13,11 @@ from perennial_trainer.__main__ import run_task
 from perennial_trainer.contract.compression import decompress
 from perennial_trainer.contract.errors import TaskError
 from perennial_trainer.contract.result import ErrorResult, encode_result
-from perennial_trainer.contract.task import parse_task
+from perennial_trainer.contract.task import TrainTask, parse_task
+from perennial_trainer.models.estimators import build_estimator
 from perennial_trainer.storage.store import read_bytes, sibling_uri
 from perennial_trainer.storage.version_files import METADATA
+from perennial_trainer.training.workers.spread_rows import check_spread
 
 Json = dict[str, Any]
 
@@ -25,6 +27,8 @@ class Runner:
     """The trainer. `addresses` are the real ones of those that the played manifest has."""
 
     addresses: Mapping[str, str]
+    spreads: bool = False
+    """Whether the manifest names workers, which this machine does not have: the training is checked for them."""
     tell: Callable[[str], None] = lambda _kind: None
     """Called with the kind of each task before it is run."""
     results: dict[str, Json] = field(default_factory=dict)
@@ -39,7 +43,10 @@ class Runner:
         self.tell(kind)
         with quiet():
             try:
-                result = run_task(parse_task(task))
+                parsed = parse_task(task)
+                if self.spreads and isinstance(parsed, TrainTask):
+                    check_spread(build_estimator(parsed.model), parsed.search.space if parsed.search else {})
+                result = run_task(parsed)
                 assert result is not None  # no Job serves
                 answer = encode_result(result)
             except TaskError as error:

@@ -75,7 +75,8 @@ def try_manifest(
     filled = checked(replace(manifest, body={**manifest.body, "spec": recognised.spec}), "the manifest")
     version = folder / NAMESPACE / filled.name / f"{filled.name}-v1"
     holdout = version / "holdout.parquet"
-    runner = Runner({TRAINING: uri, RECENT: f"file://{holdout}", STORAGE: f"file://{folder}"}, progress)
+    addresses = {TRAINING: uri, RECENT: f"file://{holdout}", STORAGE: f"file://{folder}"}
+    runner = Runner(addresses, bool((filled.spec.get("training") or {}).get("engine")), progress)
     body, unknown = played(filled)
     cluster = Cluster(now=now, name=filled.name, run=runner.run)
     cluster.put(body, uid="try")

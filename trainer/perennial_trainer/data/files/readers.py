@@ -211,7 +211,9 @@ def require_columns(needed: Sequence[str], available: Sequence[str], present: Se
     if missing:
         names = f"the columns are {join_names(map(_shown, present))}: correct the name, or fix what writes the file"
         if set(present).isdisjoint(needed):
-            names = f"the file has {len(present)} other columns: correct the names, or write a header with them"
+            count = f"{len(present)} other columns: correct"
+            count = "one other column: correct data.csv.separator or" if len(present) == 1 else count
+            names = f"the file has {count} the names, or write a header with them"
         raise RejectedTask("MissingColumn", f"column {join_names(missing)} is missing; {names}")
     repeated = [name for name in needed if available.count(name) > 1]
     if repeated:
