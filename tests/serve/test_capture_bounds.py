@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perennial_trainer.captured.layout import WRITING
 from perennial_trainer.serve.capture import delivery
 from perennial_trainer.serve.capture.buffers import Buffer, Buffers
 from perennial_trainer.serve.capture.columns import Rows, Values
 from perennial_trainer.serve.capture.delivery import Delivery
 from perennial_trainer.serve.capture.messages import Batch, Column
-from perennial_trainer.serve.capture.process import WriterProcess, environment
+from perennial_trainer.serve.capture.process import WriteError, WriterProcess, environment
 
 HOUR = 3_600_000_000
 KINDS = (("n", "double"), ("perennial.key", "string"))
@@ -100,31 +101,35 @@ class Counted(Counter[str]):
 
 
 def test_store_that_fails_gets_the_rows_when_it_works_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write meets a full disk, as /dev/full is, until that has room."""
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.01)
-    in_the_way = tmp_path / "captured"
-    in_the_way.write_text("as on a full disk, no file can be created")
+    captured, has_room = tmp_path / "captured", threading.Event()
     buffers, counted, failed = Buffers(10_000), Counted(), threading.Event()
     process = WriterProcess(60)
     write = process.write
+    (captured / WRITING).mkdir(parents=True)
 
     def watched(batch: Batch) -> int:
+        if not has_room.is_set():
+            (captured / WRITING / batch.name).symlink_to("/dev/full")
         try:
             return write(batch)
-        except Exception:
-            failed.set()
+        except WriteError as error:
+            if "No space left on device" in str(error):
+                failed.set()
             raise
 
     monkeypatch.setattr(process, "write", watched)
-    running = counted.delivery(buffers, process, in_the_way)
+    running = counted.delivery(buffers, process, captured)
     assert buffers.add(some(50))
     buffers.flush()
     assert failed.wait(60)
     lost = sum(not buffers.add(some(10)) and 10 for _ in range(100))
     assert lost == 1000 - 710  # 760 rows have room
-    in_the_way.unlink()
+    has_room.set()
     running.close(60)
-    assert counted == {"written": 760} and rows_in(in_the_way) == 760
-    assert [*in_the_way.glob(".writing/*")] == []
+    assert counted == {"written": 760} and rows_in(captured) == 760
+    assert [*(captured / WRITING).iterdir()] == []
 
 
 @pytest.mark.parametrize("command", ["import time; time.sleep(600)", "raise SystemExit"])

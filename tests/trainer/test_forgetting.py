@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fsspec.core import url_to_fs
@@ -186,6 +187,25 @@ def test_compaction_of_another_run_brings_nothing_back(local: Path, trainer: Tra
     assert rows(local) == without(before, "a")
     monkeypatch.setattr(compaction, "PAUSE", compaction.timedelta(0))
     compact(local, trainer)
+    assert rows(local) == without(before, "a")
+
+
+def test_full_disk_keeps_the_file_and_says_so(local: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture(asked(0, "a", "b", hour=0), local / "captured", "id", "asked")
+    before, (file,) = rows(local), local.glob("captured/**/*.parquet")
+    monkeypatch.setattr(store, "uuid4", lambda: UUID(int=0))
+    unfinished = Path(f"{file}.{UUID(int=0).hex}.part")
+
+    def on_a_full_disk(uri: str, content: bytes) -> None:
+        unfinished.symlink_to("/dev/full")
+        store.replace_file(uri, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "replace_file", on_a_full_disk)
+        code, answer = trainer(forgetting(local, "a"))
+    assert (code, answer["reason"]) == (1, "StorageNotWritable") and "No space left on device" in answer["message"]
+    assert (rows(local), unfinished.is_symlink()) == (before, False)
+    trainer.done(forgetting(local, "a"))
     assert rows(local) == without(before, "a")
 
 
