@@ -49,6 +49,12 @@ NOTES = {
         "that other models of the blend fit better by now",
         "what no model of the blend knows; it waits for targets",
     ),
+    "excess_loss": (
+        "(loss - loss of the version that it replaces) / loss, of a candidate on the rows that it answered; the loss "
+        "is (y - ŷ)² or the Brier score",
+        "that a candidate is worse where it serves, whatever is hard about the rows themselves",
+        "rows whose label comes after the watch",
+    ),
     "drifted_share": (
         "share of features with psi > 0.2, beyond chance",
         "a change of many features at once",

@@ -1,9 +1,10 @@
-"""What was asked becomes data: drift is found in captured rows, a second version is trained from them, and they end."""
+"""What was asked becomes data: captured rows show drift, versions are trained from them and judged by theirs, and they end."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 from perennial_trainer.captured.encoding import decode_table
 from perennial_trainer.captured.keys import captured_key
-from tests.e2e.models import a_claim, a_model, a_table
+from tests.e2e.models import BY_ERRORS, a_claim, a_model, a_table
 from tests.plugin.terminal import Terminal, console_script
 from tests.stage import Stage
 
@@ -39,7 +41,10 @@ SPEC: dict[str, Any] = {
         # No check by the schedule while the test runs: it requests one.
         "check": {"schedule": "0 0 1 1 *", "data": {"captured": True}, "window": "1h"},
         "thresholds": [{"metric": "mse", "maxIncrease": 0.05, "sigmas": 3}],
+        "minSamples": 50,
     },
+    # The step lasts as long as the test asks for little; the first of nine checks is made ten seconds after its approval.
+    "rollout": {"steps": [{"weight": 50}], "analysis": BY_ERRORS | {"minRequests": 40}, "watch": "100s"},
     "serving": {
         "capture": {"share": 1, "key": "ride", "secretRef": {"name": f"{NAME}-keys"}},
         "pod": {"env": [{"name": "PERENNIAL_CAPTURE_SECONDS", "value": "0.2"}]},
@@ -61,15 +66,54 @@ def rides_of_before() -> str:
     return "at,feature1,feature2,target\n" + "\n".join(lines) + "\n"
 
 
-def asked(stage: Stage) -> str:
-    """The labels of rows that a pod was asked for, in which the slope of feature1 is another one than before."""
-    random, labels = np.random.default_rng(1), ["ride,target"]
+def asked(stage: Stage, batch: int) -> Callable[[float], str]:
+    """What gives the labels of rows that the pods were asked for, by the slope of feature1; 9 is another than before."""
+    random, written = np.random.default_rng(batch + 1), stage.captured_rows(NAME)
+    one, two, noise = random.normal(size=(3, REQUESTS, ROWS))
+    rides = [[f"ride-{batch}-{number}-{row}" for row in range(ROWS)] for number in range(REQUESTS)]
     for number in range(REQUESTS):
-        one, two, noise = random.normal(size=(3, ROWS))
-        rides = [f"ride-{number}-{row}" for row in range(ROWS)]
-        stage.predict(NAME, {"feature1": one.tolist(), "feature2": two.tolist(), "ride": rides})
-        labels += [f"{ride},{value}" for ride, value in zip(rides, 9 * one - 2 * two + 0.3 * noise, strict=True)]
-    return "\n".join(labels) + "\n"
+        columns = {"feature1": one[number].tolist(), "feature2": two[number].tolist(), "ride": rides[number]}
+        stage.predict(NAME, columns)
+    stage.wait("the rows are written", lambda: stage.captured_rows(NAME) == written + REQUESTS * ROWS)
+
+    def labels(slope: float) -> str:
+        target = slope * one - 2 * two + 0.3 * noise
+        lines = (f"{ride},{value}" for ride, value in zip(np.ravel(rides), target.ravel(), strict=True))
+        return "ride,target\n" + "\n".join(lines) + "\n"
+
+    return labels
+
+
+def rolls_out(stage: Stage, version: str) -> None:
+    """Pods of the version and of the live one answer."""
+    status = stage.until_phase(version, "RollingOut", "Rejected", "Failed")
+    assert status["phase"] == "RollingOut", status["message"]
+    stage.wait("both versions answer", lambda: len(stage.serving_pods(NAME)) == 2)
+
+
+def report_about(stage: Stage, version: str) -> str:
+    """The first DriftReport about the version with enough rows."""
+
+    def first() -> str | None:
+        reports = stage.kubectl.list("DriftReport")
+        about = [each for each in reports if each["spec"]["modelVersion"] == version and each["spec"]["samples"] >= 50]
+        return about[0]["metadata"]["name"] if about else None
+
+    return stage.wait(f"a check is about {version}", first, 90)
+
+
+def until_live(stage: Stage, version: str) -> None:
+    """Both versions are asked until the version is live, and these rows are written."""
+    written, count = stage.captured_rows(NAME), 0
+
+    def is_live() -> bool:
+        nonlocal count
+        count += 1
+        stage.predict(NAME, {"feature1": [0.0], "feature2": [0.0]})
+        return bool(stage.version(version)["phase"] == "Live")
+
+    stage.wait(f"{version} is live", is_live, 90)
+    stage.wait("these rows are written", lambda: stage.captured_rows(NAME) == written + count)
 
 
 def captured_files(folder: Path) -> dict[str, list[str]]:
@@ -95,10 +139,10 @@ def a_key_is_forgotten_and_the_folder_kept_small(stage: Stage, folder: Path, ter
     for day, name in ((old, "a"), (week, "a"), (week, "b")):
         (folder / day / "hour=05").mkdir(parents=True, exist_ok=True)
         (folder / day / "hour=05" / f"pod-{name}-1-1-00000001.parquet").write_bytes(content)
-    before, forgotten = captured_files(folder), captured_key(KEY.encode(), "ride-3-7")
-    shown = terminal.run("forget", NAME, stdin="ride-3-7\n")
+    before, forgotten = captured_files(folder), captured_key(KEY.encode(), "ride-0-3-7")
+    shown = terminal.run("forget", NAME, stdin="ride-0-3-7\n")
     assert "captured rows of 1 key are deleted by Job rides-upkeep" in " ".join(shown.out.split()), shown
-    assert "ride-3-7" not in str(stage.kubectl.get("ModelDeployment", NAME))
+    assert "ride-0-3-7" not in str(stage.kubectl.get("ModelDeployment", NAME))
     facts = stage.wait("an upkeep has ended", lambda: upkeep_since(stage, now.replace(microsecond=0)))
     after = captured_files(folder)
     assert {name for name in before if name not in after} == {f"{old}/pod-a-1-1-00000001.parquet"}
@@ -128,7 +172,7 @@ def forgotten_in(before: dict[str, list[str]], key: str, old: str) -> tuple[int,
     return sum(counts), len(counts)
 
 
-def test_captured_rows_with_late_labels_reach_a_second_version(stage: Stage, tmp_path: Path) -> None:
+def test_captured_rows_with_late_labels_reach_a_version(stage: Stage, tmp_path: Path) -> None:
     if stage.cluster == "current":
         pytest.skip("not every cluster has volumes with ReadWriteMany")
     model = a_model(NAME, SPEC)
@@ -137,25 +181,35 @@ def test_captured_rows_with_late_labels_reach_a_second_version(stage: Stage, tmp
     first = stage.until_phase(f"{NAME}-v1", "Live", "Rejected", "Failed")
     assert first["phase"] == "Live", first["message"]
 
-    labels = asked(stage)
-    stage.wait("the rows are written", lambda: stage.captured_rows(NAME) == REQUESTS * ROWS)
-    stage.apply(a_table(f"{NAME}-labels", {"0.csv": labels}))
+    labels = {"0.csv": asked(stage, 0)(9)}
+    stage.apply(a_table(f"{NAME}-labels", labels))
     mature = datetime.now(UTC) + timedelta(seconds=2)  # a request names whole seconds
     stage.wait("the labels count", lambda: datetime.now(UTC) >= mature)
     stage.check_now(NAME)
-    stage.wait("a check has a report", lambda: stage.kubectl.list("DriftReport"), 90)
-    (report,) = stage.kubectl.list("DriftReport")
-    assert stage.outcome(report["metadata"]["name"])[0] == "Triggered"
-    assert report["spec"]["samples"] == REQUESTS * ROWS
+    report = report_about(stage, f"{NAME}-v1")
+    assert stage.outcome(report)[0] == "Triggered"
+    assert stage.kubectl.get("DriftReport", report)["spec"]["samples"] == REQUESTS * ROWS  # type: ignore[index]
 
-    second = stage.until_phase(f"{NAME}-v2", "Live", "Rejected", "Failed", "RolledBack")
-    assert second["phase"] == "Live", second["message"]
+    # The rows of the roll-out are as before again: the second version is worse than the first.
+    rolls_out(stage, f"{NAME}-v2")
+    of_second = asked(stage, 1)
+    stage.apply(a_table(f"{NAME}-labels", labels | {"1.csv": of_second(3)}))
+    second = stage.until_phase(f"{NAME}-v2", "Live", "RolledBack")
     assert second["metrics"]["candidate"]["mse"] < second["metrics"]["live"]["mse"]
-    stage.wait("the second version serves alone", lambda: stage.serves_alone(f"{NAME}-v2"))
-    none, more = stage.predict(NAME, {"feature1": [0.0, 1.0], "feature2": [0.0, 0.0]})
-    assert more - none == pytest.approx(9, abs=0.5)
+    assert (second["phase"], second["reason"]) == ("RolledBack", "QualityBreach"), second["message"]
+    assert "excess_loss is 0.9" in second["message"]
+    stage.wait("the first version serves alone", lambda: stage.serves_alone(f"{NAME}-v1"))
 
-    stage.wait("these rows are written", lambda: stage.captured_rows(NAME) == 2)
+    # They are corrected, and those of the next roll-out have the new relation too: the third version is better.
+    labels["1.csv"] = of_second(9)
+    stage.apply(a_table(f"{NAME}-labels", labels))
+    stage.kubectl.annotate("ModelDeployment", NAME, {names.RETRAIN: "by a person"})
+    rolls_out(stage, f"{NAME}-v3")
+    stage.apply(a_table(f"{NAME}-labels", labels | {"2.csv": asked(stage, 2)(9)}))
+    report = report_about(stage, f"{NAME}-v3")
+    assert stage.outcome(report)[0] == "WithinThresholds", stage.outcome(report)[1]
+    until_live(stage, f"{NAME}-v3")
+
     folder = stage.claim(f"{NAME}-models", "ReadWriteMany") / stage.namespace / NAME / "captured"
     terminal = Terminal(console_script(tmp_path), stage.kubeconfig, stage.kubectl, tmp_path)
     a_key_is_forgotten_and_the_folder_kept_small(stage, folder, terminal)

@@ -72,6 +72,14 @@ def as_asked(answer: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, An
     return merged(answer, {"contract": 4} | ({"blend": blend} if asked else {}))
 
 
+def compared(excess: float, error: float = 0.02, samples: int = 400, mse: float = 80.0) -> dict[str, Any]:
+    """The result of a check of a version against the one that it replaces."""
+    metrics = [{"name": "mse", "value": mse, "standardError": 4.0}]
+    metrics += [{"name": "excess_loss", "value": excess, "standardError": error}]
+    against = [{"name": "mse", "value": mse * (1 - excess), "standardError": 4.0}]
+    return checked() | {"samples": samples, "metrics": metrics, "against": against, "waiting": 70}
+
+
 def checked(psi: float = 0.1, samples: int = 1000, *more: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a drift check, with more metrics."""
     metrics = [{"name": "psi", "feature": "feature1", "value": psi, "chance": 0.001}, *more]

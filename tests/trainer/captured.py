@@ -29,7 +29,14 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def capture(
-    rows: pd.DataFrame, folder: Path, key: str, time: str, share: float = 1, shadow: bool = False, pod: str = "pod"
+    rows: pd.DataFrame,
+    folder: Path,
+    key: str,
+    time: str,
+    share: float = 1,
+    shadow: bool = False,
+    pod: str = "pod",
+    version: str = "progression-v1",
 ) -> str:
     """The URI of the captured rows: those of the chosen keys, by hour, without `key`, `time` and the targets."""
     chosen = rows[[is_captured(KEY_SECRET, each, share) for each in rows[key]]]
@@ -38,7 +45,7 @@ def capture(
             TIME: chosen[time].astype("datetime64[us, UTC]"),
             KEY: [captured_key(KEY_SECRET, each) for each in chosen[key]],
             ROW: chosen.groupby(key).cumcount().astype(np.int32),
-            VERSION: "progression-v1",
+            VERSION: version,
             WEIGHT: 1 / share,
             SHADOW: shadow,
         }

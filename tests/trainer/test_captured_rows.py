@@ -123,8 +123,8 @@ def test_file_without_rows_is_read(tmp_path: Path) -> None:
 def test_file_that_loses_rows_while_it_is_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = capture(asked("a", "b"), tmp_path / "captured", "id", "asked")
 
-    def then_forget(files: CapturedFiles) -> Index:
-        index = read_index(files)
+    def then_forget(files: CapturedFiles, version: str | None) -> Index:
+        index = read_index(files, version)
         forget_in(next(tmp_path.glob("**/*.parquet")))
         return index
 

@@ -68,6 +68,8 @@ class Report:
     """How long after an earlier report equal numbers mean the same measurement; None without a limit."""
     waiting: int | None = None
     """How many of its rows wait for their label."""
+    against: str | None = None
+    """The version that was asked for the same rows; such a report says nothing about drift."""
     whole: DriftReport | None = None
     """None once its outcome is final."""
 
@@ -99,6 +101,7 @@ def report_of(body: Mapping[str, Any]) -> Report:
         same_within=None if spec.rows_digest or spec.window or spec.source == OWN_SOURCE else COPIES_WITHIN,
         assessed_at=_assessed_at(report),
         waiting=spec.waiting,
+        against=intern(spec.against.model_version) if spec.against else None,
         whole=None if status.outcome in FINAL else report,
     )
 
@@ -111,6 +114,11 @@ def final_report(body: Mapping[str, Any]) -> Report:
         meta = Meta.model_validate(body["metadata"])
         created_at, outcome = meta.creation_timestamp, Outcome(body["status"]["outcome"])
         return Report(meta.name, created_at, created_at, None, 0, None, outcome, None, b"", NEVER, (), (), created_at)
+
+
+def about_drift(reports: Iterable[Report]) -> list[Report]:
+    """Those reports, without the ones that compare a version with another on the rows that it answered."""
+    return [report for report in reports if report.against is None]
 
 
 def in_order(reports: list[Report]) -> tuple[Report, ...]:
@@ -160,7 +168,8 @@ def _measurement_digest(report: DriftReport) -> bytes:
     """Of the rows if their digest is known, else of the window and the numbers."""
     window = report.spec.window
     if report.spec.rows_digest:
-        return blake2b(report.spec.rows_digest.encode(), digest_size=16).digest()
+        against = report.spec.against.model_version if report.spec.against else ""
+        return blake2b(f"{against}{report.spec.rows_digest}".encode(), digest_size=16).digest()
     span = window and (window.start.timestamp(), window.end.timestamp())
     metrics = [(m.name, m.feature, m.value, m.standard_error) for m in report.spec.metrics]
     return blake2b(repr((span, report.spec.samples, metrics)).encode(), digest_size=16).digest()

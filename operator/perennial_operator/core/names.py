@@ -58,6 +58,11 @@ def check_job(deployment: str, scheduled: datetime) -> str:
     return f"{deployment}-check-{at}"
 
 
+def version_check_job(version: str, scheduled: datetime) -> str:
+    """The check of a version against the one that it replaces, with the seconds since 1970 in 8 digits."""
+    return f"{version}-check-{int(scheduled.timestamp()):08x}"
+
+
 def candidate_service(deployment: str) -> str:
     """The Service to which a route sends the candidate's share; that of the live version has the deployment's name."""
     return f"{deployment}-candidate"

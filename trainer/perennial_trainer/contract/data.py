@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from perennial_trainer.contract.fields import Duration, Share, StrictStruct, Uri, Window
+from perennial_trainer.contract.fields import AwareTime, Duration, Name, Share, StrictStruct, Uri, Window
 
 
 class Cleaning(StrictStruct, frozen=True, kw_only=True):
@@ -95,6 +95,8 @@ class Captured(StrictStruct, frozen=True, kw_only=True, omit_defaults=True):
 
     uri: Uri
     labels: Labels | None = None  # without them no row has a target
+    version: Name | None = None  # only the rows that it answered, copies of requests too
+    since: AwareTime | None = None  # hours before it are not read
     key_in_clear: bool = False  # else a key is stored by an HMAC, whose secret the environment has
 
 

@@ -1,5 +1,6 @@
 """Types of the fields of tasks."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ Uri = Annotated[str, Meta(pattern="^[a-z0-9]+://")]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Window = Annotated[str, Meta(pattern="^(auto|all|[1-9][0-9]*(s|m|h|d))$")] | Annotated[int, Meta(ge=1)]
 Duration = Annotated[str, Meta(pattern="^[1-9][0-9]*(s|m|h|d)$")]
+AwareTime = Annotated[datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 

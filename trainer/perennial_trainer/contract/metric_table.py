@@ -37,6 +37,7 @@ METRIC_TABLE = (
     # Of all features together, or of the target and the predictions.
     MetricEntry("regret", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
     MetricEntry("weights_regret", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
+    MetricEntry("excess_loss", "drift", "lower", None, 1.0, standard_error=True),  # a share of the loss
     MetricEntry("drifted_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("significant_share", "drift", "lower", 0.0, 1.0),
     MetricEntry("prediction_psi", "drift", "lower", 0.0, None),
@@ -62,6 +63,9 @@ REGRET = "regret"
 
 WEIGHTS_REGRET = "weights_regret"
 """How much of its loss the live version would save, were its models weighed by rows like the recent ones."""
+
+EXCESS_LOSS = "excess_loss"
+"""How much of its loss a version would save, were it the one that it replaces, on the rows that it answered."""
 
 CHANCE_LEVEL = 0.005
 """A drift statistic breaches its limit only where its corrected chance is at most this."""

@@ -13,11 +13,11 @@ from perennial_trainer.contract.compression import compress
 from perennial_trainer.contract.errors import TaskError
 
 MAX_BYTES = 4096
-CONTRACT = 5
+CONTRACT = 6
 """The version of the contract with the operator.
 
 2 knows thresholds and `now`, 3 the metadata's digest of a version, 4 the challenger of a check and the refit,
-5 the capture of requests.
+5 the capture of requests, 6 the check of a version against the one that it replaces.
 """
 FEWEST_FINDINGS = 3  # that are kept in a result as long as its parameters
 
@@ -193,6 +193,8 @@ class CheckResult(TaskResult, frozen=True, kw_only=True, tag="check"):
     future_rows: int | UnsetType = UNSET
     waiting: int | UnsetType = UNSET
     """Rows that wait for their label, where captured ones were checked."""
+    against: list[DriftMetric] | UnsetType = UNSET
+    """Of another version on the same rows, where the task names one."""
     omitted: int | UnsetType = UNSET
     details: str | UnsetType = UNSET
 

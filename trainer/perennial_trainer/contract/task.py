@@ -16,11 +16,11 @@ from perennial_trainer.contract.data import Challenger, RecentData, TrainingData
 from perennial_trainer.contract.errors import RejectedTask, join_names
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.contract.features.roles import check_other_columns, check_time_column
-from perennial_trainer.contract.fields import Name, Sha256, StrictStruct, Uri
+from perennial_trainer.contract.fields import AwareTime, Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.ledger_tasks import RecordTask, RecoverTask
 from perennial_trainer.contract.metric_table import SLICE_METRICS
 from perennial_trainer.contract.owner import Owner
-from perennial_trainer.contract.thresholds import AwareTime, PreviousCheck, Threshold
+from perennial_trainer.contract.thresholds import PreviousCheck, Threshold
 from perennial_trainer.contract.upkeep.tasks import UpkeepTask
 
 Kind = Literal["regression", "classification"]
@@ -199,10 +199,13 @@ class CheckTask(ModelTask, frozen=True, kw_only=True, tag="check"):
     min_samples: int | None = None  # a check with fewer rows is ignored; the page says so
     previous: tuple[PreviousCheck, ...] = ()  # the oldest first
     challenger: Challenger | None = None
+    against: Version | None = None  # is asked for the same rows: `live` is the version that takes its place
     now: AwareTime | None = None  # later times, by more than a day, are mistakes and decide nothing
 
     def __post_init__(self) -> None:
         check_time_column(self.data.time_column, self.model.features, self.model.target)
+        if self.against and self.challenger:
+            raise ValueError("a check compares with a challenger or against a version: leave one out")
 
 
 class ServeTask(ModelTask, frozen=True, kw_only=True, tag="serve"):

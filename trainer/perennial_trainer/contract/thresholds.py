@@ -1,14 +1,11 @@
 """The limits that a check is judged by, and what earlier checks measured beside them."""
 
-from datetime import datetime
 from math import hypot
 from typing import Annotated
 
 from msgspec import Meta
 
-from perennial_trainer.contract.fields import StrictStruct
-
-AwareTime = Annotated[datetime, Meta(tz=True)]
+from perennial_trainer.contract.fields import AwareTime, StrictStruct
 
 
 class Increase(StrictStruct, frozen=True, kw_only=True):

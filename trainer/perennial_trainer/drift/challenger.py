@@ -8,7 +8,6 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from perennial_trainer.contract.data import Challenger
 from perennial_trainer.contract.errors import FailedTask, Problems, TaskError
@@ -16,8 +15,9 @@ from perennial_trainer.contract.metric_table import REGRET, WEIGHTS_REGRET
 from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.drift.earlier_rows import FEWEST, MAX_REASON, newest_rows
+from perennial_trainer.drift.paired.same_rows import Saved, compare_models
 from perennial_trainer.drift.recent_counts import RecentCounts
-from perennial_trainer.metrics.computation import Measurement, mean_of, standard_error_of_mean
+from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.storage.store import describe_error
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from perennial_trainer.data.rows import Rows
     from perennial_trainer.drift.recent_counts import Model
-    from perennial_trainer.metrics.scored_rows import Floats, ScoredRows
 
 log = logging.getLogger(__name__)
 
 
-def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured:
+def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> Saved | None:
     """The regret as a share of the live version's loss, with its standard error; or why it has none.
 
     The challenger of a blend is the same blend with other weights where the task says so, unless a threshold asks.
@@ -49,7 +48,7 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
             metric=REGRET, reason=f"{recent.labelled} recent rows with a target and a time are fewer than {FEWEST}"
         )
     try:
-        return _named(REGRET, _compared(live, _fitted(task, task.challenger, recent, rows), rows))
+        return compare_models(REGRET, live, _fitted(task, task.challenger, recent, rows), rows).saved
     except OSError as error:  # the store of data.training, which is not that of the recent rows
         refusal: TaskError = FailedTask("DataUnreachable", f"data.training could not be read: {describe_error(error)}")
     except TaskError as error:
@@ -57,7 +56,7 @@ def measure_regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dic
     return NotMeasured(metric=REGRET, reason=f"there is no challenger: {refusal.message[:MAX_REASON]}")
 
 
-def _of_weights(task: CheckTask, recent: RecentCounts, live: "Pipeline") -> dict[str, Measurement] | NotMeasured:
+def _of_weights(task: CheckTask, recent: RecentCounts, live: "Pipeline") -> Saved:
     """By the recent rows with a target; where labels come late, by all earlier rows whose targets have come since."""
     from perennial_trainer.drift.weights import weights_regret
 
@@ -74,7 +73,7 @@ def _of_weights(task: CheckTask, recent: RecentCounts, live: "Pipeline") -> dict
     return NotMeasured(metric=WEIGHTS_REGRET, reason=reason)
 
 
-def _named(name: str, measured: Measurement | NotMeasured) -> dict[str, Measurement] | NotMeasured:
+def _named(name: str, measured: Measurement | NotMeasured) -> Saved:
     return measured if isinstance(measured, NotMeasured) else {name: measured}
 
 
@@ -97,34 +96,3 @@ def _fitted(task: CheckTask, challenger: Challenger, recent: RecentCounts, compa
     estimator = build_estimator(recipe)
     check_encoded_size(to_fit, estimator, memory_limit())
     return fit(build_pipeline(estimator, recipe.features), to_fit)
-
-
-def _compared(live: "Pipeline", challenger: "Pipeline", rows: "Rows") -> Measurement | NotMeasured:
-    from perennial_trainer.models.scoring import classes_of, score
-
-    of_live, of_challenger = score(live, rows, classes_of(challenger)), score(challenger, rows, classes_of(live))
-    known = of_live.has_known_class & of_challenger.has_known_class
-    if known.sum() < FEWEST:
-        return NotMeasured(
-            metric=REGRET, reason=f"{known.sum()} recent rows of classes that both models know are fewer than {FEWEST}"
-        )
-    losses = _losses(of_live.take(known))
-    gains = losses - _losses(of_challenger.take(known))
-    weights = rows.weights and rows.weights.take(known)
-    loss, error = mean_of(losses, weights), standard_error_of_mean(gains, weights)
-    if error is None or not np.isfinite(loss):
-        return NotMeasured(metric=REGRET, reason="a prediction is not a finite number")
-    if not loss:
-        return Measurement(0.0, 0.0)  # no model can be better
-    return Measurement(mean_of(gains, weights) / loss, error / loss)
-
-
-def _losses(scored: "ScoredRows") -> "Floats":
-    """The squared error of each row: of the prediction, or of the probabilities, halved (Brier, 1950)."""
-    if scored.task == "regression":
-        return np.asarray((scored.target - scored.prediction) ** 2)
-    if scored.probability is None:
-        return np.asarray(scored.target != scored.prediction, dtype=np.float64)
-    missed = scored.probability.copy()
-    missed[np.arange(len(missed)), scored.target] -= 1
-    return np.asarray((missed**2).sum(axis=1) / 2)

@@ -11,17 +11,18 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts.model_file import load_scorer, load_version
 from perennial_trainer.contract.errors import RejectedTask, join_names
-from perennial_trainer.contract.metric_table import REGRET
+from perennial_trainer.contract.metric_table import EXCESS_LOSS, REGRET
 from perennial_trainer.contract.result import CheckResult, NotMeasured
 from perennial_trainer.contract.task import CheckTask
 from perennial_trainer.data.notes import Notes
 from perennial_trainer.data.schema import Columns
 from perennial_trainer.data.tables.source import place_of
 from perennial_trainer.drift.histogram import NumericHistogram, empty_histogram
+from perennial_trainer.drift.judged import metric_of
+from perennial_trainer.drift.paired.same_rows import Compared, Saved
 from perennial_trainer.drift.recent_counts import MAX_COMPARED, MAX_UNLABELLED, RecentCounts, most_rows
 from perennial_trainer.drift.recent_rows.selection import recent_batches
 from perennial_trainer.drift.summary import DriftSummary, summarize
-from perennial_trainer.metrics.computation import Measurement
 from perennial_trainer.metrics.sampling import EvenSample
 from perennial_trainer.profiling.profile import Profile, parse_profile
 from perennial_trainer.storage import store
@@ -48,20 +49,21 @@ def check_drift(task: CheckTask) -> CheckResult:
         log.info("%s rows, %s of them with a target", recent.rows, recent.labelled)
         if recent.labelled < recent.rows:
             _add_late_rows(task, recent, model)
-        regret = _regret(task, recent, pipeline)
-    summary = _summary(task, reference, recent, regret)
-    not_measured = [each for each in summary.judged.not_measured if each.metric != REGRET]
-    not_measured += [regret] if isinstance(regret, NotMeasured) else []
+        compared = _compared(task, recent, pipeline)
+    summary = _summary(task, reference, recent, compared.saved)
+    not_measured = [each for each in summary.judged.not_measured if each.metric not in (REGRET, EXCESS_LOSS)]
+    not_measured += [compared.saved] if isinstance(compared.saved, NotMeasured) else []
     waiting = recent.rows - recent.labelled if task.data.captured and task.data.captured.labels else None
     result = CheckResult(
         message=summary.message + _waiting_text(task, waiting) + recent.notes.suffix(),
-        samples=recent.rows,
+        samples=recent.labelled if task.against else recent.rows,
         rows_digest=recent.digest.hex(),
         window=recent.period.window(),
         metrics=summary.ranked(),
         not_measured=not_measured or UNSET,
         future_rows=recent.notes.future_rows or UNSET,
         waiting=UNSET if waiting is None else waiting,
+        against=[metric_of(name, each) for name, each in compared.of_other.items()] or UNSET,
         details=store.child_uri(task.storage, "report.html"),
     )
     page = page_module.result().drift_page(task, reference, recent, summary, result)
@@ -87,14 +89,12 @@ def _no_rows(task: CheckTask, notes: Notes) -> CheckResult:
     )
 
 
-def _summary(
-    task: CheckTask, reference: Profile, recent: RecentCounts, regret: dict[str, Measurement] | NotMeasured | None
-) -> DriftSummary:
+def _summary(task: CheckTask, reference: Profile, recent: RecentCounts, saved: Saved | None) -> DriftSummary:
     return summarize(
         recent.features,
         recent.others,
         reference.rows,
-        recent.performance.measurements() | (regret if isinstance(regret, dict) else {}),
+        recent.performance.measurements() | (saved if isinstance(saved, dict) else {}),
         recent.counts,
         task.thresholds,
         recent.labelled or len(recent.late or ()),
@@ -142,7 +142,7 @@ def _count(task: CheckTask, reference: Profile, model: "Model", pool: Executor) 
         empty_histogram(reference.prediction),
         {name: NumericHistogram(each) for name, each in reference.probabilities.items()},
         EvenSample(MAX_UNLABELLED) if task.predictions else None,
-        EvenSample(most_rows(MAX_COMPARED, task.model.features)) if task.challenger else None,
+        EvenSample(most_rows(MAX_COMPARED, task.model.features)) if task.challenger or task.against else None,
     )
     if task.predictions:
         model()
@@ -159,12 +159,17 @@ def _add_late_rows(task: CheckTask, recent: RecentCounts, model: "Model") -> Non
     add_late_rows(task, recent, model)
 
 
-def _regret(task: CheckTask, recent: RecentCounts, model: "Model") -> dict[str, Measurement] | NotMeasured | None:
+def _compared(task: CheckTask, recent: RecentCounts, model: "Model") -> Compared:
+    """The version beside a challenger, or beside the version that it replaces."""
+    if task.against is not None:
+        from perennial_trainer.drift.paired.excess_loss import measure_excess
+
+        return measure_excess(task.against, recent, model)
     if task.challenger is None:
-        return None
+        return Compared()
     from perennial_trainer.drift.challenger import measure_regret
 
-    return measure_regret(task, recent, model)
+    return Compared(measure_regret(task, recent, model))
 
 
 def _details(recent: RecentCounts, summary: DriftSummary, result: CheckResult) -> bytes:

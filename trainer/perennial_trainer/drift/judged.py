@@ -153,11 +153,15 @@ def _distance(threshold: Threshold, value: float) -> float:
     return value if threshold.min is not None else -value
 
 
+def metric_of(name: str, measured: Measurement) -> DriftMetric:
+    """The measurement as a result has it."""
+    error = UNSET if measured.standard_error is None else measured.standard_error
+    return DriftMetric(name=name, value=measured.value, standard_error=error)
+
+
 def _metric(metric: str, feature: str | None, measured: Measured, chance: float | None) -> DriftMetric:
     if metric in measured.quality:
-        quality = measured.quality[metric]
-        error = UNSET if quality.standard_error is None else quality.standard_error
-        return DriftMetric(name=metric, value=quality.value, standard_error=error)
+        return metric_of(metric, measured.quality[metric])
     value = measured.whole[metric] if feature is None else measured.features[feature][metric]
     return DriftMetric(
         name=metric, feature=feature or UNSET, value=round(value, 6), chance=UNSET if chance is None else chance

@@ -3,14 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from msgspec import UNSET
-
 from perennial_trainer.contract.metric_table import METRICS_BY_NAME
 from perennial_trainer.contract.result import DriftMetric
 from perennial_trainer.contract.thresholds import Threshold
 from perennial_trainer.drift.column_drift import column_statistics
 from perennial_trainer.drift.histogram import Histogram
-from perennial_trainer.drift.judged import Judged, Measured, drifted_features, judge_thresholds, p_values
+from perennial_trainer.drift.judged import (
+    Judged,
+    Measured,
+    drifted_features,
+    judge_thresholds,
+    metric_of,
+    p_values,
+)
 from perennial_trainer.drift.statistics import DRIFTED, significant_share
 from perennial_trainer.metrics.computation import Measurement
 
@@ -31,14 +36,7 @@ class DriftSummary:
 
     def ranked(self) -> list[DriftMetric]:
         """What decides, what is beyond a limit, performance, overall drift, then each statistic, the greatest first."""
-        metrics = [
-            DriftMetric(
-                name=name,
-                value=measurement.value,
-                standard_error=UNSET if measurement.standard_error is None else measurement.standard_error,
-            )
-            for name, measurement in self.performance.items()
-        ]
+        metrics = [metric_of(name, measurement) for name, measurement in self.performance.items()]
         metrics += [DriftMetric(name=name, value=round(value, 6)) for name, value in self.overall.items()]
         for name, entry in METRICS_BY_NAME.items():
             values = {feature: each[name] for feature, each in self.features.items() if _is_reported(name, each)}

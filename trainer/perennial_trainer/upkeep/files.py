@@ -14,7 +14,9 @@ from perennial_trainer.storage.store import child_uri, describe_error, open_file
 
 AT_ONCE = 8
 CHECKS = "checks"
-PAGE = re.compile(r"(?P<folder>[a-z0-9][a-z0-9-]*-check-(?P<at>\d{12}|\d{10}))/(?:drift\.json|report\.html)")
+PAGE = re.compile(
+    r"(?P<folder>[a-z0-9][a-z0-9-]*-check-(?P<at>\d{12}|\d{10}|[0-9a-f]{8}))/(?:drift\.json|report\.html)"
+)
 UNFINISHED = re.compile(rf"(?:{layout.FILE.pattern}|{compacted.NAME.pattern})\.[0-9a-f]{{32}}\.part")
 """What an upkeep leaves on a volume if it is killed before a file is complete."""
 OF_VERSION = re.compile(

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.model_file import load_version
+from perennial_trainer.artifacts.own_columns import rows_for
 from perennial_trainer.artifacts.unseen_rows import unseen_mask
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
@@ -167,8 +168,7 @@ def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
             f"least {MIN_ROWS} are needed: train again when there are more new rows",
         )
     try:
-        columns = Columns(how.model.features, how.model.target, how.model.task, None, holdout.columns.positive)
-        return rows, replace(convert_rows(rows.table(), columns), weights=rows.weights)
+        return rows, rows_for(how, rows)
     except RejectedTask as error:
         raise RejectedTask(
             "LiveCannotBeScored", f"{live.name} cannot be scored on the candidate's holdout: {error.message}"

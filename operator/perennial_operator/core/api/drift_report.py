@@ -94,6 +94,13 @@ class NotMeasured(Value):
     )
 
 
+class OtherVersion(Value):
+    """A version that was asked for the same rows as the one that the report is about."""
+
+    model_version: Name = Field(description="Name of the ModelVersion.")
+    metrics: list[Measurement] = Field([], max_length=50, description="Its metrics of quality on these rows.")
+
+
 class DriftReportSpec(Value):
     """One measurement of how recent data differ from what the live version was trained on."""
 
@@ -114,6 +121,12 @@ class DriftReportSpec(Value):
     metrics: list[Measurement] = Field([], max_length=2000, description="The measured metrics.")
     not_measured: list[NotMeasured] | None = Field(
         None, max_length=100, description="Metrics that a threshold asks for and that could not be measured."
+    )
+    against: OtherVersion | None = Field(
+        None,
+        description="The version that modelVersion replaces in a roll-out, asked for the rows that modelVersion answered. "
+        "Such a report decides about that roll-out and the watch after it alone: by metrics of quality and by excess_loss. "
+        "It starts no training.",
     )
     omitted: int | None = Field(None, ge=0, description="Number of measured metrics that did not fit into the report.")
     waiting: int | None = Field(

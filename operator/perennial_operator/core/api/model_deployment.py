@@ -234,7 +234,7 @@ class ModelDeploymentStatus(Value):
     )
     conditions: list[Condition] = Field(
         [],
-        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, Routed, Owned, KeptUp.",
+        description="Available, Ready, Reconciling, Stalled, Retraining, Checked, QualityChecked, Routed, Owned, KeptUp.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

@@ -1,4 +1,4 @@
-"""Which Job checks the live version for drift?"""
+"""Which Job checks the live version for drift, or a version against the one that it replaces?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from perennial_operator.core import names
 from perennial_operator.core.api.model_version import ModelVersion
+from perennial_operator.core.api.places import Source
 from perennial_operator.core.api.values import as_text
 from perennial_operator.core.manifests.captured_rows import source_fields
 from perennial_operator.core.manifests.check_page import page_fields, thresholds_in_task
@@ -23,6 +24,13 @@ from perennial_operator.core.manifests.pods import Mounts
 from perennial_operator.core.manifests.train_job import training_data
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.world import World
+
+VERSION_CHECK = "version-check"
+"""The role of Jobs that check a version against the one that it replaces."""
+CONTRACT = 6
+"""That of images which know such checks."""
+REQUEST_TIME = "perennial.time"
+"""The column with the time of the request, which no input of a model has."""
 
 
 def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dict[str, Any]:
@@ -61,8 +69,45 @@ def check_manifest(world: World, live: ModelVersion, scheduled: datetime) -> dic
     if not check.predictions:  # only then: the trainer of an older version does not know the field
         task["predictions"] = False
     manifest = job_manifest(world, name, "check", live, task, mounts, world.spec.training, owner_reference(world))
-    manifest["metadata"]["labels"][names.SCHEDULED] = str(int(scheduled.timestamp()))
-    manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(scheduled)}
+    return _scheduled(manifest, scheduled)
+
+
+def version_check_manifest(
+    world: World, version: ModelVersion, other: ModelVersion, since: datetime, scheduled: datetime
+) -> dict[str, Any]:
+    """The Job that measures how good a version is on the rows that it answered, and the other one on the same rows.
+
+    Without what makes only ordinary checks: columns, and rows of before, are not compared.
+    """
+    assert world.spec.drift
+    mounts, name = Mounts(), names.version_check_job(version.name, scheduled)
+    source = source_fields(world, Source(captured=True), world.spec.data.labels, mounts)
+    data = {**source, "window": "all", "timeColumn": REQUEST_TIME}
+    data["captured"] |= {"version": version.name, "since": as_text(since)}
+    data |= version.spec.data.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
+    task: dict[str, Any] = {
+        "task": "check",
+        **model_fields(world, version),
+        "model": version.spec.model.to_api(),
+        "live": stored_model(version, whole=True),
+        "against": stored_model(other, whole=True),
+        "data": data,
+        "storage": version_storage(world, f"checks/{name}", mounts),
+        **owner_fields(world, version),
+        "thresholds": thresholds_in_task(world.spec.drift, version, with_growth=True, against=True),
+        "minSamples": world.spec.drift.min_samples,
+        "predictions": False,
+        "now": as_text(world.now),
+    }
+    training, owner = world.spec.training, owner_reference(world)
+    manifest = job_manifest(world, name, VERSION_CHECK, version, task, mounts, training, owner)
+    manifest["metadata"]["labels"][names.AGAINST] = other.name
+    return _scheduled(manifest, scheduled)
+
+
+def _scheduled(manifest: dict[str, Any], at: datetime) -> dict[str, Any]:
+    manifest["metadata"]["labels"][names.SCHEDULED] = str(int(at.timestamp()))
+    manifest["metadata"]["annotations"] = {names.SCHEDULED: as_text(at)}
     return manifest
 
 

@@ -8,8 +8,9 @@ from perennial_operator.core.api.drift import DriftSpec
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import DriftThreshold
 from perennial_operator.core.api.values import as_text
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import Report, about_drift
 from perennial_operator.core.names import NEVER
+from perennial_operator.core.rules.breaches import thresholds_for
 from perennial_operator.core.rules.data_quality import limits_as_thresholds
 from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.rules.report_verdict import subject
@@ -18,14 +19,16 @@ from perennial_operator.core.world import World
 MOST_PREVIOUS = 20
 
 
-def thresholds_in_task(drift: DriftSpec, live: ModelVersion, *, with_growth: bool) -> list[dict[str, Any]]:
+def thresholds_in_task(
+    drift: DriftSpec, live: ModelVersion, *, with_growth: bool, against: bool = False
+) -> list[dict[str, Any]]:
     """What decides, so that it comes first in the result, and on the page how much a loss may grow."""
     given = [
         each.model_dump(include={"metric", "features", "max", "min"}, exclude_none=True)
         | (_growth(each, live) if with_growth else {})
-        for each in drift.thresholds
+        for each in thresholds_for(drift.thresholds, against=against)
     ]
-    return given + limits_as_thresholds(drift.quality)
+    return given if against else given + limits_as_thresholds(drift.quality)
 
 
 def page_fields(world: World, live: ModelVersion) -> dict[str, Any]:
@@ -33,8 +36,9 @@ def page_fields(world: World, live: ModelVersion) -> dict[str, Any]:
     assert world.spec.drift
     drift = world.spec.drift
     wanted = [DriftThreshold.model_validate(each) for each in limits_as_thresholds(drift.quality)]
-    thresholds = [*drift.thresholds, *wanted]
-    checks = [each for each in world.reports if each.scheduled_at != NEVER and subject(each, world) == live.name]
+    thresholds = [*thresholds_for(drift.thresholds, against=False), *wanted]
+    made = (each for each in about_drift(world.reports) if each.scheduled_at != NEVER)
+    checks = [each for each in made if subject(each, world) == live.name]
     previous = [
         {"time": as_text(each.scheduled_at), "values": [_value(each, threshold, live) for threshold in thresholds]}
         for each in checks[-MOST_PREVIOUS:]

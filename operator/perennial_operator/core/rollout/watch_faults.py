@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from perennial_operator.core.api import analysis as reasons
-from perennial_operator.core.api.drift_report import BREACHED
+from perennial_operator.core.api.drift_report import BREACHED, Outcome
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.request_stats import AnalysisState, Pair
 from perennial_operator.core.api.thresholds import QUALITY_METRICS
@@ -114,7 +114,13 @@ def _alone(allowed: float, span: Pair, watch: WatchState, predecessor: ModelVers
 
 
 def _is_quality_breach(world: World, version: ModelVersion, watch: WatchState, report: Report) -> bool:
-    """Whether a report since the promotion says that a quality metric of the version is beyond its threshold."""
+    """Whether a report says that a quality metric of the version is beyond its threshold, or that the other is better.
+
+    A report that compares it with the predecessor counts whenever it was made: its rows are those of the roll-out.
+    """
+    if report.against:
+        same = subject(report, world) == version.name and report.against == watch.predecessor
+        return same and report.outcome is Outcome.BREACH
     # The promotion, or the watch's own time if a wrong clock says that the promotion is still to come.
     since = min((at for at in (version.status.live_since, watch.since) if at), default=None)
     drift = world.spec.drift

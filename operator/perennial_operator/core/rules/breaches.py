@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, Measurement, NotMeasured
-from perennial_operator.core.api.metric_table import REGRET, WEIGHTS_REGRET
+from perennial_operator.core.api.metric_table import EXCESS_LOSS, REGRET, WEIGHTS_REGRET
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.thresholds import QUALITY_METRICS, DriftThreshold
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.rules.data_quality import MISSING
 from perennial_operator.core.rules.limits import Growth, baseline_of, is_beyond_chance, limit_for
 
+OF_VERSIONS = frozenset({*QUALITY_METRICS, EXCESS_LOSS})
+"""Metrics that say how good a version is beside another one; the others are about the rows."""
 Pair = tuple[DriftThreshold, Measurement]
 """A threshold and a measurement that it applies to."""
 MAX_NAMED = 3
-WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING, REGRET, WEIGHTS_REGRET})
+WITHOUT_CHANCE = frozenset({*QUALITY_METRICS, MISSING, REGRET, WEIGHTS_REGRET, EXCESS_LOSS})
 """Metrics that have no chance: their errors are allowed for by `sigmas`, or in the sum of regrets."""
 
 
@@ -53,6 +55,11 @@ class Comparison:
 def some(texts: Sequence[str]) -> str:
     others = len(texts) - MAX_NAMED
     return "; ".join(texts[:MAX_NAMED]) + (f"; and {others} more" if others > 0 else "")
+
+
+def thresholds_for(thresholds: Sequence[DriftThreshold], *, against: bool) -> list[DriftThreshold]:
+    """Those about a report: with `against` about one that compares a version with another on the same rows."""
+    return [each for each in thresholds if (each.metric in OF_VERSIONS if against else each.metric != EXCESS_LOSS)]
 
 
 def pairs_of(thresholds: Sequence[DriftThreshold], report: DriftReport) -> list[Pair]:

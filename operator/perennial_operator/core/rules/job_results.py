@@ -80,6 +80,7 @@ class Checked(Value):
     not_measured: list[NotMeasured] | None = Field(None, max_length=100)
     omitted: int | None = Field(None, ge=0)
     waiting: int | None = Field(None, ge=0)
+    against: list[Measurement] | None = Field(None, max_length=50)
     details: str | None = None
 
 
@@ -165,20 +166,19 @@ def job_result(job: Job, kind: type[Result]) -> Result | JobFailure:
         return _reported_failure(job, str(answer["reason"]), str(answer["message"]), answer.get("files"))
     if job.state is JobState.SUCCEEDED:
         return JobFailure(reason="ResultLost", message=f"Job {job.name} ended but the pod with the result was deleted")
-    because = f" ({job.reason})" if job.reason else ""
-    more = f": {job.trouble}" if job.trouble else ""
+    because, more = f" ({job.reason})" if job.reason else "", f": {job.trouble}" if job.trouble else ""
     return JobFailure(reason="JobFailed", message=f"Job {job.name} failed{because} without a reason{more}; see its log")
 
 
 def _window(job: Job) -> str:
     """The field that makes the Job read fewer rows."""
-    return "spec.drift.check.window" if job.labels.get(names.ROLE) == "check" else "spec.data.window"
+    of_checks = {"check": "spec.drift.check.window", "version-check": "spec.serving.capture.share"}
+    return of_checks.get(job.labels.get(names.ROLE, ""), "spec.data.window")
 
 
 def _out_of_memory(job: Job) -> JobFailure:
-    limit = "spec.training.pod.resources.limits.memory"
     cause = f"more memory than its limit of {job.memory_limit}" if job.memory_limit else "more memory than its node had"
-    fix = f"{'raise' if job.memory_limit else 'set'} {limit}"
+    fix = f"{'raise' if job.memory_limit else 'set'} spec.training.pod.resources.limits.memory"
     if job.labels.get(names.ROLE) not in LITTLE:
         fix += f", or narrow {_window(job)}"
     return JobFailure(reason="OutOfMemory", message=f"Job {job.name} needed {cause} (OOMKilled); {fix}")

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perennial_operator.core.api.drift import DriftSpec
-from perennial_operator.core.api.drift_report import OWN_SOURCE, Breach, DriftReport, NotMeasured, Outcome
+from perennial_operator.core.api.drift_report import (
+    OWN_SOURCE,
+    Breach,
+    DriftReport,
+    NotMeasured,
+    OtherVersion,
+    Outcome,
+)
 from perennial_operator.core.api.metric_table import REGRET
 from perennial_operator.core.api.model_version import ModelVersion
 from perennial_operator.core.api.values import shown
 from perennial_operator.core.drift_reports import Report
-from perennial_operator.core.rules.breaches import Comparison, Pair, compare, pairs_of
+from perennial_operator.core.rules.breaches import Comparison, Pair, compare, pairs_of, thresholds_for
+from perennial_operator.core.rules.canary_comparison import with_excess
 from perennial_operator.core.rules.data_quality import Defect, bad_values, outdated_rows
 from perennial_operator.core.rules.limits import baseline_of, lacks_standard_error
 from perennial_operator.core.rules.trainings.regret import summed_regret
@@ -56,22 +64,59 @@ def judge(report: DriftReport, world: World, duplicate_of: str | None = None) ->
         return Verdict(Outcome.STALE, f"the report is about {about}, and {version.name} is live", about)
     if message := _in_future(report, world):
         return Verdict(Outcome.INVALID, message, about)
+    if against := report.spec.against:
+        return _judge_pair(report, against, world, version, drift, duplicate_of)
     if defect := outdated_rows(report, drift.quality):
         return _bad_data(defect, about)
     if message := _stale(report, world, version):
         return Verdict(Outcome.STALE, message, about)
-    if duplicate_of:
-        same = "rows" if report.spec.rows_digest else "window and metrics"
-        return Verdict(Outcome.DUPLICATE, f"same version, {same} as {duplicate_of}", about)
-    if report.spec.samples < drift.min_samples:
-        message = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
-        return Verdict(Outcome.TOO_FEW_SAMPLES, message, about)
+    if unusable := _unusable(report, drift, duplicate_of):
+        return Verdict(*unusable, about)
     if defect := bad_values(report, drift.quality):
         return _bad_data(defect, about)
-    pairs = pairs_of(drift.thresholds, report)
+    thresholds = thresholds_for(drift.thresholds, against=False)
+    pairs = pairs_of(thresholds, report)
     if message := _invalid(report, drift, version, pairs):
         return Verdict(Outcome.INVALID, message, about)
-    return _compared(compare(drift.thresholds, report, pairs, version), _regret(drift, report, world, version), about)
+    return _compared(compare(thresholds, report, pairs, version), _regret(drift, report, world, version), about)
+
+
+def _judge_pair(
+    report: DriftReport,
+    against: OtherVersion,
+    world: World,
+    version: ModelVersion,
+    drift: DriftSpec,
+    duplicate_of: str | None,
+) -> Verdict:
+    """The verdict on a report that compares the version with the one that it replaces, on the same rows."""
+    watch, live = version.status.watch, world.live
+    replaced = (watch and watch.predecessor) if version is live else (live and live.name)
+    if against.model_version != replaced:
+        now = f"it replaces {replaced} now" if replaced else "it is not watched any longer"
+        message = f"the report compares {version.name} with {against.model_version}, and {now}"
+        return Verdict(Outcome.STALE, message, version.name)
+    if unusable := _unusable(report, drift, duplicate_of):
+        waiting = f"; {report.spec.waiting} more wait for their label" if report.spec.waiting else ""
+        return Verdict(unusable[0], f"{unusable[1]}{waiting}", version.name)
+    thresholds = thresholds_for(drift.thresholds, against=True)
+    pairs = pairs_of(thresholds, report)
+    if message := _invalid(report, drift, version, pairs):
+        return Verdict(Outcome.INVALID, message, version.name)
+    tolerance = world.spec.validation.compared_by(version.spec.model.task).tolerance
+    comparison = with_excess(compare(thresholds, report, pairs, version), report, against, tolerance)
+    return _compared(comparison, None, version.name)
+
+
+def _unusable(report: DriftReport, drift: DriftSpec, duplicate_of: str | None) -> tuple[Outcome, str] | None:
+    """Why the report is not compared with its thresholds, or None."""
+    if duplicate_of:
+        same = "rows" if report.spec.rows_digest else "window and metrics"
+        return Outcome.DUPLICATE, f"same version, {same} as {duplicate_of}"
+    if report.spec.samples < drift.min_samples:
+        rows = f"{report.spec.samples} samples are fewer than spec.drift.minSamples {drift.min_samples}"
+        return Outcome.TOO_FEW_SAMPLES, rows
+    return None
 
 
 def _regret(drift: DriftSpec, report: DriftReport, world: World, version: ModelVersion) -> tuple[Breach, str] | None:
@@ -140,7 +185,7 @@ def _invalid(report: DriftReport, drift: DriftSpec, version: ModelVersion, pairs
     explained = bool(report.spec.not_measured)  # it says why it lacks a metric
     if not report.spec.metrics and not explained:
         return "spec.metrics is empty, so nothing was measured; write at least one metric"
-    if not pairs and not explained and report.spec.source != OWN_SOURCE:
+    if not pairs and not explained and not report.spec.against and report.spec.source != OWN_SOURCE:
         metrics = ", ".join([*dict.fromkeys(metric.label for metric in report.spec.metrics)][:10])
         wanted = ", ".join(dict.fromkeys(threshold.label for threshold in drift.thresholds))
         return f"none of its metrics ({metrics}) has a threshold; spec.drift.thresholds asks for {wanted}"

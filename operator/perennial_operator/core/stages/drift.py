@@ -10,16 +10,17 @@ from perennial_operator.core.api.drift_report import DriftReport, DriftReportSta
 from perennial_operator.core.api.printable_text import printable
 from perennial_operator.core.drift_reports import NOT_YET, Report, next_assessment
 from perennial_operator.core.manifests.candidate import begin
+from perennial_operator.core.rollout.version_checks import next_version_check
 from perennial_operator.core.rules.report_verdict import Verdict
 from perennial_operator.core.stages.drift_assessment import Assessment
-from perennial_operator.core.stages.drift_checks import next_check, reconcile_checks
+from perennial_operator.core.stages.drift_checks import next_check, reconcile_checks, reconcile_version_checks
 from perennial_operator.core.world import World
 
 
 def next_step(world: World, assessment: Assessment) -> tuple[Action, ...]:
     """At most one new candidate, and the next actions for the drift checks."""
     begun = begin(world, assessment.trigger) if assessment.trigger else ()
-    return (*begun, *reconcile_checks(world))
+    return (*begun, *reconcile_checks(world), *reconcile_version_checks(world))
 
 
 def outcome_updates(world: World, assessment: Assessment) -> tuple[SetStatus, ...]:
@@ -36,9 +37,9 @@ def outcome_updates(world: World, assessment: Assessment) -> tuple[SetStatus, ..
 
 
 def wakes_at(world: World, assessment: Assessment) -> Iterator[datetime]:
-    """When time alone may cause an action of this stage: the next check, and the end of a cool-down."""
+    """When time alone may cause an action of this stage: the next checks, and the end of a cool-down."""
     deferral = assessment.deferral
-    yield from (at for at in (next_check(world), deferral and deferral.until) if at)
+    yield from (at for at in (next_check(world), next_version_check(world), deferral and deferral.until) if at)
 
 
 def _changed(report: DriftReport, verdict: Verdict) -> bool:

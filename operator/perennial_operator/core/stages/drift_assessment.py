@@ -8,7 +8,7 @@ from typing import Literal
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
-from perennial_operator.core.drift_reports import CLOCKS_DIFFER, Report, order_of_assessment
+from perennial_operator.core.drift_reports import CLOCKS_DIFFER, Report, about_drift, order_of_assessment
 from perennial_operator.core.manifests.owner import next_version_name
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.data_quality import PERSISTENT, bad_data_streaks
@@ -138,7 +138,9 @@ def _with_persistent_bad_data(world: World, verdicts: dict[str, Verdict]) -> dic
 def live_outcomes(world: World) -> list[tuple[str, Outcome | None]]:
     """Name and recorded outcome of each report about the live version, the oldest first."""
     live = world.live
-    return [(each.name, each.outcome) for each in world.reports if live and subject(each, world) == live.name]
+    return [
+        (each.name, each.outcome) for each in about_drift(world.reports) if live and subject(each, world) == live.name
+    ]
 
 
 def newest_report(world: World) -> Report | None:
@@ -147,7 +149,7 @@ def newest_report(world: World) -> Report | None:
     return next(
         (
             each
-            for each in reversed(world.reports)
+            for each in reversed(about_drift(world.reports))
             if live and each.about == live.name and each.outcome and each.outcome not in NOT_COUNTED
         ),
         None,
@@ -163,7 +165,7 @@ def _chain(world: World, verdicts: Mapping[str, Verdict], started: Mapping[str, 
     chain: list[str] = []
     within: list[set[str]] = []
     live = world.live
-    for report in reversed(world.reports):
+    for report in reversed(about_drift(world.reports)):
         verdict = verdicts.get(report.name)
         outcome = verdict.outcome if verdict else report.outcome
         if live is None or subject(report, world) != live.name:

@@ -27,6 +27,7 @@ from perennial_operator.core.status.readiness import (
     ready,
 )
 from perennial_operator.core.status.upkeep import kept_up
+from perennial_operator.core.status.version_checks import quality_checked
 from perennial_operator.core.traffic.predecessor import predecessor_of
 from perennial_operator.core.traffic.registry import runtime_of
 from perennial_operator.core.traffic.traffic_split import is_shadowing
@@ -97,6 +98,7 @@ def _statements(world: World, trouble: Trouble | None, deferral: Deferral | None
         stalled or Statement("Stalled", False, "NotStalled", _not_stalled(world)),
         _retraining(world, trouble, deferral),
         *_checked(world),
+        *quality_checked(world),
         *_routed(world),
         *owned(world),
         *kept_up(world),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from perennial_operator.core.api.conditions import find
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Phase
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import Report, about_drift
 from perennial_operator.core.rules.data_quality import bad_data_streaks
 from perennial_operator.core.rules.limits import baseline_of, limit_for
 from perennial_operator.core.rules.phases import measured_stage
@@ -100,7 +100,7 @@ def model_gauges(world: World) -> ModelGauges:
 
 
 def _about_live(world: World) -> list[Report]:
-    return [each for each in world.reports if world.live and subject(each, world) == world.live.name]
+    return [each for each in about_drift(world.reports) if world.live and subject(each, world) == world.live.name]
 
 
 def _last_good_check(world: World) -> datetime | None:

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perennial_trainer.contract.fields import Duration, Name, Sha256, StrictStruct, Uri
+from perennial_trainer.contract.fields import AwareTime, Duration, Name, Sha256, StrictStruct, Uri
 from perennial_trainer.contract.owner import Owner
-from perennial_trainer.contract.thresholds import AwareTime
 
 
 class Forget(StrictStruct, frozen=True, kw_only=True):

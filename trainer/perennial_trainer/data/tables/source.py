@@ -82,6 +82,10 @@ def _open_captured(
     from perennial_trainer.data.tables.captured.join import Join
 
     files = CapturedFiles.below(data.uri)
+    if data.since is not None:
+        import pandas as pd
+
+        files = files.since(pd.Timestamp(data.since))
     join = Join(data, columns, now, notes, lambda wanted, since: _open_labels(data, wanted, since, notes))
     return CapturedRows(files, columns, columns, notes, join, before)
 

@@ -32,7 +32,7 @@ def drift_page(
     sections: list[Section] = [
         limits_table(compared, summary.judged),
         _performance(task, reference, summary),
-        _regret(task, summary),
+        _saved(task, summary),
         Notes("How the rows were read", recent.notes.sentences()),
         Group("Over the last checks of this version", trend_figures(task, summary.judged)),
         Group(
@@ -47,7 +47,7 @@ def drift_page(
             ("feature", *(name.replace("_", " ") for name in STATISTICS)),
         ),
     ]
-    sentence = verdict(task, recent.rows, compared, summary.message)
+    sentence = verdict(task, result.samples, compared, summary.message)
     return render_page(
         f"{task.live.name}: drift check of {task.model_deployment}",
         sentence,
@@ -75,14 +75,21 @@ def _performance(task: CheckTask, reference: Profile, summary: DriftSummary) -> 
     return Table(f"How good {task.live.name} is", rows, head, "Then: on the holdout of its training.")
 
 
-def _regret(task: CheckTask, summary: DriftSummary) -> Table:
+def _saved(task: CheckTask, summary: DriftSummary) -> Table:
     rows = [
         (name, percent(each.value), "" if each.standard_error is None else percent(each.standard_error))
         for name, each in summary.performance.items()
         if METRICS_BY_NAME[name].kind == "drift"
     ]
-    note = f"How much of its loss {task.live.name} would save as a model of newer rows. The last checks are added up."
-    return Table("Against newer rows", rows, ("metric", "share of the loss", "± s.e."), note)
+    if task.against:
+        title = f"Against {task.against.name}"
+        note = f"How much of its loss {task.live.name} would save if {task.against.name} had answered the same rows."
+    else:
+        title = "Against newer rows"
+        note = (
+            f"How much of its loss {task.live.name} would save as a model of newer rows. The last checks are added up."
+        )
+    return Table(title, rows, ("metric", "share of the loss", "± s.e."), note)
 
 
 def _features(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.drift_reports import about_drift
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
 from perennial_operator.core.world import World, plausible, unless_ahead
@@ -62,7 +63,11 @@ def labels_are_late(world: World) -> bool:
     if live is None or end is None:
         return False
     made = unless_ahead(world, live.metadata.creation_timestamp)
-    checks = (each for each in reversed(world.reports) if each.scheduled_at > NEVER and each.outcome not in NO_ROWS)
+    checks = (
+        each
+        for each in reversed(about_drift(world.reports))
+        if each.scheduled_at > NEVER and each.outcome not in NO_ROWS
+    )
     check = next((each for each in checks if each.starts_at and each.created_at <= made), None)
     if check is None or check.starts_at is None:
         return False
@@ -89,7 +94,7 @@ def newest_check_rows(world: World) -> int | None:
     started = {version.spec.trigger.drift_report for version in world.versions}
     usable = (
         each.samples
-        for each in reversed(world.reports)
+        for each in reversed(about_drift(world.reports))
         if each.scheduled_at > NEVER and each.outcome not in NO_ROWS and (each.outcome or each.name in started)
     )
     return next(usable, None)
@@ -98,7 +103,7 @@ def newest_check_rows(world: World) -> int | None:
 def _samples_since(world: World, since: datetime) -> list[int]:
     """The rows of each report that has measured only newer ones than the reports before it."""
     samples = []
-    for report in sorted(world.reports, key=lambda each: (each.measured_at, -each.samples)):
+    for report in sorted(about_drift(world.reports), key=lambda each: (each.measured_at, -each.samples)):
         if report.starts_at and report.starts_at >= since and report.outcome not in NO_ROWS:
             samples.append(report.samples)
             since = report.measured_at

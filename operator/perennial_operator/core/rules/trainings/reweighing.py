@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perennial_operator.core.api.metric_table import WEIGHTS_REGRET
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, Trigger
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.drift_reports import Report, about_drift
 from perennial_operator.core.rules.trainings.blending import reason_without_blend
 from perennial_operator.core.rules.trainings.regret import NOT_COUNTED
 from perennial_operator.core.world import World, unless_ahead
@@ -21,7 +21,7 @@ def reweighing_of(world: World) -> Trigger | None:
     live, newest = world.live, world.newest
     if live is None or newest is None or world.is_dry_run:
         return None
-    report = next((each for each in reversed(world.reports) if each.about == live.name), None)
+    report = next((each for each in reversed(about_drift(world.reports)) if each.about == live.name), None)
     if report is None or not report.outcome or report.outcome in NOT_COUNTED:
         return None
     is_asked = unless_ahead(world, report.created_at) <= unless_ahead(world, newest.metadata.creation_timestamp)

@@ -50,13 +50,13 @@ class CapturedFiles:
         """The files without those that are too old for a window that is a duration or a number of rows."""
         if isinstance(window, int):
             whole = [hour for hour in self._newest_first if past.has(hour[1])]
-            return self._since(self._start_of(COPIES * window, whole)) if whole else self
+            return self.since(self._start_of(COPIES * window, whole)) if whole else self
         starts = [start for start, _ in self._newest_first if past.has(start)]
         if window in ("auto", "all") or not starts:
             return self
         from perennial_trainer.data.window import window_start
 
-        return self._since(window_start(starts[0], window, past.now))
+        return self.since(window_start(starts[0], window, past.now))
 
     def that_fit(self, rows: int) -> "tuple[CapturedFiles, pd.Timestamp | None]":
         """The newest hours with at most so many rows, and when they start; all files if these fit, or no hour does."""
@@ -64,7 +64,7 @@ class CapturedFiles:
         for hour in self._newest_first:
             total += self._rows_of(hour)
             if total > rows:
-                return (self, None) if first is None else (self._since(first), first)
+                return (self, None) if first is None else (self.since(first), first)
             first = hour[0]
         return self, None
 
@@ -119,7 +119,8 @@ class CapturedFiles:
                 return hour[0]
         return hours[-1][0]
 
-    def _since(self, first: "pd.Timestamp") -> "CapturedFiles":
+    def since(self, first: "pd.Timestamp") -> "CapturedFiles":
+        """The files without those of hours that had ended by then."""
         old = {name for name, (_, end) in self._hours.items() if end <= first}
         return replace(self, names=[name for name in self.names if name not in old])
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from perennial_trainer.captured.layout import KEY, ROW, SHADOW, TIME, WEIGHT
+from perennial_trainer.captured.layout import KEY, ROW, SHADOW, TIME, VERSION, WEIGHT
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.files.parts import FILES_AT_ONCE
 from perennial_trainer.data.schema import Columns
@@ -20,8 +20,6 @@ Units = NDArray[np.uint64]
 Places = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-_OWN = Columns(Features(numeric=(KEY, ROW, SHADOW), categorical=()), WEIGHT, "regression", TIME)
-_INDEX = _OWN.names, _OWN, True  # each file whole: these columns are small
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 NO_PLACE = -1
 
@@ -63,14 +61,17 @@ class Index:
         return pd.Timestamp(self.times.min(), unit="us", tz="UTC") if len(self.times) else None
 
 
-def read_index(files: CapturedFiles) -> Index:
-    """The index of the rows of these files: of equal ones the first, without copies. Only these columns are read."""
+def read_index(files: CapturedFiles, version: str | None = None) -> Index:
+    """The index of the rows of these files: of equal ones the first. Only the columns are read that decide.
+
+    Copies do not count, unless only the rows that one version answered are asked for.
+    """
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        read = [_Read.nothing(), *pool.map(lambda name: _Read.of(next(files.tables(name, *_INDEX))), files.names)]
+        read = [_Read.nothing(), *pool.map(lambda name: _Read.of_file(files, name, version), files.names)]
     ends = np.cumsum([len(part.request) for part in read[1:]])
-    request, row, copied, time, weight = (np.concatenate(each) for each in zip(*read, strict=True))
+    request, row, counts, time, weight = (np.concatenate(each) for each in zip(*read, strict=True))
     unit = units_of(request, row)
-    asked = np.flatnonzero(~copied)
+    asked = np.flatnonzero(counts)
     asked = asked[np.argsort(time[asked], kind="stable")]
     units, first = np.unique(unit[asked], return_index=True)
     counted = asked[first]
@@ -86,17 +87,20 @@ class _Read(NamedTuple):
 
     request: Units
     row: NDArray[np.int32]
-    copied: Mask
+    counts: Mask
     time: NDArray[np.int64]
     weight: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: Any) -> "_Read":
+    def of_file(cls, files: CapturedFiles, name: str, version: str | None) -> "_Read":
+        decides = VERSION if version else SHADOW
+        columns = Columns(Features(numeric=(KEY, ROW, decides), categorical=()), WEIGHT, "regression", TIME)
+        table = next(files.tables(name, columns.names, columns, whole=True))  # these columns are small
         microseconds = table[TIME].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         return cls(
             hash_keys(table[KEY].to_pandas()),
             table[ROW].to_numpy().astype(np.int32),
-            table[SHADOW].to_numpy().astype(bool),
+            table[VERSION].to_pandas().eq(version).to_numpy() if version else ~table[SHADOW].to_numpy().astype(bool),
             microseconds.to_numpy(),
             table[WEIGHT].to_numpy(),
         )

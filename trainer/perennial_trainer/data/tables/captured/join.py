@@ -42,7 +42,7 @@ class Join:
 
     def __call__(self, files: CapturedFiles, before: Plain | None) -> Joined:
         """The rows of the files that count, without those that `before` has, and their newest labels."""
-        index = read_index(files)
+        index = read_index(files, self.captured.version)
         if before is not None and self.captured.labels is not None:
             index = self._without_known(index, before, self.captured.labels.key)
         log.info("%s of %s captured rows count", len(index.units), sum(map(len, index.places.values())))

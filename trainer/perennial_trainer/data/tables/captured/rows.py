@@ -99,8 +99,8 @@ class CapturedRows:
             if whole:  # it is the only table
                 _require_all(name, read, places)
             counted = place >= 0
-            self._require(name, table.column_names)
             if whole or counted.any():
+                self._require(name, table.column_names)
                 yield self._with_labels(table.filter(pa.array(counted)), stored, joined, place[counted])
         _require_all(name, read, places)
 
