@@ -77,8 +77,10 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 
 def close(given: Any, expected: Any, terms: Any) -> bool:
-    same = given == expected if expected.dtype == object else agrees(given, expected, terms)
-    return bool(same.all())
+    if expected.dtype == object:
+        return bool((given == expected).all())
+    no_answer = np.isnan(given) & np.isnan(expected)  # of a row without neighbours
+    return bool((agrees(given, expected, terms) | no_answer).all())
 
 
 def compiled(pipeline: Any) -> CompiledModel | None:
