@@ -8,9 +8,10 @@ import pytest
 
 from perennial_trainer.storage import store
 from perennial_trainer.upkeep import files
+from perennial_trainer.upkeep.files import is_removable
 from tests.trainer.model_folder import Killed, an_upkeep, put, stored
 from tests.trainer.recorded import DEPLOYMENT, sought, stored_version
-from tests.trainer.tasks import Json, Trainer
+from tests.trainer.tasks import Json, Trainer, a_training, a_validation, diabetes, written
 
 AT = "2026-11-20T05:00:00Z"
 PAGE = "ledger/20261120T050000Z-v{}-Removed.json"
@@ -66,6 +67,17 @@ def test_known_files_of_named_versions_go(storage: str, trainer: Trainer) -> Non
     assert (stored(f"{storage}-v1"), answer["deletedFiles"]) == ({"model.joblib"}, 14)
     assert answer["message"].startswith("deleted 14 files of v1, v2; freed ")
     assert trainer.done(removal(storage, 1, 2))["message"] == "there was nothing to do"
+
+
+def test_all_that_a_training_and_a_validation_store_is_known(local: str, tmp_path: Path, trainer: Trainer) -> None:
+    uri = written(diabetes().assign(group=range(442)), tmp_path / "patients.csv")
+    by_time = {"data__timeColumn": "day", "data__groupColumn": "group", "refit": True}
+    task = a_training(uri, f"{local}/{DEPLOYMENT}-v1", owner={"uid": "uid", "folder": local}, **by_time)
+    trainer.done(a_validation(task, trainer.done(task)))
+    names = of(1, stored(local))
+    assert len(names) > 12
+    folder = f"{DEPLOYMENT}-v1"
+    assert {name for name in names if not is_removable(name, frozenset({folder}))} == {f"{folder}/created-by.json"}
 
 
 def test_ledger_passes_over_a_version_without_files_and_says_why(local: str, trainer: Trainer) -> None:
