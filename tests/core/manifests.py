@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from perennial_operator.core.manifests.check_job import check_manifest
+from perennial_operator.core.manifests.check_job import check_manifest, version_check_manifest
 from perennial_operator.core.manifests.inference_service import inference_manifest
 from perennial_operator.core.manifests.ledger_jobs import record_manifest, recover_manifest
 from perennial_operator.core.manifests.serving import deployment_manifest, service_manifest
@@ -85,11 +85,24 @@ def a_capturing_world() -> World:
     return a_world(deployment=a_deployment(spec=spec), versions=(a_version(1),))
 
 
+def a_labelled_world() -> World:
+    """The live version has replaced another one and is watched; labels of what it answered come."""
+    labels = {"uri": "s3://bikes/labels/*.csv", "key": "ride", "mature": "6h", "secretRef": {"name": "label-keys"}}
+    spec = {
+        "data": {"labels": labels, "timeColumn": "perennial.time", "training": {"uri": None, "captured": True}},
+        "drift": {"thresholds": [{"metric": "psi", "max": 0.2}, {"metric": "mse", "maxIncrease": 0.05, "sigmas": 3}]},
+        "serving": {"capture": {"key": "ride", "secretRef": {"name": "capture-keys"}}},
+        "rollout": {"watch": "2d"},
+        "storage": {"uri": "s3://models/perennial/", "secretRef": {"name": "model-keys"}},
+    }
+    return a_world(deployment=a_deployment(spec=spec), versions=(a_version(1, "Superseded"), a_version(2)))
+
+
 def manifests() -> dict[str, dict[str, Any]]:
     """Name → manifest."""
     world = a_full_world()
     live, candidate = world.versions
-    capturing = a_capturing_world()
+    capturing, labelled = a_capturing_world(), a_labelled_world()
     return {
         "train": train_manifest(world, candidate),
         "workers": workers_manifest(
@@ -97,6 +110,7 @@ def manifests() -> dict[str, dict[str, Any]]:
         ),
         "validate": validate_manifest(world, candidate),
         "check": check_manifest(world, live, NOON),
+        "version-check": version_check_manifest(labelled, labelled.versions[1], labelled.versions[0], NOON, NOON),
         "record": record_manifest(world, live),
         "recover": recover_manifest(world, "bike-v9"),
         "serve": deployment_manifest(world, live, 2),

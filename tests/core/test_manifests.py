@@ -270,6 +270,7 @@ def test_owners_of_jobs_and_serving_objects() -> None:
         "workers": "bike-v2",
         "validate": "bike-v2",
         "check": "bike",
+        "version-check": "bike",
         "record": "bike-v1",
         "recover": "bike",
         "upkeep": "bike",

@@ -324,12 +324,15 @@ def a_check(minutes: int, state: JobState = JobState.FAILED) -> Job:
     return Job(f"check-{minutes}", state, labels | {names.SCHEDULED: str(int(at(minutes).timestamp()))})
 
 
+READY = {"startedAt": as_text(at(-1)), "readyAt": as_text(at(-1))}
+SHADOW = {"gateway": {"httpRoute": "bike"}, "shadow": "10m"}
+
+
 def in_roll_out(approved: int, jobs: tuple[Job, ...] = (), spec: Mapping[str, Any] = {}, **status: Any) -> World:
     """It is midnight of New Year; version 2 was approved so many minutes after that."""
     condition = {"type": "Approved", "status": "True", "reason": "Approved", "message": "", "lastTransitionTime": ""}
     condition["lastTransitionTime"] = as_text(at(approved))
-    rollout = {"weight": 50, "startedAt": as_text(at(-1)), "readyAt": as_text(at(-1))}
-    state = {"phase": "RollingOut", "rollout": rollout, "conditions": [condition]} | status
+    state = {"phase": "RollingOut", "rollout": READY | {"weight": 50}, "conditions": [condition]} | status
     candidate = a_version(2, status=state, creationTimestamp=as_text(at(-240)))
     deployment = a_deployment(spec=merged(SPEC, spec))
     return a_world(now=NOW, deployment=deployment, versions=(a_version(1), candidate), jobs={j.name: j for j in jobs})
@@ -351,6 +354,9 @@ def in_roll_out(approved: int, jobs: tuple[Job, ...] = (), spec: Mapping[str, An
         (in_roll_out(-40, rollout={"weight": 50, "startedAt": as_text(at(-1))}), None),
         (in_roll_out(-40, spec={"serving": {"replicas": 0}}), None),
         (in_roll_out(-40, spec={"rollout": {"analysis": None}}), None),
+        (in_roll_out(-40, spec={"serving": {"runtime": "kserve"}}), -6),
+        (in_roll_out(-40, spec={"rollout": SHADOW}, rollout=READY | {"weight": 0}), -3),
+        (in_roll_out(-40, rollout=READY | {"weight": 100}), None),
         (in_roll_out(-40, image="trainer:old", contract=5), None),
         (in_roll_out(-40, image="trainer:old", contract=6), -6),
     ],
@@ -368,6 +374,9 @@ def in_roll_out(approved: int, jobs: tuple[Job, ...] = (), spec: Mapping[str, An
         "the step is not ready",
         "no replicas",
         "no analysis",
+        "KServe",
+        "copies of requests",
+        "alone",
         "an old image",
         "another image",
     ],

@@ -18,7 +18,7 @@ from tests.faults.events import events_of
 from tests.simulation.client import Client
 from tests.simulation.cluster import is_about_storage, is_running, role_of
 from tests.simulation.operator import KEY, POLICY, OperatorInMemory, run
-from tests.simulation.results import GAIN, REFUSED, as_asked, checked, trained, validated
+from tests.simulation.results import GAIN, REFUSED, as_asked, checked, compared, trained, validated
 from tests.simulation.storage import DOWN
 
 CLOCK = timedelta(days=1)
@@ -63,6 +63,7 @@ LASTING = (
     *ANSWERS,
     *CALLS,
     "worse",
+    "worse where it serves",
     "timeout",
     "lost",
     "never starts",
@@ -279,6 +280,10 @@ class Life:
                 (GAIN,) if weights_count(job) and names.scheduled_at(job["metadata"]["labels"]).hour % 4 == 0 else ()
             )
             return checked(0.4 if drifts else 0.1, 1000, *gains) | {"window": window, "rowsDigest": as_text(end)}
+        if role == "version-check":
+            return compared(0.4 if self.fault == "worse where it serves" else 0.0) | {
+                "rowsDigest": as_text(self.cluster.now)
+            }
         if role == "training":
             number = int(job["metadata"]["name"].removesuffix("-train").rpartition("-v")[2])
             if self.fault in ANSWERS:

@@ -25,6 +25,18 @@ CHECKS: list[dict[str, Any]] = [
 ]
 BLENDED = merged(CHECKS[0], {"data": {"timeColumn": "at"}})
 ANALYSIS: dict[str, Any] = {"rollout": {"steps": [{"weight": 50}], "analysis": {"interval": "15m"}}}
+JUDGED: dict[str, Any] = merged(
+    ANALYSIS,
+    {
+        "data": {
+            "timeColumn": "at",
+            "training": {"captured": True},
+            "labels": {"uri": "s3://bikes/labels/*.csv", "key": "ride", "mature": "5m"},
+        },
+        "serving": {"capture": {"secretRef": {"name": "capture-keys"}}},
+    },
+)
+"""Versions are checked by the rows that they answered."""
 SPECS: list[dict[str, Any]] = [
     {},
     *CHECKS,
@@ -32,6 +44,7 @@ SPECS: list[dict[str, Any]] = [
     {"rollout": {"steps": [{"weight": 50, "hold": "5m"}]}},
     ANALYSIS,
     merged(ANALYSIS, CHECKS[1]),
+    JUDGED,
 ]
 HOURS = (1, 5, 20)
 
@@ -72,3 +85,12 @@ def test_no_blend_is_stuck_after_weights_that_fail() -> None:
     life = play_schedule(BLENDED, [("conflicts", 5), ("store away", 5), ("worse", 5)])
     asked = [body["spec"]["trigger"]["reason"] for body in life.cluster.made if body["kind"] == "ModelVersion"]
     assert {"Drift", "Reweighing"} < set(asked)
+
+
+@pytest.mark.timeout(0)
+def test_versions_worse_where_they_serve_are_followed() -> None:
+    """Those go back, and a better one follows. Each check is one Job and one report, whatever fails meanwhile."""
+    life = play_schedule(JUDGED, [("worse where it serves", 10), ("conflicts", 5), ("operator dies", 5)])
+    assert life.happened["version RolledBack QualityBreach"]
+    checks = [body for body in life.cluster.made if "-check-" in body["metadata"]["name"]]
+    assert set(Counter((body["kind"], body["metadata"]["name"]) for body in checks).values()) == {1}
