@@ -63,6 +63,7 @@ def test_only_what_is_old_and_named_by_the_layout_goes(storage: str, trainer: Tr
         "checks/progression-check-202601010500/report.html",
         "checks/progression-check-202601010500/drift.json",
         "checks/progression-check-1767243601/report.html",
+        "checks/progression-v2-check-6955ff50/report.html",
     ]
     kept = [
         f"{day(30)}/hour=00/pod-1-1-00000001.parquet",  # not all of the day is old
@@ -77,6 +78,8 @@ def test_only_what_is_old_and_named_by_the_layout_goes(storage: str, trainer: Tr
         "captured/date=20260101/hour=05/pod-1-1-00000001.parquet",
         "checks/progression-check-202601020500/report.html",  # the newest
         "checks/other-check-202601010500/report.html",
+        "checks/other-v2-check-6955ff50/report.html",
+        "checks/progression-check-6955ff50/report.html",
         "checks/progression-check-202601010500/mine.txt",
         "checks/progression-check-202699990500/report.html",
         "ledger/20260101T000000Z-v1-Live.json",
@@ -88,7 +91,7 @@ def test_only_what_is_old_and_named_by_the_layout_goes(storage: str, trainer: Tr
     answer = trainer.done(an_upkeep(storage))
     assert (stored(storage), stored(f"{storage}-2")) == (set(kept), set(old))
     assert (answer["deletedFiles"], answer["freedBytes"]) == (len(old), 5 * len(old))
-    assert answer["message"] == "deleted 7 files that were older than 30d; freed 35 bytes"
+    assert answer["message"] == "deleted 8 files that were older than 30d; freed 40 bytes"
 
 
 @pytest.mark.parametrize(("retain", "now"), [(None, NOW), ("30d", NOW.replace(year=2090)), ("60d", NOW)])

@@ -105,6 +105,7 @@ def test_excess_is_what_the_replaced_version_would_save(
     assert 0 <= excess["standardError"] < 0.1
     assert result["samples"] == 360
     assert result["waiting"] == 100
+    assert "progression-v1 on the same rows" in (tmp_path / "models" / "check" / "report.html").read_text()
     if kind == "regression":
         ours, other = measured(result)["mse"]["value"], result["against"][0]
         assert other["name"] == "mse"

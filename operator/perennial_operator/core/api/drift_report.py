@@ -104,7 +104,14 @@ class OtherVersion(Value):
 class DriftReportSpec(Value):
     """One measurement of how recent data differ from what the live version was trained on."""
 
-    model_config = rules(rule(IMMUTABLE, "spec is immutable; create a new report"))
+    model_config = rules(
+        rule(IMMUTABLE, "spec is immutable; create a new report"),
+        rule(
+            "!has(self.against) || (has(self.modelVersion) && self.modelVersion != self.against.modelVersion)",
+            "against is another version than that of the report; name both, in modelVersion and in against.modelVersion",
+            field_path=".against",
+        ),
+    )
     model_deployment: Name = Field(description="Name of the ModelDeployment, in the same namespace.")
     model_version: Name | None = Field(
         None, description="Name of the ModelVersion; default: the live version when the operator first sees the report."

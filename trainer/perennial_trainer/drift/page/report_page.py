@@ -31,7 +31,7 @@ def drift_page(
     ranked = sorted(summary.features, key=lambda name: -summary.features[name]["psi"])
     sections: list[Section] = [
         limits_table(compared, summary.judged),
-        _performance(task, reference, summary),
+        _performance(task, reference, summary, result),
         _saved(task, summary),
         Notes("How the rows were read", recent.notes.sentences()),
         Group("Over the last checks of this version", trend_figures(task, summary.judged)),
@@ -65,13 +65,21 @@ def _facts(task: CheckTask, recent: RecentCounts, result: CheckResult) -> Iterat
         yield "The page compares this check alone; the outcome of its DriftReport says what follows from it."
 
 
-def _performance(task: CheckTask, reference: Profile, summary: DriftSummary) -> Table:
-    rows = []
+def _performance(task: CheckTask, reference: Profile, summary: DriftSummary, result: CheckResult) -> Table:
+    rows: list[tuple[str | float | None, ...]] = []
+    others = {each.name: each.value for each in result.against or ()}
     for name, each in summary.performance.items():
         if METRICS_BY_NAME[name].kind == "quality":
             then = reference.metrics.get(name)
-            rows.append((name, then.value if then else None, each.value, each.standard_error))
-    head = ("metric", "then", "now", "± s.e. now")
+            of_other = (others.get(name),) if task.against else ()
+            rows.append((name, then.value if then else None, each.value, each.standard_error, *of_other))
+    head = (
+        "metric",
+        "then",
+        "now",
+        "± s.e. now",
+        *((f"{task.against.name} on the same rows",) if task.against else ()),
+    )
     return Table(f"How good {task.live.name} is", rows, head, "Then: on the holdout of its training.")
 
 
