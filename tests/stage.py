@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +21,7 @@ import httpx
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
 from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
+from tests.cluster.kubelet.starter import Fork, ForkServer
 from tests.current_cluster import require
 from tests.kubectl import Kubectl
 
@@ -62,6 +61,25 @@ def chosen_cluster() -> str:
     return asked or ("real" if os.environ.get("KUBEBUILDER_ASSETS") and envtest_binaries() else "local")
 
 
+class ForkedOperator:
+    """An operator with a process of its own."""
+
+    def __init__(self, fork: Fork) -> None:
+        self.pid, self._ended = fork.started.result(timeout=30), fork.ended
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.done()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if not self.has_ended:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code as in `subprocess`; TimeoutError if it does not end in time."""
+        return self._ended.result(timeout=seconds)
+
+
 class Stage:
     """While the context lasts the cluster is up and the operator watches one namespace of it.
 
@@ -86,7 +104,7 @@ class Stage:
         self._starts_operator, self._environment, self._through = operator, dict(environment or {}), through
         self._images = dict(images or {})
         self._stack = ExitStack()
-        self._operator: subprocess.Popen[bytes] | None = None
+        self._operator: ForkedOperator | None = None
         self.operator_log = directory / "operator.log"
 
     def __enter__(self) -> Self:
@@ -160,7 +178,7 @@ class Stage:
         """The operator's process runs, with its log appended to `operator_log`."""
         self._operator = self.operator_process()
 
-    def operator_process(self, **more: str) -> subprocess.Popen[bytes]:
+    def operator_process(self, **more: str) -> ForkedOperator:
         """A process of the operator, with `more` in its environment."""
         environment = {
             "PERENNIAL_NAMESPACES": self.namespace,
@@ -171,14 +189,13 @@ class Stage:
             **self._environment,
             **more,
         }
-        command = [sys.executable, "-m", "perennial_operator"]
-        with self.operator_log.open("ab") as log:
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.directory)
+        server = ForkServer.of(["perennial_operator.app"], environment)
+        return ForkedOperator(server.fork(["perennial_operator"], environment, self.directory, self.operator_log))
 
     def shoot_operator(self) -> None:
         """The operator is killed, and nobody waits for it."""
         if self._operator:
-            self._operator.kill()
+            self._operator.send_signal(signal.SIGKILL)
 
     def kill_operator(self, how: signal.Signals = signal.SIGKILL) -> int | None:
         """The operator is gone; its exit code."""
@@ -191,7 +208,7 @@ class Stage:
 
     def operator_ended(self) -> bool:
         """Whether the operator was started and has ended by itself."""
-        return self._operator is not None and self._operator.poll() is not None
+        return self._operator is not None and self._operator.has_ended
 
     # ---- what people see and do
 

@@ -16,7 +16,7 @@ from tests.stage import ROOT, Stage
 PLACE = "/faults"
 SITE = f'''
 """Imported by every Python before its program: the server of a version answers as the environment says."""
-import asyncio, itertools, json, os, sys
+import asyncio, itertools, json, os, sys, time
 
 sys.path.append({str(ROOT / "trainer")!r})  # on the local node; an image brings its own
 
@@ -28,11 +28,12 @@ if task.get("task") == "serve" and fault:
     well, count = Endpoints._infer, itertools.count(1)
 
     async def badly(self, request):
+        began = time.perf_counter()
         await asyncio.sleep(fault.get("seconds", 0))
         number = next(count)
         if fault.get("every") and number > fault.get("after", 0) and number % fault["every"] == 0:
-            return self._respond({{"error": "injected"}}, 500)
-        return await well(self, request)
+            return self._respond({{"error": "injected"}}, 500), began
+        return (await well(self, request))[0], began
 
     Endpoints._infer = badly
 '''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -90,14 +91,14 @@ def test_standby_continues_after_the_leader_is_killed(stage: Stage) -> None:
         first = leader()
         drift(stage, "led")
         stage.wait("the second version is made", lambda: stage.kubectl.get("ModelVersion", "led-v2"))
-        two[first].kill()
+        two[first].send_signal(signal.SIGKILL)
         stage.until_phase("led-v2", "Live", timeout=PATIENCE)
         ends_like_an_undisturbed_story(stage, "led")
         assert {first, leader()} == {"one", "two"}
     finally:
         for process in two.values():
-            process.kill()
-            process.wait()
+            process.send_signal(signal.SIGKILL)
+            process.wait(20)
 
 
 class Reaper:

@@ -72,6 +72,9 @@ def become(request: dict[str, Any]) -> None:
     sys.path.insert(0, os.getcwd())
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # forks would draw the same numbers
+    for name, module in sys.modules.copy().items():
+        if name.startswith("kubernetes.") and ".config" in name:  # read when they were imported
+            module.KUBE_CONFIG_DEFAULT_LOCATION = os.environ.get("KUBECONFIG", "~/.kube/config")
 
 
 for module in sys.argv[1:]:

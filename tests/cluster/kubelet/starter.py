@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock, Thread
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from tests.cluster.kubelet.processes import Process
 
@@ -37,10 +37,9 @@ class Starter:
         is_known = list(argv[:2]) == [sys.executable, "-m"] and argv[2] in self._preloaded
         if not is_known or env.get("PYTHONPATH") != self._python_path:
             return await Process.start(argv, env, directory, log)
-        own = {key: value for key, value in env.items() if key.startswith(READ_AT_START)}
-        server = _ForkServer.of(tuple(self._preloaded[argv[2]]), {"PATH": env["PATH"], **own})
-        request = {"argv": argv[2:], "env": env, "directory": str(directory), "output": str(log)}
-        self._forks.append(await server.fork(request))
+        fork = ForkServer.of(self._preloaded[argv[2]], env).fork(argv[2:], env, directory, log)
+        pid = await asyncio.wrap_future(fork.started)
+        self._forks.append(Process(pid, asyncio.wrap_future(fork.ended)))
         return self._forks[-1]
 
     async def close(self) -> None:
@@ -48,38 +47,47 @@ class Starter:
         await asyncio.gather(*(process.stop(0) for process in self._forks if process.runs))
 
 
-class _ForkServer:
-    """A process that all nodes of this one share: its imports take seconds. It ends with this process."""
+class Fork(NamedTuple):
+    """What is told of one fork: its pid, and its exit code as in `subprocess`."""
 
-    _all: ClassVar[dict[object, _ForkServer]] = {}
+    started: Future[int]
+    ended: Future[int]
+
+
+class ForkServer:
+    """A process that everything in this one shares: its imports take seconds. It ends with this process."""
+
+    _all: ClassVar[dict[object, ForkServer]] = {}
     _one_at_a_time = Lock()
 
     def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
         command = [sys.executable, "-P", str(FORK_SERVER), *modules]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, env=dict(env), stdin=pipe, stdout=pipe, process_group=0)
-        self._starting: deque[_Fork] = deque()
-        self._running: dict[int, _Fork] = {}
+        self._starting: deque[Fork] = deque()
+        self._running: dict[int, Fork] = {}
         Thread(target=self._follow, daemon=True).start()
 
     @classmethod
-    def of(cls, modules: Sequence[str], env: Mapping[str, str]) -> _ForkServer:
-        """The server with these imports and this environment, started if there is none."""
-        key = tuple(modules), *sorted(env.items())
+    def of(cls, modules: Sequence[str], env: Mapping[str, str]) -> ForkServer:
+        """The server with these imports for programs with this environment, started if there is none."""
+        own = {key: value for key, value in env.items() if key.startswith(READ_AT_START)}
+        key = tuple(modules), *sorted(own.items())
         with cls._one_at_a_time:
             if key not in cls._all or cls._all[key]._process.poll() is not None:
-                cls._all[key] = cls(modules, env)
+                cls._all[key] = cls(modules, {"PATH": env["PATH"], **own})
             return cls._all[key]
 
-    async def fork(self, request: Mapping[str, object]) -> Process:
-        """Raises OSError if the server has ended."""
-        fork = _Fork()
+    def fork(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, output: Path) -> Fork:
+        """A fork that runs `python -m` with these arguments; its `started` is an OSError if the server has ended."""
+        request = {"argv": list(argv), "env": dict(env), "directory": str(directory), "output": str(output)}
+        fork = Fork(Future(), Future())
         assert self._process.stdin
         with self._one_at_a_time:
             self._starting.append(fork)
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-        return Process(await asyncio.shield(fork.pid), fork.code)
+        return fork
 
     def _follow(self) -> None:
         assert self._process.stdout
@@ -87,26 +95,10 @@ class _ForkServer:
             kind, pid, *code = line.decode().split()
             if kind == "started":
                 fork = self._running[int(pid)] = self._starting.popleft()
-                fork.tell(fork.pid, int(pid))
+                fork.started.set_result(int(pid))
             else:
-                fork = self._running.pop(int(pid))
-                fork.tell(fork.code, int(code[0]))
+                self._running.pop(int(pid)).ended.set_result(int(code[0]))
         for fork in self._starting:
-            fork.tell(fork.pid, OSError(errno.EPIPE, ENDED))
+            fork.started.set_exception(OSError(errno.EPIPE, ENDED))
         for fork in self._running.values():
-            fork.tell(fork.code, -9)
-
-
-class _Fork:
-    """What is to be known of one process, in the loop that has asked for it."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.pid: asyncio.Future[int] = self._loop.create_future()
-        self.code: asyncio.Future[int] = self._loop.create_future()
-
-    def tell(self, what: asyncio.Future[int], value: int | OSError) -> None:
-        """To be called from another thread."""
-        tell = what.set_exception if isinstance(value, OSError) else what.set_result
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(tell, value)
+            fork.ended.set_result(-9)
