@@ -557,6 +557,12 @@ def test_the_spec_of_a_report_is_immutable(kubectl: Kubectl) -> None:
         ({"window": {"start": "2026-12-01T00:00:00Z"}}, "spec.window.start", "start is after end; swap them"),
         ({"window": {"start": "yesterday"}}, "spec.window.start", "yesterday"),
         ({"window": {"end": None}}, "spec.window.end", "Required value"),
+        ({"modelVersion": None, "against": {"modelVersion": "bike-v2"}}, "spec.against", "name both, in modelVersion"),
+        (
+            {"modelVersion": "bike-v3", "against": {"modelVersion": "bike-v3"}},
+            "spec.against",
+            "another version than that of the report",
+        ),
         ({"metrics": [{"name": "psi"}]}, "spec.metrics[0].value", "Required value"),
         ({"metrics": [{"name": "psi", "value": "high"}]}, "spec.metrics[0].value", "numeric"),
         (
