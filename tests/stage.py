@@ -264,9 +264,11 @@ class Stage:
 
     def claim(self, name: str, mode: str = "ReadWriteOnce") -> Path:
         """The directory of a PersistentVolumeClaim that is there now; only where the node is the local one."""
-        spec = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}
-        metadata = {"name": name, "namespace": self.namespace}
-        self.kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+        if self.kubectl.get("PersistentVolumeClaim", name) is None:  # another size would be refused
+            spec = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}
+            self.kubectl.apply(
+                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+            )
         return self.node.volume(name, self.namespace)
 
     def serving_pods(self, deployment: str) -> list[dict[str, Any]]:
