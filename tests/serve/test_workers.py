@@ -1,5 +1,6 @@
 """Several processes serve on one port: as many as asked for, or as fit into the pod."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -8,7 +9,15 @@ import httpx
 import pytest
 
 from perennial_trainer.contract.errors import RejectedTask
-from perennial_trainer.serve.workers.count import WORKERS, wanted_workers, workers_that_fit
+from perennial_trainer.serve.workers.count import (
+    SHARED_METRICS,
+    WORKERS,
+    end_sharing,
+    share_metrics,
+    wanted_workers,
+    workers_that_fit,
+)
+from perennial_trainer.serve.workers.processes import Workers
 from tests.serve.processes import Server, compiled_version, running, until
 from tests.serve.requests import ROWS, request
 
@@ -56,8 +65,55 @@ def test_auto_is_what_cpus_and_memory_allow(
     assert workers_that_fit(tmp_path) == workers
 
 
+@pytest.mark.parametrize("name", [SHARED_METRICS, SHARED_METRICS.lower()])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_folder_of_the_environment_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, workers: str
+) -> None:
+    for each in (SHARED_METRICS, SHARED_METRICS.lower()):
+        monkeypatch.setenv(each, "")  # restored afterwards
+        monkeypatch.delenv(each)
+    (kept := tmp_path / "kept").write_text("")
+    monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv(WORKERS, workers)
+    share_metrics()
+    assert os.environ.get(SHARED_METRICS) != str(tmp_path)
+    assert (SHARED_METRICS in os.environ) == (workers == "2")
+    end_sharing()
+    assert kept.exists()
+
+
+def test_a_process_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perennial_trainer.serve.workers.processes.SOON", 0.0)
+    monkeypatch.setattr("perennial_trainer.serve.workers.processes.mark_process_dead", lambda _: None)
+    tries = []
+
+    async def main() -> None:
+        workers = Workers()
+
+        async def refuse(*_command: str, **_options: object) -> None:
+            tries.append(1)
+            if len(tries) == 2:
+                workers.stop()
+            raise BlockingIOError("Resource temporarily unavailable")
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+        workers.start(1)
+        await workers.ended()
+
+    asyncio.run(main())
+    assert len(tries) == 2
+
+
 def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def metric_files(server: Server) -> list[Path]:
+    """Of all processes."""
+    environment = Path(f"/proc/{children(server.pid)[0]}/environ").read_bytes().split(b"\0")
+    folder = next(each.partition(b"=")[2] for each in environment if each.startswith(SHARED_METRICS.encode()))
+    return list(Path(folder.decode()).iterdir())
 
 
 def ask(server: Server, times: int) -> None:
@@ -74,6 +130,7 @@ def test_processes_share_the_port_their_metrics_and_their_end(tmp_path: Path) ->
         ask(server, 30)
         own = [httpx.get(f"{server.url}/metrics", verify=False).text for _ in range(9)]
         assert all(f"{ANSWERED} 30.0" in text for text in own)
+        files = sorted(each.name for each in metric_files(server))
         killed = children(server.pid)[0]
         os.kill(killed, signal.SIGKILL)
         until(lambda: server.log().count("listening on") == 4, "another process listens")
@@ -81,6 +138,7 @@ def test_processes_share_the_port_their_metrics_and_their_end(tmp_path: Path) ->
         assert server.metric(ANSWERED) == 40
         others = children(server.pid)
         assert killed not in others
+        assert sorted(each.name for each in metric_files(server)) == files  # or they would become more and more
         server.signal()
         assert server.exit_code() == 0
         assert not any(Path(f"/proc/{each}").exists() for each in others)

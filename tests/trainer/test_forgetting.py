@@ -123,6 +123,19 @@ def test_unreadable_file_is_named_and_holds_up_nothing_else(local: Path, trainer
     assert digest("a") not in dict(rows(local))
 
 
+@pytest.mark.parametrize("content", [b"torn", None], ids=["not parquet", "of another program"])
+def test_unreadable_compacted_file_holds_up_nothing_else(local: Path, trainer: Trainer, content: bytes | None) -> None:
+    three_days(local)
+    torn = local / day(3) / "compacted-000001.parquet"
+    torn.write_bytes(content or next(local.rglob(f"{day(3)}/hour=*/*.parquet")).read_bytes())
+    code, answer = trainer(forgetting(local, "a"))
+    assert (code, answer["reason"]) == (3, "NotForgotten")
+    assert f"{day(3)}/compacted-000001.parquet (it is not valid parquet with keys" in answer["message"]
+    assert (local / day(2) / "compacted-000001.parquet").exists()
+    torn.unlink()
+    assert digest("a") not in dict(rows(local))
+
+
 def test_what_was_never_complete_goes_too(local: Path, trainer: Trainer) -> None:
     unfinished = [
         f"{day(0)}/compacted-000001.parquet.{'0f' * 16}.part",

@@ -19,6 +19,7 @@ from perennial_trainer.captured.layout import FILE, FORMAT, METADATA_FORMAT
 from perennial_trainer.contract.errors import RejectedTask
 
 METADATA_COMPACTED = b"perennial.compacted"
+UNREADABLE = "UnreadableFile"
 NAME = re.compile(r"compacted-(?P<number>\d{6})\.parquet")
 
 
@@ -68,7 +69,7 @@ def read_compacted(stream: IO[bytes]) -> Compacted:
         return msgspec.json.decode(metadata.get(METADATA_COMPACTED, b""), type=Compacted)
     except msgspec.DecodeError as error:
         raise RejectedTask(
-            "UnreadableFile",
+            UNREADABLE,
             "the file does not say which captured files it has compacted: no one but Perennial may write such a name",
         ) from error
 

@@ -7,14 +7,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from perennial_trainer.serve.workers.count import SHARED_METRICS
+from perennial_trainer.serve.workers.count import PLACE, SHARED_METRICS
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Together = Literal["sum", "livesum", "max", "min"]
 """What a gauge of several processes is."""
+
+if SHARED_METRICS in os.environ:
+    _place = os.environ.get(PLACE, "0")
+    # By place and not by process id: a process that ends again and again would leave more files each time.
+    values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
 
 _REQUESTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 

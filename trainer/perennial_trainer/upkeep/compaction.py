@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from perennial_trainer.captured import compacted, layout
-from perennial_trainer.captured.compacted import Compacted, read_compacted
+from perennial_trainer.captured.compacted import UNREADABLE, Compacted, read_compacted
 from perennial_trainer.captured.encoding import decode_table, encode_table
-from perennial_trainer.contract.errors import FailedTask
+from perennial_trainer.contract.errors import FailedTask, TaskError
 from perennial_trainer.storage.store import child_uri, create_file, read_bytes
 from perennial_trainer.upkeep.days import Day
 from perennial_trainer.upkeep.files import AT_ONCE, Folder
@@ -26,21 +26,39 @@ LARGEST = 16 * 2**20
 """Bytes of the files that become one; a larger file stays as it is."""
 PAUSE = timedelta(hours=12)
 """How long replaced files stay: a reader that has listed them may read them yet."""
+DIFFERS = "CompactionDiffers"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Compaction:
-    """Compacts days of one model's folder; `replaced` counts files, and `unreadable` ones stay as they are."""
+    """Compacts days of one model's folder; `replaced` counts files, and `unreadable` ones stay as they are.
+
+    `damaged` says what is wrong with the first day of which a compacted file cannot be used.
+    """
 
     folder: Folder
     now: datetime
     replaced: int = 0
     unreadable: list[str] = field(default_factory=list)
+    damaged: TaskError | None = None
 
     def compact(self, day: Day) -> None:
-        """The day has few small files. Raises a FailedTask, or a RejectedTask about a compacted file."""
+        """The day has few small files, or is damaged. Raises a FailedTask."""
+        try:
+            self._compact(day)
+        except TaskError as error:
+            if error.reason not in (DIFFERS, UNREADABLE):
+                raise
+            self.damaged = self.damaged or error
+
+    def require_whole(self) -> None:
+        """A TaskError if a day is damaged."""
+        if self.damaged:
+            raise self.damaged
+
+    def _compact(self, day: Day) -> None:
         if not day.small or len(day.small) + len(day.compacted) < 2:
             return
         try:
@@ -125,7 +143,7 @@ def _same(one: pa.Table, other: pa.Table) -> bool:
 
 
 def _damaged(message: str) -> FailedTask:
-    return FailedTask("CompactionDiffers", message)
+    return FailedTask(DIFFERS, message)
 
 
 def _chunks(files: dict[str, int]) -> Iterator[list[str]]:

@@ -75,8 +75,10 @@ class Forgetting:
     def _has_any(self, name: str) -> bool:
         content = self._read(name)
         try:
-            mask = self._mask(name, decode_table(content, [KEY])[KEY]) if content else None
-        except (pa.ArrowException, OSError, KeyError):
+            mask = self._mask(name, decode_table(content, [KEY])[KEY]) if content is not None else None
+            if content is not None and number_of(name.rpartition("/")[2]):
+                read_compacted(io.BytesIO(content))
+        except (pa.ArrowException, OSError, KeyError, RejectedTask):
             self.left[name] = "it is not valid parquet with keys: restore or delete it"
             return False
         return mask is not None and bool(pc.any(mask).as_py())
@@ -96,7 +98,8 @@ class Forgetting:
 
     def _replaced(self, day: Day) -> set[str]:
         """The files whose rows a compacted one has too."""
-        contents = [self._read(f"{day.folder}/{name}") for name in day.compacted]
+        names = (f"{day.folder}/{name}" for name in day.compacted)
+        contents = [self._read(name) for name in names if name not in self.left]
         records = (read_compacted(io.BytesIO(content)) for content in contents if content)
         return {f"{day.folder}/{name}" for record in records for name in record.files}
 

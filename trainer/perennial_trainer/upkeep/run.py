@@ -48,7 +48,8 @@ def keep_up(task: UpkeepTask) -> UpkeepResult:
         sentences += _compact(compaction, days, ends)
     sentences += remove_versions(folder, task)
     if forgetting:
-        forgetting.require_all()  # last, so that it holds up nothing else
+        forgetting.require_all()  # last, so that it holds up nothing else, as the next
+    compaction.require_whole()
     freed = f"; freed {folder.freed:,} bytes" if folder.deleted else ""
     return UpkeepResult(
         message=("; ".join(sentences) or "there was nothing to do") + freed,

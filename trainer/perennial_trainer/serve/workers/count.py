@@ -14,6 +14,8 @@ from perennial_trainer.data.memory import control_groups, memory_limit, read_lin
 WORKERS = "PERENNIAL_SERVING_WORKERS"
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The folder in which prometheus_client keeps the metrics of several processes; it reads the variable once."""
+PLACE = "PERENNIAL_SERVING_PLACE"
+"""Which of the processes this one is: one that is started again goes on with the metrics of the one before."""
 AUTO = "auto"
 MOST = 64
 SPARE = 128 * 2**20
@@ -34,7 +36,12 @@ def wanted_workers(environment: Mapping[str, str] = os.environ) -> int | None:
 
 
 def share_metrics() -> None:
-    """The metrics are those of all processes, if there may be several; call it before their library is imported."""
+    """The metrics are those of all processes, if there may be several; call it before their library is imported.
+
+    They are never in a folder that the pod's environment names: this server deletes its own at the end.
+    """
+    for name in (SHARED_METRICS, SHARED_METRICS.lower()):  # the library knows both
+        os.environ.pop(name, None)
     if wanted_workers() != 1:
         os.environ[SHARED_METRICS] = tempfile.mkdtemp(prefix="perennial-metrics-")
 

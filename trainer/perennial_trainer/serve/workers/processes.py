@@ -7,7 +7,7 @@ import sys
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from perennial_trainer.serve.workers.count import WORKERS
+from perennial_trainer.serve.workers.count import PLACE, WORKERS
 
 SOON, LATE, LONG = 1.0, 60.0, 60.0
 """Seconds before an ended process is started again, doubled up to LATE; after LONG it begins with SOON again."""
@@ -27,7 +27,7 @@ class Workers:
         """So many processes serve as long as this one does, as soon as they have loaded the model."""
         if count:
             log.info("%d more processes serve", count)
-        self._kept = [asyncio.create_task(self._keep(count + 1)) for _ in range(count)]
+        self._kept = [asyncio.create_task(self._keep(place, count + 1)) for place in range(1, count + 1)]
 
     def stop(self) -> None:
         """They drain, as this process does."""
@@ -39,30 +39,33 @@ class Workers:
         """All have ended."""
         await asyncio.gather(*self._kept)
 
-    async def _keep(self, number: int) -> None:
+    async def _keep(self, place: int, number: int) -> None:
         pause = SOON
         while not self._stopped.is_set():
             started = asyncio.get_running_loop().time()
-            code = await self._run(number)
+            try:
+                ended = f"ended with code {await self._run(place, number)}"
+            except OSError as error:  # too many processes, or no memory
+                ended = f"did not start: {error}"
             if self._stopped.is_set():
                 return
             lived = asyncio.get_running_loop().time() - started
             pause = SOON if lived > LONG else pause
-            log.warning("a process that serves ended with code %d: it is started again in %g s", code, pause)
+            log.warning("a process that serves %s: it is started again in %g s", ended, pause)
             try:
                 await asyncio.wait_for(self._stopped.wait(), pause)
             except TimeoutError:
                 pause = min(2 * pause, LATE)
 
-    async def _run(self, number: int) -> int:
-        """The exit code of a process, once it has ended; its standard input ends with this process."""
+    async def _run(self, place: int, number: int) -> int:
+        """The exit code of a process, one of so many, once it has ended; its standard input ends with this process."""
         command = (sys.executable, "-m", "perennial_trainer.serving_process")
-        environment = {**os.environ, WORKERS: str(number)}
+        environment = {**os.environ, PLACE: str(place), WORKERS: str(number)}
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, env=environment)
         self._running.add(process)
         if self._stopped.is_set():
             process.terminate()
         code = await process.wait()
         self._running.discard(process)
-        mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(place)  # type: ignore[no-untyped-call]
         return code
