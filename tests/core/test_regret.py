@@ -82,6 +82,11 @@ def test_regrets_of_unusable_reports_do_not_count(outcome: str) -> None:
     assert not starts(reports(0.3, 0.3, outcomes=(outcome,)))
 
 
+def test_regrets_of_a_comparison_of_versions_do_not_count() -> None:
+    first, second, third = reports(0.2, 0.2, 0.2)
+    assert not starts((first, replace(second, against="bike-v0"), third))
+
+
 def test_regrets_about_another_version_do_not_count() -> None:
     first, second, newest = reports(0.2, 0.2, 0.2)
     foreign = replace(second, about="bike-v9")

@@ -120,6 +120,21 @@ def test_nine_checks_are_spread_over_the_time() -> None:
     assert done == len(made(play)) == 9
 
 
+def test_a_check_without_new_rows_is_not_made_again() -> None:
+    play = rolling(history={"reports": 1})
+    names_of_checks = []
+    while not (play.phases()["bike-v2"] == "Live" and "watch" not in play.version(2)):
+        if checks(play):
+            names_of_checks.append(checks(play)[0])
+            play.finish(names_of_checks[-1], compared(0.0))
+        play.requests("bike-v1", 10)
+        play.requests("bike-v2", 10)
+        play.wait(minutes=1)
+        play.pods_ready()
+    assert len(names_of_checks) == len(set(names_of_checks)) == 9
+    assert [each["metadata"]["name"] for each in play.all("DriftReport")] == names_of_checks[-1:]
+
+
 WORSE = (
     "report {}: excess_loss is 0.4 (mse 80, of bike-v1 on the same rows 48), above 0.02 by more than 3 standard errors "
     "of 0.02"

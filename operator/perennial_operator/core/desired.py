@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perennial_operator.core import names
 from perennial_operator.core.actions import Action, Create, Delete
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import Phase
-from perennial_operator.core.drift_reports import about_drift
+from perennial_operator.core.drift_reports import Report, about_drift
 from perennial_operator.core.manifests.ledger_jobs import entry_name
 from perennial_operator.core.manifests.worker_job import workers_manifest
 from perennial_operator.core.rules.trainings.back_off import COUNTED
@@ -86,13 +86,22 @@ def _delete_old_records(world: World, assessment: Assessment) -> Iterator[Action
     for version in (*idle[:-1], *others[: max(0, len(others) - world.spec.history.versions)]):
         if version.name not in with_files:
             yield Delete("ModelVersion", version.name)
-    for reports in (about_drift(world.reports), [each for each in world.reports if each.against]):
-        handled = [report for report in reports if report.outcome and report.name not in assessment.chain]
-        # Reports that say nothing go first; not while the Job of the check is there, which would write it again.
-        noise = [each for each in handled if each.outcome in NOISE and each.name not in world.jobs]
-        ordered = [*noise, *(each for each in handled if each not in noise)]
-        for report in ordered[: max(0, len(handled) - world.spec.history.reports)]:
-            yield Delete("DriftReport", report.name)
+    yield from _delete_reports(world, about_drift(world.reports), assessment)
+    yield from _delete_reports(world, [each for each in world.reports if each.against], assessment)
+
+
+def _delete_reports(world: World, reports: Sequence[Report], assessment: Assessment) -> Iterator[Action]:
+    """Reports that say nothing go first; not while the Job of the check is there, which would write it again.
+
+    Of checks of versions the last report stays: it alone says when the last check was, or that would be made again.
+    """
+    handled = [report for report in reports if report.outcome and report.name not in assessment.chain]
+    made = [each for each in handled if each.against and each.scheduled_at <= world.now]
+    last = sorted(made, key=lambda each: each.scheduled_at)[-1:]
+    noise = [each for each in handled if each.outcome in NOISE and each.name not in world.jobs and each not in last]
+    ordered = [*noise, *(each for each in handled if each not in (*noise, *last)), *last]
+    for report in ordered[: max(0, len(handled) - world.spec.history.reports)]:
+        yield Delete("DriftReport", report.name)
 
 
 def _with_files(world: World) -> list[str]:

@@ -14,6 +14,7 @@ from itertools import takewhile
 
 from perennial_operator.core.api.drift_report import DriftReport, Outcome
 from perennial_operator.core.api.metric_table import REGRET
+from perennial_operator.core.drift_reports import about_drift
 from perennial_operator.core.world import World
 
 ALLOWANCE = 0.02
@@ -48,7 +49,7 @@ def summed_regret(world: World, report: DriftReport, about: str) -> Regret | Non
 def _earlier(world: World, report: DriftReport, about: str) -> list[tuple[float, float]]:
     """The regrets of the reports before this one, the oldest first."""
     regrets: list[tuple[float, float]] = []
-    for each in takewhile(lambda each: each.name != report.name, world.reports):
+    for each in takewhile(lambda each: each.name != report.name, about_drift(world.reports)):
         if each.about != about:
             continue
         if each.outcome in (Outcome.TRIGGERED, Outcome.WOULD_TRIGGER):
