@@ -41,9 +41,10 @@ def two_versions(
     learned: float = 1.0,
     kind: str = "regression",
     known: tuple[str, ...] = ("x", "z"),
+    target: str = "target",
     **changes: Any,
 ) -> Two:
-    """Version 1 has these features and has learned the slope of the requests, version 2 another slope."""
+    """Version 1 has these features, this target, and has learned the slope of the requests, version 2 another slope."""
     model = {
         "estimator": "sklearn.linear_model.LinearRegression",
         "features": {"numeric": ["x", "z"], "categorical": []},
@@ -54,10 +55,11 @@ def two_versions(
     for version, slope, seed in ((V1, 1.0, 1), (V2, learned, 2)):
         table = rides(400, seed, slope).drop(columns=["id", "asked"]).assign(w=0.0)
         table = table.assign(target=table.target > 0) if kind == "classification" else table
+        table = table.assign(other=table.target)
         task = a_training(written(table, folder / version / "1.csv"), (folder / "models" / version).as_uri())
         task["model"] |= model
         if version == V1:
-            task["model"]["features"] = {"numeric": list(known), "categorical": []}
+            task["model"] |= {"features": {"numeric": list(known), "categorical": []}, "target": target}
         task["version"] = version
         trained[version] = task, trainer.done(task)
     asked = rides(300, 3)
@@ -146,3 +148,9 @@ def test_replaced_version_gets_the_features_that_it_knows(trainer: Trainer, tmp_
     unknown = trainer.done(two_versions(trainer, tmp_path / "b", known=("x", "w")).task)
     assert "excess_loss" not in measured(unknown)
     assert "w is missing" in unknown["notMeasured"][0]["reason"]
+
+
+def test_version_of_another_target_is_not_compared(trainer: Trainer, tmp_path: Path) -> None:
+    result = trainer.done(two_versions(trainer, tmp_path, target="other").task)
+    assert "excess_loss" not in measured(result)
+    assert "does regression of other, the candidate regression of target" in result["notMeasured"][0]["reason"]

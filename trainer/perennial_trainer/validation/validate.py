@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from perennial_trainer.artifacts import metadata
 from perennial_trainer.artifacts.model_file import load_version
-from perennial_trainer.artifacts.own_columns import rows_for
+from perennial_trainer.artifacts.own_columns import incomparable, rows_for
 from perennial_trainer.artifacts.unseen_rows import unseen_mask
 from perennial_trainer.contract import result
 from perennial_trainer.contract.errors import RejectedTask, join_names
@@ -154,12 +154,8 @@ def _rows_new_to(live: Version, holdout: Rows) -> tuple[Rows, Rows]:
     Raises a RejectedTask: LiveCannotBeScored, HoldoutTooSmall, and those of `unseen_mask`.
     """
     how = metadata.load_metadata(live)
-    if (how.model.task, how.model.target) != (holdout.columns.kind, holdout.columns.target):
-        raise RejectedTask(
-            "LiveCannotBeScored",
-            f"{live.name} does {how.model.task} of {how.model.target}, the candidate {holdout.columns.kind} of "
-            f"{holdout.columns.target}: they share no metric; remove validation.against or start a new ModelDeployment",
-        )
+    if why := incomparable(how, holdout.columns):
+        raise RejectedTask("LiveCannotBeScored", f"{why}; remove validation.against or start a new ModelDeployment")
     rows = holdout.take(unseen_mask(holdout, live, how))
     if len(rows) < MIN_ROWS:
         raise RejectedTask(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from perennial_trainer.artifacts.metadata import load_metadata
-from perennial_trainer.contract.errors import TaskError
+from perennial_trainer.contract.errors import RejectedTask, TaskError
 from perennial_trainer.contract.metric_table import EXCESS_LOSS
 from perennial_trainer.contract.result import NotMeasured
 from perennial_trainer.contract.task import Version
@@ -33,10 +33,15 @@ def measure_excess(against: Version, recent: RecentCounts, model: "Model") -> Co
 
 
 def _as_known(against: Version, rows: "Rows") -> "Rows | None":
-    """The rows with the features of the other version; None if these are the same."""
-    from perennial_trainer.artifacts.own_columns import rows_for
+    """The rows with the features of the other version; None if these are the same.
+
+    Raises a RejectedTask: LiveCannotBeScored, MissingColumn.
+    """
+    from perennial_trainer.artifacts.own_columns import incomparable, rows_for
 
     how = load_metadata(against)
+    if why := incomparable(how, rows.columns):
+        raise RejectedTask("LiveCannotBeScored", why)
     return None if how.model.features == rows.columns.features else rows_for(how, rows)
 
 
