@@ -9,6 +9,8 @@ import base64
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,6 +49,8 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient, namespace: str, user: str) -> None:
         self._api, self.namespace, self.user = api, namespace, user
+        self.time: datetime | None = None
+        """Of the API server's last answer, where that says it."""
 
     @classmethod
     def connect(cls, kubeconfig: str | None, context: str | None, namespace: str | None) -> Cluster:
@@ -191,6 +195,7 @@ class Cluster:
             )
             answer = self._api.call_api(*request, _request_timeout=TIMEOUT)
             data: bytes = answer.read()
+            self.time = _time_of(answer.getheader("Date"))
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             because = getattr(error, "reason", None) or error
             host = self._api.configuration.host
@@ -200,6 +205,14 @@ class Cluster:
         if answer.status >= 400:
             raise _api_error(answer.status, data, path)
         return data
+
+
+def _time_of(header: str | None) -> datetime | None:
+    """The time in a header, in UTC; None if it says none."""
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC) if header else None
+    except ValueError:
+        return None
 
 
 def _context(files: str, context: str | None) -> Body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def digests(*keys: str, secret: str = OF_THE_MODEL) -> set[str]:
     [
         (("ride-7",), "", ["ride-7"]),
         (("-",), "ride-7\n", ["ride-7"]),
+        (("-",), "a\u2028b\x1cc\n", ["a\u2028b\x1cc"]),
         ((), "7.0\r\n\nTrue\n2026-01-02 10:00+01:00\n7\n", ["7", "true", "2026-01-02T09:00:00"]),
     ],
 )
@@ -64,6 +66,20 @@ def test_requests_that_are_done_are_removed_by_the_next(capturing: Terminal) -> 
     capturing.kubectl.patch("ModelDeployment", "bike", {"status": {"upkeep": done}}, "status")
     capturing.output("forget", "bike", "c")
     assert set(requested(capturing)) == digests("c")
+
+
+def test_time_is_that_of_the_cluster(capturing: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubectl_perennial.commands.forget.now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
+    capturing.output("forget", "bike", "a")
+    assert [at[:4] for at in requested(capturing).values()] == [f"{datetime.now(UTC).year}"]
+
+
+def test_more_keys_than_an_object_has_room_for_are_refused(capturing: Terminal) -> None:
+    capturing.output("forget", "bike", "a")
+    result = capturing.run("forget", "bike", stdin="\n".join(map(str, range(2200))))
+    assert result.code == 1
+    assert "2200 keys are more than the annotations of bike have room for, which is 2" in result.err
+    assert set(requested(capturing)) == digests("a")
 
 
 def test_variable_has_the_secret_of_before(capturing: Terminal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from getpass import getpass
 
 from rich.console import Console
@@ -21,15 +22,19 @@ from perennial_trainer.captured.keys import SECRET, captured_key
 from perennial_trainer.contract.features.category_text import name_of_text
 
 STDIN = "-"
+MOST_BYTES = 256 * 1024
+"""Of all annotations of an object together, by the API server."""
 
 
 def run(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     model = get_deployment(cluster, arguments.name)
     secret, keys = _secret(cluster, model), _keys(arguments)
-    requests = [ForgetRequest.of(captured_key(secret, key), now()) for key in keys]
-    cluster.annotate(
-        "ModelDeployment", arguments.name, _done(model) | {each.annotation: each.value for each in requests}
-    )
+    # By the cluster's clock: a request that seems to be older than the last upkeep would be done already.
+    at = cluster.time or now()
+    requests = [ForgetRequest.of(captured_key(secret, key), at) for key in keys]
+    changes = _done(model) | {each.annotation: each.value for each in requests}
+    _require_room(model, changes, requests)
+    cluster.annotate("ModelDeployment", arguments.name, changes)
     what = "1 key" if len(requests) == 1 else f"{len(requests)} keys"
     console.print(
         f"{arguments.name}: the captured rows of {what} are deleted by Job {names.upkeep_job(arguments.name)}"
@@ -47,11 +52,26 @@ def _keys(arguments: Namespace) -> list[str]:
     elif sys.stdin.isatty():
         given = [getpass("key (it is not shown): ")]
     else:
-        given = sys.stdin.read().splitlines()
+        # A key may have other characters at which Python ends a line.
+        given = sys.stdin.read().replace("\r\n", "\n").split("\n")
     keys = list(dict.fromkeys(name_of_text(key) for key in given if key))
     if not keys:
         raise UsageError("there is no key; give it as an argument, or one a line on standard input")
     return keys
+
+
+def _require_room(model: Body, changes: Mapping[str, str | None], requests: Sequence[ForgetRequest]) -> None:
+    """The annotations fit; else a CommandError says how many keys would."""
+    before = model["metadata"].get("annotations") or {}
+    others = {name: value for name, value in before.items() if name not in changes}
+    room = MOST_BYTES - sum(len(f"{name}{value}".encode()) for name, value in others.items())
+    fit = room // len(f"{requests[0].annotation}{requests[0].value}")
+    if len(requests) > fit:
+        name = model["metadata"]["name"]
+        raise CommandError(
+            f"{len(requests)} keys are more than the annotations of {name} have room for, which is {max(0, fit)}: give "
+            f"so many, and the others once these are done, as kubectl perennial status {name} says"
+        )
 
 
 def _secret(cluster: Cluster, model: Body) -> bytes:
