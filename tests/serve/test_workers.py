@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.serve.limits import WRITER_MEMORY
 from perennial_trainer.serve.workers.count import (
     SHARED_METRICS,
     WORKERS,
@@ -37,18 +38,23 @@ def test_another_number_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu_max", "memory_max", "workers"),
+    ("cpu_max", "memory_max", "workers", "workers_that_capture"),
     [
-        ("200000 100000", "max", 2),
-        ("250000 100000", f"{4096 * MIB}", 2),
-        ("50000 100000", "max", 1),
-        ("max 100000", f"{4096 * MIB}", 3),
-        ("max 100000", f"{500 * MIB}", 2),
-        ("max 100000", f"{100 * MIB}", 1),
+        ("200000 100000", "max", 2, 2),
+        ("250000 100000", f"{4096 * MIB}", 2, 2),
+        ("50000 100000", "max", 1, 1),
+        ("max 100000", f"{4096 * MIB}", 3, 3),
+        ("max 100000", f"{500 * MIB}", 2, 1),
+        ("max 100000", f"{100 * MIB}", 1, 1),
     ],
 )
 def test_auto_is_what_cpus_and_memory_allow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu_max: str, memory_max: str, workers: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cpu_max: str,
+    memory_max: str,
+    workers: int,
+    workers_that_capture: int,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3))
     pages = 100 * MIB // os.sysconf("SC_PAGE_SIZE")
@@ -63,6 +69,7 @@ def test_auto_is_what_cpus_and_memory_allow(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     assert workers_that_fit(tmp_path) == workers
+    assert workers_that_fit(tmp_path, WRITER_MEMORY) == workers_that_capture
 
 
 @pytest.mark.parametrize("name", [SHARED_METRICS, SHARED_METRICS.lower()])

@@ -20,7 +20,7 @@ from perennial_trainer.serve.batching import Batcher
 from perennial_trainer.serve.connections import Connection
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import FINISH_SECONDS, DrainingServer, Served, State
-from perennial_trainer.serve.limits import PART_ROWS, QUEUE_REQUESTS, Limits, free_memory, limits_for
+from perennial_trainer.serve.limits import PART_ROWS, QUEUE_REQUESTS, WRITER_MEMORY, Limits, free_memory, limits_for
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Predictor
 from perennial_trainer.serve.protocol import Inference
@@ -132,7 +132,7 @@ async def load_served(task: ServeTask, state: State, metrics: Metrics, processes
     started = time.monotonic()
     loaded, file_format = await asyncio.to_thread(_load, task)
     predictor = Predictor(loaded, task.model, metrics.count_unknown)
-    state.processes = processes or workers_that_fit()
+    state.processes = processes or workers_that_fit(beside=WRITER_MEMORY if task.capture else 0)
     free = free_memory(state.processes)
     capture = _start_capture(task, predictor, metrics, free)
     state.limits = limits_for(free - capture.memory if free is not None and capture else free)

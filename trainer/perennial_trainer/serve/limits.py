@@ -12,6 +12,8 @@ from perennial_trainer.data.memory import memory_limit
 MIB = 2**20
 LEAST_FREE, UNKNOWN_FREE = 64 * MIB, 1024 * MIB
 """Bytes that are assumed free at least, and where the system does not tell."""
+WRITER_MEMORY = 160 * MIB
+"""Of a process that writes captured rows, with one buffer."""
 
 HEADER_SECONDS = 15.0
 """From the first byte of a request, or the start of a connection, to the end of the headers."""

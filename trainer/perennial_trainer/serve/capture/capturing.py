@@ -19,14 +19,12 @@ from perennial_trainer.serve.capture.columns import Columns
 from perennial_trainer.serve.capture.delivery import Delivery
 from perennial_trainer.serve.capture.messages import Batch, Column
 from perennial_trainer.serve.capture.process import PREFIX, WriterProcess, environment
-from perennial_trainer.serve.limits import MIB
+from perennial_trainer.serve.limits import MIB, WRITER_MEMORY
 from perennial_trainer.serve.metrics import Metrics
 from perennial_trainer.serve.predictor import Outputs, Predictor
 from perennial_trainer.serve.protocol import Inference
 
 MOST, LEAST = 16 * MIB, 2 * MIB
-WRITER_MEMORY = 160 * MIB
-"""Of the process that writes, with one buffer."""
 WRITE_SECONDS = 120.0
 CLOSE_SECONDS = 4.0
 """With the other times of a shutdown it fits into the usual grace period of 30 s."""

@@ -52,11 +52,14 @@ def end_sharing() -> None:
         shutil.rmtree(os.environ[SHARED_METRICS], ignore_errors=True)
 
 
-def workers_that_fit(root: Path = Path("/")) -> int:
-    """One for each whole CPU of the pod, or fewer where the memory is too little for so many of this process."""
+def workers_that_fit(root: Path = Path("/"), beside: int = 0) -> int:
+    """One for each whole CPU of the pod, or fewer where the memory is too little for so many of this process.
+
+    `beside` is how much memory each takes in a process of its own.
+    """
     limit = memory_limit(root)
     used = int((root / "proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    by_memory = MOST if limit is None else limit // (used + SPARE)
+    by_memory = MOST if limit is None else limit // (used + SPARE + beside)
     return max(1, min(int(cpu_limit(root)), by_memory, MOST))
 
 
