@@ -19,11 +19,11 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRET, KEY_SECRET.decode())
 
 
-def rides(count: int, seed: int, slope: float = 1.0, start: str = "2026-01-30T10:00Z") -> Frame:
-    """Rows whose target depends on x by the slope; two of each key."""
+def rides(count: int, seed: int, slope: float = 1.0, start: str = "2026-01-30T10:00Z", of_key: int = 2) -> Frame:
+    """Rows whose target depends on x by the slope."""
     x, z, noise = np.random.default_rng(seed).normal(size=(3, count))
     asked = pd.date_range(start, periods=count, freq="s", tz="UTC" if "Z" not in start else None)
-    keys = [f"{seed}-{number // 2}" for number in range(count)]
+    keys = [f"{seed}-{number // of_key}" for number in range(count)]
     return pd.DataFrame({"x": x, "z": z, "target": slope * x + z + 0.5 * noise, "id": keys, "asked": asked})
 
 
@@ -42,6 +42,7 @@ def two_versions(
     kind: str = "regression",
     known: tuple[str, ...] = ("x", "z"),
     target: str = "target",
+    of_key: int = 2,
     **changes: Any,
 ) -> Two:
     """Version 1 has these features, this target, and has learned the slope of the requests, version 2 another slope."""
@@ -62,14 +63,14 @@ def two_versions(
             task["model"] |= {"features": {"numeric": list(known), "categorical": []}, "target": target}
         task["version"] = version
         trained[version] = task, trainer.done(task)
-    asked = rides(300, 3)
+    asked = rides(300, 3, of_key=of_key)
     asked = asked.assign(target=asked.target > 0) if kind == "classification" else asked
     uri = capture(asked, folder / "captured", "id", "asked", version=V2)
     capture(rides(200, 4), folder / "captured", "id", "asked", version=V1, pod="live")
     capture(asked.head(40), folder / "captured", "id", "asked", version=V1, pod="again")
-    capture(rides(60, 5), folder / "captured", "id", "asked", shadow=True, pod="shadow", version=V2)
+    capture(rides(60, 5, of_key=of_key), folder / "captured", "id", "asked", shadow=True, pod="shadow", version=V2)
     capture(rides(100, 6, start="2026-01-31T23:00Z"), folder / "captured", "id", "asked", version=V2, pod="young")
-    ended = pd.concat([asked, rides(200, 4), rides(60, 5), rides(100, 6)])
+    ended = pd.concat([asked, rides(200, 4), rides(60, 5, of_key=of_key), rides(100, 6)])
     target = ended.target.gt(0) if kind == "classification" else ended.target
     keys = ended.id + "#" + ended.groupby("id").cumcount().astype(str)
     labels = written(pd.DataFrame({"id": keys, "target": target}), folder / "labels" / "1.csv")
@@ -89,7 +90,7 @@ def two_versions(
         "now": NOW.isoformat(),
         "storage": (folder / "models" / "check").as_uri(),
     }
-    return Two(changed(check, **changes), pd.concat([asked, rides(60, 5)]))
+    return Two(changed(check, **changes), pd.concat([asked, rides(60, 5, of_key=of_key)]))
 
 
 def measured(result: Json) -> dict[str, Json]:
@@ -148,6 +149,12 @@ def test_replaced_version_gets_the_features_that_it_knows(trainer: Trainer, tmp_
     unknown = trainer.done(two_versions(trainer, tmp_path / "b", known=("x", "w")).task)
     assert "excess_loss" not in measured(unknown)
     assert "w is missing" in unknown["notMeasured"][0]["reason"]
+
+
+def test_rows_of_few_keys_decide_nothing(trainer: Trainer, tmp_path: Path) -> None:
+    result = trainer.done(two_versions(trainer, tmp_path, -1.0, of_key=20).task)
+    assert "excess_loss" not in measured(result)
+    assert "360 rows have 18 keys, fewer than 30" in result["notMeasured"][0]["reason"]
 
 
 def test_version_of_another_target_is_not_compared(trainer: Trainer, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from perennial_trainer.artifacts.metadata import load_metadata
 from perennial_trainer.contract.errors import RejectedTask, TaskError
 from perennial_trainer.contract.metric_table import EXCESS_LOSS
@@ -24,6 +26,11 @@ def measure_excess(against: Version, recent: RecentCounts, model: "Model") -> Co
     rows = recent.scored_rows(FEWEST)
     if rows is None:
         return _not_measured(f"{recent.labelled} rows have a label that counts, fewer than {FEWEST}")
+    keys = len(np.unique(rows.weights.request)) if rows.weights else len(rows)
+    if keys < FEWEST:  # by chance the mean of two draws is above three standard errors in one of ten cases
+        return _not_measured(
+            f"{len(rows)} rows have {keys} keys, fewer than {FEWEST}, and rows of one key are one draw"
+        )
     try:
         return compare_models(EXCESS_LOSS, model().result(), load_version(against), rows, _as_known(against, rows))
     except OSError as error:

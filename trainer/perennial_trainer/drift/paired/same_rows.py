@@ -46,12 +46,14 @@ def compare_models(metric: str, model: Any, other: Any, rows: "Rows", rows_of_ot
         )
     saved = _saved(scored.take(known), of_other.take(known))
     if saved is None:
-        return Compared(NotMeasured(metric=metric, reason="a prediction is not a finite number"))
+        return Compared(
+            NotMeasured(metric=metric, reason="a prediction is not a finite number, or all rows are of one request")
+        )
     return Compared({metric: saved}, measure_all(of_other.take(known)))
 
 
 def _saved(scored: "ScoredRows", other: "ScoredRows") -> Measurement | None:
-    """The mean difference of the losses as a share of their mean; None if a loss is not finite."""
+    """The mean difference of the losses as a share of their mean; None if a loss is not finite, or without an error."""
     losses, weights = _losses(scored), scored.weights
     gains = losses - _losses(other)
     loss, error = mean_of(losses, weights), standard_error_of_mean(gains, weights)
