@@ -11,6 +11,7 @@ import pytest
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.serve.limits import WRITER_MEMORY
 from perennial_trainer.serve.workers.count import (
+    PLACE,
     SHARED_METRICS,
     WORKERS,
     end_sharing,
@@ -72,19 +73,19 @@ def test_auto_is_what_cpus_and_memory_allow(
     assert workers_that_fit(tmp_path, WRITER_MEMORY) == workers_that_capture
 
 
-@pytest.mark.parametrize("name", [SHARED_METRICS, SHARED_METRICS.lower()])
+@pytest.mark.parametrize("name", [SHARED_METRICS, SHARED_METRICS.lower(), PLACE])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_folder_of_the_environment_is_left_alone(
+def test_a_folder_or_place_of_the_environment_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, workers: str
 ) -> None:
-    for each in (SHARED_METRICS, SHARED_METRICS.lower()):
+    for each in (SHARED_METRICS, SHARED_METRICS.lower(), PLACE):
         monkeypatch.setenv(each, "")  # restored afterwards
         monkeypatch.delenv(each)
     (kept := tmp_path / "kept").write_text("")
     monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv(WORKERS, workers)
     share_metrics()
-    assert os.environ.get(SHARED_METRICS) != str(tmp_path)
+    assert str(tmp_path) not in (os.environ.get(SHARED_METRICS), os.environ.get(PLACE))
     assert (SHARED_METRICS in os.environ) == (workers == "2")
     end_sharing()
     assert kept.exists()

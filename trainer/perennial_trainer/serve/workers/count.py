@@ -40,7 +40,7 @@ def share_metrics() -> None:
 
     They are never in a folder that the pod's environment names: this server deletes its own at the end.
     """
-    for name in (SHARED_METRICS, SHARED_METRICS.lower()):  # the library knows both
+    for name in (SHARED_METRICS, SHARED_METRICS.lower(), PLACE):  # the library knows the first two
         os.environ.pop(name, None)
     if wanted_workers() != 1:
         os.environ[SHARED_METRICS] = tempfile.mkdtemp(prefix="perennial-metrics-")
