@@ -43,9 +43,13 @@ def two_versions(
     known: tuple[str, ...] = ("x", "z"),
     target: str = "target",
     of_key: int = 2,
+    newer: str | None = None,
     **changes: Any,
 ) -> Two:
-    """Version 1 has these features, this target, and has learned the slope of the requests, version 2 another slope."""
+    """Version 1 has these features, this target, and has learned the slope of the requests, version 2 another slope.
+
+    The estimator of version 2 is `newer`, if that is given.
+    """
     model = {
         "estimator": "sklearn.linear_model.LinearRegression",
         "features": {"numeric": ["x", "z"], "categorical": []},
@@ -59,6 +63,8 @@ def two_versions(
         table = table.assign(other=table.target)
         task = a_training(written(table, folder / version / "1.csv"), (folder / "models" / version).as_uri())
         task["model"] |= model
+        if newer and version == V2:
+            task["model"]["estimator"] = newer
         if version == V1:
             task["model"] |= {"features": {"numeric": list(known), "categorical": []}, "target": target}
         task["version"] = version
@@ -155,6 +161,14 @@ def test_rows_of_few_keys_decide_nothing(trainer: Trainer, tmp_path: Path) -> No
     result = trainer.done(two_versions(trainer, tmp_path, -1.0, of_key=20).task)
     assert "excess_loss" not in measured(result)
     assert "360 rows have 18 keys, fewer than 30" in result["notMeasured"][0]["reason"]
+
+
+def test_classes_alone_are_compared_without_probabilities(trainer: Trainer, tmp_path: Path) -> None:
+    newer = "sklearn.linear_model.RidgeClassifier"
+    result = trainer.done(two_versions(trainer, tmp_path, kind="classification", newer=newer).task)
+    ours = 1 - measured(result)["accuracy"]["value"]
+    other = 1 - next(each["value"] for each in result["against"] if each["name"] == "accuracy")
+    assert measured(result)["excess_loss"]["value"] == pytest.approx((ours - other) / ours)
 
 
 def test_version_of_another_target_is_not_compared(trainer: Trainer, tmp_path: Path) -> None:

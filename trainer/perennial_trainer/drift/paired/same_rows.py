@@ -54,8 +54,9 @@ def compare_models(metric: str, model: Any, other: Any, rows: "Rows", rows_of_ot
 
 def _saved(scored: "ScoredRows", other: "ScoredRows") -> Measurement | None:
     """The mean difference of the losses as a share of their mean; None if a loss is not finite, or without an error."""
-    losses, weights = _losses(scored), scored.weights
-    gains = losses - _losses(other)
+    chances = scored.probability is not None and other.probability is not None
+    losses, weights = _losses(scored, chances), scored.weights
+    gains = losses - _losses(other, chances)
     loss, error = mean_of(losses, weights), standard_error_of_mean(gains, weights)
     if error is None or not np.isfinite(loss):
         return None
@@ -64,11 +65,14 @@ def _saved(scored: "ScoredRows", other: "ScoredRows") -> Measurement | None:
     return Measurement(mean_of(gains, weights) / loss, error / loss)
 
 
-def _losses(scored: "ScoredRows") -> "Floats":
-    """The squared error of each row: of the prediction, or of the probabilities, halved (Brier, 1950)."""
+def _losses(scored: "ScoredRows", chances: bool) -> "Floats":
+    """The squared error of each row: of the prediction, or of the probabilities, halved (Brier, 1950).
+
+    Where one of two models has no `chances`, the classes alone are compared: its loss of a row is 0 or 1.
+    """
     if scored.task == "regression":
         return np.asarray((scored.target - scored.prediction) ** 2)
-    if scored.probability is None:
+    if scored.probability is None or not chances:
         return np.asarray(scored.target != scored.prediction, dtype=np.float64)
     missed = scored.probability.copy()
     missed[np.arange(len(missed)), scored.target] -= 1
