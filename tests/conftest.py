@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tests.cluster import ForkServer
 from tests.stage import ROOT, chosen_cluster
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would wait for each other
@@ -47,6 +48,10 @@ LONGEST_FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_sessionfinish() -> None:
+    ForkServer.end_all()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

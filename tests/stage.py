@@ -20,8 +20,7 @@ import httpx
 
 from perennial_operator.core import names
 from perennial_operator.core.api.values import as_text
-from tests.cluster import LocalCluster, LocalNode, RealApi, envtest_binaries
-from tests.cluster.kubelet.starter import Fork, ForkServer
+from tests.cluster import Fork, ForkServer, LocalCluster, LocalNode, RealApi, envtest_binaries
 from tests.current_cluster import require
 from tests.kubectl import Kubectl
 

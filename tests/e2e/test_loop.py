@@ -30,7 +30,7 @@ def test_five_drifts_in_a_row_give_five_rollouts(stage: Stage) -> None:
     stage.wait("the ledger has the last version, too", lambda: "recorded" in stage.version("five-v6"))
     jobs = [job["metadata"]["name"] for job in stage.kubectl.list("Job", "perennial.dev/model-deployment=five")]
     assert sorted(job for job in jobs if not job.endswith("-record")) == sorted(
-        f"five-v{n}-{task}" for n in range(1, 7) for task in ("train", "validate")
+        f"five-v{n}-{task}" for n in (5, 6) for task in ("train", "validate")
     )
     rolled_out = [
         message for reason, message in stage.kubectl.events("ModelDeployment", "five") if reason == "RolledOut"

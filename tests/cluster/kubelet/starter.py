@@ -78,6 +78,16 @@ class ForkServer:
                 cls._all[key] = cls(modules, {"PATH": env["PATH"], **own})
             return cls._all[key]
 
+    @classmethod
+    def end_all(cls) -> None:
+        """No server is left, nor what it has forked."""
+        with cls._one_at_a_time:
+            while cls._all:
+                _, server = cls._all.popitem()
+                assert server._process.stdin
+                server._process.stdin.close()
+                server._process.wait()
+
     def fork(self, argv: Sequence[str], env: Mapping[str, str], directory: Path, output: Path) -> Fork:
         """A fork that runs `python -m` with these arguments; its `started` is an OSError if the server has ended."""
         request = {"argv": list(argv), "env": dict(env), "directory": str(directory), "output": str(output)}
