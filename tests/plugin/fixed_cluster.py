@@ -32,7 +32,7 @@ class FixedCluster(Cluster, Objects):
     """Objects in memory, all created at noon; writes change nothing."""
 
     def __init__(self) -> None:
-        self.namespace, self.user = "default", "ada"
+        self.namespace, self.user, self.time = "default", "ada", None
         self._bodies: dict[tuple[str, str], Body] = {}
 
     def put(self, kind: str, name: str, spec: Mapping[str, Any], status: Mapping[str, Any] = {}) -> None:
