@@ -88,9 +88,12 @@ def test_old_rows_are_written_without_new_ones() -> None:
 class Counted(Counter[str]):
     """Rows by what became of them."""
 
+    waiting = -1
+
     def delivery(self, buffers: Buffers, process: WriterProcess, folder: Path) -> Delivery:
         def written(rows: int) -> None:
             self["written"] += rows
+            self.waiting = buffers.rows  # a gauge shows what is left when rows are counted
 
         def dropped(reason: str, rows: int) -> None:
             self[reason] += rows
@@ -129,6 +132,7 @@ def test_store_that_fails_gets_the_rows_when_it_works_again(tmp_path: Path, monk
     has_room.set()
     running.close(60)
     assert counted == {"written": 760} and rows_in(captured) == 760
+    assert counted.waiting == 0
     assert [*(captured / WRITING).iterdir()] == []
 
 

@@ -124,6 +124,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition in Prometheus' text format, of all processes that serve."""
+        self._count_waiting()
         registry = self._registry
         if self._is_shared:
             registry = CollectorRegistry()

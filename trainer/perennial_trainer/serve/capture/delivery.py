@@ -52,8 +52,8 @@ class Delivery:
                 self._deliver(buffer)
             except Exception as error:  # the thread must outlive any buffer
                 log.error("a buffer of captured rows is dropped: %s", type(error).__name__)
-                self._dropped("error", buffer.rows)
                 self._buffers.remove(buffer)
+                self._dropped("error", buffer.rows)
 
     def _deliver(self, buffer: Buffer) -> None:
         pause = FIRST_PAUSE
@@ -71,5 +71,5 @@ class Delivery:
         if self._failing:
             log.info("captured rows are written again")
         self._failing = False
-        self._written(buffer.rows)
         self._buffers.remove(buffer)
+        self._written(buffer.rows)
