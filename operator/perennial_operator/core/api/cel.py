@@ -27,6 +27,13 @@ def rules(*checked: JsonDict) -> ConfigDict:
     return ConfigDict(json_schema_extra={CHECKED: list(checked)})
 
 
+def int_or_string(expression: str, message: str, **keywords: Any) -> Any:
+    """The annotation of a number or a text for which the CEL expression must hold."""
+    return Field(
+        json_schema_extra={"x-kubernetes-int-or-string": True, **keywords, CHECKED: [rule(expression, message)]}
+    )
+
+
 def one_of(names: tuple[str, ...]) -> Iterable[Any]:
     """What makes a text in an Annotated one of these names."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from perennial_operator.core.api.cel import CHECKED, matching, rule, rules
+from perennial_operator.core.api.cel import int_or_string, matching, rule, rules
 from perennial_operator.core.api.places import Place, Source
 from perennial_operator.core.api.values import Column, Duration, Share, Value
 
@@ -24,12 +24,7 @@ def _known_span(span: int | str) -> int | str:
 Span = Annotated[
     int | str,
     AfterValidator(_known_span),
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            CHECKED: [rule(f"type(self) == int ? self > 0 : self.matches('^({SPAN})$')", NO_SPAN)],
-        }
-    ),
+    int_or_string(f"type(self) == int ? self > 0 : self.matches('^({SPAN})$')", NO_SPAN),
 ]
 
 

@@ -7,20 +7,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
-from perennial_operator.core.api.cel import CHECKED, rule
+from perennial_operator.core.api.cel import CHECKED, int_or_string, rule
 from perennial_operator.core.api.values import Nested, ObjectName, Value
 
 Free: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
 Object = Annotated[Nested[dict[str, Any]], Field(json_schema_extra=Free)]
 Quantity = Annotated[
     int | str,
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            "maxLength": 32,
-            CHECKED: [rule("type(self) == int || isQuantity(self)", "give a quantity such as 500m, 2 or 1Gi")],
-        }
-    ),
+    int_or_string("type(self) == int || isQuantity(self)", "give a quantity such as 500m, 2 or 1Gi", maxLength=32),
 ]
 Amounts = Annotated[dict[str, Quantity], Field(max_length=20)]
 

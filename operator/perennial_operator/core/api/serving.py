@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from perennial_operator.core.api.capture import CaptureSpec
-from perennial_operator.core.api.cel import CHECKED, rule, rules
+from perennial_operator.core.api.cel import CHECKED, int_or_string, rule, rules
 from perennial_operator.core.api.pod import PodSpec
 from perennial_operator.core.api.values import Value
 
@@ -24,12 +24,7 @@ def _known_number(workers: int | str) -> int | str:
 Workers = Annotated[
     int | str,
     AfterValidator(_known_number),
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            CHECKED: [rule(f"type(self) == int ? self >= 1 && self <= {MOST_WORKERS} : self == 'auto'", NO_NUMBER)],
-        }
-    ),
+    int_or_string(f"type(self) == int ? self >= 1 && self <= {MOST_WORKERS} : self == 'auto'", NO_NUMBER),
 ]
 
 
