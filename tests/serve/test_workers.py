@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from perennial_trainer.contract.errors import RejectedTask
+from perennial_trainer.serve.app import run
 from perennial_trainer.serve.limits import WRITER_MEMORY
 from perennial_trainer.serve.workers.count import (
     PLACE,
@@ -122,6 +123,17 @@ def metric_files(server: Server) -> list[Path]:
     environment = Path(f"/proc/{children(server.pid)[0]}/environ").read_bytes().split(b"\0")
     folder = next(each.partition(b"=")[2] for each in environment if each.startswith(SHARED_METRICS.encode()))
     return list(Path(folder.decode()).iterdir())
+
+
+def test_a_stop_is_no_error_where_a_process_has_just_ended() -> None:
+    async def stop() -> None:
+        workers = Workers()
+        process = await asyncio.create_subprocess_exec("true")
+        await process.wait()
+        workers._running.add(process)
+        workers.stop()
+
+    run(stop())
 
 
 def ask(server: Server, times: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -33,7 +34,7 @@ class Workers:
         """They drain, as this process does."""
         self._stopped.set()
         for process in self._running:
-            process.terminate()
+            _terminate(process)
 
     async def ended(self) -> None:
         """All have ended."""
@@ -64,8 +65,14 @@ class Workers:
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, env=environment)
         self._running.add(process)
         if self._stopped.is_set():
-            process.terminate()
+            _terminate(process)
         code = await process.wait()
         self._running.discard(process)
         mark_process_dead(place)  # type: ignore[no-untyped-call]
         return code
+
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    """The process ends soon, if it has not ended already."""
+    with suppress(ProcessLookupError):
+        process.terminate()
