@@ -4,22 +4,32 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from perennial_trainer.captured.keys import SECRET as VARIABLE
 from perennial_trainer.captured.keys import captured_key
 from perennial_trainer.contract.data import RecentData
 from perennial_trainer.contract.features.columns import Features
+from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.load import load_rows
-from perennial_trainer.data.schema import Columns
+from perennial_trainer.data.schema import Columns as DataColumns
 from perennial_trainer.drift.recent_rows.stream import read_batches
 from perennial_trainer.models.frameworks.sklearn import dump_pipeline
+from perennial_trainer.serve.capture.chosen import Chosen
+from perennial_trainer.serve.capture.columns import Columns
+from perennial_trainer.serve.capture.messages import Batch, Column
+from perennial_trainer.serve.capture.writer import encode
+from perennial_trainer.serve.protocol import Inference
 from tests.serve.processes import MIXED, Server, fitted, free_port, running, serve_task, stored, until
 from tests.serve.requests import ROWS, request, tensor
 
@@ -115,7 +125,9 @@ def test_readers_find_the_rows_with_their_labels(folder: Path, monkeypatch: pyte
     labels = folder / "labels.csv"
     labels.write_text("ride,busy\n7,calm\n7#1,busy\nof-parameter,calm\nof-request#1,busy\ncopied,calm\n")
     monkeypatch.setenv(VARIABLE, SECRET)
-    columns = Columns(Features(numeric=("temp",), categorical=("season",)), "busy", "classification", "perennial.time")
+    columns = DataColumns(
+        Features(numeric=("temp",), categorical=("season",)), "busy", "classification", "perennial.time"
+    )
     of_labels = {"uri": labels.as_uri(), "key": "ride", "mature": "1s"}
     captured = {"uri": (folder / "captured").as_uri(), "labels": of_labels}
     data = msgspec.convert({"captured": captured, "window": "all", "timeColumn": "perennial.time"}, RecentData)
@@ -127,3 +139,21 @@ def test_readers_find_the_rows_with_their_labels(folder: Path, monkeypatch: pyte
     assert len(set(trained.weights.request)) == 5
     checked = pd.concat([batch.rows.features for batch in read_batches(data, columns)], ignore_index=True)
     pd.testing.assert_frame_equal(checked, trained.features)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.none() | st.text(max_size=4) | st.sampled_from(["rain", "Schnee", "\u96e8"]), min_size=1, max_size=6)
+)
+def test_texts_of_files_are_those_of_requests(texts: list[str | None]) -> None:
+    columns = Columns(Features(numeric=(), categorical=("note",)), (), (), chances=False)
+    rows = len(texts)
+    inference = Inference(None, rows, {"note": texts}, ("predict",))
+    chosen = Chosen(0, ["key"] * rows, [0] * rows, None)
+    captured = columns.rows(chosen, inference, [{"predict": np.zeros(rows)}], False)
+    of_file = [Column(name, kind, *values) for (name, kind), values in zip(columns.kinds, captured.values, strict=True)]
+    table = pq.read_table(BytesIO(encode(Batch("", "", rows, of_file, {}, {}))))
+    names = [category_name(text) for text in texts]
+    expected = [name.encode(errors="replace").decode() if isinstance(name, str) else None for name in names]
+    assert table["note"].to_pylist() == expected
+    assert table["perennial.key"].to_pylist() == ["key"] * rows

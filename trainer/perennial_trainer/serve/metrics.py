@@ -75,7 +75,6 @@ class Metrics:
             self._by_code[code] = self._requests.labels(*self._values, str(code))
         self._by_code[code].inc()
         self._seconds.observe(seconds)
-        self._count_waiting()
 
     def count_predictions(self, values: NDArray[np.float64]) -> None:
         """Adds to the count and the sum of predicted numbers; no single number is exposed."""
@@ -100,23 +99,24 @@ class Metrics:
         description = "Captured rows that are in memory."
         gauge = self._gauge("model_capture_waiting_rows", description, ("model", "version"), "livesum")
         self._waiting = gauge.labels(*self._values), waiting
-        self._count_waiting()
+        self.count_waiting()
         self._captured.labels(*self._values)
         for reason in ("full", "stopped", "error"):
             self._capture_dropped.labels(*self._values, reason)
 
-    def _count_waiting(self) -> None:
+    def count_waiting(self) -> None:
+        """The gauge of captured rows in memory is that of now."""
         if self._waiting:
             gauge, rows = self._waiting
             gauge.set(rows())
 
     def count_captured(self, rows: int) -> None:
         self._captured.labels(*self._values).inc(rows)
-        self._count_waiting()
+        self.count_waiting()
 
     def count_capture_dropped(self, reason: str, rows: int) -> None:
         self._capture_dropped.labels(*self._values, reason).inc(rows)
-        self._count_waiting()
+        self.count_waiting()
 
     def loaded(self, artifact_format: str, sha256: str, compiled: bool) -> None:
         self._compiled.labels(*self._values).set(compiled)
@@ -124,7 +124,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition in Prometheus' text format, of all processes that serve."""
-        self._count_waiting()
+        self.count_waiting()
         registry = self._registry
         if self._is_shared:
             registry = CollectorRegistry()

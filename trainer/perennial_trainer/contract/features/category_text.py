@@ -16,8 +16,7 @@ _TIME = re.compile(
 
 def name_of_text(text: str) -> str:
     """The text of what a text means: of a whole number, of a time in UTC, of true or false; else the text itself."""
-    whole_float = _WHOLE_FLOAT.fullmatch(text)
-    if whole_float:
+    if "." in text and (whole_float := _WHOLE_FLOAT.fullmatch(text)):
         return "0" if whole_float[1] == "-0" else whole_float[1]
     if "e+" in text and _LARGE_FLOAT.fullmatch(text) and repr(float(text)) == text:
         return name_of_float(float(text))
@@ -25,7 +24,7 @@ def name_of_text(text: str) -> str:
         return _name_of_time_text(text, time)
     if text == "-0":
         return "0"
-    return text.lower() if text.lower() in ("true", "false") else text
+    return text.lower() if len(text) in (4, 5) and text.lower() in ("true", "false") else text
 
 
 def name_of_float(value: float) -> str:

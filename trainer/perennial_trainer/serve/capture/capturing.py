@@ -78,6 +78,7 @@ class Capture:
         try:
             shadow = port is not None and port == self._settings.shadow_port
             if self._buffers.add(self._columns.rows(chosen, inference, parts, shadow)):
+                self._metrics.count_waiting()
                 return
             reason = "full"
         except Exception as error:  # the request is answered; its values must not get into the log

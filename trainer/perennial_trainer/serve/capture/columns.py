@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,11 +62,11 @@ class Columns:
         """The chosen rows of the request, with the answers to its parts."""
         take, count, columns = chosen.rows, len(chosen.keys), inference.columns
         values = [_numbers(columns[name], take) for name in self._numbers]
-        values += [_texts(map(category_name, _taken(columns[name], take))) for name in self._texts]
+        values += [_texts([*map(category_name, _taken(columns[name], take))]) for name in self._texts]
         values += [_times(columns[name], take) for name in self._times]
         predictions = _joined(parts, "predict")
         if self._of_class:
-            values.append(_texts(map(category_name, _taken(predictions, take))))
+            values.append(_texts([*map(category_name, _taken(predictions, take))]))
         else:
             values.append(_numbers(predictions, take))
         if self._chances:
@@ -96,8 +97,12 @@ def _times(values: Any, rows: list[int] | None) -> Values:
     return Values(_taken(values, rows).astype("datetime64[us]").tobytes())
 
 
-def _texts(values: Iterable[Any]) -> Values:
+def _texts(values: Sequence[Any]) -> Values:
     """A value that is not a text is missing."""
+    with suppress(TypeError):  # all are texts
+        joined = "".join(values)
+        if joined.isascii():  # nearly always, and then it takes a third of the time
+            return Values(joined.encode(), array("i", map(len, values)).tobytes())
     encoded = [value.encode(errors="replace") if isinstance(value, str) else None for value in values]
     lengths = array("i", [-1 if each is None else len(each) for each in encoded])
     return Values(b"".join(filter(None, encoded)), lengths.tobytes())
