@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial_trainer.compiled.columns import UNKNOWN, Encoder, Floats, Table
+from perennial_trainer.compiled.columns import Encoder, Floats, Table
 from perennial_trainer.compiled.forest import FEWEST_ROWS, Forest
 
 
@@ -25,29 +25,30 @@ class Linear:
 
     def raw(self, encoder: Encoder, table: Table) -> Floats:
         """The sums, of shape [n, m]."""
-        return _sums(self.weights, self.intercepts, encoder, table)
+        return _sums(self._by_column, self.intercepts, encoder, table)
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:
         """The sum of the absolute terms of each row's greatest sum, of shape [n]."""
-        sums = _sums(np.abs(self.weights), np.abs(self.intercepts), encoder, table, absolute=True)
+        sums = _sums(np.abs(self._by_column), np.abs(self.intercepts), encoder, table, absolute=True)
         return np.asarray(sums.max(axis=1))
 
+    @cached_property
+    def _by_column(self) -> Floats:
+        """Of shape [width + 1, m]; the last is 0, for a category that is UNKNOWN."""
+        return np.vstack([self.weights.T, np.zeros(len(self.weights))])
 
-def _sums(weights: Floats, intercepts: Floats, encoder: Encoder, table: Table, *, absolute: bool = False) -> Floats:
-    start = len(encoder.numeric)
-    sums = np.empty((table.rows, len(weights)))
+
+def _sums(by_column: Floats, intercepts: Floats, encoder: Encoder, table: Table, *, absolute: bool = False) -> Floats:
+    of_numbers = by_column[: len(encoder.numeric)].T
+    sums = np.empty((table.rows, len(of_numbers)))
     for rows, numbers in encoder.blocks(table):
         if absolute:
             np.abs(numbers, out=numbers)
-        for output, each in enumerate(weights[:, :start]):
+        for output, each in enumerate(of_numbers):
             # Not a product of matrices: its result for a row depends on how many rows there are.
             np.add.reduce(numbers * each, axis=1, out=sums[rows, output])
-    by_column = weights.T
-    for names, codes in zip(encoder.categories, encoder.codes(table), strict=True):
-        of_codes = by_column[start + codes]
-        of_codes[codes == UNKNOWN] = 0
-        sums += of_codes
-        start += len(names)
+    for codes in encoder.codes(table):
+        sums += by_column[codes]
     sums += intercepts
     return sums
 

@@ -1,8 +1,7 @@
 """Reads the bodies of requests: each within its size and its time, and all of them within the pod's memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -29,16 +28,19 @@ class Bodies:
         self._seconds = seconds
         self._in_flight = 0
 
-    @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, which counts as in flight until the end of the context. Raises RefusedError, ClientDisconnect."""
+    async def read(self, request: Request) -> bytes:
+        """The body, which counts as in flight until its `release`. Raises RefusedError, ClientDisconnect."""
         _check_headers(request)
         chunks: list[bytes] = []
         try:
             await self._receive(request, chunks)
-            yield b"".join(chunks)
-        finally:
+        except BaseException:
             self._in_flight -= sum(map(len, chunks))
+            raise
+        return b"".join(chunks)
+
+    def release(self, body: bytes) -> None:
+        self._in_flight -= len(body)
 
     async def _receive(self, request: Request, chunks: list[bytes]) -> None:
         size = 0

@@ -104,9 +104,8 @@ class Endpoints:
 
     async def model_ready(self, request: Request) -> Response:
         self._check_names(request)
-        return self._respond(
-            {"name": self._task.model_deployment, "ready": self._state.ready}, 200 if self._state.ready else 503
-        )
+        content = {"name": self._task.model_deployment, "ready": self._state.ready}
+        return self._respond(content, 200 if self._state.ready else 503)
 
     async def infer(self, request: Request) -> Response:
         self._check_names(request)
@@ -134,9 +133,12 @@ class Endpoints:
         try:
             if self._state.served is None:
                 return self._loading(), began
-            async with self._bodies.read(request) as body:
+            body = await self._bodies.read(request)
+            try:
                 began = time.perf_counter()
                 return await self._predict(request, self._state.served, body), began
+            finally:
+                self._bodies.release(body)
         except BadRequestError as error:
             response = self._respond({"error": str(error)}, 400)
         except RefusedError as refused:

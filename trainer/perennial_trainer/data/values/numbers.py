@@ -49,7 +49,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 def too_large(floats: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which numbers are infinite, or greater than any that can be computed with."""
-    return np.asarray((floats > LARGEST) | (floats < -LARGEST))
+    return np.asarray(np.abs(floats) > LARGEST)
 
 
 def text_to_floats(
