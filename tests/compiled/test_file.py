@@ -12,6 +12,8 @@ from perennial_trainer.artifacts.fitted_model import model_files
 from perennial_trainer.compiled import build, columns, file
 from perennial_trainer.compiled.agreement import compiled_file, difference
 from perennial_trainer.compiled.build import NotCompiledError, compile_pipeline
+from perennial_trainer.compiled.estimators import LightGBM
+from perennial_trainer.compiled.lightgbm_library import LightGBMError
 from perennial_trainer.compiled.pipeline import table_of
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.data.memory import IDLE
@@ -66,7 +68,9 @@ def test_trees_do_not_get_very_wide_rows(monkeypatch: pytest.MonkeyPatch) -> Non
         compile_pipeline(forest())
 
 
-@pytest.mark.parametrize("name", ["sklearn.ensemble.RandomForestRegressor", "xgboost.XGBRegressor"])
+@pytest.mark.parametrize(
+    "name", ["sklearn.ensemble.RandomForestRegressor", "lightgbm.LGBMRegressor", "xgboost.XGBRegressor"]
+)
 def test_parts_of_the_rows_have_the_answers_of_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = compile_pipeline(fitted(name, "regression"))
     table = table_of(rides(60, 2), model)
@@ -74,6 +78,11 @@ def test_parts_of_the_rows_have_the_answers_of_all(name: str, monkeypatch: pytes
     monkeypatch.setattr(columns, "NUMBERS", 7 * 8)
     assert [len(each) for each in model.members[0].encoder.matrices(table)] == [8] * 7 + [4]
     assert model.predict(table).tolist() == at_once
+
+
+def test_text_that_lightgbm_cannot_read_is_an_error() -> None:
+    with pytest.raises(LightGBMError, match="number of classes"):
+        LightGBM(b"no model").load()
 
 
 def hostile(**arrays: Any) -> bytes:

@@ -46,7 +46,7 @@ class Native:
             single = matrix.astype(np.float32)
             return np.mean([tree.tree_.predict(single)[:, 0] for tree in self.estimator.estimators_], axis=0)
         if self.name == "lightgbm":
-            return self.estimator.booster_.predict(matrix)
+            return self.estimator.booster_.predict(matrix, num_threads=1)  # two take more CPU
         return self.estimator._raw_predict(matrix, n_threads=1).ravel()
 
 

@@ -54,7 +54,7 @@ def load_compiled(version: Version) -> "CompiledModel | None":
         model.load()
     except FailedTask:
         raise
-    except Exception as error:  # also of Treelite and XGBoost, which this image may lack or have in another version
+    except Exception as error:  # also of libraries of trees, which this image may lack or have in another version
         log.warning("the pipeline of %s answers, since its compiled model cannot be used: %s", version.name, error)
         return None
     _read_model(version.uri, version.sha256)

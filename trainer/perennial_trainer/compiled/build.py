@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from perennial_trainer.compiled.answers import Link
 from perennial_trainer.compiled.columns import Encoder, Floats
-from perennial_trainer.compiled.estimators import Estimator, Linear, Trees, XGBoost
+from perennial_trainer.compiled.estimators import Estimator, LightGBM, Linear, Trees, XGBoost
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.models.blend import members_of, weights_of
 from perennial_trainer.models.scoring import classes_of
@@ -115,10 +115,7 @@ def _trees(estimator: Any, link: Link, *, single: bool, greatest: float) -> Comp
     import treelite
 
     try:
-        if hasattr(estimator, "booster_"):
-            model = treelite.frontend.from_lightgbm(estimator.booster_).serialize_bytes()
-        else:
-            model = treelite.sklearn.import_model(estimator).serialize_bytes()
+        model = treelite.sklearn.import_model(estimator).serialize_bytes()
     except (treelite.TreeliteError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
         message = re.sub(r"\s+", " ", str(error))[:200]
         raise NotCompiledError(f"Treelite cannot take {type(estimator).__name__}: {message}") from error
@@ -173,14 +170,11 @@ def _histogram_boosting(estimator: Any) -> Compiled:
 
 
 def _lightgbm(estimator: Any) -> Compiled:
-    trees = estimator.booster_.trees_to_dataframe()
-    leaves = trees[trees["left_child"].isna()]
-    greatest = float(leaves.groupby("tree_index")["value"].apply(lambda each: each.abs().max()).sum())
     if hasattr(estimator, "classes_"):
         link: Link = "expit" if len(estimator.classes_) == 2 else "softmax"
     else:
         link = "exp" if estimator.objective_ in ("poisson", "gamma", "tweedie") else "identity"
-    return _trees(estimator, link, single=False, greatest=greatest)
+    return LightGBM(estimator.booster_.model_to_string().encode()), link
 
 
 def _xgboost(estimator: Any) -> Compiled:

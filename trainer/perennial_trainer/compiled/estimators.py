@@ -1,4 +1,4 @@
-"""Fitted estimators as arrays: linear models, trees by Treelite's reference inference, and XGBoost's by its own.
+"""Fitted estimators as arrays: linear models, trees by Treelite, and those of LightGBM and XGBoost by their libraries.
 
 Every sum is over one row alone and in one order, so that a row has the same answer by itself and among others.
 """
@@ -12,6 +12,7 @@ import numpy as np
 
 from perennial_trainer.compiled.columns import Encoder, Floats, Table
 from perennial_trainer.compiled.forest import FEWEST_ROWS, Forest
+from perennial_trainer.compiled.lightgbm_library import Booster
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,30 @@ class Trees(_OfMatrix):
 
 
 @dataclass(frozen=True)
+class LightGBM(_OfMatrix):
+    """LightGBM's own trees, by its library: for a hundred rows in a quarter of the time that Treelite takes."""
+
+    model: bytes
+    """The text that LightGBM writes, which holds numbers and names only."""
+
+    @cached_property
+    def _loaded(self) -> Booster:
+        return Booster(self.model)
+
+    def _raw(self, matrix: Floats) -> Floats:
+        return self._loaded.raw(matrix)
+
+    @property
+    def trees(self) -> int:
+        """How many there are."""
+        return self._loaded.trees
+
+    def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
+        """Nothing: the sums are LightGBM's in both cases."""
+        return np.zeros(table.rows)
+
+
+@dataclass(frozen=True)
 class XGBoost(_OfMatrix):
     """XGBoost's own trees: they sum in float32, in an order that only XGBoost has."""
 
@@ -144,4 +169,4 @@ class XGBoost(_OfMatrix):
         return np.zeros(table.rows)
 
 
-Estimator = Linear | Trees | XGBoost
+Estimator = Linear | Trees | LightGBM | XGBoost

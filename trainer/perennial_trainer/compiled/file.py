@@ -9,7 +9,7 @@ import numpy as np
 
 from perennial_trainer.compiled.answers import Link
 from perennial_trainer.compiled.columns import Encoder
-from perennial_trainer.compiled.estimators import Estimator, Linear, Trees, XGBoost
+from perennial_trainer.compiled.estimators import Estimator, LightGBM, Linear, Trees, XGBoost
 from perennial_trainer.compiled.model import CompiledModel, Member
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.fields import StrictStruct
@@ -24,7 +24,7 @@ class MemberHeader(StrictStruct, frozen=True, kw_only=True):
     categories: tuple[tuple[str, ...], ...]
     modes: tuple[str, ...]
     link: Link
-    kind: Literal["linear", "trees", "xgboost"] = "linear"
+    kind: Literal["linear", "trees", "lightgbm", "xgboost"] = "linear"
     single: bool = False
     sparse: bool = False
     greatest: float = 0.0
@@ -61,6 +61,9 @@ def encode(model: CompiledModel, sha256: str) -> bytes:
             arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
             changes = {"kind": "trees", "single": estimator.single, "greatest": estimator.greatest}
             header = msgspec.structs.replace(header, **changes)
+        elif isinstance(estimator, LightGBM):
+            arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
+            header = msgspec.structs.replace(header, kind="lightgbm")
         elif isinstance(estimator, XGBoost):
             arrays[f"{number}.trees"] = np.frombuffer(estimator.model, dtype=np.uint8)
             header = msgspec.structs.replace(header, kind="xgboost", sparse=estimator.sparse)
@@ -105,6 +108,8 @@ def _member(header: MemberHeader, number: int, arrays: Mapping[str, Any]) -> Mem
         estimator: Estimator = Linear(arrays[f"{number}.intercepts"], arrays[f"{number}.weights"])
     elif header.kind == "trees":
         estimator = Trees(arrays[f"{number}.trees"].tobytes(), header.single, header.greatest)
+    elif header.kind == "lightgbm":
+        estimator = LightGBM(arrays[f"{number}.trees"].tobytes())
     else:
         estimator = XGBoost(arrays[f"{number}.trees"].tobytes(), header.sparse)
     return Member(encoder, estimator, header.link)
