@@ -157,13 +157,32 @@ def a_key_is_forgotten_and_the_folder_kept_small(stage: Stage, folder: Path, ter
         described = f"kubectl describe mdep {NAME} -n {stage.kubectl.namespace} --kubeconfig {stage.kubeconfig}".split()
         assert "rows of 1 key in" in subprocess.run(described, capture_output=True, text=True, check=True).stdout
 
-    stage.wait("its Job is deleted", lambda: stage.kubectl.get("Job", f"{NAME}-upkeep") is None)
+    assert next_upkeep(stage)["message"] == "deleted 0 rows of 1 key in 0 files"
+    assert captured_files(folder) == after
+
+
+def next_upkeep(stage: Stage) -> dict[str, Any]:
+    """The facts of the upkeep of the next day, as which this moment is taken."""
+    stage.wait("the last Job is deleted", lambda: stage.kubectl.get("Job", f"{NAME}-upkeep") is None)
+    now = datetime.now(UTC)
     yesterday = as_text(now - timedelta(days=1))
     facts_of_yesterday = {"lastAttemptTime": yesterday, "lastTime": yesterday}
     stage.kubectl.patch("ModelDeployment", NAME, {"status": {"upkeep": facts_of_yesterday}}, "status")
-    again = stage.wait("the next day's has ended", lambda: upkeep_since(stage, now.replace(microsecond=0)))
-    assert again["message"] == "deleted 0 rows of 1 key in 0 files"
-    assert captured_files(folder) == after
+    return stage.wait("an upkeep has ended", lambda: upkeep_since(stage, now.replace(microsecond=0)))
+
+
+def files_of_an_ended_version_are_deleted(stage: Stage, folder: Path) -> None:
+    """A fourth version ends by the gate; so of the ended ones the second is neither the newest nor the one before the live."""
+    before = {place.name for place in folder.iterdir() if any(place.rglob("model.*"))}
+    assert before == {f"{NAME}-v{number}" for number in (1, 2, 3)}
+    unattainable = {"validation": {"thresholds": [{"metric": "mse", "max": 1e-9}]}}
+    stage.apply(a_model(NAME, SPEC | unattainable | {"history": {"artifacts": 1}}))
+    stage.kubectl.annotate("ModelDeployment", NAME, {names.RETRAIN: "for a fourth version"})
+    stage.until_phase(f"{NAME}-v4", "Rejected")
+    assert "files of v2" in next_upkeep(stage)["message"]
+    assert "filesDeletedAt" in stage.version(f"{NAME}-v2")
+    after = {place.name for place in folder.iterdir() if any(place.rglob("model.*"))}
+    assert after == before - {f"{NAME}-v2"} | {f"{NAME}-v4"}
 
 
 def forgotten_in(before: dict[str, list[str]], key: str, old: str) -> tuple[int, int]:
@@ -213,3 +232,4 @@ def test_captured_rows_with_late_labels_reach_a_version(stage: Stage, tmp_path: 
     folder = stage.claim(f"{NAME}-models", "ReadWriteMany") / stage.namespace / NAME / "captured"
     terminal = Terminal(console_script(tmp_path), stage.kubeconfig, stage.kubectl, tmp_path)
     a_key_is_forgotten_and_the_folder_kept_small(stage, folder, terminal)
+    files_of_an_ended_version_are_deleted(stage, folder.parent)
