@@ -46,22 +46,25 @@ def test_a_training_answers_and_logs_what_and_how_much(tmp_path: Path) -> None:
     assert any("442 rows" in line for line in lines)
 
 
-def test_check_without_predictions_has_no_slow_import(tmp_path: Path) -> None:
-    patients = pd.concat([diabetes().assign(s1=lambda f, n=n: f["s1"] + n) for n in range(10)], ignore_index=True)
-    uri = written(patients, tmp_path / "data" / "a.parquet")
-    training = a_training(uri, (tmp_path / "v1").as_uri())
+def test_check_by_a_compiled_model_has_no_slow_import(tmp_path: Path) -> None:
+    patients = pd.concat([diabetes().assign(s1=lambda f, n=n: f["s1"] + n) for n in range(20)], ignore_index=True)
+    training = a_training(written(patients, tmp_path / "data" / "a.parquet"), (tmp_path / "v1").as_uri())
     assert run(training, tmp_path / "answer").returncode == 0
-    recent = written(patients.drop(columns="target"), tmp_path / "recent" / "a.parquet")
-    task = a_check(training, answer(tmp_path / "answer"), recent, predictions=False)
+    trained = answer(tmp_path / "answer")
+    labelled = written(patients, tmp_path / "labelled" / "a.parquet")
+    unlabelled = written(patients.drop(columns="target"), tmp_path / "unlabelled" / "a.parquet")
     code = (
         "import sys; from perennial_trainer.__main__ import main; assert main() == 0; "
         "print(sorted({'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(task, tmp_path / "answer"), capture_output=True, text=True
-    )
-    assert (done.stdout.splitlines()[-1:], done.stderr) == (["[]"], "")
-    assert answer(tmp_path / "answer")["samples"] == 4420
+    for recent, predictions in ((labelled, True), (unlabelled, True), (unlabelled, False)):
+        sealed = {"live__metadataSha256": trained["artifact"]["metadataSha256"]}
+        task = a_check(training, trained, recent, predictions=predictions, **sealed)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment(task, tmp_path / "answer"), capture_output=True, text=True
+        )
+        assert (done.stdout.splitlines()[-1:], done.stderr) == (["[]"], ""), (recent, predictions)
+        assert answer(tmp_path / "answer")["samples"] == 8840
 
 
 def test_a_refusal_has_its_own_exit_code(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def load_scorer(version: Version) -> Any:
     compiled = load_compiled(version)
     if compiled is None:
         return load_version(version)
-    from perennial_trainer.compiled.pipeline import CompiledPipeline  # half a second, for pandas
+    from perennial_trainer.compiled.pipeline import CompiledPipeline
 
     return CompiledPipeline(compiled)
 

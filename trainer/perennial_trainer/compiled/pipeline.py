@@ -3,18 +3,18 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from perennial_trainer.compiled.columns import Floats, Table
 from perennial_trainer.compiled.model import CompiledModel
 
 
-def table_of(frame: pd.DataFrame, model: CompiledModel) -> Table:
-    """Converted features, as a request would have them."""
+def table_of(features: Any, model: CompiledModel) -> Table:
+    """Converted features by name, in a data frame or plain, as a request would have them."""
     encoder = model.members[0].encoder
-    numbers = {name: frame[name].to_numpy() for name in encoder.numeric}
-    return Table(len(frame), numbers, {name: frame[name] for name in encoder.categorical})
+    numbers = {name: np.asarray(features[name]) for name in encoder.numeric}
+    names = {name: features[name] for name in encoder.categorical}
+    return Table(len(next(iter((numbers | names).values()))), numbers, names)
 
 
 class CompiledPipeline:
@@ -27,8 +27,8 @@ class CompiledPipeline:
         if model.has_probabilities:
             self.predict_proba = self._probabilities
 
-    def predict(self, features: pd.DataFrame) -> NDArray[Any]:
+    def predict(self, features: Any) -> NDArray[Any]:
         return np.asarray(self._model.predict(table_of(features, self._model)))
 
-    def _probabilities(self, features: pd.DataFrame) -> Floats:
+    def _probabilities(self, features: Any) -> Floats:
         return self._model.predict_proba(table_of(features, self._model))

@@ -1,17 +1,15 @@
 """Counts recent values in the bins of their reference, batch by batch, in memory of a fixed size."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from perennial_trainer.data.values.plain_rows import counts_of
 from perennial_trainer.drift.mark_index import MarkIndex
 from perennial_trainer.profiling.columns import name_hash, sample_by_hash
 from perennial_trainer.profiling.profile import CategoricalProfile, ColumnProfile, NumericProfile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +23,12 @@ class NumericHistogram:
     def __init__(self, reference: NumericProfile) -> None:
         self.reference = reference
         self.rows = self.missing = self.squared_weights = 0
-        self._marks = np.union1d(reference.points, reference.edges).astype(np.float64)
+        self._marks = np.array(sorted({*reference.points, *reference.edges}), dtype=np.float64)
         self._index = MarkIndex(self._marks)
         self._counts = np.zeros(2 * len(self._marks) + 1, dtype=np.int64)
         self._sums = np.zeros(len(self._counts))
 
-    def add(self, values: ArrayLike, weight: int = 1) -> None:
+    def add(self, values: Any, weight: int = 1) -> None:
         """Counts each value `weight` times; NaN is missing."""
         floats = np.asarray(values, dtype=np.float64)
         for start in range(0, len(floats), BLOCK):
@@ -99,9 +97,9 @@ class CategoricalHistogram:
         self._rare = dict.fromkeys(reference.rare, 0)
         self._new: dict[str, int] = {}
 
-    def add(self, values: "pd.Series[Any]", weight: int = 1) -> None:
-        """Counts each value `weight` times."""
-        self.add_counts({str(name): count for name, count in values.value_counts().items()}, len(values), weight)
+    def add(self, values: Any, weight: int = 1) -> None:
+        """Counts each value of a column, coded or of pandas, `weight` times."""
+        self.add_counts(counts_of(values), len(values), weight)
 
     def add_counts(self, counts: Mapping[str, int], rows: int, weight: int = 1) -> None:
         """Counts each category of a batch of `rows` rows `weight` times; rows without a category are missing."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perennial_trainer.contract.errors import RejectedTask
 from perennial_trainer.contract.features.columns import Features
 from perennial_trainer.data.notes import Notes
+from perennial_trainer.data.values.plain_rows import PlainRows
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.drift.recent_rows.digest import RowsDigest
@@ -41,7 +42,7 @@ class RecentCounts:
     target: Histogram
     prediction: Histogram
     probabilities: dict[str, NumericHistogram]
-    unlabelled: EvenSample[Batch] | None  # None if rows without a target are not to be scored
+    unlabelled: EvenSample[Any] | None  # of batches or plain rows; None if rows without a target are not to be scored
     compared: EvenSample[Batch] | None = None  # rows with a target, for a challenger; None without one
     late: "Rows | None" = None  # earlier rows, the oldest first, whose targets have come since; None if none are scored
     why_none_is_late: str = ""
@@ -56,10 +57,11 @@ class RecentCounts:
 
     def add(self, batch: Batch, model: "Model") -> None:
         """Counts the batch and scores its rows that have a target; a row that the server would refuse has no score."""
-        equal = batch.equal
+        equal, labelled = batch.equal, batch.labelled
+        if self.unlabelled is not None:
+            batch.plain  # noqa: B018 - whose values are counted then, and not converted twice
         counted = self.pool.submit((batch if equal.all() else batch.take(equal)).count_into, self.features, self.digest)
-        labelled = batch.labelled
-        rows = batch.rows.take(labelled) if labelled.any() else None
+        rows = (_plain(model, batch) or batch.rows).take(labelled) if labelled.any() else None
         scored = _score(model, rows) if rows else None
         counted.result()
         for name, count in batch.unusable.items():
@@ -76,7 +78,8 @@ class RecentCounts:
                 self.compared.add(batch if labelled.all() else batch.take(labelled))
         unlabelled = ~labelled & ~batch.refused & equal
         if self.unlabelled is not None and unlabelled.any():
-            self.unlabelled.add(batch if unlabelled.all() else batch.take(unlabelled))
+            asked = _plain(model, batch) or batch
+            self.unlabelled.add(asked if unlabelled.all() else asked.take(unlabelled))
         self.rows += len(batch)
         self.labelled += int(labelled.sum())
         self.period.add(batch.time)
@@ -112,10 +115,14 @@ class RecentCounts:
 
     def score_unlabelled(self, model: "Model") -> None:
         """Counts the predictions for a sample of the rows without a target; call it once, after the last batch."""
-        if self.unlabelled is not None and self.unlabelled.batches:
+        if self.unlabelled is None:
+            return
+        parts: list[Rows | PlainRows] = [each for each in self.unlabelled.batches if isinstance(each, PlainRows)]
+        if len(parts) < len(self.unlabelled.batches):
             from perennial_trainer.data.rows import concatenate
 
-            rows = concatenate([batch.rows for batch in self.unlabelled.batches])
+            parts.append(concatenate([each.rows for each in self.unlabelled.batches if isinstance(each, Batch)]))
+        for rows in parts:
             self._add_predictions(_score(model, rows), self.unlabelled.step)
 
     def require_numbers(self) -> None:
@@ -143,7 +150,14 @@ class RecentCounts:
         return {name: each for name, each in others.items() if each[0].rows}
 
 
-def _score(model: "Model", rows: "Rows") -> ScoredRows:
+def _plain(model: "Model", batch: Batch) -> PlainRows | None:
+    """The rows as they are, if none needs a conversion and the model is compiled, so that it takes them."""
+    from perennial_trainer.compiled.pipeline import CompiledPipeline
+
+    return batch.plain if isinstance(model().result(), CompiledPipeline) else None
+
+
+def _score(model: "Model", rows: "Rows | PlainRows") -> ScoredRows:
     from perennial_trainer.models.scoring import score
 
     return score(model().result(), rows)

@@ -1,17 +1,15 @@
 """The rows that a model was scored on: their targets and predictions."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.categories import NO_CLASS
+from perennial_trainer.data.values.plain_rows import Coded
 from perennial_trainer.data.values.weights import Weights
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.intp]
@@ -68,13 +66,9 @@ class ScoredRows:
         return np.asarray(self.target >= 0) if self.classes else np.ones(len(self), dtype=bool)
 
     @property
-    def predicted_values(self) -> "pd.Series[Any]":
+    def predicted_values(self) -> Floats | Coded:
         """The predictions as numbers, or as the names of classes."""
-        import pandas as pd
-
-        if not self.classes:
-            return pd.Series(self.prediction)
-        return pd.Series(np.asarray(self.classes, dtype=object)[self.prediction], dtype="str")
+        return Coded(self.classes, self.prediction) if self.classes else self.prediction
 
     @property
     def class_probabilities(self) -> dict[str, Floats]:

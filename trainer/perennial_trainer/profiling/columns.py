@@ -2,15 +2,13 @@
 
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perennial_trainer.data.values.plain_rows import Coded, counts_of
 from perennial_trainer.profiling.profile import CategoricalProfile, ColumnProfile, NumericProfile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BINS = 10
 MOST_POINTS = 1000
@@ -23,12 +21,11 @@ ROUNDING = 1e-12
 Floats = NDArray[np.float64]
 
 
-def profile_column(values: "pd.Series[Any]", points: int = MOST_POINTS) -> ColumnProfile:
-    """The profile of a column of n > 0 numbers or categories."""
-    if values.dtype.kind == "f":
-        return profile_numbers(values.to_numpy(dtype=np.float64), points)
-    counts = {str(name): int(count) for name, count in values.value_counts().items()}
-    return profile_categories(counts, len(values))
+def profile_column(values: Any, points: int = MOST_POINTS) -> ColumnProfile:
+    """The profile of a column of n > 0 numbers or categories, of pandas or not."""
+    if isinstance(values, Coded) or values.dtype.kind != "f":
+        return profile_categories(counts_of(values), len(values))
+    return profile_numbers(np.asarray(values, dtype=np.float64), points)
 
 
 def profile_categories(counts: dict[str, int], rows: int) -> CategoricalProfile:

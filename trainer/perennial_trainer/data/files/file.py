@@ -28,6 +28,8 @@ class DataFile:
 
     def open_stored(self) -> Any:
         """A stream of the content as it is stored."""
+        if "file" in self._filesystem.protocol:
+            return pa.OSFile(self.name)  # Arrow reads it into memory that it uses again
         over_http = "http" in self._filesystem.protocol
         return io.BytesIO(self._content) if over_http else self._filesystem.open(self.name, "rb")
 

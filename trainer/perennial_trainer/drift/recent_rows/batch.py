@@ -14,8 +14,10 @@ from perennial_trainer.data.categories import category_name
 from perennial_trainer.data.files.readers import naming_file, place_of_row
 from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values.numbers import too_large
+from perennial_trainer.data.values.plain_rows import PlainRows
 from perennial_trainer.data.values.weights import Weights
 from perennial_trainer.drift.histogram import Histogram, NumericHistogram
+from perennial_trainer.drift.recent_rows.arrow_values import coded, has_codes, to_floats, value_counts
 from perennial_trainer.drift.recent_rows.digest import RowsDigest
 
 if TYPE_CHECKING:
@@ -48,9 +50,14 @@ class Batch:
     @cached_property
     def equal(self) -> NDArray[np.bool_]:
         """Which rows are counted, so that each stands for as many; all where each stands for itself."""
-        if WEIGHT not in self.table.column_names:
-            return np.ones(len(self), dtype=bool)
-        return Weights(self.table[WEIGHT].to_numpy(), self.table[REQUEST].to_numpy()).equal
+        weights = self._weights
+        return np.ones(len(self), dtype=bool) if weights is None else weights.equal
+
+    @cached_property
+    def _weights(self) -> Weights | None:
+        if WEIGHT not in self._names:
+            return None
+        return Weights(self.table[WEIGHT].to_numpy(), self.table[REQUEST].to_numpy())
 
     @cached_property
     def rows(self) -> "Rows":
@@ -63,6 +70,22 @@ class Batch:
         rows.locate(self._place_of_row)
         return rows
 
+    @cached_property
+    def plain(self) -> PlainRows | None:
+        """The rows as a compiled model gets them; None if a value needs a conversion. They have what `rows` has."""
+        features, target = self.columns.features, self.columns.target
+        if features.derived or features.text:
+            return None
+        arrays = np.empty((len(features.numeric), len(self)))  # at once: malloc gives back, and clears, each small one
+        kept = {name: self._finite_values(name, array) for name, array in zip(features.numeric, arrays, strict=True)}
+        self._kept.update(kept)
+        read: dict[str, Any] = kept | {name: coded(self.table[name]) for name in features.categorical}
+        is_number = self.columns.kind == "regression"
+        values = self._finite_values(target) if is_number else coded(self.table[target])
+        if values is None or any(each is None for each in read.values()):
+            return None
+        return PlainRows(self.columns, read, values, self._weights)
+
     def _place_of_row(self, row: int) -> str:
         return place_of_row(self.file, self.first_row + row)
 
@@ -71,7 +94,7 @@ class Batch:
         """Which rows have a target; a row that the server would refuse has none."""
         if self.table[self.columns.target].null_count == len(self):
             return np.zeros(len(self), dtype=bool)
-        return self.rows.target.notna().to_numpy()
+        return self.plain.labelled if self.plain else self.rows.target.notna().to_numpy()
 
     @cached_property
     def unusable(self) -> dict[str, int]:
@@ -111,15 +134,16 @@ class Batch:
     @property
     def unreadable_target(self) -> "Unusable | None":
         """Which targets are present and not of the task's kind, if any."""
-        if self.table[self.columns.target].null_count == len(self):
+        if self.plain or self.table[self.columns.target].null_count == len(self):
             return None
         return self.rows.unreadable.get(self.columns.target)
 
     def count_into(self, histograms: Mapping[str, Histogram], digest: RowsDigest | None = None) -> None:
         """Adds every value to the histogram of its feature, and to the digest."""
+        array = np.empty(len(self))  # for one column after the other, so that it stays in the CPU's cache
         for name, histogram in histograms.items():
             if isinstance(histogram, NumericHistogram):
-                values = self.numeric_values(name)
+                values = self.numeric_values(name, array)
                 histogram.add(values)
                 if digest:
                     digest.add_numbers(values)
@@ -129,27 +153,28 @@ class Batch:
                 if digest:
                     digest.add_counts(counts)
 
-    def numeric_values(self, name: str) -> NDArray[np.float64]:
-        """The values of a numeric feature; NaN is missing."""
-        floats = self._finite_values(name) if name in self._names else None
+    def numeric_values(self, name: str, into: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """The values of a numeric feature, perhaps in the given array; NaN is missing."""
+        floats = self._finite_values(name, into) if name in self._names else None
         return self.rows.measured[name].to_numpy() if floats is None else floats
 
-    def _finite_values(self, name: str) -> NDArray[np.float64] | None:
+    def _finite_values(self, name: str, into: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
         """The values if they are numbers, none of them too large, and so need no conversion; else None."""
-        column, floats = self.table[name], None
-        if pa.types.is_null(column.type):
-            floats = np.full(len(self), np.nan)
-        elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-            floats = np.concatenate([_to_floats(chunk) for chunk in column.chunks])
-            if too_large(floats).any():
-                floats = None
-        self._is_finite[name] = floats is not None
-        return floats
+        if name in self._kept:
+            return self._kept[name]
+        floats = np.empty(len(self)) if into is None else into
+        self._is_finite[name] = to_floats(self.table[name], floats) and not too_large(floats).any()
+        return floats if self._is_finite[name] else None
 
     @cached_property
     def _names(self) -> frozenset[str]:
         """The names of the columns, of which Arrow makes a new list each time."""
         return frozenset(self.table.column_names)
+
+    @cached_property
+    def _kept(self) -> dict[str, NDArray[np.float64] | None]:
+        """The values of the features where the model is asked about the rows; of all, since it needs them at once."""
+        return {}
 
     @cached_property
     def _is_finite(self) -> dict[str, bool]:
@@ -159,49 +184,12 @@ class Batch:
     def category_counts(self, name: str) -> Counter[str]:
         """How often each category of a feature occurs."""
         column = self.table[name] if name in self._names else None
-        if column is None or not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
+        if column is None or not has_codes(column):
             return Counter(self.rows.measured[name].dropna().tolist())
         total: Counter[str] = Counter()
-        for values, counts in map(_value_counts, column.chunks):
+        for values, counts in map(value_counts, column.chunks):
             for value, count in zip(values, counts.tolist(), strict=True):
                 category = category_name(value) if count else None
                 if isinstance(category, str):  # NaN for empty text, which is missing
                     total[category] += count
         return total
-
-
-# The buffers of Arrow arrays are read directly: Arrow's `to_numpy` imports pandas, and `cast` and `drop_null` import
-# `pyarrow.compute`, which takes longer than to count 100,000 rows.
-
-
-def _to_floats(values: Any) -> NDArray[np.float64]:
-    """An Arrow array of numbers as float64; NaN is missing."""
-    floats = _stored(values).astype(np.float64)
-    if values.null_count:
-        floats[~_present(values)] = np.nan
-    return floats
-
-
-def _value_counts(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
-    """Each present value of an Arrow array, a dictionary or integers, and how often it occurs."""
-    numbers = values.indices if pa.types.is_dictionary(values.type) else values
-    stored = _stored(numbers)[_present(numbers)] if numbers.null_count else _stored(numbers)
-    if numbers is not values:
-        return values.dictionary.to_pylist(), np.bincount(stored, minlength=len(values.dictionary))
-    distinct, counts = np.unique(stored, return_counts=True)
-    return distinct.tolist(), counts
-
-
-def _stored(values: Any) -> NDArray[Any]:
-    """The numbers of an Arrow array as they are stored, without a copy; any number where one is missing."""
-    dtype = np.dtype(values.type.to_pandas_dtype())
-    if not len(values):
-        return np.empty(0, dtype)
-    return np.frombuffer(values.buffers()[1], dtype, len(values), values.offset * dtype.itemsize)
-
-
-def _present(values: Any) -> NDArray[np.bool_]:
-    """Which values of an Arrow array with missing ones are present."""
-    first, skipped = divmod(values.offset, 8)
-    octets = np.frombuffer(values.buffers()[0], np.uint8, (skipped + len(values) + 7) // 8, first)
-    return np.unpackbits(octets, count=skipped + len(values), bitorder="little")[skipped:].view(np.bool_)
