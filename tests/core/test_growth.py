@@ -18,6 +18,7 @@ from perennial_operator.core.world import World
 from tests.builders import a_deployment, a_report, a_version, a_world, task_of
 
 END = "2026-11-23T12:00:00Z"
+OLD = "2026-11-23T10:30:00Z"
 
 
 def a_check_of(hour: int, samples: int, outcome: str = "WithinThresholds", begin: int | None = None) -> Report:
@@ -69,12 +70,13 @@ TWICE = (a_check_of(13, 130), a_check_of(14, 130))
         pytest.param(a_grown(*TWICE, made="2026-11-23T13:30:00Z"), False, id="a part of the first may have been read"),
         pytest.param(a_grown(*TWICE, made="2026-11-23T20:00:00Z"), True, id="made while the clock was ahead"),
         pytest.param(a_grown(*TWICE, growth=0), False, id="turned off"),
-        pytest.param(a_grown(*LATE, end="2026-11-23T10:30:00Z"), True, id="a twentieth, where labels are late"),
+        pytest.param(a_grown(*LATE, end=OLD), True, id="a twentieth, where labels are late"),
         pytest.param(a_grown(*LATE, end="2026-11-23T10:35:00Z"), False, id="labels as old as the rows of a check"),
-        pytest.param(
-            a_grown(*LATE, end="2026-11-23T10:30:00Z", growth=0.5), False, id="another share, labels are late"
-        ),
-        pytest.param(a_grown(*LATE[1:], end="2026-11-23T10:30:00Z"), False, id="no check knew newer rows then"),
+        pytest.param(a_grown(*LATE, end=OLD, growth=0.5), False, id="another share, labels are late"),
+        pytest.param(a_grown(LATE[0], a_check_of(13, 60), end=OLD), True, id="one check, where labels are late"),
+        pytest.param(a_grown(*LATE[1:], end=OLD), True, id="the first check begins later, and by the clock"),
+        pytest.param(a_grown(*LATE[1:], end=OLD, made=OLD), False, id="the first check begins later: a pause"),
+        pytest.param(a_grown(*LATE[1:], end="2026-11-23T11:30:00Z"), False, id="the first check begins a bit later"),
         pytest.param(
             a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"
         ),
@@ -85,19 +87,33 @@ def test_rows_that_have_grown_start_a_training(world: World, grown: bool) -> Non
     assert (trigger.reason if trigger else None) == ("Growth" if grown else None)
 
 
-def test_rows_that_a_training_has_read_do_not_count_again() -> None:
+@pytest.mark.parametrize(
+    ("end", "phase", "status", "wanted"),
+    [
+        (END, "Superseded", {"reason": "NoNewRows"}, None),
+        (OLD, "Superseded", {"reason": "NoNewRows"}, None),
+        (END, "Rejected", {"reason": "WorseThanLive"}, "Growth"),
+        (OLD, "Rejected", {"reason": "WorseThanLive"}, None),
+        (OLD, "Failed", {"reason": "ArtifactMissing", "surroundings": "0" * 16}, "Growth"),
+    ],
+    ids=["none was new", "none had a label", "refused", "refused, labels are late", "stopped by its surroundings"],
+)
+def test_rows_that_a_training_has_read_do_not_count_again(
+    end: str, phase: str, status: dict[str, Any], wanted: str | None
+) -> None:
     """Where labels come late, the rows that were measured are not known to a training yet."""
-    status = {"reason": "NoNewRows", "endedAt": "2026-11-23T13:30:00Z"}
+    at = {"endedAt": "2026-11-23T13:30:00Z"}
     earlier = a_version(
-        2, "Superseded", {"trigger": {"reason": "Growth"}}, status, creationTimestamp="2026-11-23T13:30:00Z"
+        2, phase, {"trigger": {"reason": "Growth"}}, status | at, creationTimestamp="2026-11-23T13:30:00Z"
     )
-    again = (*TWICE, a_check_of(15, 130), a_check_of(16, 130))
-    for reports, wanted in ((TWICE, None), (again, "Growth")):
-        world = a_grown(*reports)
+    before = (LATE[0], *TWICE)
+    again = (*before, a_check_of(15, 130), a_check_of(16, 130))
+    for reports, reason in ((before, wanted), (again, "Growth")):
+        world = a_grown(*reports, end=end)
         now = {"now": datetime(2026, 11, 23, 17, tzinfo=UTC)}
         world = a_world(deployment=world.deployment, versions=(*world.versions, earlier), reports=reports, **now)
         trigger = trigger_of(world)
-        assert (trigger.reason if trigger else None) == wanted
+        assert (trigger.reason if trigger else None) == reason
 
 
 def test_message_of_growth_names_the_rows_and_the_field() -> None:
@@ -128,7 +144,7 @@ def test_a_candidate_is_proven_on_the_rows_of_a_check(world: World, rows: int | 
 
 @pytest.mark.parametrize(
     ("end", "contract", "blend"),
-    [("2026-11-23T10:30:00Z", 5, "whole"), (END, 5, "fits"), ("2026-11-23T10:30:00Z", 4, "fits")],
+    [(OLD, 5, "whole"), (END, 5, "fits"), (OLD, 4, "fits")],
     ids=["labels are late", "labels are known", "a trainer that does not know it"],
 )
 def test_whole_history_comes_first_where_labels_are_late(end: str, contract: int, blend: str) -> None:

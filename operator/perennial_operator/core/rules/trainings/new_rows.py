@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from perennial_operator.core.api.drift_report import Outcome
-from perennial_operator.core.api.model_version import ModelVersion, Trigger
+from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Trigger
 from perennial_operator.core.drift_reports import about_drift
 from perennial_operator.core.names import NEVER
 from perennial_operator.core.rules.phases import FILES_UNCHANGED, NO_NEW_ROWS
@@ -14,7 +14,7 @@ from perennial_operator.core.world import World, plausible, unless_ahead
 NO_ROWS = frozenset({Outcome.INVALID, Outcome.BAD_DATA})
 """Outcomes of reports whose rows are not worth a training."""
 FEWEST_CHECKS = 2
-"""A single check may have been wider than usual."""
+"""A single check may have been wider than usual; where labels are late, waiting for another makes a model older."""
 LATE = 1.5
 """Labels are late if they are so many times as old as the rows of a check: its rows may all have the time of a day."""
 SHARE_IF_LATE = 0.2
@@ -39,8 +39,8 @@ def growth_of(world: World) -> Trigger | None:
     late = labels_are_late(world)
     growth *= SHARE_IF_LATE if late else 1
     end = plausible(world, data.fitted_until or data.end)
-    samples = _samples_since(world, max(end, _last_read(world, live))) if end else []
-    if len(samples) < FEWEST_CHECKS or sum(samples) < growth * data.history_rows:
+    samples = _samples_since(world, max(end, _last_read(world, live, late))) if end else []
+    if len(samples) < (1 if late else FEWEST_CHECKS) or sum(samples) < growth * data.history_rows:
         return None
     weighed, made = plausible(world, data.end), unless_ahead(world, live.metadata.creation_timestamp)
     if weighed and not rows_since(world, max(weighed, made)):
@@ -56,33 +56,42 @@ def growth_of(world: World) -> Trigger | None:
 def labels_are_late(world: World) -> bool:
     """Whether the newest labels were older, when the live version was made, than the rows of a check take to come.
 
-    Beside the newest rows that a check had measured by then, and not by the clock: a history may have ended long ago.
+    Beside the newest rows that a check had measured by then, and not by the clock alone: a history may have ended long
+    ago. Of the first version the clock and the rows after which the first check begins have to say so.
     """
     live = world.live
     end = plausible(world, live.status.data.end) if live and live.status.data else None
     if live is None or end is None:
         return False
     made = unless_ahead(world, live.metadata.creation_timestamp)
-    checks = (
-        each
-        for each in reversed(about_drift(world.reports))
-        if each.scheduled_at > NEVER and each.outcome not in NO_ROWS
-    )
-    check = next((each for each in checks if each.starts_at and each.created_at <= made), None)
-    if check is None or check.starts_at is None:
+    checks = [
+        (each, each.starts_at)
+        for each in about_drift(world.reports)
+        if each.scheduled_at > NEVER and each.outcome not in NO_ROWS and each.starts_at
+    ]
+    before = [each for each in checks if each[0].created_at <= made]
+    if not checks:
         return False
-    return check.measured_at - end > LATE * (check.measured_at - check.starts_at)
+    check, begin = before[-1] if before else checks[0]
+    newest = check.measured_at if before else min(begin, made)
+    return newest - end > LATE * (check.measured_at - begin)
 
 
-def _last_read(world: World, live: ModelVersion) -> datetime:
+def _last_read(world: World, live: ModelVersion, late: bool) -> datetime:
     """When a training last read the rows to fit a version that is, was or might have been live, if it could.
 
-    Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice.
+    Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice, and those
+    that came before a candidate was refused do not ask for another one: it would read the same rows.
     """
     asked = (each for each in reversed(world.versions) if each.asks_for_fits or each.has_fits)
-    fitted = next((each for each in asked if each.status.live_since), live)
+    fitted = next((each for each in asked if each.status.live_since or (late and _was_refused(each))), live)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
     return max(unless_ahead(world, each.metadata.creation_timestamp) for each in read)
+
+
+def _was_refused(version: ModelVersion) -> bool:
+    """Whether it failed for what it is, and not by its surroundings."""
+    return version.phase in UNSUCCESSFUL and version.status.surroundings is None
 
 
 def newest_check_rows(world: World) -> int | None:
