@@ -155,6 +155,18 @@ def test_zeros_of_sparse_rows_are_as_the_estimator_takes_them(name: str) -> None
     assert agrees(model.predict(table), np.asarray(built.predict(frame)), model.terms(table)).all()
 
 
+@pytest.mark.parametrize(("kind", "classes"), [("regression", 0), ("classification", 2), ("classification", 3)])
+def test_trees_of_lightgbm_have_its_own_bits(kind: Kind, classes: int) -> None:
+    if kind == "regression":
+        pipeline = fitted("lightgbm.LGBMRegressor", kind, parameters=(("objective", "poisson"),))
+    else:
+        pipeline = fitted("lightgbm.LGBMClassifier", kind, classes)
+    model, frame = compile_pipeline(pipeline), rides(1_000, 3)
+    answer = "predict_proba" if classes else "predict"
+    given = getattr(model, answer)(table_of(frame, model))
+    assert np.array_equal(given, getattr(pipeline, answer)(frame))
+
+
 @pytest.mark.parametrize("kind", ["regression", "classification"])
 def test_a_blend_answers_the_weighted_mean_of_its_members(kind: Kind) -> None:
     names = {

@@ -1,7 +1,7 @@
 """Compiles a fitted pipeline, where its estimator is one whose answers plain arrays can give."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -170,18 +170,18 @@ def _histogram_boosting(estimator: Any) -> Compiled:
 
 
 def _lightgbm(estimator: Any) -> Compiled:
-    if hasattr(estimator, "classes_"):
-        link: Link = "expit" if len(estimator.classes_) == 2 else "softmax"
-    else:
-        link = "exp" if estimator.objective_ in ("poisson", "gamma", "tweedie") else "identity"
-    return LightGBM(estimator.booster_.model_to_string().encode()), link
+    return LightGBM(estimator.booster_.model_to_string().encode()), _link_of_answers(getattr(estimator, "classes_", []))
 
 
 def _xgboost(estimator: Any) -> Compiled:
-    link: Link = "identity"
-    if hasattr(estimator, "labels_"):
-        link = "chance" if len(estimator.classes_) == 2 else "probability"
-    return XGBoost(bytes(estimator.get_booster().save_raw("ubj")), sparse=False), link
+    classes = estimator.classes_ if hasattr(estimator, "labels_") else []
+    return XGBoost(bytes(estimator.get_booster().save_raw("ubj")), sparse=False), _link_of_answers(classes)
+
+
+def _link_of_answers(classes: Sized) -> Link:
+    """Of a library that gives predictions, or the chance of the second of two classes, or of each of more."""
+    links: Mapping[int, Link] = {0: "identity", 2: "chance"}
+    return links.get(len(classes), "probability")
 
 
 _SUMS = (

@@ -124,7 +124,7 @@ class LightGBM(_OfMatrix):
         return Booster(self.model)
 
     def _raw(self, matrix: Floats) -> Floats:
-        return self._loaded.raw(matrix)
+        return self._loaded.predict(matrix)
 
     @property
     def trees(self) -> int:
@@ -132,7 +132,7 @@ class LightGBM(_OfMatrix):
         return self._loaded.trees
 
     def terms(self, encoder: Encoder, table: Table) -> Floats:  # noqa: ARG002 - as Linear's
-        """Nothing: the sums are LightGBM's in both cases."""
+        """Nothing: the answers are LightGBM's in both cases."""
         return np.zeros(table.rows)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from perennial_trainer.compiled.columns import Floats
 
-FLOAT64, BY_ROWS, RAW_SCORE, ALL = 1, 1, 1, -1
+FLOAT64, BY_ROWS, ANSWERS, ALL = 1, 1, 0, -1
 
 
 class LightGBMError(Exception):
@@ -31,17 +31,17 @@ class Booster:
         """How many there are."""
         self._outputs = self._count("LGBM_BoosterNumModelPerIteration")
 
-    def raw(self, matrix: Floats) -> Floats:
-        """The sums of the trees for each row of [n, features], of shape [n, m]; in one thread."""
+    def predict(self, matrix: Floats) -> Floats:
+        """The answers to the rows of [n, features], or the chances of m classes, of shape [n, m]; in one thread."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        sums, written = np.empty((len(matrix), self._outputs)), ctypes.c_int64()
+        given, written = np.empty((len(matrix), self._outputs)), ctypes.c_int64()
         shape = map(ctypes.c_int32, matrix.shape)
         _call(
             "LGBM_BoosterPredictForMat",
-            *(self._handle, ctypes.c_void_p(matrix.ctypes.data), FLOAT64, *shape, BY_ROWS, RAW_SCORE, 0, ALL),
-            *(b"num_threads=1", ctypes.byref(written), ctypes.c_void_p(sums.ctypes.data)),
+            *(self._handle, ctypes.c_void_p(matrix.ctypes.data), FLOAT64, *shape, BY_ROWS, ANSWERS, 0, ALL),
+            *(b"num_threads=1", ctypes.byref(written), ctypes.c_void_p(given.ctypes.data)),
         )
-        return sums
+        return given
 
     def _count(self, function: str) -> int:
         count = ctypes.c_int()
