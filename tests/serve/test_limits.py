@@ -7,12 +7,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from starlette.requests import ClientDisconnect, Request
 
 from perennial_trainer.contract.task import ServeTask, parse_task
 from perennial_trainer.serve.app import make_server, open_listener, served_by
+from perennial_trainer.serve.bodies import Bodies, RefusedError
 from perennial_trainer.serve.connections import SPARE_CONNECTIONS
 from perennial_trainer.serve.endpoints import Endpoints
 from perennial_trainer.serve.lifecycle import Served, State
@@ -133,6 +136,27 @@ def test_unfinished_bodies_leave_room_for_small_ones() -> None:
 def test_a_body_that_was_answered_is_no_longer_in_flight() -> None:
     with serving(in_flight=400_000, body=SMALL_BODY * 2) as server:
         assert [server.client.post(INFER, content=LARGE).status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        ({"type": "http.disconnect"}, ClientDisconnect),
+        (asyncio.CancelledError(), asyncio.CancelledError),
+        ({"type": "http.request", "body": b"x" * 50}, RefusedError),
+        ({"type": "http.request", "body": "no bytes"}, TypeError),  # the parts are not joined, as without memory
+    ],
+)
+def test_a_body_that_is_not_read_is_not_in_flight(last: Any, error: type[BaseException]) -> None:
+    bodies = Bodies(lambda: limits_for(None)._replace(body=100, in_flight=100))
+
+    async def read(*events: Any) -> bytes:
+        return await bodies.read(Request({"type": "http", "headers": []}, AsyncMock(side_effect=events)))
+
+    with pytest.raises(error):
+        asyncio.run(read({"type": "http.request", "body": b"x" * 60, "more_body": True}, last))
+    whole = b"x" * 100
+    assert asyncio.run(read({"type": "http.request", "body": whole})) == whole
 
 
 def test_rows_beyond_the_limit_are_refused_with_the_number() -> None:

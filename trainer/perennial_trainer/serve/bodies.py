@@ -34,10 +34,10 @@ class Bodies:
         chunks: list[bytes] = []
         try:
             await self._receive(request, chunks)
+            return b"".join(chunks)
         except BaseException:
             self._in_flight -= sum(map(len, chunks))
             raise
-        return b"".join(chunks)
 
     def release(self, body: bytes) -> None:
         self._in_flight -= len(body)
