@@ -116,6 +116,23 @@ def test_rows_that_a_training_has_read_do_not_count_again(
         assert (trigger.reason if trigger else None) == reason
 
 
+@pytest.mark.parametrize(
+    ("trigger", "checks", "wanted"), [("Growth", 0, True), ("Drift", 1, False), ("Drift", 2, True)]
+)
+def test_growth_waits_after_a_refused_candidate_of_drift(trigger: str, checks: int, wanted: bool) -> None:
+    """A candidate of growth proves less, so it waits for two more checks, whatever drift itself asks for."""
+    status = {"reason": "NotProvenBetter", "endedAt": "2026-11-23T14:00:00Z"}
+    refused = a_version(
+        2, "Rejected", {"trigger": {"reason": trigger}}, status, creationTimestamp="2026-11-23T14:00:00Z"
+    )
+    reports = (*TWICE, *(a_check_of(15 + each, 130) for each in range(checks)))
+    world = a_grown(*reports)
+    now = {"now": datetime(2026, 11, 23, 17, tzinfo=UTC)}
+    world = a_world(deployment=world.deployment, versions=(*world.versions, refused), reports=reports, **now)
+    started = trigger_of(world)
+    assert (started.reason if started else None) == ("Growth" if wanted else None)
+
+
 def test_message_of_growth_names_the_rows_and_the_field() -> None:
     trigger = trigger_of(a_grown(*TWICE))
     assert trigger

@@ -37,11 +37,14 @@ def growth_of(world: World) -> Trigger | None:
     if live is None or data is None or not growth or not data.history_rows:
         return None
     late = labels_are_late(world)
-    growth *= SHARE_IF_LATE if late else 1
+    growth, fewest = (growth * SHARE_IF_LATE, 1) if late else (growth, FEWEST_CHECKS)
     end = plausible(world, data.fitted_until or data.end)
     samples = _samples_since(world, max(end, _last_read(world, live, late))) if end else []
-    if len(samples) < (1 if late else FEWEST_CHECKS) or sum(samples) < growth * data.history_rows:
+    if len(samples) < fewest or sum(samples) < growth * data.history_rows:
         return None
+    refused = _newest_fit(world, live)
+    if refused.spec.trigger.reason == "Drift" and _was_refused(refused) and len(_rows_after(world, refused)) < fewest:
+        return None  # a candidate of growth proves less, and the alarm still asks for one of drift
     weighed, made = plausible(world, data.end), unless_ahead(world, live.metadata.creation_timestamp)
     if weighed and not rows_since(world, max(weighed, made)):
         return None
@@ -83,15 +86,25 @@ def _last_read(world: World, live: ModelVersion, late: bool) -> datetime:
     Where labels come late, checks measure rows that no training knows yet; they do not ask for one twice, and those
     that came before a candidate was refused do not ask for another one: it would read the same rows.
     """
-    asked = (each for each in reversed(world.versions) if each.asks_for_fits or each.has_fits)
-    fitted = next((each for each in asked if each.status.live_since or (late and _was_refused(each))), live)
+    fitted = _newest_fit(world, live, refused=late)
     read = (each for each in world.versions if each is fitted or each.status.reason in (NO_NEW_ROWS, FILES_UNCHANGED))
     return max(unless_ahead(world, each.metadata.creation_timestamp) for each in read)
+
+
+def _newest_fit(world: World, live: ModelVersion, refused: bool = True) -> ModelVersion:
+    """The newest version for which models were or might have been fitted that went live, or was refused."""
+    asked = (each for each in reversed(world.versions) if each.asks_for_fits or each.has_fits)
+    return next((each for each in asked if each.status.live_since or (refused and _was_refused(each))), live)
 
 
 def _was_refused(version: ModelVersion) -> bool:
     """Whether it failed for what it is, and not by its surroundings."""
     return version.phase in UNSUCCESSFUL and version.status.surroundings is None
+
+
+def _rows_after(world: World, version: ModelVersion) -> list[int]:
+    """The rows of each report that has measured only rows that came after the version was made."""
+    return _samples_since(world, unless_ahead(world, version.metadata.creation_timestamp))
 
 
 def newest_check_rows(world: World) -> int | None:
