@@ -240,3 +240,16 @@ def test_training_and_queued_counts_match_the_objects(steps: list[tuple[str, str
     assert cache.count_trainings({BIKE}) == len(training | {BIKE})
     assert cache.count_trainings({BIKE}, but=BIKE) == len(training - {BIKE})
     assert cache.queued() == [Key("default", name) for name in sorted(queued, key=lambda name: queued[name])]
+
+
+@pytest.mark.parametrize(
+    "uid", ["1", "", "5ebac464-8fd0-5361-a1de-87c560d6d2a6", "5EBAC464-8fd0-5361-a1de-87c560d6d2a6", "5ebac4648fd0"]
+)
+def test_uid_is_that_of_the_object(uid: str) -> None:
+    cache = Cache()
+    cache.put(an_object(1, uid=uid))
+    assert cache.uid(BIKE, "Job", "bike-v1-train") == uid
+    cache.drop(an_object(2, uid="another"))
+    assert cache.uid(BIKE, "Job", "bike-v1-train") == uid
+    cache.drop(an_object(2, uid=uid))
+    assert cache.uid(BIKE, "Job", "bike-v1-train") is None

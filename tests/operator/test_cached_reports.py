@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perennial_operator.cluster.cache import Cache
-from perennial_operator.core.drift_reports import Report
+from perennial_operator.core.api.values import as_text
+from perennial_operator.core.drift_reports import Report, final_report
 from tests.operator.test_cache import BIKE, an_object
 from tests.operator.watch_list import replaced
 
@@ -91,3 +95,32 @@ def test_report_with_a_removed_status_is_open_again() -> None:
     cache.put(a_report(1, "Stale"))
     assert cache.apply_event("ADDED", a_report(2)) == {BIKE}
     assert known_outcomes(cache) == {"report": ""}
+
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+INSTANTS = TIMES.map(as_text) | TIMES.map(lambda time: as_text(time, "microseconds"))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20)
+TEXTS = st.text() | st.sampled_from(["psi of temp is 0.3", "\ud800", "\x1b[31m"])
+METRICS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["psi", "mse"]), "value": NUMBERS},
+    optional={"feature": st.sampled_from(["temp", "Temperatur °C"]), "standardError": NUMBERS.map(abs)},
+)
+FIELDS = {
+    "window": st.fixed_dictionaries({"start": INSTANTS, "end": INSTANTS}),
+    "rowsDigest": st.text(max_size=9),
+    "waiting": st.integers(0, 2**63 - 1),
+    "against": st.just({"modelVersion": "bike-v2"}),
+    "source": st.just("perennial"),
+}
+LACKING = st.fixed_dictionaries({"metric": st.sampled_from(["mse", "r2"])}, optional={"reason": TEXTS})
+STATUSES = {"message": TEXTS, "assessedAt": INSTANTS, "notMeasured": st.lists(LACKING, max_size=3)}
+
+
+@given(st.fixed_dictionaries({}, optional=FIELDS), st.fixed_dictionaries({}, optional=STATUSES), st.lists(METRICS))
+def test_stored_summary_is_that_of_the_report(spec: Any, status: Any, metrics: Any) -> None:
+    body = a_report(1, "Stale")
+    body["spec"] |= spec | {"metrics": metrics}
+    body["status"] |= status
+    cache = Cache()
+    cache.put(body)
+    assert judged(cache) == [final_report(body)]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial_operator.cluster.codec import DEEPEST, dumps, loads, raise_recursion_limit
+from perennial_operator.cluster.codec import DEEPEST, FARTHEST, dumps, loads, pack, raise_recursion_limit, unpack
 from tests.builders import merged
 from tests.fuzz.malformed import nested
 from tests.fuzz.test_operator import DEPLOYMENT, REPORT, SERVING, VERSION, ended, passed
@@ -40,6 +40,20 @@ def as_deep_as_the_operator() -> Iterator[None]:
 @given(VALUES)
 def test_encoded_value_is_decoded_unchanged(value: Any) -> None:
     assert same(loads(dumps(value)), value)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), VALUES)))
+def test_packed_value_is_unpacked_unchanged(values: list[tuple[str, Any]]) -> None:
+    packed = [pack(kind, value) for kind, value in values]
+    assert all(same(unpack(each), value) for each, (_, value) in zip(packed, values, strict=True))
+
+
+def test_packed_object_has_the_size_of_what_is_its_own() -> None:
+    objects = [{"number": number, "same": [*range(FARTHEST)]} for number in range(3)]
+    first, second, third = (pack("long", each) for each in objects)
+    assert [unpack(each) for each in (first, second, third)] == objects
+    small = [pack("small", {"number": number, "same": [*range(99)]}) for number in range(3)]
+    assert max(map(len, small)) < 40
 
 
 def same(read: Any, written: Any) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from perennial_operator.cluster.cache_entry import Key
+from perennial_operator.cluster.cache_entry import Key, Uid
 
 DAY = timedelta(days=1)
 REMEMBERED = 100_000
@@ -25,7 +25,7 @@ class Trainings:
         self._queued: dict[Key, str] = {}
         self._began: defaultdict[str, list[datetime]] = defaultdict(list)
         """Namespace → when its versions were created, oldest first; also those that are deleted by now."""
-        self._known: OrderedDict[tuple[str, datetime], None] = OrderedDict()
+        self._known: OrderedDict[tuple[Uid, datetime], None] = OrderedDict()
         """Versions that are in it."""
 
     def update(self, key: Key, trains: bool, blocked: bool, queued_since: str) -> None:
@@ -37,7 +37,7 @@ class Trainings:
         else:
             self._queued.pop(key, None)
 
-    def add_begun(self, namespace: str, uid: str, at: datetime) -> None:
+    def add_begun(self, namespace: str, uid: Uid, at: datetime) -> None:
         if (uid, at) not in self._known:
             self._known[uid, at] = None
             insort(self._began[namespace], at)

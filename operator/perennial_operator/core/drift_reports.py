@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
-from sys import intern
 from typing import Any, NamedTuple
 
 from perennial_operator.core.api.drift_report import FINAL, OWN_SOURCE, DriftReport, Measurement, NotMeasured, Outcome
@@ -18,6 +17,7 @@ from perennial_operator.core.names import NEVER, scheduled_at
 
 MOST_AHEAD = timedelta(days=1)
 """How far ahead of the clock a time in data may be: clocks and time zones differ. A later one decides nothing."""
+MICROSECOND = timedelta(microseconds=1)
 CLOCKS_DIFFER = timedelta(minutes=10)
 """The operator's clock and the API server's, by which objects are created, may differ by so much."""
 
@@ -41,7 +41,7 @@ class Extreme(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Thousands of these are kept in memory; each takes a few hundred bytes."""
+    """Of a final one the cache keeps the values alone, packed: there are thousands of these."""
 
     name: str
     created_at: datetime
@@ -74,6 +74,52 @@ class Report:
     """None once its outcome is final."""
 
 
+def values_of(report: Report) -> list[Any]:
+    """A final report, without its name, as values of JSON and times."""
+    return [
+        report.created_at,
+        report.measured_at,
+        report.starts_at,
+        report.scheduled_at,
+        report.assessed_at,
+        report.samples,
+        report.about,
+        report.outcome,
+        report.message,
+        report.measurement_digest.hex(),
+        [[*extreme] for extreme in report.extremes],
+        [[each.metric, each.reason] for each in report.not_measured],
+        report.same_within and report.same_within // MICROSECOND,
+        report.waiting,
+        report.against,
+    ]
+
+
+def of_values(name: str, values: list[Any]) -> Report:
+    """The report of this name with these values."""
+    times: list[Any] = [each and datetime.fromisoformat(each) for each in values[:5]]
+    created, measured, starts, scheduled, assessed = times
+    samples, about, outcome, message, digest, extremes, not_measured, same_within, waiting, against = values[5:]
+    return Report(
+        name,
+        created,
+        measured,
+        starts,
+        samples,
+        about,
+        outcome and Outcome(outcome),
+        message,
+        bytes.fromhex(digest),
+        scheduled,
+        tuple([Extreme(*each) for each in extremes]),
+        tuple([_not_measured(*each) for each in not_measured]),
+        assessed,
+        same_within and same_within * MICROSECOND,
+        waiting,
+        against,
+    )
+
+
 def is_final(body: Mapping[str, Any]) -> bool:
     """Whether the outcome of a DriftReport is final, so that it is not judged again."""
     status = body.get("status")
@@ -86,22 +132,22 @@ def report_of(body: Mapping[str, Any]) -> Report:
     report = parse(DriftReport, body)
     spec, status, created_at = report.spec, report.status, report.metadata.creation_timestamp
     return Report(
-        name=body["metadata"]["name"],  # the same text as in the key of the cache
+        name=body["metadata"]["name"],
         created_at=created_at,
         measured_at=_measured_at(report),
         starts_at=spec.window.start if spec.window and spec.window.start <= _measured_at(report) else None,
         samples=spec.samples,
-        about=intern(report.about) if report.about else None,
+        about=report.about or None,
         outcome=status.outcome,
         message=status.message,
         measurement_digest=_measurement_digest(report),
         scheduled_at=scheduled_at(report.metadata.labels),
         extremes=_extremes(spec.metrics),
-        not_measured=tuple(map(_shared, status.not_measured or ())),
+        not_measured=tuple(status.not_measured or ()),
         same_within=None if spec.rows_digest or spec.window or spec.source == OWN_SOURCE else COPIES_WITHIN,
         assessed_at=_assessed_at(report),
         waiting=spec.waiting,
-        against=intern(spec.against.model_version) if spec.against else None,
+        against=spec.against.model_version if spec.against else None,
         whole=None if status.outcome in FINAL else report,
     )
 
@@ -181,10 +227,10 @@ def _extremes(metrics: list[Measurement]) -> tuple[Extreme, ...]:
         by_name.setdefault(metric.name, []).append(metric)
     by_value = attrgetter("value")
     ends = [end for each in by_name.values() for end in (min(each, key=by_value), max(each, key=by_value))]
-    extremes = [Extreme(intern(m.name), m.feature and intern(m.feature), m.value, m.standard_error) for m in ends]
+    extremes = [Extreme(m.name, m.feature, m.value, m.standard_error) for m in ends]
     return tuple(dict.fromkeys(extremes))
 
 
 @lru_cache(maxsize=1024)  # most reports of a model lack the same metrics
-def _shared(value: NotMeasured) -> NotMeasured:
-    return value
+def _not_measured(metric: str, reason: str | None) -> NotMeasured:
+    return NotMeasured(metric=metric, reason=reason)

@@ -17,6 +17,8 @@ _CONTROL = re.compile(
 
 def printable(text: str) -> str:
     """The text on one line, with a replacement character for each control character; never longer than before."""
+    if text.isascii() and text.isprintable():  # as most texts of most objects are, which each pass reads
+        return text
     return _CONTROL.sub("\ufffd", _SPACE.sub(" ", text))
 
 
