@@ -131,7 +131,8 @@ def redistributed(before: Counts, after: Counts, seed: int = 0) -> Iterator[Pair
         yield pooled - redrawn, redrawn
 
 
-def _generator(counts: Counts, recent: int, seed: int, stream: int) -> np.random.Generator:
+# In quotes, since the import of numpy.random takes 5 ms, and most checks draw nothing.
+def _generator(counts: Counts, recent: int, seed: int, stream: int) -> "np.random.Generator":
     """A generator that is the same for the same counts.
 
     With one for all counts, the error of the drawn tail would be the same in all checks, and not cancel out over them.
