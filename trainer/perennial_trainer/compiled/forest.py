@@ -16,6 +16,8 @@ FEWEST_ROWS = 16
 """Fewer rows are faster one by one."""
 AT_ONCE = 2**15
 """Rows times trees whose intermediate arrays stay in the CPU cache."""
+GO_ON = 0.7
+"""Of the rows times trees: if fewer go on to the next level, the others are dropped, which costs about a level."""
 IS_SPLIT, AT_MOST = 1, 3
 """How Treelite marks a node that compares a number, and the comparison <=."""
 
@@ -58,19 +60,29 @@ class Forest:
         return np.concatenate([self._means(matrix[first : first + step]) for first in range(0, len(matrix), step)])
 
     def _means(self, matrix: Floats) -> Floats:
+        sums = np.zeros((len(matrix), self.outputs.shape[1]))
+        for of_tree in self._leaves(matrix):  # one after the other, as Treelite adds them
+            sums += self.outputs[of_tree]
+        return np.asarray(sums / len(self.roots))
+
+    def _leaves(self, matrix: Floats) -> NDArray[np.int32]:
+        """The leaf of each row in each tree, of shape [t, rows]."""
         rows, width = matrix.shape
         values, nodes = matrix.ravel(), np.repeat(self.roots, rows)
         starts = np.tile(np.arange(rows) * width, len(self.roots))
-        while True:
+        leaves, places = np.empty_like(nodes), np.arange(len(nodes))
+        while len(nodes):
             is_left = values.take(starts + self.features.take(nodes)) <= self.thresholds.take(nodes)
             below = self.children.take(2 * nodes + is_left)
-            if (below == nodes).all():
-                break
+            goes_on = below != nodes
+            if np.count_nonzero(goes_on) < GO_ON * len(
+                nodes
+            ):  # the others are done; to drop them costs as much as a level
+                leaves[places] = below
+                left = np.flatnonzero(goes_on)
+                below, starts, places = below[left], starts[left], places[left]
             nodes = below
-        sums = np.zeros((rows, self.outputs.shape[1]))
-        for of_tree in nodes.reshape(len(self.roots), rows):  # one after the other, as Treelite adds them
-            sums += self.outputs[of_tree]
-        return np.asarray(sums / len(self.roots))
+        return leaves.reshape(len(self.roots), rows)
 
 
 def _tree(tree: Any) -> tuple[NDArray[Any], ...] | None:
