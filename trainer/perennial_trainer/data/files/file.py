@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from perennial_trainer.storage.file_formats import compression_of
+from perennial_trainer.storage.file_formats import compression_of, format_of
 from perennial_trainer.storage.listing import display_uri
 
 
@@ -28,7 +28,7 @@ class DataFile:
 
     def open_stored(self) -> Any:
         """A stream of the content as it is stored."""
-        if "file" in self._filesystem.protocol:
+        if "file" in self._filesystem.protocol and format_of(display_uri(self.name)) == "parquet":
             return pa.OSFile(self.name)  # Arrow reads it into memory that it uses again
         over_http = "http" in self._filesystem.protocol
         return io.BytesIO(self._content) if over_http else self._filesystem.open(self.name, "rb")
