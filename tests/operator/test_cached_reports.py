@@ -79,6 +79,13 @@ def test_event_of_an_older_report_does_not_affect_the_newer() -> None:
     assert not cache.unresolved_reports(BIKE)
 
 
+def test_final_report_with_an_invalid_status_is_judged_again() -> None:
+    cache, body = Cache(), a_report(2, "WithinThresholds")
+    body["status"]["assessedAt"] = "yesterday"
+    cache.put(body)
+    assert (cache.objects(BIKE, "DriftReport"), judged(cache)) == ([body], [])
+
+
 def test_final_report_is_stored_as_a_summary() -> None:
     cache = Cache()
     cache.put(a_report(1))

@@ -95,8 +95,9 @@ class State(NamedTuple):
         body = self.body
         owners = body["metadata"].get("ownerReferences") or []
         owner = next((intern(each["uid"]) for each in owners if each["kind"] == "ModelDeployment"), None)
-        if self.place.kind == "DriftReport" and is_final(body):
-            packed = PackedReport(pack("final DriftReport", values_of(final_report(body))))
+        report = final_report(body) if self.place.kind == "DriftReport" and is_final(body) else None
+        if report and not report.whole:  # else its status is invalid, and it is judged again
+            packed = PackedReport(pack("final DriftReport", values_of(report)))
             return CacheEntry(key, self.uid, self.version, packed, owner)
         packed_body = pack(self.place.kind, _trimmed(body))
         return CacheEntry(key, self.uid, self.version, packed_body, owner, _fleet_state(body), _began(body))
