@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -306,6 +307,13 @@ def test_all_data_files_of_a_folder_are_read_and_others_reported(tmp_path: Path)
         assert sorted(load_rows(uri, COLUMNS, notes=notes).target) == list(range(9))
         assert sorted(batch.rows.target[0] for batch in read_batches(uri, COLUMNS)) == list(range(9))
         assert "readme.xlsx" in notes.suffix() and ".k.csv" in notes.suffix()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_file_whose_name_is_not_utf8_is_read(tmp_path: Path, ending: str) -> None:
+    written(a_line(1), tmp_path / f"a.{ending}")
+    (tmp_path / f"a.{ending}").rename(tmp_path / os.fsdecode(b"M\xe4rz." + ending.encode()))
+    assert [len(batch) for batch in read_batches(tmp_path.as_uri(), COLUMNS)] == [1]
 
 
 def test_name_with_brackets_is_that_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -29,7 +30,7 @@ class DataFile:
     def open_stored(self) -> Any:
         """A stream of the content as it is stored."""
         if "file" in self._filesystem.protocol and format_of(display_uri(self.name)) == "parquet":
-            return pa.OSFile(self.name)  # Arrow reads it into memory that it uses again
+            return pa.OSFile(os.fsencode(self.name))  # Arrow reads it into memory that it uses again
         over_http = "http" in self._filesystem.protocol
         return io.BytesIO(self._content) if over_http else self._filesystem.open(self.name, "rb")
 
