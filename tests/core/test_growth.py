@@ -49,6 +49,10 @@ def a_grown(
     return a_world(deployment=deployment, versions=(live,), reports=reports)
 
 
+def of_one_time(samples: int) -> Report:
+    return replace(a_check_of(13, samples), starts_at=a_check_of(13, samples).measured_at)
+
+
 LATE = (a_check_of(12, 30), a_check_of(13, 30), a_check_of(14, 30))
 TWICE = (a_check_of(13, 130), a_check_of(14, 130))
 
@@ -182,8 +186,11 @@ def test_whole_history_comes_first_where_labels_are_late(end: str, contract: int
         ((a_check_of(13, 20), a_check_of(13, 90)), 12, 90),
         ((a_check_of(14, 50, "Invalid"), a_check_of(13, 20, "TooFewSamples")), 12, 20),
         ((a_report("r", spec={"samples": 500}),), 0, 0),
+        ((of_one_time(20), of_one_time(90)), 12, 90),
+        ((of_one_time(20),), 13, 0),
     ],
-    ids=["none", "both", "the later", "no later", "twice the same hour", "not of invalid ones", "without a window"],
+    ids=["none", "both", "the later", "no later", "twice the same hour", "not of invalid ones", "without a window"]
+    + ["rows of one time, twice", "rows of a time that is known"],
 )
 def test_rows_are_counted_once(reports: tuple[Report, ...], since: int, rows: int) -> None:
     assert rows_since(a_grown(*reports), datetime(2026, 11, 23, since, tzinfo=UTC)) == rows

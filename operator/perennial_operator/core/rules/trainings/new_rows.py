@@ -123,10 +123,14 @@ def newest_check_rows(world: World) -> int | None:
 
 
 def _samples_since(world: World, since: datetime) -> list[int]:
-    """The rows of each report that has measured only newer ones than the reports before it."""
+    """The rows of each report that has measured only newer ones than the reports before it.
+
+    Where all rows of a check have the time of a day, the next check may measure the same ones.
+    """
     samples = []
     for report in sorted(about_drift(world.reports), key=lambda each: (each.measured_at, -each.samples)):
-        if report.starts_at and report.starts_at >= since and report.outcome not in NO_ROWS:
+        begin, end = report.starts_at, report.measured_at
+        if begin and begin >= since and end > since and report.outcome not in NO_ROWS:
             samples.append(report.samples)
-            since = report.measured_at
+            since = end
     return samples
