@@ -80,6 +80,10 @@ TWICE = (a_check_of(13, 130), a_check_of(14, 130))
         pytest.param(a_grown(LATE[0], a_check_of(13, 60), end=OLD), True, id="one check, where labels are late"),
         pytest.param(a_grown(*LATE[1:], end=OLD), True, id="the first check begins later, and by the clock"),
         pytest.param(a_grown(*LATE[1:], end=OLD, made=OLD), False, id="the first check begins later: a pause"),
+        pytest.param(a_grown(of_one_time(60), end=OLD), False, id="rows of one time: a day"),
+        pytest.param(
+            a_grown(of_one_time(60), end="2026-11-21T23:00:00Z"), True, id="rows of one time, labels are late"
+        ),
         pytest.param(a_grown(*LATE[1:], end="2026-11-23T11:30:00Z"), False, id="the first check begins a bit later"),
         pytest.param(
             a_grown(*TWICE, history=None), False, id="a version of an older trainer: an upgrade trains nothing"

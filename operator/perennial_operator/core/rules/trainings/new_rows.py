@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial_operator.core.api.drift_report import Outcome
 from perennial_operator.core.api.model_version import UNSUCCESSFUL, ModelVersion, Trigger
@@ -17,6 +17,8 @@ FEWEST_CHECKS = 2
 """A single check may have been wider than usual; where labels are late, waiting for another makes a model older."""
 LATE = 1.5
 """Labels are late if they are so many times as old as the rows of a check: its rows may all have the time of a day."""
+DAY = timedelta(days=1)
+"""What the rows of a check take to come if they all have one time: it is most often the time of a day."""
 SHARE_IF_LATE = 0.2
 """Of the growth: a model is as old as the labels and the time to the next training together."""
 
@@ -77,7 +79,7 @@ def labels_are_late(world: World) -> bool:
         return False
     check, begin = before[-1] if before else checks[0]
     newest = check.measured_at if before else min(begin, made)
-    return newest - end > LATE * (check.measured_at - begin)
+    return newest - end > LATE * (check.measured_at - begin or DAY)
 
 
 def _last_read(world: World, live: ModelVersion, late: bool) -> datetime:
