@@ -75,9 +75,7 @@ class Forest:
             is_left = values.take(starts + self.features.take(nodes)) <= self.thresholds.take(nodes)
             below = self.children.take(2 * nodes + is_left)
             goes_on = below != nodes
-            if np.count_nonzero(goes_on) < GO_ON * len(
-                nodes
-            ):  # the others are done; to drop them costs as much as a level
+            if np.count_nonzero(goes_on) < GO_ON * len(nodes):
                 leaves[places] = below
                 left = np.flatnonzero(goes_on)
                 below, starts, places = below[left], starts[left], places[left]
