@@ -13,6 +13,7 @@ from perennial_trainer.compiled.pipeline import CompiledPipeline
 from perennial_trainer.contract.task import Kind
 from perennial_trainer.data.schema import REQUEST, WEIGHT, Columns
 from perennial_trainer.data.values.plain_rows import Coded, PlainRows, counts_of
+from perennial_trainer.drift.recent_rows.arrow_values import coded, value_counts
 from perennial_trainer.drift.recent_rows.batch import Batch
 from perennial_trainer.models.scoring import score
 from tests.compiled.pipelines import FEATURES, fitted, rides
@@ -75,6 +76,17 @@ def test_categories_with_one_name_are_one_category() -> None:
     places = np.array([0, 1, 2, 3, -1, 1])
     assert counts_of(Coded.named([1, "1", " ", True], places)) == {"1": 3, "true": 1}
     assert counts_of(Coded.of(np.array(["b", "a", "b"], dtype=object))) == {"b": 2, "a": 1}
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.uint32(), pa.int64()])
+def test_codes_of_any_type_are_read(kind: pa.DataType) -> None:
+    names = [f"n{number}" for number in range(100)]
+    places = pa.array([99, None, 0], kind)
+    column = pa.chunked_array([pa.DictionaryArray.from_arrays(places, names)] * 3)
+    read = coded(column)
+    assert read and [read.names[each] if each >= 0 else None for each in read.places] == ["n99", None, "n0"] * 3
+    values, counts = value_counts(column.chunk(0))
+    assert dict(zip(values, counts.tolist(), strict=True)) == dict.fromkeys(names, 0) | {"n99": 1, "n0": 1}
 
 
 def test_plain_rows_are_taken_by_mask_and_by_position() -> None:

@@ -55,10 +55,13 @@ def value_counts(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
     return different, np.bincount(codes[codes >= 0] if values.null_count else codes, minlength=len(different))
 
 
-def _codes(values: Any) -> tuple[list[Any], NDArray[Any]]:
+def _codes(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
     """The different values of an Arrow array, and the place of each row's; -1 is missing."""
     if pa.types.is_dictionary(values.type):
-        different, codes, numbers = python_values(values.dictionary), _stored(values.indices), values.indices
+        different, numbers = python_values(values.dictionary), values.indices
+        codes = _stored(numbers).astype(
+            np.intp
+        )  # those of a small or an unsigned type have no place for more, or for -1
     else:
         distinct, codes = np.unique(_stored(values), return_inverse=True)
         different, numbers = distinct.tolist(), values
